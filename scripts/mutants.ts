@@ -1142,11 +1142,20 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'PKCE is not demanded',
     file: 'src/oidc/provider-configuration.ts',
-    text: 'pkce: { required: () => true },',
-    by: 'pkce: { required: () => false },',
+    text: 'if (missing === undefined) return false;',
+    by: 'return false;',
     test: 'test/oidc/attacks.test.ts',
     id: 'V10.4.6',
     only: 'without a challenge',
+  },
+  {
+    breaks: 'a nonce takes the place of a challenge for a public client',
+    file: 'src/oidc/provider-client.ts',
+    text: "if (isPublic || !isWeb) return 'no-challenge';",
+    by: "if (!isWeb) return 'no-challenge';",
+    test: 'test/oidc/pkce.test.ts',
+    id: 'V10.4.6',
+    only: 'a public client',
   },
   {
     breaks: 'a program of the machine gets in without a page',

@@ -200,7 +200,12 @@ const addClientSettings = (command: Command): Command =>
     .option('--own', "your own application: users aren't asked for their consent")
     .option('--device', 'may sign users in on devices without a browser (RFC 8628)')
     .option('--second-factor', 'demand a second factor of every sign-in')
-    .option('--group <name>', 'only members may use it; may be repeated', collect);
+    .option('--group <name>', 'only members may use it; may be repeated', collect)
+    .addOption(
+      new Option('--pkce <setting>', 'nonce: a challenge or a nonce; required: a challenge; optional: neither').choices(
+        [...['nonce', 'required', 'optional']],
+      ),
+    );
 
 const json = ['--json', 'one JSON object a line'] as const;
 

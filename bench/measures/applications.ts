@@ -35,7 +35,14 @@ export async function addClient(settings: Settings): Promise<Pick<Application, '
   const { clientAdministration } = await composition.prepare();
   const { client, secret = '' } = await clientAdministration.addClient({
     ...{ name: 'Application', redirectUris: [redirectUri], postLogoutRedirectUris: [], groups: [] },
-    ...{ backchannelLogoutUri: undefined, own: true, device: false, secondFactor: false, isPublic: false },
+    ...{
+      backchannelLogoutUri: undefined,
+      own: true,
+      device: false,
+      secondFactor: false,
+      pkce: 'nonce',
+      isPublic: false,
+    },
   });
   await composition.close();
   return { clientId: client.id, secret };

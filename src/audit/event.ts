@@ -77,7 +77,7 @@ export interface KeyTrace {
   readonly stopped: boolean;
 }
 
-/** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user. */
+/** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user, `ID` for what it is about. */
 export interface Reason {
   readonly words: string;
   readonly advice: string;

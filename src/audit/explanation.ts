@@ -35,7 +35,7 @@ export function explain(
     ['Client', userAgent && `calls itself ${userAgent}`],
     ...adviseOn(event, events, ownTable).map((advice): [string, string] => [
       'To do',
-      advice.replaceAll('EMAIL', () => name ?? 'EMAIL'),
+      advice.replaceAll('EMAIL', () => name ?? 'EMAIL').replace(/\bID\b/g, () => event.about ?? 'ID'),
     ]),
   ];
   return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');

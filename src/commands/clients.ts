@@ -1,4 +1,4 @@
-import { type ClientSettings, nothingSet } from '../oidc/clients.ts';
+import { type ClientSettings, nothingSet, type PkceSetting } from '../oidc/clients.ts';
 import { describeClient } from '../oidc/describe-client.ts';
 import { jsonLine } from '../text/printable.ts';
 import { administer } from './administer.ts';
@@ -18,6 +18,7 @@ interface TypedSettings {
   readonly device?: boolean;
   readonly secondFactor?: boolean;
   readonly group?: readonly string[];
+  readonly pkce?: PkceSetting;
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>

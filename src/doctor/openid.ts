@@ -19,7 +19,13 @@ export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Setting
         'Set PUBLIC_URL to the address that browsers and applications use.',
       )
     : await findIssuer(PUBLIC_URL);
-  yield* checkAddresses(await createClients(opened, Date.now).list());
+  const clients = await createClients(opened, Date.now).list();
+  yield* checkAddresses(clients);
+  for (const { id, name } of clients.filter(({ pkce }) => pkce === 'optional'))
+    yield warning(
+      `${name} may sign users in with neither PKCE nor a nonce.`,
+      `Switch one of them on in the application. Then: npx janua clients set ${id} --pkce nonce`,
+    );
 }
 
 async function findIssuer(url: string): Promise<Finding> {

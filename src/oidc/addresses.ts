@@ -56,7 +56,8 @@ export function isResourceUri(text: string): boolean {
   return url !== undefined && isWebAddress(url) && !text.includes('?');
 }
 
-const isWebAddress = (url: URL) => url.protocol === 'https:' || isLoopbackAddress(url);
+/** Whether browsers carry what is sent there to a server: on the web, or on the user's own machine. */
+export const isWebAddress = (url: URL) => url.protocol === 'https:' || isLoopbackAddress(url);
 
 /**
  * Only printable ASCII, as RFC 3986 writes addresses: applications send them as text, and texts are compared. A wildcard would never

@@ -4,6 +4,7 @@ import { ownScopes } from '../users/scopes.ts';
 import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';
+import { mayOmitNonce } from './provider-client.ts';
 import type { Resource } from './resources.ts';
 
 export const maxNameLength = 100;
@@ -42,6 +43,8 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
         field: 'backchannel_logout_uri',
         code: 'not-a-backchannel',
       },
+    client.pkce === 'optional' &&
+      !mayOmitNonce(client, client.isPublic) && { field: 'pkce', code: 'pkce-not-optional' },
     client.groups.some((group) => groups?.includes(group) === false) && { field: 'groups', code: 'unknown-group' },
   ];
   return checks.filter((fault) => fault !== false);

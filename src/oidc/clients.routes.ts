@@ -1,7 +1,7 @@
 import type { SignedIn } from '../access/access.ts';
 import { changeRefusals } from '../access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
 import type { Actor } from '../changes/administration.ts';
 import type { Groups } from '../users/groups.ts';
@@ -15,7 +15,14 @@ import { json, listOf, object, orNull, text, time } from '../web/openapi/respons
 import type { App, Request } from '../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
 import { maxNameLength } from './client-rules.ts';
-import { type Client, type ClientSettings, type Clients, nothingSet } from './clients.ts';
+import {
+  type Client,
+  type ClientSettings,
+  type Clients,
+  nothingSet,
+  type PkceSetting,
+  pkceSettings,
+} from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
@@ -65,6 +72,12 @@ const fields = {
     description: 'Groups whose members may use it. None: every user may',
     examples: ['staff'],
   },
+  pkce: {
+    maxLength: 10,
+    description:
+      '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
+    examples: ['nonce'],
+  },
 } as const satisfies Fields;
 
 const newFields = {
@@ -83,6 +96,7 @@ const clientFields = {
   device: { type: 'boolean', description: fields.device.description },
   second_factor: { type: 'boolean', description: fields.second_factor.description },
   groups: listOf(text('staff'), fields.groups.description),
+  pkce: text('nonce', fields.pkce.description),
   created_at: time,
 };
 const actionsField = listOf(
@@ -106,6 +120,7 @@ function readSettings(input: Input<typeof fields>, request: Request): Partial<Cl
     device: readFlag(input.device, isForm),
     secondFactor: readFlag(input.second_factor, isForm),
     groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
+    pkce: readPkce(input.pkce),
   });
   const backchannel = input.backchannel_logout_uri?.trim();
   return {
@@ -119,6 +134,13 @@ const readAddresses = (text: string | undefined, isForm: boolean) =>
 
 const readFlag = (value: string | undefined, isForm: boolean) =>
   value === undefined && !isForm ? undefined : value === 'true';
+
+/** @throws {InvalidFields} */
+function readPkce(value: string | undefined): PkceSetting | undefined {
+  const known = pkceSettings.find((setting) => setting === value);
+  if (value !== undefined && known === undefined) throw new InvalidFields({ field: 'pkce', code: 'malformed' });
+  return known;
+}
 
 /** What can be done with a client, by the last part of its address. */
 const actions = ['change', 'rotate-secret', 'remove'];
@@ -142,6 +164,7 @@ const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Cli
   device: String(client.device),
   second_factor: String(client.secondFactor),
   groups: client.groups.join(' '),
+  pkce: client.pkce,
 });
 
 /** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */

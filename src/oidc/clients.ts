@@ -4,6 +4,13 @@ import type { Row } from '../database/schema.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 
+/**
+ * What protects the codes of a client against injection (RFC 9700 2.1.1). `nonce`: a challenge (PKCE), or the `nonce` of OpenID Connect.
+ * `required`: a challenge. `optional`: neither.
+ */
+export const pkceSettings = ['nonce', 'required', 'optional'] as const;
+export type PkceSetting = (typeof pkceSettings)[number];
+
 /** What the operator sets of a client. */
 export interface ClientSettings {
   readonly name: string;
@@ -18,6 +25,8 @@ export interface ClientSettings {
   readonly secondFactor: boolean;
   /** Only members of these may use it. Empty: every user may. */
   readonly groups: readonly string[];
+  /** Always `required` of a public client, whatever is set. */
+  readonly pkce: PkceSetting;
 }
 
 /** What a new client has unless the operator says otherwise. */
@@ -30,6 +39,7 @@ export const nothingSet: ClientSettings = {
   device: false,
   secondFactor: false,
   groups: [],
+  pkce: 'nonce',
 };
 
 /** An application that signs its users in here. */
@@ -130,20 +140,26 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 }
 
 function toColumns({ name, ...client }: ClientSettings) {
-  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups } = client;
-  const settings = { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups };
+  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups, pkce } =
+    client;
+  const settings = {
+    ...{ redirectUris, postLogoutRedirectUris, backchannelLogoutUri },
+    ...{ own, device, secondFactor, groups, pkce },
+  };
   return { name, settings: JSON.stringify(settings) };
 }
 
 function fromRow(row: Row<'janua_clients'>): Client {
-  const settings: Omit<ClientSettings, 'name' | 'backchannelLogoutUri'> & { readonly backchannelLogoutUri?: string } =
-    JSON.parse(row.settings);
+  type Stored = Omit<ClientSettings, 'name' | 'backchannelLogoutUri' | 'pkce'>;
+  const settings: Stored & Partial<Pick<ClientSettings, 'backchannelLogoutUri' | 'pkce'>> = JSON.parse(row.settings);
   return {
     id: row.id,
     name: row.name,
     secretHash: row.secret_hash ?? undefined,
     ...settings,
     backchannelLogoutUri: settings.backchannelLogoutUri,
+    // A client that was added before there was a choice keeps what it had.
+    pkce: settings.pkce ?? 'required',
     createdAt: new Date(Number(row.created_at)),
   };
 }

@@ -13,6 +13,7 @@ export const describeClient = ({ id, name, secretHash, createdAt, ...client }: C
   device: client.device,
   second_factor: client.secondFactor,
   groups: client.groups,
+  pkce: secretHash === undefined ? 'required' : client.pkce,
   created_at: createdAt.toISOString(),
 });
 

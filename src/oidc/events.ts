@@ -35,8 +35,22 @@ const refusalReasons = {
       'Compare it with janua resources list, character by character, or add it: janua resources add URI --scopes …',
   },
   pkce: {
-    words: 'the request had no code_challenge with S256, or the code_verifier did not fit it',
+    words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
+    advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',
+  },
+  'no-challenge': {
+    words: 'the request had no code_challenge (PKCE), which this client always has to send',
     advice: 'Switch PKCE with S256 on in the application.',
+  },
+  'no-challenge-but-nonce': {
+    words: 'the request had a nonce, and no code_challenge (PKCE), which the settings of the client demand',
+    advice:
+      'Switch PKCE with S256 on in the application. If it has no such setting, let the nonce take its place: npx janua clients set ID --pkce nonce',
+  },
+  'no-challenge-nor-nonce': {
+    words: 'the request had neither a code_challenge (PKCE) nor a nonce with the scope openid',
+    advice:
+      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: npx janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
   },
   grant: {
     words: 'the code or refresh token has expired, was used already, or its session has ended or was revoked',

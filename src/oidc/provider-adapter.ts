@@ -32,6 +32,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
   own: client.own,
   groups: client.groups,
   secondFactor: client.secondFactor,
+  pkce: client.pkce,
 });
 
 /** Where the library finds and stores what it keeps. */

@@ -1,5 +1,6 @@
+import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
-import { isNativeAddress, isPrivateUse } from './addresses.ts';
+import { isNativeAddress, isPrivateUse, isWebAddress } from './addresses.ts';
 
 /** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
 export interface ProviderClient {
@@ -9,6 +10,7 @@ export interface ProviderClient {
   readonly own?: unknown;
   readonly groups?: unknown;
   readonly secondFactor?: unknown;
+  readonly pkce?: unknown;
   readonly tokenEndpointAuthMethod?: string | undefined;
   readonly backchannelLogoutUri?: string | undefined;
 }
@@ -36,6 +38,38 @@ const isProgram = ({ redirectUris = [], tokenEndpointAuthMethod }: ProviderClien
 /** Whether the application keeps what it got when the session ends. The user then let it on a page. */
 export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
   scopes.has('offline_access') || (!client.own && (isProgram(client) || isDocument(client.clientId)));
+
+/**
+ * Why a request without a challenge is refused: whatever else it sent; because only a nonce protects it, which its client may not do with; or
+ * because nothing does, which a setting of its client could allow.
+ */
+export type MissingChallenge = 'no-challenge' | 'no-challenge-but-nonce' | 'no-challenge-nor-nonce';
+
+const isHttps = (address: string) => new URL(address).protocol === 'https:';
+
+/** Whether a client may be set to send neither a challenge nor a nonce. */
+export const mayOmitNonce = ({ redirectUris }: { readonly redirectUris: readonly string[] }, isPublic: boolean) =>
+  !isPublic && redirectUris.every(isHttps);
+
+/**
+ * Judges a request for a code that has no challenge. A nonce takes its place only where an ID token will carry it, where the client proves
+ * itself with the code, and where no other program gets the code (RFC 9700 2.1.1). Undefined if the request is good.
+ */
+export function findMissingChallenge(
+  client: ProviderClient,
+  sent: { readonly scope?: unknown; readonly nonce?: unknown; readonly redirect_uri?: unknown },
+): MissingChallenge | undefined {
+  const { clientId, redirectUris = [], tokenEndpointAuthMethod, pkce } = client;
+  const isPublic = tokenEndpointAuthMethod === 'none' || isDocument(clientId);
+  const address = URL.parse(String(sent.redirect_uri));
+  const isWeb = address !== null && isWebAddress(address);
+  if (isPublic || !isWeb) return 'no-challenge';
+  const hasNonce = typeof sent.nonce === 'string' && readNames(String(sent.scope ?? '')).includes('openid');
+  const isLax = mayOmitNonce({ redirectUris }, isPublic);
+  if (pkce === 'optional' && isLax) return undefined;
+  if (hasNonce) return pkce === 'nonce' || pkce === 'optional' ? undefined : 'no-challenge-but-nonce';
+  return isLax ? 'no-challenge-nor-nonce' : 'no-challenge';
+}
 
 export const mayUse = ({ groups }: ProviderClient, user: User): boolean =>
   !Array.isArray(groups) || groups.length === 0 || groups.some((group) => user.groups.includes(group));

@@ -3,7 +3,15 @@ import type { SignedIn } from '../access/access.ts';
 import { pageWithHints } from '../text/page-hints.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import { adapterOf } from './provider-adapter.ts';
-import { codeGrant, isDocument, lasts, mayUse, type ProviderClient, refreshGrant } from './provider-client.ts';
+import {
+  codeGrant,
+  findMissingChallenge,
+  isDocument,
+  lasts,
+  mayUse,
+  type ProviderClient,
+  refreshGrant,
+} from './provider-client.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
 import { authorizationPath, waitingSeconds } from './waiting.ts';
@@ -56,7 +64,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
     ],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
-    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor'] },
+    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce'] },
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
@@ -69,7 +77,15 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     },
     clockTolerance,
     discovery: { service_documentation: undefined },
-    pkce: { required: () => true },
+    pkce: {
+      required({ oidc }, client) {
+        const missing = findMissingChallenge(client, oidc.params ?? {});
+        if (missing === undefined) return false;
+        const other = missing === 'no-challenge' ? '' : ', or a nonce';
+        const words = `send code_challenge with code_challenge_method=S256 (PKCE)${other}`;
+        throw new errors.InvalidRequest(words, undefined, missing);
+      },
+    },
     allowOmittingSingleRegisteredRedirectUri: false,
     enableHttpPostMethods: false,
     fetch: (address, init) => options.fetch(address instanceof Request ? address.url : address, init),

@@ -110,7 +110,8 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         },
         schema: {
           summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
-          description: 'The authorization endpoint (RFC 6749 3.1). PKCE with S256 is required.',
+          description:
+            'The authorization endpoint (RFC 6749 3.1). A request needs a challenge (PKCE, S256), or a nonce, unless the client is set otherwise.',
           tags: [tag],
           ...(url !== authorizationPath && { params: uidParameter }),
           response: {

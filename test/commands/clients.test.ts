@@ -44,11 +44,22 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     device: false,
     second_factor: false,
     groups: ['admins'],
+    pkce: 'nonce',
   });
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
 
-  const changes = ['--name', 'Notes', '--no-own', '--group', '', '--device', '--backchannel-logout-uri'];
+  const changes = [
+    '--pkce',
+    'optional',
+    '--name',
+    'Notes',
+    '--no-own',
+    '--group',
+    '',
+    '--device',
+    '--backchannel-logout-uri',
+  ];
   assert.deepEqual(await run('clients', 'set', id, ...changes, 'https://wiki.example.com/logout'), {
     code: 0,
     text: 'Changed Notes.\n',
@@ -58,6 +69,9 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     [changed.own, changed.device, changed.groups, changed.backchannel_logout_uri, changed.redirect_uris],
     [false, true, [], 'https://wiki.example.com/logout', [redirect[1]]],
   );
+  assert.equal(changed.pkce, 'optional');
+  const unknown = await run('clients', 'set', id, '--pkce', 'plain');
+  assert.match(unknown.text, /Allowed choices are nonce, required, optional/);
 
   const rotated = await runJson('clients', 'rotate-secret', id);
   assert.match(rotated.client_secret, /^[\w-]{43}$/);

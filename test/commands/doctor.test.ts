@@ -473,6 +473,17 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly(complaints('encryption'), /^wrong: Secrets .*: 2\./);
     });
 
+    test('whose applications may leave out both PKCE and the nonce', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const insert = (id: string, pkce?: string) =>
+        `insert into janua_clients values ('${id}', '${id}', '', '${JSON.stringify({ redirectUris: [], pkce })}', 0)`;
+      for (const pkce of ['required', 'nonce', undefined, 'optional']) change(workplace, insert(`with ${pkce}`, pkce));
+      const [noUrl, lax, ...more] = (await examine(workplace)).complaints('openid');
+      assert.match(noUrl ?? '', /PUBLIC_URL/);
+      assert.match(lax ?? '', /^warning: with optional .* neither PKCE nor a nonce.* clients set with optional --pkce/);
+      assert.deepEqual(more, []);
+    });
+
     test('whose applications do not find it, or have addresses that are not safe or not known', async () => {
       await using workplace = await createMigratedWorkplace();
       assert.equal((await examine(workplace)).praise('openid'), '');

@@ -18,6 +18,7 @@ export const wiki: NewClient = {
   own: true,
   device: false,
   secondFactor: false,
+  pkce: 'nonce',
   groups: [],
   isPublic: false,
 };

@@ -9,7 +9,14 @@ import { ann, startJanua } from '../janua.ts';
 
 const settings = {
   ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/cb'], postLogoutRedirectUris: [], groups: [] },
-  ...{ backchannelLogoutUri: undefined, own: false, device: false, secondFactor: false, isPublic: false },
+  ...{
+    backchannelLogoutUri: undefined,
+    own: false,
+    device: false,
+    secondFactor: false,
+    pkce: 'nonce' as const,
+    isPublic: false,
+  },
 };
 
 test('a user sees the applications that were let in, and takes that back', async () => {

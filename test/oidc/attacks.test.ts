@@ -193,15 +193,14 @@ describe('a code', () => {
   });
 
   // Shows: V10.4.6
-  test('cannot be had without a challenge, and no verifier is taken for a missing one', async () => {
+  test('cannot be had without a challenge or a nonce, and no verifier is taken for a missing one', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     for (const method of ['plain', 's256', 'none']) {
       const { answer } = await answered(app, browser, { code_challenge_method: method });
       assert.equal(answer.searchParams.get('error'), 'invalid_request', method);
     }
     const begun = await app.begin();
-    begun.address.searchParams.delete('code_challenge');
-    begun.address.searchParams.delete('code_challenge_method');
+    for (const name of ['code_challenge', 'code_challenge_method', 'nonce']) begun.address.searchParams.delete(name);
     assert.equal(requireAnswer(await browser.open(begun.address)).searchParams.get('error'), 'invalid_request');
   });
 });
@@ -478,7 +477,15 @@ describe('an address of the server', () => {
     await using own = await openProvider({ settings: { PUBLIC_URL: 'https://login.example.com' } });
     const added = await own.janua.services.clientAdministration.addClient({
       ...{ name: 'Television', redirectUris: ['https://app.example.com/callback'], postLogoutRedirectUris: [] },
-      ...{ backchannelLogoutUri: undefined, own: true, device: true, secondFactor: false, groups: [], isPublic: true },
+      ...{
+        backchannelLogoutUri: undefined,
+        own: true,
+        device: true,
+        secondFactor: false,
+        pkce: 'nonce',
+        groups: [],
+        isPublic: true,
+      },
     });
     const clientId = added.client.id;
     const { port } = new URL(own.origin);

@@ -9,21 +9,22 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.jose import JsonWebKey, jwt
 from authlib.oidc.core import CodeIDToken
 
-issuer, client_id, client_secret, redirect_uri = sys.argv[1:]
+issuer, client_id, client_secret, redirect_uri, *method = sys.argv[1:]
 session = OAuth2Session(
     client_id,
     client_secret,
     scope="openid profile email groups",
     redirect_uri=redirect_uri,
-    code_challenge_method="S256",
+    code_challenge_method=method[0] if method else None,
 )
 server = session.get(f"{issuer}/.well-known/openid-configuration", withhold_token=True).json()
-verifier, nonce = generate_token(48), generate_token()
-address, state = session.create_authorization_url(server["authorization_endpoint"], code_verifier=verifier, nonce=nonce)
+nonce = generate_token()
+proof = {"code_verifier": generate_token(48)} if method else {}
+address, state = session.create_authorization_url(server["authorization_endpoint"], nonce=nonce, **proof)
 print(address, flush=True)
 
 answer = sys.stdin.readline().strip()
-token = session.fetch_token(server["token_endpoint"], authorization_response=answer, state=state, code_verifier=verifier)
+token = session.fetch_token(server["token_endpoint"], authorization_response=answer, state=state, **proof)
 keys = JsonWebKey.import_key_set(session.get(server["jwks_uri"], withhold_token=True).json())
 claims = jwt.decode(
     token["id_token"],

@@ -100,6 +100,29 @@ describe('the clients', () => {
     }
   });
 
+  test('say in red what they demand in place of the usual, by the API, the form and the page', async () => {
+    await using janua = await open();
+    const { add, get, post, send } = janua;
+    const red = async (id: string) =>
+      /<p class="message alarming">([^<]*)</.exec((await get(`/admin/clients/${id}`)).body)?.[1] ?? '';
+    const { client_id: id, pkce } = await add();
+    assert.deepEqual([pkce, await red(id)], ['nonce', '']);
+    assert.match((await get(`/admin/clients/${id}/change`)).body, /<option value="nonce" selected>/);
+    const here = `/admin/clients/${id}/change`;
+    await send(here, { ...wiki, pkce: 'optional' });
+    assert.match(await red(id), /neither PKCE nor a nonce/);
+    await post(`/api${here}`, { pkce: 'required' });
+    assert.match(await red(id), /has to send PKCE/);
+    assert.match((await get(here)).body, /<option value="required" selected>/);
+    await send(here, wiki);
+    assert.equal((await get(`/api/admin/clients/${id}`)).json().pkce, 'required');
+    const free = await add({ ...wiki, public: true });
+    assert.deepEqual([free.pkce, await red(free.client_id)], ['required', '']);
+    const refused = await send(here, { ...wiki, redirect_uris: 'http://localhost/', pkce: 'optional' });
+    assert.equal(refused.statusCode, 422);
+    assert.match(refused.body, /<small class="field-error" id="pkce-error">Only a client with a secret/);
+  });
+
   test('lose what is no longer ticked in a form', async () => {
     await using janua = await open([admins]);
     const { add, get, send } = janua;
@@ -135,6 +158,8 @@ describe('the clients', () => {
     ['a script after logout', { ...wiki, post_logout_redirect_uris: ['javascript:1'] }, 'post_logout_redirect_uris'],
     ['http to a foreign host', { ...wiki, backchannel_logout_uri: 'http://example.com' }, 'backchannel_logout_uri'],
     ['an unknown group', { ...wiki, groups: ['nobody'] }, 'groups'],
+    ['an unknown rule for PKCE', { ...wiki, pkce: 'plain' }, 'pkce'],
+    ['no rule for PKCE and no secret', { ...wiki, pkce: 'optional', public: true }, 'pkce'],
   ] as const)
     test(`are not added with ${why}`, async () => {
       await using janua = await open();

@@ -19,6 +19,7 @@ const wiki: NewClient = {
   own: true,
   device: false,
   secondFactor: true,
+  pkce: 'nonce',
   groups: ['staff'],
   isPublic: false,
 };
@@ -77,6 +78,20 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await clients.remove(client.id), false);
       assert.equal(await clients.change(client.id, { name: 'x' }), undefined);
       assert.equal(await clients.rotateSecret(client.id), undefined);
+    });
+
+    test('a client that a former version added demands a challenge, until it is changed', async () => {
+      await using opened = await open();
+      const { clients, database } = opened;
+      const { client } = await clients.add(wiki);
+      const { settings } = await database.selectFrom('janua_clients').select('settings').executeTakeFirstOrThrow();
+      const former = JSON.stringify({ ...JSON.parse(settings), pkce: undefined });
+      await database.updateTable('janua_clients').set({ settings: former }).execute();
+      assert.equal((await clients.find(client.id))?.pkce, 'required');
+      await clients.change(client.id, { name: 'Notes' });
+      assert.equal((await clients.find(client.id))?.pkce, 'required');
+      await clients.change(client.id, { pkce: 'nonce' });
+      assert.equal((await clients.find(client.id))?.pkce, 'nonce');
     });
 
     test('two changes at once of one client are both kept', async () => {

@@ -244,7 +244,8 @@ const basicPlan: Readonly<Record<string, Run>> = {
     assert.equal(await errorOf(app, browser, { registration: '{}' }), 'registration_not_supported');
   },
   'PKCE is right, or nothing is given': async (app, browser) => {
-    assert.equal(await errorOf(app, browser, {}, ['code_challenge', 'code_challenge_method']), 'invalid_request');
+    const all = ['code_challenge', 'code_challenge_method', 'nonce'];
+    assert.equal(await errorOf(app, browser, {}, all), 'invalid_request');
     assert.equal(await errorOf(app, browser, { code_challenge_method: 'plain' }), 'invalid_request');
     assert.equal(await errorOf(app, browser, {}, ['code_challenge_method']), 'invalid_request');
     for (const verifier of [openid.randomPKCECodeVerifier(), '']) {

@@ -46,7 +46,7 @@ const cases: readonly Case[] = [
     about: 'a redirect address that is not registered',
     send: (server, app) => openAddress(server, app, { redirect_uri: 'https://app.example.com/callback/' }),
     decided: /the redirect address is not one of those that the client has/,
-    advice: /janua clients show ID/,
+    advice: /janua clients show [\w-]{22}/,
   },
   {
     about: 'a client that is not there',
@@ -69,14 +69,30 @@ const cases: readonly Case[] = [
     advice: /Shorten state or claims/,
   },
   {
-    about: 'a request without PKCE',
+    about: 'a request without PKCE and nonce',
     async send(server, app) {
       const { address } = await app.begin();
-      address.searchParams.delete('code_challenge');
-      address.searchParams.delete('code_challenge_method');
+      for (const name of ['code_challenge', 'code_challenge_method', 'nonce']) address.searchParams.delete(name);
       return (await server.browser()).open(address);
     },
-    decided: /no code_challenge with S256/,
+    decided: /neither a code_challenge \(PKCE\) nor a nonce/,
+    advice: /npx janua clients set [\w-]{22} --pkce optional/,
+  },
+  {
+    about: 'a public client without PKCE',
+    async send(server) {
+      const app = await server.addApplication({ isPublic: true });
+      const { address } = await app.begin();
+      for (const name of ['code_challenge', 'code_challenge_method']) address.searchParams.delete(name);
+      return (await server.browser()).open(address);
+    },
+    decided: /which this client always has to send/,
+    advice: /Switch PKCE with S256 on in the application\.$/m,
+  },
+  {
+    about: 'a challenge that is sent in the clear',
+    send: (server, app) => openAddress(server, app, { code_challenge_method: 'plain' }),
+    decided: /the code_challenge was not by S256/,
     advice: /Switch PKCE/,
   },
   {

@@ -85,7 +85,14 @@ before(async () => {
   assert.ok(account);
   const { client } = await services.clientAdministration.addClient({
     ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], postLogoutRedirectUris: [], groups: [] },
-    ...{ backchannelLogoutUri: undefined, own: false, device: false, secondFactor: false, isPublic: false },
+    ...{
+      backchannelLogoutUri: undefined,
+      own: false,
+      device: false,
+      secondFactor: false,
+      pkce: 'nonce',
+      isPublic: false,
+    },
   });
   const made = { name: 'Report', scopes: [], days: 1 };
   await services.hold(provedBy(account), (held) => personalTokens.create(held, made));

@@ -10,7 +10,13 @@ async function openBoth() {
   const first = opened.use(await openProvider());
   const { clientAdministration } = first.janua.services;
   const placeholder = { name: 'Second', redirectUris: ['https://second.example.com/'], own: true, isPublic: false };
-  const rest = { postLogoutRedirectUris: [], backchannelLogoutUri: undefined, device: false, secondFactor: false };
+  const rest = {
+    postLogoutRedirectUris: [],
+    backchannelLogoutUri: undefined,
+    device: false,
+    secondFactor: false,
+    pkce: 'nonce',
+  } as const;
   const { client, secret } = await clientAdministration.addClient({ ...placeholder, ...rest, groups: [] });
   const entry = { id: 'first', kind: 'janua', issuer: first.origin, clientId: client.id, clientSecret: secret };
   const file = opened.use(writeUpstreams([entry]));
