@@ -124,10 +124,15 @@ function createProgram(): Command {
   add(resources, 'add <uri>', 'add a server; clients then ask for tokens for it')
     .requiredOption('--scopes <names...>', 'what a token for it may allow')
     .option('--jwt', 'signed tokens that last 5 minutes, in place of opaque ones')
+    .addOption(new Option('--alg <name>', 'how they are signed, if not by RS256').choices(['RS256', 'ES256']))
     .action(from(resourcesFile, 'addResource'));
   add(resources, 'list', 'list all resources')
     .option(...json)
     .action(from(resourcesFile, 'listResources'));
+  add(resources, 'set <uri>', 'let a server ask about its tokens; prints its id and, once, its secret')
+    .requiredOption('--secret', 'make a new secret; the old one stops working')
+    .option(...json)
+    .action(from(resourcesFile, 'setResource'));
   add(resources, 'remove <uri>', 'remove a server; clients get no more tokens for it').action(
     from(resourcesFile, 'removeResource'),
   );

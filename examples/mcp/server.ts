@@ -21,7 +21,7 @@ const metadata = OAuthMetadataSchema.parse(
 // A token that is signed is checked here. The keys are fetched once in a while.
 const keys = createRemoteJWKSet(new URL('/oidc/jwks', ISSUER));
 const verifySigned = async (token: string): Promise<JWTPayload> =>
-  (await jwtVerify(token, keys, { issuer: ISSUER, audience: RESOURCE, typ: 'at+jwt', algorithms: ['ES256'] })).payload;
+  (await jwtVerify(token, keys, { issuer: ISSUER, audience: RESOURCE, typ: 'at+jwt', algorithms: ['RS256'] })).payload;
 
 // Janua is asked about an opaque token at each request, so that a token that was revoked is refused at once.
 async function introspect(token: string): Promise<JWTPayload> {

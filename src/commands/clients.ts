@@ -69,7 +69,7 @@ export const removeClient = (id: string) =>
     return 'The client is removed.';
   });
 
-const secretLines = (secret: string | undefined) =>
+export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
 
 /** Only what was typed. */

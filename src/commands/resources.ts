@@ -1,10 +1,20 @@
 import { describeResource } from '../oidc/describe-client.ts';
+import type { Signature } from '../oidc/resources.ts';
+import { jsonLine } from '../text/printable.ts';
 import { administer } from './administer.ts';
+import { secretLines } from './clients.ts';
 import { list } from './list.ts';
 
-export const addResource = (uri: string, { scopes, jwt }: { readonly scopes: string[]; readonly jwt?: boolean }) =>
+interface Typed {
+  readonly scopes: string[];
+  readonly jwt?: boolean;
+  readonly alg?: Signature;
+}
+
+export const addResource = (uri: string, { scopes, jwt, alg }: Typed) =>
   administer('janua resources add', async ({ clientAdministration }) => {
-    await clientAdministration.addResource({ uri, scopes, tokenFormat: jwt ? 'jwt' : 'opaque' });
+    const tokenFormat = jwt || alg !== undefined ? 'jwt' : 'opaque';
+    await clientAdministration.addResource({ uri, scopes, tokenFormat, ...(alg && { alg }) });
     return `Added ${uri}.`;
   });
 
@@ -13,10 +23,21 @@ export const listResources = ({ json }: { readonly json?: boolean }) =>
     list((await clientAdministration.listResources()).map(describeResource), {
       json,
       none: 'There are no resources.',
-      heading: ['RESOURCE', 'TOKENS', 'SCOPES'],
-      toRows: (resources) => resources.map(({ uri, token_format, scopes }) => [uri, token_format, scopes.join(' ')]),
+      heading: ['RESOURCE', 'TOKENS', 'ASKS AS', 'SCOPES'],
+      toRows: (resources) =>
+        resources.map(({ uri, token_format, alg, client_id, scopes }) => [
+          ...[uri, [token_format, alg ?? ''].join(' ').trim(), client_id ?? '', scopes.join(' ')],
+        ]),
     }),
   );
+
+/** Its one option says that it gets a new secret. */
+export const setResource = (uri: string, { json }: { readonly json?: boolean }) =>
+  administer('janua resources set', async ({ clientAdministration }) => {
+    const { clientId, secret } = await clientAdministration.setResourceSecret(uri);
+    if (json) return jsonLine({ uri, client_id: clientId, client_secret: secret }).trimEnd();
+    return [`client_id: ${clientId}`, ...secretLines(secret)].join('\n');
+  });
 
 export const removeResource = (uri: string) =>
   administer('janua resources remove', async ({ clientAdministration }) => {

@@ -185,7 +185,17 @@ export const rows = {
     created_at: time,
   },
   /** Servers that accept our access tokens (RFC 8707). */
-  janua_resources: { uri: '', scopes: '', token_format: '', created_at: time },
+  janua_resources: {
+    uri: '',
+    scopes: '',
+    token_format: '',
+    /** Of signed tokens. */
+    alg: generated(''),
+    /** The id and the SHA-256 (base64url) of the secret by which it asks about tokens. NULL if it has none. */
+    client_id: generated(nullable('')),
+    secret_hash: generated(nullable('')),
+    created_at: time,
+  },
   /** What users let applications have. `owner` is the name of a user of a team's own table, else empty. */
   janua_consents: {
     id: '',

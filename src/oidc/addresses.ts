@@ -37,6 +37,10 @@ export function isRegistered(address: string, registered: readonly string[]): bo
   return portless !== undefined && registered.some((one) => withoutPort(one) === portless);
 }
 
+/** Whether a page of an origin is one of the application whose redirect address has the other origin. On loopback the port may differ. */
+export const isSameOrigin = (origin: string, registered: string): boolean =>
+  origin !== 'null' && isRegistered(origin, [registered]);
+
 /** An address at http on loopback, without its port. Undefined for any other one. */
 function withoutPort(address: string): string | undefined {
   const [whole = '', origin] =

@@ -7,7 +7,7 @@ import { type ClientRules, findClientFaults, findResourceFaults } from './client
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
-import type { Resource, Resources } from './resources.ts';
+import type { NewResource, Resource, Resources } from './resources.ts';
 
 export interface ClientAdministrationOptions {
   readonly clients: Clients;
@@ -23,6 +23,8 @@ export interface ClientAdministrationOptions {
 
 /** The rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
 export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
+
+type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
 
 export type ClientAdministration = ReturnType<typeof createClientAdministration>;
 
@@ -96,16 +98,29 @@ export function createClientAdministration(
       await record('client-removed', id);
     },
 
-    async addResource(resource: Resource): Promise<void> {
+    /** Signed tokens are by RS256 unless it says otherwise. */
+    async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
+      const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
       refuse(findResourceFaults(resource));
-      const scopes = [...new Set(resource.scopes)];
-      if (!(await resources.add({ ...resource, scopes }))) refuse([{ field: 'uri', code: 'resource-exists' }]);
+      if (!(await resources.add(resource))) refuse([{ field: 'uri', code: 'resource-exists' }]);
       await record('resource-added', resource.uri);
+      return { ...resource, clientId: undefined };
+    },
+
+    /** Gives the id and the new secret by which a resource asks about its tokens. The secret is known only now, and the old one stops working at once. */
+    async setResourceSecret(uri: string) {
+      const resource = await resources.find(uri);
+      if (resource?.tokenFormat === 'jwt')
+        throw new ChangeRefused('Its tokens are signed: it checks them by itself, and has nothing to ask.');
+      const given = resource && (await resources.setSecret(resource.uri));
+      if (resource === undefined || given === undefined) throw noSuchResource();
+      await record('resource-secret-rotated', resource.uri);
+      return given;
     },
 
     /** Tokens that were issued for it stay valid until they expire. */
     async removeResource(uri: string): Promise<void> {
-      if (!(await resources.remove(uri))) throw new ChangeRefused('There is no resource with that address.');
+      if (!(await resources.remove(uri))) throw noSuchResource();
       await record('resource-removed', uri);
     },
   };
@@ -115,5 +130,7 @@ export function createClientAdministration(
 function refuse(faults: readonly FieldFault[]): void {
   if (faults.length > 0) throw new InvalidFields(...faults);
 }
+
+const noSuchResource = () => new ChangeRefused('There is no resource with that address.');
 
 const noSuchClient = () => new ChangeRefused('There is no client with that id.');

@@ -5,7 +5,7 @@ import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.
 import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';
 import { mayOmitNonce } from './provider-client.ts';
-import type { Resource } from './resources.ts';
+import type { NewResource } from './resources.ts';
 
 export const maxNameLength = 100;
 const mostAddresses = 50;
@@ -51,7 +51,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
 }
 
 /** What is wrong with a resource, field by field. */
-export function findResourceFaults({ uri, scopes }: Resource): FieldFault[] {
+export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
   const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
   const checks: readonly (FieldFault | false)[] = [
     !isResourceUri(uri) && { field: 'uri', code: 'not-a-resource' },

@@ -17,8 +17,10 @@ export const describeClient = ({ id, name, secretHash, createdAt, ...client }: C
   created_at: createdAt.toISOString(),
 });
 
-export const describeResource = ({ uri, scopes, tokenFormat }: Resource) => ({
+export const describeResource = ({ uri, scopes, tokenFormat, alg, clientId }: Resource) => ({
   uri,
   scopes,
   token_format: tokenFormat,
+  alg: tokenFormat === 'jwt' ? alg : null,
+  client_id: clientId ?? null,
 });

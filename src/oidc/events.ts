@@ -52,6 +52,11 @@ const refusalReasons = {
     advice:
       'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: npx janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
   },
+  'token-of-another': {
+    words: 'it asked about a token that was not made for it, and heard that the token is not active',
+    advice:
+      'A client may ask about tokens that it got itself. A server that accepts tokens of other clients needs a secret of its own: npx janua resources set URL --secret. The token must have its address as audience: the application has to name it as resource.',
+  },
   grant: {
     words: 'the code or refresh token has expired, was used already, or its session has ended or was revoked',
     advice: 'Sign in again from the application. If it happens often: two programs may share one refresh token.',
@@ -90,6 +95,11 @@ export const events = {
   },
   'client-removed': { ...changed, words: 'A client was removed, which ended everything that it held' },
   'resource-added': { ...changed, words: 'A server was added that accepts access tokens' },
+  'resource-secret-rotated': {
+    ...byOperator,
+    vocabulary: 'authn_token_created',
+    words: 'A server that accepts access tokens got a new secret to ask about them, and its old one stopped working',
+  },
   'resource-removed': { ...changed, words: 'A server that accepts access tokens was removed' },
   'application-revoked': {
     by: 'account-holder',

@@ -144,7 +144,12 @@ export function createOidcParts(options: OidcOptions) {
     notices.start();
     return createProvider({
       ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
-      ...{ findClient: clients.find, findResource: resources.find, subjectOf: subjects.subjectOf },
+      ...{
+        findClient: clients.find,
+        findResource: resources.find,
+        findCredentials: resources.findCredentials,
+        subjectOf: subjects.subjectOf,
+      },
       findAccount: findBySubject,
       findRetiredKey: retiredKeys.find,
       hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),

@@ -3,11 +3,13 @@ import { repeated } from '../database/transaction.ts';
 import type { Client } from './clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';
+import type { ResourceCredentials } from './resources.ts';
 import { findExcess } from './waiting.ts';
 
 export interface AdapterOptions {
   readonly records: Records;
   readonly findClient: (id: string) => Promise<Client | undefined>;
+  readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
 }
 
 /** A client in the terms of RFC 7591. Unlike the library, we keep a hash of the secret. */
@@ -35,8 +37,19 @@ const metadataOf = (client: Client): ClientMetadata => ({
   pkce: client.pkce,
 });
 
+/** A resource that asks about its tokens. It can do nothing else: it has neither addresses nor grants, and at other endpoints it is no client. */
+const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
+  client_id: clientId,
+  client_secret: secretHash,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: [],
+  token_endpoint_auth_method: 'client_secret_basic',
+  api: uri,
+});
+
 /** Where the library finds and stores what it keeps. */
-export function adapterOf(model: string, { records, findClient }: AdapterOptions) {
+export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
   const waits = model === 'Interaction' || model === 'DeviceCode';
@@ -65,7 +78,9 @@ export function adapterOf(model: string, { records, findClient }: AdapterOptions
       const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
       if (!isClient) return run(() => find(id, polls));
       const client = await findClient(id);
-      return client && metadataOf(client);
+      if (client !== undefined) return metadataOf(client);
+      const api = Provider.ctx?.oidc.route === 'introspection' ? await findCredentials(id) : undefined;
+      return api && apiOf(api);
     },
     findByUserCode,
     findByUid: async () => undefined,

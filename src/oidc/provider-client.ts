@@ -11,6 +11,8 @@ export interface ProviderClient {
   readonly groups?: unknown;
   readonly secondFactor?: unknown;
   readonly pkce?: unknown;
+  /** The address of a resource, if it is one that asks about its tokens. */
+  readonly api?: unknown;
   readonly tokenEndpointAuthMethod?: string | undefined;
   readonly backchannelLogoutUri?: string | undefined;
 }
@@ -18,6 +20,9 @@ export interface ProviderClient {
 export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
+/** Why nothing is said about a token. */
+export const notYours = 'token-of-another';
 
 /** Longest id of a client that is kept. */
 const longestId = 200;

@@ -1,6 +1,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { SignedIn } from '../access/access.ts';
 import { pageWithHints } from '../text/page-hints.ts';
+import { isSameOrigin } from './addresses.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import { adapterOf } from './provider-adapter.ts';
 import {
@@ -9,6 +10,7 @@ import {
   isDocument,
   lasts,
   mayUse,
+  notYours,
   type ProviderClient,
   refreshGrant,
 } from './provider-client.ts';
@@ -48,6 +50,20 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     return account !== undefined && mayUse({ clientId, groups }, account.user);
   }
 
+  /**
+   * A resource with a secret asks about tokens that were made for it, and an application about its own. Where a resource has no secret, a
+   * client with an address on its origin may ask for it.
+   */
+  async function mayAsk(client: ProviderClient, token: { readonly clientId?: string | undefined }): Promise<boolean> {
+    const { clientId, tokenEndpointAuthMethod, api } = client;
+    const audience = 'aud' in token ? String(token.aud) : undefined;
+    if (api !== undefined) return audience === api;
+    if (tokenEndpointAuthMethod === 'none' || isDocument(clientId)) return false;
+    if (token.clientId === clientId) return true;
+    if (audience === undefined || !isOfOrigin(client, audience)) return false;
+    return (await options.findResource(audience))?.clientId === undefined;
+  }
+
   return {
     adapter: (model: string) => adapterOf(model, options),
     jwks: { keys: [...options.keys] },
@@ -64,7 +80,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       ...(options.allowsDocument ? (['private_key_jwt'] as const) : []),
     ],
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
-    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce'] },
+    extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce', 'api'] },
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
@@ -128,12 +144,13 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       },
       introspection: {
         enabled: true,
-        // An application asks about its own tokens, and a server that accepts tokens about those that were made for its origin.
-        allowedPolicy: async (_ctx, client, token) =>
-          client.clientAuthMethod !== 'none' &&
-          !isDocument(client.clientId) &&
-          (token.clientId === client.clientId || ('aud' in token && isOfOrigin(client, token.aud))) &&
-          (await isLetIn(token)),
+        async allowedPolicy(ctx, client, token) {
+          if (await mayAsk(client, token)) return isLetIn(token);
+          const { clientId } = client;
+          const refused = { request: own.requestOf(ctx), clientId, error: 'invalid_token', detail: notYours };
+          ctx.state.refusal = options.onRefused(refused);
+          return false;
+        },
       },
       deviceFlow: {
         enabled: true,
@@ -145,7 +162,8 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       resourceIndicators: {
         enabled: true,
         defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
-        useGrantedResource: async (_ctx, source) => !source.scopes.has('openid'),
+        // A resource that was asked for at authorization need not be named again. There is one at most.
+        useGrantedResource: async () => true,
         async getResourceServerInfo({ oidc }, uri) {
           // A token is for one, and the user sees one.
           if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
@@ -157,7 +175,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
             audience: resource.uri,
             accessTokenFormat: resource.tokenFormat,
             accessTokenTTL: isSigned ? 300 : 3600,
-            ...(isSigned && { jwt: { sign: { alg: 'ES256' as const } } }),
+            ...(isSigned && { jwt: { sign: { alg: resource.alg } } }),
           };
         },
       },
@@ -180,7 +198,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
           : pageWithHints(`/oidc/interaction/${uid}`, params),
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
-      redirectUris.some((address) => URL.parse(address)?.origin === origin && origin !== 'null'),
+      redirectUris.some((address) => isSameOrigin(origin, new URL(address).origin)),
     expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     rotateRefreshToken: true,

@@ -10,7 +10,7 @@ import type { User } from '../users/user.ts';
 import { isNativeAddress, isRegistered } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
-import type { ProviderClient } from './provider-client.ts';
+import { isDocument, type ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
@@ -161,6 +161,16 @@ export function createProvider(options: ProviderOptions) {
   Object.assign(ReplayDetection, {
     unique: (issuer: string, jti: string, end: number) => records.useAssertion(issuer, jti, end * 1000),
   });
+  const bodies = new WeakMap<object, unknown>();
+  Object.defineProperty(provider.OIDCContext.prototype, 'body', {
+    get(this: object) {
+      return bodies.get(this);
+    },
+    set(this: { ctx: KoaContextWithOIDC }, sent: Payload) {
+      const { publicId } = this.ctx.state;
+      bodies.set(this, publicId === undefined ? sent : withClientId(sent, publicId));
+    },
+  });
   const { validate } = IdToken;
   Object.assign(IdToken, {
     validate: (token: string, client: ProviderClient) =>
@@ -208,6 +218,12 @@ export function createProvider(options: ProviderOptions) {
         ctx.state.askedAt = returnAddress.readTime(ctx.querystring);
         ctx.query = await withScopes(ctx.query, options.findResource);
       }
+      const named = readEmptySecret(ctx.headers.authorization);
+      // A client without a secret that sends an empty one names itself in the header alone (RFC 6749 2.3.1).
+      if (named !== undefined && (isDocument(named) || (await options.findClient(named))?.secretHash === undefined)) {
+        ctx.req.headers.authorization = undefined;
+        ctx.state.publicId = named;
+      }
       await next();
       // A refused user may ask at once why.
       await ctx.state.refusal;
@@ -215,8 +231,11 @@ export function createProvider(options: ProviderOptions) {
     } catch (error) {
       ctx.state.thrown = error;
     }
-    if (typeof ctx.body === 'object' && ctx.body !== null && 'response_modes_supported' in ctx.body)
-      ctx.body.response_modes_supported = ['query'];
+    const { body } = ctx;
+    if (typeof body !== 'object' || body === null) return;
+    // An API learns what the token of a client allows, and not in which session the client got it.
+    if ('sid' in body && ctx.oidc.route === 'introspection' && ctx.oidc.client?.api !== undefined) body.sid = undefined;
+    if ('response_modes_supported' in body) body.response_modes_supported = ['query'];
   });
 
   provider.on('authorization.success', (ctx) => {
@@ -383,6 +402,20 @@ function audienceOf(token: string): string {
 
 const payloadOf = (token: string): { readonly aud?: unknown; readonly sub?: unknown } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+
+/** The client that a header of Basic names with an empty secret. */
+function readEmptySecret(header: string | undefined): string | undefined {
+  const [, encoded = ''] = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '') ?? [];
+  const [, name = ''] = /^([^:]+):$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  const decoded = new URLSearchParams(`name=${name.replaceAll('&', '%26')}`).get('name');
+  return decoded || undefined;
+}
+
+/** A form that names another client names two, which is refused. */
+const withClientId = (form: Payload, clientId: string): Payload => {
+  const named = [...new Set([clientId, form.client_id ?? []].flat())];
+  return { ...form, client_id: named.length === 1 ? clientId : named };
+};
 
 type Grant = InstanceType<Provider['Grant']>;
 

@@ -1,7 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
-import { isDocument, type MissingChallenge } from './provider-client.ts';
+import { isDocument, type MissingChallenge, notYours } from './provider-client.ts';
 import type { RefusedRequest } from './provider-options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
@@ -20,6 +20,7 @@ function reasonOf({ error, detail, clientId = '' }: RefusedRequest): RefusalReas
     if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
   }
   if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
+  if (detail === notYours) return notYours;
   if (/more than \d+ characters/.test(detail)) return 'too-long';
   const missing = /no-challenge[a-z-]*$/.exec(detail)?.[0];
   if (missing !== undefined) return missing as MissingChallenge;

@@ -232,9 +232,16 @@ for (const stores of [
           request.url,
         );
       }
-      await janua.services.resources.add({ uri: 'https://a.example', scopes: ['a'], tokenFormat: 'jwt' });
-      const removed = await post(janua, { url: '/resources/remove', body: { uri: 'https://a.example' } }, credential);
-      assert.equal(removed.statusCode, 401);
+      await janua.services.resources.add({
+        uri: 'https://a.example',
+        scopes: ['a'],
+        tokenFormat: 'opaque',
+        alg: 'RS256',
+      });
+      for (const url of ['/resources/remove', '/resources/secret']) {
+        const refused = await post(janua, { url, body: { uri: 'https://a.example' } }, credential);
+        assert.equal(refused.statusCode, 401, url);
+      }
     });
 
     test('are judged as they are when the change is made', async () => {

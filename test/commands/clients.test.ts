@@ -115,9 +115,36 @@ test('resources are added, listed and removed', async () => {
   assert.deepEqual(await run(...add), { code: 1, text: 'uri: There is a server with this address already.\n' });
   assert.equal(
     (await run('resources', 'list')).text,
-    `RESOURCE                  TOKENS  SCOPES\n${uri}  jwt     files:read files:write\n`,
+    `RESOURCE                  TOKENS     ASKS AS  SCOPES\n${uri}  jwt RS256           files:read files:write\n`,
   );
   assert.equal((await run('resources', 'remove', uri)).text, 'The resource is removed.\n');
   assert.equal((await run('resources', 'remove', uri)).code, 1);
   assert.deepEqual(await events(), [`resource-added ${uri}`, `resource-removed ${uri}`]);
+});
+
+test('a resource gets a secret to ask about tokens, and another signature', async () => {
+  await using opened = await open();
+  const { run, runJson, events } = opened;
+  const [uri, signed] = ['https://files.example.com', 'https://mcp.example.com'];
+  await run('resources', 'add', uri, '--scopes', 'files:read');
+  await run('resources', 'add', signed, '--scopes', 'files:read', '--alg', 'ES256');
+  const given = await run('resources', 'set', uri, '--secret');
+  const [, id] =
+    /^client_id: ([\w-]{22})\nclient_secret: [\w-]{43}\nThe secret is shown only now\.\n$/.exec(given.text) ?? [];
+  assert.ok(id, given.text);
+  assert.equal((await runJson('resources', 'set', uri, '--secret')).client_id, id);
+  const list = (await run('resources', 'list', '--json')).text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    list.map(({ alg, client_id }) => [alg, client_id]),
+    [
+      [null, id],
+      ['ES256', null],
+    ],
+  );
+  assert.equal((await run('resources', 'set', signed, '--secret')).code, 1);
+  assert.equal((await run('resources', 'set', uri)).code, 1);
+  assert.deepEqual((await events()).slice(-2), Array(2).fill(`resource-secret-rotated ${uri}`));
 });

@@ -207,19 +207,49 @@ describe('the resources', () => {
     await using janua = await open();
     const { get, post, send, kinds } = janua;
     const added = await post('/api/admin/resources', mcp);
-    assert.deepEqual([added.statusCode, added.json()], [201, mcp]);
+    const whole = { ...mcp, alg: 'RS256', client_id: null };
+    assert.deepEqual([added.statusCode, added.json()], [201, whole]);
     assert.equal((await post('/api/admin/resources', mcp)).statusCode, 422);
     const form = { uri: 'http://127.0.0.1:9000/mcp', scopes: 'files:read files:write' };
     assert.equal((await send('/admin/resources', form)).headers.location, '/admin/resources?state=added');
     const { resources } = (await get('/api/admin/resources')).json();
     assert.deepEqual(resources, [
-      { uri: form.uri, scopes: ['files:read', 'files:write'], token_format: 'opaque' },
-      mcp,
+      { uri: form.uri, scopes: ['files:read', 'files:write'], token_format: 'opaque', alg: null, client_id: null },
+      whole,
     ]);
     assert.match((await get('/admin/resources')).body, /https:\/\/mcp\.example\.com/);
     assert.equal((await post('/api/admin/resources/remove', { uri: mcp.uri })).statusCode, 200);
     assert.equal((await post('/api/admin/resources/remove', { uri: mcp.uri })).statusCode, 404);
     assert.deepEqual(await kinds(mcp.uri), ['resource-added', 'resource-removed']);
+  });
+
+  test('get a secret, which is shown once, by the API and on a page', async () => {
+    await using janua = await open();
+    const { get, post, send, kinds } = janua;
+    const uri = 'https://files.example.com';
+    await post('/api/admin/resources', { uri, scopes: ['files:read'] });
+    const given = (await post('/api/admin/resources/secret', { uri })).json();
+    assert.match(given.client_secret, /^[\w-]{43}$/);
+    assert.match(
+      (await get('/admin/resources')).body,
+      new RegExp(`href="/admin/resources/secret\\?uri=${encodeURIComponent(uri)}"`),
+    );
+    const form = await get(`/admin/resources/secret?uri=${encodeURIComponent(uri)}`);
+    assert.match(form.body, new RegExp(`name="uri" value="${uri}"`));
+    const page = await send('/admin/resources/secret', { uri });
+    assert.equal(page.statusCode, 200, page.body);
+    const [, secret = ''] = /<pre class="codes">([\w-]{43})</.exec(page.body) ?? [];
+    assert.notEqual(secret, given.client_secret);
+    const list = await get('/admin/resources');
+    assert.ok(list.body.includes(given.client_id) && !list.body.includes(secret));
+    assert.equal((await get('/api/admin/resources')).json().resources[0].client_id, given.client_id);
+    for (const fields of [{ uri: 'https://none.example.com' }, { uri: 'x' }, {}]) {
+      const answer = await post('/api/admin/resources/secret', fields);
+      assert.equal(answer.statusCode, 404, answer.body);
+    }
+    await post('/api/admin/resources', mcp);
+    assert.equal((await post('/api/admin/resources/secret', { uri: mcp.uri })).statusCode, 409);
+    assert.deepEqual(await kinds(uri), ['resource-added', 'resource-secret-rotated', 'resource-secret-rotated']);
   });
 
   for (const [why, fields, faulty] of [
@@ -232,6 +262,7 @@ describe('the resources', () => {
     ['a scope of OpenID', { ...mcp, scopes: ['files:read', 'offline_access'] }, 'scopes'],
     ['a scope with a quote', { ...mcp, scopes: ['a"b'] }, 'scopes'],
     ['another format', { ...mcp, token_format: 'saml' }, 'token_format'],
+    ['another signature', { ...mcp, alg: 'none' }, 'alg'],
   ] as const)
     test(`are not added with ${why}`, async () => {
       await using janua = await open();

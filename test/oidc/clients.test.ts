@@ -124,23 +124,48 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         uri: 'https://mcp.example.com/a',
         scopes: ['files:read', 'files:write'],
         tokenFormat: 'jwt',
+        alg: 'RS256',
       } as const;
       assert.deepEqual(await resources.list(), []);
       assert.equal(await resources.add(mcp), true);
       assert.equal(await resources.add({ ...mcp, scopes: [] }), false);
-      assert.deepEqual(await resources.find(mcp.uri), mcp);
+      const stored = { ...mcp, clientId: undefined };
+      assert.deepEqual(await resources.find(mcp.uri), stored);
       for (const uri of ['https://mcp.example.com/A', `${mcp.uri}/`, `${mcp.uri} `, `${mcp.uri}\0`, ''])
         assert.equal(await resources.find(uri), undefined, uri);
-      assert.deepEqual(await resources.list(), [mcp]);
+      assert.deepEqual(await resources.list(), [stored]);
       assert.equal(await resources.remove(mcp.uri), true);
       assert.equal(await resources.remove(mcp.uri), false);
+    });
+
+    test('a resource that a former version added keeps ES256, and has no secret', async () => {
+      await using opened = await open();
+      const { resources, database } = opened;
+      const row = { uri: 'https://mcp.example.com', scopes: 'a', token_format: 'jwt', created_at: 0 };
+      await database.insertInto('janua_resources').values(row).execute();
+      const { alg, clientId } = (await resources.find(row.uri)) ?? {};
+      assert.deepEqual([alg, clientId], ['ES256', undefined]);
+      for (const id of ['', '\0', 'A'.repeat(22)]) assert.equal(await resources.findCredentials(id), undefined);
+    });
+
+    test('of two new secrets of a resource at once one counts, under one id', async () => {
+      await using opened = await open();
+      const { resources } = opened;
+      const uri = 'https://mcp.example.com';
+      await resources.add({ uri, scopes: ['a'], tokenFormat: 'opaque', alg: 'RS256' });
+      const given = await Promise.all([resources.setSecret(uri), resources.setSecret(uri)]);
+      const [id = '', ...others] = new Set(given.map((one) => one?.clientId));
+      assert.deepEqual(others, []);
+      const stored = (await resources.findCredentials(id))?.secretHash;
+      assert.equal(given.filter((one) => hashSecret(one?.secret ?? '') === stored).length, 1);
+      assert.equal(await resources.setSecret('https://none.example.com'), undefined);
     });
 
     test('a resource without a path is found with and without a slash at the end', async () => {
       await using opened = await open();
       const { resources } = opened;
       const [plain, slash] = ['https://mcp.example.com', 'https://mcp.example.com/'];
-      const described = { scopes: ['files:read'], tokenFormat: 'jwt' } as const;
+      const described = { scopes: ['files:read'], tokenFormat: 'jwt', alg: 'RS256' } as const;
       await resources.add({ uri: plain, ...described });
       assert.equal((await resources.find(slash))?.uri, plain);
       await resources.add({ uri: slash, ...described });

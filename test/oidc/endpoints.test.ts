@@ -52,6 +52,26 @@ describe('a script of another origin', () => {
     }
   });
 
+  test('on the loopback host of a redirect address reads tokens from any port', async () => {
+    const app = await server.addApplication({ isPublic: true, redirectUris: ['http://localhost/callback'] });
+    const isLetIn: Readonly<Record<string, boolean>> = {
+      'http://localhost': true,
+      'http://localhost:5173': true,
+      'http://127.0.0.1:5173': false,
+      'https://localhost:5173': false,
+      'http://localhost.example.com': false,
+      'http://localhost:5173.example.com': false,
+      null: false,
+    };
+    const fields = { grant_type: 'refresh_token', refresh_token: 'wrong', client_id: app.clientId };
+    for (const [origin, isAllowed] of Object.entries(isLetIn))
+      assert.equal(
+        allowed(await post(server, '/oidc/token', fields, { origin })),
+        isAllowed ? origin : null,
+        `from ${origin}`,
+      );
+  });
+
   test('may ask before it sends', async () => {
     for (const path of ['/oidc/token', '/oidc/userinfo', '/oidc/revocation', ...documents]) {
       const answer = await fetch(server.origin + path, {
@@ -131,5 +151,34 @@ describe('the addresses of the protocol', () => {
     for (const path of documents) assert.equal((await fetch(own.origin + path)).status, 404);
     await own.addApplication();
     for (const path of documents) assert.equal((await fetch(own.origin + path)).status, 200);
+  });
+});
+
+describe('an empty secret by Basic', () => {
+  const send = async (id: string, secret: string, fields: Readonly<Record<string, string>> = {}) => {
+    const headers = { authorization: `Basic ${btoa(`${encodeURIComponent(id)}:${secret}`)}` };
+    const sent = { grant_type: 'refresh_token', refresh_token: 'wrong', ...fields };
+    const answer = await post(server, '/oidc/token', sent, headers);
+    return ((await answer.json()) as { error: string }).error;
+  };
+
+  test('is none: a public client that sends it is known by its name in the header', async () => {
+    const { clientId } = await server.addApplication({ isPublic: true });
+    // The client is let in. The refresh token is not.
+    assert.equal(await send(clientId, ''), 'invalid_grant');
+    assert.equal(await send(clientId, '', { client_id: clientId }), 'invalid_grant');
+    assert.equal(await send(clientId, 'x'), 'invalid_client');
+  });
+
+  test('lets in neither a client with a secret, nor one that the form names beside another', async () => {
+    const [secret, open, other] = [
+      await server.addApplication(),
+      await server.addApplication({ isPublic: true }),
+      await server.addApplication({ isPublic: true }),
+    ];
+    assert.equal(await send(secret.clientId, ''), 'invalid_request');
+    assert.equal(await send(open.clientId, '', { client_id: other.clientId }), 'invalid_request');
+    assert.equal(await send(open.clientId, '', { client_id: secret.clientId }), 'invalid_request');
+    assert.equal(await send('A'.repeat(22), ''), 'invalid_client');
   });
 });

@@ -49,7 +49,7 @@ async function open(tokens: 'signed' | 'opaque') {
   await run(`npx janua users add ${ann.username} --first-name Ann --last-name Archer`, `${password}\n`);
   const [signed, opaque] = lines.filter((line) => line.includes('janua resources add'));
   await run((tokens === 'signed' ? signed : opaque) ?? '');
-  const added = tokens === 'opaque' ? await run(findLine('clients add', 'Notes server')) : '';
+  const added = tokens === 'opaque' ? await run(findLine('resources set', '--secret')) : '';
   const [, CLIENT_ID, CLIENT_SECRET] = /client_id: (\S+)\nclient_secret: (\S+)/.exec(added) ?? [];
   const [, clientId = ''] = /client_id: (\S+)/.exec(await run(findLine('clients add', '--public'))) ?? [];
   const janua = await workplace.start(['serve'], {
