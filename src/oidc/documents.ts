@@ -35,7 +35,6 @@ function adjust(document: Document): Document {
     redirect_uris: redirectUris,
     grant_types: grants.length > 0 ? grants : [codeGrant],
     response_types: ['code'],
-    response_modes: ['query'],
     token_endpoint_auth_method: findAuthentication(document),
   };
 }

@@ -19,7 +19,6 @@ const metadataOf = (client: Client): ClientMetadata => ({
   redirect_uris: [...client.redirectUris],
   post_logout_redirect_uris: [...client.postLogoutRedirectUris],
   response_types: client.redirectUris.length > 0 ? ['code'] : [],
-  response_modes: ['query'],
   grant_types: [
     ...(client.redirectUris.length > 0 ? [codeGrant] : []),
     refreshGrant,

@@ -4,9 +4,10 @@ import { Unavailable } from '../faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { leave, leavePage, leaveView } from '../web/leave.ts';
 import { json, object, redirect, settingCookies, text } from '../web/openapi/responses.ts';
+import { originForm } from '../web/request-target.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
-import type { OpenIdProvider, ProviderAnswer } from './provider.ts';
+import type { OpenIdProvider, PostedAnswer, ProviderAnswer } from './provider.ts';
 import { applicationRefused, interactionOver, noProvider, requestTooLong } from './refusals.ts';
 import { authorizationPath } from './waiting.ts';
 
@@ -105,7 +106,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       url,
       {
         config: {
-          ...{ view: leaveView, pageOnly: true },
+          ...{ view: 'oidc/answer', pageOnly: true },
           refusals: [noProvider, applicationRefused, interactionOver, requestTooLong, notAuthenticated],
         },
         schema: {
@@ -115,15 +116,16 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
           tags: [tag],
           ...(url !== authorizationPath && { params: uidParameter }),
           response: {
-            200: leavePage('A page that leads to the application'),
+            200: leavePage('A page that leads to the application, or sends it a form (`response_mode=form_post`)'),
             303: settingCookies(redirect('To the application, or to our pages')),
           },
         },
       },
       async (request, reply) => {
         requireShort(request.url);
-        const { location, loginNext, fault, status } = await answer(request, reply, true);
+        const { location, loginNext, fault, form, status } = await answer(request, reply, true);
         if (loginNext !== undefined) return requireLogin(request, loginNext);
+        if (form !== undefined) return postForm(request, reply, form);
         if (location !== undefined && status < 400) return goOn(request, reply, location);
         if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
         // The log says what it was.
@@ -172,6 +174,17 @@ function requireShort(address: string): void {
 /** @param location of ours, or of the application */
 function goOn(request: Request, reply: Reply, location: string): unknown {
   return location.startsWith('/') ? reply.redirect(location, 303) : leave(request, reply, location);
+}
+
+/** A page that sends the answer by itself, and has a button where no script runs. Its policy allows where the form leads, and no other page's. */
+function postForm(request: Request, reply: Reply, { address, fields }: PostedAnswer): unknown {
+  const { protocol, hostname, origin } = new URL(address);
+  // Browsers apply the policy to redirects that follow, so the origin of the application alone is too little. A policy cannot name [::1].
+  const local = hostname === '[::1]' ? protocol : origin;
+  const policy = String(reply.getHeader('content-security-policy'));
+  const allowed = `form-action 'self' https:${protocol === 'https:' ? '' : ` ${local}`}`;
+  reply.header('content-security-policy', policy.replace("form-action 'self'", allowed));
+  return { action: address, fields, origin, path: originForm(request.url) };
 }
 
 function sendJson(reply: Reply, { status, body, type }: ProviderAnswer): unknown {

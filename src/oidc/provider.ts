@@ -7,7 +7,7 @@ import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
-import { isNativeAddress, isRegistered } from './addresses.ts';
+import { isNativeAddress, isRegistered, isWebAddress } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
 import { isDocument, type ProviderClient } from './provider-client.ts';
@@ -27,6 +27,14 @@ export interface ProviderAnswer {
   readonly loginNext: string | undefined;
   /** The protocol's error, if a person has to see it because it cannot go to the application. */
   readonly fault: ProtocolFault | undefined;
+  /** What the browser sends to the application in a form, if the application asked for that. */
+  readonly form: PostedAnswer | undefined;
+}
+
+/** OAuth 2.0 Form Post Response Mode. */
+export interface PostedAnswer {
+  readonly address: string;
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 export interface ProtocolFault {
@@ -34,6 +42,32 @@ export interface ProtocolFault {
   readonly error: string;
   readonly error_description?: string;
 }
+
+type ResponseMode = Parameters<Provider['registerResponseMode']>[1];
+
+/** Whether the application at a redirect address can take a form: the address leads to a server. */
+const takesForms = (address: unknown): boolean => {
+  const url = URL.parse(String(address));
+  return url !== null && isWebAddress(url);
+};
+
+/** The library's own page with the form has a script in it, which our policy forbids, and no words. */
+class PostingProvider extends Provider {
+  override registerResponseMode(name: string, handler: ResponseMode): void {
+    super.registerResponseMode(name, name === 'form_post' ? postAnswer : handler);
+  }
+}
+
+const postAnswer: ResponseMode = (ctx, address, fields) => {
+  if (takesForms(address)) {
+    ctx.state.form = { address, fields };
+    return;
+  }
+  const target = new URL(address);
+  for (const [name, value] of Object.entries(fields)) target.searchParams.set(name, String(value));
+  ctx.status = 303;
+  ctx.redirect(target.href);
+};
 
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
@@ -55,7 +89,7 @@ export function createProvider(options: ProviderOptions) {
 
   const returnAddress = createReturnAddress(derive, options.now);
 
-  const provider: Provider = new Provider(
+  const provider: Provider = new PostingProvider(
     issuer,
     configure(options, {
       ...{ derive, requestOf, signedInOf, needsConsent, loadGrant },
@@ -151,6 +185,11 @@ export function createProvider(options: ProviderOptions) {
     },
   });
 
+  Object.assign(LibraryClient.prototype, {
+    responseModeAllowed: (mode: string | undefined) =>
+      mode === 'query' || (mode === 'form_post' && takesForms(Provider.ctx?.oidc.params?.redirect_uri)),
+  });
+
   // The library knows web clients and native ones, and a single address of the other kind would make a whole client void. Ours have
   // addresses of both kinds: `findRedirectFault` has judged each of them.
   Object.assign((LibraryClient as unknown as { Schema: { prototype: object } }).Schema.prototype, {
@@ -235,7 +274,7 @@ export function createProvider(options: ProviderOptions) {
     if (typeof body !== 'object' || body === null) return;
     // An API learns what the token of a client allows, and not in which session the client got it.
     if ('sid' in body && ctx.oidc.route === 'introspection' && ctx.oidc.client?.api !== undefined) body.sid = undefined;
-    if ('response_modes_supported' in body) body.response_modes_supported = ['query'];
+    if ('response_modes_supported' in body) body.response_modes_supported = ['query', 'form_post'];
   });
 
   provider.on('authorization.success', (ctx) => {
@@ -290,7 +329,8 @@ export function createProvider(options: ProviderOptions) {
       res.statusCode = 200;
       for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
       const loginNext = request.signedIn === undefined && location?.startsWith('/') ? location : undefined;
-      return { status, body: ctx.body, type: ctx.type, location, loginNext, fault: ctx.state.fault };
+      const { fault, form } = ctx.state;
+      return { status, body: ctx.body, type: ctx.type, location, loginNext, fault, form };
     },
 
     /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */

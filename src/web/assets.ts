@@ -24,6 +24,7 @@ export function addAssets(app: App, themeFile: string | undefined): void {
     'logo.svg': findLogo(themeFile),
     'pages.js': assetPath('pages.js'),
     'passkeys.js': assetPath('passkeys.js'),
+    'submit.js': assetPath('submit.js'),
   });
 }
 

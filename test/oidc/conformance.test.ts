@@ -309,7 +309,7 @@ describe('the documents of the provider', () => {
         if (/_endpoint$|_uri$/.test(name)) assert.ok(String(value).startsWith(`${server.origin}/oidc/`), name);
       const of = (name: string) => [metadata[name]].flat().sort();
       assert.deepEqual(of('response_types_supported'), ['code']);
-      assert.deepEqual(of('response_modes_supported'), ['query']);
+      assert.deepEqual(of('response_modes_supported'), ['form_post', 'query']);
       assert.deepEqual(of('code_challenge_methods_supported'), ['S256']);
       assert.deepEqual(of('grant_types_supported'), [
         ...['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],

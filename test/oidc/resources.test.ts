@@ -158,6 +158,7 @@ describe('an API with a secret', () => {
     assert.ok((await ask(own, token)).sid);
   });
 
+  // Shows: VM-92
   test('hears nothing of other tokens, and explain says so under the id of the request', async () => {
     const others = {
       'for another resource': await tokenFor(opaque.uri, 'openid mail:read'),
@@ -202,6 +203,7 @@ describe('an API with a secret', () => {
     await assert.rejects(clientAdministration.setResourceSecret(signed.uri), /signed/);
   });
 
+  // Shows: VM-92
   test('does nothing else: it is no client anywhere but where it asks', async () => {
     const { clientId, secret = '' } = api;
     const refresh = (await own.signIn(await server.browser())).refresh_token ?? '';
