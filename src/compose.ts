@@ -7,6 +7,7 @@ import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
 import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createAccountMails } from './account/mails.ts';
 import { createAccountParts } from './account/parts.ts';
+import { signUpPath } from './account/sign-up.ts';
 import { createFindUsers } from './admin/find-users.ts';
 import { createOverview } from './admin/overview.ts';
 import { createAudit } from './audit/audit.ts';
@@ -164,6 +165,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
 
   const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
   const mailWorks = mailbox || settings.MAIL_URL !== undefined;
+  const offersSignUp = mailWorks && mapping === undefined && settings.SIGN_UP === 'on';
   const publicOrigins = publicOriginsOf(settings);
   /** Our address in the links of mails. It is configured, and never taken from a request. */
   function baseUrl(): string {
@@ -218,7 +220,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     features: {
       mail: mailWorks,
       mailbox,
-      signUp: mailWorks && mapping === undefined && settings.SIGN_UP === 'on',
+      signUp: offersSignUp,
       password: mapping === undefined || settings.PASSWORD_REHASH === 'on',
       ownAccounts: mapping === undefined,
       secondFactor: settings.SECOND_FACTOR !== 'off',
@@ -241,7 +243,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        const openings = { log, stores, mapping, measures, mailWorks, baseUrl, publicOrigins, upstreams };
+        const openings = { log, stores, mapping, measures, mailWorks, offersSignUp, baseUrl, publicOrigins, upstreams };
         prepared ??= await prepare(settings, overrides, openings);
         if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
         startSending();
@@ -289,13 +291,24 @@ interface Openings {
   readonly mapping: UserMapping | undefined;
   readonly measures: Measures;
   readonly mailWorks: boolean;
+  readonly offersSignUp: boolean;
   readonly baseUrl: () => string;
   readonly publicOrigins: ReadonlySet<string>;
   readonly upstreams: UpstreamOptions['upstreams'];
 }
 
 async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const { log: wholeLog, stores, mapping, measures, mailWorks, baseUrl, publicOrigins, upstreams } = openings;
+  const {
+    log: wholeLog,
+    stores,
+    mapping,
+    measures,
+    mailWorks,
+    offersSignUp,
+    baseUrl,
+    publicOrigins,
+    upstreams,
+  } = openings;
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
@@ -516,6 +529,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     documentHosts: settings.CLIENT_ID_METADATA,
     onTokens: measures.metrics?.observeTokens,
     privateHosts: settings.OIDC_PRIVATE_HOSTS,
+    signUpPath: offersSignUp ? signUpPath : undefined,
   });
   noteEnding = oidc.noteEnding;
   let checkUp: CheckUp | undefined;

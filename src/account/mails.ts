@@ -6,6 +6,7 @@ import type { Tokens } from '../tokens/tokens.ts';
 import type { Account } from '../users/account.ts';
 import { AccountChanged, type Hold, type Proved, provedBy } from '../users/held.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
+import { pathWithNext } from '../web/next.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;
@@ -70,13 +71,20 @@ export function createAccountMails(
   const descriptions: Readonly<Record<string, MailDescription>> = {
     'sign-up': {
       keepSeconds: links['sign-up'].keepSeconds,
-      async prepare({ address: to, language }) {
+      async prepare({ address: to, language, details: { next } }) {
         const account = await users.findByUsername(to);
         if (account === undefined || account.isReplaceable)
-          return { to, language, values: {}, link: await createLink('sign-up', to) };
+          return { to, language, values: {}, link: pathWithNext(await createLink('sign-up', to), next) };
         const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}/auth/forgot-password` };
-        return { wordsOf: 'sign-up-known', to, language: chosen, values, link: `${baseUrl()}/auth/login`, userId };
+        return {
+          wordsOf: 'sign-up-known',
+          to,
+          language: chosen,
+          values,
+          link: `${baseUrl()}${pathWithNext('/auth/login', next)}`,
+          userId,
+        };
       },
     },
     invitation: {

@@ -1,10 +1,10 @@
 import { loginMessages } from '../access/refusal.ts';
 import { isLanguage } from '../languages/languages.ts';
 import { languageCookie } from '../web/cookies.ts';
-import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
+import { detailAnswer, linkAnswer, nextField, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { loginPath } from '../web/login-page.ts';
-import { homePath } from '../web/next.ts';
+import { homePath, pathWithNext, safeNext } from '../web/next.ts';
 import { detailWithTokens, tokenFields } from '../web/token-answer.ts';
 import type { App } from '../web/types.ts';
 import { emailField, nameFields, newPasswordField } from './fields.ts';
@@ -19,13 +19,13 @@ export function addSignUp(app: App, parts: () => AccountParts): void {
     description: 'Mails a link to the address. The response is the same for every address.',
     tag: 'Account',
     view: 'account/sign-up',
-    fields: { email: emailField },
+    fields: { email: emailField, next: nextField },
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
-    async submit({ language, caller }, reply, { email }) {
-      await parts().signUp.request(email, language, caller);
-      return reply.proceed(`${signUpPath}?state=1`, { detail: sent });
+    async submit({ language, caller }, reply, { email, next }) {
+      await parts().signUp.request(email, safeNext(next), language, caller);
+      return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
     },
   });
 }
@@ -40,11 +40,11 @@ export function addFinishSignUp(app: App, parts: () => AccountParts, { https }: 
     tag: 'Account',
     config: { refusals: [signUpExpired] },
     view: 'account/finish-sign-up',
-    fields: { token: tokenField, ...nameFields, password: newPasswordField },
+    fields: { token: tokenField, next: nextField, ...nameFields, password: newPasswordField },
     shown: linkAnswer(),
     answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),
     status: 201,
-    browser: 'To the home page, or to the login page with message 11',
+    browser: 'To the home page or `next`, or to the login page with message 11',
     async show({ caller }, typed) {
       const { address, account } = await parts().finishSignUp.open(typed.token ?? '', caller);
       const names = account && { first_name: account.user.firstName, last_name: account.user.lastName };
@@ -55,8 +55,13 @@ export function addFinishSignUp(app: App, parts: () => AccountParts, { https }: 
       const chosen = isLanguage(typed) ? typed : undefined;
       const admitted = await parts().finishSignUp.finish(entered, chosen, request);
       if (admitted === undefined)
-        return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
-      return reply.proceed(homePath, { detail: 'Account created', ...reply.answerLogin(admitted) });
+        return reply.proceed(loginPath(loginMessages.accountCreated, entered.next), {
+          detail: 'Account created. Please log in',
+        });
+      return reply.proceed(safeNext(entered.next) ?? homePath, {
+        detail: 'Account created',
+        ...reply.answerLogin(admitted),
+      });
     },
   });
 }

@@ -31,14 +31,18 @@ export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptio
   const domains = signUpDomains.map(canonicalDomain);
 
   return {
-    /** Mails a link, or a note that there is an account already. @throws {InvalidFields} */
-    async request(email: string, language: Language, caller: Caller): Promise<void> {
+    /**
+     * Mails a link, or a note that there is an account already.
+     * @param next where the sign-up leads in the end
+     * @throws {InvalidFields}
+     */
+    async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
       const address = requireAddress(email);
       const domain = address.slice(address.indexOf('@') + 1);
       if (domains.length > 0 && !domains.includes(domain))
         throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
       await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
-      await requestMail({ purpose: 'sign-up', address, language }, caller);
+      await requestMail({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
     },
   };
 }

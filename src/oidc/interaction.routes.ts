@@ -41,7 +41,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   app.get(
     url,
     {
-      config: { signedIn: true, view: 'oidc/consent', pageOnly: true, refusals },
+      config: { signedIn: true, view: 'oidc/step', pageOnly: true, refusals },
       schema: {
         summary: 'Let an application in: the page',
         description: 'A browser that need not decide anything is led on.',
@@ -68,8 +68,11 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       },
     },
     async (request, reply) => {
-      const isAllowed = bodyField(request.body, 'decision') === 'allow';
-      const to = await parts().interactions.decide(await requireProvider(parts()), isAllowed, of(request, reply));
+      const decision = bodyField(request.body, 'decision');
+      const { choose, decide } = parts().interactions;
+      const isChoice = decision === 'continue' || decision === 'another';
+      const [answer, isYes] = isChoice ? [choose, decision === 'continue'] : [decide, decision === 'allow'];
+      const to = await answer(await requireProvider(parts()), isYes, of(request, reply));
       return reply.redirect(pathOf(to), 303);
     },
   );
@@ -141,4 +144,4 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
 }
 
 /** Ours, so that the browser stays on the origin it is on. */
-const pathOf = (address: string): string => new URL(address).pathname;
+const pathOf = (address: string): string => (address.startsWith('/') ? address : new URL(address).pathname);

@@ -11,6 +11,7 @@ import type { Session } from '../sessions/sessions.ts';
 import { mixesScripts } from '../text/scripts.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import { loginPath } from '../web/login-page.ts';
 import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf } from './asked.ts';
 import type { Consents } from './consents.ts';
@@ -147,8 +148,10 @@ export function createInteractions(options: InteractionOptions) {
     async goOn(provider: OpenIdProvider, request: InteractionRequest) {
       const waiting = await open(provider, request);
       const { prompt, client, asked, params, subject, uid } = waiting;
-      const { session } = request.signedIn;
-      if (!mayUse(client, request.signedIn.user)) return refuseGroup(request.signedIn, request.caller, client);
+      const { session, user } = request.signedIn;
+      if (prompt.name === 'select_account')
+        return { application: show(client, asked, params.redirect_uri), account: describeUser(user) };
+      if (!mayUse(client, user)) return refuseGroup(request.signedIn, request.caller, client);
       if (prompt.name === 'consent') return { application: show(client, asked, params.redirect_uri) };
       const isProved = session.authenticatedAt >= (await records.startOf(uid));
       const login = await provider.loginOf(request.signedIn);
@@ -157,6 +160,17 @@ export function createInteractions(options: InteractionOptions) {
       if (error !== undefined) return { to: await provider.finishInteraction(request.req, request.res, { error }) };
       await requireProof(waiting, request, isProved);
       return { to: await provider.finishInteraction(request.req, request.res, { login }) };
+    },
+
+    /**
+     * The user goes on with the account that is signed in, or wants another one. The session goes on until a login with that one succeeds, and
+     * the request then begins anew. @returns where the browser goes on
+     */
+    async choose(provider: OpenIdProvider, continues: boolean, request: InteractionRequest): Promise<string> {
+      const waiting = await open(provider, request);
+      if (waiting.prompt.name !== 'select_account') throw new Refusal(interactionOver);
+      if (!continues) return loginPath(undefined, provider.restart(waiting));
+      return provider.finishInteraction(request.req, request.res, { select_account: {} });
     },
 
     /** The user lets the application in, or does not. @returns where the browser goes on */
@@ -199,6 +213,11 @@ export function createInteractions(options: InteractionOptions) {
     },
   };
 }
+
+const describeUser = ({ username, firstName, lastName }: User) => ({
+  username,
+  name: `${firstName} ${lastName}`.trim() || username,
+});
 
 /** As typed, in any case and with any blanks or hyphens. */
 const readUserCode = (typed: string): string => typed.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');

@@ -45,6 +45,8 @@ export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNam
   readonly log: Log;
   /** Our address. It may be known only once the server listens. */
   readonly baseUrl: () => string;
+  /** The page on which strangers sign up. Undefined where nobody can. */
+  readonly signUpPath: string | undefined;
   /** The longest that a session may last. */
   readonly sessionSeconds: number;
   /** `CLIENT_ID_METADATA`. */
@@ -82,7 +84,7 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 export function createOidcParts(options: OidcOptions) {
   const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
     options;
-  const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
+  const { groupNames, privateHosts, documentHosts, sessionSeconds, signUpPath } = options;
   const { database } = opened;
   const subjects = createSubjects(opened, ownerOf);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
@@ -143,7 +145,7 @@ export function createOidcParts(options: OidcOptions) {
     const { createProvider } = await loadLibrary();
     notices.start();
     return createProvider({
-      ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds },
+      ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds, signUpPath },
       ...{
         findClient: clients.find,
         findResource: resources.find,

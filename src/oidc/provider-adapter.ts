@@ -47,6 +47,8 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
   api: uri,
 });
 
+const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
+
 /** Where the library finds and stores what it keeps. */
 export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
@@ -69,8 +71,8 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
       if (isClient || model === 'Session') return;
       const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
       if (excess !== undefined) throw new errors.InvalidRequest(excess);
-      // A browser without a session keeps its request itself.
-      if (model === 'Interaction' && payload.session === undefined) return;
+      // A browser without a session keeps its request itself, and so does one that leaves for a sign-up.
+      if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
       await run(() => upsert(id, payload, seconds));
     },
     async find(id: string) {

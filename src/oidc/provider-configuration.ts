@@ -1,6 +1,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { SignedIn } from '../access/access.ts';
 import { pageWithHints } from '../text/page-hints.ts';
+import { pathWithNext } from '../web/next.ts';
 import { isSameOrigin } from './addresses.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
 import { adapterOf } from './provider-adapter.ts';
@@ -16,7 +17,7 @@ import {
 } from './provider-client.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
-import { authorizationPath, waitingSeconds } from './waiting.ts';
+import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
 const longestAssertion = 300;
@@ -191,11 +192,15 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       }),
     },
     interactions: {
-      policy: createPolicy(own.signedInOf, own.needsConsent),
-      url: async (ctx, { uid, params }) =>
-        own.signedInOf(ctx) === undefined
+      policy: createPolicy(own.signedInOf, own.needsConsent, options.signUpPath !== undefined),
+      async url(ctx, { uid, params, prompt }) {
+        // The mail may arrive long after the request, so that the sign-up alone would not show that it was meant.
+        if (prompt.name === 'create' && options.signUpPath !== undefined)
+          return pathWithNext(options.signUpPath, own.returnAddress(withoutPrompt(params, 'create')));
+        return own.signedInOf(ctx) === undefined
           ? own.returnAddress(params)
-          : pageWithHints(`/oidc/interaction/${uid}`, params),
+          : pageWithHints(`/oidc/interaction/${uid}`, params);
+      },
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
       redirectUris.some((address) => isSameOrigin(origin, new URL(address).origin)),

@@ -9,6 +9,7 @@ const { Check, Prompt } = interactionPolicy;
 export function createPolicy(
   signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined,
   needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>,
+  offersSignUp: boolean,
 ) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
@@ -44,9 +45,33 @@ export function createPolicy(
     ),
     1,
   );
+  // A login after the request chose the account, or made one. Without sign-up, there are only accounts to choose from.
+  policy.add(
+    createPrompt('select_account', 'The user has to choose an account', ({ prompts, result }) => {
+      const isAsked = prompts.has('select_account') || (prompts.has('create') && !offersSignUp);
+      return isAsked && !result?.login && !('select_account' in (result ?? {}));
+    }),
+    0,
+  );
+  policy.add(
+    createPrompt(
+      'create',
+      'The user wants a new account',
+      ({ prompts, result }) => offersSignUp && prompts.has('create') && !result?.login,
+    ),
+    0,
+  );
   consent?.checks.remove('native_client_prompt');
   consent?.checks.add(
     new Check('consent', 'The user has not let the application in', 'consent_required', needsConsent),
   );
   return policy;
+}
+
+/** A prompt that applications may ask for. The library's own check of it knows no login. */
+function createPrompt(name: string, words: string, isMissing: (oidc: KoaContextWithOIDC['oidc']) => boolean) {
+  const prompt = new Prompt({ name, requestable: true });
+  prompt.checks.clear();
+  prompt.checks.add(new Check(name, words, ({ oidc }) => isMissing(oidc)));
+  return prompt;
 }

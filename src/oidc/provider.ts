@@ -274,6 +274,17 @@ export function createProvider(options: ProviderOptions) {
     if (typeof body !== 'object' || body === null) return;
     // An API learns what the token of a client allows, and not in which session the client got it.
     if ('sid' in body && ctx.oidc.route === 'introspection' && ctx.oidc.client?.api !== undefined) body.sid = undefined;
+    if ('claims_supported' in body && Array.isArray(body.claims_supported))
+      // Only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and not of the page).
+      body.claims_supported = body.claims_supported.filter((name) => name !== 'locale');
+    if ('response_modes_supported' in body)
+      // Initiating User Registration via OpenID Connect 1.0, 4.1
+      Object.assign(body, {
+        prompt_values_supported: [
+          ...['none', 'login', 'consent', 'select_account'],
+          ...(options.signUpPath === undefined ? [] : ['create']),
+        ],
+      });
     if ('response_modes_supported' in body) body.response_modes_supported = ['query', 'form_post'];
   });
 
@@ -328,7 +339,7 @@ export function createProvider(options: ProviderOptions) {
       // The route sets it again, or sends a page in place of a redirect.
       res.statusCode = 200;
       for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
-      const loginNext = request.signedIn === undefined && location?.startsWith('/') ? location : undefined;
+      const loginNext = location?.startsWith(`${authorizationPath}?`) ? location : undefined;
       const { fault, form } = ctx.state;
       return { status, body: ctx.body, type: ctx.type, location, loginNext, fault, form };
     },
@@ -349,6 +360,9 @@ export function createProvider(options: ProviderOptions) {
     },
 
     loginOf,
+
+    /** Where a request begins anew, once its user has logged in with another account. */
+    restart: ({ params }: WaitingRequest): string => returnAddress.make(params),
 
     /** What a device gets. It lasts without the session. */
     async deviceAnswer({ asked }: WaitingDevice, { session, user }: SignedIn, grantId: string): Promise<Payload> {

@@ -15,6 +15,16 @@ const queryOf = (parameters: Parameters): string =>
     Object.entries(parameters).flatMap(([name, sent]) => [sent ?? []].flat().map((value) => [name, String(value)])),
   ).toString();
 
+/** The same request, once one of its prompts is met. */
+export const withoutPrompt = (parameters: Parameters, met: string): Parameters => ({
+  ...parameters,
+  prompt:
+    String(parameters.prompt ?? '')
+      .split(' ')
+      .filter((name) => name !== met)
+      .join(' ') || undefined,
+});
+
 /** What is too long about a request that has to wait for its user, as the `error_description` says it. */
 export function findExcess(parameters: Parameters): string | undefined {
   const name = Object.keys(parameters).find((one) => String(parameters[one] ?? '').length > longest.parameter);

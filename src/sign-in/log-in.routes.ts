@@ -2,6 +2,7 @@ import type { Access } from '../access/access.ts';
 import { enrolmentRequired, mfaRequired } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { choosesAccount } from '../text/page-hints.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
@@ -78,14 +79,17 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
           querystring: loginPageQuery,
           response: {
             200: settingCookies(page('The login page')),
-            303: redirect('To the home page, if the user is signed in'),
+            303: redirect('To the home page, if the user is signed in and `next` does not ask for another account'),
           },
         },
       },
       async ({ presented, headers, query }, reply) => {
         const { state, next } = query as Readonly<Record<string, unknown>>;
-        if (await parts().access.findSignedIn(presented)) return reply.redirect(homePath, 303);
-        if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
+        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
+        // A user may log in with another account. The session lasts until the login succeeds.
+        if (isSignedIn && !choosesAccount(safeNext(next) ?? '')) return reply.redirect(homePath, 303);
+        if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
+          reply.clearSessionCookie();
         const failed = loginPage.readFailure(headers.cookie);
         if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
         const message = findLoginMessage(state);

@@ -170,7 +170,7 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   const { administration, clientAdministration } = site.janua.services;
   await administration.changeGroups(username, { add: ['admins'] });
   const uri = `https://${username.replace(/\W/g, '-')}.example.com`;
-  await clientAdministration.addResource({ uri, scopes: ['files:read'], tokenFormat: 'jwt' });
+  await clientAdministration.addResource({ uri, scopes: ['files:read'], tokenFormat: 'opaque' });
   await signIn(page, username);
   await page.goto('/admin/clients/add');
   await submit(page, 'Add', { 'Name, as users see it': 'Wiki', 'Redirect addresses': 'ftp://wiki.example.com' });
@@ -182,6 +182,11 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
   const here = await page.getByRole('link', { name: 'Show the client' }).getAttribute('href');
   const pages = ['?state=changed', '/change', '/rotate-secret', '/remove'].map((end) => `${here}${end}`);
   yield* openEach(page, [...pages, '/admin/clients?state=removed', '/admin/resources?state=added']);
+  await clientAdministration.changeClient(here?.split('/').at(-1) ?? '', { pkce: 'optional' });
+  yield* openEach(page, [`${here}`, `/admin/resources/secret?uri=${encodeURIComponent(uri)}`]);
+  await page.getByRole('button', { name: 'New secret' }).click();
+  await page.getByText('It is shown only now.').waitFor();
+  yield 'the secret of a resource';
 }
 
 /** The pages between an application, or a device, and what it gets. */
@@ -198,7 +203,12 @@ async function* provider(page: Page, { username }: Person): AsyncGenerator<strin
     ...{ code_challenge: challenge, code_challenge_method: 'S256' },
   });
   await signIn(page, username);
-  yield* openEach(page, [`/oidc/auth?${asked}`, '/oidc/device', '/oidc/device?user_code=AAAA-BBBB']);
+  yield* openEach(page, [
+    `/oidc/auth?${asked}&prompt=select_account`,
+    `/oidc/auth?${asked}`,
+    '/oidc/device',
+    '/oidc/device?user_code=AAAA-BBBB',
+  ]);
   const begun = await fetch(`${site.origin}/oidc/device-authorization`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${client.id}:${secret}`)}` },

@@ -315,6 +315,8 @@ describe('the documents of the provider', () => {
         ...['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
       ]);
       assert.deepEqual(of('subject_types_supported'), ['public']);
+      // Users who have chosen no language have none.
+      assert.ok(!of('claims_supported').includes('locale') && of('claims_supported').includes('name'));
       // No client can have another one.
       assert.deepEqual(of('id_token_signing_alg_values_supported'), ['RS256']);
       assert.deepEqual(of('acr_values_supported'), ['urn:janua:1fa', 'urn:janua:2fa']);
