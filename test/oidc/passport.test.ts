@@ -1,28 +1,8 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { test } from 'node:test';
+import { Strategy } from 'passport-openidconnect';
 import { ann } from '../janua.ts';
 import { openProvider, requireAnswer } from './application.ts';
-
-interface AppRequest {
-  readonly query: Readonly<Record<string, string>>;
-  readonly session: object;
-}
-
-/** A strategy as Passport uses it: it gets the ways to end a request, one of which it calls. */
-interface Strategy {
-  redirect(address: string): void;
-  success(profile: { readonly id: string; readonly username?: string }): void;
-  fail(info: unknown): void;
-  error(error: Error): void;
-  authenticate(request: AppRequest): void;
-}
-
-type Verify = (issuer: string, profile: object, verified: (error: null, user: object) => void) => void;
-
-const { Strategy } = createRequire(import.meta.url)('passport-openidconnect') as {
-  Strategy: new (options: Readonly<Record<string, unknown>>, verify: Verify) => Strategy;
-};
 
 for (const [settings, options, pkce] of [
   ['its defaults, which send neither a challenge nor a nonce', {}, 'optional'],
@@ -40,7 +20,7 @@ for (const [settings, options, pkce] of [
       (_issuer, profile, verified) => verified(null, profile),
     );
     const session = {};
-    const run = (query: AppRequest['query']) => {
+    const run = (query: Readonly<Record<string, string>>) => {
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       strategy.redirect = strategy.success = resolve;
       strategy.error = reject;
