@@ -56,11 +56,11 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
    * client with an address on its origin may ask for it.
    */
   async function mayAsk(client: ProviderClient, token: { readonly clientId?: string | undefined }): Promise<boolean> {
-    const { clientId, tokenEndpointAuthMethod, api } = client;
+    const { tokenEndpointAuthMethod, api } = client;
     const audience = 'aud' in token ? String(token.aud) : undefined;
     if (api !== undefined) return audience === api;
-    if (tokenEndpointAuthMethod === 'none' || isDocument(clientId)) return false;
-    if (token.clientId === clientId) return true;
+    if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
+    if (token.clientId === client.clientId) return true;
     if (audience === undefined || !isOfOrigin(client, audience)) return false;
     return (await options.findResource(audience))?.clientId === undefined;
   }
