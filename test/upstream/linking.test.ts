@@ -45,6 +45,30 @@ const stores: StoreChoice[] = [
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
+    // Shows: S120
+    test('an account is not linked after the password has changed since the proof', async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const { services, janua } = opened;
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      const sent = await offer(browser, fake);
+      const { findById } = services.users;
+      Object.assign(services.users, {
+        async findById(id: string) {
+          const proven = await findById(id);
+          Object.assign(services.users, { findById });
+          await janua.people.setPassword(ann.username, 'a password that the owner has chosen');
+          return proven;
+        },
+      });
+      const answer = await browser.send('POST', `${page}/link`, { link: sent });
+      assert.match(String(answer.headers.location), /^\/auth\/login/, answer.body);
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      assert.deepEqual(await services.linking.list(account.user), []);
+    });
+
     test('a user links an account, logs in with it, and unlinks it', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
