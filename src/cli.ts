@@ -13,7 +13,7 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help lists the commands and options)');
 
-  add(program, 'demo', 'serve on this machine only, with two built-in users')
+  add(program, 'demo', 'serve on this machine only, with built-in users')
     .addHelpText('after', settingsHelp)
     .hook('preAction', hearLauncher)
     .hook('postAction', endSoon)

@@ -50,6 +50,7 @@ test('a user without a password gives a fresh proof with the provider, in the sa
   assert.equal(events.filter((event) => 'kind' in event && event.kind === 'confirmed').length, 1);
 });
 
+// Shows: V6.8.4
 describe('no fresh proof is', () => {
   for (const [name, claims, reason] of [
     ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response'],

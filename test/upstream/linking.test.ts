@@ -320,6 +320,7 @@ describe('the second factor of the account', () => {
       assert.deepEqual(signedIn?.session.methods, ['fed', 'mfa']);
     });
 
+  // Shows: V6.8.4
   test('is asked for whatever the provider says, if nothing counts', async () => {
     const { fake, opened } = await openWithFactor([]);
     await using _ = opened;
