@@ -241,7 +241,9 @@ test('a provider whose document names another issuer is not used', async () => {
     async fetch(address, init) {
       const answer = await fake.fetch(address, init);
       const isDiscovery = address.includes('/.well-known/');
-      return isDiscovery ? Response.json({ ...((await answer.json()) as object), issuer: 'https://evil.example' }) : answer;
+      return isDiscovery
+        ? Response.json({ ...((await answer.json()) as object), issuer: 'https://evil.example' })
+        : answer;
     },
   });
   assert.equal((await opened.createBrowser().send('POST', '/auth/upstream/google')).statusCode, 503);
