@@ -229,7 +229,8 @@ describe('applications that introduce themselves by a document', () => {
     ['words of the page', 'Claude Who asks An application that the operator of this site added', false],
     ['a name with a Cyrillic letter', 'Сlaude Code', true],
     ['no name', undefined, false],
-  ] as const)
+  ] as const) {
+    // Shows: V10.7.2
     test(`are shown first with the host of the document, whatever they call themselves: ${about}`, async () => {
       await using server = await open();
       const redirectUri = 'https://app.example.com/callback';
@@ -242,6 +243,7 @@ describe('applications that introduce themselves by a document', () => {
       assert.ok(article.startsWith(`Let ${host} in? Who asks ${host} It calls itself ${name} `), textOf(page));
       assert.equal(textOf(page).includes('letters of several alphabets'), isMixed);
     });
+  }
 
   test('get nothing by the device flow, even if their document asks for it', async () => {
     await using server = await open();

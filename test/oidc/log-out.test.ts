@@ -122,6 +122,7 @@ describe('a logout that an application begins', () => {
     assert.match((await browser.open(sent)).text, /Wiki/);
   });
 
+  // Shows: VM-76
   test('accepts an ID token whose key was retired, as long as a session can last', async () => {
     await using own = await openProvider({
       stores: { users: 'SQLite', sessions: 'SQL', ownTable: true },
@@ -163,6 +164,10 @@ describe('a logout that an application begins', () => {
     const silent = await app.begin({ prompt: 'none', id_token_hint: hint });
     const answer = requireAnswer(await (await own.browser()).open(silent.address));
     assert.ok(answer.searchParams.get('code'), answer.href);
+
+    const foreign = await other.begin({ prompt: 'none', id_token_hint: hint });
+    const refused = requireAnswer(await (await own.browser()).open(foreign.address));
+    assert.equal(refused.searchParams.get('error'), 'invalid_request');
 
     await pass(38 * 24 * hour);
     assert.equal(await leave({ id_token_hint: hint }), 'back');
