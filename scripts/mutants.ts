@@ -708,8 +708,8 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'a reset keeps the sessions of the account',
     file: 'src/changes/change-rules.ts',
-    text: "'password-reset': { ...newPassword, endsTokens: true,",
-    by: "'password-reset': { endsTokens: true,",
+    text: "'password-reset': { ...newPassword, endsUnstamped: true,",
+    by: "'password-reset': { endsUnstamped: true,",
     test: flow,
     only: 'forgotten password',
     id: 'VM-16',
@@ -749,6 +749,33 @@ export const mutants: readonly Mutant[] = [
     test: 'test/changes/doors.test.ts',
     only: 'the new owner of an id',
     id: 'S122',
+  },
+  {
+    breaks: 'a passkey that is removed while it logs in starts a session',
+    file: 'src/second-factor/passkey-log-in.ts',
+    text: 'if (!(await isThere(passkey, account)))',
+    by: 'if (passkey === undefined)',
+    test: 'test/second-factor/passkey-log-in.test.ts',
+    only: 'that is removed while it logs in',
+    id: 'VM-15',
+  },
+  {
+    breaks: 'what an application gets without a question outlives a new password',
+    file: 'src/oidc/provider.ts',
+    text: 'if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);',
+    by: '',
+    test: 'test/oidc/documents.test.ts',
+    only: 'what outlives the session ends with a new password',
+    id: 'V10.7.3',
+  },
+  {
+    breaks: 'a reset link goes to an address that the account no longer has',
+    file: 'src/account/mails.ts',
+    text: 'if (user.username !== name) throw new AccountChanged();',
+    by: '',
+    test: 'test/changes/doors.test.ts',
+    only: 'counts only while the account has it',
+    id: 'S121',
   },
   // Second factors.
   {
@@ -1309,7 +1336,7 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'an address in fullwidth letters makes an account',
     file: 'src/users/user.ts',
-    text: "return address === address?.normalize('NFKC') ? address : undefined;",
+    text: "return isPlain && address === address.normalize('NFKC') ? address : undefined;",
     by: 'return address;',
     test: 'test/security/look-alikes.test.ts',
     id: 'VM-57',

@@ -82,7 +82,7 @@ import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
 import { provesAnew } from './upstream/upstream.ts';
 import { type Account, stampOf } from './users/account.ts';
-import { createGroups, requireOtherMember } from './users/groups.ts';
+import { createGroups } from './users/groups.ts';
 import { createHold, provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createNoteLogin } from './users/last-logins.ts';
@@ -368,7 +368,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ownUsers: registry !== undefined,
     applicationScopes: settings.SCOPES,
     inColumn: groupsInColumn,
-    requireOther: registry?.requireOtherAdministrator ?? requireOtherMember,
+    requireOther: users.requireOtherAdministrator,
   });
   // Redis and a team's own table need two look-ups.
   const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;

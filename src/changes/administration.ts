@@ -175,6 +175,8 @@ export function createAdministration(
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
     const user = { ...details, ...(await complete(details)), demo: false };
     const setChosen = async (held: Held) => {
+      // ADMINISTRATORS may list the address.
+      judge(held.account);
       if (chosen.length > 0) await setGroupsOf(held, () => chosen);
       return held.account;
     };

@@ -295,6 +295,9 @@ export const tablesAboutUsers = [
 /** What carries the stamp of its account, and counts under no other. */
 export const stampedTables = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins'] as const;
 
+/** What a thief may have made, and carries no stamp. */
+export const unstampedTables = ['janua_access_tokens', 'janua_consents'] as const;
+
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
 export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);
 

@@ -5,12 +5,12 @@ import type { SignedIn } from '../access/access.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
+import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { isNativeAddress, isRegistered } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
-import type { ProviderClient } from './provider-client.ts';
+import { lasts, type ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
@@ -78,13 +78,17 @@ export function createProvider(options: ProviderOptions) {
   /** What the application was given already, or gets without a question. */
   async function loadGrant(ctx: KoaContextWithOIDC) {
     const { client, session, result, account } = ctx.oidc;
-    const user = signedInOf(ctx)?.user;
-    if (client === undefined || session === undefined || account === undefined || user === undefined) return undefined;
+    const signedIn = signedInOf(ctx);
+    if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
+      return undefined;
     const { clientId } = client;
     const given = await provider.Grant.find(String(result?.consent?.grantId ?? session.grantIdFor(clientId)));
-    return result?.consent || (await needsConsent(ctx))
-      ? given
-      : giveGrant({ accountId: account.accountId, clientId, sessionId: session.uid }, ctx.oidc, given);
+    if (result?.consent || (await needsConsent(ctx))) return given;
+    const to = { accountId: account.accountId, clientId, sessionId: session.uid };
+    const grant = await giveGrant(to, ctx.oidc, given);
+    // What outlives the session ends with the stamp, also where the user was not asked again.
+    if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);
+    return grant;
   }
 
   /** Gives an application what it asks for, in a session. */
@@ -311,10 +315,10 @@ export function createProvider(options: ProviderOptions) {
     async grant(client: ProviderClient, asked: Asked, { session, user }: SignedIn, account: Account | undefined) {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
       // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
-      const lasts = account !== undefined;
-      const given = lasts ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
-      const { jti } = await giveGrant(to, asked, given, lasts);
-      if (lasts) await records.keep(jti, account);
+      const isLasting = account !== undefined;
+      const given = isLasting ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
+      const { jti } = await giveGrant(to, asked, given, isLasting);
+      if (isLasting) await records.keep(jti, stampOf(account));
       return jti;
     },
 

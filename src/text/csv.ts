@@ -3,7 +3,7 @@
  * such as `;`. Quotes in between do not count.
  */
 const place = String.raw`(?<=^|[;,\t\r\n])`;
-const formula = String.raw`(?=["']*[=+\-@\t\r])`;
+const formula = String.raw`(?=["']*[=+\-@＝＋－＠\t\r])`;
 const start = new RegExp(place + formula, 'g');
 const escapedStart = new RegExp(`${place}'${formula}`, 'g');
 

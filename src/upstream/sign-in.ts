@@ -192,8 +192,10 @@ export function createSignIn(options: UpstreamOptions) {
       const { caller, headers } = request;
       const account = await findOrSignUp(upstream, profile, request);
       const userId = account.user.id;
-      if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
+      // An unlinking before the account was read left no other trace: the login would carry the new stamp.
+      if (!(await stillHolds(account))) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
+      if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
       const event = { reason: 'upstream', about: upstream, knownBrowser };
       const { presented, language } = request;

@@ -52,6 +52,7 @@ export interface UserDirectory {
 
 /** In which administrators find users. */
 export interface SearchableDirectory extends UserDirectory {
+  requireOtherAdministrator: RequireOtherAdministrator;
   walk(walk: Walk): Promise<Candidate[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
@@ -104,5 +105,4 @@ export interface UserRegistry extends SearchableDirectory {
   setLanguage(id: string, language: string, db?: Database): Promise<void>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
-  requireOtherAdministrator: RequireOtherAdministrator;
 }
