@@ -47,6 +47,8 @@ export interface CallerTrace {
   /** Where the address comes from: the connection or the header of a trusted proxy. */
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
   readonly cookie: 'one' | 'several' | 'none';
+  /** The origin of the application whose own cookies `cookie` counts, in place of session cookies. */
+  readonly cookieOf?: string | undefined;
   readonly accessToken: 'sent' | 'none';
   readonly browserCookie: 'sent' | 'none';
   readonly expectedOrigins: readonly string[];
@@ -108,7 +110,7 @@ export type Events = Readonly<Record<string, EventDescription>>;
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
-const credentialsShape = { cookie: 10, accessToken: 10, browserCookie: 10 };
+const credentialsShape = { cookie: 10, cookieOf: 200, accessToken: 10, browserCookie: 10 };
 const originShape = { expectedOrigins: [200], origin: 200, fetchSite: 40 } as const;
 const traceShape = { peer: 64, forwardedFor: 200, addressFrom: 20, ...credentialsShape, ...originShape };
 const callerShape = {

@@ -100,8 +100,10 @@ function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditE
     : 'not known: it sent no browser cookie, so its failures count with those of all unknown browsers.';
 }
 
-function describeCredentials({ cookie, accessToken }: CallerTrace): string {
-  const cookies = { none: 'no session cookie', one: 'one session cookie', several: 'several session cookies' }[cookie];
+function describeCredentials({ cookie, cookieOf, accessToken }: CallerTrace): string {
+  const number = { none: 'no', one: 'one', several: 'several' }[cookie];
+  const name = cookieOf === undefined ? 'session cookie' : `cookie of Janua for ${cookieOf}`;
+  const cookies = `${number} ${cookie === 'several' ? name.replace('cookie', 'cookies') : name}`;
   return `${cookies}; ${accessToken === 'sent' ? 'an access token' : 'no access token'}.`;
 }
 

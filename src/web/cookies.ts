@@ -37,7 +37,10 @@ export function createCookie(name: string, secure: boolean, maxAgeSeconds?: numb
       const values = readCookies(header, fullName);
       return values.length === 1 ? values[0] : undefined;
     },
-    count: (header: string | undefined) => readCookies(header, fullName).length,
+    amount(header: string | undefined): 'none' | 'one' | 'several' {
+      const { length } = readCookies(header, fullName);
+      return length > 1 ? 'several' : length === 1 ? 'one' : 'none';
+    },
   };
 }
 
