@@ -1050,6 +1050,15 @@ export const mutants: readonly Mutant[] = [
     id: 'VM-62',
   },
   {
+    breaks: 'the page that another host shows has the policy of our own pages',
+    file: 'src/web/hooks/security-headers.ts',
+    text: 'if (routeOptions.config.bare)',
+    by: 'if (!routeOptions)',
+    test: 'test/forward-auth/verify.test.ts',
+    id: 'V3.4.3',
+    only: 'needs nothing of the host that shows it',
+  },
+  {
     breaks: 'applications get an address that nobody vouches for',
     file: 'src/forward-auth/verify.routes.ts',
     text: 'isAddressVouched && name === username',

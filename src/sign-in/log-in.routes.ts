@@ -6,7 +6,7 @@ import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
+import { findLoginMessage, isAboutLogin, type LoginPage, loginView, otherLoginPath } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import { tokenFields } from '../web/token-answer.ts';
@@ -51,6 +51,7 @@ const loginPageQuery = {
   properties: {
     state: { description: 'Selects a fixed message: 0 to 11', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
+    account: { description: '`other` shows the page to a user who is signed in, too', examples: ['other'] },
   },
 };
 
@@ -83,13 +84,19 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         },
       },
       async ({ presented, headers, query }, reply) => {
-        const { state, next } = query as Readonly<Record<string, unknown>>;
-        if (await parts().access.findSignedIn(presented)) return reply.redirect(homePath, 303);
-        if (presented.cookie !== undefined && presented.accessToken === undefined) reply.clearSessionCookie();
-        const failed = loginPage.readFailure(headers.cookie);
-        if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        const { state, next, account } = query as Readonly<Record<string, unknown>>;
         const message = findLoginMessage(state);
-        return loginPage.show({ message, next, failed: isAboutLogin(message) ? failed : undefined });
+        const lastFailure = loginPage.readFailure(headers.cookie);
+        const failed = isAboutLogin(message) ? lastFailure : undefined;
+        // A failed login with another account goes on here, too.
+        const staysHere = account === 'other' || failed !== undefined;
+        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
+        if (isSignedIn && !staysHere) return reply.redirect(homePath, 303);
+        if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
+          reply.clearSessionCookie();
+        if (lastFailure !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        const shown = loginPage.show({ message, next, failed });
+        return account === 'other' ? { ...shown, path: otherLoginPath(next) } : shown;
       },
     );
   }

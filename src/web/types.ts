@@ -25,6 +25,8 @@ declare module 'fastify' {
     refusesLimited?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
+    /** Another host shows the pages of the route under its own address. They carry their style, and their links are whole addresses. */
+    bare?: true;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
