@@ -82,6 +82,10 @@ export const events = {
         words: 'only members of admins may hand over the link of a new user',
         advice: 'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user.',
       },
+      'only-admins': {
+        words: 'only members of admins may say that an address is the one of a user',
+        advice: 'Let a member of admins do it, or run: janua users verify EMAIL.',
+      },
       'limited-token': {
         words: 'the token is limited to some scopes, or a personal one, and neither changes nor exports the account',
         advice: 'Sign in on the pages, or get a token without scope.',

@@ -36,6 +36,8 @@ const rules = {
   'identity-linked': { ...ends, notice: 'sign-in-methods-changed' },
   'identity-unlinked': { ...ends, notice: 'sign-in-methods-changed' },
   'email-changed': { endsLinks: true },
+  'address-verified': {},
+  'address-verified-upstream': {},
   'profile-changed': {},
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},

@@ -16,6 +16,7 @@ import { up as upstream } from './migrations/2026-11-28-upstream.ts';
 import { up as mailTurns } from './migrations/2026-11-29-mail-turns.ts';
 import { up as people } from './migrations/2026-11-29-people.ts';
 import { up as waiting } from './migrations/2026-11-29-waiting.ts';
+import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -31,6 +32,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-29-mail-turns': mailTurns,
   '2026-11-29-people': people,
   '2026-11-29-waiting': waiting,
+  '2026-11-30-verified-addresses': verifiedAddresses,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

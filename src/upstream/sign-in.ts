@@ -4,6 +4,7 @@ import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
+import { AccountChanged, provedBy } from '../users/held.ts';
 import { maxNameLength } from '../users/user.ts';
 import { createCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
@@ -48,7 +49,7 @@ export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Leads a browser to another provider, and takes it back. */
 export function createSignIn(options: UpstreamOptions) {
-  const { upstreams, identities, users, registry, holdNew, audit, tokens, admit, knownBrowsers, now } = options;
+  const { upstreams, identities, users, registry, holdNew, change, audit, tokens, admit, knownBrowsers, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
   const sealed = createSealed(options.key, now);
   const domains = options.signUpDomains.map(canonicalDomain);
@@ -118,6 +119,7 @@ export function createSignIn(options: UpstreamOptions) {
       passwordHash: '',
       demo: false,
       addressProof: 'upstream',
+      verification: { how: 'upstream', by: upstream },
     } as const;
     const isLinked = new Error('the identity is linked already');
     const id = await holdNew(user, async (held) => {
@@ -136,6 +138,17 @@ export function createSignIn(options: UpstreamOptions) {
       about: upstream,
     });
     return (await findAccount(profile)) ?? refuseNew('void-identity');
+  }
+
+  /** What fails because the account has changed meanwhile fails at `admit` too. */
+  async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
+    if (registry === undefined || account.isAddressVerified || trustedAddress !== account.user.username) return;
+    const event = { kind: 'address-verified-upstream', about: upstream } as const;
+    await change(event, provedBy(account), { caller }, (held) =>
+      registry.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream }),
+    ).catch((error: unknown) => {
+      if (!(error instanceof AccountChanged)) throw error;
+    });
   }
 
   async function findOrSignUp(upstream: string, profile: Profile, request: SignInRequest): Promise<Account> {
@@ -196,6 +209,7 @@ export function createSignIn(options: UpstreamOptions) {
       // An unlinking before the account was read left no other trace: the login would carry the new stamp.
       if (!(await stillHolds(account))) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
       if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
+      await verifyAddress(account, upstream, profile, caller);
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
       const event = { reason: 'upstream', about: upstream, knownBrowser };
       const { presented, language } = request;

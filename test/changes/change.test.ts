@@ -124,6 +124,8 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'identity-linked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
   'identity-unlinked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
   'email-changed': { ...all, links: false, ends: false },
+  'address-verified': { ...all, ends: false },
+  'address-verified-upstream': { ...all, ends: false },
   'profile-changed': { ...all, ends: false },
   'user-groups-changed': { ...all, ends: false },
   'user-enabled': { ...all, ends: false },

@@ -145,7 +145,7 @@ function createMappedDirectory(
 
   function toListed(row: Row): ListedUser {
     const { user, disabled } = toAccount(row, mapping);
-    return { ...user, disabled, demo: false, createdAt: undefined };
+    return { ...user, disabled, demo: false, addressVerified: false, createdAt: undefined };
   }
 
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
