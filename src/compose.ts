@@ -80,7 +80,6 @@ import { createIdentities } from './upstream/identities.ts';
 import { describeMethodsChanged } from './upstream/linking.ts';
 import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
-import { provesAnew } from './upstream/upstream.ts';
 import { type Account, stampOf } from './users/account.ts';
 import { createGroups } from './users/groups.ts';
 import { createHold, provedBy } from './users/held.ts';
@@ -223,7 +222,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       ownAccounts: mapping === undefined,
       secondFactor: settings.SECOND_FACTOR !== 'off',
       passkeyDomain: findPasskeyDomain(settings),
-      upstreams: upstreams.map((one) => ({ id: one.id, name: one.name, provesAnew: provesAnew(one) })),
+      upstreams: upstreams.map(({ id, name }) => ({ id, name })),
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
@@ -452,6 +451,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
     ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
     isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
+    providersOf: (account) => upstreamParts.confirming.providersOf(account),
   });
   const upstreamParts = createUpstreamParts({
     ...{ upstreams, users, registry, holdNew, change, tokens, admit, knownBrowsers, audit, log, baseUrl, now },

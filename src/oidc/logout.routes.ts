@@ -102,7 +102,7 @@ export function addApplicationLogOut(
           // Another window has logged out already.
           if (!(error instanceof Refusal)) throw error;
         });
-      reply.clearSessionCookie();
+      reply.answerLogOut();
       return goOn(request, reply, target);
     },
   );

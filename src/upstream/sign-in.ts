@@ -6,7 +6,7 @@ import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import { AccountChanged, provedBy } from '../users/held.ts';
 import { maxNameLength } from '../users/user.ts';
-import { createCookie } from '../web/cookies.ts';
+import { createCookie, loggedOutCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
 import type { IdentityOwner } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -54,6 +54,7 @@ export function createSignIn(options: UpstreamOptions) {
   const sealed = createSealed(options.key, now);
   const domains = options.signUpDomains.map(canonicalDomain);
   const cookie = createCookie('upstream', options.https, flowSeconds);
+  const loggedOut = loggedOutCookie(options.https);
 
   const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
 
@@ -158,7 +159,7 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   return {
-    ...{ sealed, cookie },
+    ...{ sealed, cookie, loggedOut },
     ownerOf,
     refuse,
     findAccount,
@@ -170,12 +171,16 @@ export function createSignIn(options: UpstreamOptions) {
      * Begins a sign-in. Gives the address that the browser opens, and the cookie that it brings back.
      * @throws {Refusal} `no-such-upstream`, `upstream-unreachable`
      */
-    async begin({ upstream, ...flow }: Omit<Flow, 'state'>, caller: Caller) {
+    async begin(
+      { upstream, ...flow }: Omit<Flow, 'state'>,
+      { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>,
+    ) {
       const provider = requireProvider(upstream);
       if (flow.confirms && !provesAnew(provider)) throw new Refusal(noSuchUpstream);
       const state = randomBytes(32).toString('base64url');
       const checks = checksOf(state, flow.confirms ? now() : undefined);
-      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks));
+      const choosesAccount = flow.sessionId === undefined && loggedOut.count(headers.cookie) > 0;
+      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks, choosesAccount));
       return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
     },
 

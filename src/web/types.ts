@@ -55,6 +55,8 @@ declare module 'fastify' {
       login: Pick<Admitted, 'account'> & { readonly session: Omit<Admitted['session'], 'displaced'> },
     ): TokenAnswer;
     clearSessionCookie(): FastifyReply;
+    /** The user has logged out: removes the cookie of the session, and remembers that other providers should ask which account. */
+    answerLogOut(): FastifyReply;
   }
 }
 

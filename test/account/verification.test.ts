@@ -18,7 +18,7 @@ async function open(users: 'SQLite' | 'PostgreSQL' | 'MariaDB' = 'SQLite') {
     settings: { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'on' },
   });
   const { app, services } = janua;
-  const post = async (url: string, body: object, headers: Record<string, string> = {}) => {
+  const post = async (url: string, body: Record<string, unknown>, headers: Record<string, string> = {}) => {
     const sent = json(body);
     const answer = await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
     assert.ok(answer.statusCode < 300, `${url}: ${answer.body}`);

@@ -34,6 +34,44 @@ async function idOf(browser: Browser): Promise<string> {
   return /name="id" value="([\w-]+)"/.exec(body)?.[1] ?? assert.fail(body);
 }
 
+describe('a sign-in with a linked account', () => {
+  for (const [name, changes, expected] of [
+    ['verifies the address that a trusted provider names', { email: ann.username, hd: 'example.com' }, true],
+    ['verifies no address that the provider is not trusted for', { email: ann.username }, false],
+    ['verifies no other address', {}, false],
+  ] as const)
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch });
+      const { services, createBrowser } = opened;
+      const browser = createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      for (let count = 0; count < 2; count += 1) {
+        const other = createBrowser();
+        await other.back(fake.authorize(await other.begin(), googleUser(changes)));
+        assert.equal(await other.whoAmI(), ann.username);
+      }
+      const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+      assert.equal(account.isAddressVerified, expected);
+      const { verification } = (await services.registry?.findDetails(account.user.id)) ?? {};
+      assert.deepEqual(
+        verification && [verification.how, verification.by],
+        expected ? ['upstream', 'google'] : undefined,
+      );
+      const events = services.auditTrail.find({ order: 'oldest-first', kind: 'address-verified-upstream' });
+      assert.equal((await Array.fromAsync(events)).length, Number(expected));
+    });
+
+  test('verifies the address of the account that it creates', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.back(fake.authorize(await browser.begin(), googleUser()));
+    assert.equal((await opened.services.users.findByUsername('gail@gmail.com'))?.isAddressVerified, true);
+  });
+});
+
 const stores: StoreChoice[] = [
   { users: 'SQLite', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'Redis' },

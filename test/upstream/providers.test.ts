@@ -171,6 +171,28 @@ describe('a new account needs an address that a trusted provider has verified', 
   });
 });
 
+test('a provider may change its keys at any time: they are asked for once more', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const fetches = () => fake.calls.filter((url) => url.endsWith('/certs')).length;
+  async function signIn(): Promise<number> {
+    const browser = opened.createBrowser();
+    return (await browser.back(fake.authorize(await browser.begin(), googleUser()))).statusCode;
+  }
+  for (const [kid, count] of [
+    ['k1', 1],
+    ['k1', 1],
+    ['k2', 2],
+    ['k2', 2],
+    ['k3', 3],
+  ] as const) {
+    fake.tricks = { kid };
+    assert.deepEqual([await signIn(), fetches()], [303, count], kid);
+  }
+  fake.tricks = { kid: 'k3', header: { kid: 'another' } };
+  assert.deepEqual([await signIn(), fetches()], [403, 4]);
+});
+
 describe('a provider that is away', () => {
   test('gives a page that says so, before and after the way there', async () => {
     const fake = createGoogle();
