@@ -160,8 +160,8 @@ const histories: Readonly<
   ],
 };
 
+// Shows: VM-62
 describe('whether an address is verified', () => {
-  // Shows: VM-62
   for (const [name, [user, history, how]] of Object.entries(histories))
     test(`is ${how === undefined ? 'no' : `yes, by ${how},`} ${name}`, async () => {
       await using opened = await open();
@@ -176,6 +176,7 @@ describe('whether an address is verified', () => {
 });
 
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+  // Shows: VM-62
   test(`a reset in ${users} verifies no address that the user does not have any longer`, {
     skip: missing(users),
   }, async () => {
