@@ -503,11 +503,14 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   };
   const administer = (actor: Actor, requireRights?: RequireRights) =>
     createAdministration(administration, actor, requireRights);
+  const { logOut, endSession } = createLogOut(access, sessions, audit);
   const oidc = createOidcParts({
     ...{ opened, cipher, audit, log, baseUrl, now },
     redis: stores.redis,
     findAccount: users.findById,
     findLiving: access.findLiving,
+    listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
+    endSession,
     key: await loadKey(database, 'applications'),
     ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
@@ -547,7 +550,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     logIn: createLogIn({ users, attemptPassword, admit }),
     ...secondFactors,
     createEnrolmentLink: factorMails.createEnrolmentLink,
-    logOut: createLogOut(access, sessions, audit),
+    logOut,
     ...confirm,
     ...upstreamParts,
     knownBrowsers,

@@ -17,6 +17,12 @@ export interface AuditEvent<Kind extends string = string> {
   readonly actorId?: string | undefined;
   /** What it is about: the groups that a user is in now, the group that was changed, the provider of a sign-in, or the scope that was missing. */
   readonly about?: string | undefined;
+  /** What a library of the protocol says about it, in English. Never a secret. */
+  readonly detail?: string | undefined;
+  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a secret. */
+  readonly sent?: readonly string[] | undefined;
+  /** The groups of which the user had to be in one. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 export interface RecordedEvent extends AuditEvent {
@@ -79,7 +85,10 @@ export interface KeyTrace {
   readonly stopped: boolean;
 }
 
-/** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user. */
+/**
+ * A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user, `ID` for the client that it is
+ * about, and `GROUP` for a group that was needed.
+ */
 export interface Reason {
   readonly words: string;
   readonly advice: string;
@@ -135,6 +144,9 @@ const eventShape: Shape = {
   count: 'count',
   actorId: 255,
   about: 200,
+  detail: 300,
+  sent: [300],
+  groups: [100],
 };
 
 /** Gives what is kept of a value; undefined if it has another type. */

@@ -10,6 +10,7 @@ import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
+import { type ApplicationLogOutOptions, createApplicationLogOut } from './application-log-out.ts';
 import { createApplications } from './applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './client-administration.ts';
 import { createClients } from './clients.ts';
@@ -30,7 +31,9 @@ import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
 
-export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'> {
+export interface OidcOptions
+  extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
+    Pick<ApplicationLogOutOptions, 'listSessions' | 'endSession'> {
   readonly opened: OpenDatabase;
   readonly redis: OpenRedis | undefined;
   /** 32 bytes. What belongs to a session is derived from them. */
@@ -82,7 +85,7 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 export function createOidcParts(options: OidcOptions) {
   const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
     options;
-  const { groupNames, privateHosts, documentHosts, sessionSeconds } = options;
+  const { groupNames, privateHosts, documentHosts, sessionSeconds, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened, ownerOf);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
@@ -182,6 +185,8 @@ export function createOidcParts(options: OidcOptions) {
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
     openProvider: open,
+    noteRefusal,
+    applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,

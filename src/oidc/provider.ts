@@ -12,6 +12,7 @@ import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } fro
 import { acrOf } from './claims.ts';
 import { lasts, type ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
+import { createReadLogOut } from './provider-logout.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
 import { readRetiredHint } from './retired-keys.ts';
@@ -153,6 +154,8 @@ export function createProvider(options: ProviderOptions) {
     postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: readonly string[] }, address: string) {
       return isRegistered(address, this.postLogoutRedirectUris ?? []);
     },
+    // An ID token names its session, also to clients without a back channel: it is the hint at a logout.
+    includeSid: () => true,
   });
 
   // The library knows web clients and native ones, and a single address of the other kind would make a whole client void. Ours have
@@ -234,13 +237,15 @@ export function createProvider(options: ProviderOptions) {
   for (const event of errorEvents)
     provider.on(event as 'authorization.error', ({ oidc, req, state }, error) => {
       if (expectedErrors.has(error.error)) return;
-      const clientId = oidc.client?.clientId ?? oidc.params?.client_id;
-      state.refusal = options.onRefused({
+      const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
+      const refused = options.onRefused({
         request: requests.get(req),
         clientId: typeof clientId === 'string' ? clientId : undefined,
         error: error.error,
-        detail: `${error.error_description ?? ''} ${error.error_detail ?? ''}`,
+        detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
+        parameters: { ...oidc.params },
       });
+      state.refusal = Promise.all([state.refusal, refused]);
     });
 
   /** Before the browser gets the code: an application that has one is told about the end of the session. */
@@ -296,11 +301,18 @@ export function createProvider(options: ProviderOptions) {
     loginOf,
 
     /** What a device gets. It lasts without the session. */
-    async deviceAnswer({ asked }: WaitingDevice, { session, user }: SignedIn, grantId: string): Promise<Payload> {
+    async deviceAnswer(
+      { client, asked }: WaitingDevice,
+      { session, user }: SignedIn,
+      grantId: string,
+    ): Promise<Payload> {
       const { accountId, loginTs: authTime, amr, acr } = await sessionOf(session, user);
       const [resource] = Object.keys(asked.resourceServers ?? {});
       const scope = [...asked.requestParamScopes].join(' ');
-      return { accountId, authTime, amr, acr, grantId, scope, sessionUid: session.id, ...(resource && { resource }) };
+      // Not the session of the browser in which the user let the device in.
+      const sid = derive('sid', grantId, client.clientId);
+      const answer = { accountId, authTime, amr, acr, grantId, scope, sid, sessionUid: session.id };
+      return { ...answer, ...(resource && { resource }) };
     },
 
     /** Ends what it waited for. @returns where the browser goes on */
@@ -331,24 +343,10 @@ export function createProvider(options: ProviderOptions) {
       return { client, params, asked: await readAsked(params, options.findResource), askedAt, askedFrom };
     },
 
-    /** Where an application may send the browser after a logout. @throws {Error} if the request is not right */
-    async findLogOut(sent: {
-      idTokenHint?: string | undefined;
-      clientId?: string | undefined;
-      address?: string | undefined;
-    }) {
-      const { idTokenHint, address } = sent;
-      const clientId = idTokenHint === undefined ? sent.clientId : audienceOf(idTokenHint);
-      if (sent.clientId !== undefined && sent.clientId !== clientId) throw new Error('client_id does not match');
-      const client = clientId === undefined ? undefined : await provider.Client.find(clientId);
-      if (client === undefined) {
-        if (clientId !== undefined) throw new Error('unknown client');
-        return { client: undefined, address: undefined };
-      }
-      if (idTokenHint !== undefined) await provider.IdToken.validate(idTokenHint, client);
-      if (address !== undefined && !client.postLogoutRedirectUriAllowed(address)) throw new Error('unknown address');
-      return { client, address };
-    },
+    readLogOut: createReadLogOut(provider),
+
+    /** What ID tokens of an application call a session. */
+    sidOf: (sessionId: string, clientId: string): string => derive('sid', sessionId, clientId),
 
     /** Tells an application that a session has ended (OpenID Connect Back-Channel Logout 1.0). @throws {Error} if it does not take it */
     async tellLogOut({ clientId, subject, sid }: { clientId: string; subject: string; sid: string }): Promise<void> {
@@ -380,12 +378,8 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
   readonly askedFrom: unknown;
 }
 
-/** Read before the token is verified, to find by whose settings it is. */
-function audienceOf(token: string): string {
-  return String(payloadOf(token).aud);
-}
-
-const payloadOf = (token: string): { readonly aud?: unknown; readonly sub?: unknown } =>
+/** Of a token that was verified. */
+const payloadOf = (token: string): { readonly sub?: unknown } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 type Grant = InstanceType<Provider['Grant']>;
@@ -405,6 +399,7 @@ const errorEvents = [
   'device_authorization.error',
   'revocation.error',
   'introspection.error',
+  'userinfo.error',
 ];
 
 /** Part of how the protocol works, and no fault of the application. */

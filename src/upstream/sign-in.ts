@@ -179,7 +179,7 @@ export function createSignIn(options: UpstreamOptions) {
       if (flow.confirms && !provesAnew(provider)) throw new Refusal(noSuchUpstream);
       const state = randomBytes(32).toString('base64url');
       const checks = checksOf(state, flow.confirms ? now() : undefined);
-      const choosesAccount = flow.sessionId === undefined && loggedOut.count(headers.cookie) > 0;
+      const choosesAccount = flow.sessionId === undefined && loggedOut.amount(headers.cookie) !== 'none';
       const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks, choosesAccount));
       return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
     },
