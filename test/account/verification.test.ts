@@ -175,8 +175,8 @@ describe('whether an address is verified', () => {
     });
 });
 
+// Shows: VM-62
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
-  // Shows: VM-62
   test(`a reset in ${users} verifies no address that the user does not have any longer`, {
     skip: missing(users),
   }, async () => {

@@ -114,7 +114,7 @@ const none = { stamp: false, links: false, trust: false, waiting: false } as con
 /** What each change leaves, besides sessions, and whether they end. Written out, so that a changed rule is noticed. */
 const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly ends: boolean }>> = {
   'password-changed': { ...all, ...none, failures: false, notices: ['password-changed'], ends: true },
-  'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-changed'], ends: true },
+  'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-reset'], ends: true },
   'password-set': { ...all, ...none, failures: false, tokens: false, ends: true },
   'signed-up': { ...all, ...none, ends: false },
   'factor-added': { ...all, ...none, notices: ['factors-changed'], ends: true },
