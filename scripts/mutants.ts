@@ -363,9 +363,9 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'a GET of the login page signs the user out',
     file: 'src/sign-in/log-in.routes.ts',
-    text: 'if (await parts().access.findSignedIn(presented)) return',
+    text: 'const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;',
     by: `if (state === '0') await parts().logOut(presented, reply.request.caller).catch(() => {});
-        if (await parts().access.findSignedIn(presented)) return`,
+        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;`,
     test: 'test/security/answers.test.ts',
     id: 'VM-83',
   },
