@@ -84,7 +84,7 @@ export const events = {
       },
       'only-admins': {
         words: 'only members of admins may say that an address is the one of a user',
-        advice: 'Let a member of admins do it, or run: janua users verify EMAIL.',
+        advice: 'Let a member of admins do it, or an operator by a command.',
       },
       'limited-token': {
         words: 'the token is limited to some scopes, or a personal one, and neither changes nor exports the account',

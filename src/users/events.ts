@@ -37,7 +37,7 @@ export const events = {
     by: 'operator',
     level: 'warn',
     words: 'An operator or a member of admins said that the address is the one of the user: it counts as verified',
-    advise: () => ['Applications link accounts by it. If it is not the one of the user: janua users disable EMAIL.'],
+    advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
   },
   'user-disabled': {
     vocabulary: 'user_archived',
