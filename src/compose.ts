@@ -515,6 +515,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
     requireStepUp: confirm.requireStepUp,
+    hasSecondFactors: settings.SECOND_FACTOR !== 'off',
     sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
     documentHosts: settings.CLIENT_ID_METADATA,
     onTokens: measures.metrics?.observeTokens,

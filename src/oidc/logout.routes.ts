@@ -10,7 +10,7 @@ import type { App, Reply, Request } from '../web/types.ts';
 import type { OidcParts } from './parts.ts';
 import { type ProviderParts, requireProvider, tag } from './provider.routes.ts';
 import type { OpenIdProvider } from './provider.ts';
-import { isDocument, type ProviderClient } from './provider-client.ts';
+import { calledName } from './provider-client.ts';
 import type { AskedLogOut, LogOutFault } from './provider-logout.ts';
 import { applicationRefused, noProvider } from './refusals.ts';
 
@@ -55,9 +55,6 @@ const isProgram = ({ method, headers }: Request): boolean =>
     ([name, value]) => !name.startsWith('sec-') || (name === 'sec-fetch-mode' && value === 'cors'),
   );
 
-const nameOf = ({ clientId, clientName }: ProviderClient): string | undefined =>
-  isDocument(clientId) ? new URL(clientId).host : clientName;
-
 /** Where the browser goes on, with the `state` of the application. */
 function targetOf({ address }: AskedLogOut, { state }: Given): string | undefined {
   if (address === undefined) return undefined;
@@ -94,7 +91,7 @@ export function addApplicationLogOut(
 
   const describe = (request: Request, { asked, given }: Read) => {
     const isFaulty = asked.fault !== undefined;
-    const application = asked.client && nameOf(asked.client);
+    const application = asked.client && calledName(asked.client);
     return { given, application, path, isFaulty, request_id: isFaulty ? request.id : undefined };
   };
 

@@ -1,3 +1,4 @@
+import type { SignedIn } from '../access/access.ts';
 import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent } from '../audit/event.ts';
@@ -30,6 +31,7 @@ import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
+import { authorizationPath } from './waiting.ts';
 
 export interface OidcOptions
   extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
@@ -52,6 +54,7 @@ export interface OidcOptions
   readonly sessionSeconds: number;
   /** `CLIENT_ID_METADATA`. */
   readonly documentHosts: readonly string[];
+  readonly hasSecondFactors: boolean;
   /** Called with the grant type. */
   readonly onTokens?: ((grantType: string) => void) | undefined;
   /** Milliseconds since 1970. */
@@ -186,8 +189,13 @@ export function createOidcParts(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: open,
     noteRefusal,
+    /** See `OpenIdProvider.wantsLogin`. */
+    wantsLogin: async (path: string, { session }: Pick<SignedIn, 'session'>): Promise<boolean> =>
+      path.startsWith(`${authorizationPath}?`) && ((await open())?.wantsLogin(path, session) ?? false),
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
-    interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
+    interactions: createInteractions({
+      ...{ records, consents, findAccount, requireStepUp, hasSecondFactors: options.hasSecondFactors, audit },
+    }),
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */

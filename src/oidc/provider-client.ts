@@ -24,6 +24,10 @@ const longestId = 200;
 export const isDocument = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
 
+/** What pages call it that say no more: one that introduced itself by the host of its document, because it chose its name. */
+export const calledName = ({ clientId, clientName }: ProviderClient): string =>
+  isDocument(clientId) ? new URL(clientId).host : (clientName ?? clientId);
+
 /**
  * Whether it runs on machines of users, by all of its addresses: one has a scheme of its own, or all are on loopback. A website whose
  * developers use a loopback address too is no program. What it gets ends with the session.

@@ -28,12 +28,20 @@ export const interactionOver: Answer = {
   detail: 'This sign-in has ended. Please open the application again',
 };
 
-export const notInGroup: Answer = {
+export const notInGroup = {
   name: 'not-in-group',
   status: 403,
   error: 'access_denied',
   detail: 'You may not use this application',
-};
+} as const satisfies Answer;
+
+/** The application demands a second factor, and nobody can have one. */
+export const secondFactorOff = {
+  name: 'second-factor-off',
+  status: 403,
+  error: 'access_denied',
+  detail: 'This application demands a second factor, and this site offers none',
+} as const satisfies Answer;
 
 export const unknownDevice: Answer = {
   name: 'unknown-device',
