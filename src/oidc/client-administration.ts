@@ -7,6 +7,7 @@ import { type ClientRules, findClientFaults, findResourceFaults } from './client
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
+import { withoutSecrets } from './refused-requests.ts';
 import type { Resource, Resources } from './resources.ts';
 
 export interface ClientAdministrationOptions {
@@ -50,6 +51,15 @@ export function createClientAdministration(
     const client = await clients.find(id);
     if (client === undefined) throw noSuchClient();
     return client;
+  }
+
+  /** Without an address that is right, clients of the resource are refused later, and the operator looks for the reason. */
+  async function refuseResource({ uri, scopes }: Resource, faults: readonly FieldFault[]): Promise<void> {
+    if (faults.length === 0) return;
+    const detail = faults.map(({ field, code }) => `${field}: ${code}`).join(', ');
+    const sent = [`uri: ${withoutSecrets(uri)}`, `scopes: ${scopes.join(' ')}`];
+    await audit.recordIfPossible({ kind: 'application-refused', reason: 'resource', detail, sent, ...actor });
+    refuse(faults);
   }
 
   return {
@@ -97,9 +107,10 @@ export function createClientAdministration(
     },
 
     async addResource(resource: Resource): Promise<void> {
-      refuse(findResourceFaults(resource));
+      await refuseResource(resource, findResourceFaults(resource));
       const scopes = [...new Set(resource.scopes)];
-      if (!(await resources.add({ ...resource, scopes }))) refuse([{ field: 'uri', code: 'resource-exists' }]);
+      if (!(await resources.add({ ...resource, scopes })))
+        await refuseResource(resource, [{ field: 'uri', code: 'resource-exists' }]);
       await record('resource-added', resource.uri);
     },
 

@@ -90,7 +90,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     method: 'GET',
     summary: 'Sign in on a device: the page',
     tag: onDevice,
-    config: { signedIn: true, view: 'oidc/device', refusals: deviceRefusals },
+    config: { signedIn: true, beginsSignIn: true, view: 'oidc/device', refusals: deviceRefusals },
     query: { user_code: userCode },
     answer: json(
       'The device',

@@ -185,7 +185,8 @@ export function createInteractions(options: InteractionOptions) {
 
   async function open(provider: OpenIdProvider, { req, res }: InteractionRequest): Promise<WaitingRequest> {
     const waiting = await provider.findInteraction(req, res);
-    if (waiting === undefined) throw new Refusal(interactionOver);
+    if (waiting === undefined)
+      throw new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
     return waiting;
   }
 

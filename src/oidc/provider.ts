@@ -198,6 +198,33 @@ export function createProvider(options: ProviderOptions) {
     return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
   }
 
+  /**
+   * A public client that sends an empty secret by Basic has sent none. Go's `oauth2` and others try so first.
+   * @returns its id, which the library then reads as if the form had it
+   */
+  async function takeEmptySecret({ headers }: IncomingMessage): Promise<string | undefined> {
+    const [, encoded = ''] = /^basic +([A-Za-z\d+/]+={0,2})$/i.exec(headers.authorization ?? '') ?? [];
+    const [, clientId] = /^([\w.~-]+):$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+    const client = clientId === undefined ? undefined : await options.findClient(clientId);
+    if (client === undefined || client.secretHash !== undefined) return undefined;
+    delete headers.authorization;
+    return clientId;
+  }
+
+  const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
+  Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'body', {
+    get(this: object) {
+      return bodies.get(this);
+    },
+    set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
+      const { publicClient } = this.ctx.state;
+      const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
+      // Two ids are refused as a field that is sent twice.
+      const client_id = isOther ? [body.client_id, publicClient] : publicClient;
+      bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
+    },
+  });
+
   const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
   provider.use(async (koaContext, next) => {
     const ctx = koaContext as unknown as KoaContextWithOIDC;
@@ -211,6 +238,7 @@ export function createProvider(options: ProviderOptions) {
     for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
       Object.defineProperty(ctx.request, name, { value });
     try {
+      ctx.state.publicClient = await takeEmptySecret(ctx.req);
       if (ctx.path === authorizationPath) {
         ctx.state.askedAt = returnAddress.readTime(ctx.querystring);
         ctx.query = await withScopes(ctx.query, options.findResource);
@@ -235,7 +263,7 @@ export function createProvider(options: ProviderOptions) {
     else options.onFault(error);
   });
   for (const event of errorEvents)
-    provider.on(event as 'authorization.error', ({ oidc, req, state }, error) => {
+    provider.on(event as 'authorization.error', ({ oidc, req, state, method, query }, error) => {
       if (expectedErrors.has(error.error)) return;
       const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
       const refused = options.onRefused({
@@ -243,7 +271,8 @@ export function createProvider(options: ProviderOptions) {
         clientId: typeof clientId === 'string' ? clientId : undefined,
         error: error.error,
         detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
-        parameters: { ...oidc.params },
+        // The library clears what it does not know.
+        parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
       });
       state.refusal = Promise.all([state.refusal, refused]);
     });

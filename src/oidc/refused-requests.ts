@@ -53,11 +53,15 @@ const parametersOfErrors: Readonly<Record<string, string>> = {
 /** Most characters of a parameter that are kept. */
 const longest = 255;
 
+const isWord = (name: string, text: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
+
 /** The parameters that a refusal is about: those that the library's sentence names. */
 function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
-  const concerns = (name: string) =>
-    name === parametersOfErrors[error] || new RegExp(`(?<![\\w])${name}(?![\\w])`).test(detail);
-  return [...shownParameters, ...namedParameters].filter(concerns).map((name) => {
+  // Some of the names are words, which a sentence has in quotes if it means the parameter.
+  const isNamed = (name: string) =>
+    new RegExp(`['"]${name}['"]`).test(detail) || (/_/.test(name) && isWord(name, detail));
+  const isShown = (name: string) => name === parametersOfErrors[error] || isWord(name, detail);
+  return [...shownParameters.filter(isShown), ...namedParameters.filter(isNamed)].map((name) => {
     const sent = [parameters[name] ?? []].flat().join(' ');
     if (sent === '') return `${name}: not sent`;
     if (!shownParameters.includes(name)) return `${name}: ${sent.length} characters, not kept`;
@@ -73,7 +77,7 @@ const secretInQuery =
 const secrets = /\beyJ[\w-]+\.[\w.-]+|\bjanua_[\w.-]+|(?<=\/\/)[^/@\s]+(?=@)/g;
 
 /** Without codes and tokens, and without what a query calls one. */
-const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
+export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 export type RecordRefusal = (refused: RefusedRequest) => Promise<void>;
 

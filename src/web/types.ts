@@ -19,6 +19,8 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
+    /** Whether users come before they have logged in. A browser without a session is then led to the login, and nothing is recorded. */
+    beginsSignIn?: boolean;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
     anySite?: boolean;
     /** Whether a token that is limited to some scopes is refused: the route changes the account of the user who asks, or gives all of it. */

@@ -105,6 +105,17 @@ describe('the addresses of the protocol', () => {
     }
   });
 
+  test('answer a revocation in JSON, which libraries in browsers need', async () => {
+    const app = await server.addApplication();
+    const tokens = await app.signIn(await server.browser());
+    for (const token of [tokens.refresh_token ?? '', tokens.access_token, 'wrong']) {
+      const answer = await post(server, '/oidc/revocation', { token }, { ...basic(app), origin: ownOrigin });
+      assert.deepEqual([answer.status, allowed(answer)], [200, ownOrigin]);
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
+      assert.deepEqual(await answer.json(), {});
+    }
+  });
+
   test('refuse bodies that are no form, are too long, or repeat a field', async () => {
     const app = await server.addApplication();
     const send = async (body: string, type: string) => {

@@ -16,10 +16,10 @@ const barriers = {
     advice: `janua users groups ${ann.username} --add staff`,
   },
   'it demands a second factor, and there are none': {
-    ...{ settings: { SECOND_FACTOR: 'off' }, client: { secondFactor: true }, says: /this site offers none/ },
+    ...{ settings: { SECOND_FACTOR: 'off' as const }, client: { secondFactor: true }, says: /this site offers none/ },
     advice: '--no-second-factor',
   },
-} as const;
+} as const satisfies Readonly<Record<string, object>>;
 
 for (const [why, { settings, client, says, advice }] of Object.entries(barriers))
   describe(`an application that Ann cannot use because ${why}`, () => {
