@@ -217,6 +217,7 @@ describe('a logout that an application begins', () => {
     assert.ok(!(await isSignedIn(browser)));
   });
 
+  // Shows: VM-76
   test('asks a user who has logged in since the page went on by itself', async () => {
     const { browser, hint } = await open();
     browser.hasScript = false;
@@ -399,6 +400,10 @@ describe('a program', () => {
       303,
       (hint) => get({ id_token_hint: hint }, { headers: { 'sec-fetch-site': 'cross-site' } }),
     ],
+    'a script of another site in an old browser': [
+      303,
+      (hint) => get({ id_token_hint: hint }, { headers: { origin: 'https://evil.example.com' } }),
+    ],
     'a form of another site in an old browser': [
       200,
       (hint) => post(server, '/oidc/logout', { id_token_hint: hint }, { origin: 'https://evil.example.com' }),
@@ -406,6 +411,7 @@ describe('a program', () => {
     'a cookie of anything': [303, (hint) => get({ id_token_hint: hint }, { headers: { cookie: 'a=b' } })],
     'no ID token': [303, () => get({})],
   };
+  // Shows: VM-76
   for (const [name, [status, send]] of Object.entries(harmless))
     test(`ends no session with ${name}`, async () => {
       const { hint, browser } = await open();
