@@ -53,13 +53,13 @@ const parametersOfErrors: Readonly<Record<string, string>> = {
 /** Most characters of a parameter that are kept. */
 const longest = 255;
 
-const isWord = (name: string, text: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
+const isWord = (name: string, text: string): boolean => text.split(/\W+/).includes(name);
 
 /** The parameters that a refusal is about: those that the library's sentence names. */
 function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
   // Some of the names are words, which a sentence has in quotes if it means the parameter.
   const isNamed = (name: string) =>
-    new RegExp(`['"]${name}['"]`).test(detail) || (/_/.test(name) && isWord(name, detail));
+    detail.includes(`'${name}'`) || detail.includes(`"${name}"`) || (name.includes('_') && isWord(name, detail));
   const isShown = (name: string) => name === parametersOfErrors[error] || isWord(name, detail);
   return [...shownParameters.filter(isShown), ...namedParameters.filter(isNamed)].map((name) => {
     const sent = [parameters[name] ?? []].flat().join(' ');

@@ -181,7 +181,11 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ['/language', ['language'], async () => ({})],
       [
         '/reset-password',
-        ['password_hash', 'stamp', 'password_changed_at', 'changes'],
+        // The link in the mail proves the address.
+        [
+          ...['password_hash', 'stamp', 'password_changed_at', 'changes'],
+          ...['verified_address', 'verified_how', 'verified_at'],
+        ],
         async (email) => {
           await post('/api/forgot-password', { email });
           return { token: await tokenTo(email), password: newPassword };
