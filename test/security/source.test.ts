@@ -96,8 +96,8 @@ const rules: Rule[] = [
     never: /create(?:C|Dec)ipheriv|publicEncrypt|privateDecrypt|subtle\./,
     except: ['src/encryption/cipher.ts'],
   },
-  // Shows: V11.3.1 V11.3.2 V11.3.3
   {
+    // Shows: V11.3.1 V11.3.2 V11.3.3
     name: 'the only cipher is AES-256-GCM',
     never: /'(?:aes|camellia|chacha20|des|rc\d|sm4)-(?!256-gcm')/,
   },
