@@ -101,7 +101,7 @@ describe('after the user has logged out, a provider', () => {
     });
     await provider.addApplication();
     const browser = await provider.browser();
-    await browser.submit('/oidc/logout/confirm', {});
+    await browser.submit('/oidc/logout/confirm', { asked: 'yes' });
     assert.equal(promptOf(requireAnswer(await browser.submit('/auth/upstream/google', {})).href), 'select_account');
   });
 });
