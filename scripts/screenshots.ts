@@ -41,7 +41,7 @@ const asked = new URLSearchParams({
   ...{ client_id: client.id, redirect_uri: grafana, response_type: 'code', scope: 'openid profile email groups' },
   ...{ code_challenge: hash('sha256', 'x'.repeat(43), 'base64url'), code_challenge_method: 'S256' },
 });
-await page.setViewportSize({ width: 720, height: 560 });
+await page.setViewportSize({ width: 720, height: 660 });
 await page.goto(`/oidc/auth?${asked}`);
 await page.getByRole('button', { name: 'Allow' }).waitFor();
 await page.screenshot({ path: picture('consent'), animations: 'disabled' });

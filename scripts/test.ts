@@ -178,7 +178,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const start = performance.now();
 if (isWhole)
   process.stdout.write(
-    'Runs everything that CI runs, in about eight minutes on two cores. In less than a minute: npm run test:quick\n',
+    'Runs everything that CI runs, which takes a while. In less than a minute: npm run test:quick\n',
   );
 
 if (!options.quick) await step('Programs', ensurePrograms);

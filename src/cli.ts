@@ -13,7 +13,7 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help lists the commands and options)');
 
-  add(program, 'demo', 'serve on this machine only, with two built-in users')
+  add(program, 'demo', 'serve on this machine only, with built-in users')
     .addHelpText('after', settingsHelp)
     .hook('preAction', hearLauncher)
     .hook('postAction', endSoon)
@@ -64,6 +64,7 @@ function createProgram(): Command {
     .requiredOption('--first-name <name>')
     .requiredOption('--last-name <name>')
     .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
+    .option('--verified', 'you know that the address is the one of the user')
     .action(from(usersFile, 'addUser'));
   add(users, 'list', 'list all users')
     .option(...json)
@@ -79,6 +80,8 @@ function createProgram(): Command {
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
   add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
+  const verify = 'say that the address is the one of the user; applications link accounts by it';
+  add(users, 'verify <email>', verify).action(from(usersFile, 'verifyUser'));
   add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
 
   const groupsFile = () => import('./commands/groups.ts');

@@ -81,9 +81,8 @@ import { createIdentities } from './upstream/identities.ts';
 import { describeMethodsChanged } from './upstream/linking.ts';
 import type { UpstreamOptions } from './upstream/options.ts';
 import { createUpstreamParts } from './upstream/parts.ts';
-import { provesAnew } from './upstream/upstream.ts';
 import { type Account, stampOf } from './users/account.ts';
-import { createGroups, requireOtherMember } from './users/groups.ts';
+import { createGroups } from './users/groups.ts';
 import { createHold, provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createNoteLogin } from './users/last-logins.ts';
@@ -225,7 +224,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       ownAccounts: mapping === undefined,
       secondFactor: settings.SECOND_FACTOR !== 'off',
       passkeyDomain: findPasskeyDomain(settings),
-      upstreams: upstreams.map((one) => ({ id: one.id, name: one.name, provesAnew: provesAnew(one) })),
+      upstreams: upstreams.map(({ id, name }) => ({ id, name })),
     },
     findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
     docs: settings.DOCS === 'on',
@@ -381,7 +380,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ownUsers: registry !== undefined,
     applicationScopes: settings.SCOPES,
     inColumn: groupsInColumn,
-    requireOther: registry?.requireOtherAdministrator ?? requireOtherMember,
+    requireOther: users.requireOtherAdministrator,
   });
   // Redis and a team's own table need two look-ups.
   const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
@@ -465,6 +464,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
     ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
     isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
+    providersOf: (account) => upstreamParts.confirming.providersOf(account),
   });
   const upstreamParts = createUpstreamParts({
     ...{ upstreams, users, registry, holdNew, change, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
@@ -516,15 +516,19 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   };
   const administer = (actor: Actor, requireRights?: RequireRights) =>
     createAdministration(administration, actor, requireRights);
+  const { logOut, endSession } = createLogOut(access, sessions, audit);
   const oidc = createOidcParts({
     ...{ opened, cipher, audit, log, baseUrl, now },
     redis: stores.redis,
     findAccount: users.findById,
     findLiving: access.findLiving,
+    listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
+    endSession,
     key: await loadKey(database, 'applications'),
     ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
     requireStepUp: confirm.requireStepUp,
+    hasSecondFactors: settings.SECOND_FACTOR !== 'off',
     sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
     documentHosts: settings.CLIENT_ID_METADATA,
     onTokens: measures.metrics?.observeTokens,
@@ -561,7 +565,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     logIn: createLogIn({ users, attemptPassword, admit }),
     ...secondFactors,
     createEnrolmentLink: factorMails.createEnrolmentLink,
-    logOut: createLogOut(access, sessions, audit),
+    logOut,
     ...confirm,
     ...upstreamParts,
     knownBrowsers,

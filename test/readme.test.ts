@@ -104,6 +104,11 @@ test('the README lists every route, and the guide those of administrators', asyn
   }
 });
 
+test('the README counts the checks', async () => {
+  const rows = (await readFile(`${root}security/checks.tsv`, 'utf8')).trimEnd().split('\n').length - 1;
+  assert.ok(readme.includes(`[${rows} checks and OWASP ASVS]`));
+});
+
 test('every file that the README links to exists', async () => {
   for (const [, path] of readme.matchAll(/\]\(([\w./-]+)\)/g)) {
     if (path !== 'docs/decisions') await readFile(`${root}${path}`);

@@ -1,5 +1,5 @@
 import type { Audit } from '../audit/audit.ts';
-import type { Caller } from '../audit/event.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
@@ -47,8 +47,8 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
-/** Its `caller` is computed when it is read. */
-type Request = { readonly caller: Caller };
+/** Its `caller` is computed when it is read. `ignored` says why none of its credentials counts. */
+type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'reason' | 'about'> | undefined };
 
 export type Access = ReturnType<typeof createAccess>;
 
@@ -93,8 +93,9 @@ export function createAccess(
     async requireSignedIn(presented: Presented, request: Request): Promise<SignedIn> {
       const signedIn = await findSignedIn(presented, request);
       if (signedIn !== undefined) return signedIn;
-      const { caller } = request;
-      await audit.recordIfPossible({ kind: 'access-refused', reason: whyNot(presented, caller), caller });
+      const { caller, ignored } = request;
+      const reason = whyNot(presented, caller);
+      await audit.recordIfPossible({ kind: 'access-refused', reason, ...ignored, caller });
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
 

@@ -27,6 +27,18 @@ export const credentialReasons = {
   },
 } as const;
 
+const forwardReasons = {
+  'origin-not-listed': {
+    words: 'a proxy asked about an origin that FORWARD_AUTH_ORIGINS does not list, and no credential counts there',
+    advice:
+      'If the application should sign users in: add its origin to FORWARD_AUTH_ORIGINS as browsers show it, with the port if there is one. Otherwise, find the proxy that asks.',
+  },
+  'ticket-in-address': {
+    words: 'the address of the request to an application contained a ticket, and no credential counts beside one',
+    advice: 'Nothing, if it happened once. Otherwise, find the program that sends addresses with janua-ticket.',
+  },
+} as const;
+
 export const events = {
   'login-succeeded': {
     vocabulary: 'authn_login_success',
@@ -39,7 +51,7 @@ export const events = {
     by: 'anyone',
     level: 'info',
     words: 'Access was refused, because no user was signed in',
-    reasons: credentialReasons,
+    reasons: { ...credentialReasons, ...forwardReasons },
   },
   'permission-refused': {
     vocabulary: 'authz_fail',
@@ -69,6 +81,10 @@ export const events = {
       'link-not-shown': {
         words: 'only members of admins may hand over the link of a new user',
         advice: 'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user.',
+      },
+      'only-admins': {
+        words: 'only members of admins may say that an address is the one of a user',
+        advice: 'Let a member of admins do it, or an operator by a command.',
       },
       'limited-token': {
         words: 'the token is limited to some scopes, or a personal one, and neither changes nor exports the account',

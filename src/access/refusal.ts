@@ -28,7 +28,12 @@ export interface Answer {
   readonly again?: string;
   /** The event to record, unless the code that refuses has already recorded one. */
   readonly event?: {
-    readonly kind: 'login-incomplete' | 'access-refused' | 'permission-refused' | 'cross-site-refused';
+    readonly kind:
+      | 'login-incomplete'
+      | 'access-refused'
+      | 'permission-refused'
+      | 'cross-site-refused'
+      | 'application-refused';
     readonly reason?: string;
   };
 }

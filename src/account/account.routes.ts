@@ -10,6 +10,15 @@ import type { AccountParts } from './parts.ts';
 
 const accountSchema = object('The account', {
   username: text('ann@example.com'),
+  verification: {
+    ...orNull(
+      object('What says that the address is the one of the user', {
+        how: text('mail', '`mail`, `upstream`, `administrator` or `command`'),
+        at: orNull(time),
+      }),
+    ),
+    description: 'Null unless the address is verified',
+  },
   first_name: text('Ann'),
   last_name: text('Archer'),
   language: orNull(text('en', 'The language that the user has chosen')),

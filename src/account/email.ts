@@ -14,7 +14,7 @@ export const emailExpired = linkExpired(emailPath);
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, requestMail, outbox, change, audit } = options;
-  const links = createLinks(options, 'confirm-email', emailExpired);
+  const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
 
   return {
     /**

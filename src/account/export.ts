@@ -53,9 +53,10 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
 
 /** An account as its owner sees it. */
 export async function describeAccount(user: User, registry: AccountOptions['registry']) {
-  const { createdAt, passwordChangedAt } = (await registry?.findDates(user.id)) ?? {};
+  const { createdAt, passwordChangedAt, verification } = (await registry?.findDetails(user.id)) ?? {};
   return {
     username: user.username,
+    verification: verification ? { how: verification.how, at: verification.at?.toISOString() ?? null } : null,
     first_name: user.firstName,
     last_name: user.lastName,
     groups: user.groups,

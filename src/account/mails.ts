@@ -60,7 +60,11 @@ export function createAccountMails(
    * @param name that the account must still have
    * @throws {AccountChanged}
    */
-  const createOwnLink = (mail: keyof typeof links, { userId = '', stamp = '', address }: QueuedMail, name: string) =>
+  const createOwnLink = (
+    mail: keyof typeof links,
+    { userId = '', stamp = '', address }: Pick<QueuedMail, 'userId' | 'stamp' | 'address'>,
+    name: string,
+  ) =>
     hold({ userId, stamp }, ({ user, db }) => {
       if (user.username !== name) throw new AccountChanged();
       return createLink(mail, address, { userId, stamp }, db);
@@ -102,7 +106,8 @@ export function createAccountMails(
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        const link = await createLink('reset-password', to, provedBy(account));
+        // The mailbox alone is proved, so the stamp is that of the moment. The address must still be the account's.
+        const link = await createOwnLink('reset-password', { address: to, ...provedBy(account) }, to);
         return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },

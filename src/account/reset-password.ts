@@ -13,7 +13,7 @@ export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
 export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
-  const { requestMail, change, audit } = options;
+  const { requestMail, change, registry, audit } = options;
   const links = createLinks(options, 'reset-password', resetExpired);
 
   return {
@@ -27,14 +27,15 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
     /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /** Sets the password and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
+    /** Sets the password, verifies the address, and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
     async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
-      const { account } = await links.openOwn(secret, caller);
+      const { account, address } = await links.openOwn(secret, caller);
       const passwordHash = await setPassword.hash(account.user, password, 'password');
       await links.use(secret, caller, (spend) =>
         change({ kind: 'password-reset' }, provedBy(account), { caller, language }, async (held) => {
           await spend(held.db);
           await setPassword.store(held, passwordHash);
+          await registry?.verifyAddress(held, address, { how: 'mail' });
         }),
       );
     },

@@ -54,7 +54,7 @@ export function addSessions(app: App, parts: () => AccountParts): void {
       const signedIn = signedInOf(request);
       await parts().ownSessions.end(signedIn, id, request.caller);
       const isCurrent = id === signedIn.session.id;
-      if (isCurrent) reply.clearSessionCookie();
+      if (isCurrent) reply.answerLogOut();
       const to = isCurrent ? loginPath(loginMessages.loggedOut) : `${sessionsPath}?state=1`;
       return reply.proceed(to, { detail: 'Session ended' });
     },

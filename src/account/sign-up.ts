@@ -47,6 +47,8 @@ export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptio
   };
 }
 
+const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
+
 /** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
   const { registry, passwords, policy, admit, change, holdNew, audit } = options;
@@ -88,7 +90,7 @@ export function createFinishSignUp(options: OwnOptions) {
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
       const passwordHash = await passwords.hash(password);
-      const user = { username, ...names, language: chosen, passwordHash, demo: false, addressProof: 'mail' } as const;
+      const user = { username, ...names, language: chosen, passwordHash, demo: false, ...byLink } as const;
       if (invited === undefined) {
         const id = await links.use(secret, caller, (spend) =>
           holdNew(user, async (held) => {
@@ -105,6 +107,8 @@ export function createFinishSignUp(options: OwnOptions) {
           await registry.setName(held, names);
           if (chosen !== undefined) await registry.setLanguage(held.user.id, chosen, held.db);
           if (!(await registry.setPassword(held, passwordHash))) throw new AccountChanged();
+          // A link that was handed over proves no mailbox.
+          if (held.account.isInvitedByMail) await registry.verifyAddress(held, username, byLink.verification);
         }),
       );
       return admitOwner(invited.user.id, request);

@@ -4,10 +4,12 @@ import type { Administration } from '../changes/administration.ts';
 import type { Features } from '../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';
 
-interface UserAction {
+export interface UserAction {
   readonly scope: 'users:write' | 'sessions:write';
   /** Whether the administrator has to prove their identity again. */
   readonly fresh?: true;
+  /** Whether only members of `admins` may do it. */
+  readonly byAdmins?: true;
   readonly summary: string;
   /** What programs are told. */
   readonly detail: string;
@@ -61,6 +63,15 @@ const userActions = {
     detail: 'Groups changed',
     isOffered: () => true,
     run: (administration, user, groups) => administration.setGroups(user, groups),
+  },
+  verify: {
+    scope: 'users:write',
+    fresh: true,
+    byAdmins: true,
+    summary: 'Say that the address is the one of the user',
+    detail: 'Address verified',
+    isOffered: ({ addressVerified }, { ownAccounts }) => ownAccounts && !addressVerified,
+    run: (administration, user) => administration.verify(user),
   },
   'remove-factors': {
     scope: 'users:write',

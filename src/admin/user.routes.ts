@@ -15,6 +15,7 @@ import { ChangeRefused } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import { type RequireRights, readNames } from '../users/scopes.ts';
 import { maxNameLength, maxUsernameLength, newEmailAddress, personName, type User } from '../users/user.ts';
+import type { UserRegistry } from '../users/user-directory.ts';
 import { addAction, type Fields } from '../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -24,10 +25,12 @@ import { json, listOf, object, orNull, text, time } from '../web/openapi/respons
 import type { App, Request } from '../web/types.ts';
 import { describeGroup, type Guarded } from './describe-groups.ts';
 import { tag } from './list.ts';
-import { noSuchUser, userActionList } from './user-actions.ts';
+import { noSuchUser, type UserAction, userActionList } from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
+  /** The same directory, if this server may change it. */
+  readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly requireFresh: RequireFresh;
   readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
@@ -46,6 +49,18 @@ const lastEvents = 10;
 
 const userSchema = object('A user', {
   ...userFields,
+  verification: {
+    ...orNull(
+      object('What says that the address is the one of the user', {
+        how: text('administrator', '`mail`, `upstream`, `administrator` or `command`'),
+        by: orNull(
+          text('ada@example.com', 'The administrator, the id of the provider, or the account of the operator'),
+        ),
+        at: orNull(time),
+      }),
+    ),
+    description: 'Null unless the address is verified',
+  },
   sessions: listOf(
     object('A session', {
       id: text(exampleId),
@@ -101,6 +116,15 @@ const linkNotShown: Answer = {
   event: { kind: 'permission-refused', reason: 'link-not-shown' },
 };
 
+/** Applications link accounts by verified addresses. Who may verify any address could enter any account there. */
+const onlyAdmins: Answer = {
+  name: 'only-admins',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'Only members of admins may do this',
+  event: { kind: 'permission-refused', reason: 'only-admins' },
+};
+
 const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
 
 export interface UserOptions extends Pick<FlowOptions, 'features'>, Pick<Guarded, 'forwardRules'> {
@@ -123,16 +147,26 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { user, account };
   }
 
+  async function describeVerification(userId: string) {
+    const { registry, users } = parts();
+    const { how, by, at } = (await registry?.findDetails(userId))?.verification ?? {};
+    if (how === undefined) return null;
+    const administrator = how === 'administrator' && by !== undefined ? await users.findById(by) : undefined;
+    return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
+  }
+
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
     const mayAct = holds(signedInOf(request), rightsOfAccount(account));
+    const isAdmin = holdsAll(signedInOf(request));
     const { users, sessions, personalTokens, applications, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
       ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
       : undefined;
     return {
       ...describeUser(user),
+      verification: await describeVerification(user.id),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
       applications: (await applications.list(account.user)).map(({ clientId, name, since }) => ({
@@ -144,7 +178,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
       ),
       actions: userActionList
-        .filter(([, { scope, isOffered }]) => mayAct && scopes.includes(scope) && isOffered(user, features))
+        .filter(([, { byAdmins, scope }]) => mayAct && (isAdmin || !byAdmins) && scopes.includes(scope))
+        .filter(([, { isOffered }]) => isOffered(user, features))
         .map(([name]) => name),
     };
   }
@@ -160,19 +195,28 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     handle: describe,
   });
 
+  /** @throws {Refusal} `only-admins`, or what `requireFresh` throws */
+  async function requireMayAct(request: Request, { byAdmins, fresh }: UserAction): Promise<void> {
+    if (byAdmins && !holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
+    if (fresh) await parts().requireFresh(signedInOf(request), undefined, request);
+  }
+
   for (const [name, action] of userActionList.filter(([name]) => features.secondFactor || name !== 'remove-factors'))
     addForm(app, [`/admin/users/:id/${name}`, `/api/admin/users/:id/${name}`], {
       summary: action.summary,
       tag,
       params,
-      config: { signedIn: true, scope: action.scope, refusals },
+      config: {
+        ...{ signedIn: true, scope: action.scope },
+        refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
+      },
       view: 'admin/user-action',
       fields: name === 'groups' ? groupsField : ({} as Fields),
       answer: detailAnswer(action.detail),
       browser: 'To the page of the user',
       async show(request) {
         const { user } = await requireUser(request);
-        if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
+        await requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
         // A setting, or a column of a team's own table.
@@ -185,7 +229,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         if (name === 'groups' && groups === undefined && request.format === 'json')
           throw new InvalidFields({ field: 'groups', code: 'missing' });
         const names = readNames(groups);
-        if (action.fresh) await parts().requireFresh(signedInOf(request), undefined, request);
+        await requireMayAct(request, action);
         const { id: userId } = account.user;
         await action.run(administrationOf(request), { userId }, names);
         const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;

@@ -12,6 +12,7 @@ import { listQuery, nextCursor as nextCursorSchema, readList, tag, unreadableLis
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
   username: text('ann@example.com'),
+  email_verified: { type: 'boolean', description: 'Whether the address is verified. False in a table of your own' },
   first_name: text('Ann'),
   last_name: text('Archer'),
   disabled: { type: 'boolean' },
@@ -49,7 +50,15 @@ export interface UserListParts {
 }
 
 export const describeUser = ({ id, username, firstName, lastName, disabled, groups, ...user }: FoundUser) => ({
-  ...{ id, username, first_name: firstName, last_name: lastName, disabled, groups },
+  ...{
+    id,
+    username,
+    email_verified: user.addressVerified,
+    first_name: firstName,
+    last_name: lastName,
+    disabled,
+    groups,
+  },
   created_at: user.createdAt?.toISOString() ?? null,
   last_login_at: user.lastLoginAt?.toISOString() ?? null,
   factors: user.factors,

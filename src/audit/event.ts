@@ -17,6 +17,12 @@ export interface AuditEvent<Kind extends string = string> {
   readonly actorId?: string | undefined;
   /** What it is about: the groups that a user is in now, the group that was changed, the provider of a sign-in, or the scope that was missing. */
   readonly about?: string | undefined;
+  /** What a library of the protocol says about it, in English. Never a secret. */
+  readonly detail?: string | undefined;
+  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a secret. */
+  readonly sent?: readonly string[] | undefined;
+  /** The groups of which the user had to be in one. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 export interface RecordedEvent extends AuditEvent {
@@ -47,6 +53,8 @@ export interface CallerTrace {
   /** Where the address comes from: the connection or the header of a trusted proxy. */
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
   readonly cookie: 'one' | 'several' | 'none';
+  /** The origin of the application whose own cookies `cookie` counts, in place of session cookies. */
+  readonly cookieOf?: string | undefined;
   readonly accessToken: 'sent' | 'none';
   readonly browserCookie: 'sent' | 'none';
   readonly expectedOrigins: readonly string[];
@@ -77,7 +85,10 @@ export interface KeyTrace {
   readonly stopped: boolean;
 }
 
-/** A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user, `ID` for what it is about. */
+/**
+ * A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user, `ID` for the client that it is
+ * about, and `GROUP` for a group that was needed.
+ */
 export interface Reason {
   readonly words: string;
   readonly advice: string;
@@ -108,7 +119,7 @@ export type Events = Readonly<Record<string, EventDescription>>;
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
-const credentialsShape = { cookie: 10, accessToken: 10, browserCookie: 10 };
+const credentialsShape = { cookie: 10, cookieOf: 200, accessToken: 10, browserCookie: 10 };
 const originShape = { expectedOrigins: [200], origin: 200, fetchSite: 40 } as const;
 const traceShape = { peer: 64, forwardedFor: 200, addressFrom: 20, ...credentialsShape, ...originShape };
 const callerShape = {
@@ -133,6 +144,9 @@ const eventShape: Shape = {
   count: 'count',
   actorId: 255,
   about: 200,
+  detail: 300,
+  sent: [300],
+  groups: [100],
 };
 
 /** Gives what is kept of a value; undefined if it has another type. */

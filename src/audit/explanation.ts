@@ -24,6 +24,9 @@ export function explain(
     ['Asked', describeAsked(event)],
     ['Decided', describeDecision(event, events)],
     ['About', event.about],
+    ['Because', event.detail],
+    ...(event.sent ?? []).map((sent): [string, string] => ['Parameter', sent]),
+    ['Groups', event.groups?.join(', ')],
     ['User', describeUser(event, name)],
     ['By', event.actorId && `${printable(actor ?? 'a former user')} (id ${event.actorId})`],
     ['Session', event.sessionId],
@@ -33,12 +36,21 @@ export function explain(
     ['Sent', trace && describeCredentials(trace)],
     ['Origin', trace && describeOrigin(trace)],
     ['Client', userAgent && `calls itself ${userAgent}`],
-    ...adviseOn(event, events, ownTable).map((advice): [string, string] => [
-      'To do',
-      advice.replaceAll('EMAIL', () => name ?? 'EMAIL').replace(/\bID\b/g, () => event.about ?? 'ID'),
-    ]),
+    ...adviseOn(event, events, ownTable).map((advice): [string, string] => ['To do', fill(advice, event, name)]),
   ];
   return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');
+}
+
+/** Only a plain id stands in a command: a shell would run parts of another one. */
+const plainId = /^[A-Za-z0-9_][\w.-]*$/;
+
+function fill(advice: string, { about = '', groups: [group = ''] = [] }: AuditEvent, name = 'EMAIL'): string {
+  const values = {
+    EMAIL: name,
+    ID: plainId.test(about) ? about : 'ID',
+    GROUP: plainId.test(group) ? group : 'GROUP',
+  };
+  return advice.replaceAll(/\b(?:EMAIL|ID|GROUP)\b/g, (word) => values[word as keyof typeof values]);
 }
 
 function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {
@@ -100,8 +112,10 @@ function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditE
     : 'not known: it sent no browser cookie, so its failures count with those of all unknown browsers.';
 }
 
-function describeCredentials({ cookie, accessToken }: CallerTrace): string {
-  const cookies = { none: 'no session cookie', one: 'one session cookie', several: 'several session cookies' }[cookie];
+function describeCredentials({ cookie, cookieOf, accessToken }: CallerTrace): string {
+  const number = { none: 'no', one: 'one', several: 'several' }[cookie];
+  const name = cookieOf === undefined ? 'session cookie' : `cookie of Janua for ${cookieOf}`;
+  const cookies = `${number} ${cookie === 'several' ? name.replace('cookie', 'cookies') : name}`;
   return `${cookies}; ${accessToken === 'sent' ? 'an access token' : 'no access token'}.`;
 }
 

@@ -4,7 +4,7 @@ import { maxPasswordBytes, type Passwords } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner, type PasswordPolicy } from '../passwords/policy.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { ListedSession, Sessions } from '../sessions/sessions.ts';
-import { type Account, rightsOfAccount, stampOf } from '../users/account.ts';
+import { type Account, rightsOfAccount, stampOf, type Verification } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { events } from '../users/events.ts';
 import type { Group, Groups } from '../users/groups.ts';
@@ -33,7 +33,11 @@ export interface UserDetails extends Omit<User, 'id' | 'groups'> {
   readonly password: string;
   /** Names of groups that the user is added to. */
   readonly groups?: readonly string[];
+  /** Whether the actor says that the address is the user's. Default: false. */
+  readonly verified?: boolean | undefined;
 }
+
+type InvitedDetails = Omit<UserDetails, 'password' | 'verified'>;
 
 export interface GroupChange {
   readonly add?: readonly string[];
@@ -83,6 +87,11 @@ export function createAdministration(
   requireRights: RequireRights = () => {},
 ) {
   const { users, registry, groups, sessions, passwords, passwordPolicy, changeAny, audit } = options;
+
+  const verification: Verification =
+    actor.actorId === undefined
+      ? { how: 'command', by: actor.caller.operator }
+      : { how: 'administrator', by: actor.actorId };
 
   const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
     audit.record({ kind, ...actor, ...event });
@@ -166,8 +175,8 @@ export function createAdministration(
 
   async function addUser(
     kind: 'user-added' | 'user-invited',
-    { username, firstName, lastName, groups: chosen = [] }: Omit<UserDetails, 'password'>,
-    complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof'>>,
+    { username, firstName, lastName, groups: chosen = [] }: InvitedDetails,
+    complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof' | 'verification'>>,
   ): Promise<Account> {
     requireRegistry();
     const canonical = requireEmail(username);
@@ -175,6 +184,8 @@ export function createAdministration(
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
     const user = { ...details, ...(await complete(details)), demo: false };
     const setChosen = async (held: Held) => {
+      // ADMINISTRATORS may list the address.
+      judge(held.account);
       if (chosen.length > 0) await setGroupsOf(held, () => chosen);
       return held.account;
     };
@@ -187,11 +198,23 @@ export function createAdministration(
   }
 
   return {
-    add: async ({ password, ...details }: UserDetails): Promise<User> =>
-      (await addUser('user-added', details, async (owner) => ({ passwordHash: await hashNew(password, owner) }))).user,
+    async add({ password, verified = false, ...details }: UserDetails): Promise<User> {
+      const { user } = await addUser('user-added', details, async (owner) => ({
+        passwordHash: await hashNew(password, owner),
+        ...(verified && { verification }),
+      }));
+      if (verified) await record('address-verified', { userId: user.id });
+      return user;
+    },
+
+    /** Says that the address is the user's. Applications link accounts by it: on pages only members of `admins` may. */
+    verify: (reference: UserReference) =>
+      change('address-verified', reference, (registry, held) =>
+        registry.verifyAddress(held, held.user.username, verification),
+      ),
 
     /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
-    async invite(details: Omit<UserDetails, 'password'>, byMail: boolean) {
+    async invite(details: InvitedDetails, byMail: boolean) {
       // No login passes without a password. Until the link is opened, nothing but a mail leads into the account.
       const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));

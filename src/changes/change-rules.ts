@@ -4,8 +4,8 @@ interface ChangeRule {
   readonly newStamp?: true;
   /** Open links end although the stamp stays. */
   readonly endsLinks?: true;
-  /** Personal access tokens end, which carry no stamp. */
-  readonly endsTokens?: true;
+  /** What carries no stamp ends: personal access tokens, and what the user let applications have. */
+  readonly endsUnstamped?: true;
   /** The records of sessions are removed. With a new stamp, the one that makes the change stays. */
   readonly endsSessions?: true;
   /** The failed logins of the account are forgotten. `all`: the wrong codes too */
@@ -26,20 +26,22 @@ const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as 
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
-  'password-reset': { ...newPassword, endsTokens: true, notice: 'password-reset' },
-  'password-set': { ...newPassword, endsTokens: true },
+  'password-reset': { ...newPassword, endsUnstamped: true, notice: 'password-reset' },
+  'password-set': { ...newPassword, endsUnstamped: true },
   'signed-up': { newStamp: true },
   'factor-added': { ...ends, notice: 'factors-changed' },
   'factor-removed': { ...ends, notice: 'factors-changed' },
   'recovery-codes-renewed': { ...ends, notice: 'factors-changed' },
-  'factors-removed': { ...ends, endsTokens: true, notice: 'factors-changed' },
+  'factors-removed': { ...ends, endsUnstamped: true, notice: 'factors-changed' },
   'identity-linked': { ...ends, notice: 'sign-in-methods-changed' },
   'identity-unlinked': { ...ends, notice: 'sign-in-methods-changed' },
   'email-changed': { endsLinks: true },
+  'address-verified': {},
+  'address-verified-upstream': {},
   'profile-changed': {},
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},
-  'user-disabled': { ...ends, endsTokens: true, locksGroups: true },
+  'user-disabled': { ...ends, endsUnstamped: true, locksGroups: true },
   'user-removed': gone,
   'account-deleted': { ...gone, notice: 'account-deleted' },
 } as const satisfies Readonly<Record<string, ChangeRule>>;

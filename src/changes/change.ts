@@ -1,6 +1,6 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
-import { stampedTables } from '../database/schema.ts';
+import { stampedTables, unstampedTables } from '../database/schema.ts';
 import type { Log } from '../faults/log.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
@@ -44,7 +44,7 @@ export interface Changed<Result> {
 export interface ChangeOptions {
   readonly hold: Hold;
   readonly holdAny: HoldAny;
-  readonly users: Pick<UserDirectory, 'findById' | 'renewStamp'>;
+  readonly users: Pick<UserDirectory, 'lock' | 'renewStamp'>;
   readonly sessions: Sessions;
   /** Undefined where no mail is sent. */
   readonly outbox: Outbox | undefined;
@@ -56,6 +56,14 @@ export interface ChangeOptions {
 
 type Work<Result> = (held: Held) => Promise<Result>;
 
+/** What the transaction of a change has made. */
+interface Within<Result> {
+  readonly made: Result;
+  readonly user: User;
+  /** As the change leaves it, if it has a new stamp. */
+  readonly account: Account | undefined;
+}
+
 export type Changes = ReturnType<typeof createChanges>;
 
 /**
@@ -66,34 +74,43 @@ export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
 
   const within =
-    <Result>(kind: ChangeKind, { caller, language: asked = 'en' }: ChangeBy, work: Work<Result>): Work<Result> =>
+    <Result>(
+      kind: ChangeKind,
+      { caller, language: asked = 'en' }: ChangeBy,
+      work: Work<Result>,
+    ): Work<Within<Result>> =>
     async (held) => {
       const { user, db } = held;
-      const { newStamp, endsLinks, endsTokens, notice } = changeRules[kind];
+      const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
       const made = await work(held);
       if (newStamp) await users.renewStamp(held);
       for (const table of newStamp ? stampedTables : endsLinks ? (['janua_tokens'] as const) : [])
         await db.deleteFrom(table).where('user_id', '=', user.id).execute();
-      if (endsTokens) await db.deleteFrom('janua_access_tokens').where('user_id', '=', user.id).execute();
+      for (const table of endsUnstamped ? unstampedTables : [])
+        await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       if (notice !== undefined) {
         const mail = { purpose: notice, address: user.username, language: user.language ?? asked };
         await outbox?.add({ ...mail, userId: user.id, requestId: caller.requestId }, db);
       }
-      return made;
+      // As this change leaves it: another one may follow before the session is renewed.
+      const account = newStamp ? await users.lock(user.id, db) : undefined;
+      return { made, user, account };
     };
 
   /** Gives the session new credentials, under the new stamp. */
-  async function renew(userId: string, session: Session, proved: Session['methods']): Promise<Renewed | undefined> {
-    const account = await users.findById(userId);
-    if (account === undefined) return undefined;
+  async function renew(account: Account, session: Session, proved: Session['methods']): Promise<Renewed | undefined> {
     const methods = [...new Set([...session.methods, ...proved, 'mfa' as const])];
     const changes = { stamp: stampOf(account), ...(proved.length > 0 && { methods }) };
     const renewed = await sessions.renew(session, changes);
     return renewed && { account, session: renewed };
   }
 
-  async function afterwards(kind: ChangeKind, user: User, { session, proved = [] }: ChangeBy) {
-    const { newStamp, endsSessions, liftsFailures } = changeRules[kind];
+  async function afterwards(
+    kind: ChangeKind,
+    { user, account }: Within<unknown>,
+    { session, proved = [] }: ChangeBy,
+  ): Promise<Renewed | undefined> {
+    const { endsSessions, liftsFailures } = changeRules[kind];
     const orLog = <Result>(step: Promise<Result>): Promise<Result | undefined> =>
       step.catch((err: unknown) => {
         log.error(
@@ -102,26 +119,24 @@ export function createChanges(options: ChangeOptions) {
         );
         return undefined;
       });
-    const kept = newStamp && session;
+    const kept = account && session;
     const ended = kept ? (id: string) => sessions.endOthersOf(id, kept.id) : sessions.endAllOf;
     await Promise.all([
       endsSessions && orLog(ended(user.id)),
       liftsFailures && orLog(liftFailures(user, liftsFailures === 'all')),
     ]);
-    return kept && orLog(renew(user.id, kept, proved));
+    return kept && orLog(renew(account, kept, proved));
   }
 
   async function make<Result>(
     { kind, reason, about }: ChangeEvent<Result>,
     by: ChangeBy,
     work: Work<Result>,
-    inHold: (work: Work<{ made: Result; user: User }>, options: HoldOptions) => Promise<{ made: Result; user: User }>,
+    inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
   ): Promise<Changed<Result>> {
-    const whole = within(kind, by, work);
-    const { made, user } = await inHold(async (held) => ({ made: await whole(held), user: held.user }), {
-      groups: changeRules[kind].locksGroups ?? false,
-    });
-    const renewed = await afterwards(kind, user, by);
+    const changed = await inHold(within(kind, by, work), { groups: changeRules[kind].locksGroups ?? false });
+    const { made, user } = changed;
+    const renewed = await afterwards(kind, changed, by);
     const { caller, actorId, session } = by;
     await audit.recordIfPossible({
       ...{ kind, reason, caller, actorId, userId: user.id, sessionId: session?.id },

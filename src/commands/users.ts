@@ -12,6 +12,7 @@ interface NewUser {
   readonly firstName: string;
   readonly lastName: string;
   readonly group: readonly string[];
+  readonly verified?: boolean;
 }
 
 export const addUser = (username: string, { group: groups, ...names }: NewUser) =>
@@ -27,7 +28,7 @@ export const setPassword = (username: string) =>
     return "The password is changed, and the user's sessions have ended.";
   });
 
-const change = (what: 'disable' | 'enable' | 'remove', done: string) => (username: string) =>
+const change = (what: 'disable' | 'enable' | 'remove' | 'verify', done: string) => (username: string) =>
   administer(`janua users ${what}`, async ({ administration }) => {
     await administration[what](username);
     return done;
@@ -36,6 +37,8 @@ const change = (what: 'disable' | 'enable' | 'remove', done: string) => (usernam
 export const disableUser = change('disable', 'The user is disabled, and their sessions have ended.');
 export const enableUser = change('enable', 'The user is enabled.');
 export const removeUser = change('remove', 'The user is removed, and their sessions have ended.');
+
+export const verifyUser = change('verify', 'The address of the user counts as verified.');
 
 export const listUsers = ({ json }: { json?: boolean }) =>
   administer('janua users list', ({ administration }) =>

@@ -58,6 +58,11 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
       await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(values)})`.execute(db);
     },
 
+    /** @param change what is set, and where: `column = value where condition` */
+    async update(table: string, change: RawBuilder<unknown>): Promise<void> {
+      await sql`update ${sql.table(table)} set ${change}`.execute(db);
+    },
+
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {
       const tables = await db.introspection.getTables();
       if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;

@@ -17,6 +17,7 @@ import { up as mailTurns } from './migrations/2026-11-29-mail-turns.ts';
 import { up as people } from './migrations/2026-11-29-people.ts';
 import { up as waiting } from './migrations/2026-11-29-waiting.ts';
 import { up as resources } from './migrations/2026-11-30-resources.ts';
+import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -33,6 +34,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-29-people': people,
   '2026-11-29-waiting': waiting,
   '2026-11-30-resources': resources,
+  '2026-11-30-verified-addresses': verifiedAddresses,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

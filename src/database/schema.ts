@@ -28,8 +28,15 @@ export const rows = {
     /** The groups, and the scopes that they grant, separated by spaces. The same is in `janua_memberships` and `janua_groups`. */
     group_names: generated(nullable('')),
     scopes: generated(nullable('')),
-    /** Who proved that the address is the user's: NULL for an operator, by a command; `mail` for a mailed link. `changed` for one by which the user changed the address; `upstream` for a provider that the operator trusts; `none`: it is not proved. */
+    /** How the account came to its address: NULL by an operator's command; `mail` by a mailed link. `changed` by one with which the user changed the address; `upstream` by a provider that the operator trusts; `none`: nothing proves it. It alone decides `ADMINISTRATORS`. */
     address_proof: generated(nullable('')),
+    /** The address that was verified, which counts as long as it is the user's; empty if none was. NULL if a process of an older version inserted the row: `address_proof` then tells. */
+    verified_address: generated(nullable('')),
+    /** `mail`, `upstream`, `administrator` or `command`. NULL for a mailed link of an older version. */
+    verified_how: generated(nullable('')),
+    /** The id of the provider or of the administrator, or the account of the operator. */
+    verified_by: generated(nullable('')),
+    verified_at: generated(nullable(time)),
     /** Counts the changes that locked the row (`users/held.ts`). */
     changes: generated(time),
   },
@@ -282,6 +289,7 @@ export const accountColumns = [
   'group_names',
   'scopes',
   'address_proof',
+  'verified_address',
 ] as const satisfies readonly (keyof UsersTable)[];
 
 /** What is deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
@@ -304,6 +312,9 @@ export const tablesAboutUsers = [
 
 /** What carries the stamp of its account, and counts under no other. */
 export const stampedTables = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins'] as const;
+
+/** What a thief may have made, and carries no stamp. */
+export const unstampedTables = ['janua_access_tokens', 'janua_consents'] as const;
 
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
 export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);

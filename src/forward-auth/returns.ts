@@ -64,6 +64,8 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
 
     readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
 
+    countCredentials: (origin: string, header: string | undefined) => cookiesAt(origin).credential.amount(header),
+
     setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.header(credential),
 
     /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */

@@ -2,9 +2,10 @@ import type { FastifyReply } from 'fastify';
 import { type Access, invalidToken, notAuthenticated, type Presented, type SignedIn } from '../access/access.ts';
 import { type Answer, loginMessages, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
 import { printable } from '../text/printable.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { loginPath } from '../web/login-page.ts';
+import { loginPath, otherLoginPath } from '../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
@@ -40,6 +41,9 @@ const letThrough = {
   },
 };
 
+/** Its `caller` is computed when it is read. */
+type Asked = { readonly caller: Caller };
+
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
 
@@ -51,6 +55,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   const { returns, publicOrigins, findBarrier } = options;
   const findTarget = createFindTarget(options);
   const named = new Set<string>();
+  /** Read late, because the set fills late. */
+  const ownOrigin = () => [...publicOrigins][0] ?? '';
 
   /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
   function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
@@ -95,7 +101,6 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   }
 
   function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
-    const [own = ''] = publicOrigins;
     const { kind, origin, sentUri, uri } = target;
     if (kind === 'own') {
       const { cookie, accessToken } = request.presented;
@@ -105,23 +110,44 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     }
     if (kind === 'unlisted' || sentUri === undefined) {
       warnOnce(target, request);
-      return reply.redirect(own + loginPath(loginMessages.notSignedIn), 303);
+      return reply.redirect(ownOrigin() + loginPath(loginMessages.notSignedIn), 303);
     }
     const login = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
     // A link cannot repeat this request, so the browser starts at the first page.
     if (login === undefined) return reply.redirect(`${origin}/`, 303);
-    return reply.header('set-cookie', login.cookie).redirect(own + login.path, 303);
+    return reply.header('set-cookie', login.cookie).redirect(ownOrigin() + login.path, 303);
   }
 
-  /** @throws {Refusal} `group-missing` */
-  async function requireGroup({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, { caller }: Request) {
-    const [own = ''] = publicOrigins;
-    const barrier = findBarrier(origin || own, sentUri, user.groups);
-    if (barrier === undefined) return;
+  /** The request as the audit describes it: by the cookies that count for the target, and why no credential does. */
+  function describeAsked({ kind, origin }: ForwardedTarget, bringsTicket: boolean, request: Request) {
+    const { headers } = request;
+    return {
+      get caller() {
+        const { caller } = request;
+        if (kind !== 'listed' || caller.trace === undefined) return caller;
+        const cookie = returns.countCredentials(origin, headers.cookie);
+        return { ...caller, trace: { ...caller.trace, cookie, cookieOf: origin } };
+      },
+      ...(kind === 'unlisted' && { ignored: { reason: 'origin-not-listed', about: origin } }),
+      ...(bringsTicket && { ignored: { reason: 'ticket-in-address', about: origin } }),
+    };
+  }
+
+  /** Where a user whom no group lets in logs in with another account, and the cookie for the way back. */
+  function findOtherLogin({ kind, origin, uri }: ForwardedTarget, { headers }: Request) {
+    if (kind === 'own') return { another: ownOrigin() + otherLoginPath(uri) };
+    const begin = (path: string) => returns.begin(origin, path, headers.cookie);
+    const way = begin(uri ?? '/') ?? begin('/');
+    return { another: ownOrigin() + otherLoginPath(way?.path), cookie: way?.cookie };
+  }
+
+  async function isBarred({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, asked: Asked) {
+    const barrier = findBarrier(origin || ownOrigin(), sentUri, user.groups);
+    if (barrier === undefined) return false;
     const about = `${barrier.origin}${barrier.path}=${barrier.groups.join('|')}`;
     const event = { kind: 'permission-refused', reason: 'not-in-group', about, userId: user.id } as const;
-    await parts().audit.recordIfPossible({ ...event, sessionId: session.id, caller });
-    throw new Refusal(groupMissing);
+    await parts().audit.recordIfPossible({ ...event, sessionId: session.id, caller: asked.caller });
+    return true;
   }
 
   /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
@@ -136,12 +162,19 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       return redeem(ticket, uri, target, request, reply);
     const presented = bringsTicket ? {} : presentedFor(target, request);
     const { access } = parts();
-    const signedIn = await access.requireSignedIn(presented, request).catch((error: unknown) => {
+    const asked = describeAsked(target, bringsTicket, request);
+    const signedIn = await access.requireSignedIn(presented, asked).catch((error: unknown) => {
       if (request.format === 'json' || !(error instanceof Refusal)) throw error;
       return undefined;
     });
     if (signedIn === undefined) return sendToLogin(target, request, reply);
-    await requireGroup(target, signedIn, request);
+    if (await isBarred(target, signedIn, asked)) {
+      if (request.format === 'json') throw new Refusal(groupMissing);
+      const { another, cookie } = findOtherLogin(target, request);
+      if (cookie !== undefined) reply.header('set-cookie', cookie);
+      const { host } = new URL(target.origin || ownOrigin());
+      return reply.code(403).send({ host, username: signedIn.user.username, another, request_id: request.id });
+    }
     if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
     if (request.format === 'json') throw new Refusal(notAuthenticated);
     return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
@@ -155,8 +188,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
         // An app that makes a WebSocket of each upgrade request does not call the handler, but calls the hooks.
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
-          // Shown under another host's address, which has none of our styles.
-          view: 'forward-auth/ticket',
+          view: 'forward-auth/refused',
+          bare: true,
           pagesWhereOpened: true,
           takesCredentials: passes,
           refusals: [notAuthenticated, invalidToken, ambiguousCredential, groupMissing],

@@ -18,7 +18,7 @@ export const acrOf = (methods: readonly AuthenticationMethod[]): string =>
   includesSecondFactor(methods) ? acrValues.two : acrValues.one;
 
 /** All claims about an account. The provider leaves out those that were not granted. */
-export const claimsOf = (subject: string, { user, isAddressProved = false }: Account) => ({
+export const claimsOf = (subject: string, { user, isAddressVerified = false }: Account) => ({
   sub: subject,
   name: `${user.firstName} ${user.lastName}`.trim() || user.username,
   given_name: user.firstName || undefined,
@@ -26,6 +26,6 @@ export const claimsOf = (subject: string, { user, isAddressProved = false }: Acc
   preferred_username: user.username,
   locale: user.language,
   // A user name of a team's own table may be any text.
-  ...(isMailAddress(user.username) && { email: user.username, email_verified: isAddressProved }),
+  ...(isMailAddress(user.username) && { email: user.username, email_verified: isAddressVerified }),
   groups: user.groups,
 });

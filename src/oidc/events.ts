@@ -45,21 +45,30 @@ const refusalReasons = {
   'no-challenge-but-nonce': {
     words: 'the request had a nonce, and no code_challenge (PKCE), which the settings of the client demand',
     advice:
-      'Switch PKCE with S256 on in the application. If it has no such setting, let the nonce take its place: npx janua clients set ID --pkce nonce',
+      'Switch PKCE with S256 on in the application. If it has no such setting, let the nonce take its place: janua clients set ID --pkce nonce',
   },
   'no-challenge-nor-nonce': {
     words: 'the request had neither a code_challenge (PKCE) nor a nonce with the scope openid',
     advice:
-      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: npx janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
+      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
   },
   'token-of-another': {
     words: 'it asked about a token that was not made for it, and heard that the token is not active',
     advice:
-      'A client may ask about tokens that it got itself. A server that accepts tokens of other clients needs a secret of its own: npx janua resources set URL --secret. The token must have its address as audience: the application has to name it as resource.',
+      'A client may ask about tokens that it got itself. A server that accepts tokens of other clients needs a secret of its own: janua resources set URL --secret. The token must have its address as audience: the application has to name it as resource.',
   },
   grant: {
     words: 'the code or refresh token has expired, was used already, or its session has ended or was revoked',
     advice: 'Sign in again from the application. If it happens often: two programs may share one refresh token.',
+  },
+  scope: {
+    words: 'none of the scopes that the request named can be given',
+    advice:
+      'Compare the scopes in the settings of the application with those that there are: openid, profile, email, groups, offline_access, and those of janua resources list.',
+  },
+  'access-token': {
+    words: 'there was no access token, or it has expired, or its session has ended or was revoked',
+    advice: 'Nothing, if the application then signs its user in again or uses its refresh token.',
   },
   denied: {
     words: 'the user said no, or may not use the application',
@@ -67,16 +76,47 @@ const refusalReasons = {
   },
   'not-in-group': {
     words: 'the client is for members of groups that the user is not in',
-    advice: 'If the user should use it: janua users groups EMAIL --add NAME.',
+    advice: 'If the user should use it: janua users groups EMAIL --add GROUP.',
+  },
+  'second-factor-off': {
+    words: 'the application demands a second factor, and SECOND_FACTOR is off',
+    advice: 'Set SECOND_FACTOR=optional, or take the demand back: janua clients set ID --no-second-factor.',
+  },
+  'sign-in-over': {
+    words: 'the sign-in has ended, was answered already, or began in another browser or session',
+    advice: 'Nothing, if it does not happen again: the user opens the application anew.',
+  },
+  'unknown-device': {
+    words: 'no device waits with that code: it has expired, was answered already, or was mistyped',
+    advice: 'Nothing, if it does not happen again: the device shows a new code.',
+  },
+  'no-provider': {
+    words: 'there is no client, so nothing signs in here',
+    advice: 'Add the application: janua clients add --name NAME --redirect-uri URL.',
   },
   'too-long': {
     words: 'the request was longer than one may be that waits for its user',
     advice:
-      'Each parameter may have 2,048 characters, and all of them 2,700 as a query. Shorten state or claims in the settings of the application.',
+      'Each parameter may have 2,048 characters, all of them 2,700 as a query, and the whole address 8,192. Shorten state or claims in the settings of the application.',
+  },
+  'logout-hint': {
+    words:
+      'the ID token of the logout (id_token_hint) is none that this server issued to the client, or it is not enough to log a user out without a question: it names no session, its key was retired, or its application described itself',
+    advice: 'Let the application send the ID token of its last sign-in, and the client_id that it was issued to.',
+  },
+  'logout-address': {
+    words: 'the address to return to after the logout is not one of those that the client has',
+    advice:
+      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --post-logout-redirect-uri URL. Repeat it for every address, because the list is replaced. Without id_token_hint and client_id Janua does not know whose address it is.',
+  },
+  resource: {
+    words: 'an administrator wanted to add a resource, and its fields cannot be accepted',
+    advice: 'Correct what is named here. docs/openid has the rules.',
   },
   request: {
     words: 'the request was not as the protocol wants it',
-    advice: 'Compare the settings of the application with the guide for it in docs/openid.',
+    advice:
+      'The line Because says what is wrong, and Parameter what was sent. Change it in the settings of the application, or tell its maker.',
   },
 } as const;
 

@@ -3,18 +3,19 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
+import { loginPath } from '../web/login-page.ts';
 import { json, listOf, object, orNull, page, redirect, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
-import type { ShownApplication } from './interactions.ts';
+import { DeviceRefused, type ShownApplication } from './interactions.ts';
 import type { OidcParts } from './parts.ts';
 import { type ProviderParts, requireProvider, tag, uidParameter } from './provider.routes.ts';
-import { interactionOver, noProvider, notInGroup, unknownDevice } from './refusals.ts';
+import { interactionOver, noProvider, notInGroup, secondFactorOff, unknownDevice } from './refusals.ts';
 
 export type InteractionParts = Pick<OidcParts, 'interactions'> & Pick<ProviderParts, 'openProvider'>;
 
-const refusals: readonly Answer[] = [
-  ...[noProvider, interactionOver, notInGroup, noSecondFactor, insufficientUserAuthentication],
-];
+const refusals: readonly Answer[] = [...[noProvider, interactionOver, noSecondFactor, insufficientUserAuthentication]];
+
+const deviceRefusals: readonly Answer[] = [noProvider, notInGroup, secondFactorOff, unknownDevice];
 
 const applicationSchema = object('What the application wants', {
   document_host: orNull(text('claude.ai', 'Where it introduces itself by a document. Null if the operator added it')),
@@ -47,12 +48,18 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
         description: 'A browser that need not decide anything is led on.',
         tags: [tag],
         params,
-        response: { 200: page('What the application wants'), 303: settingCookies(redirect('On')) },
+        response: {
+          200: page('What the application wants'),
+          303: settingCookies(redirect('On')),
+          403: page('The user may not use the application. It gets to know when they go back to it'),
+        },
       },
     },
     async (request, reply) => {
       const step = await parts().interactions.goOn(await requireProvider(parts()), of(request, reply));
-      return step.to === undefined ? step : reply.redirect(pathOf(step.to), 303);
+      if (step.to !== undefined) return reply.redirect(pathOf(step.to), 303);
+      if (step.refused !== undefined) reply.code(403);
+      return { ...step, request_id: request.id };
     },
   );
 
@@ -68,11 +75,14 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       },
     },
     async (request, reply) => {
-      const decision = bodyField(request.body, 'decision');
-      const { choose, decide } = parts().interactions;
-      const isChoice = decision === 'continue' || decision === 'another';
-      const [answer, isYes] = isChoice ? [choose, decision === 'continue'] : [decide, decision === 'allow'];
-      const to = await answer(await requireProvider(parts()), isYes, of(request, reply));
+      const { interactions } = parts();
+      const [provider, decision] = [await requireProvider(parts()), bodyField(request.body, 'decision')];
+      if (decision === 'another')
+        return reply.redirect(loginPath(undefined, await interactions.beginAnew(provider, of(request, reply))), 303);
+      const to =
+        decision === 'continue'
+          ? await interactions.keepAccount(provider, of(request, reply))
+          : await interactions.decide(provider, decision === 'allow', of(request, reply));
       return reply.redirect(pathOf(to), 303);
     },
   );
@@ -84,7 +94,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     method: 'GET',
     summary: 'Sign in on a device: the page',
     tag: onDevice,
-    config: { signedIn: true, view: 'oidc/device', refusals: [noProvider, notInGroup] },
+    config: { signedIn: true, beginsSignIn: true, view: 'oidc/device', refusals: deviceRefusals },
     query: { user_code: userCode },
     answer: json(
       'The device',
@@ -99,7 +109,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       ),
     ),
     browser: 'The page on which the user types the code, or decides',
-    async handle(request) {
+    async handle(request, reply) {
       const typed = bodyField(request.query, 'user_code');
       const provider = await requireProvider(parts());
       if (typeof typed !== 'string' || typed === '') return {};
@@ -114,7 +124,12 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
           asked_from: typeof askedFrom === 'string' ? askedFrom : null,
         };
       } catch (error) {
-        if (request.format === 'json' || !(error instanceof Refusal) || error.answer !== unknownDevice) throw error;
+        if (request.format === 'json' || !(error instanceof Refusal)) throw error;
+        if (error instanceof DeviceRefused) {
+          reply.code(403);
+          return { refused: error.refused, request_id: request.id };
+        }
+        if (error.answer !== unknownDevice) throw error;
         return { isUnknown: true };
       }
     },
@@ -124,7 +139,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     method: 'POST',
     summary: 'Sign in on a device',
     tag: onDevice,
-    config: { signedIn: true, openedAt: '/oidc/device', refusals: [...refusals, unknownDevice] },
+    config: { signedIn: true, openedAt: '/oidc/device', refusals: [...refusals, ...deviceRefusals.slice(1)] },
     fields: {
       user_code: { required: true, maxLength: 20, ...userCode },
       decision: { required: true, maxLength: 5, description: '`allow`, or `deny`', examples: ['allow'] },

@@ -11,21 +11,22 @@ import type { Session } from '../sessions/sessions.ts';
 import { mixesScripts } from '../text/scripts.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
-import { loginPath } from '../web/login-page.ts';
 import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf } from './asked.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
 import type { OpenIdProvider, WaitingRequest } from './provider.ts';
-import { isDocument, lasts, mayUse, type ProviderClient } from './provider-client.ts';
+import { calledName, isDocument, lasts, mayUse, type ProviderClient } from './provider-client.ts';
 import type { Records } from './records.ts';
-import { interactionOver, notInGroup, unknownDevice } from './refusals.ts';
+import { interactionOver, notInGroup, secondFactorOff, unknownDevice } from './refusals.ts';
 
 export interface InteractionOptions {
   readonly records: Records;
   readonly consents: Consents;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly requireStepUp: RequireStepUp;
+  /** Whether users can have a second factor at all. */
+  readonly hasSecondFactors: boolean;
   readonly audit: Audit<keyof typeof events>;
 }
 
@@ -56,23 +57,36 @@ export interface ShownApplication {
   readonly lasts: boolean;
 }
 
+/** Why a user cannot use an application, whatever they do. */
+type Barrier = typeof notInGroup | typeof secondFactorOff;
+
+/** What the page says of it. */
+export interface RefusedApplication {
+  readonly name: string;
+  /** The user name. */
+  readonly account: string;
+  /** The name of the answer. */
+  readonly reason: string;
+}
+
+/** How a request goes on: somewhere else, or on a page. */
+interface Step {
+  readonly to?: string;
+  readonly application?: ShownApplication;
+  /** Which account the user may go on with. */
+  readonly account?: { readonly username: string; readonly name: string };
+  readonly refused?: RefusedApplication;
+}
+
 /** A hash of what the user saw of an application. With another one, the user is asked again. */
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
 
 const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
 
-/** The protocol's error, if the application asks for another user, or for an `acr` that there is not. */
-function findUnmet(reasons: readonly string[], { methods }: Session): string | undefined {
-  const includes = (...names: readonly string[]) => names.some((name) => reasons.includes(name));
-  if (includes('claims_id_token_sub_value')) return 'login_required';
-  const isMissing = includes('essential_acr', 'essential_acrs') && includesSecondFactor(methods);
-  return isMissing ? 'unmet_authentication_requirements' : undefined;
-}
-
 /** What happens on pages before an application gets its answer: fresh proof, consent, the answer to a device. */
 export function createInteractions(options: InteractionOptions) {
-  const { records, consents, findAccount, requireStepUp, audit } = options;
+  const { records, consents, findAccount, requireStepUp, hasSecondFactors, audit } = options;
 
   const show = (client: ProviderClient, asked: Asked, address: unknown): ShownApplication => ({
     name: client.clientName ?? new URL(client.clientId).host,
@@ -95,10 +109,47 @@ export function createInteractions(options: InteractionOptions) {
     return account;
   }
 
-  async function refuseGroup(signedIn: SignedIn, caller: Caller, { clientId }: ProviderClient): Promise<never> {
-    const event = { kind: 'application-refused', reason: 'not-in-group', about: clientId } as const;
-    await audit.recordIfPossible({ ...event, ...byOwner(signedIn, caller) });
-    throw new Refusal(notInGroup);
+  function findBarrier(client: ProviderClient, { user, session }: SignedIn): Barrier | undefined {
+    if (!mayUse(client, user)) return notInGroup;
+    const lacks = Boolean(client.secondFactor) && !hasSecondFactors && !includesSecondFactor(session.methods);
+    return lacks ? secondFactorOff : undefined;
+  }
+
+  async function noteBarrier(
+    signedIn: SignedIn,
+    caller: Caller,
+    { clientId, groups }: ProviderClient,
+    { name }: Barrier,
+  ) {
+    const event = { kind: 'application-refused', reason: name, about: clientId, ...byOwner(signedIn, caller) } as const;
+    const needed = name === notInGroup.name && Array.isArray(groups) ? { groups: groups.map(String) } : {};
+    await audit.recordIfPossible({ ...event, ...needed });
+  }
+
+  const denied = (description: string) => ({ error: 'access_denied', error_description: description });
+
+  /** A program on the user's machine waits for the answer, and gets it at once. A website gets it when its user goes back. */
+  async function refuse(
+    provider: OpenIdProvider,
+    waiting: WaitingRequest,
+    request: InteractionRequest,
+    barrier: Barrier,
+  ): Promise<Step> {
+    const { client, params } = waiting;
+    const { req, res, signedIn, caller } = request;
+    await noteBarrier(signedIn, caller, client, barrier);
+    if (isNativeAddress(String(params.redirect_uri)))
+      return { to: await provider.finishInteraction(req, res, denied(barrier.detail)) };
+    return { refused: { name: calledName(client), account: signedIn.user.username, reason: barrier.name } };
+  }
+
+  /** The protocol's error, if the application asks for another user, or for an `acr` that there is not. */
+  function findUnmet(reasons: readonly string[], { methods }: Session): string | undefined {
+    const includes = (...names: readonly string[]) => names.some((name) => reasons.includes(name));
+    if (includes('claims_id_token_sub_value')) return 'login_required';
+    const isMissing =
+      includes('essential_acr', 'essential_acrs') && (includesSecondFactor(methods) || !hasSecondFactors);
+    return isMissing ? 'unmet_authentication_requirements' : undefined;
   }
 
   async function letIn(
@@ -136,22 +187,24 @@ export function createInteractions(options: InteractionOptions) {
 
   async function open(provider: OpenIdProvider, { req, res }: InteractionRequest): Promise<WaitingRequest> {
     const waiting = await provider.findInteraction(req, res);
-    if (waiting === undefined) throw new Refusal(interactionOver);
+    if (waiting === undefined)
+      throw new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
     return waiting;
   }
 
   return {
     /**
-     * Goes on with a request that waits. @returns where the browser goes on, or what the user has to decide
-     * @throws {Refusal} `interaction-over`, `not-in-group`; `insufficient-user-authentication` or `no-second-factor` if a proof is missing
+     * Goes on with a request that waits. @returns where the browser goes on, what the user has to decide, or what they cannot use
+     * @throws {Refusal} `interaction-over`; `insufficient-user-authentication` or `no-second-factor` if a proof is missing
      */
-    async goOn(provider: OpenIdProvider, request: InteractionRequest) {
+    async goOn(provider: OpenIdProvider, request: InteractionRequest): Promise<Step> {
       const waiting = await open(provider, request);
       const { prompt, client, asked, params, subject, uid } = waiting;
       const { session, user } = request.signedIn;
       if (prompt.name === 'select_account')
         return { application: show(client, asked, params.redirect_uri), account: describeUser(user) };
-      if (!mayUse(client, user)) return refuseGroup(request.signedIn, request.caller, client);
+      const barrier = findBarrier(client, request.signedIn);
+      if (barrier !== undefined) return refuse(provider, waiting, request, barrier);
       if (prompt.name === 'consent') return { application: show(client, asked, params.redirect_uri) };
       const isProved = session.authenticatedAt >= (await records.startOf(uid));
       const login = await provider.loginOf(request.signedIn);
@@ -162,39 +215,56 @@ export function createInteractions(options: InteractionOptions) {
       return { to: await provider.finishInteraction(request.req, request.res, { login }) };
     },
 
-    /**
-     * The user goes on with the account that is signed in, or wants another one. The session goes on until a login with that one succeeds, and
-     * the request then begins anew. @returns where the browser goes on
-     */
-    async choose(provider: OpenIdProvider, continues: boolean, request: InteractionRequest): Promise<string> {
-      const waiting = await open(provider, request);
-      if (waiting.prompt.name !== 'select_account') throw new Refusal(interactionOver);
-      if (!continues) return loginPath(undefined, provider.restart(waiting));
+    /** The user goes on with the account that is signed in. @returns where the browser goes on @throws {Refusal} `interaction-over` */
+    async keepAccount(provider: OpenIdProvider, request: InteractionRequest): Promise<string> {
+      const { prompt } = await open(provider, request);
+      if (prompt.name !== 'select_account') throw new Refusal(interactionOver);
       return provider.finishInteraction(request.req, request.res, { select_account: {} });
     },
 
-    /** The user lets the application in, or does not. @returns where the browser goes on */
+    /** The user lets the application in, or does not. @returns where the browser goes on @throws {Refusal} `interaction-over` */
     async decide(provider: OpenIdProvider, isAllowed: boolean, request: InteractionRequest): Promise<string> {
       const waiting = await open(provider, request);
       const { client, asked, prompt } = waiting;
+      const { req, res, signedIn } = request;
+      const barrier = findBarrier(client, signedIn);
+      if (!isAllowed) return provider.finishInteraction(req, res, denied(barrier?.detail ?? 'the user said no'));
+      if (barrier !== undefined) {
+        const refused = await refuse(provider, waiting, request, barrier);
+        return refused.to ?? interactionPath(waiting);
+      }
       if (prompt.name !== 'consent') throw new Refusal(interactionOver);
-      if (!mayUse(client, request.signedIn.user)) return refuseGroup(request.signedIn, request.caller, client);
-      const denied = { error: 'access_denied', error_description: 'the user said no' };
-      const result = isAllowed
-        ? { consent: { grantId: await letIn(provider, waiting, request, lasts(client, asked.requestParamScopes)) } }
-        : denied;
-      return provider.finishInteraction(request.req, request.res, result);
+      const grantId = await letIn(provider, waiting, request, lasts(client, asked.requestParamScopes));
+      return provider.finishInteraction(req, res, { consent: { grantId } });
     },
 
-    /** @throws {Refusal} `unknown-device`, `not-in-group` */
+    /** @returns where another login leads. Until it succeeds, the session goes on. @throws {Refusal} `interaction-over` */
+    async beginAnew(provider: OpenIdProvider, request: InteractionRequest): Promise<string> {
+      // Hints are about the account that the user does not want.
+      const { login_hint: _, id_token_hint: __, ...params } = (await open(provider, request)).params;
+      return provider.returnAddress(params);
+    },
+
+    /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, and the device gets to know at once */
     async showDevice(provider: OpenIdProvider, userCode: string, signedIn: SignedIn, caller: Caller) {
       const device = await provider.findDevice(readUserCode(userCode));
       if (device === undefined) throw new Refusal(unknownDevice);
-      if (!mayUse(device.client, signedIn.user)) return refuseGroup(signedIn, caller, device.client);
-      return { ...device, application: show(device.client, device.asked, undefined) };
+      const { client, asked } = device;
+      const barrier = findBarrier(client, signedIn);
+      if (barrier !== undefined) {
+        await noteBarrier(signedIn, caller, client, barrier);
+        const answer = { error: 'access_denied', errorDescription: barrier.detail };
+        await records.answerDevice(readUserCode(userCode), answer);
+        throw new DeviceRefused(barrier, {
+          name: calledName(client),
+          account: signedIn.user.username,
+          reason: barrier.name,
+        });
+      }
+      return { ...device, application: show(client, asked, undefined) };
     },
 
-    /** Answers a device. @throws {Refusal} `unknown-device`, `not-in-group`, `no-second-factor` */
+    /** Answers a device. @throws {Refusal} as `showDevice`; `no-second-factor` */
     async decideDevice(
       provider: OpenIdProvider,
       userCode: string,
@@ -218,6 +288,18 @@ const describeUser = ({ username, firstName, lastName }: User) => ({
   username,
   name: `${firstName} ${lastName}`.trim() || username,
 });
+
+const interactionPath = ({ uid }: WaitingRequest): string => `/oidc/interaction/${uid}`;
+
+/** A device whose user may not use it. */
+export class DeviceRefused extends Refusal {
+  readonly refused: RefusedApplication;
+
+  constructor(barrier: Barrier, refused: RefusedApplication) {
+    super(barrier);
+    this.refused = refused;
+  }
+}
 
 /** As typed, in any case and with any blanks or hyphens. */
 const readUserCode = (typed: string): string => typed.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');

@@ -1,3 +1,4 @@
+import type { SignedIn } from '../access/access.ts';
 import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent } from '../audit/event.ts';
@@ -10,6 +11,7 @@ import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
+import { type ApplicationLogOutOptions, createApplicationLogOut } from './application-log-out.ts';
 import { createApplications } from './applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './client-administration.ts';
 import { createClients } from './clients.ts';
@@ -29,8 +31,11 @@ import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
+import { authorizationPath } from './waiting.ts';
 
-export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'> {
+export interface OidcOptions
+  extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
+    Pick<ApplicationLogOutOptions, 'listSessions' | 'endSession'> {
   readonly opened: OpenDatabase;
   readonly redis: OpenRedis | undefined;
   /** 32 bytes. What belongs to a session is derived from them. */
@@ -51,6 +56,7 @@ export interface OidcOptions extends Pick<ClientAdministrationOptions, 'groupNam
   readonly sessionSeconds: number;
   /** `CLIENT_ID_METADATA`. */
   readonly documentHosts: readonly string[];
+  readonly hasSecondFactors: boolean;
   /** Called with the grant type. */
   readonly onTokens?: ((grantType: string) => void) | undefined;
   /** Milliseconds since 1970. */
@@ -84,7 +90,7 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 export function createOidcParts(options: OidcOptions) {
   const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
     options;
-  const { groupNames, privateHosts, documentHosts, sessionSeconds, signUpPath } = options;
+  const { groupNames, privateHosts, documentHosts, sessionSeconds, signUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened, ownerOf);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
@@ -189,7 +195,14 @@ export function createOidcParts(options: OidcOptions) {
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
     openProvider: open,
-    interactions: createInteractions({ records, consents, findAccount, requireStepUp, audit }),
+    noteRefusal,
+    /** See `OpenIdProvider.wantsLogin`. */
+    wantsLogin: async (path: string, { session }: Pick<SignedIn, 'session'>): Promise<boolean> =>
+      path.startsWith(`${authorizationPath}?`) && ((await open())?.wantsLogin(path, session) ?? false),
+    applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
+    interactions: createInteractions({
+      ...{ records, consents, findAccount, requireStepUp, hasSecondFactors: options.hasSecondFactors, audit },
+    }),
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */

@@ -21,15 +21,16 @@ export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Why nothing is said about a token. */
-export const notYours = 'token-of-another';
-
 /** Longest id of a client that is kept. */
 const longestId = 200;
 
 /** Whether an application introduced itself by a document: its id is the address of the document. */
 export const isDocument = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
+
+/** What pages call it that say no more: one that introduced itself by the host of its document, because it chose its name. */
+export const calledName = ({ clientId, clientName }: ProviderClient): string =>
+  isDocument(clientId) ? new URL(clientId).host : (clientName ?? clientId);
 
 /**
  * Whether it runs on machines of users, by all of its addresses: one has a scheme of its own, or all are on loopback. A website whose

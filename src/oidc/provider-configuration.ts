@@ -11,7 +11,6 @@ import {
   isDocument,
   lasts,
   mayUse,
-  notYours,
   type ProviderClient,
   refreshGrant,
 } from './provider-client.ts';
@@ -28,6 +27,14 @@ const clockTolerance = 15;
 /** Whether a client has an address on the origin of a resource. */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
+
+interface IssuedToken {
+  readonly clientId?: string | undefined;
+  /** The resource that it was made for, if any. */
+  readonly aud?: unknown;
+}
+
+const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
 
 /** What the configuration needs of the provider that is made of it. */
 interface Own {
@@ -55,9 +62,9 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
    * A resource with a secret asks about tokens that were made for it, and an application about its own. Where a resource has no secret, a
    * client with an address on its origin may ask for it.
    */
-  async function mayAsk(client: ProviderClient, token: { readonly clientId?: string | undefined }): Promise<boolean> {
+  async function mayAsk(client: ProviderClient, token: IssuedToken): Promise<boolean> {
     const { tokenEndpointAuthMethod, api } = client;
-    const audience = 'aud' in token ? String(token.aud) : undefined;
+    const audience = audienceOf(token);
     if (api !== undefined) return audience === api;
     if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
     if (token.clientId === client.clientId) return true;
@@ -95,12 +102,13 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     clockTolerance,
     discovery: { service_documentation: undefined },
     pkce: {
-      required({ oidc }, client) {
+      required({ oidc, state }, client) {
         const missing = findMissingChallenge(client, oidc.params ?? {});
         if (missing === undefined) return false;
         const other = missing === 'no-challenge' ? '' : ', or a nonce';
         const words = `send code_challenge with code_challenge_method=S256 (PKCE)${other}`;
-        throw new errors.InvalidRequest(words, undefined, missing);
+        state.reason = missing;
+        throw new errors.InvalidRequest(words);
       },
     },
     allowOmittingSingleRegisteredRedirectUri: false,
@@ -147,9 +155,14 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         enabled: true,
         async allowedPolicy(ctx, client, token) {
           if (await mayAsk(client, token)) return isLetIn(token);
-          const { clientId } = client;
-          const refused = { request: own.requestOf(ctx), clientId, error: 'invalid_token', detail: notYours };
-          ctx.state.refusal = options.onRefused(refused);
+          ctx.state.refusal = options.onRefused({
+            ...{ request: own.requestOf(ctx), clientId: client.clientId, error: 'invalid_token' },
+            ...{
+              reason: 'token-of-another',
+              detail: `the token is for ${audienceOf(token) ?? token.clientId}`,
+              parameters: {},
+            },
+          });
           return false;
         },
       },

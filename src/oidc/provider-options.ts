@@ -3,6 +3,7 @@ import type { Caller } from '../audit/event.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { User } from '../users/user.ts';
+import type { RefusalReason } from './events.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import type { AdapterOptions } from './provider-adapter.ts';
 import type { ProviderClient } from './provider-client.ts';
@@ -53,8 +54,14 @@ export interface SignedInApplication {
 export interface RefusedRequest {
   readonly request: ProviderRequest | undefined;
   readonly clientId: string | undefined;
+  /** Of the protocol. */
   readonly error: string;
+  /** The sentence of the library, for operators. */
   readonly detail: string;
+  /** As they were sent. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** If it does not follow from the rest. */
+  readonly reason?: RefusalReason | undefined;
 }
 
 /** The request that the provider answers. */

@@ -1,4 +1,4 @@
-import { type Access, notAuthenticated } from '../access/access.ts';
+import { type Access, notAuthenticated, whyNot } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
@@ -56,11 +56,13 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   async function requireLogin(request: Request, next: string): Promise<never> {
     const { cookie } = request.presented;
     const { loginPage } = notAuthenticated;
-    await parts()
-      .access.requireSignedIn({ cookie }, request)
-      .catch((error) => {
-        if (!(error instanceof Refusal)) throw error;
-      });
+    // Every sign-in begins without a session. A dead cookie may tell an operator something.
+    if (whyNot({ cookie }, request.caller) !== 'no-credential')
+      await parts()
+        .access.requireSignedIn({ cookie }, request)
+        .catch((error) => {
+          if (!(error instanceof Refusal)) throw error;
+        });
     throw new Refusal({ ...notAuthenticated, ...(loginPage && { loginPage: { ...loginPage, next } }) });
   }
 
@@ -189,6 +191,8 @@ function postForm(request: Request, reply: Reply, { address, fields }: PostedAns
 
 function sendJson(reply: Reply, { status, body, type }: ProviderAnswer): unknown {
   reply.code(status);
+  // A revocation has none. Libraries in browsers read JSON alone, and take any other type for an error.
+  if (body === '') return reply.type('application/json; charset=utf-8').serializer(String).send('{}');
   if (body === undefined || body === null) return reply.send();
   if (typeof body === 'string') return reply.type(type).serializer(String).send(body);
   const isFault = typeof body === 'object' && 'error' in body && body.error === 'server_error';

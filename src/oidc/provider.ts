@@ -5,13 +5,14 @@ import type { SignedIn } from '../access/access.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
+import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { isNativeAddress, isRegistered, isWebAddress } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';
-import { isDocument, type ProviderClient } from './provider-client.ts';
+import { isDocument, lasts, type ProviderClient } from './provider-client.ts';
 import { configure } from './provider-configuration.ts';
+import { createReadLogOut } from './provider-logout.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
 import { readRetiredHint } from './retired-keys.ts';
@@ -112,13 +113,17 @@ export function createProvider(options: ProviderOptions) {
   /** What the application was given already, or gets without a question. */
   async function loadGrant(ctx: KoaContextWithOIDC) {
     const { client, session, result, account } = ctx.oidc;
-    const user = signedInOf(ctx)?.user;
-    if (client === undefined || session === undefined || account === undefined || user === undefined) return undefined;
+    const signedIn = signedInOf(ctx);
+    if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
+      return undefined;
     const { clientId } = client;
     const given = await provider.Grant.find(String(result?.consent?.grantId ?? session.grantIdFor(clientId)));
-    return result?.consent || (await needsConsent(ctx))
-      ? given
-      : giveGrant({ accountId: account.accountId, clientId, sessionId: session.uid }, ctx.oidc, given);
+    if (result?.consent || (await needsConsent(ctx))) return given;
+    const to = { accountId: account.accountId, clientId, sessionId: session.uid };
+    const grant = await giveGrant(to, ctx.oidc, given);
+    // What outlives the session ends with the stamp, also where the user was not asked again.
+    if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);
+    return grant;
   }
 
   /** Gives an application what it asks for, in a session. */
@@ -183,9 +188,8 @@ export function createProvider(options: ProviderOptions) {
     postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: readonly string[] }, address: string) {
       return isRegistered(address, this.postLogoutRedirectUris ?? []);
     },
-  });
-
-  Object.assign(LibraryClient.prototype, {
+    // An ID token names its session, also to clients without a back channel: it is the hint at a logout.
+    includeSid: () => true,
     responseModeAllowed: (mode: string | undefined) =>
       mode === 'query' || (mode === 'form_post' && takesForms(Provider.ctx?.oidc.params?.redirect_uri)),
   });
@@ -199,16 +203,6 @@ export function createProvider(options: ProviderOptions) {
   // The library finds, then saves: an assertion that is sent several times at once would count each time.
   Object.assign(ReplayDetection, {
     unique: (issuer: string, jti: string, end: number) => records.useAssertion(issuer, jti, end * 1000),
-  });
-  const bodies = new WeakMap<object, unknown>();
-  Object.defineProperty(provider.OIDCContext.prototype, 'body', {
-    get(this: object) {
-      return bodies.get(this);
-    },
-    set(this: { ctx: KoaContextWithOIDC }, sent: Payload) {
-      const { publicId } = this.ctx.state;
-      bodies.set(this, publicId === undefined ? sent : withClientId(sent, publicId));
-    },
   });
   const { validate } = IdToken;
   Object.assign(IdToken, {
@@ -240,6 +234,36 @@ export function createProvider(options: ProviderOptions) {
     return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
   }
 
+  /**
+   * A public client that sends an empty secret by Basic has sent none. Go's `oauth2` and others try so first.
+   * @returns its id, which the library then reads as if the form had it
+   */
+  async function takeEmptySecret({ headers }: IncomingMessage): Promise<string | undefined> {
+    const [, encoded = ''] = /^basic +([A-Za-z\d+/]+={0,2})$/i.exec(headers.authorization ?? '') ?? [];
+    const [, named] = /^([^:&]+):$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+    // The id is encoded as in a form (RFC 6749 2.3.1).
+    const clientId = new URLSearchParams(`id=${named ?? ''}`).get('id') || undefined;
+    if (clientId === undefined) return undefined;
+    const client = isDocument(clientId) ? undefined : await options.findClient(clientId);
+    if (client?.secretHash !== undefined) return undefined;
+    delete headers.authorization;
+    return clientId;
+  }
+
+  const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
+  Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'body', {
+    get(this: object) {
+      return bodies.get(this);
+    },
+    set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
+      const { publicClient } = this.ctx.state;
+      const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
+      // Two ids are refused as a field that is sent twice.
+      const client_id = isOther ? [body.client_id, publicClient] : publicClient;
+      bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
+    },
+  });
+
   const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
   provider.use(async (koaContext, next) => {
     const ctx = koaContext as unknown as KoaContextWithOIDC;
@@ -253,15 +277,10 @@ export function createProvider(options: ProviderOptions) {
     for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
       Object.defineProperty(ctx.request, name, { value });
     try {
+      ctx.state.publicClient = await takeEmptySecret(ctx.req);
       if (ctx.path === authorizationPath) {
         ctx.state.askedAt = returnAddress.readTime(ctx.querystring);
         ctx.query = await withScopes(ctx.query, options.findResource);
-      }
-      const named = readEmptySecret(ctx.headers.authorization);
-      // A client without a secret that sends an empty one names itself in the header alone (RFC 6749 2.3.1).
-      if (named !== undefined && (isDocument(named) || (await options.findClient(named))?.secretHash === undefined)) {
-        ctx.req.headers.authorization = undefined;
-        ctx.state.publicId = named;
       }
       await next();
       // A refused user may ask at once why.
@@ -278,14 +297,14 @@ export function createProvider(options: ProviderOptions) {
       // Only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and not of the page).
       body.claims_supported = body.claims_supported.filter((name) => name !== 'locale');
     if ('response_modes_supported' in body)
-      // Initiating User Registration via OpenID Connect 1.0, 4.1
       Object.assign(body, {
+        response_modes_supported: ['query', 'form_post'],
+        // Initiating User Registration via OpenID Connect 1.0, 4.1
         prompt_values_supported: [
           ...['none', 'login', 'consent', 'select_account'],
           ...(options.signUpPath === undefined ? [] : ['create']),
         ],
       });
-    if ('response_modes_supported' in body) body.response_modes_supported = ['query', 'form_post'];
   });
 
   provider.on('authorization.success', (ctx) => {
@@ -297,15 +316,19 @@ export function createProvider(options: ProviderOptions) {
     else options.onFault(error);
   });
   for (const event of errorEvents)
-    provider.on(event as 'authorization.error', ({ oidc, req, state }, error) => {
+    provider.on(event as 'authorization.error', ({ oidc, req, state, method, query }, error) => {
       if (expectedErrors.has(error.error)) return;
-      const clientId = oidc.client?.clientId ?? oidc.params?.client_id;
-      state.refusal = options.onRefused({
+      const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
+      const refused = options.onRefused({
         request: requests.get(req),
         clientId: typeof clientId === 'string' ? clientId : undefined,
         error: error.error,
-        detail: `${error.error_description ?? ''} ${error.error_detail ?? ''}`,
+        detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
+        // The library clears what it does not know.
+        parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
+        reason: state.reason,
       });
+      state.refusal = Promise.all([state.refusal, refused]);
     });
 
   /** Before the browser gets the code: an application that has one is told about the end of the session. */
@@ -361,15 +384,28 @@ export function createProvider(options: ProviderOptions) {
 
     loginOf,
 
-    /** Where a request begins anew, once its user has logged in with another account. */
-    restart: ({ params }: WaitingRequest): string => returnAddress.make(params),
+    /** Where a login leads that is to begin a request anew. */
+    returnAddress: returnAddress.make,
+
+    /** Whether a path leads to a request that came after its user has logged in, and is to begin with another login. */
+    wantsLogin(path: string, { authenticatedAt }: Pick<Session, 'authenticatedAt'>): boolean {
+      const [address, query = ''] = path.split('?', 2);
+      return address === authorizationPath && Number(returnAddress.readTime(query)) > authenticatedAt;
+    },
 
     /** What a device gets. It lasts without the session. */
-    async deviceAnswer({ asked }: WaitingDevice, { session, user }: SignedIn, grantId: string): Promise<Payload> {
+    async deviceAnswer(
+      { client, asked }: WaitingDevice,
+      { session, user }: SignedIn,
+      grantId: string,
+    ): Promise<Payload> {
       const { accountId, loginTs: authTime, amr, acr } = await sessionOf(session, user);
       const [resource] = Object.keys(asked.resourceServers ?? {});
       const scope = [...asked.requestParamScopes].join(' ');
-      return { accountId, authTime, amr, acr, grantId, scope, sessionUid: session.id, ...(resource && { resource }) };
+      // Not the session of the browser in which the user let the device in.
+      const sid = derive('sid', grantId, client.clientId);
+      const answer = { accountId, authTime, amr, acr, grantId, scope, sid, sessionUid: session.id };
+      return { ...answer, ...(resource && { resource }) };
     },
 
     /** Ends what it waited for. @returns where the browser goes on */
@@ -384,10 +420,10 @@ export function createProvider(options: ProviderOptions) {
     async grant(client: ProviderClient, asked: Asked, { session, user }: SignedIn, account: Account | undefined) {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
       // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
-      const lasts = account !== undefined;
-      const given = lasts ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
-      const { jti } = await giveGrant(to, asked, given, lasts);
-      if (lasts) await records.keep(jti, account);
+      const isLasting = account !== undefined;
+      const given = isLasting ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
+      const { jti } = await giveGrant(to, asked, given, isLasting);
+      if (isLasting) await records.keep(jti, stampOf(account));
       return jti;
     },
 
@@ -400,24 +436,10 @@ export function createProvider(options: ProviderOptions) {
       return { client, params, asked: await readAsked(params, options.findResource), askedAt, askedFrom };
     },
 
-    /** Where an application may send the browser after a logout. @throws {Error} if the request is not right */
-    async findLogOut(sent: {
-      idTokenHint?: string | undefined;
-      clientId?: string | undefined;
-      address?: string | undefined;
-    }) {
-      const { idTokenHint, address } = sent;
-      const clientId = idTokenHint === undefined ? sent.clientId : audienceOf(idTokenHint);
-      if (sent.clientId !== undefined && sent.clientId !== clientId) throw new Error('client_id does not match');
-      const client = clientId === undefined ? undefined : await provider.Client.find(clientId);
-      if (client === undefined) {
-        if (clientId !== undefined) throw new Error('unknown client');
-        return { client: undefined, address: undefined };
-      }
-      if (idTokenHint !== undefined) await provider.IdToken.validate(idTokenHint, client);
-      if (address !== undefined && !client.postLogoutRedirectUriAllowed(address)) throw new Error('unknown address');
-      return { client, address };
-    },
+    readLogOut: createReadLogOut(provider),
+
+    /** What ID tokens of an application call a session. */
+    sidOf: (sessionId: string, clientId: string): string => derive('sid', sessionId, clientId),
 
     /** Tells an application that a session has ended (OpenID Connect Back-Channel Logout 1.0). @throws {Error} if it does not take it */
     async tellLogOut({ clientId, subject, sid }: { clientId: string; subject: string; sid: string }): Promise<void> {
@@ -449,27 +471,9 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
   readonly askedFrom: unknown;
 }
 
-/** Read before the token is verified, to find by whose settings it is. */
-function audienceOf(token: string): string {
-  return String(payloadOf(token).aud);
-}
-
-const payloadOf = (token: string): { readonly aud?: unknown; readonly sub?: unknown } =>
+/** Of a token that was verified. */
+const payloadOf = (token: string): { readonly sub?: unknown } =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-
-/** The client that a header of Basic names with an empty secret. */
-function readEmptySecret(header: string | undefined): string | undefined {
-  const [, encoded = ''] = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '') ?? [];
-  const [, name = ''] = /^([^:]+):$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
-  const decoded = new URLSearchParams(`name=${name.replaceAll('&', '%26')}`).get('name');
-  return decoded || undefined;
-}
-
-/** A form that names another client names two, which is refused. */
-const withClientId = (form: Payload, clientId: string): Payload => {
-  const named = [...new Set([clientId, form.client_id ?? []].flat())];
-  return { ...form, client_id: named.length === 1 ? clientId : named };
-};
 
 type Grant = InstanceType<Provider['Grant']>;
 
@@ -488,6 +492,7 @@ const errorEvents = [
   'device_authorization.error',
   'revocation.error',
   'introspection.error',
+  'userinfo.error',
 ];
 
 /** Part of how the protocol works, and no fault of the application. */

@@ -285,8 +285,8 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     },
 
     /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
-    async keep(grantId: string, account: Account): Promise<void> {
-      const kept = { stamp: stampOf(account), session_id: null, expires_at: now() + unusedMilliseconds };
+    async keep(grantId: string, stamp: string): Promise<void> {
+      const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
       await database.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
     },
 
@@ -301,7 +301,6 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
           payload: JSON.stringify({ ...JSON.parse(row.payload), ...answer }),
           grant_id: typeof grantId === 'string' ? keyOf('Grant', grantId) : null,
           lookup: null,
-          party: null,
         })
         .where('id', '=', row.id)
         .where('lookup', '=', row.lookup)

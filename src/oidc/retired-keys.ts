@@ -8,7 +8,7 @@ type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e'>;
 
 /**
  * The public halves of keys that sign no more, for as long as a session can last in which they signed. They are not published. Applications
- * send an old ID token as a hint (`id_token_hint`) when their user logs out; a hint opens nothing, and a page asks the user.
+ * send an old ID token as a hint (`id_token_hint`) when their user logs out. A key may be retired because it leaked, so a page then asks.
  * @param sessionSeconds that a session may last at most
  * @param now milliseconds since 1970
  */
@@ -43,7 +43,7 @@ export async function readRetiredHint(
   if (!verify('sha256', signed, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64url')))
     return undefined;
   const isOurs = payload?.iss === of.issuer && payload.aud === of.clientId && typeof payload.sub === 'string';
-  return isOurs ? { header, payload } : undefined;
+  return isOurs ? { header, payload, isRetired: true } : undefined;
 }
 
 function read(part: string): Readonly<Record<string, unknown>> | undefined {

@@ -27,12 +27,17 @@ export function createFactorMails(
   { users, tokens, hold, now }: Pick<FactorOptions, 'users' | 'tokens' | 'hold' | 'now'>,
   baseUrl: () => string,
 ) {
-  /** Makes a link by which the user adds the first factor. It is a secret. @throws {AccountChanged} */
-  async function createEnrolmentLink(proved: Proved): Promise<string> {
+  /**
+   * Makes a link by which the user adds the first factor. It is a secret.
+   * @param address that the account must have, if the link is mailed there
+   * @throws {AccountChanged}
+   */
+  async function createEnrolmentLink({ userId, stamp }: Proved, address?: string): Promise<string> {
     const expiresAt = now() + linkMinutes * 60_000;
-    const secret = await hold(proved, ({ user, db }) =>
-      tokens.issue({ ...proved, purpose, address: user.username, expiresAt }, db),
-    );
+    const secret = await hold({ userId, stamp }, ({ user, db }) => {
+      if (address !== undefined && user.username !== address) throw new AccountChanged();
+      return tokens.issue({ userId, stamp, purpose, address: user.username, expiresAt }, db);
+    });
     return `${baseUrl()}${enrolmentPath}?token=${secret}`;
   }
 
@@ -44,7 +49,7 @@ export function createFactorMails(
       if (account.disabled) return { dropped: 'disabled', userId };
       const { firstName: name, language: chosen = language } = account.user;
       const values = { minutes: String(linkMinutes) };
-      const link = await createEnrolmentLink({ userId, stamp });
+      const link = await createEnrolmentLink({ userId, stamp }, address);
       return { to: address, name, language: chosen, values, link, userId };
     },
   };

@@ -5,7 +5,7 @@ import { type Account, passwordFingerprint } from '../users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { isSameOwner } from './owner.ts';
-import { passkeyMethods } from './passkeys.ts';
+import { type Passkey, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 export interface PasskeyLogin extends LoginRequest {
@@ -18,6 +18,9 @@ export function createLogInByPasskey(
   { users, admit, knownBrowsers, audit }: FactorOptions,
   { passkeys, ownerOf, bindingOf }: Factors,
 ) {
+  const isThere = async ({ id }: Passkey, account: Account): Promise<boolean> =>
+    (await passkeys.list(ownerOf(account))).some((one) => one.id === id);
+
   async function check({ credential, headers }: PasskeyLogin) {
     const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
     const passkey = await passkeys.prove(credential, bindingOf('sign-in', headers));
@@ -25,6 +28,8 @@ export function createLogInByPasskey(
     const { userId } = passkey.owner;
     const account = await users.findById(userId);
     if (account === undefined || !isSameOwner(ownerOf(account), passkey.owner)) return failed('void-passkey');
+    // A removal before the account was read left no other trace: the login would carry the new stamp.
+    if (!(await isThere(passkey, account))) return failed('changed-meanwhile', userId);
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }
 
@@ -37,9 +42,8 @@ export function createLogInByPasskey(
     const result = await check(login);
     if (!result.succeeded) return refuse(result.reason, result.userId);
     const { account, passkey } = result;
-    /** Whether the passkey is still there, whatever else has changed. */
-    const stillHolds = async (current: Account) =>
-      (await passkeys.list(ownerOf(current))).some(({ id }) => id === passkey.id);
+    /** Whatever else has changed. */
+    const stillHolds = (current: Account) => isThere(passkey, current);
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
     const knownBrowser = knownBrowsers.find(passwordFingerprint(account), login.headers.cookie) !== undefined;
     const admitted = await admit(proof, { ...login, caller, event: { reason: 'passkey', knownBrowser } });

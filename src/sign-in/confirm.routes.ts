@@ -13,6 +13,22 @@ export interface ConfirmParts {
   readonly confirm: Confirm;
 }
 
+const fields = {
+  password: {
+    maxLength: maxPasswordBytes,
+    description: 'The password of the account',
+    format: 'password',
+    examples: ['password'],
+  },
+  method: methodField,
+  code: { ...codeField, description: 'The code of the second factor, if the account has one' },
+  credential: {
+    ...credentialField,
+    description: 'What the browser got from a passkey, as JSON. It needs no password',
+  },
+  next: nextField,
+} as const;
+
 export function addConfirm(app: App, parts: () => ConfirmParts): void {
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
@@ -21,31 +37,28 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
     tag: 'Sign in',
     config: { signedIn: true, refusals: [tooManyConfirmations, tooManyCodes] },
     view: 'sign-in/confirm',
-    fields: {
-      password: {
-        maxLength: maxPasswordBytes,
-        description: 'The password of the account',
-        format: 'password',
-        examples: ['password'],
-      },
-      method: methodField,
-      code: { ...codeField, description: 'The code of the second factor, if the account has one' },
-      credential: {
-        ...credentialField,
-        description: 'What the browser got from a passkey, as JSON. It needs no password',
-      },
-      next: nextField,
-    },
+    fields,
     answer: detailWithTokens('The session has new credentials', 'Confirmed'),
     browser: 'To `next`, or to the account page',
     async show(request, { method }) {
       const { user } = request;
       const { confirm } = parts();
-      const methods = await confirm.methodsOf(signedInOf(request));
+      const { methods, providers, hasPassword } = await confirm.waysOf(signedInOf(request));
       const proved = confirm.isProved(signedInOf(request), request.headers);
       const codes = methods.filter((one) => one !== 'passkey');
       const shown = codes.find((one) => one === method) ?? codes[0];
-      return { username: user.username, methods, proved, method: shown, others: codes.filter((one) => one !== shown) };
+      const others = codes.filter((one) => one !== shown);
+      const usable = Object.keys(fields).filter((name) => hasPassword || name !== 'password');
+      return {
+        fields: usable,
+        username: user.username,
+        methods,
+        providers,
+        hasPassword,
+        proved,
+        method: shown,
+        others,
+      };
     },
     async submit(request, reply, { password, method = 'totp', code, credential, next }) {
       const sent = { password, method, code, credential };

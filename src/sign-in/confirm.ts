@@ -26,6 +26,8 @@ export interface ConfirmOptions {
   readonly checkFactor: CheckFactor;
   /** Whether the user has just proved their identity to another provider, which stands for the password. */
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
+  /** The ids of the providers with which the user can prove it. */
+  readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly audit: Audit<keyof typeof events>;
   readonly maxAgeSeconds: number;
   /** Milliseconds since 1970. */
@@ -39,7 +41,8 @@ export interface SentProof extends Omit<SentFactor, 'headers'> {
 export type Confirm = ReturnType<typeof createConfirm>['confirm'];
 
 export function createConfirm(options: ConfirmOptions) {
-  const { users, sessions, attemptPassword, methodsOf, checkFactor, isProved, audit, maxAgeSeconds, now } = options;
+  const { users, sessions, attemptPassword, methodsOf, providersOf, checkFactor, isProved, audit, maxAgeSeconds, now } =
+    options;
 
   /** The account of a session, unless it has changed since this request was let in. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
@@ -145,7 +148,12 @@ export function createConfirm(options: ConfirmOptions) {
     confirm: {
       isProved,
 
-      methodsOf: async (signedIn: SignedIn) => methodsOf(await requireAccount(signedIn)),
+      /** What the user can prove it with: second factors, linked accounts of other providers, and the password, if there is one. */
+      async waysOf(signedIn: SignedIn) {
+        const account = await requireAccount(signedIn);
+        const [methods, providers] = await Promise.all([methodsOf(account), providersOf(account)]);
+        return { methods, providers, hasPassword: account.passwordHash !== undefined };
+      },
 
       /**
        * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password

@@ -1,13 +1,12 @@
-import type { Access } from '../access/access.ts';
+import type { Access, SignedIn } from '../access/access.ts';
 import { enrolmentRequired, mfaRequired } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { choosesAccount } from '../text/page-hints.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
-import { findLoginMessage, isAboutLogin, type LoginPage, loginView } from '../web/login-page.ts';
+import { findLoginMessage, isAboutLogin, type LoginPage, loginView, otherLoginPath } from '../web/login-page.ts';
 import { homePath, safeNext } from '../web/next.ts';
 import { json, object, page, redirect, settingCookies } from '../web/openapi/responses.ts';
 import { tokenFields } from '../web/token-answer.ts';
@@ -52,12 +51,15 @@ const loginPageQuery = {
   properties: {
     state: { description: 'Selects a fixed message: 0 to 11', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
+    account: { description: '`other` shows the page to a user who is signed in, too', examples: ['other'] },
   },
 };
 
 export interface LogInParts {
   readonly access: Access;
   readonly logIn: LogIn;
+  /** Whether a path leads to what a user who is signed in has to log in for again, as another account. */
+  readonly wantsLogin: (next: string, signedIn: SignedIn) => Promise<boolean>;
 }
 
 export interface LogInRouteOptions {
@@ -79,21 +81,26 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
           querystring: loginPageQuery,
           response: {
             200: settingCookies(page('The login page')),
-            303: redirect('To the home page, if the user is signed in and `next` does not ask for another account'),
+            303: redirect('To the home page, if the user is signed in'),
           },
         },
       },
       async ({ presented, headers, query }, reply) => {
-        const { state, next } = query as Readonly<Record<string, unknown>>;
-        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
-        // A user may log in with another account. The session lasts until the login succeeds.
-        if (isSignedIn && !choosesAccount(safeNext(next) ?? '')) return reply.redirect(homePath, 303);
-        if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
-          reply.clearSessionCookie();
-        const failed = loginPage.readFailure(headers.cookie);
-        if (failed !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        const { state, next, account } = query as Readonly<Record<string, unknown>>;
         const message = findLoginMessage(state);
-        return loginPage.show({ message, next, failed: isAboutLogin(message) ? failed : undefined });
+        const lastFailure = loginPage.readFailure(headers.cookie);
+        const failed = isAboutLogin(message) ? lastFailure : undefined;
+        // A failed login with another account goes on here, too.
+        const staysHere = account === 'other' || failed !== undefined;
+        const signedIn = await parts().access.findSignedIn(presented);
+        const wantsLogin =
+          staysHere || (signedIn !== undefined && (await parts().wantsLogin(safeNext(next) ?? '', signedIn)));
+        if (signedIn !== undefined && !wantsLogin) return reply.redirect(homePath, 303);
+        if (signedIn === undefined && presented.cookie !== undefined && presented.accessToken === undefined)
+          reply.clearSessionCookie();
+        if (lastFailure !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        const shown = loginPage.show({ message, next, failed });
+        return account === 'other' ? { ...shown, path: otherLoginPath(next) } : shown;
       },
     );
   }

@@ -35,7 +35,7 @@ export function addLogOut(app: App, parts: () => LogOutParts, { https }: { reado
       // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
       const wasSignedIn = bodyField(body, 'signed_in') !== undefined;
       await parts().logOut(presented, caller, wasSignedIn);
-      return reply.clearSessionCookie().proceed(loginPath(loginMessages.loggedOut), { detail: 'Logged out' });
+      return reply.answerLogOut().proceed(loginPath(loginMessages.loggedOut), { detail: 'Logged out' });
     },
   });
 }

@@ -3,27 +3,36 @@ import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { claimOf } from '../sessions/credential.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import type { Session, Sessions } from '../sessions/sessions.ts';
 import type { events } from './events.ts';
 import { noSession, sessionOver } from './refusals.ts';
 
-export type LogOut = ReturnType<typeof createLogOut>;
+export type LogOut = ReturnType<typeof createLogOut>['logOut'];
 
 export function createLogOut(access: Access, sessions: Sessions, audit: Audit<keyof typeof events>) {
-  /**
-   * Ends every session that is presented.
-   * @param wasSignedIn whether the browser shows a page that it got while it was signed in
-   * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
-   * @throws {Unavailable} when the session store cannot be reached
-   */
-  return async (presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> => {
-    const ended = await access.findPresentedSessions(presented);
-    if (!(await sessions.end(ended))) {
-      await audit.recordIfPossible({ kind: 'logout-refused', reason: whyNot(presented, caller), caller });
-      throw new Refusal(wasSignedIn || presentsSession(presented) ? sessionOver : noSession);
-    }
-    for (const { id: sessionId, userId } of ended)
-      await audit.recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
+  const recordEnd = ({ id: sessionId, userId }: Pick<Session, 'id' | 'userId'>, caller: Caller) =>
+    audit.recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
+
+  return {
+    /**
+     * Ends every session that is presented.
+     * @param wasSignedIn whether the browser shows a page that it got while it was signed in
+     * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
+     * @throws {Unavailable} when the session store cannot be reached
+     */
+    async logOut(presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> {
+      const ended = await access.findPresentedSessions(presented);
+      if (!(await sessions.end(ended))) {
+        await audit.recordIfPossible({ kind: 'logout-refused', reason: whyNot(presented, caller), caller });
+        throw new Refusal(wasSignedIn || presentsSession(presented) ? sessionOver : noSession);
+      }
+      for (const session of ended) await recordEnd(session, caller);
+    },
+
+    /** Ends a session that is not presented, unless it has ended already. @throws {Unavailable} when the session store cannot be reached */
+    async endSession(session: Pick<Session, 'id' | 'userId'>, caller: Caller): Promise<void> {
+      if (await sessions.end([session])) await recordEnd(session, caller);
+    },
   };
 }
 

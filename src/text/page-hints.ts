@@ -23,7 +23,3 @@ export function hintOf(path: string, name: (typeof hints)[number]): string | und
   const hint = query.get(name) ?? new URLSearchParams(query.get('next')?.split('?', 2)[1]).get(name) ?? '';
   return hint === '' || hint.length > longest ? undefined : hint;
 }
-
-/** Whether a page leads to an application that asks which account its user wants, although one is signed in. */
-export const choosesAccount = (path: string): boolean =>
-  /(^| )(select_account|create)( |$)/.test(new URLSearchParams(path.split('?', 2)[1]).get('prompt') ?? '');

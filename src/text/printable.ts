@@ -6,12 +6,15 @@ export const printable = (text: string) => text.toWellFormed().replaceAll(unprin
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/** Also what fonts show as nothing, such as the fillers of Hangul, variation selectors and the blank of Braille. */
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
 /**
  * Tells whether a text is shown as one line, as it is: no control characters, no line separators, nothing that is invisible or turns the
- * text around it (Unicode TR 36, 2.2). Persian, the languages of India and emoji need the two joiners.
+ * text around it (Unicode TR 36, 2.2). Persian, the languages of India and emoji need the two joiners, and emoji a selector.
  */
 export const isPlainLine = (text: string) =>
-  text.replaceAll(/[\u200c\u200d]/g, '').search(unprintable) < 0 && text.isWellFormed();
+  text.replaceAll(/\u200c|\u200d|\ufe0f/g, '').search(invisible) < 0 && text.isWellFormed();
 
 /** Gives a value as one line of JSON. Such characters are escaped, so a terminal shows exactly what a program reads. */
 export const jsonLine = (value: unknown) =>

@@ -26,8 +26,14 @@ export interface LinkOptions {
  * Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64).
  * @param purpose of all these links
  * @param expired refuses a link that cannot be used
+ * @param options whether the links go to an address that the account does not have yet. Others count only while it has the address
  */
-export function createLinks({ tokens, users, audit }: LinkOptions, purpose: string, expired: Answer) {
+export function createLinks(
+  { tokens, users, audit }: LinkOptions,
+  purpose: string,
+  expired: Answer,
+  { isForNewAddress = false }: { readonly isForNewAddress?: boolean } = {},
+) {
   async function refuse(caller: Caller, userId?: string): Promise<never> {
     await audit.recordIfPossible({ kind: 'link-refused', caller, userId });
     throw new Refusal(expired);
@@ -45,7 +51,11 @@ export function createLinks({ tokens, users, audit }: LinkOptions, purpose: stri
     if (owner !== undefined && !owner.isReplaceable && owner.user.id !== userId) return refuse(caller, userId);
     if (userId === undefined) return { address, account: undefined };
     const account = await users.findById(userId);
-    const isGood = account !== undefined && !account.disabled && stamp === stampOf(account);
+    const isGood =
+      account !== undefined &&
+      !account.disabled &&
+      stamp === stampOf(account) &&
+      (isForNewAddress || account.user.username === address);
     return isGood ? { address, account } : refuse(caller, userId);
   }
 

@@ -1,9 +1,10 @@
 import type { SignedIn } from '../access/access.ts';
 import type { ConfirmingRequest } from '../access/fresh-proof.ts';
+import type { Account } from '../users/account.ts';
 import type { UpstreamOptions } from './options.ts';
 import { notConfirmed, signInOver } from './refusals.ts';
 import { type Flow, methodsOf, type SignIn } from './sign-in.ts';
-import type { Profile } from './upstream.ts';
+import { type Profile, provesAnew } from './upstream.ts';
 
 /** What a browser keeps while a second factor is missing. The next proof of the session voids it. */
 interface Proof {
@@ -13,9 +14,16 @@ interface Proof {
 
 /** Takes a new sign-in with another provider as the proof that the owner of a session is there. */
 export const createConfirming = (
-  { identities, confirmBy }: UpstreamOptions,
-  { sealed, cookie, refuse, findAccount }: SignIn,
+  { upstreams, identities, confirmBy }: UpstreamOptions,
+  { sealed, cookie, ownerOf, refuse, findAccount }: SignIn,
 ) => ({
+  /** The ids of the linked providers that can prove anew who the user is. */
+  async providersOf(account: Pick<Account, 'user'>): Promise<string[]> {
+    if (!upstreams.some(provesAnew)) return [];
+    const linked = new Set((await identities.list(ownerOf(account))).map(({ upstream }) => upstream));
+    return upstreams.filter((one) => provesAnew(one) && linked.has(one.id)).map(({ id }) => id);
+  },
+
   /**
    * Renews the session that began the sign-in. If the account needs a second factor too, gives the cookie that stands for the password.
    * @throws {Refusal} `sign-in-over` for another session, `not-confirmed`

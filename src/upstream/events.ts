@@ -74,5 +74,11 @@ export const events = {
       },
     },
   },
+  'address-verified-upstream': {
+    by: 'account-holder',
+    vocabulary: 'user_updated',
+    level: 'info',
+    words: 'Another provider, which is trusted for it, has verified the address of the user',
+  },
   'identity-unlinked': { ...byOwner, words: 'A user of another provider was unlinked from the account by its user' },
 } as const satisfies Events;

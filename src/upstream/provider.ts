@@ -1,4 +1,4 @@
-import type { Configuration, CustomFetch } from 'openid-client';
+import type { Configuration, CustomFetch, ExportedJWKSCache } from 'openid-client';
 import type { Log } from '../faults/log.ts';
 import { readBody } from '../text/read-body.ts';
 import { readGitHubUser } from './github.ts';
@@ -10,11 +10,19 @@ const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
 
 const timeoutSeconds = 5;
 
+/** After which the library asks for a key that it does not know. */
+const keysCooldownSeconds = 60;
+
+const jsonType = { 'content-type': 'application/json' };
+
 /** Bytes of the longest answer of a provider. Some put pictures into userinfo. */
 const longestAnswer = 1024 * 1024;
 
 /** Loaded at the first sign-in, because most servers need no more than passwords. */
 const load = () => import('openid-client');
+
+/** Browsers have one account at these, which do not know `select_account`, or refuse it, as earlier versions of Janua do. */
+const hasOneAccount: ReadonlySet<Upstream['kind']> = new Set(['gitlab', 'keycloak', 'janua']);
 
 export interface ProviderOptions {
   /** Default: Node's. */
@@ -59,9 +67,12 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     return new Response(response.body && (await readBody(response.body, longestAnswer)), { status, headers });
   };
 
-  let known: { readonly configuration: Configuration; readonly until: number } | undefined;
+  /** What the provider says about itself, as JSON. */
+  let known: { readonly document: string; readonly until: number } | undefined;
 
-  let opening: Promise<Configuration> | undefined;
+  let opening: Promise<string> | undefined;
+
+  let keys: ExportedJWKSCache | undefined;
 
   function fail(error: unknown, reason = reasonOf(error)): never {
     const { code, message, error: answer } = error as Readonly<Record<string, unknown>>;
@@ -72,7 +83,8 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     throw new UpstreamFault(reason, error);
   }
 
-  async function discover(): Promise<Configuration> {
+  /** @param fetch reads what the provider says about itself */
+  async function configure(fetch: CustomFetch): Promise<Configuration> {
     const client = await load();
     const [post, basic] = [client.ClientSecretPost(clientSecret), client.ClientSecretBasic(clientSecret)];
     // Without a list, servers take Basic alone (OpenID Connect Discovery 1.0, 3).
@@ -82,40 +94,75 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       client.enableNonRepudiationChecks,
       ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
     ];
-    const options = { execute, timeout: timeoutSeconds, [client.customFetch]: boundedFetch };
-    if (!isGitHub) {
-      const discovered = await client.discovery(new URL(issuer), clientId, {}, authenticate, options);
-      requireEndpoints(discovered, new URL(issuer));
-      return discovered;
-    }
+    const options = { execute, timeout: timeoutSeconds, [client.customFetch]: fetch };
+    const configuration = await client.discovery(new URL(issuer), clientId, {}, authenticate, options);
+    requireEndpoints(configuration, new URL(issuer));
+    configuration[client.customFetch] = boundedFetch;
+    return configuration;
+  }
+
+  async function configureGitHub(): Promise<Configuration> {
+    const client = await load();
     const endpoints = {
       issuer,
       authorization_endpoint: `${issuer}/login/oauth/authorize`,
       token_endpoint: `${issuer}/login/oauth/access_token`,
     };
-    const configuration = new client.Configuration(endpoints, clientId, {}, post);
+    const configuration = new client.Configuration(endpoints, clientId, {}, client.ClientSecretPost(clientSecret));
     configuration.timeout = timeoutSeconds;
     configuration[client.customFetch] = boundedFetch;
     return configuration;
   }
 
-  /** At most once at a time, however many users wait for it. */
+  /** Asks the provider what it says about itself. */
+  async function discover(): Promise<string> {
+    let document = '';
+    await configure(async (address, init) => {
+      const answer = await boundedFetch(address, init);
+      document = await answer.clone().text();
+      return answer;
+    });
+    return document;
+  }
+
+  /**
+   * A configuration for one sign-in. The library asks for keys that it does not know only if those of the configuration are a minute old. The
+   * provider may have changed them since, so they are said to be.
+   */
   async function open(): Promise<Configuration> {
-    if (known !== undefined && now() < known.until) return known.configuration;
+    if (isGitHub) return configureGitHub();
+    const document = await findDocument();
+    const configuration = await configure(async () => new Response(document, { headers: jsonType }));
+    const uat = Math.min(keys?.uat ?? 0, Math.floor(Date.now() / 1000) - keysCooldownSeconds);
+    if (keys !== undefined) (await load()).setJwksCache(configuration, { ...keys, uat });
+    return configuration;
+  }
+
+  /** The provider is asked at most once at a time, however many users wait for it. */
+  async function findDocument(): Promise<string> {
+    if (known !== undefined && now() < known.until) return known.document;
     opening ??= refresh().finally(() => {
       opening = undefined;
     });
     return opening;
   }
 
-  async function refresh(): Promise<Configuration> {
+  async function refresh(): Promise<string> {
     try {
-      known = { configuration: await discover(), until: now() + freshMilliseconds };
+      known = { document: await discover(), until: now() + freshMilliseconds };
     } catch (error) {
       if (known === undefined) return fail(error, 'unreachable');
       known = { ...known, until: now() + retryMilliseconds };
     }
-    return known.configuration;
+    return known.document;
+  }
+
+  /** Makes the provider ask for the account, in place of going on with its session (OpenID Connect Core 1.0, 3.1.2.1). */
+  function promptOf(configuration: Configuration): { readonly prompt?: string } {
+    const announced = configuration.serverMetadata().prompt_values_supported as unknown;
+    const supported = Array.isArray(announced) ? announced : [hasOneAccount.has(kind) ? 'login' : 'select_account'];
+    const prompt = ['select_account', 'login'].find((value) => supported.includes(value));
+    return prompt === undefined ? {} : { prompt };
   }
 
   async function redeem(address: URL, { state, nonce, verifier, since }: Checks): Promise<Claims> {
@@ -127,6 +174,7 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       ...(since !== undefined && { maxAge: Math.ceil((now() - since) / 1000) }),
     };
     const tokens = await client.authorizationCodeGrant(configuration, address, checks);
+    keys = client.getJwksCache(configuration) ?? keys;
     if (isGitHub) {
       const read = (url: string) =>
         client.fetchProtectedResource(configuration, tokens.access_token, new URL(url), 'GET', null);
@@ -143,17 +191,22 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
 
     /** Asks the provider again what it says about itself. */
     async check(): Promise<void> {
-      await discover().catch((error) => fail(error, 'unreachable'));
+      await (isGitHub ? configureGitHub() : discover()).catch((error) => fail(error, 'unreachable'));
     },
 
-    /** Gives the address where the user signs in. */
-    async authorizationUrl(redirectUri: string, { state, nonce, verifier, since }: Checks): Promise<string> {
+    /** Gives the address where the user signs in. @param choosesAccount whether the user shall choose an account there, although they are signed in */
+    async authorizationUrl(
+      redirectUri: string,
+      { state, nonce, verifier, since }: Checks,
+      choosesAccount: boolean,
+    ): Promise<string> {
       const configuration = await open();
       const client = await load();
       const challenge = await client.calculatePKCECodeChallenge(verifier);
       const url = client.buildAuthorizationUrl(configuration, {
         ...{ redirect_uri: redirectUri, scope, state, code_challenge: challenge, code_challenge_method: 'S256' },
         ...(!isGitHub && { nonce }),
+        ...(choosesAccount && promptOf(configuration)),
         ...(since !== undefined && { prompt: 'login', max_age: '0' }),
       });
       return url.href;

@@ -4,8 +4,9 @@ import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { canonicalDomain } from '../text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
+import { AccountChanged, provedBy } from '../users/held.ts';
 import { maxNameLength } from '../users/user.ts';
-import { createCookie } from '../web/cookies.ts';
+import { createCookie, loggedOutCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
 import type { IdentityOwner } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -48,11 +49,12 @@ export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Leads a browser to another provider, and takes it back. */
 export function createSignIn(options: UpstreamOptions) {
-  const { upstreams, identities, users, registry, holdNew, audit, tokens, admit, knownBrowsers, now } = options;
+  const { upstreams, identities, users, registry, holdNew, change, audit, tokens, admit, knownBrowsers, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
   const sealed = createSealed(options.key, now);
   const domains = options.signUpDomains.map(canonicalDomain);
   const cookie = createCookie('upstream', options.https, flowSeconds);
+  const loggedOut = loggedOutCookie(options.https);
 
   const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
 
@@ -118,6 +120,7 @@ export function createSignIn(options: UpstreamOptions) {
       passwordHash: '',
       demo: false,
       addressProof: 'upstream',
+      verification: { how: 'upstream', by: upstream },
     } as const;
     const isLinked = new Error('the identity is linked already');
     const id = await holdNew(user, async (held) => {
@@ -138,6 +141,17 @@ export function createSignIn(options: UpstreamOptions) {
     return (await findAccount(profile)) ?? refuseNew('void-identity');
   }
 
+  /** What fails because the account has changed meanwhile fails at `admit` too. */
+  async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
+    if (registry === undefined || account.isAddressVerified || trustedAddress !== account.user.username) return;
+    const event = { kind: 'address-verified-upstream', about: upstream } as const;
+    await change(event, provedBy(account), { caller }, (held) =>
+      registry.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream }),
+    ).catch((error: unknown) => {
+      if (!(error instanceof AccountChanged)) throw error;
+    });
+  }
+
   async function findOrSignUp(upstream: string, profile: Profile, request: SignInRequest): Promise<Account> {
     const owner = await identities.find(profile);
     if (owner === undefined) return signUp(upstream, profile, request);
@@ -145,7 +159,7 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   return {
-    ...{ sealed, cookie },
+    ...{ sealed, cookie, loggedOut },
     ownerOf,
     refuse,
     findAccount,
@@ -157,12 +171,16 @@ export function createSignIn(options: UpstreamOptions) {
      * Begins a sign-in. Gives the address that the browser opens, and the cookie that it brings back.
      * @throws {Refusal} `no-such-upstream`, `upstream-unreachable`
      */
-    async begin({ upstream, ...flow }: Omit<Flow, 'state'>, caller: Caller) {
+    async begin(
+      { upstream, ...flow }: Omit<Flow, 'state'>,
+      { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>,
+    ) {
       const provider = requireProvider(upstream);
       if (flow.confirms && !provesAnew(provider)) throw new Refusal(noSuchUpstream);
       const state = randomBytes(32).toString('base64url');
       const checks = checksOf(state, flow.confirms ? now() : undefined);
-      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks));
+      const choosesAccount = flow.sessionId === undefined && loggedOut.amount(headers.cookie) !== 'none';
+      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks, choosesAccount));
       return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
     },
 
@@ -192,8 +210,11 @@ export function createSignIn(options: UpstreamOptions) {
       const { caller, headers } = request;
       const account = await findOrSignUp(upstream, profile, request);
       const userId = account.user.id;
-      if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
+      // An unlinking before the account was read left no other trace: the login would carry the new stamp.
+      if (!(await stillHolds(account))) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
+      if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
+      await verifyAddress(account, upstream, profile, caller);
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
       const event = { reason: 'upstream', about: upstream, knownBrowser };
       const { presented, language } = request;

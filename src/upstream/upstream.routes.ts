@@ -26,7 +26,7 @@ export const leadsAway = settingCookies(
 
 /** `form-action` limits forms to our own pages, and their redirects too. So a page leads to the provider. */
 export async function leadAway(parts: UpstreamParts, flow: Omit<Flow, 'state'>, request: Request, reply: Reply) {
-  const { url, name, cookie } = await parts.upstreamSignIn.begin(flow, request.caller);
+  const { url, name, cookie } = await parts.upstreamSignIn.begin(flow, request);
   reply.header('set-cookie', cookie);
   if (request.format === 'html') reply.header('refresh', `0; url=${url}`);
   return { url, name, signedIn: flow.sessionId !== undefined };
@@ -124,6 +124,7 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
       if (flow.sessionId === undefined) {
         const admitted = await upstreamSignIn.logIn(flow, profile, request).catch((error) => goingOn(error, flow.next));
         reply.answerLogin(admitted);
+        reply.header('set-cookie', upstreamSignIn.loggedOut.removal);
         return reply.redirect(flow.next ?? homePath, 303);
       }
       const signedIn = await parts().access.findSignedIn(request.presented, request);

@@ -9,13 +9,15 @@ export interface Account {
   readonly disabled: boolean;
   /** What the user may do, through groups (RFC 6749 3.3). */
   readonly scopes: readonly string[];
-  /** Whether a mailed link has proved that the address is the user's. */
-  readonly isAddressProved?: boolean;
+  /** Whether the address is verified (`Verification`). Applications link accounts by such an address. */
+  readonly isAddressVerified?: boolean;
   /**
-   * Whether proxies may pass the address on: a mailed link, another provider, an operator, a member of `admins` or a team's own table says
-   * that it is the user's.
+   * Whether proxies may pass the address on: it is verified, or another provider, an operator, a member of `admins` or a team's own table
+   * says that it is the user's.
    */
   readonly isAddressVouched?: boolean;
+  /** Whether the user was invited by mail, and has not used the link. */
+  readonly isInvitedByMail?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */
@@ -23,6 +25,19 @@ export interface Account {
   /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
   readonly isNewcomer?: boolean;
 }
+
+/**
+ * What says that the address is the user's: a mailed link that its owner used, a provider that is trusted for it, a member of `admins`, or
+ * a command. It is void once the address changes.
+ */
+export interface Verification {
+  readonly how: 'mail' | 'upstream' | 'administrator' | 'command';
+  /** The id of the provider or of the administrator, or the account of the operator. */
+  readonly by?: string | undefined;
+}
+
+/** `at` is undefined for a link of an older version. */
+export type PastVerification = Verification & { readonly at: Date | undefined };
 
 export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes'>): Rights => ({
   groups: user.groups,

@@ -32,6 +32,13 @@ export const events = {
     level: 'info',
     words: 'A password was set, which ended the sessions of the user',
   },
+  'address-verified': {
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'warn',
+    words: 'An operator or a member of admins said that the address is the one of the user: it counts as verified',
+    advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
+  },
   'user-disabled': {
     vocabulary: 'user_archived',
     by: 'operator',

@@ -3,7 +3,7 @@ import { countDeleted } from '../database/deletions.ts';
 import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { ChangeRefused, lastAdministrator } from './change-refused.ts';
+import { ChangeRefused } from './change-refused.ts';
 import type { Held } from './held.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
@@ -214,10 +214,3 @@ export function createGroups(database: Database, options: GroupOptions) {
     },
   };
 }
-
-/** For a team's own table, whose users Janua neither disables nor removes. */
-export const requireOtherMember: RequireOtherAdministrator = async (userId, db) => {
-  const others = db.selectFrom('janua_memberships').select('id').where('group_name', '=', admins);
-  const other = await others.where('user_id', '!=', userId).limit(1).executeTakeFirst();
-  if (other === undefined) throw lastAdministrator();
-};

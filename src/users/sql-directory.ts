@@ -5,7 +5,7 @@ import { insertAll, insertNew } from '../database/insert-new.ts';
 import { sql } from '../database/kysely.ts';
 import { listPages } from '../database/list-pages.ts';
 import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
-import { type Account, passwordFingerprint } from './account.ts';
+import { type Account, passwordFingerprint, type Verification } from './account.ts';
 import { lastAdministrator } from './change-refused.ts';
 import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
 import { createSearch, inOrder } from './search.ts';
@@ -32,6 +32,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     ...toUser(row.id, row, rightsOfRow(row, options)),
     disabled: row.disabled === 1,
     demo: row.demo === 1,
+    addressVerified: isVerified(row),
     createdAt: toTime(row.created_at),
   });
 
@@ -171,15 +172,25 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     async setUsername({ account, user: { id }, db }, username) {
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
       await indexWords(id, { username }, db);
-      return insertNew(update(id, db).set({ username, stamp: keptStamp(account), address_proof: 'changed' }));
+      const changed = { username, stamp: keptStamp(account), address_proof: 'changed' };
+      return insertNew(update(id, db).set({ ...changed, ...verifiedColumns(username, { how: 'mail' }) }));
     },
 
-    async findDates(id) {
-      const dates = database.selectFrom('janua_users').select(['created_at', 'password_changed_at']);
-      const row = await dates.where('id', '=', id).executeTakeFirst();
+    async verifyAddress({ user: { id }, db }, address, verification) {
+      await update(id, db).set(verifiedColumns(address, verification)).where('username', '=', address).execute();
+    },
+
+    async findDetails(id) {
+      const row = await account
+        .select(['created_at', 'password_changed_at', 'verified_how', 'verified_by', 'verified_at'])
+        .where('id', '=', id)
+        .executeTakeFirst();
+      const how = (row?.verified_how ?? 'mail') as Verification['how'];
       return {
         createdAt: toTime(row?.created_at ?? null),
         passwordChangedAt: toTime(row?.password_changed_at ?? null),
+        verification:
+          row && isVerified(row) ? { how, by: row.verified_by ?? undefined, at: toTime(row.verified_at) } : undefined,
       };
     },
 
@@ -243,7 +254,7 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
   };
 }
 
-const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, language, addressProof }: NewUser) => ({
+const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, language, ...user }: NewUser) => ({
   id: randomUUID(),
   username,
   password_hash: passwordHash,
@@ -254,8 +265,20 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
   created_at: Date.now(),
   stamp: createStamp(),
   language: language ?? null,
-  address_proof: addressProof ?? null,
+  address_proof: user.addressProof ?? null,
+  ...(user.verification === undefined ? { verified_address: '' } : verifiedColumns(username, user.verification)),
 });
+
+const verifiedColumns = (address: string, { how, by }: Verification) => ({
+  ...{ verified_address: address, verified_how: how, verified_by: by ?? null },
+  verified_at: Date.now(),
+});
+
+/** Whatever program changes the address, the new one is not verified. */
+const isVerified = (row: AccountRow): boolean =>
+  row.verified_address === null
+    ? ['mail', 'changed'].includes(row.address_proof ?? '')
+    : row.verified_address === row.username;
 
 /** Makes a user findable by what has changed. A search that runs meanwhile may miss the user. */
 async function indexWords(id: string, changed: Partial<Pick<User, Searchable>>, db: Database): Promise<void> {
@@ -287,8 +310,9 @@ export function toAccount(id: string, row: AccountRow, options: DirectoryOptions
     passwordHash,
     disabled,
     stamp: row.stamp ?? undefined,
-    isAddressProved: ['mail', 'changed'].includes(row.address_proof ?? ''),
-    isAddressVouched: row.address_proof !== 'none',
+    isAddressVerified: isVerified(row),
+    isAddressVouched: isVerified(row) || row.address_proof !== 'none',
+    ...(row.address_proof === 'mail' && passwordHash === undefined && { isInvitedByMail: true }),
     ...(isReplaceable && { isReplaceable }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import type { Account } from './account.ts';
+import type { Account, PastVerification, Verification } from './account.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
 import type { Held } from './held.ts';
 import type { Searchable, User } from './user.ts';
@@ -7,6 +7,7 @@ import type { Searchable, User } from './user.ts';
 export interface ListedUser extends User {
   readonly disabled: boolean;
   readonly demo: boolean;
+  readonly addressVerified: boolean;
   /** Undefined if the directory does not store it. */
   readonly createdAt: Date | undefined;
 }
@@ -52,6 +53,7 @@ export interface UserDirectory {
 
 /** In which administrators find users. */
 export interface SearchableDirectory extends UserDirectory {
+  requireOtherAdministrator: RequireOtherAdministrator;
   walk(walk: Walk): Promise<Candidate[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
@@ -65,11 +67,13 @@ export interface SearchableDirectory extends UserDirectory {
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
   /**
-   * What says that the address is the user's: a mailed link, another provider, an import, a member of `admins` who handed the link over, or
-   * nothing (`none`, as earlier versions stored for such a link). Default: the operator, by a command. A change of the address by a mailed
-   * link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
+   * How the account comes to its address: by a mailed link, another provider, an import, a member of `admins` who handed the link over, or
+   * by nothing that proves it (`none`, as earlier versions stored for such a link). Default: by the operator, by a command. A change of the
+   * address by a mailed link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
    */
   readonly addressProof?: 'mail' | 'upstream' | 'import' | 'admin' | 'none';
+  /** Default: the address is not verified. */
+  readonly verification?: Verification;
   /** Empty: the user has no password. */
   readonly passwordHash: string;
   /** A user of the demo, whose password is public, may sign in to the demo only. */
@@ -78,10 +82,12 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly disabled?: boolean;
 }
 
-export interface AccountDates {
+export interface AccountDetails {
   readonly createdAt: Date | undefined;
   /** Undefined if the password has not changed since this is recorded. */
   readonly passwordChangedAt: Date | undefined;
+  /** Undefined unless the address is verified. */
+  readonly verification: PastVerification | undefined;
 }
 
 export interface UserRegistry extends SearchableDirectory {
@@ -96,13 +102,14 @@ export interface UserRegistry extends SearchableDirectory {
   /** Also ends `demo`: the new password is not public. */
   setPassword(held: Held, passwordHash: string): Promise<boolean>;
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
-  /** After a mailed link. False when the name is taken: the transaction must then be rolled back. Sessions stay. */
+  /** Verifies an address, if the user still has it. */
+  verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
+  /** After a mailed link, which verifies it. False when the name is taken: the transaction must then be rolled back. Sessions stay. */
   setUsername(held: Held, username: string): Promise<boolean>;
-  findDates(id: string): Promise<AccountDates>;
+  findDetails(id: string): Promise<AccountDetails>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   setDisabled(held: Held, disabled: boolean): Promise<void>;
   setLanguage(id: string, language: string, db?: Database): Promise<void>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
-  requireOtherAdministrator: RequireOtherAdministrator;
 }

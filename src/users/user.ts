@@ -52,7 +52,8 @@ export const emailAddress = (typed: string): string | undefined => canonicalMail
 /** The same for a new account. Undefined also for an address that mail programs and people may take for another one, such as in fullwidth letters. */
 export function newEmailAddress(typed: string): string | undefined {
   const address = emailAddress(typed);
-  return address === address?.normalize('NFKC') ? address : undefined;
+  const isPlain = address !== undefined && isPlainLine(address) && !/\p{Default_Ignorable_Code_Point}/u.test(address);
+  return isPlain && address === address.normalize('NFKC') ? address : undefined;
 }
 
 /** A first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */

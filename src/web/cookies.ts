@@ -16,6 +16,8 @@ export const pendingCookie = (secure: boolean) => createCookie('pending', secure
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
 /** @param days needed to set it, and not to read it */
 export const trustedCookie = (secure: boolean, days = 0) => createCookie('trusted', secure, days * 86_400);
+/** The user has logged out: another provider should ask which account. It is kept for a day, for others at the same browser. */
+export const loggedOutCookie = (secure: boolean) => createCookie('logged-out', secure, 24 * 60 * 60);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 
 /**
@@ -37,7 +39,10 @@ export function createCookie(name: string, secure: boolean, maxAgeSeconds?: numb
       const values = readCookies(header, fullName);
       return values.length === 1 ? values[0] : undefined;
     },
-    count: (header: string | undefined) => readCookies(header, fullName).length,
+    amount(header: string | undefined): 'none' | 'one' | 'several' {
+      const { length } = readCookies(header, fullName);
+      return length > 1 ? 'several' : length === 1 ? 'one' : 'none';
+    },
   };
 }
 

@@ -57,5 +57,5 @@ export interface Features {
   /** The domain that passkeys belong to. Without it there are none. */
   readonly passkeyDomain: string | undefined;
   /** Other providers that users can sign in with, in the order of their buttons. */
-  readonly upstreams: readonly { readonly id: string; readonly name: string; readonly provesAnew: boolean }[];
+  readonly upstreams: readonly { readonly id: string; readonly name: string }[];
 }

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { addAssets } from './assets.ts';
+import { readBareStyle } from './bare-style.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { addHealthRoutes } from './health.routes.ts';
 import { addBodies } from './hooks/bodies.ts';
@@ -23,7 +24,8 @@ import type { App } from './types.ts';
 
 /** The flow of signing in and out, for our own server or as a part of another app. Its functions are called in their order here. */
 export function createFlow(options: FlowOptions) {
-  const render = createRender(options);
+  const bare = readBareStyle(options.themeFile);
+  const render = createRender(options, bare);
   const findLanguage = createFindLanguage(options);
   const headers = securityHeaders(options);
   const loginPage = createLoginPage(options);
@@ -46,7 +48,7 @@ export function createFlow(options: FlowOptions) {
     addHooks(app: App): void {
       addMeasures(app, options.measures);
       addSchemas(app);
-      addSecurityHeaders(app, headers);
+      addSecurityHeaders(app, headers, bare);
       addRequestIds(app, options.isTrustedPeer);
       addFormats(app, render);
       addFramingRules(app);

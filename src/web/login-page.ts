@@ -5,7 +5,7 @@ import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { isRequestId } from './hooks/request-id.ts';
-import { safeNext } from './next.ts';
+import { pathWithNext, safeNext } from './next.ts';
 
 export const loginView = 'web/login-page';
 
@@ -87,6 +87,9 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
 /** The number, and the key of the words that it stands in. */
 const describeWait = (seconds: number) =>
   seconds < 120 ? { key: 'waitSeconds', count: seconds } : { key: 'waitMinutes', count: Math.ceil(seconds / 60) };
+
+/** The login page, even for a user who is signed in. Their session ends when the other login succeeds. */
+export const otherLoginPath = (next: unknown) => pathWithNext('/auth/login?account=other', next);
 
 export function loginPath(message: LoginMessage | undefined, next?: unknown): string {
   const safe = safeNext(next);

@@ -3,6 +3,7 @@ import { Eta } from 'eta';
 import { languageNames } from '../languages/languages.ts';
 import { speak } from '../languages/speech.ts';
 import { adminPagesFor } from './admin-pages.ts';
+import type { BareStyle } from './bare-style.ts';
 import { bodyField } from './body-field.ts';
 import type { FlowOptions } from './flow-options.ts';
 import type { RenderPage } from './hooks/format.ts';
@@ -13,12 +14,17 @@ import type { Request } from './types.ts';
 /** Template names start here: `account/me` is `src/account/me.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the `state` in the address, which picks a message, and the `path` of the page unless the model has it. */
-export function createRender({ appName, features }: Pick<FlowOptions, 'appName' | 'features'>): RenderPage {
+/** Besides the model, a template gets `words`, `say`, `plural`, `date`, `dateTime`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the `state` in the address, which picks a message, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
+export function createRender(
+  { appName, features, publicOrigins }: Pick<FlowOptions, 'appName' | 'features' | 'publicOrigins'>,
+  { style }: BareStyle,
+): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
-  return (view, model, request) =>
-    eta.render(view, {
+  return (view, model, request) => {
+    const { bare } = request.routeOptions.config ?? {};
+    const [origin = ''] = publicOrigins;
+    return eta.render(view, {
       path: pathOf(request),
       state: bodyField(request.query, 'state'),
       ...model,
@@ -26,7 +32,9 @@ export function createRender({ appName, features }: Pick<FlowOptions, 'appName' 
       languages: languageNames,
       adminPages: adminPagesFor(request.signedIn?.scopes ?? []),
       site,
+      ...(bare ? { frame: '/web/bare', home: origin + homePath, style } : { frame: '/web/layout', home: homePath }),
     });
+  };
 }
 
 /** Fields without which a page cannot be shown again, from the query or the form. */

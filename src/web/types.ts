@@ -19,12 +19,16 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
+    /** Whether users come before they have logged in. A browser without a session is then led to the login, and nothing is recorded. */
+    beginsSignIn?: boolean;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
     anySite?: boolean;
     /** Whether a token that is limited to some scopes is refused: the route changes the account of the user who asks, or gives all of it. */
     refusesLimited?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;
+    /** Another host shows the pages of the route under its own address. They carry their style, and their links are whole addresses. */
+    bare?: true;
     /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
@@ -53,6 +57,8 @@ declare module 'fastify' {
       login: Pick<Admitted, 'account'> & { readonly session: Omit<Admitted['session'], 'displaced'> },
     ): TokenAnswer;
     clearSessionCookie(): FastifyReply;
+    /** The user has logged out: removes the cookie of the session, and remembers that other providers should ask which account. */
+    answerLogOut(): FastifyReply;
   }
 }
 

@@ -4,7 +4,7 @@ import { describe, mock, test } from 'node:test';
 import { createFindUsers, userRules } from '../../src/admin/find-users.ts';
 import { cursorOf, mostCandidates, readList } from '../../src/admin/list.ts';
 import { sql } from '../../src/database/kysely.ts';
-import { createGroups, requireOtherMember } from '../../src/users/groups.ts';
+import { createGroups } from '../../src/users/groups.ts';
 import { createNoteLogin } from '../../src/users/last-logins.ts';
 import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
@@ -244,7 +244,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ownUsers: false,
         applicationScopes: [],
         inColumn: false,
-        requireOther: requireOtherMember,
+        requireOther: users.requireOtherAdministrator,
       });
       await groups.add({ name: 'staff', description: '', scopes: [] });
       const hold = holdIn(database, users);

@@ -13,9 +13,9 @@ type Scope = keyof typeof ownScopes;
 const everything: Scope[] = ['users:read', 'users:write', 'sessions:write', 'audit:read'];
 
 /** @param scopes of the administrator. Default: a member of `admins` */
-async function open(scopes?: Scope[]) {
+async function open(scopes?: Scope[], overrides = {}) {
   const settings = { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off' } as const;
-  const janua = await startJanua({ settings });
+  const janua = await startJanua({ settings, overrides });
   const { app, services } = janua;
   const headers = await (scopes ? signInWith(janua, ...scopes) : signInAs(janua, [admins]));
   const idOf = async (username: string) => (await services.users.findByUsername(username))?.user.id ?? '';
@@ -48,7 +48,8 @@ describe('the page of a user', () => {
     assert.equal(user.sessions.length, 1);
     assert.equal(user.events[0].kind, 'login-succeeded');
     assert.match(user.events[0].decision, /The user logged in/);
-    assert.deepEqual(user.actions, ['disable', 'end-sessions', 'lift', 'send-reset', 'groups', 'delete']);
+    assert.deepEqual(user.actions, ['disable', 'end-sessions', 'lift', 'send-reset', 'groups', 'verify', 'delete']);
+    assert.deepEqual([user.email_verified, user.verification], [false, null]);
     const page = (await get(`/admin/users/${annId}`)).body;
     assert.match(page, /Ann Archer/);
     assert.match(page, new RegExp(`href="/admin/users/${annId}/end-sessions"`));
@@ -184,6 +185,63 @@ describe('an administrator', () => {
     const [event] = await eventsOf('permission-refused');
     assert.ok(event && !('unreadable' in event));
     assert.deepEqual([event.reason, event.userId], ['beyond-own', await janua.idOf('group-1@example.com')]);
+  });
+
+  test('says that an address is the one of a user, which its page shows, with who said so', async () => {
+    await using janua = await open();
+    const { get, post, annId, eventsOf, idOf } = janua;
+    assert.match((await get(`/admin/users/${annId}`)).body, /Not verified/);
+    assert.match((await get(`/admin/users/${annId}/verify`)).body, /may link accounts by it/);
+    const answer = await post(`/admin/users/${annId}/verify`);
+    assert.equal(answer.headers.location, `/admin/users/${annId}?state=verify`);
+    const page = (await get(String(answer.headers.location))).body;
+    assert.match(page, /The address is verified\./);
+    assert.match(page, /Verified by an administrator on [^(]+ \(admins@example\.com\)/);
+    const user = (await get(`/api/admin/users/${annId}`)).json();
+    assert.equal(user.email_verified, true);
+    assert.deepEqual([user.verification.how, user.verification.by], ['administrator', 'admins@example.com']);
+    assert.ok(!user.actions.includes('verify'));
+    const [listed] = (await get('/api/admin/users?q=ann')).json().users;
+    assert.equal(listed.email_verified, true);
+    const [event] = await eventsOf('address-verified');
+    assert.ok(event && !('unreadable' in event));
+    assert.deepEqual([event.userId, event.actorId], [annId, await idOf('admins@example.com')]);
+  });
+
+  // Shows: VM-62 VM-92
+  test('says so only as a member of admins, with a fresh proof', async () => {
+    const clock = { time: Date.now() };
+    const overrides = { now: () => clock.time };
+    await using janua = await open(['users:read', 'users:write'], overrides);
+    const { app, annId, services, eventsOf } = janua;
+    const url = `/api/admin/users/${annId}/verify`;
+    assert.ok(!(await janua.get(`/api/admin/users/${annId}`)).json().actions.includes('verify'));
+    for (const answer of [
+      await janua.post(url),
+      await janua.post(url.replace('/api', '')),
+      await janua.get(url.replace('/api', '')),
+    ])
+      assert.equal(answer.statusCode, 403);
+    const [event] = await eventsOf('permission-refused');
+    assert.ok(event && !('unreadable' in event));
+    assert.equal(event.reason, 'only-admins');
+    const { cookie } = await signInAs(janua, [admins]);
+    const account = (await services.users.findByUsername('admins@example.com')) ?? assert.fail();
+    const made = { name: 'x', scopes: account.scopes, days: 1 };
+    const { token } = await services.hold(provedBy(account), (held) => services.personalTokens.create(held, made));
+    const tokenScope = account.scopes.join(' ');
+    const narrowed = await services.sessions.start(provedBy(account), { methods: ['pwd'], tokenScope });
+    const verify = async (headers: Record<string, string>, minutes = 0) => {
+      clock.time += minutes * 60_000;
+      const sent = json({});
+      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+    };
+    for (const limited of [token, narrowed.accessToken])
+      assert.equal((await verify({ authorization: `Bearer ${limited}` })).statusCode, 403);
+    assert.equal((await verify({ cookie }, 11)).json().error, 'insufficient_user_authentication');
+    assert.equal((await services.users.findById(annId))?.isAddressVerified, false);
+    const fresh = await services.sessions.start(provedBy(account), { methods: ['pwd'] });
+    assert.equal((await verify({ cookie: `session=${fresh.cookie}` })).statusCode, 200);
   });
 
   test('removes the second factors of a user', async () => {
@@ -349,6 +407,7 @@ test('a user of an own table is changed as far as Janua can', async () => {
     assert.match(refused.json().detail, /USERS_TABLE.*Change them in your application/);
   }
   assert.equal((await post('/api/admin/users', { email: 'eve@example.com', invite: true })).statusCode, 409);
+  await assert.rejects(services.administration.verify(ann.username), { code: 'own-table' });
   assert.equal((await post(`${url}/groups`, { groups: ['helpers'] })).statusCode, 200);
   const page = await app.inject({ url: '/admin/users?q=ann', headers: cookie });
   assert.match(page.body, /ann@example\.com/);

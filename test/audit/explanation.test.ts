@@ -166,6 +166,15 @@ test('an explanation says which credentials and origin the client sent', () => {
     'several session cookies; an access token.',
   );
   assert.equal(explained(traced({ cookie: 'none' })).Sent, 'no session cookie; no access token.');
+  const cookieOf = 'https://app.example.com';
+  assert.equal(
+    explained(traced({ cookie: 'one', cookieOf })).Sent,
+    `one cookie of Janua for ${cookieOf}; no access token.`,
+  );
+  assert.equal(
+    explained(traced({ cookie: 'several', cookieOf })).Sent,
+    `several cookies of Janua for ${cookieOf}; no access token.`,
+  );
   assert.match(
     explained(traced({ origin: undefined, fetchSite: undefined, expectedOrigins: ['https://a', 'https://b'] }))
       .Origin ?? '',

@@ -12,6 +12,8 @@ const site = openSite({
   settings: {
     SIGN_UP: 'on',
     FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'],
+    FORWARD_AUTH_RULES: ['https://wiki.example.com=staff'],
+    TRUSTED_PROXIES: ['127.0.0.1', '::1'],
     UPSTREAMS_FILE: 'test/upstream/upstreams.json',
   },
 });
@@ -243,6 +245,22 @@ async function* administration(page: Page, { username }: Person): AsyncGenerator
   yield 'the table of a chart';
 }
 
+/** The pages that another host shows under its own address, as its proxy gets them. */
+async function* shownElsewhere(page: Page, { username }: Person): AsyncGenerator<string> {
+  const login = await site.janua.app.inject({ method: 'POST', url: '/api/login', payload: { username, password } });
+  const authorization = `Bearer ${login.json().access_token}`;
+  for (const [uri, more] of [
+    ['/?janua-ticket=1', {}],
+    ['/', { authorization }],
+  ] as const) {
+    const asked = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'wiki.example.com', 'x-forwarded-uri': uri };
+    await page.setExtraHTTPHeaders({ ...asked, ...more });
+    await page.goto('/auth/verify');
+    assert.equal(await page.getByText('Request id').count(), 1);
+    yield `the page at https://wiki.example.com${uri}`;
+  }
+}
+
 const groups = Object.entries<Pages>({
   'the login page and pages about errors': loginAndErrors,
   'the pages of sign-up and reset': signUpAndReset,
@@ -252,6 +270,7 @@ const groups = Object.entries<Pages>({
   'the pages of administrators': administration,
   'the pages of clients': clients,
   'the pages of the provider': provider,
+  'the pages that another host shows': shownElsewhere,
 });
 
 const expected = /status of (400|403|404|410|422|500)/;

@@ -119,7 +119,8 @@ async function resetPassword(page: Page, username: string): Promise<void> {
   await sendLogin(page, { username, password: newPassword });
   await message(page, 'Incorrect username or password');
   await sendLogin(page, { username, password });
-  await page.waitForURL('/auth/home');
+  // It shows what else signs in to the account.
+  await page.waitForURL('/account/security?state=8');
   await page.goto(link);
   await page.getByText('This link has expired or was used already').waitFor();
   await page.getByRole('link', { name: 'Get a new link' }).click();

@@ -114,7 +114,7 @@ const none = { stamp: false, links: false, trust: false, waiting: false } as con
 /** What each change leaves, besides sessions, and whether they end. Written out, so that a changed rule is noticed. */
 const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly ends: boolean }>> = {
   'password-changed': { ...all, ...none, failures: false, notices: ['password-changed'], ends: true },
-  'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-changed'], ends: true },
+  'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-reset'], ends: true },
   'password-set': { ...all, ...none, failures: false, tokens: false, ends: true },
   'signed-up': { ...all, ...none, ends: false },
   'factor-added': { ...all, ...none, notices: ['factors-changed'], ends: true },
@@ -124,6 +124,8 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'identity-linked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
   'identity-unlinked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
   'email-changed': { ...all, links: false, ends: false },
+  'address-verified': { ...all, ends: false },
+  'address-verified-upstream': { ...all, ends: false },
   'profile-changed': { ...all, ends: false },
   'user-groups-changed': { ...all, ends: false },
   'user-enabled': { ...all, ends: false },

@@ -225,6 +225,27 @@ export function testDoors(stores: StoreChoice): void {
     assert.equal(await isSignedIn(opened.app, opened.bearer), false);
   });
 
+  // Shows: S120
+  test('a session is not renewed under the stamp of a later change', async () => {
+    await using opened = await open(stores);
+    const { app, services, post, people } = opened;
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    const { endOthersOf } = services.sessions;
+    Object.assign(services.sessions, {
+      // The owner is faster than the end of the first change, and cannot end the session that made it.
+      async endOthersOf() {
+        Object.assign(services.sessions, { endOthersOf, endAllOf: async () => 0 });
+        await people.setPassword(ann.username, newPassword);
+        return 0;
+      },
+    });
+    const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+    assert.equal(added.statusCode, 200, added.body);
+    assert.equal(added.json().recovery_codes.length, 10);
+    const { access_token: token = '' } = added.json();
+    assert.equal(await isSignedIn(app, { authorization: `Bearer ${token}` }), false);
+  });
+
   if (stores.ownTable) testOwnTable(stores);
   else testOwnAccounts(stores);
 }
@@ -302,6 +323,29 @@ function testOwnAccounts(stores: StoreChoice): void {
       assert.equal(confirmed.statusCode, 200, confirmed.body);
       assert.ok(await services.users.findByUsername('new@example.com'));
     });
+  });
+
+  // Shows: S121 VM-50
+  test('a reset link to an address counts only while the account has it', async () => {
+    await using opened = await open(stores);
+    const { services, post, sendAll, tokenTo } = opened;
+    await post('/api/account/email', { email: 'new@example.com' });
+    await sendAll();
+    const confirmation = tokenTo('new@example.com');
+    const { findByUsername } = services.users;
+    Object.assign(services.users, {
+      // The address changes after the sender has looked the account up.
+      async findByUsername(username: string) {
+        const found = await findByUsername(username);
+        if (username !== ann.username) return found;
+        Object.assign(services.users, { findByUsername });
+        assert.equal((await post('/api/confirm-email', { token: confirmation }, {})).statusCode, 200);
+        return found;
+      },
+    });
+    await post('/api/forgot-password', { email: ann.username }, {});
+    await sendAll();
+    assert.throws(() => tokenTo(ann.username), /no link/);
   });
 
   test('profile changes at the same time leave the search as the name is', async () => {

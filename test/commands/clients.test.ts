@@ -15,7 +15,7 @@ async function open() {
     runJson: async (...args: string[]) => JSON.parse((await run(...args, '--json')).text),
     events: async () => {
       const lines = (await run('audit', '--json')).text.trim().split('\n');
-      return lines.map((line) => JSON.parse(line)).map(({ kind, about }) => `${kind} ${about}`);
+      return lines.map((line) => JSON.parse(line)).map(({ kind, about, reason }) => `${kind} ${about ?? reason}`);
     },
     [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
   };
@@ -119,7 +119,11 @@ test('resources are added, listed and removed', async () => {
   );
   assert.equal((await run('resources', 'remove', uri)).text, 'The resource is removed.\n');
   assert.equal((await run('resources', 'remove', uri)).code, 1);
-  assert.deepEqual(await events(), [`resource-added ${uri}`, `resource-removed ${uri}`]);
+  assert.deepEqual(await events(), [
+    `resource-added ${uri}`,
+    'application-refused resource',
+    `resource-removed ${uri}`,
+  ]);
 });
 
 test('a resource gets a secret to ask about tokens, and another signature', async () => {

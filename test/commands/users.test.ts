@@ -59,6 +59,29 @@ test('a user is added, listed, changed and removed while the server runs', async
   await stop();
 });
 
+test('an address is verified by a word of the operator, which the audit explains', async () => {
+  await using workplace = await createMigratedWorkplace();
+  await addAnn(workplace);
+  const name = ['--first-name', 'B', '--last-name', 'B', '--verified'];
+  await workplace.run(['users', 'add', 'bob@example.com', ...name], { input: secret });
+  const verified = async () =>
+    (await workplace.run(['users', 'list', '--json'])).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).addressVerified);
+  assert.deepEqual(await verified(), [false, true]);
+  const { stdout } = await workplace.run(['users', 'verify', 'ANN@example.com']);
+  assert.equal(stdout, 'The address of the user counts as verified.\n');
+  assert.deepEqual(await verified(), [true, true]);
+  const events = (await workplace.run(['audit', '--json', '--kind', 'address-verified'])).stdout.trim().split('\n');
+  assert.deepEqual(
+    events.map((line) => JSON.parse(line).caller.route),
+    ['janua users add', 'janua users verify'],
+  );
+  const unknown = await workplace.run(['users', 'verify', 'eve@example.com']);
+  assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user with that name.\n']);
+});
+
 test('a refused change prints one line, and changes nothing', async () => {
   await using workplace = await createMigratedWorkplace();
   await addAnn(workplace);

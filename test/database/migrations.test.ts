@@ -76,4 +76,31 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal(after && stampOf(after), (await before.sessions.find('old'))?.stamp);
     });
   });
+  test(`users of the version before verified addresses in ${engine} keep what their address proof says`, async () => {
+    const own = await openUserDatabase(engine);
+    const opened = await openTestDatabase(own.url);
+    assert.equal((await createMigrator(opened).migrateTo('2026-11-29-waiting')).error, undefined);
+    const add = (id: string, proof: string | null, hash = 'hash') =>
+      sql`insert into janua_users (id, username, password_hash, first_name, last_name, created_at, address_proof)
+        values (${id}, ${`${id}@example.org`}, ${hash}, '', '', 1, ${proof})`.execute(opened.database);
+    const proofs = { mail: true, changed: true, upstream: false, import: false, admin: false, none: false };
+    for (const proof of Object.keys(proofs)) await add(proof, proof);
+    await add('command', null);
+    await add('invited', 'mail', '');
+    await migrate(opened);
+    // A process of that version may still run beside ours.
+    await add('later', 'mail');
+    const expected = { ...proofs, command: false, invited: false, later: true };
+    const users = createSqlDirectory(opened, { demoUsers: false });
+    const ids = Object.keys(expected);
+    const verified = async () =>
+      Object.fromEntries(await Promise.all(ids.map(async (id) => [id, (await users.findById(id))?.isAddressVerified])));
+    assert.deepEqual(await verified(), expected);
+    const { verification } = await users.findDetails('mail');
+    assert.deepEqual(verification, { how: 'mail', by: undefined, at: undefined });
+    await sql`update janua_users set username = 'new@example.org' where id = 'mail'`.execute(opened.database);
+    assert.deepEqual(await verified(), { ...expected, mail: false });
+    await opened.database.destroy();
+    await own.drop();
+  });
 }

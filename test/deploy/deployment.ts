@@ -60,6 +60,9 @@ export interface FrontedDeployment extends AsyncDisposable {
 /** Source address of the tests' requests: on this machine, but not the address of a proxy. */
 export const clientAddress = '127.0.0.2';
 
+/** In the one group that may open `/bosses`. */
+export const bea = 'bea@example.com';
+
 const authHost = 'localhost';
 const appHost = 'app.localhost';
 const wikiHost = 'wiki.localhost';
@@ -70,6 +73,9 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const names = ['--first-name', 'Ann', '--last-name', 'Ärcher'];
   await workplace.run(['groups', 'add', 'staff']);
   await workplace.run(['users', 'add', ann.username, ...names, '--group', 'staff'], { input: password });
+  const boss = ['--first-name', 'Bea', '--last-name', 'Boss', '--group', 'bosses'];
+  await workplace.run(['groups', 'add', 'bosses']);
+  await workplace.run(['users', 'add', bea, ...boss], { input: password });
   const certificate = await createCertificate(
     workplace.folder,
     'tls',
@@ -85,7 +91,10 @@ export async function startFrontedDeployment(name: WebServerName): Promise<Front
   const wikiOrigin = `https://${wikiHost}:${wikiPort}`;
   const janua = await workplace.start(
     ['serve'],
-    { PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
+    {
+      ...{ PUBLIC_URL: authOrigin, TRUSTED_PROXIES: '127.0.0.1', FORWARD_AUTH_ORIGINS: `${appOrigin},${wikiOrigin}` },
+      FORWARD_AUTH_RULES: `${appOrigin}/bosses=bosses`,
+    },
     fileLimit,
   );
   janua.process.stdout.resume();

@@ -5,13 +5,14 @@ import { get, type IncomingMessage } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
-import type { Browser, BrowserContext, Request } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Request } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { ann, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { findFreePort } from '../servers/throw-away-server.ts';
 import {
+  bea,
   clientAddress,
   type FrontedDeployment,
   type Seen,
@@ -42,8 +43,11 @@ export function testFronted(name: WebServerName): void {
     });
 
     /** Visits pages in a browser that accepts the throw-away certificate. */
-    async function inBrowser(visit: (context: BrowserContext) => Promise<void>): Promise<void> {
-      const context = await browser?.newContext({ ignoreHTTPSErrors: true });
+    async function inBrowser(
+      visit: (context: BrowserContext) => Promise<void>,
+      look: BrowserContextOptions = {},
+    ): Promise<void> {
+      const context = await browser?.newContext({ ignoreHTTPSErrors: true, ...look });
       assert.ok(context);
       context.setDefaultTimeout(15_000);
       try {
@@ -324,6 +328,72 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!seen.some(({ url }) => url.includes('janua-ticket')), 'no ticket reaches the application');
         assert.ok(!seen.some(({ method }) => method === 'POST'));
       });
+
+      for (const javaScriptEnabled of [true, false]) {
+        for (const width of [375, 1280]) {
+          test(`shows the page of Janua to a user whom no group lets in, and leads to another account: ${width} pixels, scripts ${javaScriptEnabled ? 'on' : 'off'}`, {
+            skip: skipPages,
+          }, async () => {
+            const { authOrigin, appOrigin, seen } = deployed;
+            const before = seen.length;
+            const look = { javaScriptEnabled, viewport: { width, height: 720 } };
+            await inBrowser(async (context) => {
+              const page = await context.newPage();
+              const complaints: string[] = [];
+              page.on('console', (message) => complaints.push(message.text()));
+              const address = `${appOrigin}/bosses/1?a=b`;
+              await page.goto(address);
+              await sendLogin(page);
+              await page.getByRole('heading', { name: 'None of your groups may open this' }).waitFor();
+              const shownIn = new URL(page.url());
+              assert.equal(shownIn.origin + shownIn.pathname, `${appOrigin}/bosses/1`);
+              await page.getByText(`You opened ${shownIn.host} as ${ann.username}.`).waitFor();
+              const card = (await page.getByRole('article').boundingBox()) ?? { x: 0, width: 0 };
+              assert.ok(
+                card.x >= 16 && card.x + card.width <= width - 16 && card.width <= 36 * 16,
+                JSON.stringify(card),
+              );
+              assert.deepEqual(
+                complaints.filter((text) => !/status of 403/.test(text)),
+                [],
+              );
+              assert.equal(
+                await page.getByRole('link', { name: 'Go to the home page' }).getAttribute('href'),
+                `${authOrigin}/auth/home`,
+              );
+              assert.ok(!seen.slice(before).some(({ url }) => url.startsWith('/bosses')));
+              await page.getByRole('link', { name: 'Use another account' }).click();
+              await page.getByText(`to continue to ${shownIn.host}`).waitFor();
+              await sendLogin(page, { username: bea });
+              await page.waitForURL(address);
+              assert.ok(told(shown(await page.locator('body').textContent())).includes(`remote-user: ${bea}`));
+            }, look);
+          });
+        }
+      }
+
+      test('gives a program that no group lets in the refusal in JSON', async () => {
+        const { appOrigin, send, seen } = deployed;
+        const authorization = `Bearer ${await getToken()}`;
+        const before = seen.length;
+        for (const body of [undefined, 'a=b']) {
+          const refused = await send(`${appOrigin}/bosses`, { authorization }, body);
+          assert.deepEqual(
+            [refused.status, JSON.parse(refused.body).detail],
+            [403, 'None of your groups may open this'],
+          );
+        }
+        assert.equal(seen.length, before);
+      });
+
+      // Caddy has no such word.
+      if (name === 'nginx')
+        test('keeps a `deny` of its operator, and leads no user in circles', async () => {
+          const { appOrigin, send } = deployed;
+          const authorization = `Bearer ${await getToken()}`;
+          for (const headers of [{}, { ...navigating, authorization }])
+            assert.equal((await send(`${appOrigin}/denied`, headers)).status, 403);
+        });
 
       test('shows an error page to a browser that keeps no cookies of the application', async () => {
         const { appOrigin, send } = deployed;

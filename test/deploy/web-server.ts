@@ -67,6 +67,8 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     ['app.example.com', place.appHost],
     ['127.0.0.1:5000', `127.0.0.1:${place.januaPort}`],
     ['127.0.0.1:8080', `127.0.0.1:${place.appPort}`],
+    // What an operator may add.
+    ['  location / {\n    auth_request', '  location / {\n    location = /denied { deny all; }\n    auth_request'],
   ]);
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,

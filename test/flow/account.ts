@@ -252,6 +252,7 @@ export function testAccount(stores: StoreChoice): void {
       const { created_at: created, ...rest } = (await get('/api/account', bearer)).json();
       assert.deepEqual(rest, {
         username,
+        verification: null,
         first_name: ann.firstName,
         last_name: ann.lastName,
         language: null,

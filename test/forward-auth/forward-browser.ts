@@ -34,8 +34,8 @@ export interface ForwardBrowser {
   ask(address: string, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
   /** Sends a request and follows all redirects. Status 200 means that the application may answer. */
   open(address: string): Promise<{ address: string; answer: LightMyRequestResponse }>;
-  /** Sends the login form. Gives the redirect. */
-  logIn(next: string, secret?: string): Promise<LightMyRequestResponse>;
+  /** Sends the login form. Gives the redirect. @param username Ann by default */
+  logIn(next: string, secret?: string, username?: string): Promise<LightMyRequestResponse>;
 }
 
 export function createForwardBrowser(app: App): ForwardBrowser {
@@ -77,8 +77,8 @@ export function createForwardBrowser(app: App): ForwardBrowser {
       }
       throw new Error(`the redirects form a loop: ${at}`);
     },
-    async logIn(next, secret = password) {
-      const sent = form({ username: ann.username, password: secret, next });
+    async logIn(next, secret = password, username = ann.username) {
+      const sent = form({ username, password: secret, next });
       const headers = { ...sent.headers, ...cookieOf(own), 'sec-fetch-site': 'same-origin' };
       const answer = await app.inject({ method: 'POST', url: '/auth/token', payload: sent.payload ?? '', headers });
       keep(own, answer);

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { notAuthenticated } from '../../src/access/access.ts';
 import { Refusal } from '../../src/access/refusal.ts';
+import { explain } from '../../src/audit/explanation.ts';
 import { catalogues } from '../../src/languages/speech.ts';
+import { events } from '../../src/site.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { isSignedIn, json, type SignedIn } from '../web/faces.ts';
@@ -187,12 +191,49 @@ describe('a client without a session', () => {
     }
   });
 
-  test('is recorded in the audit with a reason', async () => {
-    const answer = await verify({ ...said, cookie: '__Host-janua=x' });
-    const [event] = await janua.services.auditTrail.findByRequestId(String(answer.headers['x-request-id']));
-    assert.ok(event !== undefined && 'kind' in event);
-    assert.deepEqual([event.kind, event.reason], ['access-refused', 'dead-cookie']);
-  });
+  const dead = '__Host-janua=x';
+  const elsewhere = forwarded('https://evil.example/');
+  const ticket = forwarded(`${appOrigin}/x?janua-ticket=1`);
+  const explained: [title: string, headers: Record<string, string>, reason: string, sent: string][] = [
+    ['nothing', said, 'no-credential', `no cookie of Janua for ${appOrigin}`],
+    ['a dead cookie of the host', { ...said, cookie: dead }, 'dead-cookie', `one cookie of Janua for ${appOrigin}`],
+    [
+      'two of them',
+      { ...said, cookie: `${dead}; ${dead}` },
+      'several-cookies',
+      `several cookies of Janua for ${appOrigin}`,
+    ],
+    [
+      'a token for an unlisted host',
+      { ...elsewhere, authorization: 'Bearer x' },
+      'origin-not-listed',
+      'an access token',
+    ],
+    [
+      'a cookie beside a ticket',
+      { ...ticket, cookie: dead },
+      'ticket-in-address',
+      `one cookie of Janua for ${appOrigin}`,
+    ],
+    [
+      'a session cookie of our own host',
+      { ...forwarded(`${own}/`), cookie: '__Host-session=x' },
+      'dead-cookie',
+      'one session cookie',
+    ],
+  ];
+  for (const [title, headers, reason, sent] of explained) {
+    test(`is explained by what it sent: ${title}`, async () => {
+      const answer = await verify(headers);
+      assert.equal(answer.statusCode, 401);
+      const [event] = await janua.services.auditTrail.findByRequestId(String(answer.headers['x-request-id']));
+      assert.ok(event !== undefined && 'kind' in event);
+      assert.deepEqual([event.kind, event.reason], ['access-refused', reason]);
+      const lines = new Map(explain(event, events));
+      assert.ok(lines.get('Sent')?.includes(sent), String(lines.get('Sent')));
+      assert.ok(lines.get('To do'));
+    });
+  }
 });
 
 describe('the request that a proxy describes', () => {
@@ -387,14 +428,34 @@ describe('a request as Traefik sends it', () => {
     );
   });
 
-  test('of a program is decided for any method, and always has the three headers that replace forged ones', async () => {
+  test('of a program is decided for any method, and always has the four headers that replace forged ones', async () => {
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS']) {
       const forged = { 'remote-user': 'admin', 'x-forwarded-user': 'admin' };
       assert.equal((await traefik(`${appOrigin}/x`, method, forged)).statusCode, 401);
       const { statusCode, headers } = await traefik(`${appOrigin}/x`, method, { ...forged, ...signedIn.bearer });
       assert.equal(statusCode, 200);
-      for (const name of ['remote-user', 'remote-name', 'remote-email']) assert.ok(name in headers);
+      for (const name of ['remote-user', 'remote-name', 'remote-email', 'remote-groups']) assert.ok(name in headers);
       assert.equal(headers['remote-user'], ann.username);
+    }
+  });
+
+  test('leaves the application the four headers and no credential, with the list that the guide prints', async () => {
+    const guide = await readFile(new URL('../../docs/forward-authentication.md', import.meta.url), 'utf8');
+    const names = /authResponseHeaders: \[([^\]]+)\]/.exec(guide)?.[1]?.toLowerCase().split(', ') ?? [];
+    for (const credential of [signedIn.bearer, { ...signedIn.bearer, 'remote-groups': 'admins' }]) {
+      const sent: Record<string, string> = { accept: '*/*', 'remote-user': 'admin', ...credential };
+      const { statusCode, headers } = await traefik(`${appOrigin}/x`, 'GET', sent);
+      assert.equal(statusCode, 200);
+      // Traefik deletes each header of the list, and sets those that the response has.
+      const kept = Object.entries(sent).filter(([name]) => !names.includes(name));
+      const copied = names.filter((name) => name in headers).map((name) => [name, headers[name]]);
+      assert.deepEqual(Object.fromEntries([...kept, ...copied]), {
+        accept: '*/*',
+        'remote-user': ann.username,
+        'remote-name': 'Ann Archer',
+        'remote-email': ann.username,
+        'remote-groups': '',
+      });
     }
   });
 });
@@ -747,5 +808,116 @@ describe('groups of a signed-in user', () => {
     );
     assert.ok(event && 'about' in event);
     assert.equal(event.about, `${appOrigin}/admin=staff|ops`);
+  });
+});
+
+describe('the page for a user whom no group lets in', () => {
+  const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Baker', password };
+  const barred = `${appOrigin}/staff/a?b=%3Cc%3E&d=1`;
+  let ruled: TestJanua;
+  before(async () => {
+    const FORWARD_AUTH_RULES = [`${appOrigin}/staff=staff`, `${own}/staff=staff`];
+    ruled = await startJanua({ settings: { ...forwardSettings, FORWARD_AUTH_RULES } });
+    const { administration } = ruled.services;
+    await administration.addGroup({ name: 'staff', description: '', scopes: [] });
+    await administration.add(bob);
+    await administration.changeGroups(bob.username, { add: ['staff'] });
+  });
+  after(() => ruled[Symbol.asyncDispose]());
+
+  /** Ann in her browser, at the page that she may not open. */
+  async function openBarred() {
+    const browser = createForwardBrowser(ruled.app);
+    assert.equal(await signInAt(browser, `${appOrigin}/x`), `${appOrigin}/x`);
+    return { browser, page: await browser.ask(barred) };
+  }
+  const unescaped = (text: string) => text.replaceAll('&amp;', '&').replaceAll('&#39;', "'");
+  const linksOf = (body: string) =>
+    Array.from(body.matchAll(/(?:href|src|action)="([^"]*)"/g), ([, to = '']) => unescaped(to));
+  const linkTo = (body: string, text: string) => unescaped(new RegExp(`href="([^"]*)">${text}<`).exec(body)?.[1] ?? '');
+
+  test('names host and account, and a program gets the same refusal', async () => {
+    const { browser, page } = await openBarred();
+    assert.equal(page.statusCode, 403);
+    for (const text of ['None of your groups may open this', new URL(appOrigin).host, ann.username, 'Request id'])
+      assert.ok(page.body.includes(text), text);
+    const program = await browser.ask(barred, { accept: 'application/json' });
+    assert.deepEqual([program.statusCode, program.json().detail], [403, 'None of your groups may open this']);
+    const [event] = await ruled.services.auditTrail.findByRequestId(String(program.headers['x-request-id']));
+    assert.ok(event && 'kind' in event);
+    assert.equal(new Map(explain(event, events)).get('Sent'), `one cookie of Janua for ${appOrigin}; no access token.`);
+  });
+
+  // Shows: V3.4.3
+  test('needs nothing of the host that shows it, and its policy allows its own style alone', async () => {
+    await using failing = await startServer({
+      isTrustedPeer: () => true,
+      parts: { requireSignedIn: () => Promise.reject(new Error('broken')) },
+    });
+    const { page } = await openBarred();
+    const broken = await failing.app.inject({ url: '/auth/verify', headers: { ...forwarded(barred), ...navigating } });
+    assert.equal(broken.statusCode, 500);
+    const ticket = await createForwardBrowser(ruled.app).ask(`${appOrigin}/x?janua-ticket=1`);
+    assert.equal(ticket.statusCode, 400);
+    for (const { body, headers } of [page, broken, ticket]) {
+      const style = /<style>([\s\S]*?)<\/style>/.exec(body)?.[1] ?? '';
+      assert.match(style, /--ground: #/, 'the colours of the theme');
+      assert.equal(
+        headers['content-security-policy'],
+        `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      );
+      assert.doesNotMatch(body, /<(?:script|link|form|img)/);
+      assert.deepEqual(
+        linksOf(body).filter((to) => !URL.canParse(to)),
+        [],
+      );
+    }
+    assert.ok(linksOf(page.body).includes(`${own}/auth/home`));
+  });
+
+  test('leads to a login with another account, even after a wrong password, and back as that user', async () => {
+    const { browser, page } = await openBarred();
+    const link = linkTo(page.body, 'Use another account');
+    const login = await browser.ask(link);
+    assert.equal(login.statusCode, 200);
+    assert.match(login.body, /to continue to app\.example\.com/);
+    // The menu of languages leads back here.
+    assert.ok(linksOf(login.body).length > 0 && unescaped(login.body).includes(`value="${link.slice(own.length)}"`));
+    assert.equal(
+      (await browser.ask(`${appOrigin}/x`)).headers['remote-user'],
+      ann.username,
+      'Ann is signed in until then',
+    );
+    const next = new URL(link).searchParams.get('next') ?? '';
+    const failed = await browser.logIn(next, 'wrong', bob.username);
+    const again = await browser.ask(own + failed.headers.location);
+    assert.match(again.body, /Incorrect username or password/);
+    const answer = await browser.logIn(next, password, bob.username);
+    const { address, answer: opened } = await browser.open(own + answer.headers.location);
+    assert.equal(address, barred);
+    assert.deepEqual([opened.statusCode, opened.headers['remote-user']], [200, bob.username]);
+  });
+
+  test('leads to the first page of the host if a link cannot repeat the request', async () => {
+    const { browser } = await openBarred();
+    const cookie = `__Host-janua=${browser.cookies.get(appOrigin)?.get('__Host-janua')}`;
+    for (const [uri, method] of [
+      ['/staff', 'POST'],
+      [`/staff/${'a'.repeat(3000)}`, 'GET'],
+    ] as const) {
+      const headers = { ...forwarded(`${appOrigin}${uri}`, method), ...navigating, cookie };
+      const { body } = await ruled.app.inject({ url: '/auth/verify', headers });
+      const next = new URL(linkTo(body, 'Use another account')).searchParams.get('next') ?? '';
+      assert.equal(new URL(next, own).searchParams.get('to'), `${appOrigin}/`);
+    }
+  });
+
+  test('leads back on our own host, too', async () => {
+    const browser = createForwardBrowser(ruled.app);
+    await browser.logIn('');
+    const cookie = `__Host-session=${browser.cookies.get(own)?.get('__Host-session')}`;
+    const headers = { ...forwarded(`${own}/staff?a=b`), ...navigating, cookie };
+    const { body } = await ruled.app.inject({ url: '/auth/verify', headers });
+    assert.equal(linkTo(body, 'Use another account'), `${own}/auth/login?account=other&next=%2Fstaff%3Fa%3Db`);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Services } from '../../src/compose.ts';
+import { provedBy } from '../../src/users/held.ts';
 import type { App } from '../../src/web/types.ts';
 import { json } from '../web/faces.ts';
 import type { Operation } from './document.ts';
@@ -40,7 +41,8 @@ export function createLinks(
   async function askForEnrolment(): Promise<string> {
     const { username: address } = await addPerson();
     const account = await services.users.findByUsername(address);
-    await services.outbox.add({ purpose: 'enrol-factor', address, userId: account?.user.id, language: 'en' });
+    assert.ok(account);
+    await services.outbox.add({ purpose: 'enrol-factor', address, ...provedBy(account), language: 'en' });
     return address;
   }
 

@@ -94,7 +94,10 @@ const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail:
   'sign-up': ['/auth/sign-up?state=1', 'If the address can be used, a mail is on its way'],
   finish: ['/auth/home', 'Account created'],
   email: ['/account?state=2', 'A link is on its way to the new address'],
-  'reset-password': ['/auth/login?state=6', 'Password changed. Log in with the new one'],
+  'reset-password': [
+    '/auth/login?state=6&next=%2Faccount%2Fsecurity%3Fstate%3D8',
+    'Password changed. Log in with the new one',
+  ],
   'confirm-email': ['/account?state=3', 'Address changed'],
   totp: ['/account/security?state=1', 'Authenticator app added'],
   'totp/remove': ['/account/security?state=2', 'Authenticator app removed'],

@@ -40,7 +40,8 @@ describe('a client keeps its production address', () => {
       postLogoutRedirectUris: ['https://localhost:3000/', 'com.example.app:/bye', 'http://[::1]/'],
       isPublic: true,
     },
-  }))
+  })) {
+    // Shows: V10.4.1
     test(`beside ${beside}, and each address works`, async () => {
       const app = await server.addApplication({ own: false, ...client });
       const browser = await server.browser();
@@ -57,6 +58,7 @@ describe('a client keeps its production address', () => {
         assert.equal(place.url.href, address);
       }
     });
+  }
 });
 
 test('an address that cannot work is refused with the reason', () => {
@@ -83,6 +85,7 @@ test('the reason names the address', async () => {
   });
 });
 
+// Shows: V10.4.1
 test('only the port of http on loopback may differ from what is registered', () => {
   const registered = [production, localTls, local, 'http://[::1]:80/cb?x=1'];
   for (const [address, isSame] of [

@@ -286,6 +286,7 @@ describe('a signed token', () => {
 });
 
 describe('what an application holds', () => {
+  // Shows: V10.3.1
   test("opens nothing of Janua's own API", async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const tokens = await app.signIn(browser);

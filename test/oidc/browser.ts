@@ -14,11 +14,13 @@ interface Cookie {
   readonly path: string;
 }
 
-/** A browser without a screen: keeps cookies with their paths, follows redirects and refreshes, and says where a request comes from. */
+/** A browser without a screen: keeps cookies with their paths, follows redirects, refreshes and forms that send themselves, and says where a request comes from. */
 export class Browser {
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies = new Map<string, Cookie>();
+  /** Whether it runs scripts, as far as it knows them. */
+  hasScript = true;
 
   constructor(origin: string, headers: Readonly<Record<string, string>> = {}) {
     this.origin = origin;
@@ -58,6 +60,11 @@ export class Browser {
       const answer = await this.#send(target, site, fields);
       status = answer.status;
       const text = await answer.text();
+      const form = selfSending(text);
+      if (form !== undefined && this.hasScript) {
+        [target, fields, site] = [new URL(form.action, target), form.fields, 'same-origin'];
+        continue;
+      }
       const next = answer.headers.get('location') ?? /url=(.*)$/.exec(answer.headers.get('refresh') ?? '')?.[1];
       if (next === undefined || next === null)
         return { url: target, status, text, headers: answer.headers, isElsewhere: false };
@@ -101,6 +108,19 @@ export class Browser {
     if (isOver) this.cookies.delete(key);
     else this.cookies.set(key, { value, path });
   }
+}
+
+/** The hidden fields of a form, as the page has them. */
+export function hiddenFields(page: string): Record<string, string> {
+  const decode = (text: string) =>
+    text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&amp;', '&');
+  const inputs = [...page.matchAll(/<input type="hidden" name="(\w+)" value="([^"]*)"/g)];
+  return Object.fromEntries(inputs.map(([, name = '', value = '']) => [name, decode(value)]));
+}
+
+function selfSending(page: string) {
+  const [, action, content = ''] = /<form method="post" action="([^"]*)" data-submit>(.*?)<\/form>/s.exec(page) ?? [];
+  return action === undefined ? undefined : { action, fields: hiddenFields(content) };
 }
 
 const isUnder = (path: string, cookiePath: string): boolean =>

@@ -73,17 +73,13 @@ describe('what an application gets to know', () => {
     assert.notEqual(subjects[0], (await requireAccount(ann.username)).user.id);
   });
 
-  test('is whether a mailed link has proved the address', async () => {
+  test('is whether the address is verified', async () => {
     const app = await server.addApplication();
     const claims = (await app.signIn(await server.browser())).claims();
     assert.equal(claims?.email_verified, false);
-    const { registry } = server.janua.services;
-    const { passwordHash } = await requireAccount(ann.username);
-    assert.ok(passwordHash);
-    const mailed = { username: 'mailed@example.com', firstName: 'Mae', lastName: 'Led', demo: false, passwordHash };
-    await registry?.add({ ...mailed, addressProof: 'mail' });
-    const proved = (await app.signIn(await logInWithPassword(mailed.username))).claims();
-    assert.equal(proved?.email_verified, true);
+    const { username } = await addUser();
+    await server.janua.services.administration.verify(username);
+    assert.equal((await app.signIn(await logInWithPassword(username))).claims()?.email_verified, true);
   });
 
   test('is the user name as an address only where it is one', () => {
@@ -99,7 +95,7 @@ describe('what an application gets to know', () => {
     ] as const) {
       const account = {
         user: { ...user, username },
-        isAddressProved: true,
+        isAddressVerified: true,
         passwordHash: '',
         disabled: false,
         scopes: [],

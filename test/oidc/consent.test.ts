@@ -181,7 +181,8 @@ describe('an application for members of groups', () => {
     'finds the application open to another group alone': ({ id, isIn }) =>
       server.janua.services.clientAdministration.changeClient(id, { groups: [isIn ? 'wikis' : 'others'] }),
   };
-  for (const [leaves, change] of Object.entries(leavings))
+  for (const [leaves, change] of Object.entries(leavings)) {
+    // Shows: VM-39
     test(`gets nothing more of a user who ${leaves}, at the very next request`, async () => {
       const { administration, clientAdministration } = server.janua.services;
       await administration.changeGroups(ann.username, { add: ['wikis'] });
@@ -211,4 +212,5 @@ describe('an application for members of groups', () => {
         for (const [use, works] of Object.entries(uses)) assert.equal(await works(), isIn, use);
       }
     });
+  }
 });

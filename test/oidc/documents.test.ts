@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
 import * as openid from 'openid-client';
 import type { Settings } from '../../src/config/settings.ts';
+import { ann, password } from '../janua.ts';
 import { createApplication, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
 import type { Place } from './browser.ts';
 import { type DocumentServer, startDocumentServer } from './document-server.ts';
@@ -229,7 +230,8 @@ describe('applications that introduce themselves by a document', () => {
     ['words of the page', 'Claude Who asks An application that the operator of this site added', false],
     ['a name with a Cyrillic letter', 'Сlaude Code', true],
     ['no name', undefined, false],
-  ] as const)
+  ] as const) {
+    // Shows: V10.7.2
     test(`are shown first with the host of the document, whatever they call themselves: ${about}`, async () => {
       await using server = await open();
       const redirectUri = 'https://app.example.com/callback';
@@ -242,6 +244,7 @@ describe('applications that introduce themselves by a document', () => {
       assert.ok(article.startsWith(`Let ${host} in? Who asks ${host} It calls itself ${name} `), textOf(page));
       assert.equal(textOf(page).includes('letters of several alphabets'), isMixed);
     });
+  }
 
   test('get nothing by the device flow, even if their document asks for it', async () => {
     await using server = await open();
@@ -404,4 +407,34 @@ describe('applications that introduce themselves by a document', () => {
     const metadata = await readJson(`${none.origin}/.well-known/oauth-authorization-server`);
     assert.notEqual(metadata.client_id_metadata_document_supported, true);
   });
+});
+
+// Shows: V10.7.3
+test('what outlives the session ends with a new password, also where the user was not asked again', async () => {
+  await using server = await open();
+  const redirectUri = 'https://app.example.com/callback';
+  const metadata = { client_name: 'Notes', redirect_uris: [redirectUri], ...usual, token_endpoint_auth_method: 'none' };
+  const notes = await createDocumentApplication(server, documents.publish('/notes.json', metadata), redirectUri);
+  const redirectUris = [redirectUri, 'com.example.app:/callback'];
+  const program = await server.addApplication({ own: false, isPublic: true, redirectUris });
+  const { sessions, users } = server.janua.services;
+  for (const application of [notes, program]) {
+    const browser = await server.browser();
+    const asked = await application.begin({ scope: 'openid' });
+    const page = await browser.open(asked.address);
+    await application.finish(asked, requireAnswer(await browser.submit(page.url, { decision: 'allow' })));
+    const again = await application.begin({ scope: 'openid' });
+    const tokens = await application.finish(again, requireAnswer(await browser.open(again.address)));
+    await sessions.endAllOf((await users.findByUsername(ann.username))?.user.id ?? '');
+    const refreshed = await openid.refreshTokenGrant(application.config, tokens.refresh_token ?? '');
+    assert.ok(refreshed.refresh_token, 'it outlives the session');
+    await server.janua.people.setPassword(ann.username, password);
+    await assert.rejects(openid.refreshTokenGrant(application.config, refreshed.refresh_token), {
+      error: 'invalid_grant',
+    });
+    // The user is asked again: a thief may have given the consent.
+    await browser.logIn(ann.username, password);
+    const later = await application.begin({ scope: 'openid' });
+    assert.match((await browser.open(later.address)).url.pathname, /^\/oidc\/interaction\//);
+  }
 });

@@ -125,6 +125,17 @@ describe('the addresses of the protocol', () => {
     }
   });
 
+  test('answer a revocation in JSON, which libraries in browsers need', async () => {
+    const app = await server.addApplication();
+    const tokens = await app.signIn(await server.browser());
+    for (const token of [tokens.refresh_token ?? '', tokens.access_token, 'wrong']) {
+      const answer = await post(server, '/oidc/revocation', { token }, { ...basic(app), origin: ownOrigin });
+      assert.deepEqual([answer.status, allowed(answer)], [200, ownOrigin]);
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/);
+      assert.deepEqual(await answer.json(), {});
+    }
+  });
+
   test('refuse bodies that are no form, are too long, or repeat a field', async () => {
     const app = await server.addApplication();
     const send = async (body: string, type: string) => {
@@ -151,34 +162,5 @@ describe('the addresses of the protocol', () => {
     for (const path of documents) assert.equal((await fetch(own.origin + path)).status, 404);
     await own.addApplication();
     for (const path of documents) assert.equal((await fetch(own.origin + path)).status, 200);
-  });
-});
-
-describe('an empty secret by Basic', () => {
-  const send = async (id: string, secret: string, fields: Readonly<Record<string, string>> = {}) => {
-    const headers = { authorization: `Basic ${btoa(`${encodeURIComponent(id)}:${secret}`)}` };
-    const sent = { grant_type: 'refresh_token', refresh_token: 'wrong', ...fields };
-    const answer = await post(server, '/oidc/token', sent, headers);
-    return ((await answer.json()) as { error: string }).error;
-  };
-
-  test('is none: a public client that sends it is known by its name in the header', async () => {
-    const { clientId } = await server.addApplication({ isPublic: true });
-    // The client is let in. The refresh token is not.
-    assert.equal(await send(clientId, ''), 'invalid_grant');
-    assert.equal(await send(clientId, '', { client_id: clientId }), 'invalid_grant');
-    assert.equal(await send(clientId, 'x'), 'invalid_client');
-  });
-
-  test('lets in neither a client with a secret, nor one that the form names beside another', async () => {
-    const [secret, open, other] = [
-      await server.addApplication(),
-      await server.addApplication({ isPublic: true }),
-      await server.addApplication({ isPublic: true }),
-    ];
-    assert.equal(await send(secret.clientId, ''), 'invalid_request');
-    assert.equal(await send(open.clientId, '', { client_id: other.clientId }), 'invalid_request');
-    assert.equal(await send(open.clientId, '', { client_id: secret.clientId }), 'invalid_request');
-    assert.equal(await send('A'.repeat(22), ''), 'invalid_client');
   });
 });

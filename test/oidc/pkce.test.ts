@@ -104,7 +104,7 @@ describe('programs that send no challenge by their defaults', () => {
         assert.equal(answer.searchParams.get('error'), 'invalid_request');
         assert.match(answer.searchParams.get('error_description') ?? '', /code_challenge.*or a nonce/);
         const text = await explainLast();
-        const [, id = '', setting = ''] = /npx janua clients set (\S+) --pkce (\w+)/.exec(text) ?? assert.fail(text);
+        const [, id = '', setting = ''] = /janua clients set (\S+) --pkce (\w+)/.exec(text) ?? assert.fail(text);
         assert.equal(id, app.clientId);
         await server.janua.services.clientAdministration.changeClient(id, { pkce: setting as PkceSetting });
       }
@@ -115,7 +115,7 @@ describe('programs that send no challenge by their defaults', () => {
   test('a client that demands a challenge refuses a nonce, until the command of explain was run', async () => {
     const app = await server.addApplication({ pkce: 'required' });
     assert.equal((await ask(app, 'nonce')).answer.searchParams.get('error'), 'invalid_request');
-    assert.match(await explainLast(), new RegExp(`npx janua clients set ${app.clientId} --pkce nonce`));
+    assert.match(await explainLast(), new RegExp(`janua clients set ${app.clientId} --pkce nonce`));
     await server.janua.services.clientAdministration.changeClient(app.clientId, { pkce: 'nonce' });
     const { begun, answer } = await ask(app, 'nonce');
     assert.ok((await redeem(app, begun, answer, withoutVerifier)).id_token);

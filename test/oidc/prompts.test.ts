@@ -121,8 +121,7 @@ describe('prompt=select_account', () => {
   test('takes an answer once, and of its own question alone', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const consent = await browser.open((await app.begin()).address);
-    for (const decision of ['continue', 'another'])
-      assert.equal((await browser.submit(consent.url, { decision })).status, 400, decision);
+    assert.equal((await browser.submit(consent.url, { decision: 'continue' })).status, 400);
     const { page } = await choose(server, app, browser, 'select_account');
     assert.equal((await browser.submit(page.url, { decision: 'allow' })).status, 400);
     await browser.submit(page.url, { decision: 'continue' });

@@ -63,6 +63,25 @@ const stores: StoreChoice[] = [
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
+    // Shows: VM-15
+    test('a passkey that is removed while it logs in starts no session', async () => {
+      await using opened = await open({ stores: store });
+      const { services, prove, post, owner } = opened;
+      const { credential, cookie } = await prove();
+      const { findById } = services.users;
+      Object.assign(services.users, {
+        // Between the proof of the passkey and the look at its account.
+        async findById(id: string) {
+          Object.assign(services.users, { findById });
+          await services.administration.removeFactors({ userId: owner.userId });
+          return findById(id);
+        },
+      });
+      const answer = await post('/api/passkey', json({ credential }), cookie);
+      assert.equal(answer.statusCode, 400, answer.body);
+      assert.deepEqual(await services.sessions.listOf(owner.userId, undefined), []);
+    });
+
     test('a passkey logs its user in, once for each challenge, in every face', async () => {
       await using opened = await open({ stores: store });
       const { app, services, prove, events, owner } = opened;

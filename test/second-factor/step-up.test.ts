@@ -121,6 +121,7 @@ for (const mounted of [false, true]) {
       }
     });
 
+    // Shows: V10.3.4
     test('passes after a confirmation with both factors, and not with the password alone', async () => {
       await using opened = await open({ mounted });
       const secret = await opened.addApp();

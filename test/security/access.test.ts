@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { ann, password, type TestJanua } from '../janua.ts';
 import { wiki } from '../oidc/application.ts';
 import { logIn } from '../web/faces.ts';
+import { type Route, startWithRoutes } from './routes.ts';
 
 let janua: TestJanua;
+let added: Route[];
 before(async () => {
-  janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
+  const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } as const;
+  ({ janua, routes: added } = await startWithRoutes({ settings }));
   await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
@@ -238,6 +241,34 @@ test('the access to every route is defined, and the threat model lists every rou
   const model = await readFile(new URL('../../docs/security/threat-model.md', import.meta.url), 'utf8');
   for (const [route, who] of Object.entries(routes))
     if (!who.startsWith('a')) assert.ok(model.includes(`\`${route}\``), route);
+});
+
+// Shows: V8.1.1
+test('the guide of administrators lists each of their routes with its scope, and no others', async () => {
+  const guide = await readFile(new URL('../../docs/administration.md', import.meta.url), 'utf8');
+  const table = /^## Pages and API\n(.*?)^## /ms.exec(guide)?.[1] ?? '';
+  const listed = [...table.matchAll(/^\| (`.*?`) \| `([\w:]+)` \|/gm)].flatMap(([, cell = '', scope = '']) =>
+    cell.split(', ').map((route) => [route.replaceAll('`', '').replace('{id}', ':id'), scope]),
+  );
+  const scopeOf = new Map(added.map(({ name, config }) => [name, config?.scope]));
+  const served = listRoutes().filter((route) => administration.test(route));
+  const pages = served.filter((route) => !route.includes(' /api/'));
+  assert.deepEqual(listed.sort(), pages.map((route) => [route, scopeOf.get(route)]).sort());
+  // Each page has a twin for programs, with the same scope. A file needs none.
+  const twins = served.filter((route) => route.includes(' /api/'));
+  assert.deepEqual(
+    twins.map((route) => [route.replace('/api', ''), scopeOf.get(route)]).sort(),
+    listed.filter(([route]) => route !== 'GET /admin/audit/export'),
+  );
+});
+
+test('SECURITY.md names every grant that there is', async () => {
+  const page = await readFile(new URL('../../SECURITY.md', import.meta.url), 'utf8');
+  const { grant_types_supported: ofClients } = (await janua.app.inject('/.well-known/openid-configuration')).json();
+  const { securitySchemes } = (await janua.app.inject('/openapi.json')).json().components;
+  const flows = Object.values<{ flows?: object }>(securitySchemes).flatMap(({ flows = {} }) => Object.keys(flows));
+  const named = [...page.matchAll(/`(password|[a-z]+_[a-z]+|urn:[\w:-]+)`/g)].map(([, name]) => name);
+  assert.deepEqual(named.sort(), [...ofClients, ...flows].sort());
 });
 
 interface Input {

@@ -167,17 +167,25 @@ test('a field that a form does not have changes nothing, in any form and as JSON
     };
     const before = await rowOf(victim.username);
 
-    /** The columns that an action may change. */
+    /** The columns that an action may change. A lock of the account counts in `changes`. */
     const actions: [url: string, changed: string[], fields: (person: string) => Promise<object>][] = [
       ['/forgot-password', [], async (email) => ({ email })],
       ['/sign-up', [], async (email) => ({ email })],
-      ['/account/profile', ['first_name', 'last_name'], async () => ({ first_name: 'Eve', last_name: 'Evans' })],
+      [
+        '/account/profile',
+        ['first_name', 'last_name', 'changes'],
+        async () => ({ first_name: 'Eve', last_name: 'Evans' }),
+      ],
       ['/confirm', [], async () => ({ password })],
-      ['/account/email', [], async (person) => ({ email: `new-${person}` })],
+      ['/account/email', ['changes'], async (person) => ({ email: `new-${person}` })],
       ['/language', ['language'], async () => ({})],
       [
         '/reset-password',
-        ['password_hash', 'stamp', 'password_changed_at'],
+        // The link in the mail proves the address.
+        [
+          ...['password_hash', 'stamp', 'password_changed_at', 'changes'],
+          ...['verified_address', 'verified_how', 'verified_at'],
+        ],
         async (email) => {
           await post('/api/forgot-password', { email });
           return { token: await tokenTo(email), password: newPassword };
@@ -185,7 +193,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ],
       [
         '/account/password',
-        ['password_hash', 'stamp', 'password_changed_at'],
+        ['password_hash', 'stamp', 'password_changed_at', 'changes'],
         async () => ({ new_password: newPassword }),
       ],
     ];

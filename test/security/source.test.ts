@@ -38,7 +38,7 @@ const rules: Rule[] = [
     name: 'SQL has only bound or escaped values',
     // Finds raw templates, concatenated texts, and texts without parameters. One statement is only printed for operators.
     never:
-      /sql\.raw\(|sql\.lit\((?!(?:\w+(?:Page|Size)|limit|kind|length)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\.sql\b[^;\n]*(?:\+|\.replace)|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
+      /sql\.raw\(|sql\.lit\((?!(?:\w+(?:Page|Size)|limit|kind|length|turn\w*)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\.sql\b[^;\n]*(?:\+|\.replace)|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
   },
   {
     // Shows: V3.2.2 V3.2.3 V14.3.3
@@ -96,8 +96,8 @@ const rules: Rule[] = [
     never: /create(?:C|Dec)ipheriv|publicEncrypt|privateDecrypt|subtle\./,
     except: ['src/encryption/cipher.ts'],
   },
-  // Shows: V11.3.1 V11.3.2 V11.3.3
   {
+    // Shows: V11.3.1 V11.3.2 V11.3.3
     name: 'the only cipher is AES-256-GCM',
     never: /'(?:aes|camellia|chacha20|des|rc\d|sm4)-(?!256-gcm')/,
   },
@@ -119,7 +119,7 @@ const rules: Rule[] = [
     name: 'no secret is in the source',
     // Finds a PEM key, a cloud key, a long text in base64 or hex that is no UUID, and a constant whose name says secret. The demo's password is public.
     never:
-      /-----BEGIN (?!CERTIFICATE)|AKIA[0-9A-Z]{16}|(['"`])(?![\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\1)(?:(?=[^'"`]*\d)(?=[^'"`]*[A-Z])(?=[^'"`]*[a-z])[\w+/-]{32,}={0,2}|[\da-f]{32,})\1|(?:secret|password|passphrase|token|(?:api|private|secret|signing)_?key)['"]?(?:\s*:\s*string)?\s*(?:[:=]|={2,3}|\?\?|\|\|)\s*(['"`])(?!(?:password|string|reset-password|not-granted)\2)[^\s'"`$/…][^\s'"`$…]{5,}\2/i,
+      /-----BEGIN (?!CERTIFICATE)|AKIA[0-9A-Z]{16}|(['"`])(?![\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\1)(?:(?=[^'"`]*\d)(?=[^'"`]*[A-Z])(?=[^'"`]*[a-z])[\w+/-]{32,}={0,2}|[\da-f]{32,})\1|(?:secret|password|passphrase|token|(?:api|private|secret|signing)_?key)['"]?(?:\s*:\s*string)?\s*(?:[:=]|={2,3}|\?\?|\|\|)\s*(['"`])(?!(?:password|string|reset-password|not-granted|access-token)\2)[^\s'"`$/…][^\s'"`$…]{5,}\2/i,
   },
 ];
 

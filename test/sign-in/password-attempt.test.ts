@@ -40,3 +40,22 @@ test('a login passes if another login has replaced the weak hash, or if the hash
 test('a login is refused if the password changes before the weak hash is replaced', async () => {
   assert.equal(await logInWhile('strong hash of another'), undefined);
 });
+
+// Shows: VM-25
+test('an account without a password costs the same hash as an unknown name', async () => {
+  const compared: unknown[] = [];
+  const provePassword = createProvePassword({
+    users: { findById: () => assert.fail(), replacePasswordHash: () => assert.fail() } as never,
+    passwords: {
+      async check(hash) {
+        compared.push(hash);
+        return { matches: false, replacement: undefined };
+      },
+    },
+    log: { warn() {} },
+    needsSecondFactor: () => assert.fail(),
+  });
+  for (const account of [undefined, { ...weak, passwordHash: undefined }])
+    assert.equal((await provePassword(account, 'secret')).succeeded, false);
+  assert.deepEqual(compared, [undefined, undefined]);
+});

@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { sql } from '../../src/database/kysely.ts';
 import { provedBy } from '../../src/users/held.ts';
+import { ann } from '../janua.ts';
 import { openProvider, readToken, requireAnswer } from '../oidc/application.ts';
 import { codeOf as codeAt } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from './fakes.ts';
-import { google, leadOf, open, writeUpstreams } from './opened.ts';
+import { gitHub, google, leadOf, open, writeUpstreams } from './opened.ts';
 
 const page = '/account/sign-in-methods';
 const refused = `/auth/confirm?${new URLSearchParams({ state: 'refused', next: page })}`;
 const minute = 60 * 1000;
 
 /** A user whose account was created with Google. The clock can be moved on, and what Google says of the time moves with it. */
-async function openSignedIn(entry = google) {
+async function openSignedIn(entry = google, entries = [entry]) {
   const fake = createGoogle();
   const clock = { time: 0 };
   const opened = await open({
-    ...{ entries: [entry], fetch: fake.fetch },
+    ...{ entries, fetch: fake.fetch },
     overrides: { now: () => Date.now() + clock.time },
   });
   const browser = opened.createBrowser();
@@ -30,6 +32,13 @@ async function openSignedIn(entry = google) {
     return browser.back(fake.authorize(url, googleUser(claims)));
   }
   return { opened, browser, fake, clock, sessionOf, confirm, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+}
+
+type User = Awaited<ReturnType<typeof openSignedIn>>;
+
+async function sqlIn({ opened }: User, text: string): Promise<void> {
+  const account = (await opened.services.users.findByUsername('gail@gmail.com')) ?? assert.fail();
+  await opened.services.hold(provedBy(account), ({ db }) => sql.raw(text).execute(db));
 }
 
 /** Seconds since 1970. */
@@ -50,6 +59,34 @@ test('a user without a password gives a fresh proof with the provider, in the sa
   assert.equal(events.filter((event) => 'kind' in event && event.kind === 'confirmed').length, 1);
 });
 
+/** The fields and buttons of the page that asks for a fresh proof. */
+const shownOn = (body: string) =>
+  Array.from(
+    body.matchAll(/(?:<input[^>]*name="(password|code)"|action="([^"]*)"|(Log out and log in again))/g),
+    (found) => found.slice(1).find(Boolean),
+  ).filter((one) => !['/auth/logout', '/auth/language'].includes(one ?? ''));
+
+test('a user without a password is asked for nothing that they do not have', async () => {
+  await using user = await openSignedIn(google, [google, { ...google, id: 'second' }, gitHub]);
+  const { browser, opened } = user;
+  const account = (await opened.services.users.findByUsername('gail@gmail.com')) ?? assert.fail();
+  const { body } = await browser.send('GET', '/account');
+  assert.match(body, /No second factor/);
+  assert.doesNotMatch(body, /Password only/);
+  const confirm = async () => shownOn((await browser.send('GET', `/auth/confirm?next=${page}`)).body);
+  assert.deepEqual(await confirm(), ['/auth/confirm/upstream/google']);
+  assert.deepEqual((await browser.send('GET', '/api/confirm')).json().fields, ['method', 'code', 'credential', 'next']);
+  await sqlIn(user, `update janua_identities set upstream = 'github'`);
+  assert.deepEqual(await confirm(), ['Log out and log in again']);
+  const passwordHash = await opened.services.users.findByUsername(ann.username);
+  await opened.services.hold(provedBy(account), async (held) =>
+    opened.services.registry?.setPassword(held, passwordHash?.passwordHash ?? assert.fail()),
+  );
+  assert.deepEqual(await confirm(), ['/auth/confirm', 'password']);
+  assert.match((await browser.send('GET', '/account')).body, /Password only/);
+});
+
+// Shows: V6.8.4
 describe('no fresh proof is', () => {
   for (const [name, claims, reason] of [
     ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response'],
@@ -112,7 +149,7 @@ describe('an account with a second factor', () => {
     assert.equal((await send(user.codeOf())).headers.location, page);
     assert.deepEqual((await user.sessionOf())?.methods, ['fed', 'otp', 'mfa']);
     user.clock.time += minute;
-    assert.match((await send(user.codeOf())).body, /name="password"/);
+    assert.deepEqual(shownOn((await send(user.codeOf())).body), ['/auth/confirm/upstream/google']);
   });
 
   test('is not, if that of the provider counts', async () => {

@@ -10,6 +10,8 @@ export interface Tricks {
   readonly claims?: Claims;
   readonly header?: Claims;
   readonly signature?: 'none' | 'foreign';
+  /** The id of its key. Default: `k1` */
+  readonly kid?: string;
   /** Changes what it says about itself. */
   readonly discovery?: Claims;
   /** What userinfo says in place of the claims. */
@@ -115,13 +117,19 @@ function createFake(speak: (fake: { tricks: Tricks }) => Speech): FakeProvider {
   });
 }
 
-const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'sig' }] };
+const keysOf = ({ kid = 'k1' }: Tricks = {}) => ({
+  keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' }],
+});
 
 function idToken({ tricks }: { tricks: Tricks }, { query, claims }: Grant, issuer: string): string {
   const time = Math.floor(Date.now() / 1000);
   const usual = { iss: issuer, aud: 'janua', iat: time, exp: time + 3600, nonce: query.get('nonce') };
   const key = { none: undefined, foreign: foreignKey, usual: privateKey }[tricks.signature ?? 'usual'];
-  return signToken(tricks.header ?? {}, { ...usual, ...claims, ...tricks.claims }, key);
+  return signToken(
+    { ...(tricks.kid && { kid: tricks.kid }), ...tricks.header },
+    { ...usual, ...claims, ...tricks.claims },
+    key,
+  );
 }
 
 /** What an OpenID provider says about itself. */
@@ -173,7 +181,7 @@ export const createGoogle = () =>
             },
             ...fake.tricks.discovery,
           }),
-        [keys]: () => jwks,
+        [keys]: () => keysOf(fake.tricks),
         [userinfo]: (grant) => grant && { ...grant.claims, ...fake.tricks.userinfo },
       },
       answer: (grant, accessToken) => tokenAnswer(fake, grant, accessToken, issuer),
@@ -210,7 +218,7 @@ export const createMicrosoft = (tenant: string) =>
             token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt', 'client_secret_basic'],
             userinfo_endpoint: 'https://graph.microsoft.com/oidc/userinfo',
           }),
-        [keys]: () => jwks,
+        [keys]: () => keysOf(fake.tricks),
         'https://graph.microsoft.com/oidc/userinfo': (grant) =>
           grant && { sub: grant.claims.sub, name: grant.claims.name },
       },

@@ -25,6 +25,7 @@ const tampered: Record<string, Tricks> = {
   'that is missing': { omitsIdToken: true },
 };
 
+// Shows: V6.8.2 V9.1.1 V9.1.2 V9.1.3 V9.2.3 V10.5.1 V10.5.4
 describe('a sign-in is refused with an ID token', () => {
   for (const [name, tricks] of Object.entries(tampered))
     test(name, async () => {
@@ -56,6 +57,7 @@ describe('a sign-in is refused with an ID token', () => {
 
 const over = [400, 'This sign-in has expired, was used already, or began in another browser. Please begin again'];
 
+// Shows: V6.8.1 V10.1.2 V10.2.1
 describe('a browser is not taken back', () => {
   type Opened = Awaited<ReturnType<typeof open>>;
   type Attempt = (address: URL, opened: Opened) => Promise<Awaited<ReturnType<Opened['app']['inject']>>>;
@@ -121,6 +123,7 @@ describe('a browser is not taken back', () => {
   });
 });
 
+// Shows: V10.2.2
 describe('a sign-in is refused', () => {
   for (const [name, change, reason] of [
     [
@@ -229,4 +232,19 @@ test('a login leads to no other site', async () => {
     const answer = await browser.back(fake.authorize(await browser.begin('google', { next }), googleUser()));
     assert.equal(answer.headers.location, '/auth/home');
   }
+});
+
+// Shows: V10.5.3
+test('a provider whose document names another issuer is not used', async () => {
+  const fake = createGoogle();
+  await using opened = await open({
+    async fetch(address, init) {
+      const answer = await fake.fetch(address, init);
+      const isDiscovery = address.includes('/.well-known/');
+      return isDiscovery
+        ? Response.json({ ...((await answer.json()) as object), issuer: 'https://evil.example' })
+        : answer;
+    },
+  });
+  assert.equal((await opened.createBrowser().send('POST', '/auth/upstream/google')).statusCode, 503);
 });

@@ -34,6 +34,44 @@ async function idOf(browser: Browser): Promise<string> {
   return /name="id" value="([\w-]+)"/.exec(body)?.[1] ?? assert.fail(body);
 }
 
+describe('a sign-in with a linked account', () => {
+  for (const [name, changes, expected] of [
+    ['verifies the address that a trusted provider names', { email: ann.username, hd: 'example.com' }, true],
+    ['verifies no address that the provider is not trusted for', { email: ann.username }, false],
+    ['verifies no other address', {}, false],
+  ] as const)
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch });
+      const { services, createBrowser } = opened;
+      const browser = createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      for (let count = 0; count < 2; count += 1) {
+        const other = createBrowser();
+        await other.back(fake.authorize(await other.begin(), googleUser(changes)));
+        assert.equal(await other.whoAmI(), ann.username);
+      }
+      const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+      assert.equal(account.isAddressVerified, expected);
+      const { verification } = (await services.registry?.findDetails(account.user.id)) ?? {};
+      assert.deepEqual(
+        verification && [verification.how, verification.by],
+        expected ? ['upstream', 'google'] : undefined,
+      );
+      const events = services.auditTrail.find({ order: 'oldest-first', kind: 'address-verified-upstream' });
+      assert.equal((await Array.fromAsync(events)).length, Number(expected));
+    });
+
+  test('verifies the address of the account that it creates', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.back(fake.authorize(await browser.begin(), googleUser()));
+    assert.equal((await opened.services.users.findByUsername('gail@gmail.com'))?.isAddressVerified, true);
+  });
+});
+
 const stores: StoreChoice[] = [
   { users: 'SQLite', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'Redis' },
@@ -45,6 +83,30 @@ const stores: StoreChoice[] = [
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
+    // Shows: S120
+    test('an account is not linked after the password has changed since the proof', async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const { services, janua } = opened;
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      const sent = await offer(browser, fake);
+      const { findById } = services.users;
+      Object.assign(services.users, {
+        async findById(id: string) {
+          const proven = await findById(id);
+          Object.assign(services.users, { findById });
+          await janua.people.setPassword(ann.username, 'a password that the owner has chosen');
+          return proven;
+        },
+      });
+      const answer = await browser.send('POST', `${page}/link`, { link: sent });
+      assert.match(String(answer.headers.location), /^\/auth\/login/, answer.body);
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      assert.deepEqual(await services.linking.list(account.user), []);
+    });
+
     test('a user links an account, logs in with it, and unlinks it', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
@@ -296,6 +358,7 @@ describe('the second factor of the account', () => {
       assert.deepEqual(signedIn?.session.methods, ['fed', 'mfa']);
     });
 
+  // Shows: V6.8.4
   test('is asked for whatever the provider says, if nothing counts', async () => {
     const { fake, opened } = await openWithFactor([]);
     await using _ = opened;

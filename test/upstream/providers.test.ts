@@ -6,6 +6,7 @@ import { gitHub, google, open, refusalOf } from './opened.ts';
 const tenant = String(microsoftUser().tid);
 const microsoft = { ...google, id: 'microsoft', kind: 'microsoft' };
 
+// Shows: V10.2.3
 test('a new user of Google gets an account without a password, and the same one later', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
@@ -68,6 +69,7 @@ describe('Microsoft', () => {
       assert.equal(await browser.whoAmI(), expected === 303 ? 'mia@contoso.example' : undefined);
     });
 
+  // Shows: V10.5.2
   test('tells users apart by tenant and object, and not by the subject or the address', async () => {
     const fake = createMicrosoft('common');
     await using opened = await open({
@@ -167,6 +169,28 @@ describe('a new account needs an address that a trusted provider has verified', 
     await browser.back(fake.authorize(await browser.begin(), user));
     assert.equal(await browser.whoAmI(), 'gail@example.com');
   });
+});
+
+test('a provider may change its keys at any time: they are asked for once more', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const fetches = () => fake.calls.filter((url) => url.endsWith('/certs')).length;
+  async function signIn(): Promise<number> {
+    const browser = opened.createBrowser();
+    return (await browser.back(fake.authorize(await browser.begin(), googleUser()))).statusCode;
+  }
+  for (const [kid, count] of [
+    ['k1', 1],
+    ['k1', 1],
+    ['k2', 2],
+    ['k2', 2],
+    ['k3', 3],
+  ] as const) {
+    fake.tricks = { kid };
+    assert.deepEqual([await signIn(), fetches()], [303, count], kid);
+  }
+  fake.tricks = { kid: 'k3', header: { kid: 'another' } };
+  assert.deepEqual([await signIn(), fetches()], [403, 4]);
 });
 
 describe('a provider that is away', () => {

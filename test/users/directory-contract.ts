@@ -55,8 +55,8 @@ export function testUserDirectory(
       await using opened = await openWithAnn();
       const { users, account: found } = opened;
       // A table of one's own may not say it.
-      const { isAddressProved = false, isNewcomer: _, ...account } = found;
-      assert.equal(isAddressProved, false);
+      const { isAddressVerified = false, isNewcomer: _, ...account } = found;
+      assert.equal(isAddressVerified, false);
       assert.deepEqual(account, {
         user: {
           id: account.user.id,

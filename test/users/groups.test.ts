@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from '../../src/database/kysely.ts';
 import { ChangeRefused } from '../../src/users/change-refused.ts';
-import { createGroups, requireOtherMember } from '../../src/users/groups.ts';
+import { createGroups } from '../../src/users/groups.ts';
 import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
@@ -210,7 +210,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ownUsers: false,
         applicationScopes: ['reports:read'],
         inColumn: mapping.groups !== undefined,
-        requireOther: requireOtherMember,
+        requireOther: directory.requireOtherAdministrator,
       });
       await groups.add(staff);
       const rightsOf = async (id: string) => {
@@ -234,10 +234,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await rightsOf('1'), { groups: [], scopes: [] });
       await setGroupsOf('1', (present) => [...present, admins]);
       assert.deepEqual(await rightsOf('1'), { groups: [admins], scopes: all });
+      const refused = { code: 'last-administrator' };
       await assert.rejects(
         setGroupsOf('1', () => []),
-        { code: 'last-administrator' },
+        refused,
       );
+      await execute("insert into people (no, email, secret) values (9, 'zoe@example.com', 'x')");
+      await setGroupsOf('9', () => [admins]);
+      // The membership of another name under the id is void.
+      await execute("update people set email = 'yan@example.com' where no = 9");
+      await assert.rejects(
+        setGroupsOf('1', () => []),
+        refused,
+      );
+      await execute("update people set email = 'zoe@example.com' where no = 9");
+      assert.deepEqual(await setGroupsOf('1', () => []), []);
     });
 
     test('may come from a column, but never make an administrator', async () => {

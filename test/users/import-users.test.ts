@@ -51,7 +51,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await opened.add([user]);
       const listed = createSqlDirectory(opened, { demoUsers: false, administrators: new Set([user.username]) });
       const account = await listed.findByUsername(user.username);
-      assert.deepEqual([account?.user.groups, account?.isAddressProved], [[], false]);
+      assert.deepEqual([account?.user.groups, account?.isAddressVerified], [[], false]);
       assert.equal(account?.isAddressVouched, true);
     });
 

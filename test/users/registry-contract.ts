@@ -48,7 +48,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       const setPassword = () => hold(id, (held) => users.setPassword(held, 'set'));
       assert.equal(await setPassword(), true);
       assert.equal((await users.findById(id))?.passwordHash, 'set');
-      const { passwordChangedAt } = await users.findDates(id);
+      const { passwordChangedAt } = await users.findDetails(id);
       assert.ok(Math.abs(Number(passwordChangedAt) - Date.now()) < 60_000);
       await hold(id, (held) => users.setName(held, { firstName: 'Anna', lastName: 'Baker' }));
       assert.equal((await users.findById(id))?.user.lastName, 'Baker');
@@ -80,6 +80,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       await using opened = await openWithAnn();
       const [listed] = await Array.fromAsync(opened.users.list());
       assert.deepEqual(Object.keys(listed ?? {}).sort(), [
+        'addressVerified',
         'createdAt',
         'demo',
         'disabled',

@@ -6,6 +6,7 @@ import { listPages } from '../../database/list-pages.ts';
 import type { Log } from '../../faults/log.ts';
 import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
 import { type Account, joinedStamp } from '../account.ts';
+import { lastAdministrator } from '../change-refused.ts';
 import { admins, readNames, rightsOf } from '../scopes.ts';
 import { createSearch, inOrder } from '../search.ts';
 import { createStamp, usersPerPage } from '../sql-directory.ts';
@@ -144,7 +145,7 @@ function createMappedDirectory(
 
   function toListed(row: Row): ListedUser {
     const { user, disabled } = toAccount(row, mapping);
-    return { ...user, disabled, demo: false, createdAt: undefined };
+    return { ...user, disabled, demo: false, addressVerified: false, createdAt: undefined };
   }
 
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
@@ -161,9 +162,9 @@ function createMappedDirectory(
     }
   };
 
-  async function findRows(ids: readonly string[]): Promise<Row[]> {
+  async function findRows(ids: readonly string[], db: Database = database): Promise<Row[]> {
     const values = ids.filter(mayBeId).map(idValue);
-    return values.length === 0 ? [] : (await select(sql`${id} in (${sql.join(values)})`).execute(database)).rows;
+    return values.length === 0 ? [] : (await select(sql`${id} in (${sql.join(values)})`).execute(db)).rows;
   }
   const listSome = async (ids: readonly string[]) => (await findRows(ids)).map(toListed);
 
@@ -219,6 +220,16 @@ function createMappedDirectory(
       }),
 
     findSince: (value) => people.findSince(value, database),
+
+    async requireOtherAdministrator(userId, db) {
+      const members = db.selectFrom('janua_memberships').select(['user_id', 'username']);
+      const rows = await members.where('group_name', '=', admins).where('user_id', '!=', userId).execute();
+      const names = new Map(rows.map((row) => [row.user_id, row.username]));
+      // A membership is void if its user is gone, or the id has another name by now.
+      const others = (await findRows([...names.keys()], db)).map((row) => toAccount(row, mapping));
+      if (!others.some(({ user, disabled }) => !disabled && names.get(user.id) === user.username))
+        throw lastAdministrator();
+    },
 
     renewStamp: ({ user, db }) => people.renewStamp(user.id, createStamp(), db),
 

@@ -8,6 +8,11 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
+// A form that sends itself. A page that the browser makes ready ahead of its user waits for them.
+const waiting = document.querySelector('form[data-submit]');
+if (waiting && document.prerendering) document.addEventListener('prerenderingchange', () => waiting.requestSubmit());
+else waiting?.requestSubmit();
+
 // A button shows the password.
 for (const input of document.querySelectorAll('input[type=password]')) {
   const button = document.createElement('button');

@@ -14,7 +14,6 @@ export function decorateCaller(app: App, { findClient, https, publicOrigins }: F
       // Each proxy may add its own line. Node joins the lines.
       const forwardedFor = headers['x-forwarded-for']?.toString();
       const client = findClient(socket.remoteAddress, forwardedFor);
-      const sessionCookies = session.count(headers.cookie);
       return {
         requestId: id,
         address: client.address,
@@ -26,8 +25,8 @@ export function decorateCaller(app: App, { findClient, https, publicOrigins }: F
           peer: socket.remoteAddress,
           forwardedFor,
           addressFrom: client.from,
-          cookie: sessionCookies > 1 ? 'several' : sessionCookies === 1 ? 'one' : 'none',
-          browserCookie: browser.count(headers.cookie) > 0 ? 'sent' : 'none',
+          cookie: session.amount(headers.cookie),
+          browserCookie: browser.amount(headers.cookie) === 'none' ? 'none' : 'sent',
           accessToken: readBearer(headers.authorization) === undefined ? 'none' : 'sent',
           expectedOrigins: [...publicOrigins],
           origin: headers.origin,

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { SignedIn } from '../../access/access.ts';
 import { type Answer, Refusal } from '../../access/refusal.ts';
 import { passwordFingerprint } from '../../users/account.ts';
-import { sessionCookie } from '../cookies.ts';
+import { loggedOutCookie, sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 
@@ -14,8 +14,12 @@ export const ambiguousCredential: Answer = {
   event: { kind: 'access-refused', reason: 'several-authorization-headers' },
 };
 
-export function decorateCredentials(app: App, { https, parts }: Pick<FlowOptions, 'https' | 'parts'>): void {
+export function decorateCredentials(
+  app: App,
+  { https, parts, features }: Pick<FlowOptions, 'https' | 'parts' | 'features'>,
+): void {
   const cookie = sessionCookie(https);
+  const loggedOut = loggedOutCookie(https);
   // Tokens in a query or a form are ignored (RFC 9700 4.3.2), and so are other schemes (RFC 9110 11.1).
   app.decorateRequest('presented', {
     getter() {
@@ -44,6 +48,10 @@ export function decorateCredentials(app: App, { https, parts }: Pick<FlowOptions
   });
   app.decorateReply('clearSessionCookie', function () {
     return this.header('set-cookie', cookie.removal);
+  });
+  app.decorateReply('answerLogOut', function () {
+    if (features.upstreams.length > 0) this.header('set-cookie', loggedOut.header('1'));
+    return this.clearSessionCookie();
   });
 }
 

@@ -44,7 +44,7 @@ export function requireSameSite(request: FastifyRequest, { publicOrigins, corsOr
 }
 
 /** `Sec-Fetch-Site` decides if present, otherwise the whole `Origin`. A request with neither comes from a program. */
-function comesFromUs({ headers }: FastifyRequest, publicOrigins: ReadonlySet<string>): boolean {
+export function comesFromUs({ headers }: Pick<FastifyRequest, 'headers'>, publicOrigins: ReadonlySet<string>): boolean {
   const site = headers['sec-fetch-site'];
   if (site === 'same-origin' || site === 'none') return true;
   if (site === 'same-site' || site === 'cross-site') return false;

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { SignedIn } from '../../access/access.ts';
+import { notAuthenticated, type SignedIn, whyNot } from '../../access/access.ts';
 import type { RequiredProof } from '../../access/fresh-proof.ts';
 import { Refusal } from '../../access/refusal.ts';
 import { findLack } from '../../access/scope.ts';
@@ -56,7 +56,9 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
   }
 
   return async (request) => {
-    const { signedIn: asked, ...wants } = request.routeOptions.config;
+    const { signedIn: asked, beginsSignIn, ...wants } = request.routeOptions.config;
+    if (beginsSignIn && request.format === 'html' && whyNot(request.presented, request.caller) === 'no-credential')
+      throw new Refusal(notAuthenticated);
     const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
     const signedIn = await parts().access.requireSignedIn(request.presented, request);
     const lack = findLack(signedIn, wants, request.presented);

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import type { BareStyle } from '../bare-style.ts';
 import type { App } from '../types.ts';
 
 /** Our own files only, also for Swagger UI (ASVS 3.4.3, 3.4.6). The stylesheets use `data:` images. */
@@ -35,9 +36,10 @@ export function securityHeaders(options: { readonly https: boolean }): Record<st
   };
 }
 
-export function addSecurityHeaders(app: App, headers: Record<string, string>): void {
-  app.addHook('onRequest', (_request, reply: FastifyReply, done) => {
+export function addSecurityHeaders(app: App, headers: Record<string, string>, bare: BareStyle): void {
+  app.addHook('onRequest', ({ routeOptions }, reply: FastifyReply, done) => {
     reply.headers(headers);
+    if (routeOptions.config.bare) reply.header('content-security-policy', bare.contentSecurityPolicy);
     done();
   });
 }
