@@ -7,7 +7,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import * as openid from 'openid-client';
 import type { Settings } from '../../src/config/settings.ts';
 import { ann, password } from '../janua.ts';
-import { createApplication, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
+import { basic, createApplication, openProvider, type ProviderUnderTest, post, requireAnswer } from './application.ts';
 import type { Place } from './browser.ts';
 import { type DocumentServer, startDocumentServer } from './document-server.ts';
 
@@ -196,6 +196,22 @@ describe('applications that introduce themselves by a document', () => {
       const next = await openid.refreshTokenGrant(app.config, tokens.refresh_token, { resource });
       assert.deepEqual([next.scope, next.refresh_token === tokens.refresh_token], ['tools', false]);
     });
+
+  test('may send an empty secret by Basic, unless they prove themselves by a key', async () => {
+    await using server = await open();
+    documents.answer('/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
+    const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/jwks.json` };
+    for (const [method, error] of [
+      [{}, 'invalid_grant'],
+      [by, 'invalid_client'],
+    ] as const) {
+      const clientId = documents.publish(`/${error}.json`, { ...visualStudioCode, ...method });
+      const headers = basic({ clientId: encodeURIComponent(clientId), secret: '' });
+      const fields = { grant_type: 'refresh_token', refresh_token: 'wrong' };
+      const answer = await post(server, '/oidc/token', fields, headers);
+      assert.equal(((await answer.json()) as { error: string }).error, error);
+    }
+  });
 
   test('are read once in a while, not at each request', async () => {
     await using server = await open();

@@ -174,6 +174,7 @@ describe('an API with a secret', () => {
       const text = explain(event, events).join('\n');
       assert.match(text, /a token that was not made for it/);
       assert.match(text, /janua resources set URL --secret/);
+      assert.match(text, /Because,the token is for (?!undefined)/);
     }
     // What is no token at all is no matter of rights.
     const { requestId } = await ask(api, 'unknown');
