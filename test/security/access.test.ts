@@ -206,6 +206,7 @@ const routes: Record<
   'GET /assets/logo.svg': 'anyone, a file',
   'GET /assets/pages.js': 'anyone, a file',
   'GET /assets/passkeys.js': 'anyone, a file',
+  'GET /assets/submit.js': 'anyone, a file',
 };
 
 /** The routes of administrators. `authorization.test.ts` tries each of them with every scope. */
