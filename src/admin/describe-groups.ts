@@ -30,8 +30,22 @@ export const groupFields = {
   },
 };
 
+export interface GuardedClients {
+  list(): Promise<Guarded['clients']>;
+}
+
+/** Describes groups for an administrator, all with one look at the clients. */
+export async function createDescribeGroup(
+  signedIn: SignedIn,
+  forwardRules: Guarded['forwardRules'],
+  clients: GuardedClients,
+) {
+  const guarded = { forwardRules, clients: await clients.list() };
+  return (group: Group) => describeGroup(signedIn, group, guarded);
+}
+
 /** With Janua's own scopes, which are not stored for `admins`. */
-export function describeGroup(signedIn: SignedIn, { name, description, scopes: granted }: Group, guarded: Guarded) {
+function describeGroup(signedIn: SignedIn, { name, description, scopes: granted }: Group, guarded: Guarded) {
   const { scopes } = rightsOf([name], granted);
   const isOpened = ({ groups }: { readonly groups: readonly string[] }) => groups.includes(name);
   return {

@@ -11,13 +11,13 @@ import { detailAnswer } from '../web/fields.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
-import { describeGroup, type Guarded, groupFields } from './describe-groups.ts';
+import { createDescribeGroup, type Guarded, type GuardedClients, groupFields } from './describe-groups.ts';
 import { tag } from './list.ts';
 
 export interface GroupParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
-  readonly groups: Pick<Groups, 'list' | 'knownScopes'>;
-  readonly clients: { list(): Promise<Guarded['clients']> };
+  readonly groups: Pick<Groups, 'list' | 'names' | 'knownScopes'>;
+  readonly clients: GuardedClients;
   readonly requireFresh: RequireFresh;
 }
 
@@ -58,17 +58,12 @@ export function addGroups(
   { forwardRules }: { readonly forwardRules: Guarded['forwardRules'] },
 ): void {
   async function list(request: Request) {
-    const guarded = { forwardRules, clients: await parts().clients.list() };
-    const groups = await parts().groups.list();
-    return groups.map((group) => ({
-      ...describeGroup(signedInOf(request), group, guarded),
-      members: group.members,
-    }));
+    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
+    return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members }));
   }
 
   async function requireGroup(name: string): Promise<void> {
-    const groups = await parts().groups.list();
-    if (!groups.some((one) => one.name === name)) throw new Refusal(changeRefusals['no-such-group']);
+    if (!(await parts().groups.names()).includes(name)) throw new Refusal(changeRefusals['no-such-group']);
   }
 
   async function requireFreshly(request: Request): Promise<Administration> {

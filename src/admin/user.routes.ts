@@ -23,7 +23,7 @@ import { addForm } from '../web/form.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../web/openapi/responses.ts';
 import type { App, Request } from '../web/types.ts';
-import { describeGroup, type Guarded } from './describe-groups.ts';
+import { createDescribeGroup, type Guarded, type GuardedClients } from './describe-groups.ts';
 import { tag } from './list.ts';
 import { noSuchUser, type UserAction, userActionList } from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
@@ -34,7 +34,7 @@ export interface UserParts extends UserListParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly requireFresh: RequireFresh;
   readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
-  readonly clients: { list(): Promise<Guarded['clients']> };
+  readonly clients: GuardedClients;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
@@ -244,8 +244,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
 const createDescribeGroups =
   (parts: () => UserParts, { forwardRules }: Pick<Guarded, 'forwardRules'>) =>
   async (request: Request) => {
-    const guarded = { forwardRules, clients: await parts().clients.list() };
-    return (await parts().groups.findAll()).map((group) => describeGroup(signedInOf(request), group, guarded));
+    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
+    return (await parts().groups.findAll()).map(describe);
   };
 
 function addNewUser(

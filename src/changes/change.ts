@@ -24,7 +24,7 @@ export interface ChangeBy {
 }
 
 /** What is recorded of a change. */
-interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
+export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
   readonly kind: ChangeKind;
   readonly about?: string | ((made: Result) => string);
 }
@@ -84,10 +84,12 @@ export function createChanges(options: ChangeOptions) {
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
       const made = await work(held);
       if (newStamp) await users.renewStamp(held);
-      for (const table of newStamp ? stampedTables : endsLinks ? (['janua_tokens'] as const) : [])
-        await db.deleteFrom(table).where('user_id', '=', user.id).execute();
-      for (const table of endsUnstamped ? unstampedTables : [])
-        await db.deleteFrom(table).where('user_id', '=', user.id).execute();
+      const ended = new Set([
+        ...(newStamp ? stampedTables : []),
+        ...(endsLinks ? (['janua_tokens'] as const) : []),
+        ...(endsUnstamped ? unstampedTables : []),
+      ]);
+      for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       if (notice !== undefined) {
         const mail = { purpose: notice, address: user.username, language: user.language ?? asked };
         await outbox?.add({ ...mail, userId: user.id, requestId: caller.requestId }, db);

@@ -1,15 +1,8 @@
 import english from './en.json' with { type: 'json' };
+import type { MailWords } from './mail-words.ts';
 
 /** A text for each kind of number that the language knows (CLDR). `{count}` stands for the number. */
 export type Plural = Readonly<Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }>;
-
-/** A mail: its subject, the paragraphs before and after the button, and the text of the button. */
-export interface MailWords {
-  readonly subject: string;
-  readonly paragraphs: readonly string[];
-  readonly action?: string;
-  readonly after?: readonly string[];
-}
 
 /** Any text in place of the English one, and the forms of another language in place of the English plurals. */
 type Translated<Text> = Text extends string

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { fill } from '../languages/languages.ts';
-import type { MailWords } from '../languages/words.ts';
+import type { MailWords } from '../languages/mail-words.ts';
 import { printable } from '../text/printable.ts';
 
 /** A mail without its recipient. */

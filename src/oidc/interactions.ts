@@ -70,7 +70,7 @@ export interface RefusedApplication {
 }
 
 /** How a request goes on: somewhere else, or on a page. */
-interface Step {
+export interface Step {
   readonly to?: string;
   readonly application?: ShownApplication;
   /** Which account the user may go on with. */

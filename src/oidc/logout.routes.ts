@@ -196,7 +196,7 @@ export function addApplicationLogOut(
       const signedIn = await findSignedIn(request);
       // Another window has logged out already.
       if (signedIn === undefined) return goOn(request, reply, found);
-      // The page that goes on by itself asked nobody, and another user may have logged in since.
+      // The page that goes on by itself has asked no one, and another user may have logged in since.
       const wasAsked = bodyField(request.body, 'asked') === 'yes';
       if (!wasAsked && !mayEnd(found.provider, found.asked, signedIn))
         return ask(request, reply, found, signedIn.user.username);

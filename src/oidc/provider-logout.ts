@@ -1,6 +1,7 @@
 import { errors, type Provider } from 'oidc-provider';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { ProviderClient } from './provider-client.ts';
+import { readToken } from './token-parts.ts';
 
 /** The parameters of RP-Initiated Logout 1.0, 2. */
 export interface SentLogOut {
@@ -62,8 +63,9 @@ export function createReadLogOut(provider: Provider) {
 
   /** Whose request it is and, if it has an ID token, what that says. */
   async function readOrigin({ idTokenHint, clientId }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
-    const named = idTokenHint === undefined ? clientId : audienceOf(idTokenHint);
-    const client = named === undefined ? undefined : await findClient(named);
+    // Read before the token is verified, to find by whose settings it is.
+    const named = idTokenHint === undefined ? clientId : readToken(idTokenHint).payload?.aud;
+    const client = typeof named === 'string' ? await findClient(named) : undefined;
     const hint = idTokenHint === undefined || client === undefined ? undefined : await readHint(idTokenHint, client);
     const isOther = clientId !== undefined && clientId !== client?.clientId;
     if (idTokenHint === undefined) return { client, hint, fault: isOther ? 'unknown-client' : undefined };
@@ -87,14 +89,4 @@ export function createReadLogOut(provider: Provider) {
 interface Validated {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly isRetired?: boolean;
-}
-
-/** Read before the token is verified, to find by whose settings it is. Undefined if it is no token. */
-function audienceOf(token: string): string | undefined {
-  try {
-    const { aud } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-    return typeof aud === 'string' ? aud : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -16,6 +16,7 @@ import { createReadLogOut } from './provider-logout.ts';
 import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
 import type { Payload } from './records.ts';
 import { readRetiredHint } from './retired-keys.ts';
+import { readToken } from './token-parts.ts';
 import { authorizationPath, createReturnAddress } from './waiting.ts';
 
 /** What the provider answers, for the route to send. */
@@ -374,7 +375,7 @@ export function createProvider(options: ProviderOptions) {
         const client = await provider.Client.find(String(params.client_id));
         if (client === undefined) return undefined;
         const { id_token_hint: hint } = params;
-        const subject = typeof hint === 'string' ? payloadOf(hint).sub : undefined;
+        const subject = typeof hint === 'string' ? readToken(hint).payload?.sub : undefined;
         return { uid, prompt, client, params, subject, asked: await readAsked(params, options.findResource) };
       } catch (error) {
         if (error instanceof errors.OIDCProviderError) return undefined;
@@ -470,10 +471,6 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
   /** The address of the device. Undefined if it has none, as over a Unix socket. */
   readonly askedFrom: unknown;
 }
-
-/** Of a token that was verified. */
-const payloadOf = (token: string): { readonly sub?: unknown } =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 type Grant = InstanceType<Provider['Grant']>;
 

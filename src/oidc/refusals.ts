@@ -37,7 +37,7 @@ export const notInGroup = {
   detail: 'You may not use this application',
 } as const satisfies Answer;
 
-/** The application demands a second factor, and nobody can have one. */
+/** The application demands a second factor, and no user can have one. */
 export const secondFactorOff = {
   name: 'second-factor-off',
   status: 403,

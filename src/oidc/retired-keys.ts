@@ -1,5 +1,6 @@
 import { createPublicKey, verify, type webcrypto } from 'node:crypto';
 import type { Records } from './records.ts';
+import { readToken } from './token-parts.ts';
 
 export type RetiredKeys = ReturnType<typeof createRetiredKeys>;
 
@@ -34,22 +35,14 @@ export async function readRetiredHint(
   token: string,
   of: { readonly issuer: string; readonly clientId: string; readonly findKey: RetiredKeys['find'] },
 ) {
-  const [head = '', body = '', signature = ''] = token.split('.');
-  const [header, payload] = [read(head), read(body)];
+  const { header, payload } = readToken(token);
   if (header?.alg !== 'RS256' || typeof header.kid !== 'string') return undefined;
   const key = await of.findKey(header.kid);
   if (key === undefined) return undefined;
+  const [head, body, signature = ''] = token.split('.');
   const signed = Buffer.from(`${head}.${body}`);
   if (!verify('sha256', signed, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64url')))
     return undefined;
   const isOurs = payload?.iss === of.issuer && payload.aud === of.clientId && typeof payload.sub === 'string';
   return isOurs ? { header, payload, isRetired: true } : undefined;
-}
-
-function read(part: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString());
-  } catch {
-    return undefined;
-  }
 }

@@ -51,7 +51,7 @@ const loginPageQuery = {
   properties: {
     state: { description: 'Selects a fixed message: 0 to 11', examples: ['2'] },
     next: { description: 'A path of this server to go to after the login', examples: ['/admin/me'] },
-    account: { description: '`other` shows the page to a user who is signed in, too', examples: ['other'] },
+    account: { description: '`other` shows the page to a user who is signed in, too' },
   },
 };
 

@@ -70,34 +70,30 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
     return { account, user, owner, db } as Held;
   }
 
-  function inLocked<Result>(
-    userId: string,
-    { groups = false }: HoldOptions,
-    work: (held: Held | undefined) => Promise<Result>,
-  ): Promise<Result> {
-    return inTransaction(database, async (db) => {
+  const inOrder = <Result>({ groups = false }: HoldOptions, work: (db: Database) => Promise<Result>): Promise<Result> =>
+    inTransaction(database, async (db) => {
       if (groups) await lockGroups(db);
-      return work(await lock(userId, db));
+      return work(db);
     });
-  }
 
   const hold: Hold = ({ userId, stamp }, work, options = {}) =>
-    inLocked(userId, options, async (held) => {
+    inOrder(options, async (db) => {
+      const held = await lock(userId, db);
       if (held === undefined || held.account.disabled || stampOf(held.account) !== stamp) throw new AccountChanged();
       return work(held);
     });
 
   const holdAny: HoldAny = (userId, work, options = {}) =>
-    inLocked(userId, options, async (held) => {
+    inOrder(options, async (db) => {
+      const held = await lock(userId, db);
       if (held === undefined) throw new ChangeRefused('There is no user with that id.', 'no-such-user');
       return work(held);
     });
 
-  const holdNew: HoldNew = async (user, work, { groups = false } = {}) => {
+  const holdNew: HoldNew = async (user, work, options = {}) => {
     const taken = new Error('the name is taken');
     try {
-      return await inTransaction(database, async (db) => {
-        if (groups) await lockGroups(db);
+      return await inOrder(options, async (db) => {
         const userId = await registry?.add(user, db);
         const held = userId === undefined ? undefined : await lock(userId, db);
         if (held === undefined) throw taken;

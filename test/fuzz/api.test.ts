@@ -42,6 +42,11 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   // No rule demands a group.
   'GET /auth/verify': ['403'],
   'GET /auth/refused': ['403'],
+  // Only a request that the provider knows leads to a login. No value here is longer than an address may be.
+  'GET /oidc/auth': ['401', '414'],
+  'GET /oidc/auth/f3LrL0q2…': ['401', '414'],
+  // The users here have just logged in.
+  ...both('GET', '/account/export', '/api/account/export', ['403']),
   ...both('GET', '/account/delete', '/api/account/delete', ['409']),
   ...both('POST', '/account/delete', '/api/account/delete', ['409']),
   // The id of a token comes with its making.

@@ -7,7 +7,9 @@ import type { Answer } from './wire.ts';
 
 /** Headers and values of every answer of a route. No operation documents them. */
 const everywhere: Readonly<Record<string, RegExp>> = {
-  'content-security-policy': /^default-src 'none'; script-src 'self';(?!.*unsafe).* frame-ancestors 'none'$/,
+  // The second is that of a page which another host shows.
+  'content-security-policy':
+    /^default-src 'none'; (?:script-src 'self';(?!.*unsafe).*|style-src 'sha256-[\w+/=]{44}'; base-uri 'none'; form-action 'none';) frame-ancestors 'none'$/,
   'x-content-type-options': /^nosniff$/,
   'referrer-policy': /^strict-origin$/,
   'cross-origin-opener-policy': /^same-origin$/,
@@ -119,8 +121,8 @@ export function createContract(): Contract {
       const vary = operation?.path.startsWith('/api/') ? undefined : depends;
       if (operation !== undefined) assert.equal(header.get('vary'), vary);
       const type = header.get('content-type');
-      // A form is shown again with what was typed.
-      const isShown = (answer.status === 422 && type?.startsWith('text/html')) || answer.status === 409;
+      // A form is shown again with what was typed, and a refusal names it.
+      const isShown = answer.status === 422 || answer.status === 409;
       // Administrators name groups and users, and see the names.
       const isName = /\/admin\/(?:groups|users)\b/.test(operation?.path ?? '');
       const shown = isName ? marks.secret : isShown ? typedTexts(request, operation) : '';
