@@ -184,8 +184,8 @@ function checkAccess(operation: Operation, request: Request, kind: CredentialKin
   if (effect === 'nothing' || (effect === 'holds' && method === 'GET')) assert.ok(status >= 300, `${kind} is refused`);
   // Few of these requests have the required parameters, or filters that a list of administrators can read.
   const isWanting = path.includes('/admin') || path.includes('/oidc/') || parameters.some(({ required }) => required);
-  // No application waits for a decision, and no device. Another request may just have removed the client.
-  const isGone = status === 404 && /\/oidc\/device|\/clients\//.test(path);
+  // No application waits for a decision, and no device. Another request may just have removed the client or the resource.
+  const isGone = status === 404 && /\/oidc\/device|\/(?:clients|resources)\//.test(path);
   const wanting = (status === 400 && isWanting) || isGone;
   if (effect === 'signs in' && method === 'GET' && isHttp(request) && !wanting)
     assert.equal(status, 200, `${kind} is accepted`);
