@@ -95,8 +95,8 @@ describe('programs that send no challenge by their defaults', () => {
     ['passport-openidconnect', 'neither'],
     ['Gitea', 'neither'],
   ];
-  // Shows: V10.4.6
-  for (const [program, what] of programs)
+  for (const [program, what] of programs) {
+    // Shows: V10.4.6
     test(`${program} signs in with ${what === 'nonce' ? 'its nonce' : 'the setting that explain names'}`, async () => {
       const app = await server.addApplication();
       if (what === 'neither') {
@@ -111,6 +111,7 @@ describe('programs that send no challenge by their defaults', () => {
       const { begun, answer } = await ask(app, what);
       assert.ok((await redeem(app, begun, answer, withoutVerifier)).id_token);
     });
+  }
 
   test('a client that demands a challenge refuses a nonce, until the command of explain was run', async () => {
     const app = await server.addApplication({ pkce: 'required' });
@@ -152,8 +153,8 @@ const cases: readonly Case[] = [
 ];
 
 describe('without a challenge', () => {
-  // Shows: V10.4.6
-  for (const { client, settings, parameters = {}, suffices } of cases)
+  for (const { client, settings, parameters = {}, suffices } of cases) {
+    // Shows: V10.4.6
     test(`${client} gets a code with ${suffices.join(', or ') || 'nothing else'}`, async () => {
       const app = await server.addApplication(settings);
       for (const what of ['challenge', 'nonce', 'neither'] as const) {
@@ -164,6 +165,7 @@ describe('without a challenge', () => {
         if (!isEnough) assert.equal(answer.searchParams.get('error'), 'invalid_request');
       }
     });
+  }
 
   test('a client that describes itself gets no code, even if it proves itself by a key', async () => {
     const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
