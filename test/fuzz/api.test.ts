@@ -39,8 +39,8 @@ const growth = 64 * 1024 * 1024;
 const notByRequest = ['429', '500', '503'];
 const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'GET /auth/forward': ['200'],
-  // No rule demands a group.
-  'GET /auth/verify': ['403'],
+  // No rule demands a group, and a proxy says which page a browser asks for.
+  'GET /auth/verify': ['303', '403'],
   'GET /auth/refused': ['403'],
   // Only a request that the provider knows leads to a login. No value here is longer than an address may be.
   'GET /oidc/auth': ['401', '414'],
@@ -243,9 +243,9 @@ describe('the server survives every hostile value in every place of the document
     // Shows: S10 S59 V1.3.3 V2.2.1 V4.1.1 VM-43
     test(`${title(operation)}`, async (t) => {
       const alike = operations.filter(({ requestBody }) => isDeepStrictEqual(requestBody, operation.requestBody));
-      const sent = await sendAll(everyAttempt(operation, alike), operation);
+      const sent = await sendAll(everyAttempt(operation, alike, operations.indexOf(operation)), operation);
       t.diagnostic(`${sent} requests`);
-      assert.ok(sent > 200);
+      assert.ok(sent > 40);
       const exempt = [...notByRequest, ...(notByRequestOf[title(operation)] ?? [])];
       // All users here are administrators. See test/security/authorization.test.ts for others.
       if (/\/admin\b/.test(operation.path)) exempt.push('403');

@@ -199,7 +199,6 @@ export const hostileBodies: readonly string[] = [
   `username=${'%41'.repeat(20_000)}&password=b`,
   `username=a&password=${'b'.repeat(66_000)}`,
   `{"username":"a","password":"${'b'.repeat(66_000)}"}`,
-  'x'.repeat(200_000),
   '--b\r\nContent-Disposition: form-data; name="username"\r\n\r\na\r\n--b--\r\n',
   '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
   '\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03',
