@@ -50,8 +50,9 @@ const parametersOfErrors: Readonly<Record<string, string>> = {
   unsupported_response_mode: 'response_mode',
 };
 
-/** Most characters of a parameter that are kept. */
+/** Most characters of a parameter that are kept, and that are read to find what may not be. */
 const longest = 255;
+const longestRead = 4096;
 
 const isWord = (name: string, text: string): boolean => text.split(/\W+/).includes(name);
 
@@ -65,16 +66,19 @@ function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
     const sent = [parameters[name] ?? []].flat().join(' ');
     if (sent === '') return `${name}: not sent`;
     if (!shownParameters.includes(name)) return `${name}: ${sent.length} characters, not kept`;
-    return `${name}: ${withoutSecrets(sent).slice(0, longest)}`;
+    return `${name}: ${withoutSecrets(sent.slice(0, longestRead)).slice(0, longest)}`;
   });
 }
 
-/** Names of what proves something, in the query of an address. Applications have sent whole addresses with a code in it. */
+/**
+ * Names of what proves something, in the query of an address. Applications have sent whole addresses with a code in it, some of them encoded
+ * once more.
+ */
 const secretInQuery =
-  /([?&#;](?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))=)[^&#;\s]+/gi;
+  /((?:^|[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))(?:=|%(?:25)*3d))[^&#;\s]+/gi;
 
 /** Signed tokens, our own, and what stands before the host of an address. */
-const secrets = /\beyJ[\w-]+\.[\w.-]+|\bjanua_[\w.-]+|(?<=\/\/)[^/@\s]+(?=@)/g;
+const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]+(?=@)/g;
 
 /** Without codes and tokens, and without what a query calls one. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { explain } from '../../src/audit/explanation.ts';
+import { withoutSecrets } from '../../src/oidc/refused-requests.ts';
 import { events } from '../../src/site.ts';
 import { createMigratedWorkplace, type Workplace } from '../commands/janua-command.ts';
 import { ann, password } from '../janua.ts';
@@ -287,6 +288,9 @@ describe('what was refused is explained', () => {
     for (const redirect of [
       `https://app.example.com/callback?code=${secret('code')}&session_state=${secret('state')}&a=b`,
       `https://app.example.com/#id_token=${hint}`,
+      `https%3A%2F%2Fapp.example.com%2F%3Fa%3Db%26code%3D${secret('encoded')}`,
+      `https%253A%252F%252Fapp.example.com%252F%253Fcode%253D${secret('encoded-twice')}`,
+      `code=${secret('alone')}`,
       `https://user:${secret('password')}@app.example.com/`,
       `https://app.example.com/${hint}`,
     ])
@@ -304,6 +308,11 @@ describe('what was refused is explained', () => {
     assert.ok(rows.includes('a=b'));
     for (const kept of ['canary', code, hint.split('.')[2] ?? '', application.secret ?? '', begun.verifier])
       assert.ok(!rows.includes(kept), kept);
+  });
+
+  test('in a time that grows with the length of what was sent, and no faster', () => {
+    for (const part of ['eyJ-', 'eyJ', '//', 'janua_', '-code', '%25', '?', '@'])
+      assert.ok(withoutSecrets(part.repeat(1_000_000 / part.length)).length > 0, part);
   });
 
   test('as long as it is short: a text of any length is cut', async () => {
