@@ -69,7 +69,8 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
     if (token.clientId === client.clientId) return true;
     if (audience === undefined || !isOfOrigin(client, audience)) return false;
-    return (await options.findResource(audience))?.clientId === undefined;
+    const resource = await options.findResource(audience);
+    return resource !== undefined && resource.clientId === undefined;
   }
 
   return {

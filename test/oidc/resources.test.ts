@@ -190,6 +190,8 @@ describe('an API with a secret', () => {
     const { clientId, secret } = await server.janua.services.clientAdministration.setResourceSecret(plain.uri);
     assert.equal((await ask(neighbour, sent)).active, false);
     assert.equal((await ask({ clientId, secret }, sent)).active, true);
+    await server.janua.services.clientAdministration.removeResource(plain.uri);
+    assert.equal((await ask(neighbour, sent)).active, false, 'nor once the resource is gone');
   });
 
   test('gets a new secret, which ends the old one, and keeps its id', async () => {
