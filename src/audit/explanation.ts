@@ -50,7 +50,7 @@ function fill(advice: string, { about = '', groups: [group = ''] = [] }: AuditEv
     ID: plainId.test(about) ? about : 'ID',
     GROUP: plainId.test(group) ? group : 'GROUP',
   };
-  return advice.replaceAll(/\b(?:EMAIL|ID|GROUP)\b/g, (word) => values[word as keyof typeof values]);
+  return advice.replaceAll(/\b(?:EMAIL|ID(?! token)|GROUP)\b/g, (word) => values[word as keyof typeof values]);
 }
 
 function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {

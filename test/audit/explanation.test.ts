@@ -111,6 +111,17 @@ describe('every reason', () => {
       const { Decided, 'To do': toDo } = explained({ kind, reason }, user);
       assert.ok(Decided?.endsWith(`: ${said.words}.`));
       assert.equal(toDo, said.advice.replaceAll('EMAIL', user));
+      // The id of the client stands in commands, and not in words such as "ID token".
+      const { 'To do': filled = '' } = explained({ kind, reason, about: 'client-7' }, user);
+      assert.ok(
+        filled
+          .split('client-7')
+          .every(
+            (before, index, all) =>
+              index + 1 === all.length || / (?:show|set|rotate-secret|remove|enable|grant|add) $/.test(before),
+          ),
+        filled,
+      );
     });
   }
 
