@@ -363,9 +363,9 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'a GET of the login page signs the user out',
     file: 'src/sign-in/log-in.routes.ts',
-    text: 'const signedIn = await parts().access.findSignedIn(presented);',
+    text: 'const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;',
     by: `if (state === '0') await parts().logOut(presented, reply.request.caller).catch(() => {});
-        const signedIn = await parts().access.findSignedIn(presented);`,
+        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;`,
     test: 'test/security/answers.test.ts',
     id: 'VM-83',
   },

@@ -3,7 +3,7 @@ import { type Answer, Refusal } from '../access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
-import { loginPath } from '../web/login-page.ts';
+import { otherLoginPath } from '../web/login-page.ts';
 import { json, listOf, object, orNull, page, redirect, settingCookies, text, time } from '../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../web/types.ts';
 import { DeviceRefused, type ShownApplication } from './interactions.ts';
@@ -78,7 +78,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       const { interactions } = parts();
       const [provider, decision] = [await requireProvider(parts()), bodyField(request.body, 'decision')];
       if (decision === 'another')
-        return reply.redirect(loginPath(undefined, await interactions.beginAnew(provider, of(request, reply))), 303);
+        return reply.redirect(otherLoginPath(await interactions.beginAnew(provider, of(request, reply))), 303);
       const to =
         decision === 'continue'
           ? await interactions.keepAccount(provider, of(request, reply))

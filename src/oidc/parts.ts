@@ -1,4 +1,3 @@
-import type { SignedIn } from '../access/access.ts';
 import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent } from '../audit/event.ts';
@@ -31,7 +30,6 @@ import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
-import { authorizationPath } from './waiting.ts';
 
 export interface OidcOptions
   extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
@@ -196,9 +194,6 @@ export function createOidcParts(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: open,
     noteRefusal,
-    /** See `OpenIdProvider.wantsLogin`. */
-    wantsLogin: async (path: string, { session }: Pick<SignedIn, 'session'>): Promise<boolean> =>
-      path.startsWith(`${authorizationPath}?`) && ((await open())?.wantsLogin(path, session) ?? false),
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({
       ...{ records, consents, findAccount, requireStepUp, hasSecondFactors: options.hasSecondFactors, audit },

@@ -388,12 +388,6 @@ export function createProvider(options: ProviderOptions) {
     /** Where a login leads that is to begin a request anew. */
     returnAddress: returnAddress.make,
 
-    /** Whether a path leads to a request that came after its user has logged in, and is to begin with another login. */
-    wantsLogin(path: string, { authenticatedAt }: Pick<Session, 'authenticatedAt'>): boolean {
-      const [address, query = ''] = path.split('?', 2);
-      return address === authorizationPath && Number(returnAddress.readTime(query)) > authenticatedAt;
-    },
-
     /** What a device gets. It lasts without the session. */
     async deviceAnswer(
       { client, asked }: WaitingDevice,

@@ -1,4 +1,4 @@
-import type { Access, SignedIn } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { enrolmentRequired, mfaRequired } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
@@ -58,8 +58,6 @@ const loginPageQuery = {
 export interface LogInParts {
   readonly access: Access;
   readonly logIn: LogIn;
-  /** Whether a path leads to what a user who is signed in has to log in for again, as another account. */
-  readonly wantsLogin: (next: string, signedIn: SignedIn) => Promise<boolean>;
 }
 
 export interface LogInRouteOptions {
@@ -92,11 +90,9 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         const failed = isAboutLogin(message) ? lastFailure : undefined;
         // A failed login with another account goes on here, too.
         const staysHere = account === 'other' || failed !== undefined;
-        const signedIn = await parts().access.findSignedIn(presented);
-        const wantsLogin =
-          staysHere || (signedIn !== undefined && (await parts().wantsLogin(safeNext(next) ?? '', signedIn)));
-        if (signedIn !== undefined && !wantsLogin) return reply.redirect(homePath, 303);
-        if (signedIn === undefined && presented.cookie !== undefined && presented.accessToken === undefined)
+        const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
+        if (isSignedIn && !staysHere) return reply.redirect(homePath, 303);
+        if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
           reply.clearSessionCookie();
         if (lastFailure !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
         const shown = loginPage.show({ message, next, failed });

@@ -127,13 +127,14 @@ test('an essential second factor that nobody can have is refused to the applicat
   assert.equal(answer.searchParams.get('error'), 'unmet_authentication_requirements');
 });
 
-test('the login page is shown to a user who is signed in only for a request that came later', async () => {
+test('the login page leads a user who is signed in home, unless the user asked for another account', async () => {
   await using server = await openProvider();
   const app = await server.addApplication();
-  const stranger = await server.browser(false);
-  const login = await stranger.open((await app.begin()).address);
-  server.clock.time += 1000;
+  const login = await (await server.browser(false)).open((await app.begin()).address);
+  const next = login.url.searchParams.get('next') ?? '';
   const browser = await server.browser();
-  for (const next of [login.url.searchParams.get('next') ?? '', '/oidc/auth?asked_at=9999999999999.x', '/account'])
-    assert.equal((await browser.open(`/auth/login?next=${encodeURIComponent(next)}`)).url.pathname, '/auth/home');
+  for (const to of [next, '/oidc/auth?asked_at=9999999999999.x', '/account'])
+    assert.equal((await browser.open(`/auth/login?next=${encodeURIComponent(to)}`)).url.pathname, '/auth/home', to);
+  const other = await browser.open(`/auth/login?account=other&next=${encodeURIComponent(next)}`);
+  assert.equal(other.url.pathname, '/auth/login');
 });
