@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { compose } from '../src/compose.ts';
-import { loadSettings } from '../src/config/load.ts';
+import { loadSettings } from '../src/ground/config/load.ts';
 import { createTemporaryFolder } from '../test/servers/process-end.ts';
 import type { Settings } from './processes/parent.ts';
 import { loginRequest } from './requests.ts';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { type SettingSchema, settingGroups, settingSchemas } from '../src/config/settings.ts';
+import { type SettingSchema, settingGroups, settingSchemas } from '../src/ground/config/settings.ts';
 
-/** `npm run configuration` writes this page from `src/config/settings.ts`. */
+/** `npm run configuration` writes this page from `src/ground/config/settings.ts`. */
 export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
 
 const intro = `# Configuration

@@ -272,7 +272,7 @@ export const mutants: readonly Mutant[] = [
     ['a secret between double quotes', 'export const clientSecret = "correct-horse";'],
   ].map(([what = '', line = '']) => ({
     breaks: `${what} is in the source`,
-    file: 'src/text/printable.ts',
+    file: 'src/ground/text/printable.ts',
     text: '/**\n * Text without',
     by: `${line}\n\n/**\n * Text without`,
     test: 'test/security/source.test.ts',
@@ -285,7 +285,7 @@ export const mutants: readonly Mutant[] = [
     ['uses the client of the selftest', "import { createClient } from '../../selftest/client.ts';"],
   ].map(([what = '', line = '']) => ({
     breaks: `the server ${what}`,
-    file: 'src/text/printable.ts',
+    file: 'src/ground/text/printable.ts',
     text: '/**\n * Text without',
     by: `${line}\n\n/**\n * Text without`,
     test: 'test/security/source.test.ts',
@@ -305,7 +305,7 @@ export const mutants: readonly Mutant[] = [
     ['test/security/source.test.ts', undefined],
   ].map(([test = '', only]) => ({
     breaks: 'the text of a prepared look-up contains the value',
-    file: 'src/database/lookup.ts',
+    file: 'src/ground/database/lookup.ts',
     text: 'read([value])',
     by: `prepareRead<Row>(build('').compile().sql.replace('?', "'" + value + "'"))([])`,
     test,

@@ -15,9 +15,13 @@ import type { AuditEvent, Caller } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
 import { createChanges } from './changes/change.ts';
-import { parseForwardRule } from './config/forward-rules.ts';
-import { parseListenAddress } from './config/listen-address.ts';
-import { findMailRoute } from './config/mail-server.ts';
+import type { CheckUp } from './doctor/check-up.ts';
+import { createHostCredentials } from './forward-auth/host-credentials.ts';
+import { createReturns } from './forward-auth/returns.ts';
+import { createFindBarrier } from './forward-auth/rules.ts';
+import { parseForwardRule } from './ground/config/forward-rules.ts';
+import { parseListenAddress } from './ground/config/listen-address.ts';
+import { findMailRoute } from './ground/config/mail-server.ts';
 import {
   addLoopbackOrigins,
   findPasskeyDomain,
@@ -25,27 +29,23 @@ import {
   isLoopbackHost,
   originsOf,
   publicOriginsOf,
-} from './config/origin.ts';
-import type { Settings } from './config/settings.ts';
-import { showSettings } from './config/shown-settings.ts';
-import type { TraceSettings } from './config/traces.ts';
-import { readUpstreams } from './config/upstreams-file.ts';
-import { expiringTables, removeExpired, removeInBatches } from './database/deletions.ts';
-import { databasePart } from './database/errors.ts';
-import { type KeyName, loadKey, replaceKey } from './database/keys.ts';
-import { claimLease } from './database/lease.ts';
-import { migrate, requireCurrentSchema, requireTables } from './database/migrations.ts';
-import { tablesInRedis } from './database/schema.ts';
-import type { CheckUp } from './doctor/check-up.ts';
-import { createCipher } from './encryption/cipher.ts';
-import { openEncryptionKeys } from './encryption/key-file.ts';
-import { faultsOf, lineOf } from './faults/misconfiguration.ts';
-import { Unavailable } from './faults/unavailable.ts';
-import { createHostCredentials } from './forward-auth/host-credentials.ts';
-import { createReturns } from './forward-auth/returns.ts';
-import { createFindBarrier } from './forward-auth/rules.ts';
-import { isLanguage } from './languages/languages.ts';
-import { speak } from './languages/speech.ts';
+} from './ground/config/origin.ts';
+import type { Settings } from './ground/config/settings.ts';
+import { showSettings } from './ground/config/shown-settings.ts';
+import type { TraceSettings } from './ground/config/traces.ts';
+import { readUpstreams } from './ground/config/upstreams-file.ts';
+import { expiringTables, removeExpired, removeInBatches } from './ground/database/deletions.ts';
+import { databasePart } from './ground/database/errors.ts';
+import { type KeyName, loadKey, replaceKey } from './ground/database/keys.ts';
+import { claimLease } from './ground/database/lease.ts';
+import { migrate, requireCurrentSchema, requireTables } from './ground/database/migrations.ts';
+import { tablesInRedis } from './ground/database/schema.ts';
+import { createCipher } from './ground/encryption/cipher.ts';
+import { openEncryptionKeys } from './ground/encryption/key-file.ts';
+import { faultsOf, lineOf } from './ground/faults/misconfiguration.ts';
+import { Unavailable } from './ground/faults/unavailable.ts';
+import { isLanguage } from './ground/languages/languages.ts';
+import { speak } from './ground/languages/speech.ts';
 import type { MailDescription } from './mail/description.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createRequestMail } from './mail/request-mail.ts';

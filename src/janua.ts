@@ -1,14 +1,14 @@
 import type { Administration } from './changes/administration.ts';
 import { compose } from './compose.ts';
-import { type GivenSettings, requireSafeExposure, takeSettings } from './config/load.ts';
-import { Misconfiguration } from './faults/misconfiguration.ts';
+import { type GivenSettings, requireSafeExposure, takeSettings } from './ground/config/load.ts';
+import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { prepareLater, prepareNow } from './stores/upkeep.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 
 export type { Administration } from './changes/administration.ts';
 // The public API: `import … from 'janua'`.
-export type { GivenSettings } from './config/load.ts';
-export { Unavailable } from './faults/unavailable.ts';
+export type { GivenSettings } from './ground/config/load.ts';
+export { Unavailable } from './ground/faults/unavailable.ts';
 export { ChangeRefused } from './users/change-refused.ts';
 export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };

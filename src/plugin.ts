@@ -1,5 +1,5 @@
 import fastifyPlugin from 'fastify-plugin';
-import { Misconfiguration } from './faults/misconfiguration.ts';
+import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { addSite, type SiteOptions } from './site.ts';
 import { createFlow } from './web/flow.ts';
 import type { JanuaPlugin } from './web/host-app.ts';

@@ -1,8 +1,8 @@
 import Fastify from 'fastify';
 import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
-import { loadSettings } from '../src/config/load.ts';
-import type { Settings } from '../src/config/settings.ts';
+import { loadSettings } from '../src/ground/config/load.ts';
+import type { Settings } from '../src/ground/config/settings.ts';
 import type { LoginAttempt } from '../src/sign-in/log-in.ts';
 import type { App } from '../src/web/types.ts';
 import { hashingThreads } from './cheap-hashes/threads.ts';

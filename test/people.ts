@@ -1,8 +1,8 @@
 import { hash } from '@node-rs/bcrypt';
 import type { Administration, UserDetails } from '../src/changes/administration.ts';
-import type { Settings } from '../src/config/settings.ts';
-import { sql } from '../src/database/kysely.ts';
-import { openTestDatabase } from './database/open.ts';
+import type { Settings } from '../src/ground/config/settings.ts';
+import { sql } from '../src/ground/database/kysely.ts';
+import { openTestDatabase } from './ground/database/open.ts';
 import type { StoreChoice } from './stores.ts';
 
 /** Manages the users: Janua's own commands, or the program of the team that owns the table. */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import Fastify from 'fastify';
 import { notAuthenticated } from '../src/access/access.ts';
 import { Refusal } from '../src/access/refusal.ts';
-import { Unavailable } from '../src/faults/unavailable.ts';
+import { Unavailable } from '../src/ground/faults/unavailable.ts';
 import { createPlugin } from '../src/plugin.ts';
 import type { Session } from '../src/sessions/sessions.ts';
 import { siteOptions } from './web/server.ts';

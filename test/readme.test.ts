@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { settingSchemas } from '../src/config/settings.ts';
+import { settingSchemas } from '../src/ground/config/settings.ts';
 import { createMigratedWorkplace, createWorkplace } from './commands/janua-command.ts';
 import { startJanua } from './janua.ts';
 import { blocksOf, copyOurs, root } from './page-examples.ts';

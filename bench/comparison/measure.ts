@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { sendLogins } from '../measures/logins.ts';
 import { type Figures, observe, type Sender, sendRequests, startSenders } from '../measures/requests.ts';
 import { measureStart, type Start } from '../measures/start.ts';

@@ -1,5 +1,5 @@
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { admins } from '../../src/users/scopes.ts';
 import type { Effort } from '../options.ts';
 import { type Settings, startChild } from '../processes/parent.ts';

@@ -1,5 +1,5 @@
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { Browser } from '../../test/oidc/browser.ts';
 import { type Application, redirectUri } from '../application-settings.ts';
 import type { Effort } from '../options.ts';

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { percentile } from '../statistics.ts';
 import { createWorkspace } from '../workspace.ts';
 import { openJanua } from './applications.ts';

@@ -1,4 +1,4 @@
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import type { Effort } from '../options.ts';
 import type { ClientTasks, Exchange } from '../processes/client.ts';
 import { type Child, startChild } from '../processes/parent.ts';

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
-import { openDatabase } from '../../src/database/database.ts';
-import { sql } from '../../src/database/kysely.ts';
-import { unwatched } from '../../src/faults/store-watch.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
+import { openDatabase } from '../../src/ground/database/database.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
 import type { Population, TableFile } from './population.ts';
 
 /** Longest duration of one step, in milliseconds. */

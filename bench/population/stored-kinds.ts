@@ -2,7 +2,7 @@ import { pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
 import { hash as argon2 } from '@node-rs/argon2';
 import { hash as bcrypt } from '@node-rs/bcrypt';
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import type { Settings } from '../processes/parent.ts';
 import { createWorkspace } from '../workspace.ts';
 

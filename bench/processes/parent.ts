@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { settingSchemas } from '../../src/config/settings.ts';
+import { settingSchemas } from '../../src/ground/config/settings.ts';
 import type { Answer, Question, Tasks } from './child.ts';
 
 /** A process of the bench. Servers and clients have separate processes, so that they do not share a thread. */

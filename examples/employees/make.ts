@@ -1,10 +1,10 @@
 // Makes a sample table of employees, to try Janua with a table of your own (docs/own-table.md).
 import { parseArgs } from 'node:util';
 import { demoPassword, demoUsers } from '../../src/commands/demo-users.ts';
-import { openDatabase } from '../../src/database/database.ts';
-import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
-import { unwatched } from '../../src/faults/store-watch.ts';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { openDatabase } from '../../src/ground/database/database.ts';
+import { Misconfiguration } from '../../src/ground/faults/misconfiguration.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { fewestPeople, inventPeople, mostPeople } from './people.ts';
 import { createProgress } from './progress.ts';
 import { makeTable } from './table.ts';

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Engine, OpenDatabase } from '../../src/database/database.ts';
-import { type Kysely, sql } from '../../src/database/kysely.ts';
-import type { Tables } from '../../src/database/schema.ts';
-import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import type { Engine, OpenDatabase } from '../../src/ground/database/database.ts';
+import { type Kysely, sql } from '../../src/ground/database/kysely.ts';
+import type { Tables } from '../../src/ground/database/schema.ts';
+import { Misconfiguration } from '../../src/ground/faults/misconfiguration.ts';
 import { describeTable } from '../../src/users/mapped/inspection.ts';
 import type { Employee } from './people.ts';
 

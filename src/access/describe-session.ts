@@ -1,4 +1,4 @@
-import { speak } from '../languages/speech.ts';
+import { speak } from '../ground/languages/speech.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
 
 /** As programs get it. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */

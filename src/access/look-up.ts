@@ -1,5 +1,5 @@
-import type { OpenDatabase } from '../database/database.ts';
-import { accountColumns, sessionColumns } from '../database/schema.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { accountColumns, sessionColumns } from '../ground/database/schema.ts';
 import { fromRow } from '../sessions/sql-store.ts';
 import type { SessionRecord, SessionStore } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';

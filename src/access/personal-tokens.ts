@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
-import type { OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { type AccessTokensTable, accountColumns } from '../database/schema.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { type AccessTokensTable, accountColumns } from '../ground/database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';

@@ -1,4 +1,4 @@
-import type { Words } from '../languages/words.ts';
+import type { Words } from '../ground/languages/words.ts';
 
 /** The answer to a refused request. It is data and not a function of the request, so the OpenAPI document can show it. */
 export interface Answer {

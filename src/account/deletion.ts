@@ -1,6 +1,6 @@
 import type { SignedIn } from '../access/access.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type { Account } from '../users/account.ts';
 import { provedBy } from '../users/held.ts';
 import type { OwnOptions } from './options.ts';

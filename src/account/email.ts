@@ -1,6 +1,6 @@
 import { byOwner, type SignedIn } from '../access/access.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
 import type { Account } from '../users/account.ts';
 import { AccountChanged, provedBy } from '../users/held.ts';

@@ -1,6 +1,6 @@
 import { invalidToken } from '../access/access.ts';
 import { InvalidFields } from '../access/refusal.ts';
-import { isLanguage, languages } from '../languages/languages.ts';
+import { isLanguage, languages } from '../ground/languages/languages.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { detailAnswer } from '../web/fields.ts';

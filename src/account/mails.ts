@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { Database } from '../ground/database/database.ts';
 import type { DroppedMail, MailDescription, PreparedMail } from '../mail/description.ts';
 import { createNotice } from '../mail/notice.ts';
 import type { QueuedMail } from '../mail/outbox.ts';

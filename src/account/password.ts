@@ -1,7 +1,7 @@
 import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Renewed } from '../changes/change.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type { Session } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import { AccountChanged, type Held, provedBy } from '../users/held.ts';

@@ -1,5 +1,5 @@
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
 import { provedBy } from '../users/held.ts';
 import { emailAddress } from '../users/user.ts';

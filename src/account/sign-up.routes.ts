@@ -1,5 +1,5 @@
 import { loginMessages } from '../access/refusal.ts';
-import { isLanguage } from '../languages/languages.ts';
+import { isLanguage } from '../ground/languages/languages.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

@@ -1,9 +1,9 @@
 import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import { Unavailable } from '../faults/unavailable.ts';
-import type { Language } from '../languages/languages.ts';
-import { canonicalDomain } from '../text/mail-address.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
+import type { Language } from '../ground/languages/languages.ts';
+import { canonicalDomain } from '../ground/text/mail-address.ts';
 import { createLinks, linkExpired } from '../tokens/links.ts';
 import { AccountChanged, provedBy } from '../users/held.ts';
 import { requireAddress, requireNames } from './fields.ts';

@@ -1,7 +1,7 @@
 import { Refusal } from '../access/refusal.ts';
-import type { Database } from '../database/database.ts';
-import { isUnrepresentable } from '../database/errors.ts';
-import { sql } from '../database/kysely.ts';
+import type { Database } from '../ground/database/database.ts';
+import { isUnrepresentable } from '../ground/database/errors.ts';
+import { sql } from '../ground/database/kysely.ts';
 import { inOrder } from '../users/search.ts';
 import { longestWord, wordsOf } from '../users/user.ts';
 import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../users/user-directory.ts';

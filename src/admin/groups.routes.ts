@@ -3,7 +3,7 @@ import { insufficientUserAuthentication, type RequireFresh } from '../access/fre
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
 import type { Actor, Administration } from '../changes/administration.ts';
-import { isPlainLine } from '../text/printable.ts';
+import { isPlainLine } from '../ground/text/printable.ts';
 import type { Groups } from '../users/groups.ts';
 import { groupPattern, ownScopes, type RequireRights, readNames } from '../users/scopes.ts';
 import { addAction, type Field } from '../web/action.ts';

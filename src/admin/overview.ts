@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { firstIdAt } from '../audit/event-id.ts';
 import type { AuditStore } from '../audit/sql-store.ts';
-import type { Database } from '../database/database.ts';
-import { insertNew } from '../database/insert-new.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database } from '../ground/database/database.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 
 /** In milliseconds. */
 const minute = 60_000;

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Log } from '../faults/log.ts';
+import type { Log } from '../ground/faults/log.ts';
 import { type AuditEvent, type Events, type RecordedEvent, readEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../text/printable.ts';
+import { printable } from '../ground/text/printable.ts';
 
 export interface AuditEvent<Kind extends string = string> {
   readonly kind: Kind;

@@ -1,4 +1,4 @@
-import { printable } from '../text/printable.ts';
+import { printable } from '../ground/text/printable.ts';
 import type { AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
 import { throttleKeys } from './event.ts';
 

@@ -1,4 +1,4 @@
-import { endSiteOf } from '../text/networks.ts';
+import { endSiteOf } from '../ground/text/networks.ts';
 import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;

@@ -1,4 +1,4 @@
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { RecordedEvent } from './event.ts';
 import type { AuditStore } from './sql-store.ts';
 

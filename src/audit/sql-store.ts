@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { RawBuilder, Selectable } from 'kysely';
-import type { OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { sql } from '../database/kysely.ts';
-import type { AuditTable } from '../database/schema.ts';
-import { escapeUnit, printable } from '../text/printable.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { sql } from '../ground/database/kysely.ts';
+import type { AuditTable } from '../ground/database/schema.ts';
+import { escapeUnit, printable } from '../ground/text/printable.ts';
 import { type Events, type RecordedEvent, readEvent } from './event.ts';
 import { firstIdAt } from './event-id.ts';
 

@@ -1,7 +1,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
-import { stampedTables, unstampedTables } from '../database/schema.ts';
-import type { Log } from '../faults/log.ts';
+import { stampedTables, unstampedTables } from '../ground/database/schema.ts';
+import type { Log } from '../ground/faults/log.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';

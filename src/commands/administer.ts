@@ -2,9 +2,9 @@ import { userInfo } from 'node:os';
 import { InvalidFields } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import { compose, type Services } from '../compose.ts';
-import { findSudoUser, loadSettings } from '../config/load.ts';
-import { fill } from '../languages/languages.ts';
-import { words } from '../languages/words.ts';
+import { findSudoUser, loadSettings } from '../ground/config/load.ts';
+import { fill } from '../ground/languages/languages.ts';
+import { words } from '../ground/languages/words.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 
 /** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */

@@ -1,9 +1,9 @@
 import type { RecordedEvent } from '../audit/event.ts';
 import type { AuditFilter, UnreadableEvent } from '../audit/sql-store.ts';
 import type { Services } from '../compose.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { parseTime } from '../ground/text/time.ts';
 import { events } from '../site.ts';
-import { parseTime } from '../text/time.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';

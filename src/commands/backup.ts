@@ -1,7 +1,7 @@
-import { loadSettings } from '../config/load.ts';
-import { backUpSqlite } from '../database/backup.ts';
-import { engineOf } from '../database/database.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { loadSettings } from '../ground/config/load.ts';
+import { backUpSqlite } from '../ground/database/backup.ts';
+import { engineOf } from '../ground/database/database.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 export async function backup(file: string): Promise<void> {
   const { DATABASE_URL, REDIS_URL } = loadSettings();

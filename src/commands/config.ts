@@ -1,9 +1,9 @@
-import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { Settings } from '../config/settings.ts';
-import { showSettings } from '../config/shown-settings.ts';
-import { engineOf } from '../database/database.ts';
-import { faultsOf, Misconfiguration } from '../faults/misconfiguration.ts';
-import { parseRedisUrl } from '../redis/redis-url.ts';
+import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { showSettings } from '../ground/config/shown-settings.ts';
+import { engineOf } from '../ground/database/database.ts';
+import { faultsOf, Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { parseRedisUrl } from '../ground/redis/redis-url.ts';
 import { parseMapping } from '../users/mapped/mapping.ts';
 import { list } from './list.ts';
 

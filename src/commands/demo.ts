@@ -1,8 +1,8 @@
 import { compose } from '../compose.ts';
-import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import type { Settings } from '../config/settings.ts';
-import { shownUrl } from '../config/shown-url.ts';
-import { findTraceSettings } from '../config/traces.ts';
+import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { shownUrl } from '../ground/config/shown-url.ts';
+import { findTraceSettings } from '../ground/config/traces.ts';
 import type { Held } from '../users/held.ts';
 import { admins } from '../users/scopes.ts';
 import { demoAdministrator, demoHash, demoPassword, demoUsers } from './demo-users.ts';

@@ -12,7 +12,7 @@ import { checkSigningKeys } from '../doctor/signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { checkUpstreams } from '../doctor/upstreams.ts';
 import { checkUsers } from '../doctor/users-table.ts';
-import { inTime } from '../faults/in-time.ts';
+import { inTime } from '../ground/faults/in-time.ts';
 import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 
 /** The share of a check's time that one step of a store may take. A late step then fails first, and its error names the store. */

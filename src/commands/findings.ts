@@ -1,5 +1,5 @@
 import type { Finding } from '../../selftest/finding.ts';
-import { jsonLine } from '../text/printable.ts';
+import { jsonLine } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { readCsvLine } from '../text/csv.ts';
+import { readCsvLine } from '../ground/text/csv.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import { type ImportRow, importColumns } from '../users/import-users.ts';
 

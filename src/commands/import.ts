@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { printable } from '../text/printable.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { printable } from '../ground/text/printable.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import { type ImportedUser, readImportRow } from '../users/import-users.ts';
 import { administer } from './administer.ts';

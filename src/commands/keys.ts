@@ -1,6 +1,6 @@
 import type { Services } from '../compose.ts';
-import { type KeyName, keyNames } from '../database/keys.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { type KeyName, keyNames } from '../ground/database/keys.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 
 /** What changes once processes use the new key. */

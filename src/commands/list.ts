@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { jsonLine, printable } from '../text/printable.ts';
+import { jsonLine, printable } from '../ground/text/printable.ts';
 
 interface Listing<Item> {
   readonly json: boolean | undefined;

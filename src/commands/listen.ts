@@ -1,8 +1,8 @@
 import { EventEmitter, on } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { Composition, Services } from '../compose.ts';
-import type { Settings } from '../config/settings.ts';
-import { listeningFault } from '../faults/listening-fault.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { listeningFault } from '../ground/faults/listening-fault.ts';
 import { prepareLater, prepareNow } from '../stores/upkeep.ts';
 
 /** Milliseconds that requests under way may take after an order to end. */

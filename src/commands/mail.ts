@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { loadSettings } from '../config/load.ts';
-import { findMailRoute } from '../config/mail-server.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { loadSettings } from '../ground/config/load.ts';
+import { findMailRoute } from '../ground/config/mail-server.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { isMailAddress } from '../ground/text/mail-address.ts';
 import type { QueuedMail } from '../mail/outbox.ts';
 import { loadRenderer } from '../mail/render.ts';
 import { openTransport } from '../mail/transport.ts';
-import { isMailAddress } from '../text/mail-address.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import { administer } from './administer.ts';
 import { list, secondOf } from './list.ts';

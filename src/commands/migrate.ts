@@ -1,8 +1,8 @@
-import { loadSettings } from '../config/load.ts';
-import { openDatabase } from '../database/database.ts';
-import { keyNames, loadKey } from '../database/keys.ts';
-import { migrate as migrateDatabase } from '../database/migrations.ts';
-import { unwatched } from '../faults/store-watch.ts';
+import { loadSettings } from '../ground/config/load.ts';
+import { openDatabase } from '../ground/database/database.ts';
+import { keyNames, loadKey } from '../ground/database/keys.ts';
+import { migrate as migrateDatabase } from '../ground/database/migrations.ts';
+import { unwatched } from '../ground/faults/store-watch.ts';
 
 export async function migrate(): Promise<void> {
   const settings = loadSettings();

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 /** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
 export const readPassword = () => read((ask) => ask('Password: '));

@@ -1,6 +1,6 @@
+import { jsonLine } from '../ground/text/printable.ts';
 import { describeResource } from '../oidc/describe-client.ts';
 import type { Signature } from '../oidc/resources.ts';
-import { jsonLine } from '../text/printable.ts';
 import { administer } from './administer.ts';
 import { secretLines } from './clients.ts';
 import { list } from './list.ts';

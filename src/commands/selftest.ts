@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { getCACertificates } from 'node:tls';
 import { selftest as runSelftest } from '../../selftest/selftest.ts';
-import { originOf } from '../config/origin.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { originOf } from '../ground/config/origin.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { createFindingsPrinter } from './findings.ts';
 import { readPassword } from './read-password.ts';
 

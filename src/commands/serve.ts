@@ -1,5 +1,5 @@
-import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import { findTraceSettings } from '../config/traces.ts';
+import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import { findTraceSettings } from '../ground/config/traces.ts';
 import { endsWithTerminal } from './launcher.ts';
 import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts';
 import { supervise } from './supervise.ts';

@@ -1,5 +1,5 @@
 import type { UserReference } from '../changes/administration.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';
 

@@ -1,5 +1,5 @@
-import { parseListenAddress } from '../config/listen-address.ts';
-import type { Settings } from '../config/settings.ts';
+import { parseListenAddress } from '../ground/config/listen-address.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { MetricsListener } from '../telemetry/metrics-listener.ts';
 import { closingDeadline, hearOrders } from './listen.ts';

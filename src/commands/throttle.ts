@@ -1,4 +1,4 @@
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import type { LiftTarget, ThrottledKey } from '../sign-in/throttled.ts';
 import { countedNetwork } from '../web/client-address.ts';
 import { administer } from './administer.ts';

@@ -1,6 +1,6 @@
+import { csvLine } from '../ground/text/csv.ts';
+import { jsonLine } from '../ground/text/printable.ts';
 import { minPasswordLength } from '../passwords/policy.ts';
-import { csvLine } from '../text/csv.ts';
-import { jsonLine } from '../text/printable.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import { importColumns, toImportRow } from '../users/import-users.ts';
 import type { ListedUser } from '../users/user-directory.ts';

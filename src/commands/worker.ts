@@ -2,8 +2,8 @@ import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inTime } from '../faults/in-time.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { inTime } from '../ground/faults/in-time.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { type Order, Orders, type ServerAddress } from './listen.ts';
 
 /** New workers talk to an old primary, from an upgrade until its restart. So fields may only be added. */

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { inTime } from '../faults/in-time.ts';
-import type { Log } from '../faults/log.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { inTime } from '../ground/faults/in-time.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
 import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './worker.ts';
 

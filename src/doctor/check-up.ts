@@ -1,6 +1,6 @@
 import type { Check, Finding } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
-import type { OpenDatabase } from '../database/database.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
 import { checkPublicUrl } from './public-url.ts';

@@ -1,11 +1,11 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
-import { shownUrl } from '../config/shown-url.ts';
-import { type OpenDatabase, openDatabase } from '../database/database.ts';
-import { sql } from '../database/kysely.ts';
-import { requireCurrentSchema, requireTables } from '../database/migrations.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { unwatched } from '../faults/store-watch.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { shownUrl } from '../ground/config/shown-url.ts';
+import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { requireCurrentSchema, requireTables } from '../ground/database/migrations.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { unwatched } from '../ground/faults/store-watch.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './hashing.ts';
 

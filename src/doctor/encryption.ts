@@ -1,10 +1,10 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
-import type { Database, OpenDatabase } from '../database/database.ts';
-import { type EncryptedTable, encryptedColumns, encryptedTables } from '../database/encrypted.ts';
-import { sql } from '../database/kysely.ts';
-import { keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
-import { openEncryptionKeys } from '../encryption/key-file.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { type EncryptedTable, encryptedColumns, encryptedTables } from '../ground/database/encrypted.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { keyPrefix, keyPrefixSize } from '../ground/encryption/cipher.ts';
+import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import { hasApplications } from './signing-keys.ts';
 
 export async function* checkEncryption({ database, engine }: OpenDatabase, settings: Settings): Check {

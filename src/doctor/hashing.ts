@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, freemem } from 'node:os';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { createPasswords } from '../passwords/passwords.ts';
 import { currentCost } from '../passwords/schemes/argon2.ts';
 

@@ -1,8 +1,8 @@
 import { type Check, ok, wrong } from '../../selftest/finding.ts';
-import { findMailRoute } from '../config/mail-server.ts';
-import type { Settings } from '../config/settings.ts';
-import { shownUrl } from '../config/shown-url.ts';
-import { inTime } from '../faults/in-time.ts';
+import { findMailRoute } from '../ground/config/mail-server.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { shownUrl } from '../ground/config/shown-url.ts';
+import { inTime } from '../ground/faults/in-time.ts';
 import { openTransport } from '../mail/transport.ts';
 
 /** Sends no mail. @param timeout milliseconds that this may take */

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
-import { isDomain, isLoopbackHost } from '../config/origin.ts';
-import type { Settings } from '../config/settings.ts';
-import type { OpenDatabase } from '../database/database.ts';
-import { inTime } from '../faults/in-time.ts';
+import { isDomain, isLoopbackHost } from '../ground/config/origin.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { inTime } from '../ground/faults/in-time.ts';
 import { type Client, createClients } from '../oidc/clients.ts';
 import { hasApplications } from './signing-keys.ts';
 

@@ -1,6 +1,6 @@
 import { type Check, type Finding, ok, warning } from '../../selftest/finding.ts';
-import { findPasskeyDomain, isDomain, isHttps, isLoopbackHost } from '../config/origin.ts';
-import type { Settings } from '../config/settings.ts';
+import { findPasskeyDomain, isDomain, isHttps, isLoopbackHost } from '../ground/config/origin.ts';
+import type { Settings } from '../ground/config/settings.ts';
 
 /** Reports what `PUBLIC_URL` decides: the origin of our pages, the domain of passkeys, and whether passwords are encrypted on their way. */
 export async function* checkPublicUrl(settings: Settings): Check {

@@ -1,10 +1,10 @@
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
-import { shownUrl } from '../config/shown-url.ts';
-import type { OpenDatabase } from '../database/database.ts';
-import { unwatched } from '../faults/store-watch.ts';
-import { Unavailable } from '../faults/unavailable.ts';
-import type { OpenRedis } from '../redis/redis.ts';
-import { serversOf } from '../redis/servers.ts';
+import { shownUrl } from '../ground/config/shown-url.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { unwatched } from '../ground/faults/store-watch.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
+import type { OpenRedis } from '../ground/redis/redis.ts';
+import { serversOf } from '../ground/redis/servers.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 
 /** The oldest major version of Redis that we test. Valkey begins at 7. */
@@ -17,7 +17,7 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
 
 /** Opens Redis or Valkey. `closing` closes it. @param timeout milliseconds that a command may take */
 export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check {
-  const { openRedis } = await import('../redis/redis.ts');
+  const { openRedis } = await import('../ground/redis/redis.ts');
   const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
   const redis = openRedis(url, timeout, unwatched);
   closing.defer(() => redis.close());

@@ -1,8 +1,8 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
-import { loadSettings, requireSafeExposure } from '../config/load.ts';
-import { type Settings, settingSchemas } from '../config/settings.ts';
-import { type Fault, faultsOf } from '../faults/misconfiguration.ts';
-import { unixSockets } from '../text/networks.ts';
+import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import { type Settings, settingSchemas } from '../ground/config/settings.ts';
+import { type Fault, faultsOf } from '../ground/faults/misconfiguration.ts';
+import { unixSockets } from '../ground/text/networks.ts';
 import { findingsOf } from './fault-findings.ts';
 
 export interface ReadSettings {

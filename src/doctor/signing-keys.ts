@@ -1,5 +1,5 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
-import type { Database, OpenDatabase } from '../database/database.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
 
 const dayMilliseconds = 86_400_000;
 

@@ -1,6 +1,6 @@
 import { type Check, ok, wrong } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
-import { readUpstreams } from '../config/upstreams-file.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { readUpstreams } from '../ground/config/upstreams-file.ts';
 
 /** Asks each provider what it says about itself. @param timeout milliseconds that this may take */
 export async function* checkUpstreams({ UPSTREAMS_FILE }: Settings, timeout: number): Check {

@@ -1,8 +1,8 @@
 import { type Check, type Finding, needing, ok, warning, wrong } from '../../selftest/finding.ts';
-import type { Settings } from '../config/settings.ts';
-import type { OpenDatabase } from '../database/database.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mapped-directory.ts';
 import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';

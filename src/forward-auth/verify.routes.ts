@@ -3,7 +3,7 @@ import { type Access, invalidToken, notAuthenticated, type Presented, type Signe
 import { type Answer, loginMessages, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import { printable } from '../text/printable.ts';
+import { printable } from '../ground/text/printable.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath, otherLoginPath } from '../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../web/openapi/responses.ts';

@@ -1,8 +1,8 @@
 import type { Audit } from '../audit/audit.ts';
-import type { Log } from '../faults/log.ts';
-import { Unavailable } from '../faults/unavailable.ts';
-import { isMailAddress } from '../text/mail-address.ts';
-import { printable } from '../text/printable.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
+import { isMailAddress } from '../ground/text/mail-address.ts';
+import { printable } from '../ground/text/printable.ts';
 import { AccountChanged } from '../users/held.ts';
 import type { DroppedMail, FindMailWords, MailDescription, PreparedMail } from './description.ts';
 import type { events } from './events.ts';

@@ -1,4 +1,4 @@
-import type { MailWords } from '../languages/mail-words.ts';
+import type { MailWords } from '../ground/languages/mail-words.ts';
 import type { events } from './events.ts';
 import type { QueuedMail } from './outbox.ts';
 

@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely';
 import { createEventIds } from '../audit/event-id.ts';
-import type { Database } from '../database/database.ts';
-import { sql } from '../database/kysely.ts';
-import { listPages } from '../database/list-pages.ts';
-import type { MailsTable } from '../database/schema.ts';
+import type { Database } from '../ground/database/database.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { listPages } from '../ground/database/list-pages.ts';
+import type { MailsTable } from '../ground/database/schema.ts';
 import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
 import type { RenderedMail } from './render.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { fill } from '../languages/languages.ts';
-import type { MailWords } from '../languages/mail-words.ts';
-import { printable } from '../text/printable.ts';
+import { fill } from '../ground/languages/languages.ts';
+import type { MailWords } from '../ground/languages/mail-words.ts';
+import { printable } from '../ground/text/printable.ts';
 
 /** A mail without its recipient. */
 export interface RenderedMail {

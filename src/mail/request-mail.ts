@@ -1,6 +1,6 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import { endSiteOf, networkOf } from '../text/networks.ts';
+import { endSiteOf, networkOf } from '../ground/text/networks.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import type { events } from './events.ts';

@@ -1,8 +1,8 @@
-import type { Database } from '../database/database.ts';
-import { createLeasedWork } from '../database/leased-work.ts';
-import type { Log } from '../faults/log.ts';
-import { createStoreWatch } from '../faults/store-watch.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import type { Database } from '../ground/database/database.ts';
+import { createLeasedWork } from '../ground/database/leased-work.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { createStoreWatch } from '../ground/faults/store-watch.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
 import type { QueuedMail } from './outbox.ts';
 import { connections, type Transport } from './transport.ts';

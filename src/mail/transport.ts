@@ -1,5 +1,5 @@
-import type { MailRoute } from '../config/mail-server.ts';
-import { printable } from '../text/printable.ts';
+import type { MailRoute } from '../ground/config/mail-server.ts';
+import { printable } from '../ground/text/printable.ts';
 import type { RenderedMail } from './render.ts';
 
 /** One mail to one recipient. */

@@ -1,6 +1,6 @@
 import { includesSecondFactor } from '../access/factor.ts';
+import { isMailAddress } from '../ground/text/mail-address.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
-import { isMailAddress } from '../text/mail-address.ts';
 import type { Account } from '../users/account.ts';
 
 /** What an application gets of a user, by the scope that it asks for (OpenID Connect Core 5.4). */

@@ -1,5 +1,5 @@
 import type { FieldFault } from '../access/refusal.ts';
-import { isPlainLine, printable } from '../text/printable.ts';
+import { isPlainLine, printable } from '../ground/text/printable.ts';
 import { ownScopes } from '../users/scopes.ts';
 import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';

@@ -1,7 +1,7 @@
-import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import type { Row } from '../database/schema.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import type { Row } from '../ground/database/schema.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 
 /**

@@ -1,6 +1,6 @@
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../text/printable.ts';
+import { printable } from '../ground/text/printable.ts';
 import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';

@@ -2,8 +2,8 @@ import { lookup as resolve } from 'node:dns';
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { isPublicAddress } from '../text/networks.ts';
-import { readBody } from '../text/read-body.ts';
+import { isPublicAddress } from '../ground/text/networks.ts';
+import { readBody } from '../ground/text/read-body.ts';
 
 export interface GuardedFetchOptions {
   /** Hosts in the operator's own network that may be called: names, or addresses. Plain http is allowed there too. */

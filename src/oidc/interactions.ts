@@ -7,8 +7,8 @@ import { insufficientUserAuthentication, noSecondFactor, type RequireStepUp } fr
 import { Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
+import { mixesScripts } from '../ground/text/scripts.ts';
 import type { Session } from '../sessions/sessions.ts';
-import { mixesScripts } from '../text/scripts.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { User } from '../users/user.ts';
 import { isNativeAddress } from './addresses.ts';

@@ -1,9 +1,9 @@
 import type { Audit } from '../audit/audit.ts';
-import type { Database } from '../database/database.ts';
-import { createLeasedWork } from '../database/leased-work.ts';
-import type { Tables } from '../database/schema.ts';
-import type { Log } from '../faults/log.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import type { Database } from '../ground/database/database.ts';
+import { createLeasedWork } from '../ground/database/leased-work.ts';
+import type { Tables } from '../ground/database/schema.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { events } from './events.ts';
 
 /** What an application is told. */

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { insertNew } from '../database/insert-new.ts';
-import { claimLease } from '../database/lease.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import { claimLease } from '../ground/database/lease.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
 
 export interface LogoutNoticesOptions extends NoticeSenderOptions {

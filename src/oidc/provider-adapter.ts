@@ -1,5 +1,5 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
-import { repeated } from '../database/transaction.ts';
+import { repeated } from '../ground/database/transaction.ts';
 import type { Client } from './clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
 import { type Payload, type Records, Spent, TooFast } from './records.ts';

@@ -1,6 +1,6 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { SignedIn } from '../access/access.ts';
-import { pageWithHints } from '../text/page-hints.ts';
+import { pageWithHints } from '../ground/text/page-hints.ts';
 import { pathWithNext } from '../web/next.ts';
 import { isSameOrigin } from './addresses.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';

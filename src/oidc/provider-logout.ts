@@ -1,5 +1,5 @@
 import { errors, type Provider } from 'oidc-provider';
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { ProviderClient } from './provider-client.ts';
 import { readToken } from './token-parts.ts';
 

@@ -1,6 +1,6 @@
 import { type Access, notAuthenticated, whyNot } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { leave, leavePage, leaveView } from '../web/leave.ts';
 import { json, object, redirect, settingCookies, text } from '../web/openapi/responses.ts';

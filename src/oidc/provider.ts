@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type InteractionResults, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { SignedIn } from '../access/access.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';

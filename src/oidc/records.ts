@@ -1,9 +1,9 @@
 import { createHmac, hash } from 'node:crypto';
-import type { OpenDatabase } from '../database/database.ts';
-import { insertNew } from '../database/insert-new.ts';
-import type { NewRow, Row } from '../database/schema.ts';
-import { repeated } from '../database/transaction.ts';
-import { endSiteOf } from '../text/networks.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import type { NewRow, Row } from '../ground/database/schema.ts';
+import { repeated } from '../ground/database/transaction.ts';
+import { endSiteOf } from '../ground/text/networks.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { BriefRecords } from './redis-requests.ts';
 

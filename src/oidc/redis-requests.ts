@@ -1,4 +1,4 @@
-import type { OpenRedis } from '../redis/redis.ts';
+import type { OpenRedis } from '../ground/redis/redis.ts';
 
 /** What lasts an hour at most, by the hash of its id. */
 export type BriefRecords = ReturnType<typeof createRedisRequests>;

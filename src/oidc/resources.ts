@@ -1,7 +1,7 @@
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
-import type { Row } from '../database/schema.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import type { Row } from '../ground/database/schema.ts';
 import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 import { readNames } from '../users/scopes.ts';
 import { isResourceUri } from './addresses.ts';

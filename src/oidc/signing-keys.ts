@@ -1,12 +1,12 @@
 import { generateKeyPair, hash, type webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Database } from '../database/database.ts';
-import { encryptionContext, hasEncrypted } from '../database/encrypted.ts';
-import { insertAll, insertNew } from '../database/insert-new.ts';
-import type { Row } from '../database/schema.ts';
-import { inTransaction } from '../database/transaction.ts';
-import type { Cipher } from '../encryption/cipher.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import type { Database } from '../ground/database/database.ts';
+import { encryptionContext, hasEncrypted } from '../ground/database/encrypted.ts';
+import { insertAll, insertNew } from '../ground/database/insert-new.ts';
+import type { Row } from '../ground/database/schema.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
+import type { Cipher } from '../ground/encryption/cipher.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { RetiredKeys } from './retired-keys.ts';
 
 const generate = promisify(generateKeyPair);

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto';
-import type { OpenDatabase } from '../database/database.ts';
-import { insertNew } from '../database/insert-new.ts';
+import type { OpenDatabase } from '../ground/database/database.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
 import type { User } from '../users/user.ts';
 
 /** Of many first requests at a time, one inserts the row. */

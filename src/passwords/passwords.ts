@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Log } from '../faults/log.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
 import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../faults/log.ts';
+import type { Log } from '../ground/faults/log.ts';
 import { fold, isCommon } from './common-passwords.ts';
 import { maxPasswordBytes } from './passwords.ts';
 import { createPwnedPasswords } from './pwned-passwords.ts';

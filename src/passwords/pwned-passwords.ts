@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Log } from '../faults/log.ts';
+import type { Log } from '../ground/faults/log.ts';
 
 /** Milliseconds until the whole answer must be there. */
 const patience = 1000;

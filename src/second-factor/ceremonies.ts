@@ -3,7 +3,7 @@ import type {
   RegistrationResponseJSON,
   VerifyAuthenticationResponseOpts as Verification,
 } from '@simplewebauthn/server';
-import type { PasskeysTable } from '../database/schema.ts';
+import type { PasskeysTable } from '../ground/database/schema.ts';
 
 /** EdDSA, ES256 and RS256. The library's own list has one more, and Node warns that it is experimental. */
 export const algorithmIds = [-8, -7, -257];

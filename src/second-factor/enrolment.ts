@@ -1,7 +1,7 @@
 import { enrolmentRequired } from '../access/factor.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type { MailDescription } from '../mail/description.ts';
 import { createNotice } from '../mail/notice.ts';
 import { createRequestMail } from '../mail/request-mail.ts';

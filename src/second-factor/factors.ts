@@ -1,6 +1,6 @@
 import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../access/factor.ts';
 import { Refusal } from '../access/refusal.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../ground/database/database.ts';
 import type { Account } from '../users/account.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
 import type { Binding } from './challenges.ts';

@@ -2,7 +2,7 @@ import type { SignedIn } from '../access/access.ts';
 import { InvalidFields, Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Renewed } from '../changes/change.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
 import { type Held, provedBy } from '../users/held.ts';

@@ -1,4 +1,4 @@
-import type { PasskeysTable } from '../database/schema.ts';
+import type { PasskeysTable } from '../ground/database/schema.ts';
 import type { RowOwner } from '../users/held.ts';
 
 /** The user that a factor belongs to. In a team's own table a factor counts only with the name that it was added with. */

@@ -1,9 +1,9 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
 import type { PasskeyFault } from '../access/factor.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
-import type { PasskeysTable } from '../database/schema.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import type { PasskeysTable } from '../ground/database/schema.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Held } from '../users/held.ts';

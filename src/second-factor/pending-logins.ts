@@ -1,6 +1,6 @@
 import { pendingSeconds } from '../access/factor.ts';
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
 import { hashSecret } from '../sessions/credential.ts';
 import type { Held } from '../users/held.ts';
 import { crockford, toBase32 } from './base32.ts';

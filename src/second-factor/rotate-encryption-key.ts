@@ -1,11 +1,16 @@
-import type { Database } from '../database/database.ts';
-import { type EncryptedTable, encryptedColumns, encryptedTables, encryptionContext } from '../database/encrypted.ts';
-import { sql } from '../database/kysely.ts';
-import { holdLease } from '../database/lease.ts';
-import { listPages } from '../database/list-pages.ts';
-import { decrypt, encrypt, keyPrefix, keyPrefixSize } from '../encryption/cipher.ts';
-import type { EncryptionKeys } from '../encryption/keys.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
+import type { Database } from '../ground/database/database.ts';
+import {
+  type EncryptedTable,
+  encryptedColumns,
+  encryptedTables,
+  encryptionContext,
+} from '../ground/database/encrypted.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { holdLease } from '../ground/database/lease.ts';
+import { listPages } from '../ground/database/list-pages.ts';
+import { decrypt, encrypt, keyPrefix, keyPrefixSize } from '../ground/encryption/cipher.ts';
+import type { EncryptionKeys } from '../ground/encryption/keys.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 /** Secrets that one step of a rotation reads. */
 const secretsPerPage = 500;

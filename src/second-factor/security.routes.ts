@@ -1,6 +1,6 @@
 import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
 import { InvalidFields } from '../access/refusal.ts';
-import { speak } from '../languages/speech.ts';
+import { speak } from '../ground/languages/speech.ts';
 import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { codeField, credentialField, exampleId, idField, nextField } from '../web/fields.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { encryptionContext, hasEncrypted } from '../database/encrypted.ts';
-import { insertNew } from '../database/insert-new.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { encryptionContext, hasEncrypted } from '../ground/database/encrypted.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
 import type { Held } from '../users/held.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';

@@ -1,5 +1,5 @@
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 

@@ -1,6 +1,6 @@
-import { clockTolerance } from '../faults/clock.ts';
-import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
-import { type RedisServer, serversOf } from '../redis/servers.ts';
+import { clockTolerance } from '../ground/faults/clock.ts';
+import type { OpenRedis, RedisClient, ScriptedClient } from '../ground/redis/redis.ts';
+import { type RedisServer, serversOf } from '../ground/redis/servers.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 
 const sessionKey = (id: string) => `janua:session:${id}`;

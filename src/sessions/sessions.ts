@@ -1,5 +1,5 @@
-import { clockTolerance } from '../faults/clock.ts';
-import { printable } from '../text/printable.ts';
+import { clockTolerance } from '../ground/faults/clock.ts';
+import { printable } from '../ground/text/printable.ts';
 import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 

@@ -1,10 +1,10 @@
 import type { Selectable } from 'kysely';
-import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { sql } from '../database/kysely.ts';
-import { type SessionsTable, sessionColumns } from '../database/schema.ts';
-import { inTransaction } from '../database/transaction.ts';
-import { clockTolerance } from '../faults/clock.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { type SessionsTable, sessionColumns } from '../ground/database/schema.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
+import { clockTolerance } from '../ground/faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
 

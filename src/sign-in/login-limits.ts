@@ -1,6 +1,6 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Caller, KeyTrace } from '../audit/event.ts';
-import { networkOf } from '../text/networks.ts';
+import { networkOf } from '../ground/text/networks.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
 import type { Work } from '../throttle/turns.ts';

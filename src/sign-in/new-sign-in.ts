@@ -1,12 +1,12 @@
 import type { NoticeSignIn } from '../access/admit.ts';
 import type { Caller } from '../audit/event.ts';
-import { isLanguage } from '../languages/languages.ts';
-import { speak } from '../languages/speech.ts';
+import { isLanguage } from '../ground/languages/languages.ts';
+import { speak } from '../ground/languages/speech.ts';
+import { isMailAddress } from '../ground/text/mail-address.ts';
+import { networkOf } from '../ground/text/networks.ts';
 import type { MailDescription } from '../mail/description.ts';
 import type { RequestMail } from '../mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../sessions/sessions.ts';
-import { isMailAddress } from '../text/mail-address.ts';
-import { networkOf } from '../text/networks.ts';
 import { stampOf } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 

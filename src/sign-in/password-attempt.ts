@@ -4,7 +4,7 @@ import type { Proof } from '../access/admit.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Log } from '../faults/log.ts';
+import type { Log } from '../ground/faults/log.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';

@@ -1,4 +1,4 @@
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 
 /** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
 const freshness = 500;

@@ -1,6 +1,6 @@
-import { databasePart } from '../database/errors.ts';
-import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import { databasePart } from '../ground/database/errors.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 
 interface StoreFault {
   readonly codes: readonly string[];

@@ -1,9 +1,9 @@
-import type { Settings } from '../config/settings.ts';
-import { openDatabase } from '../database/database.ts';
-import { databasePart } from '../database/errors.ts';
-import type { Log } from '../faults/log.ts';
-import { createStoreWatch } from '../faults/store-watch.ts';
-import type { OpenRedis } from '../redis/redis.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { openDatabase } from '../ground/database/database.ts';
+import { databasePart } from '../ground/database/errors.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { createStoreWatch } from '../ground/faults/store-watch.ts';
+import type { OpenRedis } from '../ground/redis/redis.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { Measures } from '../telemetry/measures.ts';
@@ -45,6 +45,6 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
 
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): Promise<OpenRedis | undefined> {
   if (REDIS_URL === undefined) return undefined;
-  const { openRedis, redisPart } = await import('../redis/redis.ts');
+  const { openRedis, redisPart } = await import('../ground/redis/redis.ts');
   return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
 }

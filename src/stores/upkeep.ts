@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 
 /** Milliseconds between two removals of expired records. */
 export const cleaningInterval = 10 * 60 * 1000;

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Registry } from '@prometheus-io/client';
-import { inTime } from '../faults/in-time.ts';
+import { inTime } from '../ground/faults/in-time.ts';
 import { addGauge } from './instruments.ts';
 
 /** Within this time a worker that ends sends its last figures. */

@@ -1,6 +1,6 @@
 import { type Aggregator, Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
 import { throttleKeys } from '../audit/event.ts';
-import { inTime } from '../faults/in-time.ts';
+import { inTime } from '../ground/faults/in-time.ts';
 
 /** Seconds, from a look-up in SQLite to the timeout of a store. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];

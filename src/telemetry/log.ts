@@ -1,6 +1,6 @@
 import pino, { type Logger, type SerializerFn } from 'pino';
 import sonicBoom from 'sonic-boom';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { toText } from './text-line.ts';
 
 /** Characters to keep while output is blocked, for example by a full disk or a stalled reader. */

@@ -1,5 +1,5 @@
-import type { TraceSettings } from '../config/traces.ts';
-import type { Log } from '../faults/log.ts';
+import type { TraceSettings } from '../ground/config/traces.ts';
+import type { Log } from '../ground/faults/log.ts';
 import type { Kinds } from './instruments.ts';
 
 export interface MeasureOptions {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { listeningFault } from '../faults/listening-fault.ts';
+import { listeningFault } from '../ground/faults/listening-fault.ts';
 
 /** `import` is avoided for the reason given in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');

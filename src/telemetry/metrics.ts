@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 import { announceMetrics } from './cluster-metrics.ts';
 import { createInstruments, type Instruments, type Kinds, type Loads } from './instruments.ts';
 import type { AnsweredRequest } from './requests.ts';

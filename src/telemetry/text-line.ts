@@ -1,6 +1,6 @@
 import { inspect, styleText } from 'node:util';
 import pino from 'pino';
-import { printable } from '../text/printable.ts';
+import { printable } from '../ground/text/printable.ts';
 
 const styles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   info: 'green',

@@ -19,9 +19,9 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import type { TraceSettings } from '../config/traces.ts';
-import { inTime } from '../faults/in-time.ts';
-import type { Log } from '../faults/log.ts';
+import type { TraceSettings } from '../ground/config/traces.ts';
+import { inTime } from '../ground/faults/in-time.ts';
+import type { Log } from '../ground/faults/log.ts';
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 

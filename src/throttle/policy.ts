@@ -1,4 +1,4 @@
-import { clockTolerance } from '../faults/clock.ts';
+import { clockTolerance } from '../ground/faults/clock.ts';
 
 export interface Tally {
   readonly count: number;

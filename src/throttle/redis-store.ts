@@ -1,5 +1,5 @@
-import type { OpenRedis, RedisClient, ScriptedClient } from '../redis/redis.ts';
-import { serversOf } from '../redis/servers.ts';
+import type { OpenRedis, RedisClient, ScriptedClient } from '../ground/redis/redis.ts';
+import { serversOf } from '../ground/redis/servers.ts';
 import { expiryOf, type Tally, withoutFailure } from './policy.ts';
 import {
   type CountedKey,

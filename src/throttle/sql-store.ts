@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely';
-import type { Database, OpenDatabase } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { sql } from '../database/kysely.ts';
-import type { FailuresTable } from '../database/schema.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { sql } from '../ground/database/kysely.ts';
+import type { FailuresTable } from '../ground/database/schema.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { expiryOf, type Policy, type Tally } from './policy.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 

@@ -1,4 +1,4 @@
-import { Unavailable } from '../faults/unavailable.ts';
+import { Unavailable } from '../ground/faults/unavailable.ts';
 
 interface Place {
   readonly key: string;

@@ -1,7 +1,7 @@
 import { type Answer, Refusal } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../ground/database/database.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import { AccountChanged } from '../users/held.ts';
 import type { UserDirectory } from '../users/user-directory.ts';

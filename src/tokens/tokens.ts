@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
-import type { TokensTable } from '../database/schema.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
+import type { TokensTable } from '../ground/database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 
 /** What a one-time token proves to its holder. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertNew } from '../database/insert-new.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
 import type { Held, RowOwner } from '../users/held.ts';
 import type { Profile } from './upstream.ts';
 

@@ -1,8 +1,8 @@
 import type { SignedIn } from '../access/access.ts';
 import type { ConfirmingRequest } from '../access/fresh-proof.ts';
 import { Refusal } from '../access/refusal.ts';
-import type { Database } from '../database/database.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Database } from '../ground/database/database.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import { createNotice } from '../mail/notice.ts';
 import { provedBy } from '../users/held.ts';
 import { type Identity, identityId } from './identities.ts';

@@ -3,7 +3,7 @@ import type { Admit } from '../access/admit.ts';
 import type { ConfirmingRequest, RequireFresh } from '../access/fresh-proof.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Changes } from '../changes/change.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../ground/database/database.ts';
 import type { RenewedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Tokens } from '../tokens/tokens.ts';

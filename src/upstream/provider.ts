@@ -1,6 +1,6 @@
 import type { Configuration, CustomFetch, ExportedJWKSCache } from 'openid-client';
-import type { Log } from '../faults/log.ts';
-import { readBody } from '../text/read-body.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { readBody } from '../ground/text/read-body.ts';
 import { readGitHubUser } from './github.ts';
 import { readProfile } from './profile.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Admitted, LoginRequest } from '../access/admit.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import { canonicalDomain } from '../text/mail-address.ts';
+import { canonicalDomain } from '../ground/text/mail-address.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 import { AccountChanged, provedBy } from '../users/held.ts';
 import { maxNameLength } from '../users/user.ts';

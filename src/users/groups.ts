@@ -1,8 +1,8 @@
-import type { Database } from '../database/database.ts';
-import { countDeleted } from '../database/deletions.ts';
-import { insertAll, insertNew } from '../database/insert-new.ts';
-import { sql } from '../database/kysely.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database } from '../ground/database/database.ts';
+import { countDeleted } from '../ground/database/deletions.ts';
+import { insertAll, insertNew } from '../ground/database/insert-new.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { Held } from './held.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';

@@ -1,5 +1,5 @@
-import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database } from '../ground/database/database.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { type Account, stampOf } from './account.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { lockGroups } from './groups.ts';

@@ -1,6 +1,6 @@
-import type { Database } from '../database/database.ts';
-import { isDuplicate } from '../database/errors.ts';
-import { inTransaction } from '../database/transaction.ts';
+import type { Database } from '../ground/database/database.ts';
+import { isDuplicate } from '../ground/database/errors.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { type Groups, lockGroups } from './groups.ts';

@@ -1,5 +1,5 @@
-import type { Database } from '../database/database.ts';
-import { insertNew } from '../database/insert-new.ts';
+import type { Database } from '../ground/database/database.ts';
+import { insertNew } from '../ground/database/insert-new.ts';
 import type { User } from './user.ts';
 
 /** Notes that a user logs in now. */

@@ -1,6 +1,6 @@
 import type { RawBuilder } from 'kysely';
-import type { Database } from '../database/database.ts';
-import { sql } from '../database/kysely.ts';
+import type { Database } from '../ground/database/database.ts';
+import { sql } from '../ground/database/kysely.ts';
 import { type Searchable, wordsOf } from './user.ts';
 import type { Candidate, ListedUser, Walk } from './user-directory.ts';
 

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { Database, OpenDatabase } from '../database/database.ts';
-import { insertAll, insertNew } from '../database/insert-new.ts';
-import { sql } from '../database/kysely.ts';
-import { listPages } from '../database/list-pages.ts';
-import { accountColumns, tablesAboutUsers, type UsersTable } from '../database/schema.ts';
+import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { insertAll, insertNew } from '../ground/database/insert-new.ts';
+import { sql } from '../ground/database/kysely.ts';
+import { listPages } from '../ground/database/list-pages.ts';
+import { accountColumns, tablesAboutUsers, type UsersTable } from '../ground/database/schema.ts';
 import { type Account, passwordFingerprint, type Verification } from './account.ts';
 import { lastAdministrator } from './change-refused.ts';
 import { admins, type Rights, readNames, rightsOf } from './scopes.ts';

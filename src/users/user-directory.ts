@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { Database } from '../ground/database/database.ts';
 import type { Account, PastVerification, Verification } from './account.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
 import type { Held } from './held.ts';

@@ -1,5 +1,5 @@
-import { canonicalMailAddress } from '../text/mail-address.ts';
-import { isPlainLine } from '../text/printable.ts';
+import { canonicalMailAddress } from '../ground/text/mail-address.ts';
+import { isPlainLine } from '../ground/text/printable.ts';
 
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {

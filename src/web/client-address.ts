@@ -1,7 +1,7 @@
 import { type AddressInfo, isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Log } from '../faults/log.ts';
-import { type Address, createNetworkCheck, networkOf, unixSockets } from '../text/networks.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { type Address, createNetworkCheck, networkOf, unixSockets } from '../ground/text/networks.ts';
 import { withoutBlanks } from './field-value.ts';
 
 interface Client {

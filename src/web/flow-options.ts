@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts';
 import type { RequireStepUp } from '../access/fresh-proof.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type { Measures } from '../telemetry/measures.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';

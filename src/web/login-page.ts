@@ -1,5 +1,5 @@
 import { type LoginMessage, loginMessages } from '../access/refusal.ts';
-import { hintOf } from '../text/page-hints.ts';
+import { hintOf } from '../ground/text/page-hints.ts';
 import { maxUsernameLength } from '../users/user.ts';
 import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';

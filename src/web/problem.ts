@@ -1,4 +1,4 @@
-import { words } from '../languages/words.ts';
+import { words } from '../ground/languages/words.ts';
 
 /** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
-import { languageNames } from '../languages/languages.ts';
-import { speak } from '../languages/speech.ts';
+import { languageNames } from '../ground/languages/languages.ts';
+import { speak } from '../ground/languages/speech.ts';
 import { adminPagesFor } from './admin-pages.ts';
 import type { BareStyle } from './bare-style.ts';
 import { bodyField } from './body-field.ts';

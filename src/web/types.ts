@@ -3,7 +3,7 @@ import type { Presented, SignedIn } from '../access/access.ts';
 import type { Admitted } from '../access/admit.ts';
 import type { Answer } from '../access/refusal.ts';
 import type { Caller } from '../audit/event.ts';
-import type { Language } from '../languages/languages.ts';
+import type { Language } from '../ground/languages/languages.ts';
 import type {} from './host-app.ts';
 import type { TokenAnswer } from './token-answer.ts';
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { createSqlLookUp, lookUpTwice } from '../../src/access/look-up.ts';
-import { migrate } from '../../src/database/migrations.ts';
-import { unwatched } from '../../src/faults/store-watch.ts';
-import { openRedis } from '../../src/redis/redis.ts';
+import { migrate } from '../../src/ground/database/migrations.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { openRedis } from '../../src/ground/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated, openTestDatabase } from '../database/open.ts';
+import { openMigrated, openTestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { claimsOf } from '../../src/oidc/claims.ts';
 import { provedBy } from '../../src/users/held.ts';
 import { admins } from '../../src/users/scopes.ts';

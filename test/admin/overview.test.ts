@@ -6,7 +6,7 @@ import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
 import { events } from '../../src/site.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { recorded } from '../audit/events.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { ann, caller, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 

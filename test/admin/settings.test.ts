@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadSettings } from '../../src/config/load.ts';
-import { settingSchemas } from '../../src/config/settings.ts';
-import { showSettings } from '../../src/config/shown-settings.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
+import { settingSchemas } from '../../src/ground/config/settings.ts';
+import { showSettings } from '../../src/ground/config/shown-settings.ts';
 import { startJanua } from '../janua.ts';
 import { signInWith } from './administrator.ts';
 

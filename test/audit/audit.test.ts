@@ -5,7 +5,7 @@ import { type AuditOptions, createAudit } from '../../src/audit/audit.ts';
 import type { EventDescription, RecordedEvent } from '../../src/audit/event.ts';
 import { bounds } from '../../src/audit/flood-bound.ts';
 import type { AuditStore } from '../../src/audit/sql-store.ts';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { events } from '../../src/site.ts';
 import { caller } from './events.ts';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../src/audit/event.ts';
 import { type AuditFilter, type AuditStore, createSqlAuditStore, type EventFilter } from '../../src/audit/sql-store.ts';
-import { removeInBatches } from '../../src/database/deletions.ts';
-import { sql } from '../../src/database/kysely.ts';
+import { removeInBatches } from '../../src/ground/database/deletions.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { events } from '../../src/site.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { caller, plain, recorded } from './events.ts';
 

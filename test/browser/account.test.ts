@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BrowserContext, Page } from 'playwright-core';
-import german from '../../src/languages/de.json' with { type: 'json' };
+import german from '../../src/ground/languages/de.json' with { type: 'json' };
 import { password as annsPassword } from '../janua.ts';
 import { openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 

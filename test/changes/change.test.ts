@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { AuditEvent } from '../../src/audit/event.ts';
 import { type ChangeBy, createChanges } from '../../src/changes/change.ts';
 import { type ChangeKind, changeRules } from '../../src/changes/change-rules.ts';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { createOutbox } from '../../src/mail/outbox.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
@@ -12,8 +12,8 @@ import { AccountChanged, createHold, provedBy } from '../../src/users/held.ts';
 import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated, type TestDatabase } from '../database/open.ts';
-import { insertSample, keyOf } from '../database/sample-rows.ts';
+import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
+import { insertSample, keyOf } from '../ground/database/sample-rows.ts';
 import { ann, caller } from '../janua.ts';
 
 /** What a change may end. */

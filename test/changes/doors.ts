@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
-import { Unavailable } from '../../src/faults/unavailable.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, password, startJanua, type TestOptions } from '../janua.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';

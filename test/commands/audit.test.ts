@@ -5,10 +5,10 @@ import { describe, test } from 'node:test';
 import { createAudit } from '../../src/audit/audit.ts';
 import type { AuditEvent } from '../../src/audit/event.ts';
 import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
-import { loadKey } from '../../src/database/keys.ts';
+import { loadKey } from '../../src/ground/database/keys.ts';
 import { events } from '../../src/site.ts';
 import { caller } from '../audit/events.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { rows } from '../../src/database/schema.ts';
+import { rows } from '../../src/ground/database/schema.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
 const password = 'a few words that nobody guesses';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { settingSchemas } from '../../src/config/settings.ts';
+import { settingSchemas } from '../../src/ground/config/settings.ts';
 import { createWorkplace } from './janua-command.ts';
 
 /** Nothing listens there, and the command must not connect. */

@@ -12,7 +12,7 @@ import { Client } from 'pg';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
-import { encrypt } from '../../src/encryption/cipher.ts';
+import { encrypt } from '../../src/ground/encryption/cipher.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';

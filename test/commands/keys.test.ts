@@ -4,8 +4,8 @@ import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { keyNames } from '../../src/database/keys.ts';
-import { decrypt, encrypt } from '../../src/encryption/cipher.ts';
+import { keyNames } from '../../src/ground/database/keys.ts';
+import { decrypt, encrypt } from '../../src/ground/encryption/cipher.ts';
 import { createMigratedWorkplace } from './janua-command.ts';
 
 test('janua keys rotate replaces one key and says what ends with it', async () => {

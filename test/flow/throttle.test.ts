@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import type { Settings } from '../../src/config/settings.ts';
+import type { Settings } from '../../src/ground/config/settings.ts';
 import { liftFailures, limitsOfFactor, listFailures } from '../../src/sign-in/login-limits.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';

@@ -5,7 +5,7 @@ import { createHostCredentials, type Return } from '../../src/forward-auth/host-
 import { claimOf, createSecret, createSessionId, hashSecret } from '../../src/sessions/credential.ts';
 import { createSessions, type Session } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 
 const key = randomBytes(32);
 const hosts = createHostCredentials(key);

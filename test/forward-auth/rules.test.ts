@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseForwardRule } from '../../src/config/forward-rules.ts';
 import { createFindBarrier } from '../../src/forward-auth/rules.ts';
+import { parseForwardRule } from '../../src/ground/config/forward-rules.ts';
 
 const app = 'https://app.example.com';
 const rules = [`${app}=staff`, `${app}/Admin=admins|ops`, `${app}/admin/reports=press`].map((text) => {

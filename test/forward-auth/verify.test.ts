@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { notAuthenticated } from '../../src/access/access.ts';
 import { Refusal } from '../../src/access/refusal.ts';
 import { explain } from '../../src/audit/explanation.ts';
-import { catalogues } from '../../src/languages/speech.ts';
+import { catalogues } from '../../src/ground/languages/speech.ts';
 import { events } from '../../src/site.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';

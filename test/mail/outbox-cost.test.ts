@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CompiledQuery, type KyselyPlugin, type RootOperationNode } from 'kysely';
-import type { Database } from '../../src/database/database.ts';
+import type { Database } from '../../src/ground/database/database.ts';
 import { createOutbox } from '../../src/mail/outbox.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 import { descriptions, greeting } from './post-office.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { removeExpired } from '../../src/database/deletions.ts';
-import { sql } from '../../src/database/kysely.ts';
+import { removeExpired } from '../../src/ground/database/deletions.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { missing } from '../servers/missing.ts';
 import { greeting, openOffice } from './post-office.ts';
 

@@ -1,11 +1,11 @@
 import type { AuditEvent } from '../../src/audit/event.ts';
-import { parseMailUrl } from '../../src/config/mail-server.ts';
-import type { Log } from '../../src/faults/log.ts';
+import { parseMailUrl } from '../../src/ground/config/mail-server.ts';
+import type { Log } from '../../src/ground/faults/log.ts';
 import type { MailDescription } from '../../src/mail/description.ts';
 import { createOutbox, type NewMail } from '../../src/mail/outbox.ts';
 import { createSender } from '../../src/mail/sender.ts';
 import { openTransport } from '../../src/mail/transport.ts';
-import { openMigrated, type TestDatabase } from '../database/open.ts';
+import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import type { UserEngine } from '../stores.ts';
 
 export const from = { name: 'Example', address: 'no-reply@example.com' };

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { openOffice } from './post-office.ts';
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseMailUrl } from '../../src/config/mail-server.ts';
+import { parseMailUrl } from '../../src/ground/config/mail-server.ts';
 import { type Message, openTransport } from '../../src/mail/transport.ts';
 import { from, greeting, openOffice } from './post-office.ts';
 import { startScriptedSmtp } from './scripted-smtp.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
 import * as openid from 'openid-client';
-import type { Tables } from '../../src/database/schema.ts';
+import type { Tables } from '../../src/ground/database/schema.ts';
 import type { NewClient } from '../../src/oidc/clients.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../janua.ts';
 import { Browser, type Place } from './browser.ts';
 

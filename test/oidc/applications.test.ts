@@ -4,7 +4,7 @@ import { createApplications } from '../../src/oidc/applications.ts';
 import { createClients } from '../../src/oidc/clients.ts';
 import { createConsents } from '../../src/oidc/consents.ts';
 import { signInWith } from '../admin/administrator.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { ann, startJanua } from '../janua.ts';
 
 const settings = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { sql } from '../../src/database/kysely.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, password } from '../janua.ts';
 import { type Application, introspect, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
 import type { Browser } from './browser.ts';

@@ -6,7 +6,7 @@ import { createConsents } from '../../src/oidc/consents.ts';
 import { lasts } from '../../src/oidc/provider-client.ts';
 import { createResources } from '../../src/oidc/resources.ts';
 import { hashSecret } from '../../src/sessions/credential.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { speak } from '../../src/languages/speech.ts';
+import { speak } from '../../src/ground/languages/speech.ts';
 import { ann } from '../janua.ts';
 import { type Application, openProvider, type ProviderUnderTest, post } from './application.ts';
 

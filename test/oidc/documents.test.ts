@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
 import * as openid from 'openid-client';
-import type { Settings } from '../../src/config/settings.ts';
+import type { Settings } from '../../src/ground/config/settings.ts';
 import { ann, password } from '../janua.ts';
 import { basic, createApplication, openProvider, type ProviderUnderTest, post, requireAnswer } from './application.ts';
 import type { Place } from './browser.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { insertAll } from '../../src/database/insert-new.ts';
+import { insertAll } from '../../src/ground/database/insert-new.ts';
 import { mostWaiting } from '../../src/oidc/records.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { password } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';

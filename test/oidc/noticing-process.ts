@@ -1,4 +1,4 @@
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { openNotices } from './notices.ts';
 
 /** A process that sends notices of logouts until it is killed. Arguments: the URLs of the database and of the receiver. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRecords, Spent } from '../../src/oidc/records.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 
 // Shows: VM-89
 test('a code is taken once, and taking it again revokes its grant', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createSubjects } from '../../src/oidc/subjects.ts';
 import type { User } from '../../src/users/user.ts';
-import { openMigrated, type TestDatabase } from '../database/open.ts';
+import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 

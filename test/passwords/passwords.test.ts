@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hash, parseOptions } from '@node-rs/argon2';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { createPasswords } from '../../src/passwords/passwords.ts';
 
 const warnings: object[] = [];

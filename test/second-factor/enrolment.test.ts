@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import type { RecordedEvent } from '../../src/audit/event.ts';
-import type { Settings } from '../../src/config/settings.ts';
+import type { Settings } from '../../src/ground/config/settings.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { AccountChanged, type Held, provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';

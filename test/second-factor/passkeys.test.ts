@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createPasskeys } from '../../src/second-factor/passkeys.ts';
 import { createTokens } from '../../src/tokens/tokens.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 import { unlocked } from '../users/held.ts';

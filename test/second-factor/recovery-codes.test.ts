@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createRecoveryCodes } from '../../src/second-factor/recovery-codes.ts';
 import type { RowOwner } from '../../src/users/held.ts';
-import { openMigrated, type TestDatabase } from '../database/open.ts';
+import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 import { unlocked } from '../users/held.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Fastify from 'fastify';
 import { compose } from '../../src/compose.ts';
-import { loadSettings } from '../../src/config/load.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import type { AuthenticationMethod } from '../../src/sessions/store.ts';
 import { stampOf } from '../../src/users/account.ts';
 import { provedBy } from '../../src/users/held.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, password, startJanua, type TestOptions } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { form, isSignedIn, json, logIn } from '../web/faces.ts';

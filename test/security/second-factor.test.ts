@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { provedBy } from '../../src/users/held.ts';
-import { openTestDatabase } from '../database/open.ts';
+import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { glob, readFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { settingSchemas } from '../../src/config/settings.ts';
+import { settingSchemas } from '../../src/ground/config/settings.ts';
 
 // No answer shows what the server never does. These tests read its source instead.
 
@@ -55,8 +55,8 @@ const rules: Rule[] = [
     never:
       /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|(?:from |import\()'(?:pg|mysql2|ioredis|nodemailer|openid-client)'|exporter-/,
     except: [
-      'src/database/postgres.ts',
-      'src/database/mysql.ts',
+      'src/ground/database/postgres.ts',
+      'src/ground/database/mysql.ts',
       'src/mail/transport.ts',
       // It calls only what it is given.
       'src/oidc/documents.ts',
@@ -65,8 +65,8 @@ const rules: Rule[] = [
       // It asks the server itself.
       'src/doctor/openid.ts',
       'src/passwords/pwned-passwords.ts',
-      'src/redis/redis.ts',
-      'src/redis/tls-connector.ts',
+      'src/ground/redis/redis.ts',
+      'src/ground/redis/tls-connector.ts',
       'src/telemetry/traces.ts',
       'src/doctor/upstreams.ts',
       'src/upstream/provider.ts',
@@ -94,7 +94,7 @@ const rules: Rule[] = [
     // Shows: V11.3.1
     name: 'only secrets for the database are encrypted',
     never: /create(?:C|Dec)ipheriv|publicEncrypt|privateDecrypt|subtle\./,
-    except: ['src/encryption/cipher.ts'],
+    except: ['src/ground/encryption/cipher.ts'],
   },
   {
     // Shows: V11.3.1 V11.3.2 V11.3.3
@@ -174,7 +174,7 @@ test('secrets, hashes and signatures are compared in constant time', () => {
 
 // Shows: V6.2.10 V6.4.2
 test('no column or setting stores password hints or security questions, and nothing depends on the age of a password', () => {
-  const schema = sources.find(([path]) => path === 'src/database/schema.ts')?.[1] ?? '';
+  const schema = sources.find(([path]) => path === 'src/ground/database/schema.ts')?.[1] ?? '';
   assert.match(schema, /password_hash/);
   assert.doesNotMatch(schema, /hint|question|answer|password_expires/);
   // Users see when they changed it.

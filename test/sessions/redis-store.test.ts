@@ -1,5 +1,5 @@
-import { unwatched } from '../../src/faults/store-watch.ts';
-import { openRedis } from '../../src/redis/redis.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { openRedis } from '../../src/ground/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import { missing } from '../servers/missing.ts';
 import { createRedisDatabase } from '../servers/shared.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { unwatched } from '../../src/faults/store-watch.ts';
-import { Unavailable } from '../../src/faults/unavailable.ts';
-import { openRedis } from '../../src/redis/redis.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
+import { openRedis } from '../../src/ground/redis/redis.ts';
 import { createRedisSessionStore } from '../../src/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 import { missing } from '../servers/missing.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sql } from 'kysely';
-import { removeExpired } from '../../src/database/deletions.ts';
+import { removeExpired } from '../../src/ground/database/deletions.ts';
 import { claimOf, hashSecret } from '../../src/sessions/credential.ts';
 import { createSessions } from '../../src/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 
 const minute = 60_000;
 

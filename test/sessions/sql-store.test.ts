@@ -1,6 +1,6 @@
-import { removeExpired } from '../../src/database/deletions.ts';
+import { removeExpired } from '../../src/ground/database/deletions.ts';
 import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { testSessionStore } from './store-contract.ts';
 

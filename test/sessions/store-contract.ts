@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clockTolerance } from '../../src/faults/clock.ts';
+import { clockTolerance } from '../../src/ground/faults/clock.ts';
 import type { Renewal, SessionRecord, SessionStore } from '../../src/sessions/store.ts';
 
 export interface OpenStore extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { Misconfiguration } from '../../src/faults/misconfiguration.ts';
+import { Misconfiguration } from '../../src/ground/faults/misconfiguration.ts';
 import { listenForMetrics, type MetricsListener } from '../../src/telemetry/metrics-listener.ts';
 import { createMigratedWorkplace } from '../commands/janua-command.ts';
 import { readFigures, sumOf } from './figures.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { openMeasures } from '../../src/telemetry/measures.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { watchCalls } from '../../src/telemetry/watch-calls.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { unwatched } from '../../src/faults/store-watch.ts';
-import { openRedis } from '../../src/redis/redis.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { openRedis } from '../../src/ground/redis/redis.ts';
 import { createRedisFailureStore } from '../../src/throttle/redis-store.ts';
 import { missing } from '../servers/missing.ts';
 import { connectOnce } from '../servers/redis.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../src/throttle/policy.ts';
 import type { FailureStore } from '../../src/throttle/store.ts';
 import type { AttemptKey, Limits } from '../../src/throttle/throttle.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { removeExpired } from '../../src/database/deletions.ts';
-import { inTransaction } from '../../src/database/transaction.ts';
+import { removeExpired } from '../../src/ground/database/deletions.ts';
+import { inTransaction } from '../../src/ground/database/transaction.ts';
 import { createTokens } from '../../src/tokens/tokens.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 

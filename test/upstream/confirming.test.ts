@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { provedBy } from '../../src/users/held.ts';
 import { ann } from '../janua.ts';
 import { openProvider, readToken, requireAnswer } from '../oidc/application.ts';

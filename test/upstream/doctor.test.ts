@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { loadSettings } from '../../src/config/load.ts';
 import { checkUpstreams } from '../../src/doctor/upstreams.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { google, writeUpstreams } from './opened.ts';
 
 test('janua doctor tells which providers can be reached', async () => {

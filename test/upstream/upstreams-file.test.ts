@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { loadSettings } from '../../src/config/load.ts';
-import { readUpstreams } from '../../src/config/upstreams-file.ts';
-import { faultsOf } from '../../src/faults/misconfiguration.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
+import { readUpstreams } from '../../src/ground/config/upstreams-file.ts';
+import { faultsOf } from '../../src/ground/faults/misconfiguration.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { google, writeUpstreams } from './opened.ts';
 

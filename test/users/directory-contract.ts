@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Database } from '../../src/database/database.ts';
-import { inTransaction } from '../../src/database/transaction.ts';
+import type { Database } from '../../src/ground/database/database.ts';
+import { inTransaction } from '../../src/ground/database/transaction.ts';
 import { stampOf } from '../../src/users/account.ts';
 import type { UserDirectory } from '../../src/users/user-directory.ts';
 import { holdIn } from './held.ts';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { ChangeRefused } from '../../src/users/change-refused.ts';
 import { createGroups } from '../../src/users/groups.ts';
 import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../src/users/mapped/mapping.ts';
 import { admins, ownScopes } from '../../src/users/scopes.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 import { holdIn } from './held.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createPersonalTokens } from '../../src/access/personal-tokens.ts';
 import { createIdentities } from '../../src/upstream/identities.ts';
 import type { Held } from '../../src/users/held.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { ann, startJanua } from '../janua.ts';
 
 test('the compiler refuses to store what lasts for an account that is not locked', async () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AccountChanged, createHold, provedBy } from '../../src/users/held.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated } from '../database/open.ts';
-import { insertSample } from '../database/sample-rows.ts';
+import { openMigrated } from '../ground/database/open.ts';
+import { insertSample } from '../ground/database/sample-rows.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
 

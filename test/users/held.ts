@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/database.ts';
+import type { Database } from '../../src/ground/database/database.ts';
 import { createHold, type Held, type HoldOptions, type RowOwner } from '../../src/users/held.ts';
 import type { UserDirectory, UserRegistry } from '../../src/users/user-directory.ts';
 

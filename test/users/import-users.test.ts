@@ -7,7 +7,7 @@ import { ChangeRefused } from '../../src/users/change-refused.ts';
 import { createGroups } from '../../src/users/groups.ts';
 import { createImportUsers, type ImportRow, readImportRow } from '../../src/users/import-users.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 
 const groupNames = new Set(['admins', 'staff', 'night-shift']);

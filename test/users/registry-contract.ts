@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Database } from '../../src/database/database.ts';
+import type { Database } from '../../src/ground/database/database.ts';
 import type { NewUser, UserRegistry } from '../../src/users/user-directory.ts';
 import { ann as person } from './directory-contract.ts';
 import { holdIn } from './held.ts';

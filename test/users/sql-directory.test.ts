@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sql } from '../../src/database/kysely.ts';
+import { sql } from '../../src/ground/database/kysely.ts';
 import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import { openMigrated } from '../database/open.ts';
+import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { type Person, testUserDirectory } from './directory-contract.ts';
 import { holdIn } from './held.ts';

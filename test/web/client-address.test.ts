@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { networkOf } from '../../src/text/networks.ts';
+import { networkOf } from '../../src/ground/text/networks.ts';
 import { createTrustedProxies } from '../../src/web/client-address.ts';
 
 const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Unavailable } from '../../src/faults/unavailable.ts';
+import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { startJanua } from '../janua.ts';
 import { form } from './faces.ts';
 import { startServer } from './server.ts';

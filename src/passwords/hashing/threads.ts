@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import pLimit from 'p-limit';
-import { Unavailable } from '../../faults/unavailable.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { Computations } from './computations.ts';
 
 export interface Task {

@@ -1,5 +1,5 @@
-import type { Database, OpenDatabase } from '../../database/database.ts';
-import { sql } from '../../database/kysely.ts';
+import type { Database, OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
 
 /** What can be done with a column, whatever the engine calls its type. The first pattern that fits counts. */
 const kinds = [

@@ -1,10 +1,10 @@
 import type { RawBuilder } from 'kysely';
-import type { Database, Engine, OpenDatabase } from '../../database/database.ts';
-import { isUnrepresentable } from '../../database/errors.ts';
-import { sql } from '../../database/kysely.ts';
-import { listPages } from '../../database/list-pages.ts';
-import type { Log } from '../../faults/log.ts';
-import { type Fault, Misconfiguration } from '../../faults/misconfiguration.ts';
+import type { Database, Engine, OpenDatabase } from '../../ground/database/database.ts';
+import { isUnrepresentable } from '../../ground/database/errors.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { listPages } from '../../ground/database/list-pages.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import { type Fault, Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import { type Account, joinedStamp } from '../account.ts';
 import { lastAdministrator } from '../change-refused.ts';
 import { admins, readNames, rightsOf } from '../scopes.ts';

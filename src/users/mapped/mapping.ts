@@ -1,4 +1,4 @@
-import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import { admins, groupPattern } from '../scopes.ts';
 
 export interface UserMapping {

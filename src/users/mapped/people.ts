@@ -1,6 +1,6 @@
-import type { Database, Engine } from '../../database/database.ts';
-import { sql } from '../../database/kysely.ts';
-import { stampedTables } from '../../database/schema.ts';
+import type { Database, Engine } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { stampedTables } from '../../ground/database/schema.ts';
 import { type Account, stampOf } from '../account.ts';
 import { countChange } from '../sql-directory.ts';
 

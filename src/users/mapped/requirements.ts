@@ -1,5 +1,5 @@
-import type { Engine } from '../../database/database.ts';
-import type { Fault } from '../../faults/misconfiguration.ts';
+import type { Engine } from '../../ground/database/database.ts';
+import type { Fault } from '../../ground/faults/misconfiguration.ts';
 import type { Searchable } from '../user.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './inspection.ts';
 import type { UserMapping } from './mapping.ts';

@@ -3,7 +3,7 @@ import { notAuthenticated, type SignedIn, whyNot } from '../../access/access.ts'
 import type { RequiredProof } from '../../access/fresh-proof.ts';
 import { Refusal } from '../../access/refusal.ts';
 import { findLack } from '../../access/scope.ts';
-import { Misconfiguration } from '../../faults/misconfiguration.ts';
+import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { StepUp } from '../host-app.ts';
 import type { App } from '../types.ts';

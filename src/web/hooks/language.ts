@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import { isLanguage, type Language, preferredLanguage } from '../../languages/languages.ts';
-import { hintOf } from '../../text/page-hints.ts';
+import { isLanguage, type Language, preferredLanguage } from '../../ground/languages/languages.ts';
+import { hintOf } from '../../ground/text/page-hints.ts';
 import { languageCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Unavailable } from '../../../src/faults/unavailable.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createHashingThreads } from '../../../src/passwords/hashing/threads.ts';
 
 const nobodys = { storedHash: undefined, rehashes: false };

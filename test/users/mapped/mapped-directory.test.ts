@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sql } from '../../../src/database/kysely.ts';
-import { migrate } from '../../../src/database/migrations.ts';
-import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { migrate } from '../../../src/ground/database/migrations.ts';
+import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { openMappedDirectory, samplePasswordHashes } from '../../../src/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
-import { openTestDatabase } from '../../database/open.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import { openUserDatabase, type UserEngine } from '../../stores.ts';
 import { ann, type Person, testUserDirectory } from '../directory-contract.ts';

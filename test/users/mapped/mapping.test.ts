@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Misconfiguration } from '../../../src/faults/misconfiguration.ts';
+import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { parseMapping } from '../../../src/users/mapped/mapping.ts';
 
 test('USERS_COLUMNS maps the columns of the example', () => {

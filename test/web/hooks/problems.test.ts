@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import { Refusal } from '../../../src/access/refusal.ts';
 
-import { Unavailable } from '../../../src/faults/unavailable.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { tooManyAttempts } from '../../../src/sign-in/refusals.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';

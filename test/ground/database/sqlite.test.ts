@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { loadKey } from '../../../src/ground/database/keys.ts';
+import { migrate } from '../../../src/ground/database/migrations.ts';
+import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
+import { ann, password, startJanua } from '../../janua.ts';
+import { json } from '../../web/faces.ts';
+import { openTestDatabase } from './open.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'janua-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+// Shows: S69 V13.3.2
+test('a new database file is readable only by its owner, and missing folders are created', async () => {
+  const path = join(folder, 'a', 'b', 'janua.db');
+  await using database = await openTestDatabase(`sqlite:${path}`);
+  await migrate(database);
+  for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
+});
+
+test('a database that is opened again keeps its schema and key', async () => {
+  const url = `sqlite:${join(folder, 'again.db')}`;
+  const keys: string[] = [];
+  for (let start = 0; start < 2; start++) {
+    await using opened = await openTestDatabase(url);
+    await migrate(opened);
+    keys.push((await loadKey(opened.database, 'browser-cookie')).toString('hex'));
+  }
+  assert.equal(keys[0], keys[1]);
+  assert.equal(keys[0]?.length, 64);
+});
+
+test('two processes that create the key at the same time get the same key', async () => {
+  const url = `sqlite:${join(folder, 'race.db')}`;
+  await using first = await openTestDatabase(url);
+  await using second = await openTestDatabase(url);
+  await migrate(first);
+  const [one, other] = await Promise.all([
+    loadKey(first.database, 'browser-cookie'),
+    loadKey(second.database, 'browser-cookie'),
+  ]);
+  assert.deepEqual(one, other);
+});
+
+test('a path below a folder that cannot be written to is refused at once', async () => {
+  await assert.rejects(openTestDatabase('sqlite:/proc/x/y.db'), Misconfiguration);
+});
+
+test('while another process locks the file, reads work, a login gets 503 and leaves no session', async () => {
+  const path = join(folder, 'held.db');
+  await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}`, STORE_TIMEOUT_SECONDS: 1 } });
+  const logIn = () =>
+    janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const { access_token: token } = (await logIn()).json();
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  const refused = await logIn();
+  assert.equal(refused.statusCode, 503);
+  assert.equal(refused.headers['retry-after'], '5');
+  assert.equal(refused.headers['set-cookie'], undefined);
+  const me = await janua.app.inject({ url: '/api/me', headers: { authorization: `Bearer ${token}` } });
+  assert.equal(me.statusCode, 200);
+  assert.deepEqual({ ...other.prepare('select count(*) as sessions from janua_sessions').get() }, { sessions: 1 });
+  other.exec('ROLLBACK');
+  other.close();
+  assert.equal((await logIn()).statusCode, 200);
+});
+
+test('a write by another process is visible in the next turn, and reads keep no lock', async () => {
+  const path = join(folder, 'seen.db');
+  await using opened = await openTestDatabase(`sqlite:${path}`);
+  await migrate(opened);
+  const { database } = opened;
+  const other = new DatabaseSync(path);
+  const count = async () => (await database.selectFrom('janua_keys').select('name').execute()).length;
+  for (let written = 0; written < 5; written++) {
+    assert.equal(await count(), written);
+    assert.equal(await count(), written);
+    await setImmediate();
+    other.exec(`insert into janua_keys values ('key-${written}', 'x')`);
+    assert.deepEqual(
+      { ...other.prepare('pragma wal_checkpoint(truncate)').get() },
+      { busy: 0, log: 0, checkpointed: 0 },
+    );
+  }
+  await count();
+  await database.insertInto('janua_keys').values({ name: 'own', value: 'x' }).execute();
+  assert.equal(
+    other.prepare("select name from janua_keys where name = 'own'").all().length,
+    1,
+    'a write is committed at once',
+  );
+  assert.equal(await count(), 6);
+  other.close();
+});
+
+test('while another process writes, a write waits without blocking reads and timers', async () => {
+  const path = join(folder, 'busy.db');
+  await using opened = await openTestDatabase(`sqlite:${path}`);
+  await migrate(opened);
+  const { database } = opened;
+  const other = new DatabaseSync(path);
+  other.exec('begin immediate');
+  const written = database.insertInto('janua_keys').values({ name: 'waiting', value: 'x' }).execute();
+  const nextWritten = database
+    .transaction()
+    .execute((transaction) => transaction.insertInto('janua_keys').values({ name: 'next', value: 'x' }).execute());
+  const read = () => database.selectFrom('janua_keys').select('name').execute();
+  const start = performance.now();
+  for (let turn = 0; turn < 20; turn += 1) {
+    assert.deepEqual(await read(), []);
+    await setImmediate();
+  }
+  assert.ok(performance.now() - start < 100, 'reads do not wait for the lock');
+  other.exec('commit');
+  await Promise.all([written, nextWritten]);
+  assert.equal((await read()).length, 2);
+  other.close();
+});
+
+test('a SQLite URI is refused, because mode 0600 would apply to another file', async () => {
+  for (const url of ['sqlite:file:x.db', 'sqlite:file:///tmp/x.db?mode=rwc', 'sqlite:file::memory:'])
+    await assert.rejects(
+      openTestDatabase(url),
+      (error) => error instanceof Misconfiguration && /no SQLite URI/.test(error.message),
+    );
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { fill, isLanguage, preferredLanguage } from '../../../src/ground/languages/languages.ts';
+import { speak } from '../../../src/ground/languages/speech.ts';
+
+const negotiations: [header: string | undefined, language: string | undefined][] = [
+  [undefined, undefined],
+  ['', undefined],
+  ['de', 'de'],
+  ['DE-ch', 'de'],
+  ['zh-Hant-TW, vi', 'vi'],
+  ['fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5', 'fr'],
+  ['en;q=0.3, es;q=0.7', 'es'],
+  ['en;q=0.5,de ; Q=1.000 , fr;q=0.999', 'de'],
+  // The first of two that are liked as much.
+  ['es, de', 'es'],
+  ['de-AT;q=0.2, fr;q=0.4, de;q=0.6', 'de'],
+  ['pt-BR, ja', undefined],
+  // Not acceptable.
+  ['de;q=0', undefined],
+  ['de;q=0.000, vi;q=0.001', 'vi'],
+  // Any other language is liked more than German, so the site decides.
+  ['*', undefined],
+  ['*;q=0.5, de;q=0.3', undefined],
+  ['de, *;q=0.5', 'de'],
+  // Broken ranges count for nothing.
+  ['de;q=2, fr;q=0.1', 'fr'],
+  ['de;q=, es;q=0.1234, vi;q=0.1', 'vi'],
+  ['d€, deutsch, en_US, fr', 'fr'],
+  [';q=1, ,,en', 'en'],
+  ['constructor, __proto__, es', 'es'],
+  [`${'x,'.repeat(10_000)}de`, undefined],
+];
+
+describe('Accept-Language', () => {
+  for (const [header, language] of negotiations)
+    test(`${header === undefined ? 'missing' : `"${header.slice(0, 60)}"`} prefers ${language}`, () => {
+      assert.equal(preferredLanguage(header), language);
+    });
+});
+
+test('only the five languages are languages', () => {
+  assert.deepEqual(['en', 'de', 'fr', 'es', 'vi', 'EN', 'it', '', undefined, ['de']].map(isLanguage), [
+    ...Array(5).fill(true),
+    ...Array(5).fill(false),
+  ]);
+});
+
+test('a text gets its values, whatever they contain, and keeps places without a value', () => {
+  assert.equal(fill('{a} and {b}, {a}, {c}', { a: '{b}', b: '$&' }), '{b} and $&, {b}, {c}');
+  assert.equal(fill('{count}', { count: 0 }), '0');
+});
+
+test('the number decides the form of a text', () => {
+  const { words, plural } = speak('de');
+  assert.match(plural(words.login.waitMinutes, 1), / 1 Minute,/);
+  assert.match(plural(words.login.waitMinutes, 2), / 2 Minuten,/);
+  // French counts 0 as singular.
+  const forms = { one: '{count} {thing}', other: '{count} {thing}s' };
+  assert.equal(speak('fr').plural(forms, 0, { thing: 'jour' }), '0 jour');
+  assert.equal(speak('en').plural(forms, 0, { thing: 'day' }), '0 days');
+  assert.equal(speak('vi').plural({ other: '{count} ngày' }, 1), '1 ngày');
+});
+
+test('a day and a time are written as the language does, and the time names its zone', () => {
+  const time = new Date(2026, 10, 26, 15, 4, 5);
+  assert.equal(speak('en').date(time), 'November 26, 2026');
+  assert.equal(speak('de').date(time.getTime()), '26. November 2026');
+  assert.equal(speak('fr').date(time), '26 novembre 2026');
+  assert.equal(speak('es').date(time), '26 de noviembre de 2026');
+  assert.match(speak('vi').date(time), /26 tháng 11,? (năm )?2026/);
+  assert.match(speak('de').dateTime(time), /^26\. November 2026 um 15:04 \S+$/);
+});
