@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { digestOf, fold } from '../src/passwords/common-passwords.ts';
-import { minPasswordLength } from '../src/passwords/policy.ts';
+import { digestOf, fold } from '../src/core/passwords/common-passwords.ts';
+import { minPasswordLength } from '../src/core/passwords/policy.ts';
 
 /**
- * Writes `src/passwords/common-passwords.bin` from the source that `src/passwords/common-passwords.md` names:
+ * Writes `src/core/passwords/common-passwords.bin` from the source that `src/core/passwords/common-passwords.md` names:
  * - the passwords that are long enough, which are compared with the whole of a new password;
  * - the most common ones of any length, which are compared with what remains of it without digits and signs.
  */
@@ -25,7 +25,7 @@ const shortOnes = 20_000;
 /** A shorter one, such as `abc`, is no word: what is beside it decides. */
 const minWordLength = 4;
 
-const target = new URL('../src/passwords/common-passwords.bin', import.meta.url);
+const target = new URL('../src/core/passwords/common-passwords.bin', import.meta.url);
 
 const run = promisify(execFile);
 

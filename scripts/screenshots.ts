@@ -1,7 +1,7 @@
 // Makes the pictures of the README: `node bin/node.mjs scripts/screenshots.ts`
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { admins } from '../src/users/scopes.ts';
+import { admins } from '../src/core/users/scopes.ts';
 import { launchBrowser, sendLogin } from '../test/browser/browser.ts';
 import { caller, password, startJanua } from '../test/janua.ts';
 

@@ -1,10 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { hearLauncher } from './commands/launcher.ts';
+import { ChangeRefused } from './core/users/change-refused.ts';
 import { settingsHelp } from './ground/config/describe.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
-import { ChangeRefused } from './users/change-refused.ts';
 
 function createProgram(): Command {
   const program = new Command('janua')

@@ -1,15 +1,15 @@
-import type { Administration } from './changes/administration.ts';
 import { compose } from './compose.ts';
+import type { Administration } from './core/changes/administration.ts';
+import { prepareLater, prepareNow } from './core/stores/upkeep.ts';
 import { type GivenSettings, requireSafeExposure, takeSettings } from './ground/config/load.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';
-import { prepareLater, prepareNow } from './stores/upkeep.ts';
 import type { JanuaPlugin } from './web/host-app.ts';
 
-export type { Administration } from './changes/administration.ts';
+export type { Administration } from './core/changes/administration.ts';
+export { ChangeRefused } from './core/users/change-refused.ts';
 // The public API: `import … from 'janua'`.
 export type { GivenSettings } from './ground/config/load.ts';
 export { Unavailable } from './ground/faults/unavailable.ts';
-export { ChangeRefused } from './users/change-refused.ts';
 export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };
 

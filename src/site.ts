@@ -1,22 +1,22 @@
-import { events as accessEvents } from './access/events.ts';
 import { events as accountEvents } from './account/events.ts';
 import { events as adminEvents } from './admin/events.ts';
 import type { UserOptions } from './admin/user.routes.ts';
-import { events as auditEvents } from './audit/audit.ts';
 import { events as commandEvents } from './commands/events.ts';
 import type { Services } from './compose.ts';
+import { events as accessEvents } from './core/access/events.ts';
+import { events as auditEvents } from './core/audit/audit.ts';
+import { events as mailEvents } from './core/mail/events.ts';
+import type { MailboxOptions } from './core/mail/mailbox.routes.ts';
+import { events as sessionEvents } from './core/sessions/events.ts';
+import { events as linkEvents } from './core/tokens/events.ts';
+import { events as userEvents } from './core/users/events.ts';
 import type { ForwardAuthOptions } from './forward-auth/verify.routes.ts';
-import { events as mailEvents } from './mail/events.ts';
-import type { MailboxOptions } from './mail/mailbox.routes.ts';
 import { events as providerEvents } from './oidc/events.ts';
 import { events as factorEvents } from './second-factor/events.ts';
 import type { FactorRouteOptions } from './second-factor/options.ts';
-import { events as sessionEvents } from './sessions/events.ts';
 import { events as signInEvents } from './sign-in/events.ts';
 import type { LogInRouteOptions } from './sign-in/log-in.routes.ts';
-import { events as linkEvents } from './tokens/events.ts';
 import { events as upstreamEvents } from './upstream/events.ts';
-import { events as userEvents } from './users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { FlowOptions } from './web/flow-options.ts';
 import type { App } from './web/types.ts';
@@ -57,7 +57,7 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
-  if (findKeptMail !== undefined) (await import('./mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
+  if (findKeptMail !== undefined) (await import('./core/mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
 }
 
 /** Adds the second step of a login, passkeys, and the page on which users manage their factors. */

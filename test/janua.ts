@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
-import type { Caller } from '../src/audit/event.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
+import type { Caller } from '../src/core/audit/event.ts';
 import { loadSettings } from '../src/ground/config/load.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
 import type { LoginAttempt } from '../src/sign-in/log-in.ts';

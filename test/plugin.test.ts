@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import Fastify from 'fastify';
-import { notAuthenticated } from '../src/access/access.ts';
-import { Refusal } from '../src/access/refusal.ts';
+import { notAuthenticated } from '../src/core/access/access.ts';
+import { Refusal } from '../src/core/access/refusal.ts';
+import type { Session } from '../src/core/sessions/sessions.ts';
 import { Unavailable } from '../src/ground/faults/unavailable.ts';
 import { createPlugin } from '../src/plugin.ts';
-import type { Session } from '../src/sessions/sessions.ts';
 import { siteOptions } from './web/server.ts';
 
 const ann = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };

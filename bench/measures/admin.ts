@@ -1,6 +1,6 @@
 import { compose } from '../../src/compose.ts';
+import { admins } from '../../src/core/users/scopes.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
-import { admins } from '../../src/users/scopes.ts';
 import type { Effort } from '../options.ts';
 import { type Settings, startChild } from '../processes/parent.ts';
 import type { ServerTasks } from '../processes/server-tasks.ts';

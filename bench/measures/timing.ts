@@ -1,4 +1,4 @@
-import { startScriptedSmtp } from '../../test/mail/scripted-smtp.ts';
+import { startScriptedSmtp } from '../../test/core/mail/scripted-smtp.ts';
 import type { Effort } from '../options.ts';
 import type { Crowd, Kind } from '../population/stored-kinds.ts';
 import type { ClientTasks, WholeExchange } from '../processes/client.ts';

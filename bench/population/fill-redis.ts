@@ -7,7 +7,7 @@ const batchSize = 500;
 const commandsUnderWay = 8;
 
 /**
- * Writes the same keys as the session store (src/sessions/redis-store.ts), for many sessions at once. The sessions are in the order of
+ * Writes the same keys as the session store (src/core/sessions/redis-store.ts), for many sessions at once. The sessions are in the order of
  * their expiry, so each index gets the expiry of its last session.
  */
 const script = `for at = 1, #ARGV, 8 do

@@ -3,11 +3,11 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createEventIds } from '../../src/audit/event-id.ts';
 import { demoHash } from '../../src/commands/demo-users.ts';
-import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/sessions/credential.ts';
-import { passwordFingerprint } from '../../src/users/account.ts';
-import { searchable, wordsOf } from '../../src/users/user.ts';
+import { createEventIds } from '../../src/core/audit/event-id.ts';
+import { createSecret, createSessionId, formatCredential, hashSecret } from '../../src/core/sessions/credential.ts';
+import { passwordFingerprint } from '../../src/core/users/account.ts';
+import { searchable, wordsOf } from '../../src/core/users/user.ts';
 
 /** Numbers of users and sessions. */
 export interface Size {

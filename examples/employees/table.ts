@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import { describeTable } from '../../src/core/users/mapped/inspection.ts';
 import type { Engine, OpenDatabase } from '../../src/ground/database/database.ts';
 import { type Kysely, sql } from '../../src/ground/database/kysely.ts';
 import type { Tables } from '../../src/ground/database/schema.ts';
 import { Misconfiguration } from '../../src/ground/faults/misconfiguration.ts';
-import { describeTable } from '../../src/users/mapped/inspection.ts';
 import type { Employee } from './people.ts';
 
 type WithEmployees = Kysely<Tables & EmployeesTable>;

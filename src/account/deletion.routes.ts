@@ -1,6 +1,6 @@
-import { changeRefusals } from '../access/change-refusals.ts';
-import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
-import { loginMessages } from '../access/refusal.ts';
+import { changeRefusals } from '../core/access/change-refusals.ts';
+import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

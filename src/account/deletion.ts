@@ -1,8 +1,8 @@
-import type { SignedIn } from '../access/access.ts';
-import type { Caller } from '../audit/event.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import type { Caller } from '../core/audit/event.ts';
+import type { Account } from '../core/users/account.ts';
+import { provedBy } from '../core/users/held.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import type { Account } from '../users/account.ts';
-import { provedBy } from '../users/held.ts';
 import type { OwnOptions } from './options.ts';
 
 /**

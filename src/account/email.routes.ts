@@ -1,5 +1,5 @@
-import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
-import { loginMessages } from '../access/refusal.ts';
+import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

@@ -1,9 +1,9 @@
-import { byOwner, type SignedIn } from '../access/access.ts';
-import type { Caller } from '../audit/event.ts';
+import { byOwner, type SignedIn } from '../core/access/access.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { createLinks, linkExpired } from '../core/tokens/links.ts';
+import type { Account } from '../core/users/account.ts';
+import { AccountChanged, provedBy } from '../core/users/held.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import { createLinks, linkExpired } from '../tokens/links.ts';
-import type { Account } from '../users/account.ts';
-import { AccountChanged, provedBy } from '../users/held.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions, OwnOptions } from './options.ts';
 

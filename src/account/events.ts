@@ -1,4 +1,4 @@
-import type { Events } from '../audit/event.ts';
+import type { Events } from '../core/audit/event.ts';
 
 const byOwner = { by: 'account-holder', level: 'info' } as const;
 const updated = { ...byOwner, vocabulary: 'user_updated' } as const;

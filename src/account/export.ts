@@ -1,13 +1,13 @@
-import type { SignedIn } from '../access/access.ts';
-import { describeSession } from '../access/describe-session.ts';
-import { describeToken } from '../access/describe-token.ts';
-import { type Answer, Refusal, tooMany } from '../access/refusal.ts';
-import type { Caller, RecordedEvent } from '../audit/event.ts';
-import type { UnreadableEvent } from '../audit/sql-store.ts';
-import type { QueuedMail } from '../mail/outbox.ts';
-import type { Policy } from '../throttle/policy.ts';
-import type { OneTimeToken } from '../tokens/tokens.ts';
-import type { User } from '../users/user.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import { describeSession } from '../core/access/describe-session.ts';
+import { describeToken } from '../core/access/describe-token.ts';
+import { type Answer, Refusal, tooMany } from '../core/access/refusal.ts';
+import type { Caller, RecordedEvent } from '../core/audit/event.ts';
+import type { UnreadableEvent } from '../core/audit/sql-store.ts';
+import type { QueuedMail } from '../core/mail/outbox.ts';
+import type { Policy } from '../core/throttle/policy.ts';
+import type { OneTimeToken } from '../core/tokens/tokens.ts';
+import type { User } from '../core/users/user.ts';
 import type { AccountOptions, ConnectedApplication, LinkedIdentity, OwnFactors } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 

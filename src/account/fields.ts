@@ -1,7 +1,13 @@
-import { InvalidFields } from '../access/refusal.ts';
-import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { minPasswordLength } from '../passwords/policy.ts';
-import { type emailAddress, maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../users/user.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import { maxPasswordBytes } from '../core/passwords/passwords.ts';
+import { minPasswordLength } from '../core/passwords/policy.ts';
+import {
+  type emailAddress,
+  maxNameLength,
+  maxUsernameLength,
+  newEmailAddress,
+  personName,
+} from '../core/users/user.ts';
 import type { Field } from '../web/action.ts';
 
 /** Fields that several forms of accounts have. */

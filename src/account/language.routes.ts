@@ -1,5 +1,5 @@
-import { invalidToken } from '../access/access.ts';
-import { InvalidFields } from '../access/refusal.ts';
+import { invalidToken } from '../core/access/access.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
 import { isLanguage, languages } from '../ground/languages/languages.ts';
 import { addAction } from '../web/action.ts';
 import { languageCookie } from '../web/cookies.ts';

@@ -1,11 +1,11 @@
+import type { DroppedMail, MailDescription, PreparedMail } from '../core/mail/description.ts';
+import { createNotice } from '../core/mail/notice.ts';
+import type { QueuedMail } from '../core/mail/outbox.ts';
+import type { Tokens } from '../core/tokens/tokens.ts';
+import type { Account } from '../core/users/account.ts';
+import { AccountChanged, type Hold, type Proved, provedBy } from '../core/users/held.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import type { Database } from '../ground/database/database.ts';
-import type { DroppedMail, MailDescription, PreparedMail } from '../mail/description.ts';
-import { createNotice } from '../mail/notice.ts';
-import type { QueuedMail } from '../mail/outbox.ts';
-import type { Tokens } from '../tokens/tokens.ts';
-import type { Account } from '../users/account.ts';
-import { AccountChanged, type Hold, type Proved, provedBy } from '../users/held.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 import { pathWithNext } from '../web/next.ts';
 
 const minute = 60;

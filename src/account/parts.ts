@@ -1,4 +1,4 @@
-import { createRequestMail } from '../mail/request-mail.ts';
+import { createRequestMail } from '../core/mail/request-mail.ts';
 import { createDeleteAccount } from './deletion.ts';
 import { createChangeEmail } from './email.ts';
 import { createExportAccount } from './export.ts';

@@ -1,11 +1,11 @@
-import { InvalidFields } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
-import type { Renewed } from '../changes/change.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import type { Renewed } from '../core/changes/change.ts';
+import type { Session } from '../core/sessions/sessions.ts';
+import type { Account } from '../core/users/account.ts';
+import { AccountChanged, type Held, provedBy } from '../core/users/held.ts';
+import type { User } from '../core/users/user.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import type { Session } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
-import { AccountChanged, type Held, provedBy } from '../users/held.ts';
-import type { User } from '../users/user.ts';
 import type { AccountOptions } from './options.ts';
 
 export interface NewPassword {

@@ -1,4 +1,4 @@
-import { loginMessages } from '../access/refusal.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { detailAnswer, linkAnswer, tokenField } from '../web/fields.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { addForm } from '../web/form.ts';

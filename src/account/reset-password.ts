@@ -1,8 +1,8 @@
-import type { Caller } from '../audit/event.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { createLinks, linkExpired } from '../core/tokens/links.ts';
+import { provedBy } from '../core/users/held.ts';
+import { emailAddress } from '../core/users/user.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import { createLinks, linkExpired } from '../tokens/links.ts';
-import { provedBy } from '../users/held.ts';
-import { emailAddress } from '../users/user.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions } from './options.ts';
 import type { SetPassword } from './password.ts';

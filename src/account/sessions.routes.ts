@@ -1,5 +1,5 @@
-import { describeSession } from '../access/describe-session.ts';
-import { loginMessages } from '../access/refusal.ts';
+import { describeSession } from '../core/access/describe-session.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer, exampleId, idField } from '../web/fields.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

@@ -1,6 +1,6 @@
-import type { SignedIn } from '../access/access.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
 import type { AccountOptions } from './options.ts';
 
 /** The same for a session of another user, one that has ended, and one that never existed. */

@@ -1,4 +1,4 @@
-import { loginMessages } from '../access/refusal.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { isLanguage } from '../ground/languages/languages.ts';
 import { languageCookie } from '../web/cookies.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../web/fields.ts';

@@ -1,11 +1,11 @@
-import type { Admitted, LoginRequest } from '../access/admit.ts';
-import { InvalidFields } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
+import type { Admitted, LoginRequest } from '../core/access/admit.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { createLinks, linkExpired } from '../core/tokens/links.ts';
+import { AccountChanged, provedBy } from '../core/users/held.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { Language } from '../ground/languages/languages.ts';
 import { canonicalDomain } from '../ground/text/mail-address.ts';
-import { createLinks, linkExpired } from '../tokens/links.ts';
-import { AccountChanged, provedBy } from '../users/held.ts';
 import { requireAddress, requireNames } from './fields.ts';
 import type { MailingOptions, OwnOptions } from './options.ts';
 

@@ -1,10 +1,10 @@
-import { byOwner } from '../access/access.ts';
-import { describeToken } from '../access/describe-token.ts';
-import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
-import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
-import { provedBy } from '../users/held.ts';
-import { readNames } from '../users/scopes.ts';
-import { personName } from '../users/user.ts';
+import { byOwner } from '../core/access/access.ts';
+import { describeToken } from '../core/access/describe-token.ts';
+import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
+import { type Answer, InvalidFields, Refusal } from '../core/access/refusal.ts';
+import { provedBy } from '../core/users/held.ts';
+import { readNames } from '../core/users/scopes.ts';
+import { personName } from '../core/users/user.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer, exampleId, idField, tokenSchema } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Events } from '../audit/event.ts';
+import type { Events } from '../core/audit/event.ts';
 import { addAction } from '../web/action.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';
 import { header, json, listOf, object, orNull, type Schema, text, time } from '../web/openapi/responses.ts';

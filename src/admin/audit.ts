@@ -1,12 +1,12 @@
-import type { Audit } from '../audit/audit.ts';
-import type { Events, RecordedEvent } from '../audit/event.ts';
-import { describeDecision, explain } from '../audit/explanation.ts';
-import type { AuditStore, EventFilter, UnreadableEvent } from '../audit/sql-store.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Events, RecordedEvent } from '../core/audit/event.ts';
+import { describeDecision, explain } from '../core/audit/explanation.ts';
+import type { AuditStore, EventFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
+import { canonicalUsername } from '../core/users/user.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import { csvLine } from '../ground/text/csv.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { parseTime } from '../ground/text/time.ts';
-import { canonicalUsername } from '../users/user.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 import type { events as adminEvents } from './events.ts';
 import { cursorOf, type ListQuery, type ListRules, refuseList } from './list.ts';
 

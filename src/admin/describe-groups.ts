@@ -1,7 +1,7 @@
-import type { SignedIn } from '../access/access.ts';
-import { holds } from '../access/rights.ts';
-import type { Group } from '../users/groups.ts';
-import { rightsOf } from '../users/scopes.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import { holds } from '../core/access/rights.ts';
+import type { Group } from '../core/users/groups.ts';
+import { rightsOf } from '../core/users/scopes.ts';
 import { listOf, object, text } from '../web/openapi/responses.ts';
 
 /** What groups open besides what their scopes allow. */

@@ -1,10 +1,10 @@
-import { Refusal } from '../access/refusal.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import { inOrder } from '../core/users/search.ts';
+import { longestWord, wordsOf } from '../core/users/user.ts';
+import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../core/users/user-directory.ts';
 import type { Database } from '../ground/database/database.ts';
 import { isUnrepresentable } from '../ground/database/errors.ts';
 import { sql } from '../ground/database/kysely.ts';
-import { inOrder } from '../users/search.ts';
-import { longestWord, wordsOf } from '../users/user.ts';
-import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../users/user-directory.ts';
 import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from './list.ts';
 
 /** @param ownUsers whether users are in Janua's own table, which keeps when each was added */

@@ -1,11 +1,11 @@
-import { changeRefusals } from '../access/change-refusals.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
-import { InvalidFields, Refusal } from '../access/refusal.ts';
-import { beyondOwn, holds, requireRightsOf } from '../access/rights.ts';
-import type { Actor, Administration } from '../changes/administration.ts';
+import { changeRefusals } from '../core/access/change-refusals.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../core/access/refusal.ts';
+import { beyondOwn, holds, requireRightsOf } from '../core/access/rights.ts';
+import type { Actor, Administration } from '../core/changes/administration.ts';
+import type { Groups } from '../core/users/groups.ts';
+import { groupPattern, ownScopes, type RequireRights, readNames } from '../core/users/scopes.ts';
 import { isPlainLine } from '../ground/text/printable.ts';
-import type { Groups } from '../users/groups.ts';
-import { groupPattern, ownScopes, type RequireRights, readNames } from '../users/scopes.ts';
 import { addAction, type Field } from '../web/action.ts';
 import { detailAnswer } from '../web/fields.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';

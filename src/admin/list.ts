@@ -1,4 +1,4 @@
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
 import type { Schema } from '../web/openapi/responses.ts';
 
 /** What an administrator asks of a list, from the address bar. */

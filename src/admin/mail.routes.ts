@@ -1,6 +1,6 @@
-import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Outbox, QueuedMail } from '../mail/outbox.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Outbox, QueuedMail } from '../core/mail/outbox.ts';
 import { addAction } from '../web/action.ts';
 import type { Features } from '../web/flow-options.ts';
 import { actorOf } from '../web/hooks/credentials.ts';

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { firstIdAt } from '../audit/event-id.ts';
-import type { AuditStore } from '../audit/sql-store.ts';
+import { firstIdAt } from '../core/audit/event-id.ts';
+import type { AuditStore } from '../core/audit/sql-store.ts';
 import type { Database } from '../ground/database/database.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
 import { inTransaction } from '../ground/database/transaction.ts';

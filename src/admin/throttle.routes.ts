@@ -1,7 +1,7 @@
-import { InvalidFields } from '../access/refusal.ts';
-import { beyondOwn, requireRightsOf } from '../access/rights.ts';
-import { rightsOfAccount } from '../users/account.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import { beyondOwn, requireRightsOf } from '../core/access/rights.ts';
+import { rightsOfAccount } from '../core/users/account.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import { countedNetwork } from '../web/client-address.ts';
 import { actorOf, signedInOf } from '../web/hooks/credentials.ts';

@@ -1,6 +1,6 @@
-import { changeRefusals } from '../access/change-refusals.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Administration } from '../changes/administration.ts';
+import { changeRefusals } from '../core/access/change-refusals.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Administration } from '../core/changes/administration.ts';
 import type { Features } from '../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';
 

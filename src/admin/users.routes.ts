@@ -1,6 +1,6 @@
-import { holdsAll } from '../access/rights.ts';
-import type { Searchable } from '../users/user.ts';
-import type { SearchableDirectory } from '../users/user-directory.ts';
+import { holdsAll } from '../core/access/rights.ts';
+import type { Searchable } from '../core/users/user.ts';
+import type { SearchableDirectory } from '../core/users/user-directory.ts';
 import { addAction } from '../web/action.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

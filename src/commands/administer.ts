@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
-import { InvalidFields } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
 import { compose, type Services } from '../compose.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { findSudoUser, loadSettings } from '../ground/config/load.ts';
 import { fill } from '../ground/languages/languages.ts';
 import { words } from '../ground/languages/words.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
 
 /** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
 export async function administer(

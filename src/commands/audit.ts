@@ -1,10 +1,10 @@
-import type { RecordedEvent } from '../audit/event.ts';
-import type { AuditFilter, UnreadableEvent } from '../audit/sql-store.ts';
 import type { Services } from '../compose.ts';
+import type { RecordedEvent } from '../core/audit/event.ts';
+import type { AuditFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { parseTime } from '../ground/text/time.ts';
 import { events } from '../site.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';

@@ -1,10 +1,10 @@
+import { parseMapping } from '../core/users/mapped/mapping.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { showSettings } from '../ground/config/shown-settings.ts';
 import { engineOf } from '../ground/database/database.ts';
 import { faultsOf, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { parseRedisUrl } from '../ground/redis/redis-url.ts';
-import { parseMapping } from '../users/mapped/mapping.ts';
 import { list } from './list.ts';
 
 /**

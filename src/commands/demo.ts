@@ -1,10 +1,10 @@
 import { compose } from '../compose.ts';
+import type { Held } from '../core/users/held.ts';
+import { admins } from '../core/users/scopes.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { findTraceSettings } from '../ground/config/traces.ts';
-import type { Held } from '../users/held.ts';
-import { admins } from '../users/scopes.ts';
 import { demoAdministrator, demoHash, demoPassword, demoUsers } from './demo-users.ts';
 import { hearOrders, listen } from './listen.ts';
 

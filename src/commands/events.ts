@@ -1,4 +1,4 @@
-import type { Events } from '../audit/event.ts';
+import type { Events } from '../core/audit/event.ts';
 
 export const events = {
   'throttle-lifted': { vocabulary: 'authn_login_lock', by: 'operator', level: 'info', words: 'Failures were cleared' },

@@ -1,6 +1,6 @@
-import { explain as explainEvent } from '../audit/explanation.ts';
+import { explain as explainEvent } from '../core/audit/explanation.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { events } from '../site.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
 import { administer } from './administer.ts';
 
 export const explain = (requestId: string) =>

@@ -1,9 +1,9 @@
-import type { Caller } from '../audit/event.ts';
 import type { Services } from '../compose.ts';
-import { type Account, stampOf } from '../users/account.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
-import { provedBy } from '../users/held.ts';
-import { canonicalUsername } from '../users/user.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { type Account, stampOf } from '../core/users/account.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { provedBy } from '../core/users/held.ts';
+import { canonicalUsername } from '../core/users/user.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';
 

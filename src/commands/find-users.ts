@@ -1,6 +1,6 @@
 import type { Services } from '../compose.ts';
-import { canonicalUsername } from '../users/user.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
+import { canonicalUsername } from '../core/users/user.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 
 /** Gives the id of the user with that name, and the digest that stands for the name if it has no user. */
 export async function identify(username: string, { users, audit }: Services) {

@@ -1,4 +1,4 @@
-import { rightsOf } from '../users/scopes.ts';
+import { rightsOf } from '../core/users/scopes.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
 

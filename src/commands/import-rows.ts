@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { type ImportRow, importColumns } from '../core/users/import-users.ts';
 import { readCsvLine } from '../ground/text/csv.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
-import { type ImportRow, importColumns } from '../users/import-users.ts';
 
 /** In bytes. */
 const longestLine = 65_536;

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { type ImportedUser, readImportRow } from '../core/users/import-users.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { printable } from '../ground/text/printable.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
-import { type ImportedUser, readImportRow } from '../users/import-users.ts';
 import { administer } from './administer.ts';
 import { type NumberedRow, readRows } from './import-rows.ts';
 import { requireOwnUsers } from './users.ts';

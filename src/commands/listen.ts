@@ -1,9 +1,9 @@
 import { EventEmitter, on } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { Composition, Services } from '../compose.ts';
+import { prepareLater, prepareNow } from '../core/stores/upkeep.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { listeningFault } from '../ground/faults/listening-fault.ts';
-import { prepareLater, prepareNow } from '../stores/upkeep.ts';
 
 /** Milliseconds that requests under way may take after an order to end. */
 export const closingDeadline = 10_000;

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { QueuedMail } from '../core/mail/outbox.ts';
+import { loadRenderer } from '../core/mail/render.ts';
+import { openTransport } from '../core/mail/transport.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { findMailRoute } from '../ground/config/mail-server.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { isMailAddress } from '../ground/text/mail-address.ts';
-import type { QueuedMail } from '../mail/outbox.ts';
-import { loadRenderer } from '../mail/render.ts';
-import { openTransport } from '../mail/transport.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
 import { administer } from './administer.ts';
 import { list, secondOf } from './list.ts';
 

@@ -1,4 +1,4 @@
-import type { UserReference } from '../changes/administration.ts';
+import type { UserReference } from '../core/changes/administration.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';

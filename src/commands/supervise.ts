@@ -1,7 +1,7 @@
+import { createLog } from '../core/telemetry/log.ts';
+import type { MetricsListener } from '../core/telemetry/metrics-listener.ts';
 import { parseListenAddress } from '../ground/config/listen-address.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import { createLog } from '../telemetry/log.ts';
-import type { MetricsListener } from '../telemetry/metrics-listener.ts';
 import { closingDeadline, hearOrders } from './listen.ts';
 import { createWorkers } from './workers.ts';
 
@@ -38,7 +38,7 @@ export async function supervise(settings: Settings): Promise<void> {
 async function serveMetrics({ METRICS_LISTEN, WORKERS }: Settings): Promise<MetricsListener | undefined> {
   const address = parseListenAddress(METRICS_LISTEN ?? '');
   if (address === undefined) return undefined;
-  const { createClusterReader } = await import('../telemetry/cluster-metrics.ts');
-  const { listenForMetrics } = await import('../telemetry/metrics-listener.ts');
+  const { createClusterReader } = await import('../core/telemetry/cluster-metrics.ts');
+  const { listenForMetrics } = await import('../core/telemetry/metrics-listener.ts');
   return listenForMetrics(address, createClusterReader(WORKERS));
 }

@@ -1,9 +1,9 @@
+import { minPasswordLength } from '../core/passwords/policy.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import { importColumns, toImportRow } from '../core/users/import-users.ts';
+import type { ListedUser } from '../core/users/user-directory.ts';
 import { csvLine } from '../ground/text/csv.ts';
 import { jsonLine } from '../ground/text/printable.ts';
-import { minPasswordLength } from '../passwords/policy.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
-import { importColumns, toImportRow } from '../users/import-users.ts';
-import type { ListedUser } from '../users/user-directory.ts';
 import { administer } from './administer.ts';
 import { list, writeLine } from './list.ts';
 import { readNewPassword } from './read-password.ts';

@@ -1,10 +1,10 @@
 import { type Finding, wrong } from '../../selftest/finding.ts';
+import { readStoreFault } from '../core/stores/store-faults.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { databasePart } from '../ground/database/errors.ts';
 import { type Fault, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
-import { readStoreFault } from '../stores/store-faults.ts';
 
 export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
   faults.map(({ message, fix = otherwise }) => wrong(message, fix));

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, freemem } from 'node:os';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import { createPasswords } from '../core/passwords/passwords.ts';
+import { currentCost } from '../core/passwords/schemes/argon2.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import { createPasswords } from '../passwords/passwords.ts';
-import { currentCost } from '../passwords/schemes/argon2.ts';
 
 const hashMebibytes = currentCost.memoryCost / 1024;
 

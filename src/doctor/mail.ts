@@ -1,9 +1,9 @@
 import { type Check, ok, wrong } from '../../selftest/finding.ts';
+import { openTransport } from '../core/mail/transport.ts';
 import { findMailRoute } from '../ground/config/mail-server.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { inTime } from '../ground/faults/in-time.ts';
-import { openTransport } from '../mail/transport.ts';
 
 /** Sends no mail. @param timeout milliseconds that this may take */
 export async function* checkMail(settings: Settings, timeout: number): Check {

@@ -1,11 +1,11 @@
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import { createSqlSessionStore } from '../core/sessions/sql-store.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { OpenRedis } from '../ground/redis/redis.ts';
 import { serversOf } from '../ground/redis/servers.ts';
-import { createSqlSessionStore } from '../sessions/sql-store.ts';
 
 /** The oldest major version of Redis that we test. Valkey begins at 7. */
 const leastVersion = 6;
@@ -18,7 +18,7 @@ export async function* checkSqlSessions(opened: OpenDatabase): Check {
 /** Opens Redis or Valkey. `closing` closes it. @param timeout milliseconds that a command may take */
 export async function* checkRedis(url: string, timeout: number, closing: AsyncDisposableStack): Check {
   const { openRedis } = await import('../ground/redis/redis.ts');
-  const { createRedisSessionStore } = await import('../sessions/redis-store.ts');
+  const { createRedisSessionStore } = await import('../core/sessions/redis-store.ts');
   const redis = openRedis(url, timeout, unwatched);
   closing.defer(() => redis.close());
   const replies = await readInformation(redis);

@@ -1,11 +1,11 @@
 import { type Check, type Finding, needing, ok, warning, wrong } from '../../selftest/finding.ts';
+import { parseStoredPassword } from '../core/passwords/schemes/stored-password.ts';
+import { openMappedDirectory, samplePasswordHashes } from '../core/users/mapped/mapped-directory.ts';
+import { parseMapping, type UserMapping } from '../core/users/mapped/mapping.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
-import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
-import { openMappedDirectory, samplePasswordHashes } from '../users/mapped/mapped-directory.ts';
-import { parseMapping, type UserMapping } from '../users/mapped/mapping.ts';
 import { findingsOf } from './fault-findings.ts';
 
 export async function* checkUsers(

@@ -1,5 +1,5 @@
-import { notAuthenticated } from '../access/access.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { notAuthenticated } from '../core/access/access.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
 import { leave, leavePage, leaveView } from '../web/leave.ts';
 import { redirect, settingCookies } from '../web/openapi/responses.ts';
 import type { App } from '../web/types.ts';

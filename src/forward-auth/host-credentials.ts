@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { type Claim, isSame } from '../sessions/credential.ts';
-import type { Session } from '../sessions/sessions.ts';
+import { type Claim, isSame } from '../core/sessions/credential.ts';
+import type { Session } from '../core/sessions/sessions.ts';
 
 export interface Return {
   /** The origin of the host, such as `https://app.example.com`. */

@@ -1,5 +1,5 @@
 import { createHmac, hash, randomBytes } from 'node:crypto';
-import { isSame } from '../sessions/credential.ts';
+import { isSame } from '../core/sessions/credential.ts';
 import { createCookie } from '../web/cookies.ts';
 import { safeNext } from '../web/next.ts';
 import type { Return } from './host-credentials.ts';

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
-import { type Access, invalidToken, notAuthenticated, type Presented, type SignedIn } from '../access/access.ts';
-import { type Answer, loginMessages, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Caller } from '../audit/event.ts';
+import { type Access, invalidToken, notAuthenticated, type Presented, type SignedIn } from '../core/access/access.ts';
+import { type Answer, loginMessages, Refusal } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Caller } from '../core/audit/event.ts';
 import { printable } from '../ground/text/printable.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';
 import { loginPath, otherLoginPath } from '../web/login-page.ts';

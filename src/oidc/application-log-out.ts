@@ -1,7 +1,7 @@
-import type { Caller } from '../audit/event.ts';
-import { isSame } from '../sessions/credential.ts';
-import type { Session } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { isSame } from '../core/sessions/credential.ts';
+import type { Session } from '../core/sessions/sessions.ts';
+import type { Account } from '../core/users/account.ts';
 import type { OpenIdProvider } from './provider.ts';
 import { isDocument } from './provider-client.ts';
 import type { AskedLogOut } from './provider-logout.ts';

@@ -1,6 +1,6 @@
-import { byOwner } from '../access/access.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
+import { byOwner } from '../core/access/access.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer, exampleId } from '../web/fields.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

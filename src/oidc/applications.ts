@@ -1,4 +1,4 @@
-import type { User } from '../users/user.ts';
+import type { User } from '../core/users/user.ts';
 import type { Clients } from './clients.ts';
 import type { Consents } from './consents.ts';
 

@@ -1,4 +1,4 @@
-import { readNames } from '../users/scopes.ts';
+import { readNames } from '../core/users/scopes.ts';
 import { claimsOfScopes } from './claims.ts';
 import type { Resource } from './resources.ts';
 

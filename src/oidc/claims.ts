@@ -1,7 +1,7 @@
-import { includesSecondFactor } from '../access/factor.ts';
+import { includesSecondFactor } from '../core/access/factor.ts';
+import type { AuthenticationMethod } from '../core/sessions/store.ts';
+import type { Account } from '../core/users/account.ts';
 import { isMailAddress } from '../ground/text/mail-address.ts';
-import type { AuthenticationMethod } from '../sessions/store.ts';
-import type { Account } from '../users/account.ts';
 
 /** What an application gets of a user, by the scope that it asks for (OpenID Connect Core 5.4). */
 export const claimsOfScopes = {

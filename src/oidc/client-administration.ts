@@ -1,8 +1,8 @@
-import { type FieldFault, InvalidFields } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Actor } from '../changes/administration.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
-import type { RequireRights, Rights } from '../users/scopes.ts';
+import { type FieldFault, InvalidFields } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Actor } from '../core/changes/administration.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
+import type { RequireRights, Rights } from '../core/users/scopes.ts';
 import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';

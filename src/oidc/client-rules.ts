@@ -1,6 +1,6 @@
-import type { FieldFault } from '../access/refusal.ts';
+import type { FieldFault } from '../core/access/refusal.ts';
+import { ownScopes } from '../core/users/scopes.ts';
 import { isPlainLine, printable } from '../ground/text/printable.ts';
-import { ownScopes } from '../users/scopes.ts';
 import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';

@@ -1,8 +1,8 @@
+import { createSecret, createSessionId, hashSecret } from '../core/sessions/credential.ts';
 import type { Database, OpenDatabase } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import type { Row } from '../ground/database/schema.ts';
 import { inTransaction } from '../ground/database/transaction.ts';
-import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
 
 /**
  * What protects the codes of a client against injection (RFC 9700 2.1.1). `nonce`: a challenge (PKCE), or the `nonce` of OpenID Connect.

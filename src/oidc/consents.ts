@@ -1,9 +1,9 @@
+import { hashSecret } from '../core/sessions/credential.ts';
+import { readNames } from '../core/users/scopes.ts';
+import type { User } from '../core/users/user.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
-import { hashSecret } from '../sessions/credential.ts';
-import { readNames } from '../users/scopes.ts';
-import type { User } from '../users/user.ts';
 
 export interface Consent {
   readonly scope: readonly string[];

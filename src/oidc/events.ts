@@ -1,4 +1,4 @@
-import type { Events } from '../audit/event.ts';
+import type { Events } from '../core/audit/event.ts';
 
 /** Why a request of an application was refused, for `janua explain`. */
 const refusalReasons = {

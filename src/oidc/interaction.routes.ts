@@ -1,5 +1,5 @@
-import { insufficientUserAuthentication, noSecondFactor } from '../access/fresh-proof.ts';
-import { type Answer, Refusal } from '../access/refusal.ts';
+import { insufficientUserAuthentication, noSecondFactor } from '../core/access/fresh-proof.ts';
+import { type Answer, Refusal } from '../core/access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

@@ -1,4 +1,4 @@
-import type { Audit } from '../audit/audit.ts';
+import type { Audit } from '../core/audit/audit.ts';
 import type { Database } from '../ground/database/database.ts';
 import { createLeasedWork } from '../ground/database/leased-work.ts';
 import type { Tables } from '../ground/database/schema.ts';

@@ -1,6 +1,6 @@
-import type { Access, Presented } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
+import type { Access, Presented } from '../core/access/access.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
 import { bodyField } from '../web/body-field.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { comesFromUs } from '../web/hooks/cross-site.ts';

@@ -1,5 +1,5 @@
-import { readNames } from '../users/scopes.ts';
-import type { User } from '../users/user.ts';
+import { readNames } from '../core/users/scopes.ts';
+import type { User } from '../core/users/user.ts';
 import { isNativeAddress, isPrivateUse, isWebAddress } from './addresses.ts';
 
 /** A client as the provider knows it: one of ours, or one that introduced itself by a document. */

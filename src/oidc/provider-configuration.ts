@@ -1,5 +1,5 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
-import type { SignedIn } from '../access/access.ts';
+import type { SignedIn } from '../core/access/access.ts';
 import { pageWithHints } from '../ground/text/page-hints.ts';
 import { pathWithNext } from '../web/next.ts';
 import { isSameOrigin } from './addresses.ts';

@@ -1,8 +1,8 @@
-import type { SignedIn } from '../access/access.ts';
-import type { Caller } from '../audit/event.ts';
-import type { Session } from '../sessions/sessions.ts';
-import type { Account } from '../users/account.ts';
-import type { User } from '../users/user.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import type { Caller } from '../core/audit/event.ts';
+import type { Session } from '../core/sessions/sessions.ts';
+import type { Account } from '../core/users/account.ts';
+import type { User } from '../core/users/user.ts';
 import type { RefusalReason } from './events.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import type { AdapterOptions } from './provider-adapter.ts';

@@ -1,5 +1,5 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { SignedIn } from '../access/access.ts';
+import type { SignedIn } from '../core/access/access.ts';
 import { acrValues } from './claims.ts';
 import { mayUse } from './provider-client.ts';
 

@@ -1,5 +1,5 @@
-import { type Access, notAuthenticated, whyNot } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
+import { type Access, notAuthenticated, whyNot } from '../core/access/access.ts';
+import { Refusal } from '../core/access/refusal.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { FlowOptions } from '../web/flow-options.ts';
 import { leave, leavePage, leaveView } from '../web/leave.ts';

@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type InteractionResults, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { SignedIn } from '../access/access.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import { createSecret, hashSecret, isSame } from '../core/sessions/credential.ts';
+import type { Session } from '../core/sessions/sessions.ts';
+import { type Account, stampOf } from '../core/users/account.ts';
+import type { User } from '../core/users/user.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
-import { createSecret, hashSecret, isSame } from '../sessions/credential.ts';
-import type { Session } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
-import type { User } from '../users/user.ts';
 import { isNativeAddress, isRegistered, isWebAddress } from './addresses.ts';
 import { type Asked, readAsked, requestedOf, scopesOfResources, withScopes } from './asked.ts';
 import { acrOf } from './claims.ts';

@@ -1,10 +1,10 @@
 import { createHmac, hash } from 'node:crypto';
+import { type Account, stampOf } from '../core/users/account.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../ground/database/schema.ts';
 import { repeated } from '../ground/database/transaction.ts';
 import { endSiteOf } from '../ground/text/networks.ts';
-import { type Account, stampOf } from '../users/account.ts';
 import type { BriefRecords } from './redis-requests.ts';
 
 /** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */

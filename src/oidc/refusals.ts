@@ -1,4 +1,4 @@
-import type { Answer } from '../access/refusal.ts';
+import type { Answer } from '../core/access/refusal.ts';
 
 /** There is nothing to sign in to: no client was added. */
 export const noProvider: Answer = {

@@ -1,4 +1,4 @@
-import type { Audit } from '../audit/audit.ts';
+import type { Audit } from '../core/audit/audit.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
 import { isDocument } from './provider-client.ts';

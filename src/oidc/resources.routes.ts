@@ -1,7 +1,7 @@
-import { changeRefusals } from '../access/change-refusals.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
-import { type Answer, InvalidFields, Refusal } from '../access/refusal.ts';
-import type { Actor } from '../changes/administration.ts';
+import { changeRefusals } from '../core/access/change-refusals.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../core/access/fresh-proof.ts';
+import { type Answer, InvalidFields, Refusal } from '../core/access/refusal.ts';
+import type { Actor } from '../core/changes/administration.ts';
 import { addAction } from '../web/action.ts';
 import { detailAnswer, exampleId } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

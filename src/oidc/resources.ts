@@ -1,9 +1,9 @@
+import { createSecret, createSessionId, hashSecret } from '../core/sessions/credential.ts';
+import { readNames } from '../core/users/scopes.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
 import type { Row } from '../ground/database/schema.ts';
-import { createSecret, createSessionId, hashSecret } from '../sessions/credential.ts';
-import { readNames } from '../users/scopes.ts';
 import { isResourceUri } from './addresses.ts';
 import { isClientId } from './clients.ts';
 

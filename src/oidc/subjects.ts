@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
+import type { User } from '../core/users/user.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
-import type { User } from '../users/user.ts';
 
 /** Of many first requests at a time, one inserts the row. */
 const keyOf = (userId: string, owner: string) => hash('sha256', JSON.stringify([userId, owner]), 'base64url');

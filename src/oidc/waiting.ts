@@ -1,4 +1,4 @@
-import { isSame } from '../sessions/credential.ts';
+import { isSame } from '../core/sessions/credential.ts';
 
 /** How long a request waits for its user, in seconds: longer than a login takes. */
 export const waitingSeconds = 900;

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { isSame } from '../sessions/credential.ts';
-import type { Tokens } from '../tokens/tokens.ts';
+import { isSame } from '../core/sessions/credential.ts';
+import type { Tokens } from '../core/tokens/tokens.ts';
 
 /** What a challenge belongs to. It proves nothing elsewhere. */
 export interface Binding {

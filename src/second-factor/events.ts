@@ -1,5 +1,5 @@
-import { factorReasons, passkeyReasons } from '../access/factor.ts';
-import type { Events } from '../audit/event.ts';
+import { factorReasons, passkeyReasons } from '../core/access/factor.ts';
+import type { Events } from '../core/audit/event.ts';
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;

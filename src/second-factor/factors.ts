@@ -1,7 +1,7 @@
-import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../access/factor.ts';
-import { Refusal } from '../access/refusal.ts';
+import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../core/access/factor.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Account } from '../core/users/account.ts';
 import type { Database } from '../ground/database/database.ts';
-import type { Account } from '../users/account.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
 import type { Binding } from './challenges.ts';
 import type { FactorOptions } from './options.ts';

@@ -1,5 +1,5 @@
+import type { RowOwner } from '../core/users/held.ts';
 import type { PasskeysTable } from '../ground/database/schema.ts';
-import type { RowOwner } from '../users/held.ts';
 
 /** The user that a factor belongs to. In a team's own table a factor counts only with the name that it was added with. */
 export type FactorOwner = RowOwner;

@@ -1,7 +1,7 @@
-import type { Admitted, LoginRequest } from '../access/admit.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
-import { type Account, passwordFingerprint } from '../users/account.ts';
+import type { Admitted, LoginRequest } from '../core/access/admit.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { type Account, passwordFingerprint } from '../core/users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { isSameOwner } from './owner.ts';

@@ -1,5 +1,5 @@
-import { challengePurposes } from '../access/factor.ts';
-import { createSecret } from '../sessions/credential.ts';
+import { challengePurposes } from '../core/access/factor.ts';
+import { createSecret } from '../core/sessions/credential.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { ceremonyCookie } from '../web/cookies.ts';
 import { credentialField } from '../web/fields.ts';

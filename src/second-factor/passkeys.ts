@@ -1,13 +1,13 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
-import type { PasskeyFault } from '../access/factor.ts';
+import type { PasskeyFault } from '../core/access/factor.ts';
+import { hashSecret } from '../core/sessions/credential.ts';
+import type { AuthenticationMethod } from '../core/sessions/store.ts';
+import type { Held } from '../core/users/held.ts';
+import type { User } from '../core/users/user.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
 import type { PasskeysTable } from '../ground/database/schema.ts';
-import { hashSecret } from '../sessions/credential.ts';
-import type { AuthenticationMethod } from '../sessions/store.ts';
-import type { Held } from '../users/held.ts';
-import type { User } from '../users/user.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { FactorOptions } from './options.ts';

@@ -1,8 +1,8 @@
-import { pendingSeconds } from '../access/factor.ts';
+import { pendingSeconds } from '../core/access/factor.ts';
+import { createSecret, hashSecret } from '../core/sessions/credential.ts';
+import type { AuthenticationMethod } from '../core/sessions/store.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
-import { createSecret, hashSecret } from '../sessions/credential.ts';
-import type { AuthenticationMethod } from '../sessions/store.ts';
 
 /** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
 export interface PendingLogin {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { hashSecret } from '../core/sessions/credential.ts';
+import type { Held } from '../core/users/held.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
-import { hashSecret } from '../sessions/credential.ts';
-import type { Held } from '../users/held.ts';
 import { crockford, toBase32 } from './base32.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 

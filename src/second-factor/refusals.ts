@@ -1,5 +1,5 @@
-import { type Answer, loginMessages } from '../access/refusal.ts';
-import { linkExpired } from '../tokens/links.ts';
+import { type Answer, loginMessages } from '../core/access/refusal.ts';
+import { linkExpired } from '../core/tokens/links.ts';
 
 /** The login mails a new link. */
 export const enrolmentExpired = linkExpired('/auth/login');

@@ -1,4 +1,4 @@
-import { challengePurposes, tooManyCodes } from '../access/factor.ts';
+import { challengePurposes, tooManyCodes } from '../core/access/factor.ts';
 import { pendingCookie, trustedCookie } from '../web/cookies.ts';
 import { codeField, credentialField, methodField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

@@ -1,8 +1,8 @@
-import type { Admission, LoginRequest, Proof } from '../access/admit.ts';
-import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../access/factor.ts';
-import { Refusal, RefusedField } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
-import { passwordFingerprint, stampOf } from '../users/account.ts';
+import type { Admission, LoginRequest, Proof } from '../core/access/admit.ts';
+import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../core/access/factor.ts';
+import { Refusal, RefusedField } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { passwordFingerprint, stampOf } from '../core/users/account.ts';
 import { trustedCookie } from '../web/cookies.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Factors } from './factors.ts';

@@ -1,7 +1,7 @@
-import { insufficientUserAuthentication, type RequireFresh } from '../access/fresh-proof.ts';
-import { InvalidFields } from '../access/refusal.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../core/access/fresh-proof.ts';
+import { InvalidFields } from '../core/access/refusal.ts';
+import { maxNameLength, personName } from '../core/users/user.ts';
 import { speak } from '../ground/languages/speech.ts';
-import { maxNameLength, personName } from '../users/user.ts';
 import { type Action, addAction, type Fields, type Input } from '../web/action.ts';
 import { codeField, credentialField, exampleId, idField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { isSame } from '../sessions/credential.ts';
+import { isSame } from '../core/sessions/credential.ts';
 
 /** How long a code is shown, in seconds (RFC 6238 5.2). */
 export const stepSeconds = 30;

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { Held } from '../core/users/held.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../ground/database/encrypted.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
-import type { Held } from '../users/held.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
 import { columnsOf, type FactorOwner, timesOf } from './owner.ts';

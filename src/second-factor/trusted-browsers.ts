@@ -1,6 +1,6 @@
+import { createSecret, hashSecret } from '../core/sessions/credential.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
-import { createSecret, hashSecret } from '../sessions/credential.ts';
 import { columnsOf, type FactorOwner } from './owner.ts';
 
 /**

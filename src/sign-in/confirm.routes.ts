@@ -1,5 +1,5 @@
-import { tooManyCodes } from '../access/factor.ts';
-import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { tooManyCodes } from '../core/access/factor.ts';
+import { maxPasswordBytes } from '../core/passwords/passwords.ts';
 import { codeField, credentialField, methodField, nextField } from '../web/fields.ts';
 import { addForm } from '../web/form.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

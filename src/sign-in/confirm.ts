@@ -1,5 +1,5 @@
-import { byOwner, notAuthenticated, type SignedIn } from '../access/access.ts';
-import { type CheckFactor, challengePurposes, includesSecondFactor, type SentFactor } from '../access/factor.ts';
+import { byOwner, notAuthenticated, type SignedIn } from '../core/access/access.ts';
+import { type CheckFactor, challengePurposes, includesSecondFactor, type SentFactor } from '../core/access/factor.ts';
 import {
   type ConfirmingRequest,
   insufficientUserAuthentication,
@@ -7,13 +7,13 @@ import {
   type RequireFresh,
   type RequireStepUp,
   secondFactorWanted,
-} from '../access/fresh-proof.ts';
-import { InvalidFields, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Sessions } from '../sessions/sessions.ts';
-import type { AuthenticationMethod } from '../sessions/store.ts';
-import { type Account, stampOf } from '../users/account.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
+} from '../core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Sessions } from '../core/sessions/sessions.ts';
+import type { AuthenticationMethod } from '../core/sessions/store.ts';
+import { type Account, stampOf } from '../core/users/account.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import type { events } from './events.ts';
 import type { AttemptPassword } from './password-attempt.ts';
 import { tooManyConfirmations } from './refusals.ts';

@@ -1,7 +1,7 @@
-import { credentialReasons } from '../access/events.ts';
-import { factorReasons } from '../access/factor.ts';
-import type { AuditEvent, Events } from '../audit/event.ts';
-import { describeSeconds } from '../audit/explanation.ts';
+import { credentialReasons } from '../core/access/events.ts';
+import { factorReasons } from '../core/access/factor.ts';
+import type { AuditEvent, Events } from '../core/audit/event.ts';
+import { describeSeconds } from '../core/audit/explanation.ts';
 
 const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', level: 'warn', advise: adviseOnThrottle } as const;

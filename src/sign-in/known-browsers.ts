@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { isSame } from '../sessions/credential.ts';
+import { isSame } from '../core/sessions/credential.ts';
 import { browserCookie } from '../web/cookies.ts';
 
 /** Accounts that one browser stays known to: those of a family, or the private and the work account of one user. */

@@ -1,8 +1,8 @@
-import type { Access } from '../access/access.ts';
-import { enrolmentRequired, mfaRequired } from '../access/factor.ts';
-import { Refusal } from '../access/refusal.ts';
-import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { maxUsernameLength } from '../users/user.ts';
+import type { Access } from '../core/access/access.ts';
+import { enrolmentRequired, mfaRequired } from '../core/access/factor.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import { maxPasswordBytes } from '../core/passwords/passwords.ts';
+import { maxUsernameLength } from '../core/users/user.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { ambiguousCredential } from '../web/hooks/credentials.ts';

@@ -1,9 +1,9 @@
-import type { Admit, Admitted, LoginRequest } from '../access/admit.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
-import { maxPasswordBytes } from '../passwords/passwords.ts';
-import { canonicalUsername, maxUsernameLength } from '../users/user.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
+import type { Admit, Admitted, LoginRequest } from '../core/access/admit.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { maxPasswordBytes } from '../core/passwords/passwords.ts';
+import { canonicalUsername, maxUsernameLength } from '../core/users/user.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import type { AttemptPassword } from './password-attempt.ts';
 import { incompleteLogin, invalidCredentials, tooManyAttempts } from './refusals.ts';
 

@@ -1,4 +1,4 @@
-import { loginMessages } from '../access/refusal.ts';
+import { loginMessages } from '../core/access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { bodyField } from '../web/body-field.ts';
 import { pendingCookie } from '../web/cookies.ts';

@@ -1,9 +1,9 @@
-import { type Access, type Presented, whyNot } from '../access/access.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
-import type { Caller } from '../audit/event.ts';
-import { claimOf } from '../sessions/credential.ts';
-import type { Session, Sessions } from '../sessions/sessions.ts';
+import { type Access, type Presented, whyNot } from '../core/access/access.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { claimOf } from '../core/sessions/credential.ts';
+import type { Session, Sessions } from '../core/sessions/sessions.ts';
 import type { events } from './events.ts';
 import { noSession, sessionOver } from './refusals.ts';
 

@@ -1,14 +1,14 @@
-import type { NoticeSignIn } from '../access/admit.ts';
-import type { Caller } from '../audit/event.ts';
+import type { NoticeSignIn } from '../core/access/admit.ts';
+import type { Caller } from '../core/audit/event.ts';
+import type { MailDescription } from '../core/mail/description.ts';
+import type { RequestMail } from '../core/mail/request-mail.ts';
+import { keptUserAgent, type Session, type Sessions } from '../core/sessions/sessions.ts';
+import { stampOf } from '../core/users/account.ts';
+import type { UserDirectory } from '../core/users/user-directory.ts';
 import { isLanguage } from '../ground/languages/languages.ts';
 import { speak } from '../ground/languages/speech.ts';
 import { isMailAddress } from '../ground/text/mail-address.ts';
 import { networkOf } from '../ground/text/networks.ts';
-import type { MailDescription } from '../mail/description.ts';
-import type { RequestMail } from '../mail/request-mail.ts';
-import { keptUserAgent, type Session, type Sessions } from '../sessions/sessions.ts';
-import { stampOf } from '../users/account.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 
 /** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
 export function createNoticeSignIn(

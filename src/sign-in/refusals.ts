@@ -1,4 +1,4 @@
-import { type Answer, loginMessages, tooMany } from '../access/refusal.ts';
+import { type Answer, loginMessages, tooMany } from '../core/access/refusal.ts';
 
 export const invalidCredentials: Answer = {
   name: 'invalid-credentials',

@@ -1,6 +1,6 @@
-import type { SignedIn } from '../access/access.ts';
-import type { ConfirmingRequest } from '../access/fresh-proof.ts';
-import type { Account } from '../users/account.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import type { ConfirmingRequest } from '../core/access/fresh-proof.ts';
+import type { Account } from '../core/users/account.ts';
 import type { UpstreamOptions } from './options.ts';
 import { notConfirmed, signInOver } from './refusals.ts';
 import { type Flow, methodsOf, type SignIn } from './sign-in.ts';

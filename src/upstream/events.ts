@@ -1,4 +1,4 @@
-import type { Events } from '../audit/event.ts';
+import type { Events } from '../core/audit/event.ts';
 
 const byOwner = { by: 'account-holder', vocabulary: 'authn_password_change', level: 'info' } as const;
 

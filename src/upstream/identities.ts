@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
+import type { Held, RowOwner } from '../core/users/held.ts';
 import type { Database } from '../ground/database/database.ts';
 import { countDeleted } from '../ground/database/deletions.ts';
 import { insertNew } from '../ground/database/insert-new.ts';
-import type { Held, RowOwner } from '../users/held.ts';
 import type { Profile } from './upstream.ts';
 
 /** The user that an identity belongs to. In a team's own table an identity counts only with the name that it was linked under. */

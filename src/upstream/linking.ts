@@ -1,10 +1,10 @@
-import type { SignedIn } from '../access/access.ts';
-import type { ConfirmingRequest } from '../access/fresh-proof.ts';
-import { Refusal } from '../access/refusal.ts';
+import type { SignedIn } from '../core/access/access.ts';
+import type { ConfirmingRequest } from '../core/access/fresh-proof.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import { createNotice } from '../core/mail/notice.ts';
+import { provedBy } from '../core/users/held.ts';
 import type { Database } from '../ground/database/database.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import { createNotice } from '../mail/notice.ts';
-import { provedBy } from '../users/held.ts';
 import { type Identity, identityId } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';

@@ -1,4 +1,4 @@
-import type { Access } from '../access/access.ts';
+import type { Access } from '../core/access/access.ts';
 import { createConfirming } from './confirming.ts';
 import { createLinking } from './linking.ts';
 import type { UpstreamOptions } from './options.ts';

@@ -1,4 +1,4 @@
-import { maxUsernameLength, newEmailAddress, personName } from '../users/user.ts';
+import { maxUsernameLength, newEmailAddress, personName } from '../core/users/user.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
 
 /** The tenant of all personal accounts. */

@@ -1,4 +1,4 @@
-import type { Answer } from '../access/refusal.ts';
+import type { Answer } from '../core/access/refusal.ts';
 
 const again = '/auth/login';
 

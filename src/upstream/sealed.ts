@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { isSame } from '../sessions/credential.ts';
+import { isSame } from '../core/sessions/credential.ts';
 
 /** How long a user has for a sign-in with another provider, and for the button that links it, in seconds. */
 export const flowSeconds = 600;

@@ -1,4 +1,4 @@
-import { insufficientUserAuthentication } from '../access/fresh-proof.ts';
+import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
 import { addAction } from '../web/action.ts';
 import { exampleId, idField } from '../web/fields.ts';
 import { signedInOf } from '../web/hooks/credentials.ts';

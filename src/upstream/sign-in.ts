@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Admitted, LoginRequest } from '../access/admit.ts';
-import { Refusal } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
+import type { Admitted, LoginRequest } from '../core/access/admit.ts';
+import { Refusal } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
+import { type Account, passwordFingerprint } from '../core/users/account.ts';
+import { AccountChanged, provedBy } from '../core/users/held.ts';
+import { maxNameLength } from '../core/users/user.ts';
 import { canonicalDomain } from '../ground/text/mail-address.ts';
-import { type Account, passwordFingerprint } from '../users/account.ts';
-import { AccountChanged, provedBy } from '../users/held.ts';
-import { maxNameLength } from '../users/user.ts';
 import { createCookie, loggedOutCookie } from '../web/cookies.ts';
 import type { events } from './events.ts';
 import type { IdentityOwner } from './identities.ts';

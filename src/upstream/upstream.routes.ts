@@ -1,4 +1,4 @@
-import { Refusal } from '../access/refusal.ts';
+import { Refusal } from '../core/access/refusal.ts';
 import { addAction } from '../web/action.ts';
 import { ambiguousCredential, signedInOf } from '../web/hooks/credentials.ts';
 import { accountPath, homePath, pathWithNext, safeNext } from '../web/next.ts';

@@ -1,5 +1,5 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, type FieldFault, InvalidFields, Refusal } from '../access/refusal.ts';
+import { type Answer, type FieldFault, InvalidFields, Refusal } from '../core/access/refusal.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';

@@ -1,4 +1,4 @@
-import type { ownScopes } from '../users/scopes.ts';
+import type { ownScopes } from '../core/users/scopes.ts';
 
 /** The pages of administrators, in the order of their menu, with the scope that opens each. */
 const adminPages = [

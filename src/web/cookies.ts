@@ -1,4 +1,4 @@
-import { pendingSeconds } from '../access/factor.ts';
+import { pendingSeconds } from '../core/access/factor.ts';
 import { withoutBlanks } from './field-value.ts';
 
 /** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */

@@ -1,4 +1,4 @@
-import type { AuditEvent, Events } from '../audit/event.ts';
+import type { AuditEvent, Events } from '../core/audit/event.ts';
 
 export const events = {
   'cross-site-refused': {

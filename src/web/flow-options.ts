@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
-import type { Access } from '../access/access.ts';
-import type { RequireStepUp } from '../access/fresh-proof.ts';
-import type { Answer } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { Access } from '../core/access/access.ts';
+import type { RequireStepUp } from '../core/access/fresh-proof.ts';
+import type { Answer } from '../core/access/refusal.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Measures } from '../core/telemetry/measures.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import type { Measures } from '../telemetry/measures.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { FindUnavailable } from './health.routes.ts';
 

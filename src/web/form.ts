@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { FieldFault } from '../access/refusal.ts';
+import type { FieldFault } from '../core/access/refusal.ts';
 import { type Action, addAction, type Field, type Fields, type Input, textOf } from './action.ts';
 import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';

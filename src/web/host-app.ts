@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { User } from '../users/user.ts';
+import type { User } from '../core/users/user.ts';
 
 /** The plugin for another app. This file holds all of our types that such an app needs. */
 export type JanuaPlugin = FastifyPluginAsync;

@@ -1,6 +1,6 @@
-import { type LoginMessage, loginMessages } from '../access/refusal.ts';
+import { type LoginMessage, loginMessages } from '../core/access/refusal.ts';
+import { maxUsernameLength } from '../core/users/user.ts';
 import { hintOf } from '../ground/text/page-hints.ts';
-import { maxUsernameLength } from '../users/user.ts';
 import { bodyField } from './body-field.ts';
 import { createCookie } from './cookies.ts';
 import type { FlowOptions } from './flow-options.ts';

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Presented, SignedIn } from '../access/access.ts';
-import type { Admitted } from '../access/admit.ts';
-import type { Answer } from '../access/refusal.ts';
-import type { Caller } from '../audit/event.ts';
+import type { Presented, SignedIn } from '../core/access/access.ts';
+import type { Admitted } from '../core/access/admit.ts';
+import type { Answer } from '../core/access/refusal.ts';
+import type { Caller } from '../core/audit/event.ts';
 import type { Language } from '../ground/languages/languages.ts';
 import type {} from './host-app.ts';
 import type { TokenAnswer } from './token-answer.ts';

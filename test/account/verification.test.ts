@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/core/users/held.ts';
+import { admins } from '../../src/core/users/scopes.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { claimsOf } from '../../src/oidc/claims.ts';
-import { provedBy } from '../../src/users/held.ts';
-import { admins } from '../../src/users/scopes.ts';
 import { signInAs } from '../admin/administrator.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';

@@ -1,5 +1,5 @@
-import { stampOf } from '../../src/users/account.ts';
-import type { Held } from '../../src/users/held.ts';
+import { stampOf } from '../../src/core/users/account.ts';
+import type { Held } from '../../src/core/users/held.ts';
 import type { TestJanua } from '../janua.ts';
 
 /** Adds a user in a group that grants these scopes, and gives the headers of their session. */

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StatementSync } from 'node:sqlite';
 import { describe, mock, test } from 'node:test';
-import { caller, recorded } from '../audit/events.ts';
+import { caller, recorded } from '../core/audit/events.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import { json } from '../web/faces.ts';
 import { signInWith } from './administrator.ts';

@@ -3,18 +3,18 @@ import { StatementSync } from 'node:sqlite';
 import { describe, mock, test } from 'node:test';
 import { createFindUsers, userRules } from '../../src/admin/find-users.ts';
 import { cursorOf, mostCandidates, readList } from '../../src/admin/list.ts';
+import { createGroups } from '../../src/core/users/groups.ts';
+import { createNoteLogin } from '../../src/core/users/last-logins.ts';
+import { openMappedDirectory } from '../../src/core/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../src/core/users/mapped/mapping.ts';
+import { admins } from '../../src/core/users/scopes.ts';
+import { createSqlDirectory } from '../../src/core/users/sql-directory.ts';
+import type { SearchableDirectory } from '../../src/core/users/user-directory.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
-import { createGroups } from '../../src/users/groups.ts';
-import { createNoteLogin } from '../../src/users/last-logins.ts';
-import { openMappedDirectory } from '../../src/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../src/users/mapped/mapping.ts';
-import { admins } from '../../src/users/scopes.ts';
-import { createSqlDirectory } from '../../src/users/sql-directory.ts';
-import type { SearchableDirectory } from '../../src/users/user-directory.ts';
+import { holdIn } from '../core/users/held.ts';
 import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
-import { holdIn } from '../users/held.ts';
 
 const rules = userRules(true);
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createOverview, type Range } from '../../src/admin/overview.ts';
-import type { AuditEvent } from '../../src/audit/event.ts';
-import { createSqlAuditStore } from '../../src/audit/sql-store.ts';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { createSqlAuditStore } from '../../src/core/audit/sql-store.ts';
+import { stampOf } from '../../src/core/users/account.ts';
 import { events } from '../../src/site.ts';
-import { stampOf } from '../../src/users/account.ts';
-import { recorded } from '../audit/events.ts';
+import { recorded } from '../core/audit/events.ts';
 import { openMigrated } from '../ground/database/open.ts';
 import { ann, caller, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { provedBy } from '../../src/users/held.ts';
-import { admins, type ownScopes } from '../../src/users/scopes.ts';
+import { provedBy } from '../../src/core/users/held.ts';
+import { admins, type ownScopes } from '../../src/core/users/scopes.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { codeAt, stepOf } from '../model/factors.ts';
 import { missing } from '../servers/missing.ts';

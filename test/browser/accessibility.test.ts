@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { mock } from 'node:test';
 import type { Result as Violation } from 'axe-core';
 import type { Page } from 'playwright-core';
-import { provedBy } from '../../src/users/held.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { ann, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submit } from './browser.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
-import { admins } from '../../src/users/scopes.ts';
+import { admins } from '../../src/core/users/scopes.ts';
 import { ann, password } from '../janua.ts';
 import { openSite, sendLogin, signIn, submit } from './browser.ts';
 

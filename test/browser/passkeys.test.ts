@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { provedBy } from '../../src/core/users/held.ts';
 import type { NewPasskey } from '../../src/second-factor/ceremonies.ts';
-import { provedBy } from '../../src/users/held.ts';
 import { ann } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { openSite, type Visit } from './browser.ts';

@@ -1,3 +1,3 @@
 // A hashing thread whose hashes are cheap.
 import './cost.ts';
-import '../../src/passwords/hashing/thread.ts';
+import '../../src/core/passwords/hashing/thread.ts';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { createHashingThreads } from '../../src/passwords/hashing/threads.ts';
+import { createHashingThreads } from '../../src/core/passwords/hashing/threads.ts';
 
 /**
  * The threads of all servers in this process, because starting a thread takes longer than a hash. A test that needs hashes of the real

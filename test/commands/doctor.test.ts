@@ -13,7 +13,7 @@ import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
 import { encrypt } from '../../src/ground/encryption/cipher.ts';
-import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
+import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { greeting, openOffice } from '../core/mail/post-office.ts';
+import { type ScriptedSmtp, startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
-import { greeting, openOffice } from '../mail/post-office.ts';
-import { type ScriptedSmtp, startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 
 const mailSettings = ({ port }: ScriptedSmtp) => ({

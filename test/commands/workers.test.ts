@@ -10,12 +10,12 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readFigures, sumOf } from '../core/telemetry/figures.ts';
 import { missing } from '../servers/missing.ts';
 import { readProcesses, running } from '../servers/process-tree.ts';
 import { startProxy } from '../servers/proxy.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
-import { readFigures, sumOf } from '../telemetry/figures.ts';
 import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import { ChangeRefused } from '../../src/users/change-refused.ts';
+import { ChangeRefused } from '../../src/core/users/change-refused.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import type { RecordedEvent } from '../../src/audit/event.ts';
+import type { RecordedEvent } from '../../src/core/audit/event.ts';
 import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';

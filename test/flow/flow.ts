@@ -16,7 +16,7 @@ import { testSessions } from './sessions.ts';
 
 /**
  * The whole flow, for a pair of stores. Each pair runs in a file of its own. Together they cover each database, Redis, and a team's own table.
- * The contracts cover the other differences between stores: `test/sessions`, `test/users`, `test/throttle`.
+ * The contracts cover the other differences between stores: `test/core/sessions`, `test/core/users`, `test/core/throttle`.
  */
 export function testFlow(stores: StoreChoice): void {
   const table = stores.ownTable ? "a team's own table in " : '';

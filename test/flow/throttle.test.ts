@@ -298,7 +298,7 @@ function testThrottle(stores: StoreChoice): void {
 const bodyOf = (answer: object | undefined) =>
   String((answer as { body?: string } | undefined)?.body).replace(/Request id: <code>[^<]*/, '');
 
-// The contract of the stores is in test/throttle. This file shows that every login asks the throttle, on each kind of store.
+// The contract of the stores is in test/core/throttle. This file shows that every login asks the throttle, on each kind of store.
 for (const stores of [
   { users: 'SQLite', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'Redis', ownTable: true },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { claimOf, createSecret, createSessionId, hashSecret } from '../../src/core/sessions/credential.ts';
+import { createSessions, type Session } from '../../src/core/sessions/sessions.ts';
+import { createSqlSessionStore } from '../../src/core/sessions/sql-store.ts';
 import { createHostCredentials, type Return } from '../../src/forward-auth/host-credentials.ts';
-import { claimOf, createSecret, createSessionId, hashSecret } from '../../src/sessions/credential.ts';
-import { createSessions, type Session } from '../../src/sessions/sessions.ts';
-import { createSqlSessionStore } from '../../src/sessions/sql-store.ts';
 import { openMigrated } from '../ground/database/open.ts';
 
 const key = randomBytes(32);

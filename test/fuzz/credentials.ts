@@ -1,5 +1,5 @@
 import type { Services } from '../../src/compose.ts';
-import type { StartedSession } from '../../src/sessions/sessions.ts';
+import type { StartedSession } from '../../src/core/sessions/sessions.ts';
 import type { Document } from './document.ts';
 import type { Field } from './request.ts';
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { demoHash } from '../../src/commands/demo-users.ts';
-import { type Account, stampOf } from '../../src/users/account.ts';
+import { type Account, stampOf } from '../../src/core/users/account.ts';
 import { startJanua } from '../janua.ts';
 import { form, json } from '../web/faces.ts';
 import { type Operation, readDocument } from './document.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Services } from '../../src/compose.ts';
-import { provedBy } from '../../src/users/held.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import type { App } from '../../src/web/types.ts';
 import { json } from '../web/faces.ts';
 import type { Operation } from './document.ts';

@@ -1,5 +1,5 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { ChangeRefused } from '../../src/users/change-refused.ts';
+import { ChangeRefused } from '../../src/core/users/change-refused.ts';
 import type { BodyFace, Face } from '../web/faces.ts';
 import { type Answer, type Route, readAnswer, readCredentials, tell } from './answer.ts';
 import { rememberBrowser } from './browsers.ts';

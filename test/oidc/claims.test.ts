@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
+import { stampOf } from '../../src/core/users/account.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { claimsOf } from '../../src/oidc/claims.ts';
-import { stampOf } from '../../src/users/account.ts';
-import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { admins } from '../../src/users/scopes.ts';
+import { admins } from '../../src/core/users/scopes.ts';
 import { signInAs, signInWith } from '../admin/administrator.ts';
 import { startJanua } from '../janua.ts';
 

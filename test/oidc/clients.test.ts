@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
+import { hashSecret } from '../../src/core/sessions/credential.ts';
 import { createClients, type NewClient } from '../../src/oidc/clients.ts';
 import { createConsents } from '../../src/oidc/consents.ts';
 import { lasts } from '../../src/oidc/provider-client.ts';
 import { createResources } from '../../src/oidc/resources.ts';
-import { hashSecret } from '../../src/sessions/credential.ts';
 import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { explain } from '../../src/audit/explanation.ts';
+import { explain } from '../../src/core/audit/explanation.ts';
 import type { NewClient } from '../../src/oidc/clients.ts';
 import { events as providerEvents } from '../../src/oidc/events.ts';
 import { events } from '../../src/site.ts';

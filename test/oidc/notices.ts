@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { AuditEvent } from '../../src/audit/event.ts';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import type { LogoutNotice } from '../../src/oidc/logout-notice-sender.ts';
 import { createLogoutNotices } from '../../src/oidc/logout-notices.ts';

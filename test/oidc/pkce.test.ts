@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { explain } from '../../src/audit/explanation.ts';
+import { explain } from '../../src/core/audit/explanation.ts';
 import type { NewClient, PkceSetting } from '../../src/oidc/clients.ts';
 import { events } from '../../src/site.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { User } from '../../src/core/users/user.ts';
 import { createSubjects } from '../../src/oidc/subjects.ts';
-import type { User } from '../../src/users/user.ts';
 import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { provedBy } from '../../src/users/held.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { ann, caller, password } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from '../upstream/fakes.ts';

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { configurationPage, makeConfigurationPage } from '../../scripts/configuration.ts';
+import { parseMapping } from '../../src/core/users/mapped/mapping.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
 import { type SettingSchema, settingGroups, settingSchemas } from '../../src/ground/config/settings.ts';
 import { engineOf } from '../../src/ground/database/database.ts';
 import { faultsOf } from '../../src/ground/faults/misconfiguration.ts';
 import { parseRedisUrl } from '../../src/ground/redis/redis-url.ts';
-import { parseMapping } from '../../src/users/mapped/mapping.ts';
 
 const settings = Object.entries<SettingSchema>(settingSchemas);
 

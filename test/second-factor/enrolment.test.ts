@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import type { RecordedEvent } from '../../src/audit/event.ts';
+import type { RecordedEvent } from '../../src/core/audit/event.ts';
+import { stampOf } from '../../src/core/users/account.ts';
+import { AccountChanged, type Held, provedBy } from '../../src/core/users/held.ts';
 import type { Settings } from '../../src/ground/config/settings.ts';
-import { stampOf } from '../../src/users/account.ts';
-import { AccountChanged, type Held, provedBy } from '../../src/users/held.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { provedBy } from '../../src/core/users/held.ts';
 import { liftFailures } from '../../src/sign-in/login-limits.ts';
-import { provedBy } from '../../src/users/held.ts';
 import { ann, caller, startJanua } from '../janua.ts';
 import { codeOf } from './authenticator-app.ts';
 

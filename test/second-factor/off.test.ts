@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { provedBy } from '../../src/users/held.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { ann, startJanua } from '../janua.ts';
 import { json, logIn } from '../web/faces.ts';
 import { codeOf } from './authenticator-app.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { RecordedEvent } from '../../src/audit/event.ts';
-import { provedBy } from '../../src/users/held.ts';
+import type { RecordedEvent } from '../../src/core/audit/event.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { ann, caller, password, startJanua, type TestOptions } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';

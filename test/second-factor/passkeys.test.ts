@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createTokens } from '../../src/core/tokens/tokens.ts';
 import { createPasskeys } from '../../src/second-factor/passkeys.ts';
-import { createTokens } from '../../src/tokens/tokens.ts';
+import { unlocked } from '../core/users/held.ts';
 import { openMigrated } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
-import { unlocked } from '../users/held.ts';
 import { type AuthenticatorOptions, algorithms, createAuthenticator, type Tricks } from './authenticator.ts';
 
 const origin = 'https://auth.example.com';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RowOwner } from '../../src/core/users/held.ts';
 import { createRecoveryCodes } from '../../src/second-factor/recovery-codes.ts';
-import type { RowOwner } from '../../src/users/held.ts';
+import { unlocked } from '../core/users/held.ts';
 import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
-import { unlocked } from '../users/held.ts';
 
 const ann = { userId: 'ann', username: '' };
 const bob = { userId: 'bob', username: '' };

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { RowOwner } from '../../src/core/users/held.ts';
 import { createCipher } from '../../src/ground/encryption/cipher.ts';
 import { createMemoryKeys } from '../../src/ground/encryption/keys.ts';
 import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { rotateEncryptionKey } from '../../src/second-factor/rotate-encryption-key.ts';
 import { createTotp } from '../../src/second-factor/totp.ts';
-import type { RowOwner } from '../../src/users/held.ts';
+import { unlocked } from '../core/users/held.ts';
 import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import type { UserEngine } from '../stores.ts';
-import { unlocked } from '../users/held.ts';
 import { codeOf, fromBase32 } from './authenticator-app.ts';
 
 const minute = 60_000;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { stampOf } from '../../src/users/account.ts';
-import { provedBy } from '../../src/users/held.ts';
-import { admins, ownScopes } from '../../src/users/scopes.ts';
+import { stampOf } from '../../src/core/users/account.ts';
+import { provedBy } from '../../src/core/users/held.ts';
+import { admins, ownScopes } from '../../src/core/users/scopes.ts';
 import type { TestJanua } from '../janua.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { createWorkplace, type Workplace } from '../commands/janua-command.ts';
+import { type ScriptedSmtp, startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
+import { startCollector } from '../core/telemetry/otlp.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
-import { type ScriptedSmtp, startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
-import { startCollector } from '../telemetry/otlp.ts';
 
 const username = 'ann@example.com';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
-import { parseStoredPassword } from '../../src/passwords/schemes/stored-password.ts';
-import { hashSecret } from '../../src/sessions/credential.ts';
+import { parseStoredPassword } from '../../src/core/passwords/schemes/stored-password.ts';
+import { hashSecret } from '../../src/core/sessions/credential.ts';
 import { appOrigin, createForwardBrowser, forwardSettings, own } from '../forward-auth/forward-browser.ts';
 import { ann, password, startJanua } from '../janua.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { stampOf } from '../../src/core/users/account.ts';
+import { provedBy } from '../../src/core/users/held.ts';
+import { admins } from '../../src/core/users/scopes.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { rows } from '../../src/ground/database/schema.ts';
-import { stampOf } from '../../src/users/account.ts';
-import { provedBy } from '../../src/users/held.ts';
-import { admins } from '../../src/users/scopes.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, type TestJanua } from '../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { provedBy } from '../../src/core/users/held.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
-import { provedBy } from '../../src/users/held.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';

@@ -46,7 +46,7 @@ const rules: Rule[] = [
     never:
       /innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|sessionStorage|indexedDB|postMessage|document\[|window\[/,
     // These two use messages to our own threads.
-    except: ['src/passwords/hashing/thread.ts', 'src/passwords/hashing/threads.ts'],
+    except: ['src/core/passwords/hashing/thread.ts', 'src/core/passwords/hashing/threads.ts'],
   },
   {
     // Shows: V13.2.4 V13.2.5
@@ -57,17 +57,17 @@ const rules: Rule[] = [
     except: [
       'src/ground/database/postgres.ts',
       'src/ground/database/mysql.ts',
-      'src/mail/transport.ts',
+      'src/core/mail/transport.ts',
       // It calls only what it is given.
       'src/oidc/documents.ts',
       'src/oidc/guarded-fetch.ts',
       'src/oidc/provider-configuration.ts',
       // It asks the server itself.
       'src/doctor/openid.ts',
-      'src/passwords/pwned-passwords.ts',
+      'src/core/passwords/pwned-passwords.ts',
       'src/ground/redis/redis.ts',
       'src/ground/redis/tls-connector.ts',
-      'src/telemetry/traces.ts',
+      'src/core/telemetry/traces.ts',
       'src/doctor/upstreams.ts',
       'src/upstream/provider.ts',
       // They run in the browser, and request only our own server.
@@ -106,7 +106,7 @@ const rules: Rule[] = [
     name: 'hashes and signatures use SHA-256',
     never: /(?:createHash|createHmac|\bhash)\(\s*'(?!sha256')/,
     // Pwned Passwords is asked by SHA-1, and authenticator apps make their codes with it.
-    except: ['src/passwords/pwned-passwords.ts', 'src/second-factor/totp-code.ts'],
+    except: ['src/core/passwords/pwned-passwords.ts', 'src/second-factor/totp-code.ts'],
   },
   {
     // Shows: V11.2.1

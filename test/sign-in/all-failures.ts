@@ -1,5 +1,5 @@
+import type { Throttle } from '../../src/core/throttle/throttle.ts';
 import { type ListedKey, listFailures } from '../../src/sign-in/login-limits.ts';
-import type { Throttle } from '../../src/throttle/throttle.ts';
 
 /** Every key with failures. */
 export async function allFailures(throttle: Throttle): Promise<ListedKey[]> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { insufficientUserAuthentication } from '../../src/access/fresh-proof.ts';
-import { InvalidFields, Refusal } from '../../src/access/refusal.ts';
-import type { Caller, RecordedEvent } from '../../src/audit/event.ts';
+import { insufficientUserAuthentication } from '../../src/core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../../src/core/access/refusal.ts';
+import type { Caller, RecordedEvent } from '../../src/core/audit/event.ts';
+import { stampOf } from '../../src/core/users/account.ts';
 import { tooManyConfirmations } from '../../src/sign-in/refusals.ts';
-import { stampOf } from '../../src/users/account.ts';
 import { ann, attempt, caller, password, startJanua, type TestOptions } from '../janua.ts';
 import { json, logIn } from '../web/faces.ts';
 import { startServer } from '../web/server.ts';

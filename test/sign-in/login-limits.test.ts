@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type Policy, waitAfter } from '../../src/core/throttle/policy.ts';
+import type { Throttle } from '../../src/core/throttle/throttle.ts';
 import { atOnce, liftFailures, limitsOf, type PasswordAttempt, policies } from '../../src/sign-in/login-limits.ts';
-import { type Policy, waitAfter } from '../../src/throttle/policy.ts';
-import type { Throttle } from '../../src/throttle/throttle.ts';
-import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
+import { createClockedThrottle, retryAfter } from '../core/throttle/clocked-throttle.ts';
 import { allFailures } from './all-failures.ts';
 
 const minute = 60;

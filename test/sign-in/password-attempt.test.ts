@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Account } from '../../src/core/users/account.ts';
 import { createProvePassword } from '../../src/sign-in/password-attempt.ts';
-import type { Account } from '../../src/users/account.ts';
+import { directoryOf } from '../core/users/one-account.ts';
 import { ann } from '../janua.ts';
-import { directoryOf } from '../users/one-account.ts';
 
 const weak: Account = {
   user: { id: '1', groups: [], ...ann },

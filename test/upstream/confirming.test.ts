@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../src/core/users/held.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
-import { provedBy } from '../../src/users/held.ts';
 import { ann } from '../janua.ts';
 import { openProvider, readToken, requireAnswer } from '../oidc/application.ts';
 import { codeOf as codeAt } from '../second-factor/authenticator-app.ts';

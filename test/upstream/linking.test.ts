@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { provedBy } from '../../src/users/held.ts';
+import { provedBy } from '../../src/core/users/held.ts';
 import { ann } from '../janua.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { missing } from '../servers/missing.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import type { CustomFetch } from 'openid-client';
-import type { RecordedEvent } from '../../src/audit/event.ts';
+import type { RecordedEvent } from '../../src/core/audit/event.ts';
 import { ann, startJanua, type TestOptions } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { form, logIn } from '../web/faces.ts';

@@ -1,6 +1,6 @@
 import pino from 'pino';
-import type { Access } from '../../src/access/access.ts';
 import type { Services } from '../../src/compose.ts';
+import type { Access } from '../../src/core/access/access.ts';
 import { createReturns } from '../../src/forward-auth/returns.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
 import { createKnownBrowsers } from '../../src/sign-in/known-browsers.ts';

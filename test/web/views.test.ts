@@ -9,11 +9,11 @@ const unescaped: Readonly<Record<string, readonly string[]>> = {
   'admin/frame.eta': ['<%~ it.body %>'],
   'web/layout.eta': ['<%~ it.body %>'],
   'web/bare.eta': ['<%~ it.style %>', '<%~ it.body %>'],
-  'mail/mail.text.eta': ["<%~ it.blocks.join('\\n\\n') %>", '<%~ it.app %>'],
+  'core/mail/mail.text.eta': ["<%~ it.blocks.join('\\n\\n') %>", '<%~ it.app %>'],
 };
 
 /** Mail programs know no other styles. Another host has none of our files; the policy names the hash of this style. */
-const withStyle = new Set(['mail/mail.html.eta', 'web/bare.eta']);
+const withStyle = new Set(['core/mail/mail.html.eta', 'web/bare.eta']);
 
 // Shows: V1.1.2 V1.2.1 V1.3.7 V3.4.3 S92
 describe('a template', () => {

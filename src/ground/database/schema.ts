@@ -37,7 +37,7 @@ export const rows = {
     /** The id of the provider or of the administrator, or the account of the operator. */
     verified_by: generated(nullable('')),
     verified_at: generated(nullable(time)),
-    /** Counts the changes that locked the row (`users/held.ts`). */
+    /** Counts the changes that locked the row (`core/users/held.ts`). */
     changes: generated(time),
   },
   /** Users of a team's own table whom Janua has seen, by their id. */

@@ -1,4 +1,4 @@
-import type { Caller } from '../../audit/event.ts';
+import type { Caller } from '../../core/audit/event.ts';
 import { browserCookie, sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';

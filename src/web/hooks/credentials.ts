@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import type { SignedIn } from '../../access/access.ts';
-import { type Answer, Refusal } from '../../access/refusal.ts';
-import { passwordFingerprint } from '../../users/account.ts';
+import type { SignedIn } from '../../core/access/access.ts';
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
+import { passwordFingerprint } from '../../core/users/account.ts';
 import { loggedOutCookie, sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, Refusal } from '../../access/refusal.ts';
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 import { formatHeader } from './format.ts';

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { notAuthenticated, type SignedIn, whyNot } from '../../access/access.ts';
-import type { RequiredProof } from '../../access/fresh-proof.ts';
-import { Refusal } from '../../access/refusal.ts';
-import { findLack } from '../../access/scope.ts';
+import { notAuthenticated, type SignedIn, whyNot } from '../../core/access/access.ts';
+import type { RequiredProof } from '../../core/access/fresh-proof.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import { findLack } from '../../core/access/scope.ts';
 import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { StepUp } from '../host-app.ts';

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyChildLoggerFactory } from 'fastify/types/logger.js';
-import type { Measures } from '../../telemetry/measures.ts';
-import type { AnsweredRequest } from '../../telemetry/requests.ts';
+import type { Measures } from '../../core/telemetry/measures.ts';
+import type { AnsweredRequest } from '../../core/telemetry/requests.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
 

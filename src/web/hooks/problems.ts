@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { refusalOf } from '../../access/change-refusals.ts';
-import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../access/refusal.ts';
-import { insufficientScope } from '../../access/scope.ts';
+import { refusalOf } from '../../core/access/change-refusals.ts';
+import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../core/access/refusal.ts';
+import { insufficientScope } from '../../core/access/scope.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { fill } from '../../ground/languages/languages.ts';
 import { words } from '../../ground/languages/words.ts';

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
-import { invalidToken, notAuthenticated } from '../../access/access.ts';
-import { insufficientUserAuthentication, noSecondFactor } from '../../access/fresh-proof.ts';
-import { insufficientScope, limitedToken } from '../../access/scope.ts';
-import { ownScopes } from '../../users/scopes.ts';
+import { invalidToken, notAuthenticated } from '../../core/access/access.ts';
+import { insufficientUserAuthentication, noSecondFactor } from '../../core/access/fresh-proof.ts';
+import { insufficientScope, limitedToken } from '../../core/access/scope.ts';
+import { ownScopes } from '../../core/users/scopes.ts';
 import { assetPath, serveFiles } from '../assets.ts';
 import { sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';

@@ -1,4 +1,4 @@
-import type { Answer } from '../../access/refusal.ts';
+import type { Answer } from '../../core/access/refusal.ts';
 import { homePath } from '../next.ts';
 import { problem } from '../problem.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
+import { passwordFingerprint, stampOf } from '../../../src/core/users/account.ts';
+import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { createMigrator, migrate } from '../../../src/ground/database/migrations.ts';
-import { createSqlSessionStore } from '../../../src/sessions/sql-store.ts';
-import { passwordFingerprint, stampOf } from '../../../src/users/account.ts';
-import { createSqlDirectory } from '../../../src/users/sql-directory.ts';
 import { openUserDatabase } from '../../stores.ts';
 import { openTestDatabase } from './open.ts';
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { createMigratedWorkplace, type Running } from '../../commands/janua-command.ts';
-import { type ScriptedSmtp, startScriptedSmtp } from '../../mail/scripted-smtp.ts';
+import { type ScriptedSmtp, startScriptedSmtp } from '../../core/mail/scripted-smtp.ts';
 
 /** How often the server is killed. */
 const kills = 5;
@@ -106,7 +106,7 @@ test('a server that is killed at any moment leaves no account half made, loses n
 
   async function kill(): Promise<void> {
     await server?.stop('SIGKILL');
-    // A dead process loses its lease within 12 seconds, as test/mail/takeover.test.ts shows. Here nobody waits for that.
+    // A dead process loses its lease within 12 seconds, as test/core/mail/takeover.test.ts shows. Here nobody waits for that.
     const database = new DatabaseSync(file);
     database.exec('update janua_leases set expires_at = 0');
     database.close();

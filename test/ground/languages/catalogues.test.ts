@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { Answer } from '../../../src/access/refusal.ts';
+import type { Answer } from '../../../src/core/access/refusal.ts';
 import { languageNames, languages } from '../../../src/ground/languages/languages.ts';
 import { catalogues } from '../../../src/ground/languages/speech.ts';
 import { words as english } from '../../../src/ground/languages/words.ts';

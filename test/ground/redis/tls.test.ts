@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
-import { createRedisSessionStore } from '../../../src/sessions/redis-store.ts';
 import { createMigratedWorkplace, type Finished, type Workplace } from '../../commands/janua-command.ts';
+import { type OpenStore, testSessionStore } from '../../core/sessions/store-contract.ts';
 import { type Certificate, createCertificate } from '../../servers/certificate.ts';
 import { missing } from '../../servers/missing.ts';
 import { connectOnce, startRedis } from '../../servers/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../servers/redis-cluster.ts';
 import type { ThrowAwayServer } from '../../servers/throw-away-server.ts';
-import { type OpenStore, testSessionStore } from '../../sessions/store-contract.ts';
 
 const skip = missing('Redis');
 

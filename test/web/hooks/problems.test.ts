@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { Refusal } from '../../../src/access/refusal.ts';
+import { Refusal } from '../../../src/core/access/refusal.ts';
 
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { tooManyAttempts } from '../../../src/sign-in/refusals.ts';

@@ -1,0 +1,31 @@
+import { type ChangeFault, ChangeRefused } from '../users/change-refused.ts';
+import { AccountChanged } from '../users/held.ts';
+import { notAuthenticated } from './access.ts';
+import { type Answer, Refusal } from './refusal.ts';
+
+/** The answers to changes that cannot be made (`core/users/change-refused.ts`). */
+export const changeRefusals = {
+  'change-refused': { name: 'change-refused', status: 409, detail: 'The change cannot be made' },
+  'last-administrator': {
+    name: 'last-administrator',
+    status: 409,
+    detail: 'This is the last administrator. Make another one first',
+  },
+  'own-table': {
+    name: 'own-table',
+    status: 409,
+    detail: 'The users are in a table of your own (USERS_TABLE). Change them in your application',
+  },
+  'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
+  'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
+  'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
+  'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
+} as const satisfies Readonly<Record<ChangeFault, Answer>>;
+
+/** The answer to what the doors of changes throw. The message of a fault without an answer of its own is the answer. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
+  if (!(error instanceof ChangeRefused)) return undefined;
+  const answer = changeRefusals[error.code];
+  return new Refusal(error.code === 'change-refused' ? { ...answer, detail: error.message } : answer);
+}

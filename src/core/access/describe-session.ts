@@ -1,0 +1,14 @@
+import { speak } from '../../ground/languages/speech.ts';
+import type { ListedSession } from '../sessions/sessions.ts';
+
+/** As programs get it. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */
+export const describeSession = ({ id, userAgent, address, remembered, ...times }: ListedSession) => ({
+  id,
+  browser: speak('en').client(userAgent),
+  user_agent: userAgent ?? null,
+  address: address ?? null,
+  started_at: times.startedAt,
+  last_seen_at: times.lastSeenAt,
+  expires_at: times.expiresAt,
+  remembered,
+});

@@ -1,0 +1,176 @@
+import type { Selectable } from 'kysely';
+import type { OpenDatabase } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { type AccessTokensTable, accountColumns } from '../../ground/database/schema.ts';
+import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
+import type { Session } from '../sessions/sessions.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import type { Held } from '../users/held.ts';
+import { readNames } from '../users/scopes.ts';
+import { type AccountRow, type DirectoryOptions, toAccount } from '../users/sql-directory.ts';
+import type { User } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+
+const { crc32 } = process.getBuiltinModule('node:zlib');
+
+const prefix = 'janua_pat_';
+const shape = /^([\w-]{22})\.([\w-]{43})([\w-]{6})$/;
+const dayMilliseconds = 86_400_000;
+/** How often the last use is written, at most. */
+const noteMilliseconds = 60_000;
+
+export const isPersonalToken = (text: string | undefined): boolean => text?.startsWith(prefix) ?? false;
+
+export interface PersonalToken {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | undefined;
+  readonly lastUsedAddress: string | undefined;
+}
+
+export type PersonalTokens = ReturnType<typeof createPersonalTokens>;
+
+interface PersonalTokenOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Where users are in Janua's own table: a token and its user are then one look-up. */
+  readonly own: DirectoryOptions | undefined;
+  readonly users: Pick<UserDirectory, 'findById'>;
+}
+
+/** Lets a secret scanner tell a token from a text that looks like one, without asking the server. */
+function checksumOf(text: string): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32(text));
+  return bytes.toString('base64url');
+}
+
+/**
+ * Tokens that users make for their programs. They carry scopes, and end at a time that their owner chooses. Only a hash is stored.
+ * In a team's own table an id may be given to another person, so a token counts only with the name that it was made under.
+ */
+export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, options: PersonalTokenOptions) {
+  const { now, own, users } = options;
+  const tokens = database.selectFrom('janua_access_tokens');
+  const ownerOf = ({ username }: Pick<User, 'username'>) => (own === undefined ? username : '');
+  const findRow = prepareLookup((id) => tokens.selectAll().where('id', '=', id), 'id');
+  const joined = tokens
+    .leftJoin('janua_users', 'janua_users.id', 'user_id')
+    .select(['janua_access_tokens.id', 'user_id', 'owner', 'hash', 'name', 'scope', 'expires_at'])
+    .select(['janua_access_tokens.created_at', 'last_used_at', 'last_used_address'])
+    .select(['janua_users.id as account_id', ...accountColumns]);
+  const findWithUser = prepareLookup((id) => joined.where('janua_access_tokens.id', '=', id), 'id');
+
+  async function lookUp(id: string) {
+    if (own === undefined) {
+      const [row] = await findRow(id);
+      return row && { row, account: await users.findById(row.user_id) };
+    }
+    const [row] = await findWithUser(id);
+    if (row === undefined) return undefined;
+    const isFound = row.account_id === row.user_id;
+    return { row, account: isFound ? toAccount(row.user_id, row as AccountRow, own) : undefined };
+  }
+
+  return {
+    /**
+     * The user and the scopes of a token that counts. It stands for no session: its `session` was never authenticated, so that nothing which
+     * wants a fresh proof accepts it.
+     * @param addressOf reads the client's address, if the use is written down
+     */
+    async find(text: string, addressOf: () => string | undefined) {
+      const [, id = '', secret = '', checksum = ''] = shape.exec(text.slice(prefix.length)) ?? [];
+      if (id === '' || !isSame(checksum, checksumOf(`${prefix}${id}.${secret}`))) return undefined;
+      const found = await lookUp(id);
+      if (found?.account === undefined || !isSame(hashSecret(secret), found.row.hash)) return undefined;
+      const { row, account } = found;
+      const time = now();
+      if (account.disabled || row.owner !== ownerOf(account.user) || Number(row.expires_at) <= time) return undefined;
+      if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
+        const used = { last_used_at: time, last_used_address: addressOf() ?? null };
+        // The use counts even if it cannot be written down.
+        await database
+          .updateTable('janua_access_tokens')
+          .set(used)
+          .where('id', '=', id)
+          .execute()
+          .catch(() => {});
+      }
+      return { account, scope: row.scope, session: sessionOf(row, account, time) };
+    },
+
+    /** @param scopes that the credential which asks has too @returns the token. It is known only now */
+    async create(
+      { owner, db }: Held,
+      { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
+    ) {
+      const [id, secret, time] = [createSessionId(), createSecret(), now()];
+      const expiresAt = time + days * dayMilliseconds;
+      await db
+        .insertInto('janua_access_tokens')
+        .values({
+          id,
+          user_id: owner.userId,
+          owner: owner.username,
+          hash: hashSecret(secret),
+          name,
+          scope: scopes.join(' '),
+          created_at: time,
+          expires_at: expiresAt,
+        })
+        .execute();
+      const text = `${prefix}${id}.${secret}`;
+      return { id, token: `${text}${checksumOf(text)}`, expiresAt: new Date(expiresAt) };
+    },
+
+    /** The tokens of a user that have not expired, the newest first. */
+    async list(user: User): Promise<PersonalToken[]> {
+      const living = tokens.selectAll().where('user_id', '=', user.id).where('owner', '=', ownerOf(user));
+      return (await living.where('expires_at', '>', now()).orderBy('created_at', 'desc').execute()).map(fromRow);
+    },
+
+    /** False if the user has no such token. */
+    async end(user: User, id: string): Promise<boolean> {
+      const one = database.deleteFrom('janua_access_tokens').where('id', '=', id).where('user_id', '=', user.id);
+      return (await countDeleted(one.where('owner', '=', ownerOf(user)))) > 0;
+    },
+
+    async endAllOf({ user, db }: Held): Promise<void> {
+      await db.deleteFrom('janua_access_tokens').where('user_id', '=', user.id).execute();
+    },
+  };
+}
+
+type Row = Selectable<AccessTokensTable>;
+
+function sessionOf({ id, user_id, scope, created_at, expires_at }: Row, account: Account, time: number): Session {
+  return {
+    id,
+    userId: user_id,
+    stamp: stampOf(account),
+    cookieHash: '',
+    tokenHash: '',
+    tokenScope: scope,
+    createdAt: Number(created_at),
+    lastSeenAt: time,
+    expiresAt: Number(expires_at),
+    authenticatedAt: 0,
+    methods: [],
+    userAgent: undefined,
+    address: undefined,
+    remembered: false,
+  };
+}
+
+const fromRow = (row: Row): PersonalToken => ({
+  id: row.id,
+  name: row.name,
+  scopes: readNames(row.scope),
+  createdAt: new Date(Number(row.created_at)),
+  expiresAt: new Date(Number(row.expires_at)),
+  lastUsedAt: row.last_used_at === null ? undefined : new Date(Number(row.last_used_at)),
+  lastUsedAddress: row.last_used_address ?? undefined,
+});

@@ -1,0 +1,116 @@
+import type { Words } from '../../ground/languages/words.ts';
+
+/** The answer to a refused request. It is data and not a function of the request, so the OpenAPI document can show it. */
+export interface Answer {
+  /** Its name in the OpenAPI document, such as `invalid-credentials`. */
+  readonly name: string;
+  /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie unless it wants a fresh proof. */
+  readonly status: number;
+  /** What happened, in English for programs. The catalogues have the words for pages, by `name`. */
+  readonly detail: string;
+  /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
+  readonly error?: string;
+  /** The scope that is missing, for the challenge and the page (RFC 6750 3). */
+  readonly scope?: string;
+  /** A browser gets the login page with this message in place of an error page. */
+  readonly loginPage?: {
+    readonly message: LoginMessage;
+    /** Where the login leads: to the requested page, to the `next` that the form sent, or to a path. */
+    readonly next?: string;
+    /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
+    readonly inPlace?: true;
+  };
+  /** A browser is led to the page that asks for a proof of identity, and back. The challenge tells programs what the proof must be (RFC 9470). */
+  readonly freshProof?: { readonly maxAgeSeconds?: number | undefined; readonly acrValues?: string | undefined };
+  /** A browser is led to this page, which says what to do, and then leads on as a login does. */
+  readonly page?: { readonly path: string; readonly next?: 'asked-for' | 'sent' };
+  /** A path where the user can begin again. The error page links to it in place of the home page. */
+  readonly again?: string;
+  /** The event to record, unless the code that refuses has already recorded one. */
+  readonly event?: {
+    readonly kind:
+      | 'login-incomplete'
+      | 'access-refused'
+      | 'permission-refused'
+      | 'cross-site-refused'
+      | 'application-refused';
+    readonly reason?: string;
+  };
+}
+
+/** Without a page of its own: a user who is signed in gets an error page. */
+export const tooMany = { status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' } as const;
+
+/** The fixed messages of the login page. Its address names a message by `state`. The catalogues have the words, by `key`. */
+export const loginMessages = {
+  loggedOut: { state: 0, key: 'loggedOut' },
+  noSession: { state: 1, key: 'noSession' },
+  notSignedIn: { state: 2, key: 'notSignedIn' },
+  failed: { state: 3, key: 'failed' },
+  throttled: { state: 4, key: 'throttled' },
+  sessionOver: { state: 5, key: 'sessionOver' },
+  passwordChanged: { state: 6, key: 'passwordChanged' },
+  accountDeleted: { state: 7, key: 'accountDeleted' },
+  passkeyRefused: { state: 8, key: 'passkeyRefused' },
+  passkeyUnknown: { state: 9, key: 'passkeyUnknown' },
+  emailChanged: { state: 10, key: 'emailChanged' },
+  accountCreated: { state: 11, key: 'accountCreated' },
+} as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
+
+export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
+
+export interface PendingStep {
+  /** A browser gets it as a cookie, a program as `mfa_token`. */
+  readonly token: string;
+  /** The ways to go on, the best first. */
+  readonly methods: readonly string[];
+}
+
+/** A refusal that the server expects. It is not a fault. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly answer: Answer;
+  /** Seconds until another try can succeed, if known. */
+  readonly retryAfterSeconds: number | undefined;
+  readonly pending: PendingStep | undefined;
+  /** Where a browser goes afterwards, if no form says so. */
+  readonly next: string | undefined;
+
+  constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingStep, next?: string) {
+    super(answer.name);
+    this.answer = answer;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.pending = pending;
+    this.next = next;
+  }
+}
+
+/** What is wrong with a field of a form. Pages show the words of the code, in their language. */
+export interface FieldFault {
+  readonly field: string;
+  /** Finds the words in the catalogue of a language. Programs get the English ones. */
+  readonly code: keyof Words['fields'];
+  /** Fills the places in the words, such as `{ count: 15 }`. */
+  readonly values?: Readonly<Record<string, string | number>>;
+}
+
+/** Refuses the fields of a form. A page shows the form again with each fault beside its field, a program gets them as a list (422). */
+export class InvalidFields extends Error {
+  override readonly name = 'InvalidFields';
+  readonly faults: readonly FieldFault[];
+
+  constructor(...faults: readonly FieldFault[]) {
+    super('invalid fields');
+    this.faults = faults;
+  }
+}
+
+/** A fault that programs get as an error of their protocol, in place of the list. */
+export class RefusedField extends InvalidFields {
+  readonly answer: Answer;
+
+  constructor(answer: Answer, fault: FieldFault) {
+    super(fault);
+    this.answer = answer;
+  }
+}

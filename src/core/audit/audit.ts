@@ -1,0 +1,97 @@
+import { createHmac } from 'node:crypto';
+import type { Log } from '../../ground/faults/log.ts';
+import { type AuditEvent, type Events, type RecordedEvent, readEvent } from './event.ts';
+import { createEventIds } from './event-id.ts';
+import { createFloodBound } from './flood-bound.ts';
+import { createGroupCommit } from './group-commit.ts';
+import type { AuditStore } from './sql-store.ts';
+
+export const events = {
+  'events-left-out': {
+    vocabulary: 'excess_rate_limit_exceeded',
+    by: 'operator',
+    level: 'warn',
+    words: 'More events of one kind occurred than Janua keeps; the rest were only counted',
+    advise: () => [
+      'The log of the server, or of the proxy in front of it, shows which clients sent them. Block these clients.',
+    ],
+  },
+} as const satisfies Events;
+
+export interface Audit<Kind extends string = string> {
+  /**
+   * Resolves when the event is stored, and from then on it survives a crash. An event that is left out, because clients cause too many,
+   * resolves at once. The log line of an event is written first, even if the event cannot be stored.
+   * @throws {Unavailable} when the event cannot be stored
+   */
+  readonly record: (event: AuditEvent<Kind>) => Promise<void>;
+  /** Records a decision that stands even if the event cannot be stored. Its log line is written anyway. Never fails. */
+  readonly recordIfPossible: (event: AuditEvent<Kind>) => Promise<void>;
+  /** A digest that compares names without revealing them: 132 bits, base64url. */
+  digestName(canonicalName: string): string;
+}
+
+export interface AuditOptions<Described extends Events> {
+  readonly events: Described;
+  readonly store: AuditStore;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** The key for digests of names, 32 bytes. Without it, an attacker who has the table could try out names (ASVS 14.2.4). */
+  readonly nameKey: Buffer;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  readonly processes?: number;
+  /** Called at the end of each event. @param isRecorded false if it could not be stored */
+  readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
+}
+
+export function createAudit<Described extends Events>(options: AuditOptions<Described>) {
+  const { store, log, nameKey, now = Date.now, processes = 1, onEvent } = options;
+  const events: Events = options.events;
+  const createId = createEventIds();
+  const commits = createGroupCommit((recorded) => store.insert(recorded));
+  const floodBound = createFloodBound(events, now, processes, (kind, count) => {
+    const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
+    // If the event cannot be stored, its log line remains.
+    keep(event).catch(() => {});
+  });
+
+  async function keep(event: AuditEvent): Promise<void> {
+    const time = now();
+    const read = readEvent(event, events);
+    if (read === undefined) throw new TypeError('this is no event');
+    const recorded = { id: createId(time), at: new Date(time).toISOString(), ...read };
+    writeLine(recorded);
+    await commits.add(recorded);
+  }
+
+  /** All log lines of a request share the field `reqId`. */
+  function writeLine({ kind, at: _, ...details }: RecordedEvent): void {
+    const { vocabulary = '', level = 'info' } = events[kind] ?? {};
+    const { requestId } = details.caller;
+    log[level]({ event: kind, vocabulary, reqId: requestId, ...details }, kind.replaceAll('-', ' '));
+  }
+
+  async function record(event: AuditEvent): Promise<void> {
+    let isRecorded = false;
+    try {
+      if (floodBound.admits(event)) await keep(event);
+      isRecorded = true;
+    } finally {
+      onEvent?.(event, isRecorded);
+    }
+  }
+
+  const audit: Audit<Extract<keyof Described, string>> = {
+    record,
+    recordIfPossible: (event) => record(event).catch(() => {}),
+    digestName: (name) => createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22),
+  };
+  return {
+    ...audit,
+    /** Records the counts of events that were left out, and waits for pending inserts. Never fails: each event has its log line. */
+    async close(): Promise<void> {
+      floodBound.close();
+      await commits.settle();
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import { setImmediate } from 'node:timers/promises';
+import type { RawBuilder, Selectable } from 'kysely';
+import type { OpenDatabase } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import type { AuditTable } from '../../ground/database/schema.ts';
+import { escapeUnit, printable } from '../../ground/text/printable.ts';
+import { type Events, type RecordedEvent, readEvent } from './event.ts';
+import { firstIdAt } from './event-id.ts';
+
+/** A row that this version cannot read as an event. It is from a newer version, or was edited by hand. */
+export interface UnreadableEvent {
+  readonly id: string;
+  /** UTC, ISO 8601; empty if it cannot be read either. */
+  readonly at: string;
+  readonly unreadable: true;
+}
+
+export interface EventFilter {
+  /** From `since` to before `until`, in milliseconds since 1970. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  readonly kind?: string | undefined;
+  /** Events of this user or of this name. If both are given, one match is enough. */
+  readonly userId?: string | undefined;
+  readonly nameDigest?: string | undefined;
+  readonly address?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+export interface AuditFilter extends EventFilter {
+  readonly order: 'newest-first' | 'oldest-first';
+  readonly limit?: number | undefined;
+}
+
+export type AuditStore = ReturnType<typeof createSqlAuditStore>;
+
+type Direction = 'asc' | 'desc';
+
+/** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
+const stepRows = 1000;
+
+/** Rows that a page may compare with a filter that has no index. On SQLite they take 13 ms of 50. */
+const comparedRows = 10_000;
+
+/** Identifiers are in order of time, so a range of times is a range of identifiers. */
+export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, described: Events) {
+  const row = database.selectFrom('janua_audit').select(['id', 'at', 'request_id', 'event']).orderBy('id');
+  const findRows = prepareLookup((requestId) => row.where('request_id', '=', requestId), 'request_id');
+
+  const rowsBetween = (low: string, high: string, direction: Direction) =>
+    database.selectFrom('janua_audit').where('id', '>=', low).where('id', '<', high).orderBy('id', direction);
+
+  /** The id of the row after the first `offset` rows; undefined if there are no more. */
+  async function idAt(offset: number, rows: ReturnType<typeof rowsBetween>): Promise<string | undefined> {
+    return (await rows.select('id').offset(offset).limit(1).executeTakeFirst())?.id;
+  }
+
+  return {
+    async insert(recorded: readonly RecordedEvent[]): Promise<void> {
+      await database.insertInto('janua_audit').values(recorded.map(toRow)).execute();
+    },
+
+    async *find(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {
+      const oldestFirst = filter.order === 'oldest-first';
+      const { indexed, compared } = conditionsOf(filter);
+      const direction = oldestFirst ? 'asc' : 'desc';
+      let low = firstIdAt(filter.since ?? 0);
+      let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
+      let rest = filter.limit ?? Number.POSITIVE_INFINITY;
+      while (rest > 0) {
+        const border = await idAt(stepRows, rowsBetween(low, high, direction).where(indexed));
+        const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
+        const candidates = rowsBetween(from, to, direction).where(indexed).where(compared);
+        const rows = await candidates.selectAll().execute();
+        for (const row of rows) {
+          const event = fromRow(row, described);
+          if (!isMeant(event, filter)) continue;
+          yield event;
+          rest -= 1;
+          if (rest <= 0) return;
+        }
+        if (border === undefined) return;
+        if (oldestFirst) low = border;
+        else high = border;
+        // Other requests get their turn: SQLite answers without waiting.
+        await setImmediate();
+      }
+    },
+
+    /**
+     * A page of events, the newest first, in two statements. It may be short and still have a next one, because it compares no more rows
+     * than `comparedRows`.
+     * @param after the `next` of the page before
+     */
+    async findPage(filter: EventFilter, limit: number, after: string | undefined) {
+      const { indexed, compared } = conditionsOf(filter);
+      const low = firstIdAt(filter.since ?? 0);
+      const end = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
+      const high = after !== undefined && after < end ? after : end;
+      const candidatesFrom = (start: string) => rowsBetween(start, high, 'desc').where(indexed);
+      const border = compared === all ? undefined : await idAt(comparedRows - 1, candidatesFrom(low));
+      const found = candidatesFrom(border ?? low).where(compared);
+      const rows = await found
+        .selectAll()
+        .limit(limit + 1)
+        .execute();
+      const shown = rows.slice(0, limit);
+      const events = shown.map((row) => fromRow(row, described)).filter((event) => isMeant(event, filter));
+      return { events, next: rows.length > limit ? shown.at(-1)?.id : border };
+    },
+
+    async findByRequestId(requestId: string): Promise<(RecordedEvent | UnreadableEvent)[]> {
+      return (await findRows(requestId)).map((row) => fromRow(row, described));
+    },
+
+    /** Removes at most `limit` events from before `time` (milliseconds since 1970), oldest first. Returns how many it removed. */
+    async removeBefore(time: number, limit: number): Promise<number> {
+      const end = (await idAt(limit, rowsBetween(firstIdAt(0), firstIdAt(time), 'asc'))) ?? firstIdAt(time);
+      return countDeleted(database.deleteFrom('janua_audit').where('id', '<', end));
+    },
+  };
+}
+
+const all = sql<boolean>`1 = 1`;
+
+/**
+ * The condition that an index finds, and those on what it found. The database may ignore case and trailing spaces. Only one column is
+ * named, so that the database can choose no other index.
+ */
+function conditionsOf({ requestId, userId, nameDigest, kind, address }: EventFilter) {
+  const ofUser = [...hasField('userId', userId), ...hasField('nameDigest', nameDigest)];
+  const filters = [
+    [hasValue('request_id', requestId), hasField('requestId', requestId)],
+    // No index has the digest.
+    [
+      nameDigest === undefined ? hasValue('user_id', userId) : [],
+      ofUser.length === 0 ? [] : [sql<boolean>`(${sql.join(ofUser, sql` or `)})`],
+    ],
+    [hasValue('kind', kind), hasField('kind', kind)],
+    [[], hasField('address', address)],
+  ] as const;
+  const first = filters.findIndex(([column]) => column.length > 0);
+  const rest = filters.flatMap(([, field], index) => (index === first ? [] : field));
+  return {
+    indexed: filters[first]?.[0][0] ?? all,
+    compared: rest.length === 0 ? all : sql<boolean>`(${sql.join(rest, sql` and `)})`,
+  };
+}
+
+const hasValue = (column: keyof AuditTable, value: string | undefined): RawBuilder<boolean>[] =>
+  value === undefined ? [] : [sql<boolean>`${sql.ref(column)} = ${value}`];
+
+/** JSON escapes the quotes in a text, so no text can look like a field. */
+function hasField(name: string, value: string | undefined): RawBuilder<boolean>[] {
+  if (value === undefined) return [];
+  const pattern = `%${`"${name}":${toAscii(value)}`.replaceAll(/[!%_]/g, '!$&')}%`;
+  return [sql<boolean>`event like ${pattern} escape '!'`];
+}
+
+function isMeant(event: RecordedEvent | UnreadableEvent, filter: EventFilter): boolean {
+  if ('unreadable' in event) return true;
+  const { userId, nameDigest, kind = event.kind, address, requestId } = filter;
+  const { caller } = event;
+  const ofAnyUser = userId === undefined && nameDigest === undefined;
+  const ofUser =
+    (userId !== undefined && event.userId === userId) || (nameDigest !== undefined && event.nameDigest === nameDigest);
+  return (
+    (ofAnyUser || ofUser) &&
+    event.kind === kind &&
+    (address === undefined || caller.address === address) &&
+    (requestId === undefined || caller.requestId === requestId)
+  );
+}
+
+function toRow({ id, at, ...event }: RecordedEvent): AuditTable {
+  return {
+    id,
+    at: Date.parse(at),
+    kind: event.kind,
+    request_id: event.caller.requestId ?? null,
+    user_id: event.userId ?? null,
+    event: toAscii(event),
+  };
+}
+
+/** Every database can store ASCII, whatever its character set. Otherwise an unusual letter could make a login fail. */
+const toAscii = (value: unknown) => JSON.stringify(value).replaceAll(/[\u007f-\uffff]/g, escapeUnit);
+
+function fromRow(
+  { id, at, event }: Pick<Selectable<AuditTable>, 'id' | 'at' | 'event'>,
+  events: Events,
+): RecordedEvent | UnreadableEvent {
+  const time = new Date(Number(at));
+  const recorded = { id: printable(id), at: Number.isNaN(time.getTime()) ? '' : time.toISOString() };
+  const read = readEvent(parse(event), events);
+  return read === undefined || recorded.at === '' ? { ...recorded, unreadable: true } : { ...recorded, ...read };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,163 @@
+import { stampedTables, unstampedTables } from '../../ground/database/schema.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import type { Held, Hold, HoldAny, HoldOptions, Proved } from '../users/held.ts';
+import type { User } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+import { type ChangeKind, changeRules } from './change-rules.ts';
+
+/** Who makes a change, and by which request. */
+export interface ChangeBy {
+  readonly caller: Caller;
+  /** The id of the administrator. */
+  readonly actorId?: string | undefined;
+  /** Of the request. Notices are in it, unless the user has chosen another one. */
+  readonly language?: string | undefined;
+  /** The session of the owner. It goes on with new credentials if the change ends the others. */
+  readonly session?: Session | undefined;
+  /** By what the change itself has proved who the owner is, besides the methods of the session. */
+  readonly proved?: Session['methods'];
+}
+
+/** What is recorded of a change. */
+export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
+  readonly kind: ChangeKind;
+  readonly about?: string | ((made: Result) => string);
+}
+
+export interface Renewed {
+  /** As it is after the change. */
+  readonly account: Account;
+  readonly session: RenewedSession;
+}
+
+export interface Changed<Result> {
+  readonly made: Result;
+  /** Undefined if the session has ended meanwhile, or could not be renewed: the user then has to sign in again. */
+  readonly renewed: Renewed | undefined;
+}
+
+export interface ChangeOptions {
+  readonly hold: Hold;
+  readonly holdAny: HoldAny;
+  readonly users: Pick<UserDirectory, 'lock' | 'renewStamp'>;
+  readonly sessions: Sessions;
+  /** Undefined where no mail is sent. */
+  readonly outbox: Outbox | undefined;
+  /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
+  readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
+  readonly audit: Audit<ChangeKind>;
+  readonly log: Pick<Log, 'error'>;
+}
+
+type Work<Result> = (held: Held) => Promise<Result>;
+
+/** What the transaction of a change has made. */
+interface Within<Result> {
+  readonly made: Result;
+  readonly user: User;
+  /** As the change leaves it, if it has a new stamp. */
+  readonly account: Account | undefined;
+}
+
+export type Changes = ReturnType<typeof createChanges>;
+
+/**
+ * Makes the changes to an account: the change and all that belongs to it in one transaction, and then what other stores have to do. What
+ * fails there is logged, and hides nothing: the change is made, and the new stamp has ended the old sessions already.
+ */
+export function createChanges(options: ChangeOptions) {
+  const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
+
+  const within =
+    <Result>(
+      kind: ChangeKind,
+      { caller, language: asked = 'en' }: ChangeBy,
+      work: Work<Result>,
+    ): Work<Within<Result>> =>
+    async (held) => {
+      const { user, db } = held;
+      const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
+      const made = await work(held);
+      if (newStamp) await users.renewStamp(held);
+      const ended = new Set([
+        ...(newStamp ? stampedTables : []),
+        ...(endsLinks ? (['janua_tokens'] as const) : []),
+        ...(endsUnstamped ? unstampedTables : []),
+      ]);
+      for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
+      if (notice !== undefined) {
+        const mail = { purpose: notice, address: user.username, language: user.language ?? asked };
+        await outbox?.add({ ...mail, userId: user.id, requestId: caller.requestId }, db);
+      }
+      // As this change leaves it: another one may follow before the session is renewed.
+      const account = newStamp ? await users.lock(user.id, db) : undefined;
+      return { made, user, account };
+    };
+
+  /** Gives the session new credentials, under the new stamp. */
+  async function renew(account: Account, session: Session, proved: Session['methods']): Promise<Renewed | undefined> {
+    const methods = [...new Set([...session.methods, ...proved, 'mfa' as const])];
+    const changes = { stamp: stampOf(account), ...(proved.length > 0 && { methods }) };
+    const renewed = await sessions.renew(session, changes);
+    return renewed && { account, session: renewed };
+  }
+
+  async function afterwards(
+    kind: ChangeKind,
+    { user, account }: Within<unknown>,
+    { session, proved = [] }: ChangeBy,
+  ): Promise<Renewed | undefined> {
+    const { endsSessions, liftsFailures } = changeRules[kind];
+    const orLog = <Result>(step: Promise<Result>): Promise<Result | undefined> =>
+      step.catch((err: unknown) => {
+        log.error(
+          { event: 'after_change', err, kind },
+          'the account is changed, but not all that follows could be done',
+        );
+        return undefined;
+      });
+    const kept = account && session;
+    const ended = kept ? (id: string) => sessions.endOthersOf(id, kept.id) : sessions.endAllOf;
+    await Promise.all([
+      endsSessions && orLog(ended(user.id)),
+      liftsFailures && orLog(liftFailures(user, liftsFailures === 'all')),
+    ]);
+    return kept && orLog(renew(account, kept, proved));
+  }
+
+  async function make<Result>(
+    { kind, reason, about }: ChangeEvent<Result>,
+    by: ChangeBy,
+    work: Work<Result>,
+    inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
+  ): Promise<Changed<Result>> {
+    const changed = await inHold(within(kind, by, work), { groups: changeRules[kind].locksGroups ?? false });
+    const { made, user } = changed;
+    const renewed = await afterwards(kind, changed, by);
+    const { caller, actorId, session } = by;
+    await audit.recordIfPossible({
+      ...{ kind, reason, caller, actorId, userId: user.id, sessionId: session?.id },
+      about: typeof about === 'function' ? about(made) : about,
+    });
+    return { made, renewed };
+  }
+
+  return {
+    /**
+     * A change by the owner of an account.
+     * @param work makes it. What it throws undoes everything. It may run more than once
+     * @throws {AccountChanged} if the proof no longer holds
+     */
+    change: <Result>(event: ChangeEvent<Result>, proved: Proved, by: ChangeBy, work: Work<Result>) =>
+      make(event, by, work, (whole, options) => hold(proved, whole, options)),
+
+    /** A change by an administrator or a command. @throws {ChangeRefused} `no-such-user` */
+    changeAny: <Result>(event: ChangeEvent<Result>, userId: string, by: ChangeBy, work: Work<Result>) =>
+      make(event, by, work, (whole, options) => holdAny(userId, whole, options)),
+  };
+}

@@ -1,0 +1,53 @@
+import { addAction } from '../../web/action.ts';
+import { json, object } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import type { KeptMail } from './outbox.ts';
+
+/** Most mails that the page shows. */
+const mostMails = 100;
+
+const string = { type: 'string' };
+const mailSchema = object('A mail', {
+  id: string,
+  to: { ...string, description: 'The address of the recipient' },
+  subject: string,
+  text: { ...string, description: 'As plain text' },
+  html: { ...string, description: 'As HTML' },
+  created_at: { ...string, description: 'UTC, RFC 3339' },
+});
+
+const mailboxSchema = object('The mailbox', { mails: { type: 'array', items: mailSchema } });
+
+export interface MailboxOptions {
+  /** In the demo: gives the mails that would have been sent, newest first. Undefined in production. */
+  readonly findKeptMail?: ((limit: number) => Promise<readonly KeptMail[]>) | undefined;
+}
+
+/** The demo's mailbox. Anyone who reaches it can use the links in the mails, so it is for this machine alone. */
+export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['findKeptMail']>): void {
+  addAction(app, ['/demo/mail', '/api/demo/mail'], {
+    method: 'GET',
+    summary: 'Mailbox',
+    description: 'The mails that the server would have sent, newest first. In the demo only.',
+    tag: 'Demo',
+    config: { view: 'core/mail/mailbox' },
+    answer: json('The mailbox', mailboxSchema, {
+      mails: [
+        {
+          id: '01a21549-b831-7000-…',
+          to: 'ann@example.com',
+          subject: 'Your new password',
+          text: 'Hello…',
+          html: '<!doctype html>…',
+          created_at: '2026-11-26T08:00:00.000Z',
+        },
+      ],
+    }),
+    browser: 'The page Mailbox',
+    async handle() {
+      const mails = await findKeptMail(mostMails);
+      // The link is for the page only. The schema leaves it out of the JSON.
+      return { mails: mails.map((mail) => ({ ...mail, created_at: new Date(mail.createdAt).toISOString() })) };
+    },
+  });
+}

@@ -1,0 +1,289 @@
+import type { Selectable } from 'kysely';
+import type { Database } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { listPages } from '../../ground/database/list-pages.ts';
+import type { MailsTable } from '../../ground/database/schema.ts';
+import { createEventIds } from '../audit/event-id.ts';
+import type { User } from '../users/user.ts';
+import type { MailDescription } from './description.ts';
+import type { RenderedMail } from './render.ts';
+
+/** What to mail. Written in the same way whether or not the address is known, so that the time of a request does not tell. */
+export interface NewMail {
+  /** A key of the descriptions. */
+  readonly purpose: string;
+  readonly address: string;
+  /** Used unless the user has chosen one. */
+  readonly language: string;
+  readonly userId?: string | undefined;
+  /** The stamp of the account when its owner asked for the mail. A link in it counts only under this stamp. */
+  readonly stamp?: string | undefined;
+  /** The request that caused it, for `janua explain`. */
+  readonly requestId?: string | undefined;
+  /** What the mail tells. */
+  readonly details?: Readonly<Record<string, string>> | undefined;
+  /** Default: its user. */
+  readonly causedBy?: Cause | undefined;
+}
+
+/** A user who has proved their identity, or `operator` for a command; or the network of a stranger, as `endSiteOf` gives it. */
+export type Cause = { readonly userId: string } | { readonly network: string };
+
+/** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
+export interface QueuedMail extends Omit<NewMail, 'causedBy'> {
+  readonly id: string;
+  /** Who caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added the mail. */
+  readonly party: string | undefined;
+  readonly details: Readonly<Record<string, string>>;
+  readonly createdAt: number;
+  /** When to try next. Undefined once the mail is given up, or is in the demo's mailbox. */
+  readonly dueAt: number | undefined;
+  /** When the mail is given up. When its row is removed, if it is not due. */
+  readonly expiresAt: number;
+  /** How often the mail server has refused it. */
+  readonly attempts: number;
+  /** Why the last attempt failed. */
+  readonly failure: string | undefined;
+}
+
+/** A mail in the demo's mailbox. */
+export interface KeptMail extends RenderedMail {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly to: string;
+  readonly link?: string | undefined;
+}
+
+export interface OutboxOptions {
+  readonly database: Database;
+  /** Every purpose, and how long its mails are tried. */
+  readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'keepSeconds'>>>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Called soon after each new mail. */
+  onAdded(): void;
+}
+
+/** How long the demo's mailbox keeps its mails, and how long mails that were given up are listed, in milliseconds. */
+const keptMilliseconds = 24 * 60 * 60 * 1000;
+const givenUpMilliseconds = 7 * keptMilliseconds;
+
+/**
+ * How long the sender waits for a new mail, in milliseconds. Within this time the request has its answer, whose time must not tell
+ * whether there is a mail to make (ASVS 6.3.8), and a transaction is committed.
+ */
+const addedMilliseconds = 50;
+
+/**
+ * Milliseconds between two turns of one party. Turns only order the mails that are due: when no others wait, a party waits for nothing.
+ * A new mail goes behind the turns that lie in the past: after an outage of an hour, behind at most seven mails of each party.
+ */
+const turnSpacing = 10 * 60 * 1000;
+
+/** Mails that get their turns in one step. */
+const arrivedRows = 500;
+
+/** Mails that one step of a list reads. */
+const pageRows = 500;
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/**
+ * Mail to send, in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no mail of its party waits,
+ * otherwise some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws
+ * `Unavailable` when the database cannot be reached.
+ */
+export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
+  const createId = createEventIds();
+  const rows = database.selectFrom('janua_mails');
+  const due = () => rows.selectAll().where('due_at', '<=', now());
+  const inTurn = (stranger: 0 | 1, limit: number) =>
+    due().where('stranger', '=', stranger).where('turn_at', '>=', 0).orderBy('turn_at').orderBy('id').limit(limit);
+  const changing = (id: string) => database.updateTable('janua_mails').where('id', '=', id);
+  const change = (id: string, values: Partial<Selectable<MailsTable>>) => changing(id).set(values).execute();
+
+  /** Gives turns to the mails that have become due. The sender does it and not the request, which therefore costs the same for all. */
+  async function giveTurns(): Promise<void> {
+    const arrived = await database
+      .selectFrom('janua_mails as mail')
+      .select(({ selectFrom }) => [
+        ...(['id', 'party', 'due_at'] as const),
+        selectFrom('janua_mails as other')
+          .select('turn_at')
+          .whereRef('other.party', '=', 'mail.party')
+          .where('turn_at', '>=', 0)
+          .orderBy('turn_at', 'desc')
+          .limit(1)
+          .as('latest'),
+      ])
+      .where('turn_at', 'is', null)
+      .where('due_at', '<=', now())
+      .orderBy('due_at')
+      .orderBy('id')
+      .limit(arrivedRows)
+      .execute();
+    if (arrived.length === 0) return;
+    const latest = new Map<string, number>();
+    const turns = arrived.map(({ id, party, ...row }) => {
+      const before = latest.get(party ?? '') ?? (row.latest === null ? 0 : Number(row.latest));
+      const turn = Math.max(Number(row.due_at), before + turnSpacing);
+      if (party !== null) latest.set(party, turn);
+      return sql`when ${id} then ${sql.lit(turn)}`;
+    });
+    const ids = arrived.map(({ id }) => id);
+    await database
+      .updateTable('janua_mails')
+      .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} end` })
+      // By ids alone: another condition could lock the place in an index where requests add their mails.
+      .where('id', 'in', ids)
+      .execute();
+    if (arrived.length === arrivedRows) await giveTurns();
+  }
+
+  return {
+    /**
+     * Adds a mail.
+     * @param within the transaction of what the mail is about
+     */
+    async add({ purpose, address, language, ...mail }: NewMail, within: Database = database): Promise<void> {
+      const description = descriptions[purpose];
+      if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
+      const time = now();
+      const { userId = address, causedBy = { userId } } = mail;
+      const isStranger = 'network' in causedBy;
+      const row = {
+        id: createId(time),
+        purpose,
+        address,
+        language,
+        details: JSON.stringify(mail.details ?? {}),
+        user_id: mail.userId ?? null,
+        stamp: mail.stamp ?? null,
+        request_id: mail.requestId ?? null,
+        created_at: time,
+        due_at: time,
+        expires_at: time + description.keepSeconds * 1000,
+        stranger: isStranger ? 1 : 0,
+        party: isStranger ? causedBy.network : `user:${causedBy.userId}`,
+      };
+      await within.insertInto('janua_mails').values(row).execute();
+      setTimeout(onAdded, addedMilliseconds).unref();
+    },
+
+    hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
+
+    /**
+     * Finds the mails that are due whose turn is first. At least half of the places are for mails that strangers have not caused, and
+     * the rest is for those of strangers. Either takes the places that the other one does not need.
+     */
+    async findDue(limit: number): Promise<QueuedMail[]> {
+      await giveTurns();
+      const [known, strangers] = [await inTurn(0, limit).execute(), await inTurn(1, limit).execute()];
+      const first = known.slice(0, Math.max(Math.ceil(limit / 2), limit - strangers.length));
+      return [...first, ...strangers.slice(0, limit - first.length)].map(fromRow);
+    },
+
+    /** Finds mails that wait and have expired. */
+    async findExpired(limit: number): Promise<QueuedMail[]> {
+      const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
+      return (await expired.orderBy('expires_at').limit(limit).execute()).map(fromRow);
+    },
+
+    /** Removes a mail that was sent, or has become needless. */
+    async remove(id: string): Promise<void> {
+      await database.deleteFrom('janua_mails').where('id', '=', id).execute();
+    },
+
+    /** Keeps a mail in the demo's mailbox. */
+    async keep({ id, ...content }: Omit<KeptMail, 'createdAt'>): Promise<void> {
+      const expires_at = now() + keptMilliseconds;
+      await change(id, { due_at: null, turn_at: null, expires_at, content: JSON.stringify(content) });
+    },
+
+    /**
+     * Tries a mail again after a pause, when it takes a turn like a new mail. Without a pause, it takes the next turn of its party.
+     * `attempts` counts the refusals so far.
+     */
+    async putOff({ id, expiresAt }: QueuedMail, pause: number, attempts: number, failure: string): Promise<void> {
+      const turn_at = pause > 0 ? null : sql<number>`turn_at + ${sql.lit(turnSpacing)}`;
+      const due_at = Math.min(now() + pause, expiresAt);
+      await changing(id).set({ due_at, turn_at, attempts, failure }).execute();
+    },
+
+    async giveUp(id: string, failure: string): Promise<void> {
+      await change(id, { due_at: null, turn_at: null, expires_at: now() + givenUpMilliseconds, failure });
+    },
+
+    /**
+     * Makes mails due that wait or were given up, as if they were new. Returns how many there were.
+     * @param id of the only one to retry
+     */
+    async retry(id?: string): Promise<number> {
+      let count = 0n;
+      for (const [purpose, { keepSeconds }] of Object.entries(descriptions)) {
+        const retried = { due_at: now(), turn_at: null, expires_at: now() + keepSeconds * 1000, attempts: 0 };
+        const update = database.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
+        const ofMails = update.where('content', 'is', null);
+        const chosen = id === undefined ? ofMails : ofMails.where('id', '=', id);
+        count += (await chosen.executeTakeFirst()).numUpdatedRows;
+      }
+      return Number(count);
+    },
+
+    /** Lists the mails that wait or were given up, oldest first. @param user for or about whom alone */
+    list: (user?: Pick<User, 'id' | 'username'>): AsyncGenerator<QueuedMail> =>
+      listPages(
+        async (after) => {
+          const all = rows.selectAll().where('content', 'is', null);
+          const own = user
+            ? all.where((or) => or.or([or('user_id', '=', user.id), or('address', '=', user.username)]))
+            : all;
+          return (await own.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
+        },
+        ({ id }) => id,
+      ),
+
+    /** A page of the mails that wait or were given up, the newest first. @param before the id of the last mail of the page before */
+    async findPage(limit: number, before: string | undefined): Promise<QueuedMail[]> {
+      const all = rows.selectAll().where('content', 'is', null).orderBy('id', 'desc').limit(limit);
+      return (await (before === undefined ? all : all.where('id', '<', before)).execute()).map(fromRow);
+    },
+
+    /** Lists the demo's mailbox, newest first. */
+    async listKept(limit: number): Promise<KeptMail[]> {
+      const kept = rows.selectAll().where('content', 'is not', null).orderBy('id', 'desc').limit(limit);
+      return (await kept.execute()).map(({ id, created_at, content }) => ({
+        id,
+        createdAt: Number(created_at),
+        ...JSON.parse(content ?? ''),
+      }));
+    },
+
+    /** The number of mails that wait. */
+    async countQueued(): Promise<number> {
+      const queued = rows.where('due_at', 'is not', null);
+      const { count } = await queued.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
+      return Number(count);
+    },
+  };
+}
+
+function fromRow(row: Selectable<MailsTable>): QueuedMail {
+  const { id, purpose, address, language, attempts } = row;
+  return {
+    id,
+    purpose,
+    address,
+    language,
+    attempts,
+    userId: row.user_id ?? undefined,
+    stamp: row.stamp ?? undefined,
+    requestId: row.request_id ?? undefined,
+    details: JSON.parse(row.details),
+    createdAt: Number(row.created_at),
+    dueAt: row.due_at === null ? undefined : Number(row.due_at),
+    expiresAt: Number(row.expires_at),
+    failure: row.failure ?? undefined,
+    party: row.party ?? undefined,
+  };
+}

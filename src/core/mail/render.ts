@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import { fill } from '../../ground/languages/languages.ts';
+import type { MailWords } from '../../ground/languages/mail-words.ts';
+import { printable } from '../../ground/text/printable.ts';
+
+/** A mail without its recipient. */
+export interface RenderedMail {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+export interface Frame {
+  readonly appName: string;
+  readonly language: string;
+  readonly values: Readonly<Record<string, string>>;
+  readonly link?: string | undefined;
+}
+
+/** Renders a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
+export type RenderMail = (words: MailWords, frame: Frame) => RenderedMail;
+
+/** Loaded with the first mail, because it would make every start slower. */
+export async function loadRenderer(): Promise<RenderMail> {
+  const { Eta } = await import('eta');
+  const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
+  return ({ subject, paragraphs, action = '', after = [] }, { appName, language, values, link }) => {
+    const say = (text: string) => printable(fill(text, { app: appName, ...values }));
+    const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
+    const model = {
+      ...shown,
+      app: printable(appName),
+      language,
+      link,
+      subject: say(subject),
+      /** The parts of the plain text. The link has a line of its own, and the paragraph before leads to it. */
+      blocks: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)],
+    };
+    const [text, html] = [eta.render('/mail.text.eta', model), eta.render('/mail.html.eta', model)];
+    return { subject: model.subject, text, html };
+  };
+}
+
+/** Breaks a paragraph into lines of at most 72 characters (RFC 3676 4.2 recommends up to 78). A longer word, such as an address, keeps its line. */
+const wrap = (paragraph: string): string => paragraph.replaceAll(/(.{1,72}|\S+)(?: |$)/g, '$1\n').trimEnd();

@@ -1,0 +1,96 @@
+import type { Database } from '../../ground/database/database.ts';
+import { createLeasedWork } from '../../ground/database/leased-work.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import { createStoreWatch } from '../../ground/faults/store-watch.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
+import type { QueuedMail } from './outbox.ts';
+import { connections, type Transport } from './transport.ts';
+
+export interface SenderOptions extends DeliverOptions {
+  readonly database: Database;
+  /** Undefined in the demo, whose mailbox keeps the mail. */
+  readonly openTransport: (() => Promise<Transport>) | undefined;
+  readonly log: Log;
+}
+
+/** Milliseconds between two looks for mail that another process added, or that is due again. */
+const lookInterval = 2_000;
+
+/** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
+const firstPause = 1_000;
+const longestPause = 60_000;
+
+/** Expired mails that are given up at the same time. */
+const expiredAtOnce = 50;
+
+/** How long `close` waits for the mails under way, in milliseconds. */
+const closingMilliseconds = 5_000;
+
+const mailServer = 'The mail server';
+
+/**
+ * Sends the mail in the outbox. Only one of all processes sends at a time. If that process crashes or hangs, another one goes on within
+ * 15 seconds. A crash may send a mail twice, but loses none.
+ */
+export function createSender(options: SenderOptions) {
+  const { database, outbox, openTransport, now, log } = options;
+  const watch = createStoreWatch(mailServer, log);
+  const cutOff = new AbortController();
+  let deliver: Promise<Deliver> | undefined;
+  /** Failures of the mail server since it last took a mail. */
+  let outages = 0;
+
+  const sending = createLeasedWork({
+    ...{ database, name: 'mail', lookInterval, hasDue: outbox.hasDue, work: sendAll, now },
+    onFault: (error) => log.error({ event: 'mail_failed', err: error }, 'mail could not be sent'),
+  });
+
+  /** Sends until no mail is due. */
+  async function sendAll(mayGoOn: () => boolean): Promise<void> {
+    await using closing = new AsyncDisposableStack();
+    const transport = await openTransport?.();
+    closing.defer(() => transport?.close());
+    const attempt = { transport, signal: cutOff.signal, mayGoOn, reportServer };
+    deliver ??= createDeliver(options);
+    const send = await deliver;
+    const sendFound = async (find: () => Promise<readonly QueuedMail[]>) => {
+      while (mayGoOn()) {
+        const mails = await find();
+        if (mails.length === 0) return;
+        const ends = await Promise.allSettled(mails.map((mail) => send(mail, attempt)));
+        for (const end of ends) if (end.status === 'rejected') throw end.reason;
+      }
+    };
+    // First, so that expired mails are given up even if the mail server takes none.
+    await sendFound(() => outbox.findExpired(expiredAtOnce));
+    await sendFound(() => outbox.findDue(connections));
+  }
+
+  function reportServer(failure?: string): void {
+    if (failure === undefined) {
+      outages = 0;
+      watch.succeeded('write');
+    } else if (!sending.isPaused()) {
+      const pause = Math.min(firstPause * 2 ** outages, longestPause);
+      sending.pauseFor(pause);
+      outages += 1;
+      watch.failed('write', new Unavailable(mailServer, pause / 1000, new Error(failure)));
+    }
+  }
+
+  return {
+    /** Begins to send. Earlier calls of `wake` do nothing, because the address in the links may not be known yet. */
+    start: sending.start,
+    /** Looks for mail at once. */
+    wake: sending.look,
+    /** Resolves when no mail is due, or the mail server takes none, or another process sends. */
+    settled: sending.settled,
+    /** Lets the mails under way finish, and then cuts them off. The other mails stay in the outbox. */
+    close: (): Promise<void> =>
+      sending.close(closingMilliseconds, (end) => {
+        cutOff.abort();
+        return end;
+      }),
+  };
+}

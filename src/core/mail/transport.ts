@@ -1,0 +1,109 @@
+import type { MailRoute } from '../../ground/config/mail-server.ts';
+import { printable } from '../../ground/text/printable.ts';
+import type { RenderedMail } from './render.ts';
+
+/** One mail to one recipient. */
+export interface Message extends RenderedMail {
+  readonly to: { readonly name: string; readonly address: string };
+  /** The same for each attempt, so that mail programs show a mail that was sent twice only once. */
+  readonly id: string;
+  readonly date: Date;
+}
+
+/** Why the server did not take a mail. */
+export interface Failure {
+  /** `mail`: only this mail, for now. `mail-for-good`: this mail, whenever it is sent. `server`: any mail, for now. */
+  readonly kind: 'mail' | 'mail-for-good' | 'server';
+  /** What the server said, without links. At most 200 characters. */
+  readonly reason: string;
+}
+
+/** Connections to the mail server. */
+export interface Transport {
+  /** Returns why it failed, or undefined once the server has taken the mail. @param signal cuts the connection off */
+  send(message: Message, signal: AbortSignal): Promise<Failure | undefined>;
+  /** Connects and logs in. Returns why it failed. */
+  verify(): Promise<Failure | undefined>;
+  /** Closes all connections at once. */
+  close(): void;
+}
+
+/** Connections that send at the same time. */
+export const connections = 5;
+
+/** Milliseconds that the server may take. nodemailer's own limits are minutes. */
+const timeouts = {
+  dnsTimeout: 5_000,
+  connectionTimeout: 5_000,
+  greetingTimeout: 5_000,
+  socketTimeout: 10_000,
+  socketCloseTimeout: 1_000,
+};
+
+const tls = {
+  always: { secure: true },
+  required: { secure: false, requireTLS: true },
+  // The connection does not leave this machine. A mail server's own certificate there is usually self-signed.
+  'if-offered': { secure: false, tls: { rejectUnauthorized: false } },
+};
+
+/** Loads nodemailer, which would make every start slower. Connects with the first mail. */
+export async function openTransport({ server, from }: MailRoute): Promise<Transport> {
+  const { createTransport } = await import('nodemailer');
+  const { host, port, account } = server;
+  const pool = createTransport({
+    // It must not send a mail again by itself, because another process may have the lease by then.
+    pool: true,
+    maxConnections: connections,
+    maxRequeues: 0,
+    host,
+    port,
+    ...tls[server.tls],
+    ...timeouts,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    ...(account && { auth: { user: account.user, pass: account.password } }),
+  });
+  const domain = from.address.slice(from.address.indexOf('@') + 1);
+
+  /** Gives the failure of a step, or undefined. */
+  const attempt = (step: Promise<unknown>) => step.then(() => undefined, failureOf);
+  return {
+    send: ({ id, to, subject, text, html, date }, signal) =>
+      attempt(
+        pool.sendMail({
+          from,
+          to,
+          subject,
+          text,
+          html,
+          date,
+          signal,
+          messageId: `<${id}@${domain}>`,
+          headers: { 'Auto-Submitted': 'auto-generated' },
+        }),
+      ),
+    verify: () => attempt(pool.verify()),
+    close: () => pool.close({ force: true }),
+  };
+}
+
+/** The fields of nodemailer's errors. `command` is the SMTP command that failed. */
+type SmtpError = { readonly [Field in 'code' | 'command' | 'response']?: string } & { readonly responseCode?: number };
+
+/** Reads an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
+function failureOf({ code, command, message, responseCode: status, response }: Error & SmtpError): Failure {
+  const isAboutMail = code === 'EMESSAGE' || (code === 'EENVELOPE' && command !== 'MAIL FROM');
+  // 421: the server closes the connection (RFC 5321 3.8).
+  if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };
+  const reason = withoutLinks(response || message);
+  // Without a status, the mail never reached the server. 503 is about the order of commands.
+  const isForGood = status === undefined || (status >= 500 && status !== 503);
+  return { kind: isForGood ? 'mail-for-good' : 'mail', reason };
+}
+
+/** A server may quote the mail, whose link is a secret. */
+function withoutLinks(text: string): string {
+  const oneLine = text.replaceAll(/https?:\S*|[\w-]{40,}/g, '…').replaceAll(/\s+/g, ' ');
+  return printable(oneLine.slice(0, 200));
+}

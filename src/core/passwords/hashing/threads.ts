@@ -1,0 +1,89 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import pLimit from 'p-limit';
+import { Unavailable } from '../../../ground/faults/unavailable.ts';
+import type { Computations } from './computations.ts';
+
+export interface Task {
+  readonly name: keyof Computations;
+  readonly input: unknown;
+}
+
+export interface Computed {
+  readonly result: unknown;
+  readonly milliseconds: number;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** In the order in which the thread answers them. */
+  readonly tasks: PromiseWithResolvers<Computed>[];
+}
+
+/** A thread holds its task and the next one, so that it waits for no message. On busy cores, logins were a fifth faster. */
+const tasksAhead = 2;
+
+export type HashingThreads = ReturnType<typeof createHashingThreads>;
+
+/** A `.ts` file in the sources, and a `.js` file in the published package. */
+const ownFile = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+
+/**
+ * @param count most threads. Each takes 10 MB, so it starts only when there is a task for it.
+ * @param file the code of a thread. Most tests have cheaper hashes.
+ */
+export function createHashingThreads(count: number, file = ownFile) {
+  const threads = new Set<Thread>();
+  const limit = pLimit(count * tasksAhead);
+
+  function start(): Thread {
+    // Options of the process, such as `--input-type` or a loader, are not for its threads.
+    const worker = new Worker(file, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } });
+    const thread: Thread = { worker, tasks: [] };
+    worker.on('message', (computed: Computed) => {
+      thread.tasks.shift()?.resolve(computed);
+      // An idle thread must not keep the process alive.
+      if (thread.tasks.length === 0) worker.unref();
+    });
+    function abandon(reason: unknown): void {
+      threads.delete(thread);
+      for (const { reject } of thread.tasks) reject(new Unavailable('Password hashing', 2, reason));
+    }
+    worker.on('error', abandon);
+    worker.on('exit', abandon);
+    threads.add(thread);
+    return thread;
+  }
+
+  function choose(): Thread {
+    const [least] = [...threads].sort((a, b) => a.tasks.length - b.tasks.length);
+    return least === undefined || (least.tasks.length > 0 && threads.size < count) ? start() : least;
+  }
+
+  async function send(name: keyof Computations, input: unknown): Promise<Computed> {
+    const { worker, tasks } = choose();
+    const computed = Promise.withResolvers<Computed>();
+    worker.postMessage({ name, input } satisfies Task);
+    // Only a task that was sent is answered.
+    tasks.push(computed);
+    worker.ref();
+    return computed.promise;
+  }
+
+  return {
+    /**
+     * Computes on the thread with the fewest tasks. Tasks beyond the capacity of the threads wait in order.
+     * @returns the result, the milliseconds that it took, and those that the task waited before
+     * @throws {Unavailable} when the thread has died
+     */
+    async compute<Name extends keyof Computations>(name: Name, input: Parameters<Computations[Name]>[0]) {
+      const start = performance.now();
+      const { result, milliseconds } = await limit(() => send(name, input));
+      const waited = performance.now() - start - milliseconds;
+      return { result: result as ReturnType<Computations[Name]>, milliseconds, waited };
+    },
+    get taskCount() {
+      return limit.activeCount + limit.pendingCount;
+    },
+  };
+}

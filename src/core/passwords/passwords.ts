@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import type { Log } from '../../ground/faults/log.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { createFailureDurations } from './failure-durations.ts';
+import type { ComparisonInput, Computations } from './hashing/computations.ts';
+import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';
+
+/** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
+export const maxPasswordBytes = 1024;
+
+/** Most kinds of stored hashes that are measured before the first login. More would slow down the start. */
+const kindsCalibrated = 8;
+
+/** The floor lies above the median by this factor, because some computations take longer than usual. */
+const floorMargin = 1.25;
+
+export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' | 'replacement'>;
+
+export type Passwords = ReturnType<typeof createPasswords>;
+
+export interface PasswordOptions {
+  readonly threads?: HashingThreads | undefined;
+  readonly concurrency: number;
+  readonly queue: number;
+  readonly rehashes: boolean;
+  readonly log: Pick<Log, 'warn'>;
+  /** Called with the milliseconds that each password waited for its turn. */
+  readonly onWaited?: ((milliseconds: number) => void) | undefined;
+  readonly onRefused?: (() => void) | undefined;
+}
+
+/** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
+export function createPasswords(options: PasswordOptions) {
+  const { concurrency, queue, rehashes, log, onWaited, onRefused } = options;
+  const { threads = createHashingThreads(concurrency) } = options;
+  const durations = createFailureDurations();
+  let wasFull = false;
+
+  /** @throws {Unavailable} when too many passwords are waiting already */
+  function requireRoom(): void {
+    const isFull = threads.taskCount >= concurrency + queue;
+    // Logged once, and not for each refused login.
+    if (isFull && !wasFull)
+      log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for password hashing');
+    wasFull = isFull;
+    if (!isFull) return;
+    onRefused?.();
+    throw new Unavailable('Password hashing', 2);
+  }
+
+  async function compare(input: ComparisonInput): Promise<PasswordCheck> {
+    const { result, milliseconds, waited } = await threads.compute('compare', input);
+    const { matches, replacement, kind, unusable } = result;
+    onWaited?.(waited);
+    if (unusable !== undefined)
+      log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be verified');
+    // Failures only: a match without a rehash takes less time, and would lower the floor.
+    if (!matches) durations.add(kind, milliseconds);
+    return { matches, replacement };
+  }
+
+  return {
+    /**
+     * Compares a password with the stored hash of a user.
+     * A missing, cheap or broken hash takes as long as one of the current cost (ASVS 6.3.8).
+     * @throws {Unavailable} when too many passwords are waiting already
+     */
+    async check(storedHash: string | undefined, password: string): Promise<PasswordCheck> {
+      requireRoom();
+      return compare({ storedHash, password, rehashes });
+    },
+
+    /** The PHC string to store for a new password. @throws {Unavailable} when too many passwords are waiting already */
+    async hash(password: string): Promise<string> {
+      requireRoom();
+      const { result, waited } = await threads.compute('hash', { password });
+      onWaited?.(waited);
+      return result;
+    },
+
+    /** Milliseconds before which no failure should be answered: the time must not reveal the kind of the stored hash (ASVS 6.3.8). */
+    failureFloor: () => durations.longest() * floorMargin,
+
+    load: () => ({
+      underWay: Math.min(threads.taskCount, concurrency),
+      waiting: Math.max(0, threads.taskCount - concurrency),
+    }),
+
+    /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
+    async calibrate(storedHashes: readonly string[]): Promise<void> {
+      const { result: costliest } = await threads.compute('findCostliest', { storedHashes, count: kindsCalibrated });
+      const password = randomBytes(16).toString('hex');
+      for (const storedHash of [undefined, ...costliest]) await compare({ storedHash, password, rehashes });
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+
+/** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
+const freshness = 500;
+
+/** @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause. */
+export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]) {
+  let stopping = false;
+  let latest: Promise<readonly string[]> | undefined;
+
+  async function check(): Promise<readonly string[]> {
+    const parts = await Promise.all(checks.map(([part, work]) => faultyPart(part, work)));
+    setTimeout(() => {
+      latest = undefined;
+    }, freshness).unref();
+    return [...new Set(parts.filter((part) => part !== undefined))];
+  }
+
+  return {
+    async findUnavailable(): Promise<readonly string[]> {
+      if (stopping) return ['The server'];
+      latest ??= check();
+      return latest;
+    },
+    stop(): void {
+      stopping = true;
+    },
+  };
+}
+
+async function faultyPart(part: string, check: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Unavailable ? error.part : part;
+  }
+}

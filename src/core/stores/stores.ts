@@ -1,0 +1,50 @@
+import type { Settings } from '../../ground/config/settings.ts';
+import { openDatabase } from '../../ground/database/database.ts';
+import { databasePart } from '../../ground/database/errors.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import { createStoreWatch } from '../../ground/faults/store-watch.ts';
+import type { OpenRedis } from '../../ground/redis/redis.ts';
+import { createRedisSessionStore } from '../sessions/redis-store.ts';
+import { createSqlSessionStore } from '../sessions/sql-store.ts';
+import type { Measures } from '../telemetry/measures.ts';
+import { createRedisFailureStore } from '../throttle/redis-store.ts';
+import { createSqlFailureStore } from '../throttle/sql-store.ts';
+
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+export interface StoreOptions {
+  readonly log: Log;
+  readonly measures: Measures;
+  readonly mustExist: boolean;
+}
+
+/** Connects to no server yet. @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened */
+export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions) {
+  const timeoutMilliseconds = settings.STORE_TIMEOUT_SECONDS * 1000;
+  const opened = await openDatabase(settings.DATABASE_URL, {
+    connections: settings.DATABASE_CONNECTIONS,
+    timeoutMilliseconds,
+    watch: createStoreWatch(databasePart, log),
+    mustExist,
+  });
+  const redis = await openRedisOf(settings, timeoutMilliseconds, log);
+  const place = redis === undefined ? 'database' : 'redis';
+  const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
+  const createFailures = () => (redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis));
+  return {
+    opened,
+    sessions: measures.watchStore(place, 'sessions', sessions),
+    failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
+    redis,
+    sessionsPart: redis === undefined ? databasePart : 'Redis',
+    async close(): Promise<void> {
+      await Promise.all([opened.database.destroy(), redis?.close()]);
+    },
+  };
+}
+
+async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): Promise<OpenRedis | undefined> {
+  if (REDIS_URL === undefined) return undefined;
+  const { openRedis, redisPart } = await import('../../ground/redis/redis.ts');
+  return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
+}

@@ -1,0 +1,75 @@
+import { clockTolerance } from '../../ground/faults/clock.ts';
+
+export interface Tally {
+  readonly count: number;
+  /** When the last one was, in milliseconds since 1970. */
+  readonly lastAt: number;
+}
+
+/** How long a key waits after its failures, and how long they count. The numbers for logins are in `sign-in/login-limits.ts`. */
+export interface Policy {
+  readonly free: number;
+  /** The wait after `free` failures. It doubles with each further failure. */
+  readonly firstWaitSeconds: number;
+  readonly longestWaitSeconds: number;
+  /** Failures in a row after which nothing passes until an administrator lifts the stop. Default: never. */
+  readonly stopsAt?: number;
+  /** One failure is forgiven for each period of this length since the last failure. Default: none is. */
+  readonly forgiveSeconds?: number;
+  /** All failures are forgotten this long after the last one, unless they have led to a stop. Default: never. */
+  readonly keepSeconds?: number;
+}
+
+/** The wait of a stopped key, in seconds. Its end is unknown, but `Retry-After` needs a number. */
+export const stopSeconds = 24 * 60 * 60;
+
+export const isStopped = ({ stopsAt }: Policy, failures: number): boolean =>
+  stopsAt !== undefined && failures >= stopsAt;
+
+export function waitAfter(policy: Policy, failures: number): number {
+  if (isStopped(policy, failures)) return stopSeconds;
+  if (failures < policy.free) return 0;
+  return Math.min(policy.longestWaitSeconds, policy.firstWaitSeconds * 2 ** (failures - policy.free));
+}
+
+/**
+ * When the wait after the last failure ends, in milliseconds since 1970. A failure may lie in the future, if the clock was wrong when it
+ * was counted. Such a failure causes no wait, because the wait could last for years.
+ */
+export function waitEnd(policy: Policy, { count, lastAt }: Tally, now: number): number {
+  if (lastAt > now + clockTolerance) return now;
+  return Math.min(lastAt, now) + waitAfter(policy, count) * 1000;
+}
+
+/** Whole seconds until the next attempt passes; 0 if it passes now. */
+export function remainingWait(policy: Policy, tally: Tally | undefined, now: number): number {
+  if (tally === undefined) return 0;
+  if (isStopped(policy, tally.count)) return stopSeconds;
+  return Math.max(0, Math.ceil((waitEnd(policy, tally, now) - now) / 1000));
+}
+
+export function afterFailure(policy: Policy, tally: Tally | undefined, now: number): Tally {
+  if (tally === undefined) return { count: 1, lastAt: now };
+  if (policy.forgiveSeconds === undefined) return { count: tally.count + 1, lastAt: now };
+  const period = policy.forgiveSeconds * 1000;
+  const forgiven = Math.max(0, Math.floor((now - tally.lastAt) / period));
+  const left = Math.max(0, tally.count - forgiven);
+  const count = left + 1;
+  // While no wait depends on it, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
+  const movesByPeriods = left > 0 && count < policy.free;
+  return { count, lastAt: movesByPeriods ? Math.min(tally.lastAt, now) + forgiven * period : now };
+}
+
+/** The tally after a counted failure is taken back: exactly the one before it, unless more failures were counted since. */
+export function withoutFailure(
+  counted: { before: Tally | undefined; after: Tally },
+  current: Tally,
+): Tally | undefined {
+  if (current.count === counted.after.count && current.lastAt === counted.after.lastAt) return counted.before;
+  return current.count > 1 ? { count: current.count - 1, lastAt: current.lastAt } : undefined;
+}
+
+export function expiryOf(policy: Policy, { count, lastAt }: Tally): number | undefined {
+  if (policy.keepSeconds === undefined || isStopped(policy, count)) return undefined;
+  return lastAt + policy.keepSeconds * 1000;
+}

@@ -1,0 +1,137 @@
+import type { OpenRedis, RedisClient, ScriptedClient } from '../../ground/redis/redis.ts';
+import { serversOf } from '../../ground/redis/servers.ts';
+import { expiryOf, type Tally, withoutFailure } from './policy.ts';
+import {
+  type CountedKey,
+  countFound,
+  type FailureRecord,
+  type FailureStore,
+  type PolicedKey,
+  type Revision,
+} from './store.ts';
+
+const prefix = 'janua:failures:';
+
+const listingBatch = 500;
+
+/** Keys that one scan looks at, and most scans of a page. */
+const scannedAtOnce = 5_000;
+const mostScans = 10;
+
+/** Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. */
+const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
+  if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
+  if ARGV[3] == '' then
+    redis.call('DEL', KEYS[1])
+    return 1
+  end
+  redis.call('HSET', KEYS[1], 'count', ARGV[3], 'last', ARGV[4], 'expires', ARGV[5])
+  if ARGV[5] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end
+  return 1`;
+
+type Client = ScriptedClient<'replaceTally'>;
+
+/**
+ * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
+ * order, and taken back if a later one refuses. Until then other attempts may find one failure too many, never one too few.
+ */
+export function createRedisFailureStore(redis: OpenRedis): FailureStore {
+  const use = redis.useScripts({ replaceTally });
+
+  async function countOne<Key extends PolicedKey>(client: Client, key: Key, now: number) {
+    for (;;) {
+      const found = await read(client, [key]);
+      const counting = countFound([key], found, now);
+      // Tries again if another process was faster. Of those that try at the same time, one succeeds.
+      if (!counting.counted || (await replace(client, key, found[0], counting.keys[0]?.after))) return counting;
+    }
+  }
+
+  async function reviseOne(client: Client, revision: Revision): Promise<void> {
+    for (;;) {
+      const [tally] = await read(client, [revision]);
+      if (tally === undefined || (await replace(client, revision, tally, revision.revise(tally)))) return;
+    }
+  }
+
+  const giveBack = (client: Client, counted: readonly CountedKey[]) =>
+    Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
+
+  return {
+    count: (keys, now) =>
+      use(async (client) => {
+        const expected = countFound(keys, await read(client, keys), now);
+        if (!expected.counted) return expected;
+        const counted: CountedKey<(typeof keys)[number]>[] = [];
+        try {
+          for (const key of keys) {
+            const counting = await countOne(client, key, now);
+            if (!counting.counted) {
+              await giveBack(client, counted);
+              const [refused] = counting.keys;
+              return {
+                counted: false,
+                keys: expected.keys.map((other) => (refused?.key === other.key ? refused : other)),
+              };
+            }
+            counted.push(...counting.keys);
+          }
+          return { counted: true, keys: counted };
+        } catch (error) {
+          // One node of a cluster may be away. The attempt fails, so it must not stay counted at the others.
+          await giveBack(client, counted).catch(() => {});
+          throw error;
+        }
+      }),
+
+    revise: (revisions) =>
+      use(async (client) => {
+        await Promise.all(revisions.map((revision) => reviseOne(client, revision)));
+      }),
+
+    forget: (keys) =>
+      use(async (client) => {
+        const removed = await Promise.all(keys.map((key) => client.del(prefix + key)));
+        return removed.reduce((sum, one) => sum + one, 0);
+      }),
+
+    listPage: (from = '0:0') =>
+      use(async (client) => {
+        const nodes = serversOf(client);
+        let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,20}$/.test(from) ? readPlace(from) : [nodes.length];
+        const names = new Set<string>();
+        // Sessions are there too, so a scan may find few failures.
+        for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {
+          const node = nodes[index];
+          if (node === undefined) break;
+          const [next, found] = await node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+          for (const name of found) names.add(name);
+          cursor = next;
+          if (next === '0') index += 1;
+        }
+        const keys = [...names].map((name) => ({ key: name.slice(prefix.length) }));
+        return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
+      }),
+  };
+}
+
+/** The node and its cursor, where a page ends. */
+function readPlace(place: string): [index: number, cursor: string] {
+  const [index, cursor = ''] = place.split(':');
+  return [Number(index), cursor];
+}
+
+async function replace(client: Client, { key, policy }: PolicedKey, from: Tally | undefined, to: Tally | undefined) {
+  const expiresAt = to && expiryOf(policy, to);
+  const values = [from?.count, from?.lastAt, to?.count, to?.lastAt, expiresAt].map((value) => value ?? '');
+  return (await client.replaceTally(prefix + key, ...values)) === 1;
+}
+
+async function read(client: RedisClient, keys: readonly Pick<PolicedKey, 'key'>[]): Promise<FailureRecord[]> {
+  const readings = keys.map(async ({ key }) => {
+    const [count, last, expires] = await client.hmget(prefix + key, 'count', 'last', 'expires');
+    if (count == null || last == null) return [];
+    return [{ key, count: Number(count), lastAt: Number(last), expiresAt: expires ? Number(expires) : undefined }];
+  });
+  return (await Promise.all(readings)).flat();
+}

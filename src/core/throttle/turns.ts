@@ -1,0 +1,124 @@
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+
+interface Place {
+  readonly key: string;
+  readonly atOnce: number;
+}
+
+/** A piece of work that needs a turn: where it takes room, and for which parties. */
+export interface Work {
+  /** The work begins when each of them has room. */
+  readonly places: readonly Place[];
+  /** Keys of the parties that the work belongs to, the largest party first. Parties share the turns. */
+  readonly parties: readonly string[];
+}
+
+export interface TurnOptions {
+  /** The part that is named unavailable when too many are waiting. */
+  readonly part: string;
+  readonly atOnce: number;
+  /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
+  readonly waiting: number;
+  /** Called when the first is refused, and again only after none has waited. */
+  readonly onFull?: () => void;
+  readonly onRefused?: (() => void) | undefined;
+}
+
+interface Party {
+  underWay: number;
+  waiting: number;
+  /** The number of the change in which it had its last turn, or came if it had none. It gains nothing by leaving and coming back. */
+  since: number;
+}
+
+interface Waiter extends Work {
+  readonly turn: PromiseWithResolvers<void>;
+}
+
+/**
+ * Runs work of this process a few pieces at a time. A free turn goes to the party with the fewest pieces under way. Among equals it
+ * goes to the party whose last turn is longest ago. Smaller parties within that party share its turns by the same rule. A party with
+ * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
+ * the last piece of the largest party is refused.
+ */
+export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
+  const taken = new Map<string, number>();
+  const parties = new Map<string, Party>();
+  const waiters: Waiter[] = [];
+  let running = 0;
+  let latestChange = 0;
+  let wasFull = false;
+
+  const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
+  /** Numbers of each party, the largest party first. The work with the smaller numbers has the earlier turn. */
+  const turnOrder = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
+  const sizes = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
+  const hasEarlierTurn = (one: Work, other: Work) => compare(turnOrder(one), turnOrder(other)) < 0;
+  const isSmaller = (one: Work, other: Work) => compare(sizes(one), sizes(other)) < 0;
+
+  const hasRoom = ({ places }: Work) => places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
+
+  function count(work: Work, change: { readonly underWay: number; readonly waiting: number }): void {
+    latestChange += 1;
+    running += change.underWay;
+    for (const { key } of work.places) {
+      const underWay = (taken.get(key) ?? 0) + change.underWay;
+      if (underWay > 0) taken.set(key, underWay);
+      else taken.delete(key);
+    }
+    for (const key of work.parties) {
+      const party = parties.get(key) ?? { underWay: 0, waiting: 0, since: latestChange };
+      party.underWay += change.underWay;
+      party.waiting += change.waiting;
+      if (change.underWay > 0) party.since = latestChange;
+      if (party.underWay + party.waiting > 0) parties.set(key, party);
+      else parties.delete(key);
+    }
+  }
+
+  function startNext(): void {
+    while (running < mostAtOnce) {
+      const [first, ...others] = waiters.filter(hasRoom);
+      if (first === undefined) return;
+      const next = others.reduce((best, other) => (hasEarlierTurn(other, best) ? other : best), first);
+      waiters.splice(waiters.indexOf(next), 1);
+      count(next, { underWay: 1, waiting: -1 });
+      next.turn.resolve();
+    }
+  }
+
+  function refuseOne(): void {
+    if (!wasFull) onFull?.();
+    wasFull = true;
+    onRefused?.();
+    // Of equally large ones, the last.
+    const refused = waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other));
+    waiters.splice(waiters.indexOf(refused), 1);
+    count(refused, { underWay: 0, waiting: -1 });
+    refused.turn.reject(new Unavailable(part, 2));
+  }
+
+  return {
+    waiting: () => waiters.length,
+
+    /** Does work when it has its turn. @throws {Unavailable} when too many are waiting */
+    async take<T>(work: Work, run: () => Promise<T>): Promise<T> {
+      const turn = Promise.withResolvers<void>();
+      waiters.push({ ...work, turn });
+      count(work, { underWay: 0, waiting: 1 });
+      startNext();
+      if (waiters.length > mostWaiting) refuseOne();
+      await turn.promise;
+      try {
+        return await run();
+      } finally {
+        count(work, { underWay: -1, waiting: 0 });
+        startNext();
+        if (waiters.length === 0) wasFull = false;
+      }
+    },
+  };
+}
+
+const compare = (one: readonly number[], other: readonly number[]): number =>
+  one.map((number, index) => number - (other[index] ?? number)).find((difference) => difference !== 0) ?? 0;

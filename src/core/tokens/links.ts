@@ -1,0 +1,93 @@
+import type { Database } from '../../ground/database/database.ts';
+import { type Answer, Refusal } from '../access/refusal.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
+import { type Account, stampOf } from '../users/account.ts';
+import { AccountChanged } from '../users/held.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
+import type { events } from './events.ts';
+import type { Tokens } from './tokens.ts';
+
+/** The same for a link that is blank, foreign, used, expired or truncated. @param again where the user gets a new one */
+export const linkExpired = (again: string): Answer => ({
+  name: 'link-expired',
+  status: 410,
+  detail: 'This link has expired or was used already',
+  again,
+});
+
+export interface LinkOptions {
+  readonly tokens: Tokens;
+  readonly users: Pick<UserDirectory, 'findById' | 'findByUsername'>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+/**
+ * Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64).
+ * @param purpose of all these links
+ * @param expired refuses a link that cannot be used
+ * @param options whether the links go to an address that the account does not have yet. Others count only while it has the address
+ */
+export function createLinks(
+  { tokens, users, audit }: LinkOptions,
+  purpose: string,
+  expired: Answer,
+  { isForNewAddress = false }: { readonly isForNewAddress?: boolean } = {},
+) {
+  async function refuse(caller: Caller, userId?: string): Promise<never> {
+    await audit.recordIfPossible({ kind: 'link-refused', caller, userId });
+    throw new Refusal(expired);
+  }
+
+  /**
+   * Gives the address that the link was sent to, and the account that it was sent for, if there was one.
+   * @throws {Refusal} `expired` if the token is not valid, its account is gone, disabled or changed, or another one has its address
+   */
+  async function open(secret: string, caller: Caller): Promise<{ address: string; account: Account | undefined }> {
+    const token = await tokens.find(purpose, secret);
+    if (token === undefined) return refuse(caller);
+    const { address, userId, stamp } = token;
+    const owner = await users.findByUsername(address);
+    if (owner !== undefined && !owner.isReplaceable && owner.user.id !== userId) return refuse(caller, userId);
+    if (userId === undefined) return { address, account: undefined };
+    const account = await users.findById(userId);
+    const isGood =
+      account !== undefined &&
+      !account.disabled &&
+      stamp === stampOf(account) &&
+      (isForNewAddress || account.user.username === address);
+    return isGood ? { address, account } : refuse(caller, userId);
+  }
+
+  return {
+    open,
+
+    /** The same, where each link is sent for an account. */
+    async openOwn(secret: string, caller: Caller): Promise<{ address: string; account: Account }> {
+      const { address, account } = await open(secret, caller);
+      if (account === undefined) throw new TypeError(`the link ${purpose} belongs to an account`);
+      return { address, account };
+    },
+
+    /**
+     * Makes a change by a link, both or neither.
+     * @param change in a transaction, after it has locked the account, calls `spend`. Undefined if the change cannot be made: the link
+     * then counts as expired
+     * @throws {Refusal} `expired`
+     */
+    async use<Result>(
+      secret: string,
+      caller: Caller,
+      change: (spend: (db: Database) => Promise<void>) => Promise<Result | undefined>,
+    ): Promise<Result> {
+      const spent = new Error('the link is spent');
+      const made = await change(async (db) => {
+        if (!(await tokens.consume(purpose, secret, db))) throw spent;
+      }).catch((error: unknown) => {
+        if (error === spent || error instanceof AccountChanged) return undefined;
+        throw error;
+      });
+      return made ?? refuse(caller);
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import type { Selectable } from 'kysely';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { TokensTable } from '../../ground/database/schema.ts';
+import { createSecret, hashSecret } from '../sessions/credential.ts';
+
+/** What a one-time token proves to its holder. */
+export interface OneTimeToken {
+  /** The action that it allows, such as `reset-password`. */
+  readonly purpose: string;
+  /** Undefined if there is no account yet. */
+  readonly userId: string | undefined;
+  /** The address that the token was sent to. */
+  readonly address: string;
+  /** The account's stamp when the token was made. With another stamp it is void, whatever program changed the account. */
+  readonly stamp?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export type Tokens = ReturnType<typeof createTokens>;
+
+/**
+ * One-time tokens: 256 random bits that work once, for one purpose, until they expire (ASVS 6.4.1). Only their hash is stored.
+ * Every method throws `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ */
+export function createTokens(database: Database, now: () => number = Date.now) {
+  const living = (secret: string) => ({ hash: hashSecret(secret), time: now() });
+
+  /** Tells what a token proves, without consuming it. Undefined if it is unknown, used, expired or for another purpose. */
+  async function find(purpose: string, secret: string): Promise<OneTimeToken | undefined> {
+    const { hash, time } = living(secret);
+    const row = await database.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
+    const isGood = row !== undefined && row.purpose === purpose && Number(row.expires_at) > time;
+    return isGood ? fromRow(row) : undefined;
+  }
+
+  return {
+    find,
+
+    /** Makes a token, and gives its secret. It is known only at this moment. */
+    async issue({ purpose, userId, address, stamp, expiresAt }: OneTimeToken, db = database): Promise<string> {
+      const secret = createSecret();
+      const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
+      const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
+      await db.insertInto('janua_tokens').values(row).execute();
+      return secret;
+    },
+
+    /** Uses a token up. Of many calls at the same time, one gets true. False if `find` would not find it. */
+    async consume(purpose: string, secret: string, db = database): Promise<boolean> {
+      const { hash, time } = living(secret);
+      const token = db.deleteFrom('janua_tokens').where('hash', '=', hash).where('purpose', '=', purpose);
+      return (await countDeleted(token.where('expires_at', '>', time))) === 1;
+    },
+
+    /**
+     * Notes that a signed text was used, until it expires by itself. False if it was used already: of many calls at the same time, one
+     * gets true. Not for a transaction: PostgreSQL ends it at the second use.
+     */
+    burn: (purpose: string, signed: string, expiresAt: number): Promise<boolean> =>
+      insertNew(
+        database
+          .insertInto('janua_tokens')
+          .values({ hash: hashSecret(signed), purpose, user_id: null, address: '', expires_at: expiresAt }),
+      ),
+
+    /** The tokens of a user that have not expired. */
+    async listOf(userId: string): Promise<OneTimeToken[]> {
+      const own = database.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
+      return (await own.where('expires_at', '>', now()).execute()).map(fromRow);
+    },
+
+    /** Voids all tokens of a user. */
+    async voidOf(userId: string, db = database): Promise<void> {
+      await db.deleteFrom('janua_tokens').where('user_id', '=', userId).execute();
+    },
+  };
+}
+
+function fromRow({ purpose, user_id, address, stamp, expires_at }: Selectable<TokensTable>): OneTimeToken {
+  const about = { purpose, userId: user_id ?? undefined, address, stamp: stamp ?? undefined };
+  return { ...about, expiresAt: Number(expires_at) };
+}

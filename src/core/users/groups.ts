@@ -1,0 +1,216 @@
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+import { ChangeRefused } from './change-refused.ts';
+import type { Held } from './held.ts';
+import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
+import type { User } from './user.ts';
+
+export interface Group {
+  readonly name: string;
+  readonly description: string;
+  /** What it grants, besides Janua's own scopes in the case of `admins`. */
+  readonly scopes: readonly string[];
+}
+
+export interface ListedGroup extends Group {
+  readonly members: number;
+}
+
+/** A user, and the groups that the user is put into. */
+export interface Member extends Pick<User, 'id' | 'username'> {
+  readonly names: readonly string[];
+}
+
+export type Groups = ReturnType<typeof createGroups>;
+
+export interface GroupOptions {
+  /** Whether users are in Janua's own table. Their rows then hold their groups and scopes, so that a look-up reads no more. */
+  readonly ownUsers: boolean;
+  /** Scopes of applications that groups may grant, besides Janua's own. */
+  readonly applicationScopes: readonly string[];
+  /** Whether a column of a team's own table has the groups. Only `admins` is then kept here. */
+  readonly inColumn: boolean;
+  readonly requireOther: RequireOtherAdministrator;
+}
+
+/** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
+export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
+
+/** All changes to groups and to who is an administrator wait for each other. The first step of a transaction. */
+export async function lockGroups(db: Database): Promise<void> {
+  await db.updateTable('janua_groups').set({ name: admins }).where('name', '=', admins).execute();
+}
+
+const idOf = (group: string, userId: string) => `${group} ${userId}`;
+
+/**
+ * Groups, and who is in them. A membership has the name of its user too. In a team's own table, an id may be given to another person: with
+ * another name the membership is void. Methods throw `ChangeRefused` when a change cannot be made.
+ */
+export function createGroups(database: Database, options: GroupOptions) {
+  const { ownUsers, applicationScopes, inColumn, requireOther } = options;
+  const knownScopes: readonly string[] = [...Object.keys(ownScopes), ...applicationScopes];
+
+  const change = (work: (db: Database) => Promise<void>) =>
+    inTransaction(database, async (db) => {
+      await lockGroups(db);
+      await work(db);
+    });
+
+  /** The groups that a user was put into. A setting may make the user an administrator besides. */
+  async function namesOf({ id, username }: Pick<User, 'id' | 'username'>, db = database): Promise<string[]> {
+    const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
+    return (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
+  }
+
+  async function readAll(db: Database): Promise<Map<string, Group>> {
+    const rows = await db.selectFrom('janua_groups').selectAll().orderBy('name').execute();
+    return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
+  }
+
+  /** The rights of a user in these groups, some of which a team's own table may name. */
+  function rightsIn(names: readonly string[], groups: ReadonlyMap<string, Group>): Rights {
+    const held = [...new Set(names)];
+    return rightsOf(held, [...new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []))]);
+  }
+
+  /** What the row of a user in these groups holds. A group that is gone counts no more. */
+  function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
+    const held = names.filter((name) => groups.has(name)).sort();
+    const scopes = new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []));
+    return { group_names: held.join(' ') || null, scopes: [...scopes].sort().join(' ') || null };
+  }
+
+  /** After a change to a group. One statement for each combination of groups, because there are few of them and perhaps many users. */
+  async function rewriteMembers(name: string, db: Database): Promise<void> {
+    if (!ownUsers) return;
+    const groups = await readAll(db);
+    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name);
+    const combinations = await db
+      .selectFrom('janua_users')
+      .select('group_names')
+      .distinct()
+      .where('id', 'in', members)
+      .execute();
+    for (const { group_names: names } of combinations) {
+      const columns = columnsOf(readNames(names), groups);
+      await db.updateTable('janua_users').set(columns).where('group_names', '=', names).execute();
+    }
+  }
+
+  /** Stores memberships of users who have none. In Janua's own table, gives how many of the users there are. */
+  async function addMembers(members: readonly Member[], db: Database): Promise<bigint> {
+    const groups = await readAll(db);
+    const unknown = members.flatMap(({ names }) => names).find((name) => !groups.has(name));
+    if (unknown !== undefined) throw noSuchGroup(unknown);
+    const rows = members.flatMap(({ id, username, names }) =>
+      names.map((name) => ({ id: idOf(name, id), group_name: name, user_id: id, username })),
+    );
+    await insertAll(db, 'janua_memberships', rows);
+    let found = 0n;
+    for (const same of Map.groupBy(members, ({ names }) => names.join(' ')).values()) {
+      const columns = columnsOf(same[0]?.names ?? [], groups);
+      const ids = same.map(({ id }) => id);
+      const users = db.updateTable('janua_users').set(columns).where('id', 'in', ids);
+      if (ownUsers) found += (await users.executeTakeFirst()).numUpdatedRows;
+    }
+    return found;
+  }
+
+  function requireScopes(scopes: readonly string[]): string {
+    const unknown = scopes.find((scope) => !knownScopes.includes(scope));
+    if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
+    throw new ChangeRefused(
+      `There is no scope ${unknown}. SCOPES names those of your applications. Janua's own are ${Object.keys(ownScopes).join(', ')}.`,
+    );
+  }
+
+  const noSuchGroup = (name: string) => new ChangeRefused(`There is no group ${name}.`, 'no-such-group');
+
+  return {
+    knownScopes,
+
+    addMembers,
+
+    /** The rights of a user in these groups. @throws {ChangeRefused} `no-such-group` */
+    async rightsIn(names: readonly string[]): Promise<Rights> {
+      const groups = await readAll(database);
+      for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
+      return rightsIn(names, groups);
+    },
+
+    /** The names alone: to count the users of each group takes time. */
+    names: async (): Promise<string[]> => [...(await readAll(database)).keys()],
+
+    /** Without the numbers of their users. */
+    findAll: async (): Promise<Group[]> => [...(await readAll(database)).values()],
+
+    async list(): Promise<ListedGroup[]> {
+      const counts = await database
+        .selectFrom('janua_memberships')
+        .select(['group_name', sql<number | string>`count(*)`.as('members')])
+        .groupBy('group_name')
+        .execute();
+      const members = new Map(counts.map((row) => [row.group_name, Number(row.members)]));
+      return [...(await readAll(database)).values()].map((group) => ({
+        ...group,
+        members: members.get(group.name) ?? 0,
+      }));
+    },
+
+    async add({ name, description, scopes }: Group): Promise<void> {
+      if (!groupPattern.test(name))
+        throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
+      const row = { name, description, scopes: requireScopes(scopes) };
+      if (!(await insertNew(database.insertInto('janua_groups').values(row))))
+        throw new ChangeRefused(`There is a group ${name} already.`);
+    },
+
+    setScopes: (name: string, scopes: readonly string[], requireRights: RequireRights = () => {}) =>
+      change(async (db) => {
+        const before = rightsIn([name], await readAll(db));
+        requireRights(before, { groups: [name], scopes });
+        const row = db
+          .updateTable('janua_groups')
+          .set({ scopes: requireScopes(scopes) })
+          .where('name', '=', name);
+        if ((await row.executeTakeFirst()).numUpdatedRows === 0n) throw noSuchGroup(name);
+        await rewriteMembers(name, db);
+      }),
+
+    remove: (name: string, requireRights: RequireRights = () => {}) =>
+      change(async (db) => {
+        requireRights(rightsIn([name], await readAll(db)));
+        if (name === admins) throw new ChangeRefused('The group admins is built in.');
+        if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
+        await rewriteMembers(name, db);
+        await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();
+      }),
+
+    namesOf,
+
+    /**
+     * Changes the groups of a user, and gives their names. The transaction has called `lockGroups`.
+     * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. What it throws undoes all.
+     */
+    async setGroupsOf(
+      { user: { id: userId, username }, db }: Held,
+      choose: (present: readonly string[], rightsIn: (names: readonly string[]) => Rights) => readonly string[],
+    ): Promise<readonly string[]> {
+      const present = await namesOf({ id: userId, username }, db);
+      const groups = await readAll(db);
+      const names = [...new Set(choose(present, (chosen) => rightsIn(chosen, groups)))].sort();
+      if (inColumn && names.some((name) => name !== admins))
+        throw new ChangeRefused(
+          'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
+        );
+      if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
+      await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
+      await addMembers([{ id: userId, username, names }], db);
+      return names;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import type { Database } from '../../ground/database/database.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+import { type Account, stampOf } from './account.ts';
+import { ChangeRefused } from './change-refused.ts';
+import { lockGroups } from './groups.ts';
+import type { User } from './user.ts';
+import type { NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
+
+/** Whose an act is, and under which stamp that was proved. A session, a link, a mail that waits and an account can each say it. */
+export interface Proved {
+  readonly userId: string;
+  readonly stamp: string;
+}
+
+export const provedBy = (account: Account): Proved => ({ userId: account.user.id, stamp: stampOf(account) });
+
+/** In columns of a row about a user. `username` is empty for Janua's own accounts: their ids are never given to another person. */
+export interface RowOwner {
+  readonly userId: string;
+  readonly username: string;
+}
+
+declare const held: unique symbol;
+
+/**
+ * An account as it is while its row is locked, until the end of the transaction `db`. What outlives its request and carries no stamp
+ * (personal access tokens, second factors, linked identities) can be stored for a `Held` only, so that a change of the account which
+ * is made at the same time comes before or after it, and never in between. Only this file makes one.
+ */
+export interface Held {
+  readonly [held]: true;
+  readonly account: Account;
+  readonly user: User;
+  readonly owner: RowOwner;
+  readonly db: Database;
+}
+
+/** The account has changed, was disabled or is gone since the proof. Nothing was changed. */
+export class AccountChanged extends Error {
+  override readonly name = 'AccountChanged';
+}
+
+export interface HoldOptions {
+  /** Whether the work changes groups, or who is an administrator. Such changes wait for each other, before they lock an account. */
+  readonly groups?: boolean;
+}
+
+/** May run `work` more than once. It uses no other connection than `held.db`: on SQLite all others wait for the transaction. */
+type Work<Result> = (held: Held) => Promise<Result>;
+
+/** @throws {AccountChanged} if the proof no longer holds, or the account is disabled */
+export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
+
+/** For an administrator or a command, whose proof is another one. @throws {ChangeRefused} `no-such-user` */
+export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
+
+/** Adds a user, and what belongs to the account, in one transaction. Undefined if the name is taken. */
+export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
+
+/**
+ * The door through which every change passes that lasts. It locks the row of the account by changing it, because servers in a cluster
+ * see no other lock. The order of locks is the same everywhere: groups, the account, and then what belongs to it.
+ */
+export function createHold(database: Database, users: Pick<UserDirectory, 'lock'>, registry: UserRegistry | undefined) {
+  async function lock(userId: string, db: Database): Promise<Held | undefined> {
+    const account = await users.lock(userId, db);
+    if (account === undefined) return undefined;
+    const { user } = account;
+    const owner = { userId, username: registry === undefined ? user.username : '' };
+    return { account, user, owner, db } as Held;
+  }
+
+  const inOrder = <Result>({ groups = false }: HoldOptions, work: (db: Database) => Promise<Result>): Promise<Result> =>
+    inTransaction(database, async (db) => {
+      if (groups) await lockGroups(db);
+      return work(db);
+    });
+
+  const hold: Hold = ({ userId, stamp }, work, options = {}) =>
+    inOrder(options, async (db) => {
+      const held = await lock(userId, db);
+      if (held === undefined || held.account.disabled || stampOf(held.account) !== stamp) throw new AccountChanged();
+      return work(held);
+    });
+
+  const holdAny: HoldAny = (userId, work, options = {}) =>
+    inOrder(options, async (db) => {
+      const held = await lock(userId, db);
+      if (held === undefined) throw new ChangeRefused('There is no user with that id.', 'no-such-user');
+      return work(held);
+    });
+
+  const holdNew: HoldNew = async (user, work, options = {}) => {
+    const taken = new Error('the name is taken');
+    try {
+      return await inOrder(options, async (db) => {
+        const userId = await registry?.add(user, db);
+        const held = userId === undefined ? undefined : await lock(userId, db);
+        if (held === undefined) throw taken;
+        return work(held);
+      });
+    } catch (error) {
+      if (error === taken) return undefined;
+      throw error;
+    }
+  };
+
+  return { hold, holdAny, holdNew: registry && holdNew };
+}

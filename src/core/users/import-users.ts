@@ -1,0 +1,99 @@
+import type { Database } from '../../ground/database/database.ts';
+import { isDuplicate } from '../../ground/database/errors.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
+import { ChangeRefused } from './change-refused.ts';
+import { type Groups, lockGroups } from './groups.ts';
+import { requireEmail, requireName } from './require-details.ts';
+import { readNames } from './scopes.ts';
+import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
+
+/** The columns of an import and of an export. The first one is required. */
+export const importColumns = ['username', 'first_name', 'last_name', 'groups', 'disabled', 'password_hash'] as const;
+
+export type ImportRow = Readonly<Partial<Record<(typeof importColumns)[number], unknown>>>;
+
+export interface ImportedUser extends NewUser {
+  readonly groups: readonly string[];
+}
+
+/** Gives a user as an import reads it. */
+export const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
+  username: user.username,
+  first_name: user.firstName,
+  last_name: user.lastName,
+  groups: user.groups,
+  disabled: user.disabled,
+  password_hash: user.passwordHash,
+});
+
+/** Longest hash that the column holds, in characters. */
+const longestHash = 512;
+
+/** Reads a row of a file. @throws {ChangeRefused} that says what is wrong with it */
+export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>): ImportedUser {
+  const text = (name: keyof ImportRow): string => {
+    const value = row[name] ?? '';
+    if (typeof value === 'string') return value;
+    throw new ChangeRefused(`${name} must be a text.`);
+  };
+  const passwordHash = text('password_hash').trim();
+  const stored = parseStoredPassword(passwordHash);
+  if (passwordHash !== '' && (stored.state === 'broken' || passwordHash.length > longestHash))
+    throw new ChangeRefused(`Janua cannot verify the password_hash (${stored.scheme}).`);
+  const names: readonly unknown[] = Array.isArray(row.groups)
+    ? row.groups
+    : readNames(text('groups').replaceAll(',', ' '));
+  const groups = names.map(String);
+  const unknown = groups.find((name) => !knownGroups.has(name));
+  if (unknown !== undefined) throw new ChangeRefused(`There is no group ${unknown}.`);
+  return {
+    username: requireEmail(text('username')),
+    firstName: requireName(text('first_name')),
+    lastName: requireName(text('last_name')),
+    groups: [...new Set(groups)].sort(),
+    disabled: readFlag(row.disabled),
+    passwordHash,
+    addressProof: 'import',
+    demo: false,
+  };
+}
+
+function readFlag(value: unknown = ''): boolean {
+  const text = String(value).toLowerCase();
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0' || text === '') return false;
+  throw new ChangeRefused('disabled must be true or false.');
+}
+
+/**
+ * Adds users in one transaction, and gives how many were new. An address that has a user already keeps that user as it is, so that an import
+ * can be run again after it was interrupted.
+ */
+export function createImportUsers(database: Database, registry: UserRegistry, groups: Groups) {
+  async function addIn(db: Database, users: readonly ImportedUser[], isRehearsal: boolean): Promise<number> {
+    await lockGroups(db);
+    const names = users.map(({ username }) => username);
+    const taken = await registry.findTaken(names, db);
+    const added = users.filter(({ username }) => !taken.has(username));
+    if (isRehearsal || added.length === 0) return added.length;
+    const ids = await registry.addAll(added, db);
+    const members = added.map(({ username, groups: names }, index) => ({ id: ids[index] ?? '', username, names }));
+    await groups.addMembers(
+      members.filter(({ names }) => names.length > 0),
+      db,
+    );
+    return added.length;
+  }
+
+  return async (users: readonly ImportedUser[], isRehearsal = false): Promise<number> => {
+    const add = () => inTransaction(database, (db) => addIn(db, users, isRehearsal));
+    try {
+      return await add();
+    } catch (error) {
+      // Another process has taken a name meanwhile.
+      if (isDuplicate(error)) return add();
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,115 @@
+import type { Database } from '../../ground/database/database.ts';
+import type { Account, PastVerification, Verification } from './account.ts';
+import type { RequireOtherAdministrator } from './groups.ts';
+import type { Held } from './held.ts';
+import type { Searchable, User } from './user.ts';
+
+export interface ListedUser extends User {
+  readonly disabled: boolean;
+  readonly demo: boolean;
+  readonly addressVerified: boolean;
+  /** Undefined if the directory does not store it. */
+  readonly createdAt: Date | undefined;
+}
+
+/** A part of all users, in the order of an index. */
+export interface Walk {
+  readonly sort: string;
+  /** Empty: both. */
+  readonly state?: string | undefined;
+  readonly descending: boolean;
+  /** The key after which it begins. */
+  readonly after: readonly string[] | undefined;
+  readonly limit: number;
+}
+
+export interface Candidate {
+  /** The value that sorts the user, and what tells users with the same value apart. */
+  readonly key: readonly [value: string, place: string];
+  /** Undefined if an earlier key has shown the user. */
+  readonly user: ListedUser | undefined;
+}
+
+/** Every method throws `Unavailable` when the directory cannot be reached. */
+export interface UserDirectory {
+  /** @param username in its canonical form */
+  findByUsername(username: string): Promise<Account | undefined>;
+  findById(id: string): Promise<Account | undefined>;
+  /** Several accounts by their ids, in one statement. Those that are gone are missing. */
+  findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
+  /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
+  replacePasswordHash(account: Account, replacement: string): Promise<void>;
+  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
+  lock(id: string, db: Database): Promise<Account | undefined>;
+  /** Since when the id belongs to its user, in milliseconds since 1970. */
+  findSince(id: string): Promise<number>;
+  /** Ends all that carries the stamp: sessions, links, trust in browsers, logins that wait. */
+  renewStamp(held: Held): Promise<void>;
+  /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. */
+  setPassword?(held: Held, passwordHash: string): Promise<boolean>;
+  list(): AsyncIterable<ListedUser>;
+  check(): Promise<void>;
+}
+
+/** In which administrators find users. */
+export interface SearchableDirectory extends UserDirectory {
+  requireOtherAdministrator: RequireOtherAdministrator;
+  walk(walk: Walk): Promise<Candidate[]>;
+  /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
+  walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
+  /** The ids of at most `limit` users, by an index. Undefined if there is none. */
+  findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
+  /** Like `findAll`, as a list shows them. */
+  listSome(ids: readonly string[]): Promise<ListedUser[]>;
+  /** Where `findIds` finds a prefix. An own table needs an index for each. */
+  readonly searched: readonly Searchable[];
+}
+
+export interface NewUser extends Omit<User, 'id' | 'groups'> {
+  /**
+   * How the account comes to its address: by a mailed link, another provider, an import, a member of `admins` who handed the link over, or
+   * by nothing that proves it (`none`, as earlier versions stored for such a link). Default: by the operator, by a command. A change of the
+   * address by a mailed link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
+   */
+  readonly addressProof?: 'mail' | 'upstream' | 'import' | 'admin' | 'none';
+  /** Default: the address is not verified. */
+  readonly verification?: Verification;
+  /** Empty: the user has no password. */
+  readonly passwordHash: string;
+  /** A user of the demo, whose password is public, may sign in to the demo only. */
+  readonly demo: boolean;
+  /** Default: false. */
+  readonly disabled?: boolean;
+}
+
+export interface AccountDetails {
+  readonly createdAt: Date | undefined;
+  /** Undefined if the password has not changed since this is recorded. */
+  readonly passwordChangedAt: Date | undefined;
+  /** Undefined unless the address is verified. */
+  readonly verification: PastVerification | undefined;
+}
+
+export interface UserRegistry extends SearchableDirectory {
+  /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
+  add(user: NewUser, db?: Database): Promise<string | undefined>;
+  /** Adds users in a transaction, and gives their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
+  addAll(users: readonly NewUser[], db: Database): Promise<string[]>;
+  /** Which of these names are taken. */
+  findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
+  /** For an export. */
+  listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
+  /** Also ends `demo`: the new password is not public. */
+  setPassword(held: Held, passwordHash: string): Promise<boolean>;
+  setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
+  /** Verifies an address, if the user still has it. */
+  verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
+  /** After a mailed link, which verifies it. False when the name is taken: the transaction must then be rolled back. Sessions stay. */
+  setUsername(held: Held, username: string): Promise<boolean>;
+  findDetails(id: string): Promise<AccountDetails>;
+  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  setDisabled(held: Held, disabled: boolean): Promise<void>;
+  setLanguage(id: string, language: string, db?: Database): Promise<void>;
+  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  remove(held: Held): Promise<void>;
+}

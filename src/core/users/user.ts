@@ -1,0 +1,63 @@
+import { canonicalMailAddress } from '../../ground/text/mail-address.ts';
+import { isPlainLine } from '../../ground/text/printable.ts';
+
+/** A user as the rest of the program may see them: never with a password, hashed or not. */
+export interface User {
+  /** Stable, opaque and never reused; shown to administrators only. */
+  readonly id: string;
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly language?: string | undefined;
+  /** Names of the groups that the user is in. */
+  readonly groups: readonly string[];
+}
+
+/** What an administrator finds a user by: the beginning of the address, of the name, or of the last name. */
+export const searchable = ['username', 'firstName', 'lastName'] as const;
+
+export type Searchable = (typeof searchable)[number];
+
+/** Longest of the words below, in characters. */
+export const longestWord = 203;
+
+/** What a user is found by, in lower case. Undefined for what is not given. */
+export function wordsOf({
+  username,
+  firstName,
+  lastName,
+}: Partial<Pick<User, Searchable>>): Record<Searchable, string | undefined> {
+  const lower = (text: string | undefined) => text?.toLowerCase().trim().slice(0, longestWord);
+  const name = firstName === undefined ? undefined : `${firstName} ${lastName ?? ''}`;
+  return { username: lower(username), firstName: lower(name), lastName: lower(lastName) };
+}
+
+/** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
+export const maxUsernameLength = 254;
+
+/**
+ * The canonical form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case.
+ * Every user name must be converted first. Otherwise two spellings become two users.
+ */
+export function canonicalUsername(username: string): string {
+  return username.trim().normalize('NFC').toLowerCase();
+}
+
+/** Longest first or last name, in code points, as the columns count. */
+export const maxNameLength = 100;
+
+/** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
+export const emailAddress = (typed: string): string | undefined => canonicalMailAddress(canonicalUsername(typed));
+
+/** The same for a new account. Undefined also for an address that mail programs and people may take for another one, such as in fullwidth letters. */
+export function newEmailAddress(typed: string): string | undefined {
+  const address = emailAddress(typed);
+  const isPlain = address !== undefined && isPlainLine(address) && !/\p{Default_Ignorable_Code_Point}/u.test(address);
+  return isPlain && address === address.normalize('NFKC') ? address : undefined;
+}
+
+/** A first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */
+export function personName(typed: string): string | undefined {
+  const name = typed.trim();
+  return [...name].length <= maxNameLength && isPlainLine(name) ? name : undefined;
+}

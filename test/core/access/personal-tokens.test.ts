@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { json } from '../../web/faces.ts';
+
+const asJson = { 'x-expected-format': 'application/json' };
+const day = 86_400_000;
+
+async function open(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }) {
+  const clock = { time: Date.now() };
+  const janua = await startJanua({
+    settings: { SCOPES: ['reports:read'] },
+    overrides: { now: () => clock.time },
+    stores,
+  });
+  const { administration } = janua.services;
+  await administration.addGroup({ name: 'staff', description: '', scopes: ['reports:read', 'users:read'] });
+  await administration.changeGroups(ann.username, { add: ['staff'] });
+  return { ...janua, clock, ...actions(janua), [Symbol.asyncDispose]: janua[Symbol.asyncDispose] };
+}
+
+function actions({ app }: TestJanua) {
+  async function logIn(secret = password) {
+    const sent = json({ username: ann.username, password: secret });
+    const answer = await app.inject({ method: 'POST', url: '/api/login', ...sent });
+    return { authorization: `Bearer ${answer.json().access_token}` };
+  }
+  const post = (url: string, headers: Record<string, string>, fields: Record<string, unknown>) => {
+    const sent = json(fields);
+    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...asJson, ...headers } });
+  };
+  return {
+    logIn,
+    post,
+    get: (url: string, headers: Record<string, string>, remoteAddress = '127.0.0.1') =>
+      app.inject({ url, headers: { ...asJson, ...headers }, remoteAddress }),
+    async make(more: Record<string, unknown> = {}, credential?: Record<string, string>) {
+      const fields = { name: 'Report', scope: 'reports:read', expires_in_days: 30, ...more };
+      const made = await post('/api/account/tokens', credential ?? (await logIn()), fields);
+      assert.equal(made.statusCode, 201, made.body);
+      return { ...made.json(), bearer: { authorization: `Bearer ${made.json().token}` } };
+    },
+  };
+}
+
+for (const stores of [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
+  { users: 'SQLite', sessions: 'SQL', ownTable: true },
+] as const satisfies StoreChoice[]) {
+  const table = 'ownTable' in stores ? "a team's own table in " : '';
+  describe(`personal access tokens, users in ${table}${stores.users}, sessions in ${stores.sessions}`, {
+    skip: missing(stores.users, stores.sessions),
+  }, () => {
+    test('sign their user in with the scopes that were chosen, until they expire', async () => {
+      await using opened = await open(stores);
+      const { make, get, clock, services } = opened;
+      const { token, bearer, scope } = await make({ scope: ['users:read'] });
+      assert.match(token, /^janua_pat_[\w-]{22}\.[\w-]{49}$/);
+      assert.equal(scope, 'users:read');
+      assert.equal((await get('/api/me', bearer)).json().username, ann.username);
+      assert.equal((await get('/api/account', bearer)).json().scope, 'users:read');
+      await services.administration.changeGroups(ann.username, { remove: ['staff'] });
+      assert.equal((await get('/api/account', bearer)).json().scope, '');
+      clock.time += 30 * day;
+      assert.equal((await get('/api/me', bearer)).statusCode, 401);
+    });
+
+    test('are listed with their last use, to the minute, and ended one by one', async () => {
+      await using opened = await open(stores);
+      const { make, get, post, logIn, clock } = opened;
+      const { bearer, id } = await make();
+      const other = await make({ name: 'Other' });
+      const session = await logIn();
+      const listed = async () => (await get('/api/account/tokens', session)).json().tokens;
+      assert.equal((await listed()).length, 2);
+      assert.equal((await listed()).find((one: { id: string }) => one.id === id).last_used_at, null);
+      await get('/api/me', bearer, '192.0.2.7');
+      const first = new Date(clock.time).toISOString();
+      clock.time += 59_000;
+      await get('/api/me', bearer, '192.0.2.8');
+      const used = (await listed()).find((one: { id: string }) => one.id === id);
+      assert.deepEqual([used.last_used_at, used.last_used_address], [first, '192.0.2.7']);
+      clock.time += 1000;
+      await get('/api/me', bearer, '192.0.2.8');
+      assert.equal((await listed()).find((one: { id: string }) => one.id === id).last_used_address, '192.0.2.8');
+      assert.equal((await post('/api/account/tokens/end', session, { id })).statusCode, 200);
+      assert.equal((await post('/api/account/tokens/end', session, { id })).statusCode, 404);
+      assert.equal((await get('/api/me', bearer)).statusCode, 401);
+      assert.equal((await get('/api/me', other.bearer)).statusCode, 200);
+    });
+
+    test('end with the factors, a new password by an operator, disabling and the account', async () => {
+      await using opened = await open(stores);
+      const { make, get, services, people } = opened;
+      const statusOf = async (bearer: Record<string, string>) => (await get('/api/me', bearer)).statusCode;
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      const first = await make();
+      await services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
+      assert.equal(await statusOf(first.bearer), 401);
+      const second = await make();
+      await people.disable(ann.username);
+      assert.equal(await statusOf(second.bearer), 401);
+      await people.enable(ann.username);
+      const third = await make();
+      await people.remove(ann.username);
+      assert.equal(await statusOf(third.bearer), 401);
+    });
+  });
+}
+
+// Shows: VM-74
+test("another user's token is not there to end or to see", async () => {
+  await using opened = await open();
+  const { make, post, get, services, app } = opened;
+  const { id, bearer } = await make();
+  await services.administration.add({ username: 'eve@example.com', firstName: 'E', lastName: 'E', password });
+  const sent = json({ username: 'eve@example.com', password });
+  const eve = (await app.inject({ method: 'POST', url: '/api/login', ...sent })).json();
+  const headers = { authorization: `Bearer ${eve.access_token}` };
+  assert.equal((await post('/api/account/tokens/end', headers, { id })).statusCode, 404);
+  assert.deepEqual((await get('/api/account/tokens', headers)).json(), { tokens: [] });
+  assert.equal((await get('/api/me', bearer)).statusCode, 200);
+});
+
+test('a personal token changes no account, makes no tokens, and is no fresh proof', async () => {
+  await using opened = await open();
+  const { make, post, get } = opened;
+  const { bearer, id } = await make();
+  for (const [url, fields] of [
+    ['/api/account/tokens', { name: 'x', expires_in_days: 1 }],
+    ['/api/account/tokens/end', { id }],
+    ['/api/confirm', { password }],
+    ['/api/account/password', { current_password: password, new_password: 'another long password' }],
+    ['/api/account/delete', { current_password: password }],
+  ] as const)
+    assert.equal((await post(url, bearer, fields)).statusCode, 403, url);
+  assert.equal((await get('/api/account/export', bearer)).statusCode, 403);
+  assert.equal((await post('/api/logout', bearer, {})).statusCode, 401);
+  assert.equal((await get('/api/me', bearer)).statusCode, 200);
+});
+
+test('no other spelling of a token is accepted, and a wrong checksum is not looked up', async () => {
+  await using opened = await open();
+  const { make, get, services } = opened;
+  const { token } = await make();
+  const changed = (at: number) => {
+    const letter = token[at] === 'A' ? 'B' : 'A';
+    return `${token.slice(0, at)}${letter}${token.slice(at + 1)}`;
+  };
+  for (const at of [10, 30, 40, token.length - 7, token.length - 6, token.length - 1])
+    assert.equal((await get('/api/me', { authorization: `Bearer ${changed(at)}` })).statusCode, 401, String(at));
+  for (const text of [
+    'janua_pat_',
+    `${token}A`,
+    token.slice(0, -1),
+    token.replace('janua_pat_', 'janua_'),
+    ` ${token} x`,
+  ])
+    assert.equal((await get('/api/me', { authorization: `Bearer ${text}` })).statusCode, 401, text);
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  assert.equal((await services.personalTokens.list(account.user)).length, 1);
+});
+
+test('a token with a scope that its owner lacks is refused, and the scope is named', async () => {
+  await using opened = await open();
+  const { post, get, logIn } = opened;
+  const session = await logIn();
+  const fields = { name: 'x', scope: ['reports:read', 'users:write', 'a:b'], expires_in_days: 1 };
+  const refused = await post('/api/account/tokens', session, fields);
+  assert.equal(refused.statusCode, 422);
+  assert.deepEqual(refused.json().errors, [{ field: 'scope', detail: 'You lack: users:write, a:b' }]);
+  const page = await post('/account/tokens', { ...session, 'x-expected-format': 'text/html' }, fields);
+  assert.match(page.body, /id="scope-error">You lack: users:write, a:b</);
+  assert.match(page.body, /value="reports:read" checked/);
+  assert.deepEqual((await get('/api/account/tokens', session)).json(), { tokens: [] });
+});
+
+test('a token needs a name, and an end within a year', async () => {
+  await using opened = await open();
+  const { post, logIn } = opened;
+  const session = await logIn();
+  for (const fields of [
+    { name: ' ', expires_in_days: 1 },
+    { name: 'x' },
+    { name: 'x', expires_in_days: 0 },
+    { name: 'x', expires_in_days: 366 },
+    { name: 'x', expires_in_days: -1 },
+    { name: 'x', expires_in_days: '1e1' },
+    { name: 'x', expires_in_days: '' },
+    { name: 'x'.repeat(101), expires_in_days: 1 },
+    { name: 'a\0b', expires_in_days: 1 },
+  ])
+    assert.equal((await post('/api/account/tokens', session, fields)).statusCode, 422, JSON.stringify(fields));
+  for (const fields of [
+    { name: 'x', expires_in_days: 1.5 },
+    { name: 'x', expires_in_days: null },
+    { name: 'x', expires_in_days: 1, scope: [1] },
+    { name: ['x'], expires_in_days: 1 },
+  ])
+    assert.equal((await post('/api/account/tokens', session, fields)).statusCode, 400, JSON.stringify(fields));
+});
+
+test('a password that is changed ends the tokens only if the user asks for it', async () => {
+  await using opened = await open();
+  const { make, post, get, logIn } = opened;
+  const { bearer } = await make();
+  const change =
+    (current: string, next: string, more: object = {}) =>
+    async () => {
+      const fields = { current_password: current, new_password: next, ...more };
+      const answer = await post('/api/account/password', await logIn(current), fields);
+      assert.equal(answer.statusCode, 200, answer.body);
+    };
+  await change(password, 'another long password')();
+  assert.equal((await get('/api/me', bearer)).statusCode, 200);
+  await change('another long password', password, { end_tokens: 'on' })();
+  assert.equal((await get('/api/me', bearer)).statusCode, 401);
+});

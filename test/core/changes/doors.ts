@@ -1,0 +1,413 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
+import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
+import { createAuthenticator } from '../../second-factor/authenticator.ts';
+import { codeOf } from '../../second-factor/authenticator-app.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { form, isSignedIn, json, logIn } from '../../web/faces.ts';
+import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
+
+const newPassword = 'a much better password than before';
+const origin = 'http://localhost:5000';
+
+/**
+ * A server whose mail goes to a server that a test directs, and Ann, who has just logged in.
+ * @param deferred the address whose mail has to wait
+ */
+async function open(stores: StoreChoice, options: TestOptions = {}, deferred?: string) {
+  const smtp = await startScriptedSmtp();
+  smtp.direct((command) =>
+    deferred !== undefined && command.startsWith(`RCPT TO:<${deferred}`) ? { answer: '450 later' } : undefined,
+  );
+  const settings = {
+    ...{ PUBLIC_URL: origin, MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM: 'no-reply@example.com' },
+    ...options.settings,
+  };
+  const janua = await startJanua({ stores, ...options, settings, overrides: { demoMailbox: false } });
+  const { app, services, people } = janua;
+  const { bearer } = await logIn(app);
+
+  const post = (url: string, fields: Record<string, unknown> = {}, headers: Record<string, string> = bearer) => {
+    const sent = json(fields);
+    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const get = async (url: string, headers: Record<string, string> = bearer) => {
+    const answer = await app.inject({ url, headers });
+    assert.equal(answer.statusCode, 200, answer.body);
+    return answer.json();
+  };
+
+  return {
+    ...{ janua, app, services, people, smtp, bearer, post, get },
+    account: async () => (await services.users.findByUsername(ann.username)) ?? assert.fail('the user is not there'),
+    /** Sends what waits, until nothing does. */
+    async sendAll() {
+      await services.outbox.retry();
+      services.mail?.wake();
+      await services.mail?.settled();
+    },
+    /** The token of the link in the newest mail to an address. */
+    tokenTo(address: string): string {
+      const mails = smtp.received.filter(({ to }) => to.includes(address));
+      const texts = mails.map(({ data }) => data.replaceAll('=\n', '').replaceAll('=3D', '='));
+      const tokens = texts.map((text) => /token=([\w-]{43})/.exec(text)?.[1]).filter((token) => token !== undefined);
+      return tokens.at(-1) ?? assert.fail(`no link to ${address}`);
+    },
+    /** Lets something happen each time after a fresh proof was found good, and before what it is for is done. */
+    afterProof(happen: () => Promise<unknown>) {
+      const { requireFresh } = services;
+      Object.assign(services, {
+        requireFresh: async (...args: Parameters<typeof requireFresh>) => {
+          const proven = await requireFresh(...args);
+          await happen();
+          return proven;
+        },
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await janua[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** What lasts, or mails a link that does: how Ann asks for it, and what is there afterwards. */
+const lasting: Readonly<Record<string, (opened: Opened) => Promise<() => ReturnType<Opened['post']>>>> = {
+  'a personal token':
+    async ({ post }) =>
+    () =>
+      post('/api/account/tokens', { name: 'report', expires_in_days: 365 }),
+  async 'an authenticator app'({ post }) {
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    return () => post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+  },
+  async 'a passkey'({ post, bearer }) {
+    const asked = await post('/api/account/security/passkeys/options');
+    const ceremony = asked.cookies.find(({ name }) => name.endsWith('ceremony'));
+    const cookie = `${ceremony?.name}=${ceremony?.value}`;
+    const credential = createAuthenticator().create(asked.json());
+    return () => post('/api/account/security/passkeys', { credential }, { ...bearer, cookie });
+  },
+  'another password':
+    async ({ post }) =>
+    () =>
+      post('/api/account/password', { new_password: 'a password that a thief has chosen' }),
+};
+
+/** What needs Janua's own table of users. */
+const own: typeof lasting = {
+  'another address':
+    async ({ post }) =>
+    () =>
+      post('/api/account/email', { email: 'thief@example.com' }),
+  'the end of the account':
+    async ({ post }) =>
+    () =>
+      post('/api/account/delete'),
+};
+
+/** Every change of an account comes before or after another one, whatever it is, on any stores. */
+export function testDoors(stores: StoreChoice): void {
+  // Shows: S120
+  describe('a change between the proof and what it was for', () => {
+    for (const [what, begin] of Object.entries({ ...lasting, ...(stores.ownTable ? {} : own) })) {
+      test(`leaves the account without ${what}`, async () => {
+        await using opened = await open(stores);
+        const { people, services, account, afterProof, smtp, sendAll } = opened;
+        const ask = await begin(opened);
+        afterProof(() => people.setPassword(ann.username, newPassword));
+        const refused = await ask();
+        const isMail = what === 'another address';
+        assert.equal(refused.statusCode, isMail ? 202 : 401, refused.body);
+        const { user } = await account();
+        const { passkeys, totp } = await services.manageFactors.list(user, '');
+        assert.deepEqual([passkeys, totp, await services.personalTokens.list(user)], [[], undefined, []]);
+        await sendAll();
+        assert.deepEqual(
+          smtp.received.filter(({ to }) => to.includes('thief@example.com')),
+          [],
+        );
+        const login = await opened.post('/api/login', { username: ann.username, password: newPassword }, {});
+        assert.equal(login.statusCode, 200, login.body);
+      });
+    }
+  });
+
+  // Shows: S120
+  test('no token that is asked for beside a reset signs in afterwards', async () => {
+    await using opened = await open(stores);
+    const { app, post, tokenTo, sendAll } = opened;
+    let bearer: Record<string, string> = opened.bearer;
+    let current = password;
+    for (const next of [newPassword, `${newPassword} again`]) {
+      await post('/api/forgot-password', { email: ann.username }, {});
+      await sendAll();
+      const token = tokenTo(ann.username);
+      const asked = Array.from({ length: 24 }, (_, index) => ({ name: `token ${index}`, expires_in_days: 365 }));
+      const [reset, ...answers] = await Promise.all([
+        post('/api/reset-password', { token, password: next }, {}),
+        ...asked.map((fields) => post('/api/account/tokens', fields, bearer)),
+      ]);
+      assert.equal(reset.statusCode, 200, reset.body);
+      current = next;
+      for (const answer of answers) {
+        assert.ok([201, 401].includes(answer.statusCode), answer.body);
+        const authorization = `Bearer ${answer.json().token}`;
+        assert.equal(await isSignedIn(app, { authorization }), false, 'the token signs in');
+      }
+      const login = await post('/api/login', { username: ann.username, password: current }, {});
+      bearer = { authorization: `Bearer ${login.json().access_token}` };
+    }
+  });
+
+  // Shows: S117
+  test('the mail after a reset names what still signs in, and the next login shows it', async () => {
+    await using opened = await open(stores);
+    const { app, post, tokenTo, sendAll, smtp } = opened;
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+    assert.equal(added.statusCode, 200, added.body);
+    await post('/api/forgot-password', { email: ann.username }, {});
+    await sendAll();
+    const fields = form({ token: tokenTo(ann.username), password: newPassword });
+    const reset = await app.inject({ method: 'POST', url: '/auth/reset-password', ...fields });
+    assert.equal(reset.headers.location, '/auth/login?state=6&next=%2Faccount%2Fsecurity%3Fstate%3D8');
+    await sendAll();
+    const notices = smtp.received.filter(({ data }) => data.includes('Your password was reset'));
+    assert.equal(notices.length, 1);
+    const text = notices[0]?.data.replaceAll(/=?\n/g, ' ') ?? '';
+    assert.match(text, /still sign in to your account: Authenticator app\./);
+    assert.match(text, /\/account\/security/);
+  });
+
+  test('two links of one account that are used at once do not wait for each other', async () => {
+    await using opened = await open(stores);
+    const { app, post, tokenTo, sendAll } = opened;
+    for (let round = 0; round < 4; round += 1) {
+      await sendAll();
+      const tokens: string[] = [];
+      for (const _ of [1, 2]) {
+        await post('/api/forgot-password', { email: ann.username }, {});
+        await sendAll();
+        tokens.push(tokenTo(ann.username));
+      }
+      assert.notEqual(tokens[0], tokens[1]);
+      const answers = await Promise.all([
+        ...tokens.map((token) => post('/api/reset-password', { token, password: newPassword }, {})),
+        ...Array.from({ length: 8 }, () => app.inject({ url: '/api/me', headers: opened.bearer })),
+      ]);
+      const [one, other, ...bystanders] = answers.map(({ statusCode }) => statusCode);
+      assert.deepEqual([one, other].sort(), [200, 410]);
+      for (const status of bystanders) assert.ok([200, 401].includes(status ?? 0), String(status));
+    }
+  });
+
+  // Shows: S123
+  test('what fails after a change hides nothing of it', async () => {
+    await using opened = await open(stores);
+    const { services, post, account } = opened;
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    const away = () => Promise.reject(new Unavailable('The session store', 1));
+    const { endOthersOf, renew } = services.sessions;
+    Object.assign(services.sessions, { endOthersOf: away, renew: away });
+    const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+    Object.assign(services.sessions, { endOthersOf, renew });
+    assert.equal(added.statusCode, 200, added.body);
+    assert.equal(added.json().recovery_codes.length, 10);
+    assert.equal(added.json().access_token, undefined);
+    assert.ok((await services.manageFactors.list((await account()).user, '')).totp);
+    // The new stamp ends the session, and the user signs in with the app or a code.
+    assert.equal(await isSignedIn(opened.app, opened.bearer), false);
+  });
+
+  // Shows: S120
+  test('a session is not renewed under the stamp of a later change', async () => {
+    await using opened = await open(stores);
+    const { app, services, post, people } = opened;
+    const { secret } = (await post('/api/account/security/totp/begin')).json();
+    const { endOthersOf } = services.sessions;
+    Object.assign(services.sessions, {
+      // The owner is faster than the end of the first change, and cannot end the session that made it.
+      async endOthersOf() {
+        Object.assign(services.sessions, { endOthersOf, endAllOf: async () => 0 });
+        await people.setPassword(ann.username, newPassword);
+        return 0;
+      },
+    });
+    const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
+    assert.equal(added.statusCode, 200, added.body);
+    assert.equal(added.json().recovery_codes.length, 10);
+    const { access_token: token = '' } = added.json();
+    assert.equal(await isSignedIn(app, { authorization: `Bearer ${token}` }), false);
+  });
+
+  if (stores.ownTable) testOwnTable(stores);
+  else testOwnAccounts(stores);
+}
+
+/** Mails about an account that have a link: how each is asked for, and the address that it goes to. */
+const mails: Readonly<Record<string, { readonly to: string; ask(opened: Opened): Promise<unknown> }>> = {
+  'a new address': {
+    to: 'thief@example.com',
+    ask: ({ post }) => post('/api/account/email', { email: 'thief@example.com' }),
+  },
+  'the first factor': {
+    to: ann.username,
+    // Her login has asked for it.
+    ask: async () => {},
+  },
+  'an invitation': {
+    to: 'thief@example.com',
+    ask: ({ services }) =>
+      services.administration.invite({ username: 'thief@example.com', firstName: 'T', lastName: 'T' }, true),
+  },
+};
+
+/** Changes after which none of these links may work. */
+const endings: Readonly<Record<string, (opened: Opened, username: string) => Promise<unknown>>> = {
+  'an operator sets the password': ({ people }, username) => people.setPassword(username, newPassword),
+  'an operator removes the factors': ({ services }, username) => services.administration.removeFactors(username),
+  async 'the user is disabled for a while'({ people }, username) {
+    await people.disable(username);
+    await people.enable(username);
+  },
+  async 'the owner resets the password'({ post, tokenTo, sendAll }, username) {
+    await post('/api/forgot-password', { email: username }, {});
+    await sendAll();
+    const reset = await post('/api/reset-password', { token: tokenTo(username), password: newPassword }, {});
+    assert.equal(reset.statusCode, 200, reset.body);
+  },
+};
+
+function testOwnAccounts(stores: StoreChoice): void {
+  // Shows: S121 VM-61
+  describe('a mail that waited at the mail server brings no link, once', () => {
+    for (const [mail, { to, ask }] of Object.entries(mails))
+      for (const [ending, make] of Object.entries(endings)) {
+        // The reset has a mail of its own, which would wait too.
+        if (ending === 'the owner resets the password' && mail !== 'a new address') continue;
+        test(`${ending} (${mail})`, async () => {
+          const settings = { SECOND_FACTOR: mail === 'the first factor' ? 'required' : 'optional' } as const;
+          await using opened = await open(stores, { settings }, to);
+          const { services, smtp, sendAll } = opened;
+          await ask(opened);
+          await services.mail?.settled();
+          assert.equal(await services.outbox.countQueued(), 1, 'the mail waits');
+          await make(opened, mail === 'an invitation' ? to : ann.username);
+          smtp.direct(() => undefined);
+          await sendAll();
+          const toIts = smtp.received.filter((received) => received.to.includes(to));
+          assert.deepEqual(
+            toIts.filter(({ data }) => data.replaceAll('=\n', '').includes('token=')),
+            [],
+          );
+          const found = services.auditTrail.find({ order: 'oldest-first', kind: 'mail-not-sent' });
+          const reasons = (await Array.fromAsync(found)).map((event) => 'kind' in event && event.reason);
+          assert.deepEqual(reasons, ['outdated']);
+        });
+      }
+
+    test('but one that works, if nothing has changed', async () => {
+      await using opened = await open(stores, {}, 'new@example.com');
+      const { smtp, post, sendAll, tokenTo, services } = opened;
+      await post('/api/account/email', { email: 'new@example.com' });
+      await services.mail?.settled();
+      smtp.direct(() => undefined);
+      await sendAll();
+      const confirmed = await post('/api/confirm-email', { token: tokenTo('new@example.com') }, {});
+      assert.equal(confirmed.statusCode, 200, confirmed.body);
+      assert.ok(await services.users.findByUsername('new@example.com'));
+    });
+  });
+
+  // Shows: S121 VM-50
+  test('a reset link to an address counts only while the account has it', async () => {
+    await using opened = await open(stores);
+    const { services, post, sendAll, tokenTo } = opened;
+    await post('/api/account/email', { email: 'new@example.com' });
+    await sendAll();
+    const confirmation = tokenTo('new@example.com');
+    const { findByUsername } = services.users;
+    Object.assign(services.users, {
+      // The address changes after the sender has looked the account up.
+      async findByUsername(username: string) {
+        const found = await findByUsername(username);
+        if (username !== ann.username) return found;
+        Object.assign(services.users, { findByUsername });
+        assert.equal((await post('/api/confirm-email', { token: confirmation }, {})).statusCode, 200);
+        return found;
+      },
+    });
+    await post('/api/forgot-password', { email: ann.username }, {});
+    await sendAll();
+    assert.throws(() => tokenTo(ann.username), /no link/);
+  });
+
+  test('profile changes at the same time leave the search as the name is', async () => {
+    await using opened = await open(stores);
+    const { services, post, account } = opened;
+    const names = Array.from({ length: 20 }, (_, index) => `Name${index}`);
+    const answers = await Promise.all(
+      names.map((name) => post('/api/account/profile', { first_name: name, last_name: `${name}son` })),
+    );
+    assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200]);
+    const { firstName, lastName } = (await account()).user;
+    for (const name of names) {
+      const found = await services.registry?.findIds('prefix', `${name.toLowerCase()} `, 10);
+      assert.equal(found?.length, name === firstName ? 1 : 0, `${name} is found, the name is ${firstName}`);
+    }
+    assert.equal(lastName, `${firstName}son`);
+  });
+}
+
+function testOwnTable(stores: StoreChoice): void {
+  // Shows: S122
+  test('the new owner of an id inherits nothing, and sees nothing of the former one', async () => {
+    await using opened = await open(stores);
+    const { janua, services, post, get, account, app, smtp } = opened;
+    await post('/api/account/tokens', { name: 'report', expires_in_days: 30 });
+    const former = await account();
+    const { id } = former.user;
+    await using team = await openTestDatabase(janua.databaseUrl);
+    const subjects = async () => (await sql<object>`select * from janua_subjects`.execute(team.database)).rows;
+    await sql`insert into janua_subjects (id, subject, user_id, owner)
+      values ('key', 'what applications know', ${id}, ${ann.username})`.execute(team.database);
+    smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '450 later' } : undefined));
+    await post('/api/account/password', { new_password: 'the last password of the former' });
+    await sql`update people set email = 'bob@example.com' where email = ${ann.username}`.execute(team.database);
+    const login = await post(
+      '/api/login',
+      { username: 'bob@example.com', password: 'the last password of the former' },
+      {},
+    );
+    assert.equal(login.statusCode, 200, login.body);
+    const bearer = { authorization: `Bearer ${login.json().access_token}` };
+    assert.equal((await services.users.findById(id))?.user.username, 'bob@example.com');
+
+    const { sessions } = await get('/api/account/sessions', bearer);
+    assert.equal(sessions.length, 1);
+    const exported = await get('/api/account/export', bearer);
+    assert.deepEqual([exported.tokens, exported.links, exported.mails], [[], [], []]);
+    assert.equal(exported.sessions.length, 1);
+    const kinds: string[] = exported.events.map(({ kind }: { kind: string }) => kind);
+    assert.equal(kinds.filter((kind) => kind === 'login-succeeded').length, 1, kinds.join(' '));
+    assert.ok(!kinds.includes('password-changed'), kinds.join(' '));
+    assert.ok(!JSON.stringify(exported).includes(ann.username));
+    assert.deepEqual(await subjects(), []);
+
+    // The notice still goes to the former owner.
+    smtp.direct(() => undefined);
+    await opened.sendAll();
+    assert.deepEqual(
+      smtp.received.map(({ to }) => to),
+      [[ann.username]],
+    );
+    assert.ok(!smtp.received.some(({ data }) => data.includes('Bob')));
+    assert.equal(await isSignedIn(app, opened.bearer), false);
+  });
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ann, startJanua } from '../../janua.ts';
+import { json } from '../../web/faces.ts';
+
+async function openWithLimits(address = '127.0.0.1') {
+  let time = Date.now();
+  const janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+  return {
+    pass(seconds: number): void {
+      time += seconds * 1000;
+    },
+    async ask(email: string): Promise<number> {
+      const request = {
+        method: 'POST',
+        url: '/api/forgot-password',
+        remoteAddress: address,
+        ...json({ email }),
+      } as const;
+      return (await janua.app.inject(request)).statusCode;
+    },
+    async countMails(): Promise<number> {
+      await janua.services.mail?.settled();
+      return (await janua.app.inject('/api/demo/mail')).json().mails.length;
+    },
+    events: (kind: string) => Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', kind })),
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+// Shows: VM-63 V6.3.1 V2.4.2 S115
+test('an address gets one mail a minute, even if many ask at the same time, and the answers stay the same', async () => {
+  await using limited = await openWithLimits();
+  const statuses = await Promise.all(Array.from({ length: 20 }, () => limited.ask(ann.username)));
+  assert.deepEqual([...new Set(statuses)], [202]);
+  assert.equal(await limited.countMails(), 1);
+  const refused = await limited.events('mail-not-sent');
+  assert.equal(refused.length, 19);
+  assert.ok(refused.every((event) => 'reason' in event && event.reason === 'too-many'));
+  const requested = await limited.events('reset-requested');
+  const ofRequest = (id = '') => requested.find((event) => 'caller' in event && event.caller.requestId === id);
+  for (const event of refused)
+    assert.ok(
+      'caller' in event && (ofRequest(event.caller.requestId)?.id ?? '~') < event.id,
+      'the request comes first',
+    );
+  limited.pass(61);
+  await limited.ask(ann.username);
+  assert.equal(await limited.countMails(), 2);
+});
+
+// Shows: VM-63
+test('of 1000 requests within an hour, an address gets at most five mails', async () => {
+  await using limited = await openWithLimits();
+  for (let request = 0; request < 1000; request += 1) {
+    assert.equal(await limited.ask(ann.username), 202);
+    limited.pass(3);
+  }
+  assert.equal(await limited.countMails(), 5);
+});
+
+// Shows: V2.4.2
+test('one client cannot have mails sent to any number of addresses', async () => {
+  await using limited = await openWithLimits();
+  for (let number = 0; number < 100; number += 1) assert.equal(await limited.ask(`user${number}@example.com`), 202);
+  const events = await limited.events('mail-not-sent');
+  assert.equal(events.filter((event) => 'reason' in event && event.reason === 'too-many').length, 80);
+});

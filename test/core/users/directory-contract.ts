@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { stampOf } from '../../../src/core/users/account.ts';
+import type { UserDirectory } from '../../../src/core/users/user-directory.ts';
+import type { Database } from '../../../src/ground/database/database.ts';
+import { inTransaction } from '../../../src/ground/database/transaction.ts';
+import { holdIn } from './held.ts';
+
+/** A user that a test inserts into a directory. */
+export interface Person {
+  readonly username: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly passwordHash: string;
+}
+
+export interface OpenDirectory extends AsyncDisposable {
+  readonly users: UserDirectory;
+  readonly database: Database;
+  /** Where the rows are that a change locks. */
+  readonly table: 'janua_users' | 'janua_people';
+  /** Inserts a user directly, as the owner of the table would. */
+  insert(person: Person): Promise<void>;
+}
+
+export const ann: Person = {
+  username: 'ann@example.com',
+  firstName: 'Ann',
+  lastName: "O'Archer",
+  passwordHash: 'hash',
+};
+
+/** The contract of every directory of users. @param open makes an empty one */
+export function testUserDirectory(
+  name: string,
+  open: () => Promise<OpenDirectory>,
+  skip: string | false = false,
+): void {
+  async function openWithAnn() {
+    const opened = await open();
+    const { users, insert, database, table } = opened;
+    await insert(ann);
+    const account = await users.findByUsername(ann.username);
+    assert.ok(account !== undefined);
+    const lock = (id: string) => inTransaction(database, (db) => users.lock(id, db));
+    const hold = holdIn(database, users);
+    /** How many changes have locked each row. */
+    const changes = async () =>
+      (await database.selectFrom(table).select('changes').execute()).map((row) => Number(row.changes));
+    return { ...opened, account, lock, hold, changes, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  }
+
+  describe(`${name} as a directory of users`, { skip }, () => {
+    test('finds a user by name and by id', async () => {
+      await using opened = await openWithAnn();
+      const { users, account: found } = opened;
+      // A table of one's own may not say it.
+      const { isAddressVerified = false, isNewcomer: _, ...account } = found;
+      assert.equal(isAddressVerified, false);
+      assert.deepEqual(account, {
+        user: {
+          id: account.user.id,
+          username: ann.username,
+          firstName: ann.firstName,
+          lastName: ann.lastName,
+          groups: [],
+        },
+        scopes: [],
+        passwordHash: 'hash',
+        disabled: false,
+        stamp: account.stamp,
+        isAddressVouched: true,
+      });
+      assert.equal(typeof account.user.id, 'string');
+      assert.deepEqual(await users.findById(account.user.id), found);
+    });
+
+    // Shows: S59 V1.2.4
+    test('finds no user by an unknown name or id', async () => {
+      await using opened = await openWithAnn();
+      const { id } = opened.account.user;
+      const texts = [
+        '',
+        'ann',
+        '%',
+        'ann@example.co_',
+        "' or '1'='1",
+        "o'hara",
+        'o"hara',
+        "\\' or 1=1 -- ",
+        'ann@example.com\0',
+        ' ann@example.com',
+        '__proto__',
+        'änn@example.com',
+        '0',
+        '-1',
+        '99999999999999999999999999',
+        '00000000-0000-0000-0000-000000000000',
+        `${id} `,
+        `${id}.0`,
+        `0${id}`,
+        `${id}x`,
+      ];
+      const stored = texts.filter((text) => !text.includes('\0'));
+      assert.deepEqual([...(await opened.users.findAll([...stored, id]))], [[id, opened.account]]);
+      assert.deepEqual([...(await opened.users.findAll([]))], []);
+      for (const text of stored) assert.equal(await opened.lock(text), undefined, text);
+      assert.equal((await opened.changes()).length, opened.table === 'janua_users' ? 1 : 0);
+      for (const text of texts) {
+        assert.equal(await opened.users.findByUsername(text), undefined, text);
+        assert.equal(await opened.users.findById(text), undefined, text);
+      }
+    });
+
+    // Shows: S101 V15.4.2
+    test('replaces a hash only if it has not changed since it was read', async () => {
+      await using opened = await openWithAnn();
+      const { users, account } = opened;
+      const stored = async () => (await users.findById(account.user.id))?.passwordHash;
+      await users.replacePasswordHash({ ...account, passwordHash: 'other' }, 'new');
+      assert.equal(await stored(), 'hash');
+      await users.replacePasswordHash(account, 'new');
+      assert.equal(await stored(), 'new');
+    });
+
+    test('locks a user, which reads the account and counts', async () => {
+      await using opened = await openWithAnn();
+      const { users, lock, changes } = opened;
+      const { id } = opened.account.user;
+      const locked = await lock(id);
+      const before = await changes();
+      assert.deepEqual(locked, await users.findById(id));
+      assert.equal(stampOf(locked ?? opened.account), stampOf(opened.account), 'sessions stay');
+      await lock(id);
+      assert.deepEqual(await changes(), [Number(before[0]) + 1]);
+      assert.equal(await users.findSince(id), 0);
+    });
+
+    // Shows: V15.4.2
+    test('makes other changes of a user wait for the end of a transaction, and they then see it', async () => {
+      await using opened = await openWithAnn();
+      const { users, hold, account } = opened;
+      let inside = 0;
+      let stamp = stampOf(account);
+      const renewals = Array.from({ length: 8 }, () =>
+        hold(account.user.id, async (held) => {
+          inside += 1;
+          try {
+            assert.equal(inside, 1);
+            assert.equal(stampOf(held.account), stamp);
+            await users.renewStamp(held);
+            const renewed = await users.lock(account.user.id, held.db);
+            assert.ok(renewed);
+            assert.notEqual(stampOf(renewed), stamp);
+            stamp = stampOf(renewed);
+          } finally {
+            inside -= 1;
+          }
+        }),
+      );
+      await Promise.all(renewals);
+      const last = await users.findById(account.user.id);
+      assert.equal(last && stampOf(last), stamp);
+      assert.deepEqual([last?.passwordHash, last?.disabled], [account.passwordHash, false]);
+      const undone = hold(account.user.id, async (held) => {
+        await users.renewStamp(held);
+        throw new Error('the change failed');
+      });
+      await assert.rejects(undone, /the change failed/);
+      assert.deepEqual(await users.findById(account.user.id), last);
+    });
+
+    // Shows: VM-47
+    test('lists every user once, by name, without a hash', async () => {
+      await using opened = await openWithAnn();
+      const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);
+      for (const username of names) await opened.insert({ ...ann, username });
+      const listed = await Array.fromAsync(opened.users.list());
+      assert.deepEqual(
+        listed.map(({ username }) => username),
+        [ann.username, ...names],
+      );
+      assert.ok(!JSON.stringify(listed).includes('hash'));
+    });
+  });
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
+import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { openMigrated } from '../../ground/database/open.ts';
+import { insertSample } from '../../ground/database/sample-rows.ts';
+import { missing } from '../../servers/missing.ts';
+import type { UserEngine } from '../../stores.ts';
+
+const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', passwordHash: 'hash', demo: false };
+const bob = { ...ann, username: 'bob@example.com' };
+
+async function open(engine: UserEngine) {
+  const opened = await openMigrated(engine);
+  const { database } = opened;
+  const users = createSqlDirectory(opened, { demoUsers: false });
+  const id = await users.add(ann);
+  const account = id === undefined ? undefined : await users.findById(id);
+  assert.ok(account);
+  const { hold, holdAny, holdNew } = createHold(database, users, users);
+  assert.ok(holdNew);
+  const tokens = async () => (await database.selectFrom('janua_tokens').select('hash').execute()).length;
+  return { ...opened, users, account, hold, holdAny, holdNew, tokens };
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
+  describe(`an account in ${engine}`, { skip: missing(engine) }, () => {
+    type Opened = Awaited<ReturnType<typeof open>>;
+    const locked = { groups: true };
+
+    // Shows: V15.4.2
+    for (const [name, change] of [
+      ['has another stamp', ({ holdAny, users, account }) => holdAny(account.user.id, users.renewStamp)],
+      [
+        'is disabled',
+        ({ holdAny, users, account }) => holdAny(account.user.id, (held) => users.setDisabled(held, true), locked),
+      ],
+      ['is gone', ({ holdAny, users, account }) => holdAny(account.user.id, users.remove, locked)],
+    ] as [string, (opened: Opened) => Promise<unknown>][])
+      test(`that ${name} is not changed by an earlier proof`, async () => {
+        await using opened = await open(engine);
+        const { hold, account } = opened;
+        const proved = provedBy(account);
+        assert.equal(await hold(proved, async ({ user }) => user.username), ann.username);
+        await change(opened);
+        let isReached = false;
+        const late = hold(proved, async () => {
+          isReached = true;
+        });
+        await assert.rejects(late, AccountChanged);
+        assert.equal(isReached, false);
+      });
+
+    // Shows: V15.4.2
+    test('cannot be removed while something is stored for it, which then goes with it', async () => {
+      await using opened = await open(engine);
+      const { hold, holdAny, users, account, database, tokens } = opened;
+      const { id } = account.user;
+      const store = (index: number) =>
+        hold(provedBy(account), ({ db }) => insertSample(db, 'janua_tokens', { hash: `t${index}`, user_id: id }));
+      const results = await Promise.allSettled([
+        ...[1, 2, 3].map(store),
+        holdAny(id, users.remove, locked),
+        ...[4, 5, 6].map(store),
+      ]);
+      for (const result of results) assert.ok(result.status === 'fulfilled' || result.reason instanceof AccountChanged);
+      assert.equal(results[3]?.status, 'fulfilled');
+      assert.equal(await tokens(), 0);
+      assert.equal((await database.selectFrom('janua_users').select('id').execute()).length, 0);
+    });
+
+    test('is added with what belongs to it, or not at all', async () => {
+      await using opened = await open(engine);
+      const { holdNew, users, tokens } = opened;
+      const failing = holdNew(bob, async ({ user, db }) => {
+        await insertSample(db, 'janua_tokens', { hash: 'a', user_id: user.id });
+        throw new Error('the link is spent');
+      });
+      await assert.rejects(failing, /the link is spent/);
+      assert.deepEqual([await users.findByUsername(bob.username), await tokens()], [undefined, 0]);
+      const added = await Promise.all(
+        [bob, bob, ann].map((user, index) =>
+          holdNew(user, async (held) => {
+            await insertSample(held.db, 'janua_tokens', { hash: `b${index}`, user_id: held.user.id });
+            return held.user.id;
+          }),
+        ),
+      );
+      const [id, ...others] = added.filter((one) => one !== undefined);
+      assert.deepEqual([id, others], [(await users.findByUsername(bob.username))?.user.id, []]);
+      assert.equal(await tokens(), 1);
+    });
+
+    test('that is not there is refused to an administrator', async () => {
+      await using opened = await open(engine);
+      await assert.rejects(
+        opened.holdAny('none', async () => {}),
+        { code: 'no-such-user' },
+      );
+    });
+  });

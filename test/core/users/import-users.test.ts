@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createFindUsers, userRules } from '../../../src/admin/find-users.ts';
+import { readList } from '../../../src/admin/list.ts';
+import { demoHash } from '../../../src/commands/demo-users.ts';
+import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
+import { createGroups } from '../../../src/core/users/groups.ts';
+import { createImportUsers, type ImportRow, readImportRow } from '../../../src/core/users/import-users.ts';
+import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { openMigrated } from '../../ground/database/open.ts';
+import { missing } from '../../servers/missing.ts';
+
+const groupNames = new Set(['admins', 'staff', 'night-shift']);
+
+const person = (index: number, groups: string) =>
+  readImportRow(
+    {
+      ...{ username: `Person${index}@Example.com`, first_name: 'Pia', last_name: `Last${index}`, groups },
+      ...{ disabled: index % 2 === 1, password_hash: demoHash },
+    },
+    groupNames,
+  );
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  describe(`an import in ${engine}`, { skip: missing(engine) }, () => {
+    async function open() {
+      const opened = await openMigrated(engine);
+      const users = createSqlDirectory(opened, { demoUsers: false });
+      const groups = createGroups(opened.database, {
+        ownUsers: true,
+        applicationScopes: ['reports:read', 'reports:write'],
+        inColumn: false,
+        requireOther: users.requireOtherAdministrator,
+      });
+      await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
+      await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
+      const find = createFindUsers(opened.database, users, { ownUsers: true, groupsInColumn: false }).list;
+      return {
+        ...opened,
+        users,
+        groups,
+        add: createImportUsers(opened.database, users, groups),
+        found: async (query: Record<string, string>) =>
+          (await find(readList(query, userRules(true)))).users.map(({ username }) => username),
+      };
+    }
+
+    test('makes no administrator of an address in ADMINISTRATORS', async () => {
+      await using opened = await open();
+      const user = person(0, '');
+      await opened.add([user]);
+      const listed = createSqlDirectory(opened, { demoUsers: false, administrators: new Set([user.username]) });
+      const account = await listed.findByUsername(user.username);
+      assert.deepEqual([account?.user.groups, account?.isAddressVerified], [[], false]);
+      assert.equal(account?.isAddressVouched, true);
+    });
+
+    test('adds users who are found by words and groups, and have the scopes', async () => {
+      await using opened = await open();
+      const { add, users, groups, found } = opened;
+      assert.equal(await add([person(0, ''), person(1, 'staff'), person(2, 'staff,night-shift')]), 3);
+      const account = await users.findByUsername('person2@example.com');
+      assert.deepEqual(account?.scopes, ['reports:read', 'reports:write']);
+      assert.deepEqual(account?.user.groups, ['night-shift', 'staff']);
+      assert.equal(account?.passwordHash, demoHash);
+      assert.equal((await users.findByUsername('person1@example.com'))?.disabled, true);
+      assert.deepEqual(await found({ group: 'staff' }), ['person1@example.com', 'person2@example.com']);
+      assert.deepEqual(await found({ q: 'last0' }), ['person0@example.com']);
+      await groups.setScopes('staff', []);
+      assert.deepEqual((await users.findByUsername('person2@example.com'))?.scopes, ['reports:write']);
+      const rows = await opened.database.selectFrom('janua_memberships').selectAll().execute();
+      assert.deepEqual(rows.map(({ group_name, username }) => `${group_name} ${username}`).sort(), [
+        'night-shift person2@example.com',
+        'staff person1@example.com',
+        'staff person2@example.com',
+      ]);
+    });
+
+    test('goes on after an interruption, and leaves users who are there as they are', async () => {
+      await using opened = await open();
+      const { add, users } = opened;
+      await add([person(0, 'staff')]);
+      const former = await users.findByUsername('person0@example.com');
+      assert.equal(await add([person(0, ''), person(1, ''), person(2, '')], true), 2, 'a rehearsal');
+      assert.equal(await users.findByUsername('person1@example.com'), undefined);
+      assert.equal(await add([person(0, ''), person(1, '')]), 1);
+      assert.deepEqual(await users.findByUsername('person0@example.com'), former);
+    });
+
+    test('adds all users of a batch or none', async () => {
+      await using opened = await open();
+      const { add, users, groups } = opened;
+      await groups.remove('night-shift');
+      await assert.rejects(add([person(0, 'staff'), person(1, 'night-shift')]), ChangeRefused);
+      assert.deepEqual(await Array.fromAsync(users.list()), []);
+    });
+
+    test('adds a batch that is larger than the parameters of a statement', async () => {
+      await using opened = await open();
+      const batch = Array.from({ length: 3000 }, (_, index) => person(index, 'staff,night-shift'));
+      assert.equal(await opened.add(batch), 3000);
+      assert.equal((await Array.fromAsync(opened.users.list())).length, 3000);
+      assert.equal((await opened.groups.list()).find(({ name }) => name === 'night-shift')?.members, 3000);
+    });
+
+    test('adds a user once if two imports run at the same time', async () => {
+      await using opened = await open();
+      const batch = Array.from({ length: 20 }, (_, index) => person(index, 'staff'));
+      const counts = await Promise.all([
+        opened.add(batch),
+        opened.add(batch),
+        opened.users.add(batch[3] ?? person(3, '')),
+      ]);
+      assert.equal(Number(counts[0]) + Number(counts[1]) + (counts[2] === undefined ? 0 : 1), 20);
+    });
+  });
+}
+
+test('a row that cannot be a user is refused', () => {
+  const good: ImportRow = { username: 'ann@example.com' };
+  assert.equal(readImportRow(good, groupNames).passwordHash, '');
+  for (const [row, expected] of [
+    [{}, /username must be one e-mail/],
+    [{ username: 'ann' }, /username must be one e-mail/],
+    [{ username: 'ann@example.com\0' }, /username must be one e-mail/],
+    [{ username: 7 }, /username must be a text/],
+    [{ ...good, first_name: 'A\nB' }, /one line/],
+    [{ ...good, last_name: 'x'.repeat(101) }, /at most 100/],
+    [{ ...good, last_name: 'A\0' }, /one line/],
+    [{ ...good, password_hash: 'secret' }, /cannot verify the password_hash \(unknown\)/],
+    [{ ...good, password_hash: '$1$abc$def' }, /cannot verify the password_hash \(\$1/],
+    [{ ...good, password_hash: `${demoHash}${'A'.repeat(600)}` }, /cannot verify/],
+    [{ ...good, groups: 'staff nobody' }, /There is no group nobody/],
+    [{ ...good, groups: [{}] }, /There is no group/],
+    [{ ...good, groups: 7 }, /groups must be a text/],
+    [{ ...good, disabled: 'perhaps' }, /disabled must be/],
+  ] as const)
+    assert.throws(() => readImportRow(row, groupNames), expected, JSON.stringify(row).slice(0, 80));
+});

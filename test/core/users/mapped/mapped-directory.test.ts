@@ -1,0 +1,492 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openMappedDirectory, samplePasswordHashes } from '../../../../src/core/users/mapped/mapped-directory.ts';
+import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
+import { sql } from '../../../../src/ground/database/kysely.ts';
+import { migrate } from '../../../../src/ground/database/migrations.ts';
+import { Misconfiguration } from '../../../../src/ground/faults/misconfiguration.ts';
+import { openTestDatabase } from '../../../ground/database/open.ts';
+import { missing } from '../../../servers/missing.ts';
+import { openUserDatabase, type UserEngine } from '../../../stores.ts';
+import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
+
+const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
+
+/** A table of a team: the declarations of its columns, and further statements. */
+interface Table {
+  readonly name: string;
+  readonly id: string;
+  /** Creates an id, if the database does not. */
+  readonly newId?: () => string;
+  readonly email: string;
+  readonly after?: string;
+}
+
+const counter = { value: 0 };
+const uuid = () => crypto.randomUUID();
+const code = () => `P-${++counter.value}`;
+
+const tables: Readonly<Record<UserEngine, readonly Table[]>> = {
+  SQLite: [
+    { name: 'whole numbers, NOCASE', id: 'integer primary key', email: 'text collate nocase unique' },
+    {
+      name: 'UUIDs, an index without case',
+      id: 'uuid primary key',
+      newId: uuid,
+      email: 'varchar(255)',
+      after: 'create unique index by_email on people (email collate nocase)',
+    },
+    {
+      name: 'texts, an index over lower()',
+      id: 'text primary key',
+      newId: code,
+      email: 'text',
+      after: 'create unique index by_email on people (lower(email))',
+    },
+    { name: 'unique with case', id: 'integer primary key', email: 'text unique' },
+  ],
+  PostgreSQL: [
+    {
+      name: 'whole numbers, lower()',
+      id: 'serial primary key',
+      email: 'varchar(255)',
+      after: 'create unique index on people (lower(email))',
+    },
+    {
+      name: 'large numbers, lower()',
+      id: 'bigint generated always as identity (start with 9007199254740995) primary key',
+      email: 'text',
+      after: 'create unique index on people (lower(email))',
+    },
+    { name: 'UUIDs, unique with case', id: 'uuid primary key', newId: uuid, email: 'text not null unique' },
+    {
+      name: 'texts of fixed length, lower()',
+      id: 'char(10) primary key',
+      newId: code,
+      email: 'varchar(100)',
+      after: 'create unique index on people (lower(email))',
+    },
+  ],
+  MariaDB: [
+    {
+      name: 'whole numbers, a collation without case',
+      id: 'int auto_increment primary key',
+      email: 'varchar(255) unique',
+    },
+    {
+      name: 'large numbers',
+      id: 'bigint unsigned auto_increment primary key',
+      email: 'varchar(255) unique',
+      after: 'alter table people auto_increment = 9007199254740995',
+    },
+    {
+      name: 'UUIDs, unique with case',
+      id: 'uuid primary key',
+      newId: uuid,
+      email: 'varchar(255) collate utf8mb4_bin unique',
+    },
+    {
+      name: 'texts, a generated column',
+      id: 'varchar(40) primary key',
+      newId: code,
+      email: 'varchar(200) collate utf8mb4_bin, lowered varchar(200) collate utf8mb4_bin as (lower(email)) unique',
+    },
+  ],
+};
+
+async function openTable(engine: UserEngine, declaration: string, after?: string) {
+  const { url, drop } = await openUserDatabase(engine);
+  const opened = await openTestDatabase(url);
+  await migrate(opened);
+  const execute = (text: string) => sql.raw(text).execute(opened.database);
+  await execute(declaration);
+  if (after !== undefined) await execute(after);
+  return {
+    opened,
+    execute,
+    async [Symbol.asyncDispose]() {
+      await opened.database.destroy();
+      await drop();
+    },
+  };
+}
+
+const declare = ({ id, email }: Pick<Table, 'id' | 'email'>, more = '') =>
+  `create table people (no ${id}, email ${email}, secret varchar(255), first varchar(50), last varchar(50)${more})`;
+
+const quiet = { rehashes: true, log: { warn() {} } };
+
+function mappingOf(text = columns) {
+  const mapping = parseMapping('people', text);
+  assert.ok(mapping !== undefined);
+  return mapping;
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  for (const table of tables[engine]) {
+    const username = table.email.includes('lowered') ? 'lowered' : 'email';
+    const mapping = mappingOf(columns.replace('username=email', `username=${username}`));
+
+    async function open() {
+      const { opened, execute, ...resource } = await openTable(engine, declare(table), table.after);
+      const { directory, warnings } = await openMappedDirectory(opened, mapping, quiet);
+      return {
+        users: directory,
+        database: opened.database,
+        table: 'janua_people' as const,
+        warnings,
+        execute,
+        async insert({ username: email, passwordHash, firstName, lastName }: Person) {
+          const values = [email, passwordHash, firstName, lastName].map((text) => `'${text.replaceAll("'", "''")}'`);
+          const id = table.newId === undefined ? '' : `'${table.newId()}', `;
+          await execute(
+            `insert into people (${id === '' ? '' : 'no, '}email, secret, first, last) values (${id}${values.join(', ')})`,
+          );
+        },
+        [Symbol.asyncDispose]: resource[Symbol.asyncDispose],
+      };
+    }
+
+    testUserDirectory(`a table of ${engine} with ${table.name}`, open, missing(engine));
+
+    describe(`names in a table of ${engine} with ${table.name}`, { skip: missing(engine) }, () => {
+      test('are found regardless of the stored case', async () => {
+        await using opened = await open();
+        await opened.insert({ ...ann, username: 'Ann.Example@EXAMPLE.com' });
+        const account = await opened.users.findByUsername('ann.example@example.com');
+        assert.equal(account?.user.username, 'ann.example@example.com');
+        assert.equal((await opened.users.findById(account?.user.id ?? ''))?.user.username, 'ann.example@example.com');
+        assert.equal(
+          await opened.users.findByUsername('Ann.Example@EXAMPLE.com'),
+          undefined,
+          'only the canonical form of a name finds a user',
+        );
+      });
+
+      test('have an index without case, or cause a warning with a fix', async () => {
+        await using opened = await open();
+        assert.equal(opened.warnings.length, table.name.includes('unique with case') ? 1 : 0);
+        for (const warning of opened.warnings) assert.match(warning.fix, /Run: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
+      });
+
+      test('may be NULL, as other columns may, without a failure', async () => {
+        await using opened = await open();
+        await opened.insert(ann);
+        await opened.execute('update people set first = null, last = null, secret = null');
+        const account = await opened.users.findByUsername(ann.username);
+        assert.deepEqual([account?.user.firstName, account?.user.lastName, account?.passwordHash], ['', '', undefined]);
+        if (!/not null/.test(table.email)) {
+          await opened.execute('update people set email = null');
+          assert.equal(await opened.users.findByUsername(ann.username), undefined);
+          assert.equal(await opened.users.findByUsername(''), undefined);
+          assert.deepEqual(await Array.fromAsync(opened.users.list()), []);
+        }
+      });
+    });
+  }
+
+  describe(`a table of ${engine} is refused if it`, { skip: missing(engine) }, () => {
+    const good = tables[engine][0] as Table;
+    const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
+      [
+        'does not exist',
+        'create table others (x integer)',
+        columns,
+        /^USERS_TABLE: there is no table people in the database/,
+      ],
+      [
+        'is a view',
+        'create table persons (no integer primary key, email varchar(99), secret varchar(255))',
+        'id=no,username=email,password=secret',
+        /USERS_TABLE: people is a view\. Name the table behind it/,
+        'create view people as select * from persons',
+      ],
+      [
+        'lacks columns',
+        declare(good),
+        'id=no,username=mail,password=hash',
+        /no column mail, for username\. It has: no, email, .*\n.*no column hash, for password/,
+      ],
+      [
+        'has no index on the name',
+        declare({ id: good.id, email: 'varchar(255)' }),
+        columns,
+        /email has no index: every login would read the whole table\. Run: /,
+      ],
+      [
+        'has an index that allows two users with one name',
+        declare({ id: good.id, email: 'varchar(255)' }),
+        columns,
+        /email is not unique: two users could have the same name\. Run: /,
+        'create index by_email on people (email)',
+      ],
+      [
+        'has a name that is unique only together with another column',
+        declare({ id: good.id, email: 'varchar(255)' }, ', unique (email, last)'),
+        columns,
+        /email is not unique/,
+      ],
+      [
+        'has a number for a name',
+        declare({ id: good.id, email: 'integer unique' }),
+        columns,
+        /email is int.*, but a username must be a text/i,
+      ],
+      [
+        'has an id that is not unique',
+        declare(good),
+        columns.replace('id=no', 'id=last'),
+        /last is not unique: two users could have the same id\. Name the primary key/,
+      ],
+      [
+        'has a date for an id',
+        declare(good, ', born date unique'),
+        columns.replace('id=no', 'id=born'),
+        /born is date, but an id must be a whole number, a text or a UUID/,
+      ],
+      [
+        'has a date for a password',
+        declare(good, ', born date'),
+        columns.replace('password=secret', 'password=born'),
+        /born is date, but a password hash must be a text/,
+      ],
+      [
+        'has a text for a flag',
+        declare(good, ', state varchar(9)'),
+        `${columns},disabled=state`,
+        /state is .*but must be a boolean or a whole number\. List the values that mean disabled: disabled=state:VALUE/,
+      ],
+    ];
+
+    for (const [name, declaration, given, line, after] of unusable) {
+      test(name, async () => {
+        await using table = await openTable(engine, declaration, after);
+        await assert.rejects(openMappedDirectory(table.opened, mappingOf(given), quiet), (error) => {
+          assert.ok(error instanceof Misconfiguration);
+          assert.match(error.message, line);
+          return true;
+        });
+      });
+    }
+
+    test('has two names that differ by case alone', async () => {
+      const caseSensitive = engine === 'MariaDB' ? 'varchar(99) collate utf8mb4_bin unique' : 'varchar(99) unique';
+      await using table = await openTable(engine, declare({ id: good.id, email: caseSensitive }));
+      await table.execute(
+        "insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com'), (3, null)",
+      );
+      await assert.rejects(
+        openMappedDirectory(table.opened, mappingOf(), quiet),
+        /differ only in case\. Find them.*: SELECT/,
+      );
+    });
+
+    test('has a password column that is too short for a new hash', async () => {
+      // SQLite accepts texts longer than declared.
+      if (engine === 'SQLite') return;
+      const declaration = declare(good).replace('secret varchar(255)', 'secret varchar(60)');
+      await using table = await openTable(engine, declaration, good.after);
+      const short = /secret is .*60.*too short.*at least 97 characters long, or set PASSWORD_REHASH=off/;
+      await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), short);
+      await openMappedDirectory(table.opened, mappingOf(), { ...quiet, rehashes: false });
+    });
+  });
+
+  describe(`the rule for disabled users in a table of ${engine} works`, { skip: missing(engine) }, () => {
+    for (const [declaration, rule, values] of [
+      ['gone integer', 'gone', { 0: false, 1: true, '-1': true, null: false }],
+      ['gone boolean', 'gone', { false: false, true: true, null: false }],
+      ['gone boolean', 'gone:0', { false: true, true: false, null: false }],
+      ['gone boolean', 'gone:!1', { false: true, true: false, null: true }],
+      ['gone date', 'gone:*', { "'2026-01-31'": true, null: false }],
+      [
+        'gone varchar(9)',
+        'gone:left|ill',
+        { "'left'": true, "'ill'": true, "'here'": false, "'LEFT'": false, "''": false, null: false },
+      ],
+      ['gone varchar(9)', 'gone:!here', { "'left'": true, "'here'": false, null: true }],
+    ] as const) {
+      test(`with disabled=${rule} for ${declaration}`, async () => {
+        const table = tables[engine][0] as Table;
+        await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
+        for (const [index, value] of Object.keys(values).entries()) {
+          await opened.execute(`insert into people (email, gone) values ('user${index}@example.com', ${value})`);
+        }
+        const { directory } = await openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet);
+        for (const [index, disabled] of Object.values(values).entries()) {
+          const account = await directory.findByUsername(`user${index}@example.com`);
+          assert.equal(account?.disabled, disabled, `the column contains ${Object.keys(values)[index]}`);
+        }
+      });
+    }
+  });
+}
+
+test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create schema "HR"',
+    'create table "HR".people (no int primary key, email text, secret text)',
+  );
+  await table.execute('create unique index on "HR".people (lower(email))');
+  await table.execute(`insert into "HR".people values (7, 'Ann@example.com', 'hash')`);
+  const mapping = parseMapping('HR.people', 'id=no,username=email,password=secret');
+  assert.ok(mapping !== undefined);
+  const { directory } = await openMappedDirectory(table.opened, mapping, quiet);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, '7');
+});
+
+test('names in a citext column are found by their index', { skip: missing('PostgreSQL') }, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create extension citext',
+    declare({ id: 'serial primary key', email: 'citext unique' }),
+  );
+  await table.execute("insert into people (email, secret) values ('Ann@Example.com', 'hash')");
+  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.deepEqual(warnings, []);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
+});
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
+  const table = tables[engine][0] as Table;
+  for (const [declaration, rule] of [
+    ['gone date', 'gone:2020-01-01'],
+    ['gone integer', 'gone:yes'],
+    ['gone integer', 'gone:1:2'],
+    ['gone decimal(5,2)', 'gone:1'],
+    ...(engine === 'MariaDB' ? [] : ([['gone boolean', 'gone:true']] as const)),
+  ] as const) {
+    test(`disabled=${rule} for ${declaration} is refused on ${engine}, because it could never be true`, {
+      skip: missing(engine),
+    }, async () => {
+      await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
+      await assert.rejects(
+        openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
+        /gone is .* and cannot hold a value that disabled= lists\. Write a boolean as 1 or 0/,
+      );
+    });
+  }
+}
+
+test('a name with characters outside the charset of the column finds no user', {
+  skip: missing('MariaDB'),
+}, async () => {
+  for (const charset of ['latin1', 'utf8mb3']) {
+    await using table = await openTable(
+      'MariaDB',
+      declare({ id: 'int primary key', email: `varchar(99) character set ${charset} unique` }),
+    );
+    await table.execute(
+      "insert into people (no, email, secret) values (1, 'josé@example.com', 'hash'), (2, '?@example.com', 'hash')",
+    );
+    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.findByUsername('josé@example.com'))?.user.id, '1');
+    for (const name of ['日@example.com', '😀@example.com'])
+      assert.equal(await directory.findByUsername(name), undefined);
+  }
+});
+
+test('in SQLite a hash stored as bytes is read as text, and a user with a NULL key cannot sign in', async () => {
+  await using table = await openTable(
+    'SQLite',
+    declare({ id: 'text primary key', email: 'text collate nocase unique' }),
+  );
+  await table.execute(
+    "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash')",
+  );
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
+  assert.equal(await directory.findByUsername('bob@example.com'), undefined);
+  for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
+});
+
+test('a user whose text key is too long for a session cannot sign in', { skip: missing('PostgreSQL') }, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'text primary key', email: 'text unique' }),
+    'create unique index on people (lower(email))',
+  );
+  await table.execute(`insert into people (no, email, secret) values (repeat('x', 256), 'ann@example.com', 'hash')`);
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal(await directory.findByUsername('ann@example.com'), undefined);
+});
+
+test('keys may be the largest whole numbers', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {
+  for (const [engine, id, key] of [
+    ['PostgreSQL', 'bigint primary key', '9223372036854775807'],
+    ['MariaDB', 'bigint unsigned primary key', '18446744073709551615'],
+  ] as const) {
+    const { email, after } = tables[engine][0] as Table;
+    await using table = await openTable(engine, declare({ id, email }), after);
+    await table.execute(`insert into people (no, email, secret) values (${key}, 'ann@example.com', 'hash')`);
+    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, key);
+    assert.equal((await directory.findById(key))?.user.id, key);
+    assert.equal(await directory.findById('99999999999999999999'), undefined);
+  }
+});
+
+test('citext in a schema outside the search path counts as case-sensitive', {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using table = await openTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
+  await table.execute(declare({ id: 'int primary key', email: 'ext.citext unique' }));
+  await table.execute("insert into people (no, email, secret) values (1, 'Bob@Example.com', 'hash')");
+  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  assert.equal(warnings.length, 1);
+  assert.equal((await directory.findByUsername('bob@example.com'))?.user.id, '1');
+});
+
+test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    "create type mood as enum ('a', 'b')",
+    declare({ id: 'int primary key', email: 'mood unique' }),
+  );
+  await assert.rejects(
+    openMappedDirectory(table.opened, mappingOf(), quiet),
+    /email is mood, but a username must be a text/,
+  );
+});
+
+test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQL') }, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    'create table "People Table" (no int primary key, "E-Mail" text, secret text)',
+  );
+  const mapping = parseMapping('People Table', 'id=no,username=E-Mail,password=secret');
+  assert.ok(mapping !== undefined);
+  await assert.rejects(
+    openMappedDirectory(table.opened, mapping, quiet),
+    /Run: CREATE UNIQUE INDEX ON "People Table" \(lower\("E-Mail"\)\);/,
+  );
+  await table.execute('create unique index on "People Table" (lower("E-Mail"))');
+  await openMappedDirectory(table.opened, mapping, quiet);
+});
+
+test('Janua looks for duplicate names if the index over lower() is not unique', {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'int primary key', email: 'text unique' }),
+    'create index on people (lower(email))',
+  );
+  await table.execute("insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com')");
+  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ only in case/);
+});
+
+test('the check of the directory fails when users can no longer be looked up', {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using table = await openTable(
+    'PostgreSQL',
+    declare({ id: 'int primary key', email: 'text unique' }),
+    'create unique index on people (lower(email))',
+  );
+  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  await directory.check();
+  await table.execute('alter table people rename column secret to hash');
+  await assert.rejects(directory.check());
+});
