@@ -1,9 +1,9 @@
 import Fastify from 'fastify';
+import type { LoginAttempt } from '../src/capabilities/sign-in/log-in.ts';
 import { type Composition, type Overrides, compose as ownCompose, type Services } from '../src/compose.ts';
 import type { Caller } from '../src/core/audit/event.ts';
 import { loadSettings } from '../src/ground/config/load.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
-import type { LoginAttempt } from '../src/sign-in/log-in.ts';
 import type { App } from '../src/web/types.ts';
 import { hashingThreads } from './cheap-hashes/threads.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';

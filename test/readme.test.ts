@@ -92,7 +92,7 @@ test('the README lists every route, and the guide those of administrators', asyn
   const guide = await readFile(`${root}docs/administration.md`, 'utf8');
   const listOf = (path: string) => (/\/admin(?!\/me$)/.test(path) ? guide : readme);
   await using janua = await startJanua({
-    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' },
+    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
   });
   const { paths } = (await janua.app.inject('/openapi.json')).json();
   for (const [path, methods] of Object.entries<object>(paths)) {

@@ -1,6 +1,6 @@
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
-import { Browser } from '../../test/oidc/browser.ts';
+import { Browser } from '../../test/capabilities/oidc/browser.ts';
 import { type Application, redirectUri } from '../application-settings.ts';
 import type { Effort } from '../options.ts';
 import type { ApplicationTasks } from '../processes/application.ts';

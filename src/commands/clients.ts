@@ -1,6 +1,6 @@
+import { type ClientSettings, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
+import { describeClient } from '../capabilities/oidc/describe-client.ts';
 import { jsonLine } from '../ground/text/printable.ts';
-import { type ClientSettings, nothingSet, type PkceSetting } from '../oidc/clients.ts';
-import { describeClient } from '../oidc/describe-client.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
 

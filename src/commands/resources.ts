@@ -1,6 +1,6 @@
+import { describeResource } from '../capabilities/oidc/describe-client.ts';
+import type { Signature } from '../capabilities/oidc/resources.ts';
 import { jsonLine } from '../ground/text/printable.ts';
-import { describeResource } from '../oidc/describe-client.ts';
-import type { Signature } from '../oidc/resources.ts';
 import { administer } from './administer.ts';
 import { secretLines } from './clients.ts';
 import { list } from './list.ts';

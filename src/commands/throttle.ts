@@ -1,5 +1,5 @@
+import type { LiftTarget, ThrottledKey } from '../capabilities/sign-in/throttled.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
-import type { LiftTarget, ThrottledKey } from '../sign-in/throttled.ts';
 import { countedNetwork } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { list, secondOf } from './list.ts';

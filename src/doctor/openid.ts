@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import { type Client, createClients } from '../capabilities/oidc/clients.ts';
 import { isDomain, isLoopbackHost } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { inTime } from '../ground/faults/in-time.ts';
-import { type Client, createClients } from '../oidc/clients.ts';
 import { hasApplications } from './signing-keys.ts';
 
 /** The longest that a host may take, in milliseconds. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import type { NewPasskey } from '../../src/capabilities/second-factor/ceremonies.ts';
 import { provedBy } from '../../src/core/users/held.ts';
-import type { NewPasskey } from '../../src/second-factor/ceremonies.ts';
+import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
 import { ann } from '../janua.ts';
-import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { openSite, type Visit } from './browser.ts';
 
 const site = openSite();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
 import { addAuthenticator, openSite, sendLogin, signIn, submit } from './browser.ts';
 
 let time = Date.now();
@@ -175,9 +175,9 @@ site.test('a passkey is the second step after a password, and proves the user ag
   await signIn(page, username);
   await addPasskey(page);
   await logOut(page);
-  await beginLogin(page, username, '/account/sessions');
+  await beginLogin(page, username, '/capabilities/account/sessions');
   await usePasskey(page);
-  await page.waitForURL('/account/sessions');
+  await page.waitForURL('/capabilities/account/sessions');
   // The proof is no longer fresh.
   time += 3_600_000;
   await page.goto('/account/security');

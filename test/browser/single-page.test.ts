@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { wiki } from '../oidc/application.ts';
+import { wiki } from '../capabilities/oidc/application.ts';
 import { openSite, signIn } from './browser.ts';
 
 const library = await readFile(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { startIssuer } from '../capabilities/upstream/issuer.ts';
+import { writeUpstreams } from '../capabilities/upstream/opened.ts';
 import { ann } from '../janua.ts';
-import { startIssuer } from '../upstream/issuer.ts';
-import { writeUpstreams } from '../upstream/opened.ts';
 import { openSite, signIn } from './browser.ts';
 
 const issuer = await startIssuer('client_secret_post', () => `${site.origin}/auth/upstream/own/callback`);

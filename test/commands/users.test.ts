@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { codeOf } from '../second-factor/authenticator-app.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { findProgram } from '../servers/find-program.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 

@@ -8,8 +8,8 @@ import { connect } from 'node:tls';
 import type { Browser, BrowserContext, BrowserContextOptions, Request } from 'playwright-core';
 import { launchBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
 import { findFreePort } from '../servers/throw-away-server.ts';
 import {
   bea,

@@ -7,7 +7,7 @@ import {
   forwardSettings,
   own,
   signInAt,
-} from '../forward-auth/forward-browser.ts';
+} from '../capabilities/forward-auth/forward-browser.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 

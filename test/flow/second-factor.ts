@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { stampOf } from '../../src/core/users/account.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
 import type { StoreChoice } from '../stores.ts';
 import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
 

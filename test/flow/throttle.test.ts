@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { liftFailures, limitsOfFactor, listFailures } from '../../src/capabilities/sign-in/login-limits.ts';
 import type { Settings } from '../../src/ground/config/settings.ts';
-import { liftFailures, limitsOfFactor, listFailures } from '../../src/sign-in/login-limits.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { type Account, passwordFingerprint, stampOf } from '../../src/core/users/account.ts';
-import { allFailures } from '../sign-in/all-failures.ts';
+import { allFailures } from '../capabilities/sign-in/all-failures.ts';
 import { meFaces } from '../web/faces.ts';
 import { type Route, readAnswer, tell } from './answer.ts';
 import { fingerprintOf } from './browsers.ts';

@@ -1,4 +1,4 @@
-import { codeOf } from '../second-factor/authenticator-app.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import type { Model, ModelClient, ModelUser, Outcome } from './model.ts';
 import { clear, count, factorKeysOf, takeBack, waitOf } from './throttle.ts';
 

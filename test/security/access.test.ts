@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, type TestJanua } from '../janua.ts';
-import { wiki } from '../oidc/application.ts';
 import { logIn } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 let janua: TestJanua;
 let added: Route[];
 before(async () => {
-  const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } as const;
+  const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' } as const;
   ({ janua, routes: added } = await startWithRoutes({ settings }));
   await janua.services.clientAdministration.addClient(wiki);
 });

@@ -14,7 +14,7 @@ before(async () => {
   const settings = {
     SIGN_UP: 'on',
     PUBLIC_URL: 'http://localhost:5000',
-    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+    UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   } as const;
   ({ janua, routes } = await startWithRoutes({ settings }));
   for (const scope of Object.keys(ownScopes))

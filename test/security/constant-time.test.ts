@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import { parseStoredPassword } from '../../src/core/passwords/schemes/stored-password.ts';
 import { hashSecret } from '../../src/core/sessions/credential.ts';
-import { appOrigin, createForwardBrowser, forwardSettings, own } from '../forward-auth/forward-browser.ts';
+import { appOrigin, createForwardBrowser, forwardSettings, own } from '../capabilities/forward-auth/forward-browser.ts';
 import { ann, password, startJanua } from '../janua.ts';
 
 /** The texts that were compared in constant time. Later imports from `node:crypto` get the wrapped function. */

@@ -6,9 +6,9 @@ import { provedBy } from '../../src/core/users/held.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { rows } from '../../src/ground/database/schema.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, type TestJanua } from '../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { form, isSignedIn, json } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
@@ -68,14 +68,15 @@ async function ask() {
 }
 
 /** Pages come first, and the end of the account last. */
-const placeOf = ({ method, url }: Route) => (method === 'GET' ? 0 : url.endsWith('/account/delete') ? 2 : 1);
+const placeOf = ({ method, url }: Route) =>
+  method === 'GET' ? 0 : url.endsWith('/capabilities/account/delete') ? 2 : 1;
 
 before(async () => {
   const settings = {
     SIGN_UP: 'on',
     PUBLIC_URL: 'http://localhost:5000',
     DATABASE_URL: databaseUrl,
-    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+    UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   } as const;
   ({ janua, routes } = await startWithRoutes({ settings }));
   const { services, app } = janua;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChangeRefused } from '../../src/core/users/change-refused.ts';
 import { readImportRow } from '../../src/core/users/import-users.ts';
-import { signInWith } from '../admin/administrator.ts';
+import { signInWith } from '../capabilities/admin/administrator.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { json, logIn } from '../web/faces.ts';
 

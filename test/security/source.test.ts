@@ -59,9 +59,9 @@ const rules: Rule[] = [
       'src/ground/database/mysql.ts',
       'src/core/mail/transport.ts',
       // It calls only what it is given.
-      'src/oidc/documents.ts',
-      'src/oidc/guarded-fetch.ts',
-      'src/oidc/provider-configuration.ts',
+      'src/capabilities/oidc/documents.ts',
+      'src/capabilities/oidc/guarded-fetch.ts',
+      'src/capabilities/oidc/provider-configuration.ts',
       // It asks the server itself.
       'src/doctor/openid.ts',
       'src/core/passwords/pwned-passwords.ts',
@@ -69,7 +69,7 @@ const rules: Rule[] = [
       'src/ground/redis/tls-connector.ts',
       'src/core/telemetry/traces.ts',
       'src/doctor/upstreams.ts',
-      'src/upstream/provider.ts',
+      'src/capabilities/upstream/provider.ts',
       // They run in the browser, and request only our own server.
       'src/web/assets/pages.js',
       'src/web/assets/passkeys.js',
@@ -106,7 +106,7 @@ const rules: Rule[] = [
     name: 'hashes and signatures use SHA-256',
     never: /(?:createHash|createHmac|\bhash)\(\s*'(?!sha256')/,
     // Pwned Passwords is asked by SHA-1, and authenticator apps make their codes with it.
-    except: ['src/core/passwords/pwned-passwords.ts', 'src/second-factor/totp-code.ts'],
+    except: ['src/core/passwords/pwned-passwords.ts', 'src/capabilities/second-factor/totp-code.ts'],
   },
   {
     // Shows: V11.2.1

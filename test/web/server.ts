@@ -1,9 +1,9 @@
 import pino from 'pino';
+import { createReturns } from '../../src/capabilities/forward-auth/returns.ts';
+import { createKnownBrowsers } from '../../src/capabilities/sign-in/known-browsers.ts';
 import type { Services } from '../../src/compose.ts';
 import type { Access } from '../../src/core/access/access.ts';
-import { createReturns } from '../../src/forward-auth/returns.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
-import { createKnownBrowsers } from '../../src/sign-in/known-browsers.ts';
 import type { SiteOptions } from '../../src/site.ts';
 import type { App } from '../../src/web/types.ts';
 

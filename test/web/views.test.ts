@@ -6,7 +6,7 @@ const root = new URL('../../src/', import.meta.url);
 
 /** What templates write as it is: pages, and mails of plain text. */
 const unescaped: Readonly<Record<string, readonly string[]>> = {
-  'admin/frame.eta': ['<%~ it.body %>'],
+  'capabilities/admin/frame.eta': ['<%~ it.body %>'],
   'web/layout.eta': ['<%~ it.body %>'],
   'web/bare.eta': ['<%~ it.style %>', '<%~ it.body %>'],
   'core/mail/mail.text.eta': ["<%~ it.blocks.join('\\n\\n') %>", '<%~ it.app %>'],

@@ -61,7 +61,11 @@ export function addDocumentation(
             description: 'An access token, from a username and password',
             flows: { password: { tokenUrl: '/api/login', scopes } },
           },
-          token: { type: 'http', scheme: 'bearer', description: 'A personal access token, from `/account/tokens`' },
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A personal access token, from `/capabilities/account/tokens`',
+          },
           session: {
             type: 'apiKey',
             in: 'cookie',

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createLogIn } from '../../../src/capabilities/sign-in/log-in.ts';
+import { createAttemptPassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
+import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { createAccess } from '../../../src/core/access/access.ts';
 import { createAdmit, type Demand, type NoticeSignIn } from '../../../src/core/access/admit.ts';
 import { lookUpTwice } from '../../../src/core/access/look-up.ts';
@@ -11,11 +14,8 @@ import { unthrottled } from '../../../src/core/throttle/throttle.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import type { UserDirectory } from '../../../src/core/users/user-directory.ts';
-import { createLogIn } from '../../../src/sign-in/log-in.ts';
-import { createAttemptPassword } from '../../../src/sign-in/password-attempt.ts';
-import { invalidCredentials, tooManyAttempts } from '../../../src/sign-in/refusals.ts';
+import { codeOf } from '../../capabilities/second-factor/authenticator-app.ts';
 import { ann, attempt, caller, password, startJanua } from '../../janua.ts';
-import { codeOf } from '../../second-factor/authenticator-app.ts';
 import { directoryOf } from '../users/one-account.ts';
 
 const account: Account = {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { requireRightsOf } from '../../../src/core/access/rights.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
-import { nothingSet } from '../../../src/oidc/clients.ts';
-import { addTo, signInAs } from '../../admin/administrator.ts';
+import { addTo, signInAs } from '../../capabilities/admin/administrator.ts';
 import { ann, caller, startJanua, type TestJanua } from '../../janua.ts';
 import { codeAt, stepOf } from '../../model/factors.ts';
 import { missing } from '../../servers/missing.ts';
@@ -304,7 +304,7 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   const listed = (await show('/api/admin/groups')).json().groups;
   const found = listed.find(({ name }: { readonly name: string }) => name === group);
   assert.deepEqual([found.held, found.clients], [false, [{ client_id: guarded, name: 'Books' }]]);
-  const page = (await show('/admin/groups')).body;
+  const page = (await show('/capabilities/admin/groups')).body;
   assert.match(page, /Opens: Books/);
   assert.doesNotMatch(page, new RegExp(`name="name" value="${group}"`));
   assert.match(page, /value="helpdesk"/);
@@ -363,12 +363,20 @@ describe('the link of a new user', () => {
     const { app, services } = janua;
     await services.groups.add({ name: 'helpdesk', description: '', scopes: helpdeskScopes });
     const headers = await signInAs(janua, ['helpdesk']);
-    assert.doesNotMatch((await app.inject({ url: '/admin/users', headers })).body, /href="\/admin\/users\/add"/);
+    assert.doesNotMatch(
+      (await app.inject({ url: '/capabilities/admin/users', headers })).body,
+      /href="\/admin\/users\/add"/,
+    );
     const page = await app.inject({ url: '/admin/users/add', headers });
     assert.equal(page.statusCode, 403);
     assert.match(page.body, /Only members of admins may hand over a link/);
     const sent = form({ ...ceo, invite: 'true' });
-    const request = { method: 'POST', url: '/admin/users', ...sent, headers: { ...sent.headers, ...headers } } as const;
+    const request = {
+      method: 'POST',
+      url: '/capabilities/admin/users',
+      ...sent,
+      headers: { ...sent.headers, ...headers },
+    } as const;
     assert.equal((await app.inject(request)).statusCode, 403);
     assert.equal(await services.users.findByUsername(ceo.email), undefined);
   });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createIdentities } from '../../../src/capabilities/upstream/identities.ts';
 import { createPersonalTokens } from '../../../src/core/access/personal-tokens.ts';
 import type { Held } from '../../../src/core/users/held.ts';
-import { createIdentities } from '../../../src/upstream/identities.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { ann, startJanua } from '../../janua.ts';
 

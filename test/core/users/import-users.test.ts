@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createFindUsers, userRules } from '../../../src/admin/find-users.ts';
-import { readList } from '../../../src/admin/list.ts';
+import { createFindUsers, userRules } from '../../../src/capabilities/admin/find-users.ts';
+import { readList } from '../../../src/capabilities/admin/list.ts';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import { tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
-
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
-import { tooManyAttempts } from '../../../src/sign-in/refusals.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 

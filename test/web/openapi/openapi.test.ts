@@ -22,7 +22,9 @@ interface Media {
 }
 
 async function withDocument() {
-  const janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
+  const janua = await startJanua({
+    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
+  });
   const document = parseDocument((await janua.app.inject('/openapi.json')).body);
   const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
@@ -396,7 +398,9 @@ const rules = {
 } as const;
 
 test('the document passes all rules of a linter but those named here', async () => {
-  await using janua = await startJanua({ settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/upstream/upstreams.json' } });
+  await using janua = await startJanua({
+    settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
+  });
   const { body } = await janua.app.inject('/openapi.json');
   const lint = async (source: string) => {
     const config = await createConfig({ extends: ['all'], rules });

@@ -1,0 +1,93 @@
+import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
+import { addAction } from '../../web/action.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { accountPath } from '../../web/next.ts';
+import { header, json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import { describeAccount, tooManyExports } from './export.ts';
+import { ownPassword } from './options.ts';
+import type { AccountParts } from './parts.ts';
+
+const accountSchema = object('The account', {
+  username: text('ann@example.com'),
+  verification: {
+    ...orNull(
+      object('What says that the address is the one of the user', {
+        how: text('mail', '`mail`, `upstream`, `administrator` or `command`'),
+        at: orNull(time),
+      }),
+    ),
+    description: 'Null unless the address is verified',
+  },
+  first_name: text('Ann'),
+  last_name: text('Archer'),
+  language: orNull(text('en', 'The language that the user has chosen')),
+  created_at: orNull(time),
+  password_changed_at: orNull(time),
+  sessions: { type: 'integer', description: 'Where the user is signed in', examples: [2] },
+  second_factor: { type: 'boolean', description: 'Whether there is a passkey or an authenticator app' },
+  groups: listOf(text('staff'), 'The groups of the user'),
+  scope: text('reports:read', 'What this request may do, separated by spaces'),
+});
+
+const part = { type: 'object', additionalProperties: true, examples: [{}] };
+const lists = ['identities', 'applications', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
+  (name) => [name, listOf(part)] as const,
+);
+const exportSchema = object('What this server stores about the user', {
+  account: part,
+  second_factors: part,
+  ...Object.fromEntries(lists),
+});
+
+export function addAccount(app: App, parts: () => AccountParts): void {
+  addAction(app, [accountPath, '/api/account'], {
+    method: 'GET',
+    summary: 'Account',
+    tag: 'Account',
+    config: { signedIn: true, view: 'capabilities/account/account' },
+    answer: json('The account', accountSchema),
+    browser: 'The page Account',
+    async handle(request) {
+      const signedIn = signedInOf(request);
+      const { registry, ownSessions, manageFactors } = parts();
+      const { passkeys, totp } = await manageFactors.list(signedIn.user, signedIn.session.stamp);
+      return {
+        ...(await describeAccount(signedIn.user, registry)),
+        sessions: (await ownSessions.list(signedIn)).length,
+        second_factor: passkeys.length > 0 || totp !== undefined,
+        scope: signedIn.scopes.join(' '),
+        passkeys: passkeys.length,
+        totp: totp !== undefined,
+        ...(await ownPassword(parts(), signedIn.user)),
+      };
+    },
+  });
+
+  addAction(app, [`${accountPath}/export`, '/api/account/export'], {
+    method: 'GET',
+    summary: 'Export',
+    description:
+      'What this server stores about the user, without secrets. After three exports, the next ones need pauses of up to an hour. A browser saves it as a file.',
+    tag: 'Account',
+    config: {
+      signedIn: true,
+      refusesLimited: true,
+      openedAt: `${accountPath}?state=5`,
+      refusals: [insufficientUserAuthentication, tooManyExports],
+    },
+    answer: {
+      ...json('What this server stores about the user', exportSchema),
+      headers: header('Content-Disposition', 'A name for the file'),
+    },
+    browser: 'A file with the same JSON',
+    async handle(request, reply) {
+      const signedIn = signedInOf(request);
+      const { requireFresh, manageFactors, exportAccount } = parts();
+      await requireFresh(signedIn, undefined, request);
+      reply.header('content-disposition', 'attachment; filename="account.json"');
+      const factors = await manageFactors.list(signedIn.user, signedIn.session.stamp);
+      return exportAccount(signedIn, factors, request.caller);
+    },
+  });
+}

@@ -1,0 +1,56 @@
+import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
+import { loginMessages } from '../../core/access/refusal.ts';
+import { detailAnswer, linkAnswer, tokenField } from '../../web/fields.ts';
+import { addForm } from '../../web/form.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { loginPath } from '../../web/login-page.ts';
+import { accountPath } from '../../web/next.ts';
+import type { App } from '../../web/types.ts';
+import { emailExpired, emailPath } from './email.ts';
+import { currentPasswordField, emailField } from './fields.ts';
+import { ownPassword } from './options.ts';
+import type { AccountParts } from './parts.ts';
+
+const sent = 'A link is on its way to the new address';
+const confirmed = 'Address changed';
+
+export function addChangeEmail(app: App, parts: () => AccountParts): void {
+  addForm(app, [emailPath, '/api/account/email'], {
+    summary: 'Change the address',
+    description: 'Mails a link to the new address. The old one stays until the link is used.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'capabilities/account/email',
+    fields: { current_password: currentPasswordField, email: emailField },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the account page, with a message',
+    show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
+    async submit(request, reply, { current_password, email }) {
+      const signedIn = signedInOf(request);
+      const account = await parts().requireFresh(signedIn, current_password, request);
+      await parts().changeEmail.request(signedIn, account, email, request.language, request.caller);
+      return reply.proceed(`${accountPath}?state=2`, { detail: sent });
+    },
+  });
+
+  addForm(app, ['/auth/confirm-email', '/api/confirm-email'], {
+    summary: 'Confirm the new address',
+    tag: 'Account',
+    config: { refusals: [emailExpired] },
+    view: 'capabilities/account/confirm-email',
+    fields: { token: tokenField },
+    shown: linkAnswer(),
+    answer: detailAnswer(confirmed),
+    browser: 'To the account page with a message, or to the login page with message 10 if its user is not signed in',
+    show: async ({ caller }, { token = '' }) => ({ email: (await parts().changeEmail.open(token, caller)).address }),
+    async submit({ format, presented, language, caller }, reply, { token = '' }) {
+      const { access, changeEmail } = parts();
+      const signedIn = format === 'html' ? await access.findSignedIn(presented) : undefined;
+      const userId = await changeEmail.confirm(token, language, caller);
+      const isOwner = signedIn?.user.id === userId;
+      const to = isOwner ? `${accountPath}?state=3` : loginPath(loginMessages.emailChanged);
+      return reply.proceed(to, { detail: confirmed });
+    },
+  });
+}

@@ -1,0 +1,119 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { describeSession } from '../../core/access/describe-session.ts';
+import { describeToken } from '../../core/access/describe-token.ts';
+import { type Answer, Refusal, tooMany } from '../../core/access/refusal.ts';
+import type { Caller, RecordedEvent } from '../../core/audit/event.ts';
+import type { UnreadableEvent } from '../../core/audit/sql-store.ts';
+import type { QueuedMail } from '../../core/mail/outbox.ts';
+import type { Policy } from '../../core/throttle/policy.ts';
+import type { OneTimeToken } from '../../core/tokens/tokens.ts';
+import type { User } from '../../core/users/user.ts';
+import type { AccountOptions, ConnectedApplication, LinkedIdentity, OwnFactors } from './options.ts';
+import type { OwnSessions } from './sessions.ts';
+
+/** An export reads the whole audit. */
+const limit: Policy = {
+  free: 3,
+  firstWaitSeconds: 60,
+  longestWaitSeconds: 3600,
+  forgiveSeconds: 600,
+  keepSeconds: 3600,
+};
+
+export const tooManyExports: Answer = {
+  ...tooMany,
+  name: 'too-many-exports',
+  detail: 'Too many exports. Please wait before trying again.',
+};
+
+/** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
+export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
+  const { users, registry, tokens, personalTokens, auditTrail, audit, throttle } = options;
+  const { listIdentities, listApplications, outbox } = options;
+
+  return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
+    const { user, session } = signedIn;
+    if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
+    await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
+    const since = await users.findSince(user.id);
+    const events = auditTrail.find({ order: 'oldest-first', userId: user.id, since });
+    return {
+      account: { id: user.id, ...(await describeAccount(user, registry)) },
+      second_factors: describeFactors(factors),
+      identities: (await listIdentities(user)).map(describeIdentity),
+      applications: (await listApplications(user)).map(describeApplication),
+      sessions: (await ownSessions.list(signedIn)).map((own) => ({ ...describeSession(own), current: own.current })),
+      tokens: (await personalTokens.list(user)).map(describeToken),
+      links: (await tokens.listOf(user.id)).map(describeLink),
+      mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
+      events: await Array.fromAsync(events, describeEvent),
+    };
+  };
+}
+
+/** An account as its owner sees it. */
+export async function describeAccount(user: User, registry: AccountOptions['registry']) {
+  const { createdAt, passwordChangedAt, verification } = (await registry?.findDetails(user.id)) ?? {};
+  return {
+    username: user.username,
+    verification: verification ? { how: verification.how, at: verification.at?.toISOString() ?? null } : null,
+    first_name: user.firstName,
+    last_name: user.lastName,
+    groups: user.groups,
+    language: user.language ?? null,
+    created_at: createdAt?.toISOString() ?? null,
+    password_changed_at: passwordChangedAt?.toISOString() ?? null,
+  };
+}
+
+const describeFactors = ({ passkeys, totp, recoveryCodesLeft, trustedBrowsers }: OwnFactors) => ({
+  passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({
+    name,
+    created_at: createdAt.toISOString(),
+    last_used_at: lastUsedAt?.toISOString() ?? null,
+  })),
+  totp: totp !== undefined,
+  recovery_codes_left: recoveryCodesLeft,
+  trusted_browsers: trustedBrowsers.map(({ userAgent, trustedAt }) => ({
+    user_agent: userAgent,
+    trusted_at: trustedAt.toISOString(),
+  })),
+});
+
+const describeIdentity = ({ upstream, name, linkedAt, lastUsedAt }: LinkedIdentity) => ({
+  upstream,
+  name,
+  linked_at: linkedAt.toISOString(),
+  last_used_at: lastUsedAt?.toISOString() ?? null,
+});
+
+const describeApplication = ({ clientId, name, scopes, since }: ConnectedApplication) => ({
+  client_id: clientId,
+  name,
+  scopes,
+  since: since.toISOString(),
+});
+
+const describeLink = ({ purpose, address, expiresAt }: OneTimeToken) => ({
+  purpose,
+  address,
+  expires_at: new Date(expiresAt).toISOString(),
+});
+
+const describeMail = ({ purpose, address, language, details, createdAt, failure }: QueuedMail) => ({
+  purpose,
+  address,
+  language,
+  details,
+  created_at: new Date(createdAt).toISOString(),
+  failure: failure ?? null,
+});
+
+/** Without what tells about the server and its operators. */
+function describeEvent(event: RecordedEvent | UnreadableEvent) {
+  const { id, at } = event;
+  if ('unreadable' in event) return { id, at };
+  const { kind, reason = null, sessionId = null, caller } = event;
+  const { route, address = null, userAgent = null } = caller;
+  return { id, at, kind, reason, route, session_id: sessionId, address, user_agent: userAgent };
+}

@@ -1,0 +1,55 @@
+import { InvalidFields } from '../../core/access/refusal.ts';
+import { maxPasswordBytes } from '../../core/passwords/passwords.ts';
+import { minPasswordLength } from '../../core/passwords/policy.ts';
+import {
+  type emailAddress,
+  maxNameLength,
+  maxUsernameLength,
+  newEmailAddress,
+  personName,
+} from '../../core/users/user.ts';
+import type { Field } from '../../web/action.ts';
+
+/** Fields that several forms of accounts have. */
+export const emailField = {
+  required: true,
+  maxLength: maxUsernameLength,
+  description: 'An e-mail address; case does not matter',
+  examples: ['ann@example.com'],
+} as const satisfies Field;
+
+export const newPasswordField = {
+  required: true,
+  maxLength: maxPasswordBytes,
+  description: `At least ${minPasswordLength} characters, at most ${maxPasswordBytes} bytes of UTF-8`,
+  format: 'password',
+  examples: ['a few words with spaces'],
+} as const satisfies Field;
+
+export const currentPasswordField = {
+  maxLength: maxPasswordBytes,
+  description:
+    'Proves the identity again. Not needed if that was done within the last minutes (`REAUTHENTICATION_SECONDS`)',
+  format: 'password',
+  examples: ['password'],
+} as const satisfies Field;
+
+export const nameFields = {
+  first_name: { required: true, maxLength: maxNameLength, description: 'First name', examples: ['Ann'] },
+  last_name: { required: true, maxLength: maxNameLength, description: 'Last name', examples: ['Archer'] },
+} as const satisfies Record<string, Field>;
+
+/** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
+export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {
+  const address = read(email);
+  if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
+  return address;
+}
+
+/** The typed names. @throws {InvalidFields} */
+export function requireNames(entered: { readonly first_name: string; readonly last_name: string }) {
+  const [firstName, lastName] = [personName(entered.first_name), personName(entered.last_name)];
+  if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
+  if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
+  return { firstName, lastName };
+}

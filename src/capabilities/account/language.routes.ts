@@ -1,0 +1,54 @@
+import { invalidToken } from '../../core/access/access.ts';
+import { InvalidFields } from '../../core/access/refusal.ts';
+import { isLanguage, languages } from '../../ground/languages/languages.ts';
+import { addAction } from '../../web/action.ts';
+import { languageCookie } from '../../web/cookies.ts';
+import { detailAnswer } from '../../web/fields.ts';
+import { bodyLimit } from '../../web/hooks/bodies.ts';
+import { ambiguousCredential } from '../../web/hooks/credentials.ts';
+import { homePath, longestPage, safeNext } from '../../web/next.ts';
+import { settingCookies } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import type { AccountParts } from './parts.ts';
+
+const detail = 'Language set';
+
+/** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
+export function addLanguage(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
+  const cookie = languageCookie(https);
+  addAction(app, ['/auth/language', '/api/language'], {
+    method: 'POST',
+    summary: 'Choose a language',
+    description: 'For pages and mails. `detail` stays in English.',
+    tag: 'Account',
+    fields: {
+      language: { description: languages.map((language) => `\`${language}\``).join(', '), examples: ['de'] },
+      next: { maxLength: bodyLimit, description: 'For pages: the path to go to' },
+    },
+    config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [ambiguousCredential, invalidToken] },
+    answer: settingCookies(detailAnswer(detail)),
+    browser: 'Pages: to `next`, or to the home page',
+    async handle(request, reply, { language, next }) {
+      const { presented, caller } = request;
+      if (!isLanguage(language)) {
+        const values = { languages: languages.join(', ') };
+        throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
+      }
+      // Without a credential, no store is asked.
+      if (presented.cookie !== undefined || presented.accessToken !== undefined) {
+        const { access, registry, audit } = parts();
+        // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
+        const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
+        const signedIn = await find(presented, request);
+        if (signedIn !== undefined && registry !== undefined) {
+          const { user, session } = signedIn;
+          await registry.setLanguage(user.id, language);
+          await audit.recordIfPossible({ kind: 'language-changed', caller, userId: user.id, sessionId: session.id });
+        }
+      }
+      return reply
+        .header('set-cookie', cookie.header(language))
+        .proceed(safeNext(next, longestPage) ?? homePath, { detail });
+    },
+  });
+}

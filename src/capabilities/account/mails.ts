@@ -1,0 +1,152 @@
+import type { DroppedMail, MailDescription, PreparedMail } from '../../core/mail/description.ts';
+import { createNotice } from '../../core/mail/notice.ts';
+import type { QueuedMail } from '../../core/mail/outbox.ts';
+import type { Tokens } from '../../core/tokens/tokens.ts';
+import type { Account } from '../../core/users/account.ts';
+import { AccountChanged, type Hold, type Proved, provedBy } from '../../core/users/held.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { pathWithNext } from '../../web/next.ts';
+
+const minute = 60;
+const day = 24 * 60 * minute;
+
+/** How long a link that sets a new password works, in minutes. */
+export const resetMinutes = 30;
+
+/** The pages that links lead to, and how long the links work, in seconds. */
+const links = {
+  'sign-up': { page: 'sign-up/finish', keepSeconds: day },
+  invitation: { page: 'sign-up/finish', keepSeconds: 7 * day, purpose: 'sign-up' },
+  'reset-password': { page: 'reset-password', keepSeconds: resetMinutes * minute },
+  'confirm-email': { page: 'confirm-email', keepSeconds: day },
+};
+
+interface Link {
+  readonly page: string;
+  readonly keepSeconds: number;
+  /** If not the name of the mail. */
+  readonly purpose?: string;
+}
+
+/**
+ * The mails of accounts.
+ * @param listWaysIn names what signs in to an account besides its password
+ * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
+ * @param now milliseconds since 1970
+ */
+export function createAccountMails(
+  users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
+  tokens: Tokens,
+  hold: Hold,
+  listWaysIn: (account: Account, language: string) => Promise<readonly string[]>,
+  baseUrl: () => string,
+  now: () => number,
+) {
+  /** @param proved the account that the link is for, if there is one. With another stamp the link does not work */
+  async function createLink(
+    mail: keyof typeof links,
+    address: string,
+    proved?: Proved,
+    db?: Database,
+  ): Promise<string> {
+    const { page, keepSeconds, purpose = mail }: Link = links[mail];
+    const token = { userId: undefined, ...proved, purpose, address, expiresAt: now() + keepSeconds * 1000 };
+    return `${baseUrl()}/auth/${page}?token=${await tokens.issue(token, db)}`;
+  }
+
+  /**
+   * Makes the link of a mail about an account, under the stamp that was proved when the mail was asked for: the mail may have waited.
+   * @param name that the account must still have
+   * @throws {AccountChanged}
+   */
+  const createOwnLink = (
+    mail: keyof typeof links,
+    { userId = '', stamp = '', address }: Pick<QueuedMail, 'userId' | 'stamp' | 'address'>,
+    name: string,
+  ) =>
+    hold({ userId, stamp }, ({ user, db }) => {
+      if (user.username !== name) throw new AccountChanged();
+      return createLink(mail, address, { userId, stamp }, db);
+    });
+
+  const notice = createNotice(users, baseUrl);
+
+  const descriptions: Readonly<Record<string, MailDescription>> = {
+    'sign-up': {
+      keepSeconds: links['sign-up'].keepSeconds,
+      async prepare({ address: to, language, details: { next } }) {
+        const account = await users.findByUsername(to);
+        if (account === undefined || account.isReplaceable)
+          return { to, language, values: {}, link: pathWithNext(await createLink('sign-up', to), next) };
+        const { id: userId, language: chosen = language } = account.user;
+        const values = { reset: `${baseUrl()}/auth/forgot-password` };
+        return {
+          wordsOf: 'sign-up-known',
+          to,
+          language: chosen,
+          values,
+          link: `${baseUrl()}${pathWithNext('/auth/login', next)}`,
+          userId,
+        };
+      },
+    },
+    invitation: {
+      keepSeconds: links.invitation.keepSeconds,
+      async prepare(mail) {
+        const { address: to, userId = '', language } = mail;
+        const name = (await users.findById(userId))?.user.firstName;
+        return { to, name, language, values: {}, link: await createOwnLink('invitation', mail, to), userId };
+      },
+    },
+    'reset-password': {
+      keepSeconds: links['reset-password'].keepSeconds,
+      async prepare({ address: to, language }): Promise<PreparedMail | DroppedMail> {
+        const account = await users.findByUsername(to);
+        if (account === undefined) return { dropped: 'no-account' };
+        const { id: userId, firstName: name, language: chosen = language } = account.user;
+        if (account.disabled) return { dropped: 'disabled', userId };
+        // The mailbox alone is proved, so the stamp is that of the moment. The address must still be the account's.
+        const link = await createOwnLink('reset-password', { address: to, ...provedBy(account) }, to);
+        return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
+      },
+    },
+    'confirm-email': {
+      keepSeconds: links['confirm-email'].keepSeconds,
+      async prepare(mail) {
+        const { address: to, userId = '', details: values } = mail;
+        // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
+        const language = (await users.findById(userId))?.user.language ?? mail.language;
+        return { to, language, values, link: await createOwnLink('confirm-email', mail, values.former ?? '') };
+      },
+    },
+    'email-change-requested': notice('/account'),
+    'email-changed': notice(),
+    'password-changed': notice('/auth/forgot-password'),
+    'password-reset': {
+      ...notice(),
+      async prepare({ address: to, userId = '', language: asked }) {
+        const account = await users.findById(userId);
+        const { firstName: name, language = asked } = account?.user ?? {};
+        const left = account === undefined ? [] : await listWaysIn(account, language);
+        if (left.length === 0)
+          return {
+            wordsOf: 'password-changed',
+            to,
+            name,
+            language,
+            values: {},
+            link: `${baseUrl()}/auth/forgot-password`,
+          };
+        return { to, name, language, values: { left: left.join(', ') }, link: `${baseUrl()}/account/security` };
+      },
+    },
+    'account-deleted': notice(),
+  };
+
+  return {
+    descriptions,
+    /** Makes a link by which an invited user chooses a password. It is a secret. */
+    createInvitationLink: (account: Account) => createLink('invitation', account.user.username, provedBy(account)),
+  };
+}

@@ -1,0 +1,53 @@
+import { InvalidFields } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { Renewed } from '../../core/changes/change.ts';
+import type { Session } from '../../core/sessions/sessions.ts';
+import type { Account } from '../../core/users/account.ts';
+import { AccountChanged, type Held, provedBy } from '../../core/users/held.ts';
+import type { User } from '../../core/users/user.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import type { AccountOptions } from './options.ts';
+
+export interface NewPassword {
+  /** As it was when its owner proved their identity. */
+  readonly account: Account;
+  readonly password: string;
+  readonly language: Language;
+  /** Whether the personal access tokens end too. */
+  readonly endsTokens: boolean;
+  readonly caller: Caller;
+}
+
+export type SetPassword = ReturnType<typeof createSetPassword>;
+
+/** The steps in which a password is changed or reset. */
+export const createSetPassword = ({ users, passwords, policy }: AccountOptions) => ({
+  /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
+  async hash(user: User, password: string, field: string): Promise<string> {
+    const fault = await policy.findFault(password, user);
+    if (fault !== undefined) throw new InvalidFields({ field, ...fault });
+    return passwords.hash(password);
+  },
+
+  /** @throws {AccountChanged} if another program has changed the password meanwhile */
+  async store(held: Held, passwordHash: string): Promise<void> {
+    if (!(await users.setPassword?.(held, passwordHash))) throw new AccountChanged();
+  },
+});
+
+/** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
+export function createChangePassword({ change, personalTokens }: AccountOptions, setPassword: SetPassword) {
+  /**
+   * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
+   * @throws {InvalidFields} when the password breaks a rule
+   * @throws {AccountChanged} if the account has changed since the proof
+   */
+  return async (session: Session, { account, password, ...by }: NewPassword): Promise<Renewed | undefined> => {
+    const passwordHash = await setPassword.hash(account.user, password, 'new_password');
+    const changed = await change({ kind: 'password-changed' }, provedBy(account), { ...by, session }, async (held) => {
+      await setPassword.store(held, passwordHash);
+      if (by.endsTokens) await personalTokens.endAllOf(held);
+    });
+    return changed.renewed;
+  };
+}

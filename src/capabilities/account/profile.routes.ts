@@ -1,0 +1,32 @@
+import { detailAnswer } from '../../web/fields.ts';
+import { addForm } from '../../web/form.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { accountPath } from '../../web/next.ts';
+import type { App } from '../../web/types.ts';
+import { nameFields, requireNames } from './fields.ts';
+import type { AccountParts } from './parts.ts';
+
+const detail = 'Name changed';
+
+export function addProfile(app: App, parts: () => AccountParts): void {
+  addForm(app, ['/capabilities/account/profile', '/api/account/profile'], {
+    summary: 'Change the name',
+    tag: 'Account',
+    config: { signedIn: true },
+    view: 'capabilities/account/profile',
+    fields: nameFields,
+    answer: detailAnswer(detail),
+    browser: 'To the account page, with a message',
+    show: ({ user }, typed) => ({ values: { first_name: user.firstName, last_name: user.lastName, ...typed } }),
+    async submit(request, reply, entered) {
+      const { registry, change } = parts();
+      const names = requireNames(entered);
+      const { user, session } = signedInOf(request);
+      const by = { caller: request.caller, session };
+      await change({ kind: 'profile-changed' }, { userId: user.id, stamp: session.stamp }, by, async (held) =>
+        registry?.setName(held, names),
+      );
+      return reply.proceed(`${accountPath}?state=4`, { detail });
+    },
+  });
+}

@@ -1,0 +1,43 @@
+import type { Caller } from '../../core/audit/event.ts';
+import { createLinks, linkExpired } from '../../core/tokens/links.ts';
+import { provedBy } from '../../core/users/held.ts';
+import { emailAddress } from '../../core/users/user.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import { requireAddress } from './fields.ts';
+import type { MailingOptions } from './options.ts';
+import type { SetPassword } from './password.ts';
+
+export const forgotPasswordPath = '/auth/forgot-password';
+
+export const resetExpired = linkExpired(forgotPasswordPath);
+
+/** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
+export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
+  const { requestMail, change, registry, audit } = options;
+  const links = createLinks(options, 'reset-password', resetExpired);
+
+  return {
+    /** Mails a link if the address belongs to an account. Does the same work for every address. @throws {InvalidFields} */
+    async request(email: string, language: Language, caller: Caller): Promise<void> {
+      const address = requireAddress(email, emailAddress);
+      await audit.recordIfPossible({ kind: 'reset-requested', caller, nameDigest: audit.digestName(address) });
+      await requestMail({ purpose: 'reset-password', address, language }, caller);
+    },
+
+    /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */
+    open: links.openOwn,
+
+    /** Sets the password, verifies the address, and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
+    async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
+      const { account, address } = await links.openOwn(secret, caller);
+      const passwordHash = await setPassword.hash(account.user, password, 'password');
+      await links.use(secret, caller, (spend) =>
+        change({ kind: 'password-reset' }, provedBy(account), { caller, language }, async (held) => {
+          await spend(held.db);
+          await setPassword.store(held, passwordHash);
+          await registry?.verifyAddress(held, address, { how: 'mail' });
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { describeSession } from '../../core/access/describe-session.ts';
+import { loginMessages } from '../../core/access/refusal.ts';
+import { addAction } from '../../web/action.ts';
+import { detailAnswer, exampleId, idField } from '../../web/fields.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { loginPath } from '../../web/login-page.ts';
+import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import type { AccountParts } from './parts.ts';
+import { noSuchSession } from './sessions.ts';
+
+const sessionSchema = object('A session', {
+  id: text(exampleId),
+  current: { type: 'boolean', description: 'Whether it is the session that asks' },
+  browser: text('Firefox on Windows', 'Browser or program, and system, by the `User-Agent` of the login'),
+  address: orNull(text('203.0.113.7', 'Where the login came from')),
+  started_at: time,
+  last_seen_at: { ...time, description: 'RFC 3339, UTC; to within a minute' },
+  expires_at: { ...time, description: 'RFC 3339, UTC; when it ends if it is not used again' },
+  remembered: { type: 'boolean', description: 'Whether the user chose to stay signed in' },
+});
+
+const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) });
+
+const sessionsPath = '/capabilities/account/sessions';
+
+export function addSessions(app: App, parts: () => AccountParts): void {
+  addAction(app, [sessionsPath, '/api/account/sessions'], {
+    method: 'GET',
+    summary: 'Sessions',
+    description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
+    tag: 'Account',
+    config: { signedIn: true, view: 'capabilities/account/sessions' },
+    answer: json('The sessions', sessionsSchema),
+    browser: 'The page with the sessions',
+    handle: async (request) => ({
+      sessions: (await parts().ownSessions.list(signedInOf(request))).map((own) => ({
+        ...describeSession(own),
+        current: own.current,
+      })),
+    }),
+  });
+
+  addAction(app, [`${sessionsPath}/end`, '/api/account/sessions/end'], {
+    method: 'POST',
+    summary: 'End a session',
+    description: 'Ends a session of the signed-in user. To end the one that asks is a logout.',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: sessionsPath, refusals: [noSuchSession] },
+    fields: { id: idField('The id of the session') },
+    answer: settingCookies(detailAnswer('Session ended')),
+    browser: 'To the page with the sessions',
+    async handle(request, reply, { id }) {
+      const signedIn = signedInOf(request);
+      await parts().ownSessions.end(signedIn, id, request.caller);
+      const isCurrent = id === signedIn.session.id;
+      if (isCurrent) reply.answerLogOut();
+      const to = isCurrent ? loginPath(loginMessages.loggedOut) : `${sessionsPath}?state=1`;
+      return reply.proceed(to, { detail: 'Session ended' });
+    },
+  });
+
+  addAction(app, [`${sessionsPath}/end-others`, '/api/account/sessions/end-others'], {
+    method: 'POST',
+    summary: 'End all other sessions',
+    description: 'Ends every session of the signed-in user but the one that asks.',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: sessionsPath },
+    answer: detailAnswer('Other sessions ended'),
+    browser: 'To the page with the sessions',
+    async handle(request, reply) {
+      await parts().ownSessions.endOthers(signedInOf(request), request.caller);
+      return reply.proceed(`${sessionsPath}?state=2`, { detail: 'Other sessions ended' });
+    },
+  });
+}

@@ -1,0 +1,67 @@
+import { loginMessages } from '../../core/access/refusal.ts';
+import { isLanguage } from '../../ground/languages/languages.ts';
+import { languageCookie } from '../../web/cookies.ts';
+import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
+import { addForm } from '../../web/form.ts';
+import { loginPath } from '../../web/login-page.ts';
+import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
+import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
+import type { App } from '../../web/types.ts';
+import { emailField, nameFields, newPasswordField } from './fields.ts';
+import type { AccountParts } from './parts.ts';
+import { signUpExpired, signUpPath } from './sign-up.ts';
+
+const sent = 'If the address can be used, a mail is on its way';
+
+export function addSignUp(app: App, parts: () => AccountParts): void {
+  addForm(app, [signUpPath, '/api/sign-up'], {
+    summary: 'Sign up',
+    description: 'Mails a link to the address. The response is the same for every address.',
+    tag: 'Account',
+    view: 'capabilities/account/sign-up',
+    fields: { email: emailField, next: nextField },
+    answer: detailAnswer(sent),
+    status: 202,
+    browser: 'To the same page, which says that a mail is on its way',
+    async submit({ language, caller }, reply, { email, next }) {
+      await parts().signUp.request(email, safeNext(next), language, caller);
+      return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
+    },
+  });
+}
+
+/** Adds the page behind the link of a sign-up or an invitation. */
+export function addFinishSignUp(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
+  const languageChoice = languageCookie(https);
+  addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
+    summary: 'Finish the sign-up',
+    description:
+      'Creates the account and signs its owner in. Both responses set the session cookie. If the owner cannot be signed in now, there are no tokens: they can log in.',
+    tag: 'Account',
+    config: { refusals: [signUpExpired] },
+    view: 'capabilities/account/finish-sign-up',
+    fields: { token: tokenField, next: nextField, ...nameFields, password: newPasswordField },
+    shown: linkAnswer(),
+    answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),
+    status: 201,
+    browser: 'To the home page or `next`, or to the login page with message 11',
+    async show({ caller }, typed) {
+      const { address, account } = await parts().finishSignUp.open(typed.token ?? '', caller);
+      const names = account && { first_name: account.user.firstName, last_name: account.user.lastName };
+      return { email: address, values: { ...names, ...typed } };
+    },
+    async submit(request, reply, entered) {
+      const typed = languageChoice.read(request.headers.cookie);
+      const chosen = isLanguage(typed) ? typed : undefined;
+      const admitted = await parts().finishSignUp.finish(entered, chosen, request);
+      if (admitted === undefined)
+        return reply.proceed(loginPath(loginMessages.accountCreated, entered.next), {
+          detail: 'Account created. Please log in',
+        });
+      return reply.proceed(safeNext(entered.next) ?? homePath, {
+        detail: 'Account created',
+        ...reply.answerLogin(admitted),
+      });
+    },
+  });
+}

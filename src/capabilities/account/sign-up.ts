@@ -1,0 +1,117 @@
+import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
+import { InvalidFields } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import { createLinks, linkExpired } from '../../core/tokens/links.ts';
+import { AccountChanged, provedBy } from '../../core/users/held.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import { canonicalDomain } from '../../ground/text/mail-address.ts';
+import { requireAddress, requireNames } from './fields.ts';
+import type { MailingOptions, OwnOptions } from './options.ts';
+
+export const signUpPath = '/auth/sign-up';
+
+/** The login page leads to the sign-up, where there is one. */
+export const signUpExpired = linkExpired('/auth/login');
+
+type OwnRequest = LoginRequest & { readonly caller: Caller };
+
+export interface NewAccount {
+  readonly token?: string | undefined;
+  readonly first_name: string;
+  readonly last_name: string;
+  readonly password: string;
+}
+
+/**
+ * Creates accounts for owners of e-mail addresses. The account is created by the link in the mail, so that no account has an unproven
+ * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
+ */
+export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptions) {
+  const domains = signUpDomains.map(canonicalDomain);
+
+  return {
+    /**
+     * Mails a link, or a note that there is an account already.
+     * @param next where the sign-up leads in the end
+     * @throws {InvalidFields}
+     */
+    async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
+      const address = requireAddress(email);
+      const domain = address.slice(address.indexOf('@') + 1);
+      if (domains.length > 0 && !domains.includes(domain))
+        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
+      await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
+      await requestMail({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
+    },
+  };
+}
+
+const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
+
+/** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
+export function createFinishSignUp(options: OwnOptions) {
+  const { registry, passwords, policy, admit, change, holdNew, audit } = options;
+  const links = createLinks(options, 'sign-up', signUpExpired);
+
+  /** Undefined if the owner cannot be signed in now. The account exists all the same. */
+  async function admitOwner(
+    id: string,
+    { presented, language, headers, caller }: OwnRequest,
+  ): Promise<Admitted | undefined> {
+    try {
+      const account = await registry.findById(id);
+      const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
+      return proof && (await admit(proof, { presented, language, headers, caller, event: { reason: 'sign-up' } }));
+    } catch (error) {
+      if (error instanceof Unavailable) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    /** Gives the address that the link was made for, and the account of an invited user. @throws {Refusal} `link-expired` */
+    open: links.open,
+
+    /**
+     * Creates the account and signs its owner in. Undefined if the account was created, and its owner has to log in.
+     * @param chosen the language that the owner has chosen
+     * @throws {InvalidFields}; {Refusal} `link-expired`
+     */
+    async finish(
+      entered: NewAccount,
+      chosen: Language | undefined,
+      request: OwnRequest,
+    ): Promise<Admitted | undefined> {
+      const { caller } = request;
+      const { token: secret = '', password } = entered;
+      const { address: username, account: invited } = await links.open(secret, caller);
+      const names = requireNames(entered);
+      const fault = await policy.findFault(password, { username, ...names });
+      if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
+      const passwordHash = await passwords.hash(password);
+      const user = { username, ...names, language: chosen, passwordHash, demo: false, ...byLink } as const;
+      if (invited === undefined) {
+        const id = await links.use(secret, caller, (spend) =>
+          holdNew(user, async (held) => {
+            await spend(held.db);
+            return held.user.id;
+          }),
+        );
+        await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
+        return admitOwner(id, request);
+      }
+      await links.use(secret, caller, (spend) =>
+        change({ kind: 'signed-up' }, provedBy(invited), { caller }, async (held) => {
+          await spend(held.db);
+          await registry.setName(held, names);
+          if (chosen !== undefined) await registry.setLanguage(held.user.id, chosen, held.db);
+          if (!(await registry.setPassword(held, passwordHash))) throw new AccountChanged();
+          // A link that was handed over proves no mailbox.
+          if (held.account.isInvitedByMail) await registry.verifyAddress(held, username, byLink.verification);
+        }),
+      );
+      return admitOwner(invited.user.id, request);
+    },
+  };
+}

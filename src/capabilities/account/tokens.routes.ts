@@ -1,0 +1,102 @@
+import { byOwner } from '../../core/access/access.ts';
+import { describeToken } from '../../core/access/describe-token.ts';
+import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
+import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { provedBy } from '../../core/users/held.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import { personName } from '../../core/users/user.ts';
+import { addAction } from '../../web/action.ts';
+import { detailAnswer, exampleId, idField, tokenSchema } from '../../web/fields.ts';
+import { addForm } from '../../web/form.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import type { AccountParts } from './parts.ts';
+
+const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };
+
+const tokensPath = '/capabilities/account/tokens';
+const mostDays = 365;
+const [id, scope] = [text(exampleId), text('reports:read', 'What the token may do, separated by spaces')];
+const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
+const token = text('janua_pat_…', 'It is shown only now');
+const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
+
+export function addTokens(app: App, parts: () => AccountParts): void {
+  const show = async (request: Request) => {
+    const { user, scopes } = signedInOf(request);
+    return { tokens: (await parts().personalTokens.list(user)).map(describeToken), scopes };
+  };
+
+  addForm(app, [tokensPath, '/api/account/tokens'], {
+    summary: 'Personal access tokens',
+    description: 'Makes a token for a program of the user. It is shown once. A page needs a fresh proof of identity.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    view: 'capabilities/account/tokens',
+    fields: {
+      name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },
+      scope: {
+        list: true,
+        maxLength: 2000,
+        description: 'What it may do: at most what the request may. Default: nothing',
+        examples: ['reports:read'],
+      },
+      expires_in_days: {
+        required: true,
+        number: true,
+        maxLength: 3,
+        description: `From 1 to ${mostDays}`,
+        examples: [30],
+      },
+    },
+    shown: json('The tokens', listSchema),
+    answer: json('The token was made', madeSchema),
+    status: 201,
+    browser: 'The page with the token',
+    show,
+    async submit(request, reply, { name: typed, scope: asked, expires_in_days }) {
+      const signedIn = signedInOf(request);
+      const { requireFresh, personalTokens, hold, audit } = parts();
+      const proved = provedBy(await requireFresh(signedIn, undefined, request));
+      const name = personName(typed);
+      if (name === undefined) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      const days = /^\d+$/.test(expires_in_days) ? Number(expires_in_days) : 0;
+      if (days < 1 || days > mostDays)
+        throw new InvalidFields({
+          field: 'expires_in_days',
+          code: 'not-between',
+          values: { least: 1, most: mostDays },
+        });
+      const scopes = [...new Set(readNames(asked))];
+      const lacking = scopes.filter((scope) => !signedIn.scopes.includes(scope));
+      if (lacking.length > 0)
+        throw new InvalidFields({ field: 'scope', code: 'scope-lacking', values: { scopes: lacking.join(', ') } });
+      const made = await hold(proved, (held) => personalTokens.create(held, { name, scopes, days }));
+      const event = { kind: 'token-made', about: scopes.join(' ') } as const;
+      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
+      const { id, token, expiresAt } = made;
+      const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
+      if (request.format === 'json') return answer;
+      reply.code(201);
+      return { ...(await show(request)), ...answer, values: {}, errors: {} };
+    },
+  });
+
+  addAction(app, [`${tokensPath}/end`, '/api/account/tokens/end'], {
+    method: 'POST',
+    summary: 'End a token',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: tokensPath, refusals: [noSuchToken] },
+    fields: { id: idField('The id of the token') },
+    answer: detailAnswer('Token ended'),
+    browser: 'To the page with the tokens',
+    async handle(request, reply, { id }) {
+      const signedIn = signedInOf(request);
+      const { personalTokens, audit } = parts();
+      if (!(await personalTokens.end(signedIn.user, id))) throw new Refusal(noSuchToken);
+      await audit.recordIfPossible({ kind: 'token-ended', ...byOwner(signedIn, request.caller) });
+      return reply.proceed(`${tokensPath}?state=1`, { detail: 'Token ended' });
+    },
+  });
+}

@@ -1,0 +1,116 @@
+import { Readable } from 'node:stream';
+import type { Events } from '../../core/audit/event.ts';
+import { addAction } from '../../web/action.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { header, json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
+import { listQuery, nextCursor, readList, refuseList, tag, unreadableList } from './list.ts';
+
+const nothing = (description?: string): Schema => ({
+  type: ['string', 'null'],
+  ...(description && { description }),
+  examples: [null],
+});
+
+const eventSchema = object('An event', {
+  id: text('019ab8f0-0000-7000-8000-000000000000'),
+  time,
+  kind: orNull(text('login-failed', 'Null if this version cannot read the event')),
+  decision: orNull(text('The login was refused: the user exists, and the password was wrong.', 'In words')),
+  reason: orNull(text('wrong-password')),
+  about: nothing('What it is about, such as a group or a scope'),
+  count: { type: ['integer', 'null'], examples: [null] },
+  user_id: orNull(text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c')),
+  actor_id: nothing('The administrator who did it'),
+  name_digest: nothing('In place of a name that no user has'),
+  session_id: nothing(),
+  address: orNull(text('203.0.113.7', 'Where the request came from')),
+  user_agent: nothing(),
+  route: orNull(text('POST /api/login')),
+  operator: nothing('The account that ran a command'),
+  request_id: orNull(text('6d8ff52d-6ff9-48ec-bc09-bfd526b00817')),
+  username: orNull(text('ann@example.com', 'Null if the user is gone')),
+  actor: nothing('The name of the administrator'),
+  explanation: listOf(
+    object('A line', { heading: text('When'), text: text('2026-11-26 08:00:00.000 UTC') }),
+    'The same as `janua explain`',
+  ),
+});
+const listSchema = object('Events', {
+  events: listOf(eventSchema),
+  next_cursor: nextCursor,
+});
+
+const filters = {
+  kind: { description: 'Events of this kind', examples: ['login-failed'] },
+  user: { description: 'Events of the user with this name', examples: ['ann@example.com'] },
+  user_id: { description: 'Events of the user with this id, who may be gone' },
+  address: { description: 'Requests from this address', examples: ['203.0.113.7'] },
+  request_id: { description: 'The id that a refused user can quote' },
+  from: { description: 'A time such as `2026-11-24`, `2026-11-24T08:00Z`, or `24h` ago', examples: ['24h'] },
+  to: { description: 'The same. Events from before it' },
+};
+
+const files = { csv: 'text/csv', jsonl: 'application/jsonl' };
+
+/** Adds the page with the events, and their export. */
+export function addAudit(app: App, parts: () => AuditParts, events: Events): void {
+  const rules = auditRules(events);
+  const config = { signedIn: true, scope: 'audit:read', refusals: [unreadableList] };
+
+  addAction(app, ['/capabilities/admin/audit', '/api/admin/audit'], {
+    method: 'GET',
+    summary: 'Audit',
+    description: 'Events, the newest first.',
+    tag,
+    config: { ...config, view: 'capabilities/admin/audit' },
+    query: { ...filters, ...listQuery },
+    answer: json('Events', listSchema),
+    browser: 'The page with the events',
+    async handle(request) {
+      const page = await listEvents(readList(request.query, rules), events, parts());
+      if (request.format === 'json') return page;
+      return { ...page, query: request.query, kinds: Object.keys(events) };
+    },
+  });
+
+  app.get(
+    '/admin/audit/export',
+    {
+      config,
+      schema: {
+        summary: 'Export of the audit',
+        description: 'Every event that matches the filters, the newest first.',
+        tags: [tag],
+        querystring: {
+          type: 'object',
+          properties: { format: { description: '`csv` or `jsonl`', examples: ['csv'] }, ...filters },
+        },
+        response: {
+          200: {
+            description: 'A file',
+            headers: header('Content-Disposition', 'A name for the file'),
+            content: Object.fromEntries(
+              Object.values(files).map((type) => [type, { schema: { type: 'string' }, example: '…' }]),
+            ),
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { format = '' } = request.query as Readonly<Record<string, unknown>>;
+      if (format !== 'csv' && format !== 'jsonl') return refuseList();
+      const list = readList(request.query, rules);
+      const { user, session } = signedInOf(request);
+      const about = new URLSearchParams(Object.entries(list.filters).filter(([, value]) => value !== '')).toString();
+      const event = { kind: 'audit-exported', about, userId: user.id, sessionId: session.id } as const;
+      await parts().audit.record({ ...event, caller: request.caller });
+      reply
+        .type(`${files[format]}; charset=utf-8`)
+        .header('content-disposition', `attachment; filename="audit.${format}"`);
+      // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
+      return reply.send(Readable.from(exportEvents(format, list, events, parts()), { objectMode: false }));
+    },
+  );
+}

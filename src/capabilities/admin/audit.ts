@@ -1,0 +1,108 @@
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Events, RecordedEvent } from '../../core/audit/event.ts';
+import { describeDecision, explain } from '../../core/audit/explanation.ts';
+import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
+import { canonicalUsername } from '../../core/users/user.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import { csvLine } from '../../ground/text/csv.ts';
+import { jsonLine } from '../../ground/text/printable.ts';
+import { parseTime } from '../../ground/text/time.ts';
+import type { events as adminEvents } from './events.ts';
+import { cursorOf, type ListQuery, type ListRules, refuseList } from './list.ts';
+
+export interface AuditParts {
+  readonly auditTrail: AuditStore;
+  readonly audit: Audit<keyof typeof adminEvents>;
+  readonly users: UserDirectory;
+  /** Undefined for a team's own table of users. */
+  readonly registry: unknown;
+}
+
+export const auditRules = (events: Events): ListRules => ({
+  filters: {
+    kind: Object.keys(events),
+    user: undefined,
+    user_id: undefined,
+    address: undefined,
+    request_id: undefined,
+    from: undefined,
+    to: undefined,
+  },
+  keyLength: 1,
+});
+
+/** @throws {Refusal} `unreadable-list` for a time that cannot be read */
+async function filterOf({ filters }: ListQuery, { users, audit }: AuditParts): Promise<EventFilter> {
+  const { kind, user, user_id, address, request_id, from, to } = filters;
+  const now = Date.now();
+  const timeOf = (text: string | undefined) => (text ? (parseTime(text, now) ?? refuseList()) : undefined);
+  const name = user ? canonicalUsername(user) : undefined;
+  const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
+  return {
+    kind: kind || undefined,
+    userId: found ?? (user_id || undefined),
+    // Events of an unknown name hold a digest of it.
+    nameDigest: name !== undefined && found === undefined ? audit.digestName(name) : undefined,
+    address: address?.toLowerCase() || undefined,
+    requestId: request_id || undefined,
+    since: timeOf(from),
+    until: timeOf(to),
+  };
+}
+
+/** A page of events, explained in words. Four statements at most: the user of the filter, two for the events, and the names of their users. */
+export async function listEvents(list: ListQuery, events: Events, parts: AuditParts) {
+  const { auditTrail, users, registry } = parts;
+  const [after] = list.after ?? [];
+  const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);
+  const ids = found.flatMap((event) => ('unreadable' in event ? [] : [event.userId, event.actorId]));
+  const accounts = await users.findAll([...new Set(ids.filter((id) => id !== undefined))]);
+  const described = found.map((event) => {
+    const { userId = '', actorId = '' } = 'unreadable' in event ? {} : event;
+    const [username, actor] = [accounts.get(userId)?.user.username, accounts.get(actorId)?.user.username];
+    const about = { username, actor, ownTable: registry === undefined };
+    const lines = 'unreadable' in event ? [] : explain(event, events, about);
+    return {
+      ...fieldsOf(event, events),
+      username: username ?? null,
+      actor: actor ?? null,
+      explanation: lines.map(([heading, text]) => ({ heading, text })),
+    };
+  });
+  return { events: described, next_cursor: next === undefined ? null : cursorOf([next]) };
+}
+
+/** Every matching event as a file, line by line, the newest first. It reads on only as fast as the lines are taken. */
+export async function* exportEvents(format: 'csv' | 'jsonl', list: ListQuery, events: Events, parts: AuditParts) {
+  const filter = await filterOf(list, parts);
+  if (format === 'csv') yield csvLine(Object.keys(fieldsOf(noEvent, events)));
+  for await (const event of parts.auditTrail.find({ ...filter, order: 'newest-first' })) {
+    const fields = fieldsOf(event, events);
+    yield format === 'csv' ? csvLine(Object.values(fields).map((value) => String(value ?? ''))) : jsonLine(fields);
+  }
+}
+
+/** Has every field. */
+const noEvent: UnreadableEvent = { id: '', at: '', unreadable: true };
+
+function fieldsOf(event: RecordedEvent | UnreadableEvent, events: Events) {
+  const known: Partial<RecordedEvent> = 'unreadable' in event ? {} : event;
+  return {
+    id: event.id,
+    time: event.at,
+    kind: known.kind ?? null,
+    decision: 'unreadable' in event ? null : describeDecision(event, events),
+    reason: known.reason ?? null,
+    about: known.about ?? null,
+    count: known.count ?? null,
+    user_id: known.userId ?? null,
+    actor_id: known.actorId ?? null,
+    name_digest: known.nameDigest ?? null,
+    session_id: known.sessionId ?? null,
+    address: known.caller?.address ?? null,
+    user_agent: known.caller?.userAgent ?? null,
+    route: known.caller?.route ?? null,
+    operator: known.caller?.operator ?? null,
+    request_id: known.caller?.requestId ?? null,
+  };
+}

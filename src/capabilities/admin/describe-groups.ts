@@ -1,0 +1,59 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { holds } from '../../core/access/rights.ts';
+import type { Group } from '../../core/users/groups.ts';
+import { rightsOf } from '../../core/users/scopes.ts';
+import { listOf, object, text } from '../../web/openapi/responses.ts';
+
+/** What groups open besides what their scopes allow. */
+export interface Guarded {
+  /** The rules of `FORWARD_AUTH_RULES`. */
+  readonly forwardRules: readonly {
+    readonly origin: string;
+    readonly path: string;
+    readonly groups: readonly string[];
+  }[];
+  readonly clients: readonly { readonly id: string; readonly name: string; readonly groups: readonly string[] }[];
+}
+
+export const groupFields = {
+  name: text('staff'),
+  description: text('All employees'),
+  scopes: listOf(text('users:read'), 'What the group grants'),
+  rules: listOf(text('https://app.example.com/admin'), 'What the group opens behind a proxy (`FORWARD_AUTH_RULES`)'),
+  clients: listOf(
+    object('A client', { client_id: text('q1W2e3R4t5Y6u7I8o9P0aA'), name: text('Wiki') }),
+    'Applications that only members of their groups may use, this one among them',
+  ),
+  held: {
+    type: 'boolean',
+    description: 'Whether you hold the group and its scopes. Only then may you change it, and put users into it',
+  },
+};
+
+export interface GuardedClients {
+  list(): Promise<Guarded['clients']>;
+}
+
+/** Describes groups for an administrator, all with one look at the clients. */
+export async function createDescribeGroup(
+  signedIn: SignedIn,
+  forwardRules: Guarded['forwardRules'],
+  clients: GuardedClients,
+) {
+  const guarded = { forwardRules, clients: await clients.list() };
+  return (group: Group) => describeGroup(signedIn, group, guarded);
+}
+
+/** With Janua's own scopes, which are not stored for `admins`. */
+function describeGroup(signedIn: SignedIn, { name, description, scopes: granted }: Group, guarded: Guarded) {
+  const { scopes } = rightsOf([name], granted);
+  const isOpened = ({ groups }: { readonly groups: readonly string[] }) => groups.includes(name);
+  return {
+    name,
+    description,
+    scopes,
+    rules: guarded.forwardRules.filter(isOpened).map(({ origin, path }) => origin + path),
+    clients: guarded.clients.filter(isOpened).map(({ id, name }) => ({ client_id: id, name })),
+    held: holds(signedIn, { groups: [name], scopes }),
+  };
+}

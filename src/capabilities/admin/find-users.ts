@@ -1,0 +1,176 @@
+import { Refusal } from '../../core/access/refusal.ts';
+import { inOrder } from '../../core/users/search.ts';
+import { longestWord, wordsOf } from '../../core/users/user.ts';
+import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../../core/users/user-directory.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { isUnrepresentable } from '../../ground/database/errors.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from './list.ts';
+
+/** @param ownUsers whether users are in Janua's own table, which keeps when each was added */
+export const userRules = (ownUsers: boolean): ListRules => ({
+  filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
+  sorts: ownUsers ? ['username', 'created_at'] : ['username'],
+  // The value that sorts, and the id.
+  keyLength: 2,
+});
+
+export interface FoundUser extends ListedUser {
+  readonly lastLoginAt: Date | undefined;
+  readonly factors: readonly string[];
+}
+
+type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
+
+interface FindUsersOptions {
+  readonly ownUsers: boolean;
+  /** Of a team's own table. */
+  readonly groupsInColumn: boolean;
+}
+
+/**
+ * Finds users, in 11 statements at most: six to find by each filter, four to read users in the order of words, and one for their details. If an index shows that few users pass one of the filters, all of those are read and sorted.
+ * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
+ */
+export function createFindUsers(
+  database: Database,
+  users: SearchableDirectory,
+  { ownUsers, groupsInColumn }: FindUsersOptions,
+) {
+  const { searched } = users;
+
+  async function findWithFactor(): Promise<string[]> {
+    const apps = database.selectFrom('janua_totp').select('user_id').limit(mostCandidates);
+    const passkeys = database.selectFrom('janua_passkeys').select('user_id').limit(mostCandidates);
+    return [...(await apps.execute()), ...(await passkeys.execute())].map((row) => row.user_id);
+  }
+
+  async function walkMembers(group: string, part: Omit<Walk, 'sort'>): Promise<Candidate[]> {
+    const where = sql`group_name = ${group}`;
+    const { rows } = await sql<{ id: string; username: string }>`
+      select user_id as id, username from janua_memberships
+      ${inOrder(sql`username`, undefined, part, { where })}`.execute(database);
+    const found = new Map((await users.listSome(rows.map(({ id }) => id))).map((user) => [user.id, user]));
+    return rows.map(({ id, username }) => ({ key: [username, id], user: found.get(id) }));
+  }
+
+  async function findFew({ q, filters: { group, state, factor } }: FilterQuery): Promise<ListedUser[] | undefined> {
+    const searches = [
+      q && (() => users.findIds('prefix', q, mostCandidates)),
+      group && (() => users.findIds('group', group, mostCandidates)),
+      state === 'disabled' && (() => users.findIds('disabled', '', mostCandidates)),
+      factor === 'yes' && findWithFactor,
+    ];
+    for (const search of searches) {
+      const ids = search ? await search() : undefined;
+      if (ids !== undefined && ids.length < mostCandidates) return users.listSome([...new Set(ids)]);
+    }
+    return undefined;
+  }
+
+  /** When users logged in last, and which factors they have. */
+  async function findDetails(found: readonly ListedUser[]): Promise<Details> {
+    const names = new Map(found.map((user) => [user.id, ownUsers ? '' : user.username]));
+    const logins = new Map<string, Date>();
+    const factors = new Map<string, Set<string>>();
+    if (names.size === 0) return { logins, factors };
+    const from = (
+      table: 'janua_logins' | 'janua_totp' | 'janua_passkeys',
+      kind: string,
+      at = sql<number | string>`0`,
+    ) =>
+      database
+        .selectFrom(table)
+        .select(['user_id', 'username', sql.lit(kind).as('kind'), at.as('at')])
+        .where('user_id', 'in', [...names.keys()]);
+    const rows = from('janua_logins', 'login', sql`at`)
+      .unionAll(from('janua_totp', 'app'))
+      .unionAll(from('janua_passkeys', 'passkey'));
+    for (const { user_id: id, username, kind, at } of await rows.execute()) {
+      if (names.get(id) !== username) continue;
+      if (kind === 'login') logins.set(id, new Date(Number(at)));
+      else factors.getOrInsertComputed(id, () => new Set()).add(kind);
+    }
+    return { logins, factors };
+  }
+
+  /** In the order of names, by the index of a filter. */
+  async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly Candidate[]> {
+    if (part.sort !== 'username') return users.walk({ ...part, state });
+    if (q !== '') return users.walkWords(q, part);
+    return group === '' || groupsInColumn ? users.walk({ ...part, state }) : walkMembers(group, part);
+  }
+
+  async function findPage(asked: ListQuery) {
+    const query = { ...asked, q: asked.q.slice(0, longestWord) };
+    const { q, filters, limit } = query;
+    const isFiltered = [q, ...Object.values(filters)].some((value) => value !== '');
+    const most = isFiltered ? mostCandidates : limit + 1;
+    const few = await findFew(query);
+    const candidates = few ? sortUsers(few, query) : await walk({ ...query, limit: most });
+    const isFound = (user: ListedUser) => {
+      const words = wordsOf(user);
+      return (
+        (filters.group === '' || user.groups.includes(filters.group ?? '')) &&
+        (filters.state === '' || user.disabled === (filters.state === 'disabled')) &&
+        (q === '' || searched.some((field) => words[field]?.startsWith(q)))
+      );
+    };
+    const matching = candidates
+      .flatMap(({ key, user }) => (user && isFound(user) ? [{ key, user }] : []))
+      .slice(0, filters.factor === '' ? limit + 1 : undefined);
+    const details = await findDetails(matching.map(({ user }) => user));
+    const found = matching.filter(
+      ({ user }) => filters.factor === '' || details.factors.has(user.id) === (filters.factor === 'yes'),
+    );
+    const page = found.slice(0, limit);
+    const isCut = few === undefined && candidates.length === most;
+    const end = found.length > limit ? page.at(-1) : isCut ? candidates.at(-1) : undefined;
+    return {
+      users: page.map(({ user }) => complete(user, details)),
+      nextCursor: end && cursorOf(end.key),
+    };
+  }
+
+  return {
+    /** @throws {Refusal} `unreadable-list` if no column can hold what the cursor says */
+    list: (query: ListQuery) =>
+      findPage(query).catch((error: unknown) => {
+        throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
+      }),
+
+    /** One user, with the time of the last login and the factors. */
+    async find(id: string): Promise<FoundUser | undefined> {
+      const found = (await users.listSome([id])).filter((user) => user.id === id);
+      const details = await findDetails(found);
+      return found.map((user) => complete(user, details))[0];
+    },
+  };
+}
+
+interface Details {
+  readonly logins: ReadonlyMap<string, Date>;
+  readonly factors: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const complete = (user: ListedUser, { logins, factors }: Details): FoundUser => ({
+  ...user,
+  lastLoginAt: logins.get(user.id),
+  factors: [...(factors.get(user.id) ?? [])],
+});
+
+/** The users after the cursor, sorted. */
+function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): Candidate[] {
+  const isTime = sort === 'created_at';
+  const compare = (one: readonly string[], other: readonly string[]) => {
+    const [[value = '', id = ''], [otherValue = '', otherId = '']] = [one, other];
+    const difference = isTime ? Number(value) - Number(otherValue) : compareTexts(value, otherValue);
+    return (difference || compareTexts(id, otherId)) * (descending ? -1 : 1);
+  };
+  return users
+    .map((user) => ({ user, key: [isTime ? String(user.createdAt?.getTime() ?? 0) : user.username, user.id] as const }))
+    .filter(({ key }) => after === undefined || compare(key, after) > 0)
+    .sort((one, other) => compare(one.key, other.key));
+}
+
+const compareTexts = (one: string, other: string) => (one < other ? -1 : Number(one > other));

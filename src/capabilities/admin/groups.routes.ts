@@ -1,0 +1,147 @@
+import { changeRefusals } from '../../core/access/change-refusals.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
+import type { Actor, Administration } from '../../core/changes/administration.ts';
+import type { Groups } from '../../core/users/groups.ts';
+import { groupPattern, ownScopes, type RequireRights, readNames } from '../../core/users/scopes.ts';
+import { isPlainLine } from '../../ground/text/printable.ts';
+import { addAction, type Field } from '../../web/action.ts';
+import { detailAnswer } from '../../web/fields.ts';
+import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, text } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import { createDescribeGroup, type Guarded, type GuardedClients, groupFields } from './describe-groups.ts';
+import { tag } from './list.ts';
+
+export interface GroupParts {
+  readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
+  readonly groups: Pick<Groups, 'list' | 'names' | 'knownScopes'>;
+  readonly clients: GuardedClients;
+  readonly requireFresh: RequireFresh;
+}
+
+const fields = {
+  name: {
+    required: true,
+    maxLength: 63,
+    description: 'Small letters, digits and hyphens',
+    examples: ['staff'],
+  },
+  scopes: { list: true, maxLength: 4000, description: 'What the group grants', examples: ['users:read'] },
+  description: { maxLength: 200, description: 'What the group is for', examples: ['All employees'] },
+} as const satisfies Record<string, Field>;
+
+const { name, scopes } = fields;
+
+const listSchema = object('Groups', {
+  groups: listOf(
+    object('A group', {
+      ...groupFields,
+      members: { type: 'integer', description: 'How many users are in it', examples: [12] },
+    }),
+  ),
+  scopes: listOf(text('users:read'), 'All scopes that a group can grant'),
+});
+
+const page = '/capabilities/admin/groups';
+const refusals = [
+  ...[insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
+  changeRefusals['no-such-group'],
+];
+const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };
+
+/** Adds the page with the groups, on which they are made, changed and removed. */
+export function addGroups(
+  app: App,
+  parts: () => GroupParts,
+  { forwardRules }: { readonly forwardRules: Guarded['forwardRules'] },
+): void {
+  async function list(request: Request) {
+    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
+    return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members }));
+  }
+
+  async function requireGroup(name: string): Promise<void> {
+    if (!(await parts().groups.names()).includes(name)) throw new Refusal(changeRefusals['no-such-group']);
+  }
+
+  async function requireFreshly(request: Request): Promise<Administration> {
+    const signedIn = signedInOf(request);
+    await parts().requireFresh(signedIn, undefined, request);
+    return parts().administer(actorOf(request), requireRightsOf(signedIn));
+  }
+
+  addAction(app, [page, '/api/admin/groups'], {
+    method: 'GET',
+    summary: 'Groups',
+    tag,
+    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/groups' },
+    answer: json('The groups', listSchema),
+    browser: 'The page with the groups',
+    async handle(request) {
+      const signedIn = signedInOf(request);
+      const { knownScopes } = parts().groups;
+      return {
+        groups: await list(request),
+        scopes: knownScopes,
+        ownScopes: Object.keys(ownScopes),
+        heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
+        mayChange: signedIn.scopes.includes('users:write'),
+      };
+    },
+  });
+
+  addAction(app, [page, '/api/admin/groups'], {
+    method: 'POST',
+    summary: 'Add a group',
+    tag,
+    config,
+    fields,
+    answer: json('The group was added', object('The group', { name: text('staff') })),
+    status: 201,
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name, scopes, description = '' }) {
+      if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });
+      const names = readNames(scopes);
+      const administration = await requireFreshly(request);
+      await administration.addGroup({ name, description: description.trim(), scopes: names });
+      return reply.proceed(`${page}?state=added`, { name });
+    },
+  });
+
+  addAction(app, [`${page}/scopes`, '/api/admin/groups/scopes'], {
+    method: 'POST',
+    summary: 'Change what a group grants',
+    tag,
+    config,
+    fields: { name, scopes: { ...scopes, description: 'All scopes that the group grants from now on' } },
+    answer: detailAnswer('Scopes changed'),
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name, scopes }) {
+      // A form sends no box that is not ticked.
+      if (scopes === undefined && request.format === 'json')
+        throw new InvalidFields({ field: 'scopes', code: 'missing' });
+      const names = readNames(scopes);
+      await requireGroup(name);
+      await (await requireFreshly(request)).setScopes(name, names);
+      return reply.proceed(`${page}?state=changed`, { detail: 'Scopes changed' });
+    },
+  });
+
+  addAction(app, [`${page}/remove`, '/api/admin/groups/remove'], {
+    method: 'POST',
+    summary: 'Remove a group',
+    tag,
+    config,
+    fields: { name },
+    answer: detailAnswer('Group removed'),
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name }) {
+      await requireGroup(name);
+      await (await requireFreshly(request)).removeGroup(name);
+      return reply.proceed(`${page}?state=removed`, { detail: 'Group removed' });
+    },
+  });
+}

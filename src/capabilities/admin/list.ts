@@ -1,0 +1,93 @@
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
+import type { Schema } from '../../web/openapi/responses.ts';
+
+/** What an administrator asks of a list, from the address bar. */
+export interface ListQuery {
+  /** The beginning of what is searched for. */
+  readonly q: string;
+  readonly filters: Readonly<Record<string, string>>;
+  /** The field that the list is sorted by. */
+  readonly sort: string;
+  readonly descending: boolean;
+  readonly limit: number;
+  /** The key after which the page begins. */
+  readonly after: readonly string[] | undefined;
+}
+
+/** Most rows that one request looks at. With a filter that few rows pass, a page may be short and still have a next one. */
+export const mostCandidates = 2000;
+
+const mostRows = 200;
+const usualRows = 50;
+
+export const unreadableList: Answer = {
+  name: 'unreadable-list',
+  status: 400,
+  detail: 'The list cannot be shown with these filters',
+};
+
+/** @throws {Refusal} `unreadable-list` */
+export function refuseList(): never {
+  throw new Refusal(unreadableList);
+}
+
+/** Texts that all databases can compare. PostgreSQL refuses a NUL. */
+const isReadable = (value: unknown, most: number): value is string =>
+  typeof value === 'string' && value.length <= most && value.isWellFormed() && !value.includes('\0');
+
+/** Names the place after a row. It is data to compare with, and never a part of a statement (VM-92). */
+export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+
+function readCursor(text: string, length: number): readonly string[] | undefined {
+  try {
+    const key: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    const isKey = Array.isArray(key) && key.length === length && key.every((part) => isReadable(part, 400));
+    return isKey ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface ListRules {
+  /** The names of the filters, with the values that they may have. Undefined: any text. Default: no filters. */
+  readonly filters?: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. Default: one order. */
+  readonly sorts?: readonly string[];
+  /** How many texts a cursor has. */
+  readonly keyLength: number;
+}
+
+/** Reads the query of a list. An empty field counts as none, because forms send all of their fields. @throws {Refusal} `unreadable-list` */
+export function readList(query: unknown, { filters = {}, sorts = [''], keyLength }: ListRules): ListQuery {
+  const sent = query as Readonly<Record<string, unknown>>;
+  const read = (name: string, most = 254): string => {
+    const value = sent[name] ?? '';
+    return isReadable(value, most) ? value.trim() : refuseList();
+  };
+  const chosen = Object.entries(filters).map(([name, values]) => {
+    const value = read(name);
+    if (value !== '' && values?.includes(value) === false) refuseList();
+    return [name, value];
+  });
+  const [q, order, limit, cursor] = [read('q').toLowerCase(), read('sort'), read('limit', 3), read('cursor', 2000)];
+  const sort = order.replace(/^-/, '') || sorts[0] || '';
+  const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
+  const after = cursor === '' ? undefined : readCursor(cursor, keyLength);
+  if (rows < 1 || rows > mostRows || !sorts.includes(sort) || (cursor !== '' && !after)) refuseList();
+  return { q, filters: Object.fromEntries(chosen), sort, descending: order.startsWith('-'), limit: rows, after };
+}
+
+/** The part of a list's query that all lists have, for the OpenAPI document. */
+export const listQuery = {
+  limit: { description: 'From 1 to 200. Default: 50', examples: ['50'] },
+  cursor: { description: 'The `next_cursor` of the page before' },
+};
+
+export const nextCursor: Schema = {
+  type: ['string', 'null'],
+  description: 'For the next page. A page may be short and still have one',
+  examples: [null],
+};
+
+/** Of all pages of administrators, in the OpenAPI document. */
+export const tag = 'Administration';

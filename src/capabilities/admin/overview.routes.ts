@@ -1,0 +1,59 @@
+import { addAction } from '../../web/action.ts';
+import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import { refuseList, tag, unreadableList } from './list.ts';
+import { type createOverview, type Range, ranges } from './overview.ts';
+
+const count = { type: 'integer', examples: [57] };
+const names = Object.keys(ranges);
+const totals = Object.fromEntries(names.map((name) => [name, count]));
+
+const schema = object('What has happened', {
+  range: text('24h', '`24h`, `7d` or `30d`'),
+  series: listOf(
+    object('A chart', {
+      name: text('sign_ins'),
+      totals: object('Sums. Of sessions: how many there are now', totals),
+      points: listOf(object('A bar', { from: time, count })),
+    }),
+  ),
+  stores: listOf(
+    object('A store', {
+      name: text('The database'),
+      available: { type: 'boolean' },
+      milliseconds: { type: 'number', examples: [0.4] },
+    }),
+  ),
+  findings: listOf(
+    object(
+      'A finding',
+      {
+        check: text('schema'),
+        state: text('ok', '`ok`, `warning` or `wrong`'),
+        message: text("Janua's tables are of this version."),
+        fix: { type: 'string' },
+      },
+      ['fix'],
+    ),
+    'What `janua doctor` says, as far as it is quickly found',
+  ),
+});
+
+/** Adds the page that shows what happens on the server. */
+export function addOverview(app: App, parts: () => { readonly overview: ReturnType<typeof createOverview> }): void {
+  addAction(app, ['/admin', '/api/admin'], {
+    method: 'GET',
+    summary: 'Overview',
+    tag,
+    config: { signedIn: true, scope: 'audit:read', view: 'capabilities/admin/overview', refusals: [unreadableList] },
+    query: { range: { description: 'What the charts show: `24h`, `7d` or `30d`', examples: ['7d'] } },
+    answer: json('The overview', schema),
+    browser: 'The page with the charts',
+    handle(request) {
+      const { range } = request.query as { readonly range?: unknown };
+      const chosen = range || '24h';
+      if (!names.includes(chosen as string)) refuseList();
+      return parts().overview.read(chosen as Range);
+    },
+  });
+}

@@ -1,0 +1,217 @@
+import { setImmediate } from 'node:timers/promises';
+import { firstIdAt } from '../../core/audit/event-id.ts';
+import type { AuditStore } from '../../core/audit/sql-store.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+
+/** In milliseconds. */
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+/** How late an event may be stored. It is missing in the counts if it comes later. */
+const latest = minute;
+
+/** Counts that are older are brought up to date before they are shown. Usually upkeep has just done it. */
+const outdated = 20 * minute;
+
+/** How many bars of which length a chart has. Days begin at midnight, UTC. */
+export const ranges = { '24h': [24, hour], '7d': [7, day], '30d': [30, day] } as const;
+
+export type Range = keyof typeof ranges;
+
+/** The events that each chart counts. */
+const kinds = {
+  sign_ins: ['login-succeeded'],
+  failures: ['login-failed', 'second-factor-failed', 'passkey-refused', 'confirm-failed'],
+  throttled: ['login-throttled', 'second-factor-throttled', 'confirm-throttled'],
+  new_accounts: ['signed-up', 'user-added', 'users-imported'],
+  mails: ['mail-sent'],
+} as const;
+
+const series = [...(Object.keys(kinds) as (keyof typeof kinds)[]), 'sessions'] as const;
+
+const seriesOf = new Map<string, string>(
+  Object.entries(kinds).flatMap(([name, list]) => list.map((kind) => [kind, name] as const)),
+);
+
+/** Their `count` says how many. */
+const summed = ['users-imported', 'events-left-out'];
+
+/** The row whose count is the time until which events are counted. */
+const position = 'position';
+
+export interface OverviewOptions {
+  readonly database: Database;
+  readonly auditTrail: Pick<AuditStore, 'find'>;
+  readonly countSessions: (time: number) => Promise<number>;
+  /** Checks by the name of what they check. Each throws while it cannot be used. */
+  readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
+  readonly checkUp: () => Promise<readonly object[]>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+const startOf = (length: number, time: number) => Math.floor(time / length) * length;
+
+/**
+ * What has happened, by the hour. Counting a million events would hold up every other request, so upkeep adds the latest events to a small
+ * table. A login does no more than to write its event. A page counts only the minutes since.
+ */
+export function createOverview({ database, auditTrail, countSessions, stores, checkUp, now }: OverviewOptions) {
+  async function countEvents(from: number, to: number): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    const add = (kind: string | undefined, count: number) => {
+      const name = seriesOf.get(kind ?? '');
+      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + count);
+    };
+    const found = await database
+      .selectFrom('janua_audit')
+      .select(['kind', ({ fn }) => fn.countAll().as('count')])
+      .where('id', '>=', firstIdAt(from))
+      .where('id', '<', firstIdAt(to))
+      .where('kind', 'in', [...seriesOf.keys(), ...summed])
+      .groupBy('kind')
+      .execute();
+    for (const { kind, count } of found) {
+      if (!summed.includes(kind)) add(kind, Number(count));
+      else
+        for await (const event of auditTrail.find({ order: 'oldest-first', since: from, until: to, kind }))
+          if ('kind' in event) add(kind === 'events-left-out' ? event.reason : kind, event.count ?? 0);
+    }
+    return counts;
+  }
+
+  async function readPosition(): Promise<number | undefined> {
+    const row = database.selectFrom('janua_counts').select('count').where('id', '=', position);
+    const found = await row.executeTakeFirst();
+    return found && Number(found.count);
+  }
+
+  /** Begins with the oldest event that a chart shows. */
+  async function begin(until: number): Promise<number> {
+    const first = startOf(day, until) - 30 * day;
+    const events = database.selectFrom('janua_audit').select('at').where('id', '>=', firstIdAt(first));
+    const oldest = await events.orderBy('id').limit(1).executeTakeFirst();
+    const count = Math.min(Number(oldest?.at ?? until), until);
+    await insertNew(database.insertInto('janua_counts').values({ id: position, hour: 0, name: '', count }));
+    return count;
+  }
+
+  /** Changes a count, or adds it. */
+  async function store(db: Database, time: number, name: string, change: (former: number) => number): Promise<void> {
+    const id = `${startOf(hour, time)} ${name}`;
+    const row = await db.selectFrom('janua_counts').select('count').where('id', '=', id).executeTakeFirst();
+    const count = change(Number(row?.count ?? 0));
+    if (row === undefined)
+      await insertNew(db.insertInto('janua_counts').values({ id, hour: startOf(hour, time), name, count }));
+    else await db.updateTable('janua_counts').set({ count }).where('id', '=', id).execute();
+  }
+
+  /** Counts the events of an hour. @param until not later than the end of the hour */
+  async function advance(from: number, until: number): Promise<void> {
+    const counts = await countEvents(from, until);
+    await inTransaction(database, async (db) => {
+      const row = db.updateTable('janua_counts').set({ count: until }).where('id', '=', position);
+      const { numUpdatedRows } = await row.where('count', '=', from).executeTakeFirst();
+      // Otherwise another process has counted them.
+      if (numUpdatedRows > 0n)
+        for (const [name, count] of counts) await store(db, from, name, (former) => former + count);
+    });
+  }
+
+  let counting: Promise<void> | undefined;
+
+  /** Brings the counts up to date, and removes those that no chart shows. */
+  function count(): Promise<void> {
+    counting ??= countAll().finally(() => {
+      counting = undefined;
+    });
+    return counting;
+  }
+
+  async function countAll(): Promise<void> {
+    const until = now() - latest;
+    let from = (await readPosition()) ?? (await begin(until));
+    while (from < until) {
+      const end = Math.min(until, startOf(hour, from) + hour);
+      await advance(from, end);
+      from = end;
+      await setImmediate();
+    }
+    const sessions = await countSessions(now());
+    await store(database, now(), 'sessions', () => sessions);
+    const old = database.deleteFrom('janua_counts').where('hour', '<', now() - 31 * day);
+    await old.where('id', '!=', position).execute();
+  }
+
+  /** The counts of each series by the start of the hour. */
+  async function readHours(): Promise<Map<string, Map<number, number>>> {
+    let from = (await readPosition()) ?? 0;
+    if (from < now() - outdated) {
+      await count();
+      from = (await readPosition()) ?? now();
+    }
+    const hours = new Map(series.map((name) => [name as string, new Map<number, number>()]));
+    const add = (name: string, start: number, count: number) => {
+      const counts = hours.get(name);
+      counts?.set(start, (counts.get(start) ?? 0) + count);
+    };
+    const rows = database.selectFrom('janua_counts').select(['hour', 'name', 'count']);
+    for (const row of await rows.where('id', '!=', position).execute())
+      add(row.name, Number(row.hour), Number(row.count));
+    while (from <= now()) {
+      const start = startOf(hour, from);
+      for (const [name, count] of await countEvents(from, start + hour)) add(name, start, count);
+      from = start + hour;
+    }
+    return hours;
+  }
+
+  function drawPoints(name: string, hours: ReadonlyMap<number, number>, range: Range) {
+    const [bars, length] = ranges[range];
+    const first = startOf(length, now()) - (bars - 1) * length;
+    const counts = Array.from({ length: bars }, () => 0);
+    for (const [start, count] of hours) {
+      const bar = Math.floor((start - first) / length);
+      const former = counts[bar];
+      if (former !== undefined) counts[bar] = name === 'sessions' ? Math.max(former, count) : former + count;
+    }
+    return counts.map((count, bar) => ({ from: new Date(first + bar * length).toISOString(), count }));
+  }
+
+  /** Of sessions, there is no sum: how many there are now. */
+  function totalOf(name: string, hours: ReadonlyMap<number, number>, range: Range): number {
+    if (name === 'sessions') return hours.get(Math.max(...hours.keys())) ?? 0;
+    return drawPoints(name, hours, range).reduce((sum, { count }) => sum + count, 0);
+  }
+
+  async function measure([name, check]: OverviewOptions['stores'][number]) {
+    const start = performance.now();
+    const available = await check().then(
+      () => true,
+      () => false,
+    );
+    return { name, available, milliseconds: Math.round((performance.now() - start) * 10) / 10 };
+  }
+
+  return {
+    count,
+
+    async read(range: Range) {
+      const hours = await readHours();
+      return {
+        range,
+        series: series.map((name) => {
+          const counts = hours.get(name) ?? new Map<number, number>();
+          const names = Object.keys(ranges) as Range[];
+          const totals = Object.fromEntries(names.map((one) => [one, totalOf(name, counts, one)]));
+          return { name, totals: totals as Record<Range, number>, points: drawPoints(name, counts, range) };
+        }),
+        stores: await Promise.all(stores.map(measure)),
+        findings: await checkUp(),
+      };
+    },
+  };
+}

@@ -1,0 +1,356 @@
+import { changeRefusals } from '../../core/access/change-refusals.ts';
+import { describeSession } from '../../core/access/describe-session.ts';
+import { describeToken } from '../../core/access/describe-token.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
+import type { PersonalTokens } from '../../core/access/personal-tokens.ts';
+import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { beyondOwn, holds, holdsAll, requireRightsOf } from '../../core/access/rights.ts';
+import type { Events } from '../../core/audit/event.ts';
+import { describeDecision } from '../../core/audit/explanation.ts';
+import type { AuditStore } from '../../core/audit/sql-store.ts';
+import type { Actor, Administration } from '../../core/changes/administration.ts';
+import type { Sessions } from '../../core/sessions/sessions.ts';
+import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import type { Groups } from '../../core/users/groups.ts';
+import { type RequireRights, readNames } from '../../core/users/scopes.ts';
+import { maxNameLength, maxUsernameLength, newEmailAddress, personName, type User } from '../../core/users/user.ts';
+import type { UserRegistry } from '../../core/users/user-directory.ts';
+import { addAction, type Fields } from '../../web/action.ts';
+import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
+import { addForm } from '../../web/form.ts';
+import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import { createDescribeGroup, type Guarded, type GuardedClients } from './describe-groups.ts';
+import { tag } from './list.ts';
+import { noSuchUser, type UserAction, userActionList } from './user-actions.ts';
+import { describeUser, type UserListParts, userFields } from './users.routes.ts';
+
+export interface UserParts extends UserListParts {
+  /** The same directory, if this server may change it. */
+  readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
+  readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
+  readonly requireFresh: RequireFresh;
+  readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
+  readonly clients: GuardedClients;
+  readonly sessions: Pick<Sessions, 'listOf'>;
+  readonly personalTokens: Pick<PersonalTokens, 'list'>;
+  readonly auditTrail: Pick<AuditStore, 'findPage'>;
+  /** Applications that the user let in. */
+  readonly applications: {
+    list(user: User): Promise<readonly { readonly clientId: string; readonly name: string; readonly since: Date }[]>;
+  };
+}
+
+const params = { id: { description: 'The id of the user', examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] } };
+const lastEvents = 10;
+
+const userSchema = object('A user', {
+  ...userFields,
+  verification: {
+    ...orNull(
+      object('What says that the address is the one of the user', {
+        how: text('administrator', '`mail`, `upstream`, `administrator` or `command`'),
+        by: orNull(
+          text('ada@example.com', 'The administrator, the id of the provider, or the account of the operator'),
+        ),
+        at: orNull(time),
+      }),
+    ),
+    description: 'Null unless the address is verified',
+  },
+  sessions: listOf(
+    object('A session', {
+      id: text(exampleId),
+      browser: text('Firefox on Windows'),
+      address: orNull(text('203.0.113.7')),
+      started_at: time,
+      last_seen_at: time,
+    }),
+  ),
+  tokens: listOf(tokenSchema),
+  applications: listOf(
+    object('An application that the user let in', { client_id: text(exampleId), name: text('Wiki'), since: time }),
+  ),
+  events: listOf(
+    object('An event', {
+      time,
+      kind: text('login-succeeded'),
+      decision: text('The user logged in, and the server started a new session.'),
+    }),
+    `The last ${lastEvents} of the audit, for those with \`audit:read\``,
+  ),
+  actions: listOf(text('disable'), 'What can be done with the user: `POST /api/admin/users/ID/ACTION`'),
+});
+
+const groupsField = {
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'The names of all groups that the user is in',
+    examples: ['staff'],
+  },
+} as const satisfies Fields;
+
+const newUserFields = {
+  email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
+  first_name: { maxLength: maxNameLength, description: 'First name', examples: ['Eve'] },
+  last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
+  groups: { ...groupsField.groups, description: 'Groups that the user is in' },
+  invite: {
+    boolean: true,
+    maxLength: 5,
+    description: 'Whether to mail the link. Otherwise it is in the answer, for members of `admins` alone',
+    examples: ['true'],
+  },
+} as const satisfies Fields;
+
+/** Who has the link of a new user can enter the account, and applications then take them for the owner of the address. */
+const linkNotShown: Answer = {
+  name: 'link-not-shown',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'Only members of admins may hand over a link. Have it mailed (invite), for which MAIL_URL must be set',
+  event: { kind: 'permission-refused', reason: 'link-not-shown' },
+};
+
+/** Applications link accounts by verified addresses. Who may verify any address could enter any account there. */
+const onlyAdmins: Answer = {
+  name: 'only-admins',
+  status: 403,
+  error: 'insufficient_scope',
+  detail: 'Only members of admins may do this',
+  event: { kind: 'permission-refused', reason: 'only-admins' },
+};
+
+const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
+
+export interface UserOptions extends Pick<FlowOptions, 'features'>, Pick<Guarded, 'forwardRules'> {
+  readonly events: Events;
+}
+
+/** Adds the page of a user, what administrators do there, and the page that adds a user. */
+export function addUser(app: App, parts: () => UserParts, options: UserOptions): void {
+  const { features, events } = options;
+  const describeGroups = createDescribeGroups(parts, options);
+  const administrationOf = (request: Request) =>
+    parts().administer(actorOf(request), requireRightsOf(signedInOf(request)));
+
+  async function requireUser(request: Request) {
+    const { id } = request.params as { readonly id: string };
+    // Not every database compares U+0000.
+    const user = id.includes('\0') ? undefined : await parts().findUsers.find(id);
+    const account = user && (await parts().users.findById(id));
+    if (user === undefined || account === undefined) throw noSuchUser();
+    return { user, account };
+  }
+
+  async function describeVerification(userId: string) {
+    const { registry, users } = parts();
+    const { how, by, at } = (await registry?.findDetails(userId))?.verification ?? {};
+    if (how === undefined) return null;
+    const administrator = how === 'administrator' && by !== undefined ? await users.findById(by) : undefined;
+    return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
+  }
+
+  async function describe(request: Request) {
+    const { user, account } = await requireUser(request);
+    const { scopes } = signedInOf(request);
+    const mayAct = holds(signedInOf(request), rightsOfAccount(account));
+    const isAdmin = holdsAll(signedInOf(request));
+    const { users, sessions, personalTokens, applications, auditTrail } = parts();
+    const trail = scopes.includes('audit:read')
+      ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
+      : undefined;
+    return {
+      ...describeUser(user),
+      verification: await describeVerification(user.id),
+      sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
+      tokens: (await personalTokens.list(account.user)).map(describeToken),
+      applications: (await applications.list(account.user)).map(({ clientId, name, since }) => ({
+        client_id: clientId,
+        name,
+        since: since.toISOString(),
+      })),
+      events: (trail?.events ?? []).flatMap((event) =>
+        'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
+      ),
+      actions: userActionList
+        .filter(([, { byAdmins, scope }]) => mayAct && (isAdmin || !byAdmins) && scopes.includes(scope))
+        .filter(([, { isOffered }]) => isOffered(user, features))
+        .map(([name]) => name),
+    };
+  }
+
+  addAction(app, ['/admin/users/:id', '/api/admin/users/:id'], {
+    method: 'GET',
+    summary: 'A user',
+    tag,
+    params,
+    config: {
+      signedIn: true,
+      scope: 'users:read',
+      view: 'capabilities/admin/user',
+      refusals: [changeRefusals['no-such-user']],
+    },
+    answer: json('The user', userSchema),
+    browser: 'The page of the user',
+    handle: describe,
+  });
+
+  /** @throws {Refusal} `only-admins`, or what `requireFresh` throws */
+  async function requireMayAct(request: Request, { byAdmins, fresh }: UserAction): Promise<void> {
+    if (byAdmins && !holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
+    if (fresh) await parts().requireFresh(signedInOf(request), undefined, request);
+  }
+
+  for (const [name, action] of userActionList.filter(([name]) => features.secondFactor || name !== 'remove-factors'))
+    addForm(app, [`/admin/users/:id/${name}`, `/api/admin/users/:id/${name}`], {
+      summary: action.summary,
+      tag,
+      params,
+      config: {
+        ...{ signedIn: true, scope: action.scope },
+        refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
+      },
+      view: 'capabilities/admin/user-action',
+      fields: name === 'groups' ? groupsField : ({} as Fields),
+      answer: detailAnswer(action.detail),
+      browser: 'To the page of the user',
+      async show(request) {
+        const { user } = await requireUser(request);
+        await requireMayAct(request, action);
+        const choices = name === 'groups' ? await describeGroups(request) : [];
+        const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
+        // A setting, or a column of a team's own table.
+        const fixed = user.groups.filter((group) => !stored.includes(group));
+        return { name, user: describeUser(user), choices, chosen: user.groups, fixed };
+      },
+      async submit(request, reply, input) {
+        const { account } = await requireUser(request);
+        const { groups } = input as { readonly groups?: string };
+        if (name === 'groups' && groups === undefined && request.format === 'json')
+          throw new InvalidFields({ field: 'groups', code: 'missing' });
+        const names = readNames(groups);
+        await requireMayAct(request, action);
+        const { id: userId } = account.user;
+        await action.run(administrationOf(request), { userId }, names);
+        const to =
+          name === 'delete' ? '/capabilities/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
+        return reply.proceed(to, { detail: action.detail });
+      },
+    });
+
+  addNewUser(app, parts, { mail: features.mail, describeGroups, administrationOf });
+}
+
+/** Gives all groups, as pages show them where groups are chosen. */
+const createDescribeGroups =
+  (parts: () => UserParts, { forwardRules }: Pick<Guarded, 'forwardRules'>) =>
+  async (request: Request) => {
+    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
+    return (await parts().groups.findAll()).map(describe);
+  };
+
+function addNewUser(
+  app: App,
+  parts: () => UserParts,
+  {
+    mail,
+    describeGroups,
+    administrationOf,
+  }: {
+    readonly mail: boolean;
+    readonly describeGroups: ReturnType<typeof createDescribeGroups>;
+    readonly administrationOf: (request: Request) => Administration;
+  },
+): void {
+  const added = [...refusals, linkNotShown];
+  const config = {
+    signedIn: true,
+    scope: 'users:write',
+    view: 'capabilities/admin/add-user',
+    refusals: added,
+  } as const;
+
+  /** @throws {Refusal} `link-not-shown`, or what `requireFresh` throws */
+  async function requireMayAdd(request: Request, byMail: boolean): Promise<void> {
+    if (!byMail && !holdsAll(signedInOf(request))) throw new Refusal(linkNotShown);
+    await parts().requireFresh(signedInOf(request), undefined, request);
+  }
+
+  async function show(request: Request) {
+    await requireMayAdd(request, mail);
+    const choices = await describeGroups(request);
+    return {
+      fields: Object.keys(newUserFields),
+      groups: choices.map(({ name }) => name),
+      choices,
+      mustInvite: !holdsAll(signedInOf(request)),
+      values: {},
+      errors: {},
+    };
+  }
+
+  addAction(app, ['/admin/users/add', '/api/admin/users/add'], {
+    method: 'GET',
+    summary: 'Add a user: the form',
+    tag,
+    config,
+    answer: json(
+      'The fields to send',
+      object('The fields', { fields: listOf(text('email')), groups: listOf(text('staff')) }),
+    ),
+    browser: 'The page with the form',
+    handle: show,
+  });
+
+  addAction(app, ['/capabilities/admin/users', '/api/admin/users'], {
+    method: 'POST',
+    summary: 'Add a user',
+    description:
+      'The user chooses a password by a link, which works for 7 days. It is mailed, or in the answer to be handed over.',
+    tag,
+    config: { ...config, openedAt: '/admin/users/add' },
+    fields: newUserFields,
+    answer: json(
+      'The user was added',
+      object('The user', { id: userFields.id, link: text('https://auth.example.com/auth/sign-up/finish?token=…') }, [
+        'link',
+      ]),
+    ),
+    status: 201,
+    browser: 'To the page of the user, or the page with the link',
+    async refuse({ faults }, request, reply) {
+      if (request.format === 'json') throw new InvalidFields(...faults);
+      const errors = Object.fromEntries(faults.map((fault) => [fault.field, fault]));
+      return reply
+        .code(422)
+        .send({ ...(await show(request)), values: request.body ?? {}, errors, faulty: faults[0]?.field });
+    },
+    async handle(request, reply, { email, first_name = '', last_name = '', groups, invite }) {
+      const [username, firstName, lastName] = [newEmailAddress(email), personName(first_name), personName(last_name)];
+      if (username === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
+      if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
+      if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
+      const names = readNames(groups);
+      const byMail = mail && invite === 'true';
+      await requireMayAdd(request, byMail);
+      const added = await administrationOf(request)
+        .invite({ username, firstName, lastName, groups: names }, byMail)
+        .catch(refuseTaken);
+      if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
+      if (request.format === 'json') return added;
+      reply.code(201);
+      return added;
+    },
+  });
+}
+
+function refuseTaken(error: unknown): never {
+  throw error instanceof ChangeRefused && error.code === 'user-exists'
+    ? new InvalidFields({ field: 'email', code: 'taken' })
+    : error;
+}

@@ -1,0 +1,99 @@
+import { holdsAll } from '../../core/access/rights.ts';
+import type { Searchable } from '../../core/users/user.ts';
+import type { SearchableDirectory } from '../../core/users/user-directory.ts';
+import { addAction } from '../../web/action.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
+import { listQuery, nextCursor as nextCursorSchema, readList, tag, unreadableList } from './list.ts';
+
+export const userFields = {
+  id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
+  username: text('ann@example.com'),
+  email_verified: { type: 'boolean', description: 'Whether the address is verified. False in a table of your own' },
+  first_name: text('Ann'),
+  last_name: text('Archer'),
+  disabled: { type: 'boolean' },
+  groups: listOf(text('staff')),
+  created_at: { ...orNull(time), description: 'RFC 3339, UTC. Null in a table of your own' },
+  last_login_at: { ...orNull(time), description: 'RFC 3339, UTC. Null if there was none yet' },
+  factors: listOf(text('app'), '`app` and `passkey`'),
+};
+
+/** The fields that a search finds, in the words of the API. */
+const fieldNames: Readonly<Record<Searchable, string>> = {
+  username: 'username',
+  firstName: 'first_name',
+  lastName: 'last_name',
+};
+
+const listSchema = object('Users', {
+  users: listOf(object('A user', userFields)),
+  unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
+  next_cursor: nextCursorSchema,
+});
+
+const query = {
+  q: { description: 'The beginning of an address, of a name or of a last name', examples: ['ann'] },
+  group: { description: 'Users in this group', examples: ['staff'] },
+  state: { description: '`enabled` or `disabled`', examples: ['enabled'] },
+  factor: { description: 'Whether there is a second factor: `yes` or `no`', examples: ['yes'] },
+  sort: { description: '`username` or `created_at`. With `-` before it: descending', examples: ['-created_at'] },
+  ...listQuery,
+};
+
+export interface UserListParts {
+  readonly users: SearchableDirectory;
+  readonly findUsers: ReturnType<typeof createFindUsers>;
+}
+
+export const describeUser = ({ id, username, firstName, lastName, disabled, groups, ...user }: FoundUser) => ({
+  ...{
+    id,
+    username,
+    email_verified: user.addressVerified,
+    first_name: firstName,
+    last_name: lastName,
+    disabled,
+    groups,
+  },
+  created_at: user.createdAt?.toISOString() ?? null,
+  last_login_at: user.lastLoginAt?.toISOString() ?? null,
+  factors: user.factors,
+});
+
+/** Adds the pages on which administrators find users. */
+export function addUsers(app: App, parts: () => UserListParts, { features }: Pick<FlowOptions, 'features'>): void {
+  const rules = userRules(features.ownAccounts);
+  addAction(app, ['/capabilities/admin/users', '/api/admin/users'], {
+    method: 'GET',
+    summary: 'Users',
+    description:
+      'Sorted by `username`, or by the word that was found if more than 2,000 are. A table of your own has no `created_at`.',
+    tag,
+    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/users', refusals: [unreadableList] },
+    query,
+    answer: json('Users', listSchema, { unsearched: [], next_cursor: null }),
+    browser: 'The page with the users',
+    async handle(request) {
+      const { findUsers, users: directory } = parts();
+      const { users, nextCursor } = await findUsers.list(readList(request.query, rules));
+      const unsearched = Object.entries(fieldNames).filter(
+        ([field]) => !directory.searched.includes(field as Searchable),
+      );
+      const page = {
+        users: users.map(describeUser),
+        unsearched: unsearched.map(([, name]) => name),
+        next_cursor: nextCursor ?? null,
+      };
+      if (request.format === 'json') return page;
+      const signedIn = signedInOf(request);
+      // Only members of `admins` get a link that is not mailed.
+      const mayAdd =
+        features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
+      return { ...page, query: request.query, mayAdd };
+    },
+  });
+}

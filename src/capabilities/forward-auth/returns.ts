@@ -1,0 +1,107 @@
+import { createHmac, hash, randomBytes } from 'node:crypto';
+import { isSame } from '../../core/sessions/credential.ts';
+import { createCookie } from '../../web/cookies.ts';
+import { safeNext } from '../../web/next.ts';
+import type { Return } from './host-credentials.ts';
+
+/** How long a user may take to sign in and return to the other host, in seconds. */
+const returnSeconds = 600;
+
+const nonceShape = /^[\w-]{43}$/;
+
+const ticketParameter = 'janua-ticket';
+
+export const forwardPath = '/auth/forward';
+
+const cookiesOver = (https: boolean) => ({
+  credential: createCookie('janua', https),
+  nonce: createCookie('janua-return', https, returnSeconds),
+});
+
+const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
+const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
+
+/** As sent. */
+export type ReturnQuery = Readonly<Partial<Record<'to' | 'state' | 'signature', unknown>>>;
+
+export type Returns = ReturnType<typeof createReturns>;
+
+/**
+ * Takes a browser from another host to the login, and back with a ticket (docs/decisions/0017). The browser keeps two cookies for that host
+ * alone: the host's credential, and during the login a random text. The address carries only the hash of that text.
+ */
+export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Buffer | undefined) {
+  /** Signs only addresses that a proxy asked about. A ticket must not reach a public page, which could leak it. */
+  function sign(to: string, state: string): string {
+    const signingKey = key();
+    if (signingKey === undefined) throw new TypeError('no other host is listed');
+    return createHmac('sha256', signingKey).update(`return\n${state}\n${to}`).digest('base64url');
+  }
+
+  function readNonce(origin: string, header: string | undefined): string | undefined {
+    const value = cookiesAt(origin).nonce.read(header) ?? '';
+    return nonceShape.test(value) ? value : undefined;
+  }
+
+  /** The return that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
+  function find({ to, state, signature }: ReturnQuery): Return | undefined {
+    if (typeof to !== 'string' || typeof state !== 'string' || typeof signature !== 'string') return undefined;
+    const origin = URL.canParse(to) ? new URL(to).origin : '';
+    if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
+    return { origin, state };
+  }
+
+  return {
+    find,
+
+    /** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
+    nameApplication(path: string): string | undefined {
+      const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
+      if (pathname !== forwardPath) return undefined;
+      const destination = find(Object.fromEntries(searchParams));
+      return destination && new URL(destination.origin).host;
+    },
+
+    readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),
+
+    countCredentials: (origin: string, header: string | undefined) => cookiesAt(origin).credential.amount(header),
+
+    setCredential: (origin: string, credential: string) => cookiesAt(origin).credential.header(credential),
+
+    /** The return of the browser that brings a ticket. Undefined if the browser did not keep its random text. */
+    readReturn(origin: string, header: string | undefined): Return | undefined {
+      const nonce = readNonce(origin, header);
+      return nonce === undefined ? undefined : { origin, state: stateOf(nonce) };
+    },
+
+    /** The path on our own origin where the return begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
+    begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined {
+      // Several windows share one random text until it expires, so none of them breaks the login of another.
+      const nonce = readNonce(origin, header) ?? randomBytes(32).toString('base64url');
+      const to = origin + uri;
+      const state = stateOf(nonce);
+      const query = new URLSearchParams({ to, state, signature: sign(to, state) });
+      const path = `${forwardPath}?${query}`;
+      // A proxy passes it on in a header of its answer, of which many keep no more than 4 KiB.
+      if (safeNext(path, 2048) === undefined) return undefined;
+      return { path, cookie: cookiesAt(origin).nonce.header(nonce) };
+    },
+  };
+}
+
+export const withTicket = (address: string, ticket: string) =>
+  `${address}${address.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
+
+/** Removes every ticket from an address and leaves the rest as it is. Also gives the last ticket. */
+export function takeTicket(uri: string): { uri: string; ticket: string | undefined } {
+  const [path = '', ...queries] = uri.split('?');
+  const parts = queries.join('?').split('&');
+  const isTicket = (part: string) => part.startsWith(`${ticketParameter}=`);
+  const rest = parts.filter((part) => !isTicket(part)).join('&');
+  return {
+    uri: rest === '' ? path : `${path}?${rest}`,
+    ticket: parts.findLast(isTicket)?.slice(ticketParameter.length + 1),
+  };
+}
+
+const stateOf = (nonce: string) => hash('sha256', nonce, 'base64url');

@@ -1,0 +1,248 @@
+import type { FastifyReply } from 'fastify';
+import {
+  type Access,
+  invalidToken,
+  notAuthenticated,
+  type Presented,
+  type SignedIn,
+} from '../../core/access/access.ts';
+import { type Answer, loginMessages, Refusal } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import { printable } from '../../ground/text/printable.ts';
+import { ambiguousCredential } from '../../web/hooks/credentials.ts';
+import { loginPath, otherLoginPath } from '../../web/login-page.ts';
+import { header, page, redirect, settingCookies } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
+import type { HostCredentials } from './host-credentials.ts';
+import { type Returns, takeTicket } from './returns.ts';
+import type { FindBarrier } from './rules.ts';
+
+export interface ForwardAuthParts {
+  readonly access: Access;
+  readonly audit: Audit<'permission-refused'>;
+  readonly hosts: HostCredentials | undefined;
+}
+
+export interface ForwardAuthOptions extends TargetOptions {
+  readonly findBarrier: FindBarrier;
+  readonly returns: Returns;
+}
+
+const groupMissing: Answer = {
+  name: 'group-missing',
+  status: 403,
+  detail: 'None of your groups may open this',
+};
+
+const letThrough = {
+  description: 'A user is signed in',
+  type: 'null',
+  headers: {
+    ...header('Remote-User', 'Username'),
+    ...header('Remote-Name', 'First and last name, UTF-8'),
+    ...header('Remote-Groups', 'The groups of the user, separated by commas'),
+    ...header('Remote-Email', 'The username if it is an address that is known to be of the user, otherwise empty'),
+  },
+};
+
+/** Its `caller` is computed when it is read. */
+type Asked = { readonly caller: Caller };
+
+/** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
+const namedOrigins = 100;
+
+/**
+ * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
+ * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
+ */
+export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
+  const { returns, publicOrigins, findBarrier } = options;
+  const findTarget = createFindTarget(options);
+  const named = new Set<string>();
+  /** Read late, because the set fills late. */
+  const ownOrigin = () => [...publicOrigins][0] ?? '';
+
+  /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
+  function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
+    const { accessToken, cookie } = request.presented;
+    if (kind === 'unlisted') return {};
+    if (kind === 'own') return { accessToken, cookie };
+    const value = returns.readCredential(origin, request.headers.cookie);
+    return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
+  }
+
+  /** The credential that the host gets for a ticket. Undefined if the ticket is not for this browser, or its session has ended. */
+  async function findCredential(ticket: string, origin: string, request: Request): Promise<string | undefined> {
+    const destination = returns.readReturn(origin, request.headers.cookie);
+    const { access, hosts } = parts();
+    if (destination === undefined || hosts === undefined) return undefined;
+    const derived = hosts.claimOfTicket(ticket, destination);
+    if (derived === undefined) return undefined;
+    const signedIn = await access.findSignedIn({ derived });
+    return signedIn && hosts.create(origin, signedIn.session);
+  }
+
+  async function redeem(ticket: string, uri: string, target: ForwardedTarget, request: Request, reply: FastifyReply) {
+    const { origin } = target;
+    const credential = await findCredential(ticket, origin, request);
+    if (credential !== undefined)
+      return reply.header('set-cookie', returns.setCredential(origin, credential)).redirect(origin + uri, 303);
+    // A ticket that no longer counts does no harm if the browser is already signed in on this host.
+    const signedIn = await parts().access.findSignedIn(presentedFor(target, request));
+    if (signedIn !== undefined) return reply.redirect(origin + uri, 303);
+    // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
+    reply.code(400).header('referrer-policy', 'no-referrer');
+    return reply.send({ again: origin + uri, request_id: request.id });
+  }
+
+  /** Logs once for each origin why the login cannot lead back to it. */
+  function warnOnce({ kind, origin }: ForwardedTarget, { log }: Request): void {
+    if (named.has(origin) || named.size >= namedOrigins) return;
+    named.add(origin);
+    const unlisted = 'a user cannot be signed in on an origin that FORWARD_AUTH_ORIGINS does not list';
+    const noUri = 'the proxy sends no X-Forwarded-Uri, so the login cannot lead back to the requested page';
+    log.warn({ event: 'forward_auth', origin }, kind === 'unlisted' ? unlisted : noUri);
+  }
+
+  function sendToLogin(target: ForwardedTarget, request: Request, reply: FastifyReply): FastifyReply {
+    const { kind, origin, sentUri, uri } = target;
+    if (kind === 'own') {
+      const { cookie, accessToken } = request.presented;
+      if (cookie !== undefined && accessToken === undefined) reply.clearSessionCookie();
+      // With the origin: some proxies resolve a bare path against our internal address.
+      return reply.redirect(origin + loginPath(loginMessages.notSignedIn, uri), 303);
+    }
+    if (kind === 'unlisted' || sentUri === undefined) {
+      warnOnce(target, request);
+      return reply.redirect(ownOrigin() + loginPath(loginMessages.notSignedIn), 303);
+    }
+    const login = uri === undefined ? undefined : returns.begin(origin, uri, request.headers.cookie);
+    // A link cannot repeat this request, so the browser starts at the first page.
+    if (login === undefined) return reply.redirect(`${origin}/`, 303);
+    return reply.header('set-cookie', login.cookie).redirect(ownOrigin() + login.path, 303);
+  }
+
+  /** The request as the audit describes it: by the cookies that count for the target, and why no credential does. */
+  function describeAsked({ kind, origin }: ForwardedTarget, bringsTicket: boolean, request: Request) {
+    const { headers } = request;
+    return {
+      get caller() {
+        const { caller } = request;
+        if (kind !== 'listed' || caller.trace === undefined) return caller;
+        const cookie = returns.countCredentials(origin, headers.cookie);
+        return { ...caller, trace: { ...caller.trace, cookie, cookieOf: origin } };
+      },
+      ...(kind === 'unlisted' && { ignored: { reason: 'origin-not-listed', about: origin } }),
+      ...(bringsTicket && { ignored: { reason: 'ticket-in-address', about: origin } }),
+    };
+  }
+
+  /** Where a user whom no group lets in logs in with another account, and the cookie for the way back. */
+  function findOtherLogin({ kind, origin, uri }: ForwardedTarget, { headers }: Request) {
+    if (kind === 'own') return { another: ownOrigin() + otherLoginPath(uri) };
+    const begin = (path: string) => returns.begin(origin, path, headers.cookie);
+    const way = begin(uri ?? '/') ?? begin('/');
+    return { another: ownOrigin() + otherLoginPath(way?.path), cookie: way?.cookie };
+  }
+
+  async function isBarred({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, asked: Asked) {
+    const barrier = findBarrier(origin || ownOrigin(), sentUri, user.groups);
+    if (barrier === undefined) return false;
+    const about = `${barrier.origin}${barrier.path}=${barrier.groups.join('|')}`;
+    const event = { kind: 'permission-refused', reason: 'not-in-group', about, userId: user.id } as const;
+    await parts().audit.recordIfPossible({ ...event, sessionId: session.id, caller: asked.caller });
+    return true;
+  }
+
+  /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
+  async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
+    const target = findTarget(request);
+    // Another host shows this response. Janua cannot promise that this host and its subdomains use HTTPS only.
+    if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
+    // A request with a ticket in its address is never let through: the application could leak the ticket.
+    const { uri, ticket } = takeTicket(target.sentUri ?? '');
+    const bringsTicket = target.kind === 'listed' && ticket !== undefined;
+    if (bringsTicket && target.uri !== undefined && request.format === 'html')
+      return redeem(ticket, uri, target, request, reply);
+    const presented = bringsTicket ? {} : presentedFor(target, request);
+    const { access } = parts();
+    const asked = describeAsked(target, bringsTicket, request);
+    const signedIn = await access.requireSignedIn(presented, asked).catch((error: unknown) => {
+      if (request.format === 'json' || !(error instanceof Refusal)) throw error;
+      return undefined;
+    });
+    if (signedIn === undefined) return sendToLogin(target, request, reply);
+    if (await isBarred(target, signedIn, asked)) {
+      if (request.format === 'json') throw new Refusal(groupMissing);
+      const { another, cookie } = findOtherLogin(target, request);
+      if (cookie !== undefined) reply.header('set-cookie', cookie);
+      const { host } = new URL(target.origin || ownOrigin());
+      return reply.code(403).send({ host, username: signedIn.user.username, another, request_id: request.id });
+    }
+    if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
+    if (request.format === 'json') throw new Refusal(notAuthenticated);
+    return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
+  }
+
+  for (const url of ['/auth/verify', '/auth/refused']) {
+    const passes = url === '/auth/verify';
+    app.get(
+      url,
+      {
+        // An app that makes a WebSocket of each upgrade request does not call the handler, but calls the hooks.
+        preHandler: async (request, reply) => answer(request, reply, passes),
+        config: {
+          view: 'capabilities/forward-auth/refused',
+          bare: true,
+          pagesWhereOpened: true,
+          takesCredentials: passes,
+          refusals: [notAuthenticated, invalidToken, ambiguousCredential, groupMissing],
+        },
+        schema: {
+          summary: passes ? 'The user of a request, for a proxy' : 'The response to a user whom a proxy has refused',
+          description: passes
+            ? 'Answers for the request that a trusted proxy describes by `X-Forwarded-Proto`, `X-Forwarded-Host`, `X-Forwarded-Uri` and `X-Forwarded-Method`.'
+            : 'As `/auth/verify`, for a proxy that passes the response on to the client. The status is never 200, which a client would take for a response of the application.',
+          tags: ['Forward authentication'],
+          response: {
+            ...(passes && { 200: letThrough }),
+            303: settingCookies(redirect('Browsers: to the login page, or back from it')),
+            400: page('The browser did not keep the cookie'),
+          },
+        },
+      },
+      // The hook has answered.
+      async () => {},
+    );
+  }
+}
+
+/** A page of ours that no proxy asks about. A redirect back to it would loop. */
+const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
+
+/** Always sends all four, so they overwrite headers of these names that the client sent. */
+function identityHeaders({ user, isAddressVouched }: SignedIn): Record<string, string> {
+  const { username, firstName, lastName, groups } = user;
+  const name = unmistakable(username);
+  const isAddress = isAddressVouched && name === username && /^[^@\s]+@[^@\s]+$/.test(username);
+  return {
+    'remote-user': headerText(name),
+    'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
+    'remote-groups': groups.join(','),
+    'remote-email': headerText(isAddress ? username : ''),
+  };
+}
+
+/**
+ * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
+ * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.
+ */
+const unmistakable = (name: string) =>
+  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
+    Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
+  );
+
+/** UTF-8, because Node sends one byte for each character of this text. */
+const headerText = (text: string) => Buffer.from(text).toString('latin1');

@@ -1,0 +1,54 @@
+import type { Caller } from '../../core/audit/event.ts';
+import { isSame } from '../../core/sessions/credential.ts';
+import type { Session } from '../../core/sessions/sessions.ts';
+import type { Account } from '../../core/users/account.ts';
+import type { OpenIdProvider } from './provider.ts';
+import { isDocument } from './provider-client.ts';
+import type { AskedLogOut } from './provider-logout.ts';
+
+type SessionId = Pick<Session, 'id' | 'userId'>;
+
+export interface ApplicationLogOutOptions {
+  /** Undefined if there is no such user, or none who may sign in. */
+  readonly findAccount: (subject: string) => Promise<Account | undefined>;
+  readonly listSessions: (account: Account) => Promise<readonly { readonly id: string }[]>;
+  readonly endSession: (session: SessionId, caller: Caller) => Promise<void>;
+}
+
+type Named = { readonly clientId: string; readonly subject: string; readonly sid: string };
+
+/**
+ * What an ID token names that is enough to end the session. A token of an application that introduced itself is not, nor one whose key was
+ * retired: the key may have leaked.
+ */
+function namedBy({ client, hint }: AskedLogOut): Named | undefined {
+  if (client === undefined || hint?.sid === undefined || hint.isRetired || isDocument(client.clientId))
+    return undefined;
+  return { clientId: client.clientId, subject: hint.subject, sid: hint.sid };
+}
+
+/** Logs users out for an application (OpenID Connect RP-Initiated Logout 1.0, 2). */
+export function createApplicationLogOut({ findAccount, listSessions, endSession }: ApplicationLogOutOptions) {
+  const isNamed = ({ sidOf }: OpenIdProvider, { clientId, sid }: Named, sessionId: string): boolean =>
+    isSame(sidOf(sessionId, clientId), sid);
+
+  return {
+    /** Whether the user need not be asked, because the application proves that it knows this very session. */
+    proves(provider: OpenIdProvider, asked: AskedLogOut, { id }: Pick<Session, 'id'>): boolean {
+      const named = namedBy(asked);
+      return named !== undefined && isNamed(provider, named, id);
+    },
+
+    /** Ends the session that the ID token names, if it lives. False if the token is not enough. */
+    async endNamed(provider: OpenIdProvider, asked: AskedLogOut, caller: Caller): Promise<boolean> {
+      const named = namedBy(asked);
+      if (named === undefined) return false;
+      const account = await findAccount(named.subject);
+      if (account === undefined) return true;
+      // The id cannot be computed from its name. A user has few sessions (SESSIONS_PER_USER).
+      const session = (await listSessions(account)).find(({ id }) => isNamed(provider, named, id));
+      if (session !== undefined) await endSession({ id: session.id, userId: account.user.id }, caller);
+      return true;
+    },
+  };
+}

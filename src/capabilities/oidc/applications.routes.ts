@@ -1,0 +1,69 @@
+import { byOwner } from '../../core/access/access.ts';
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import { addAction } from '../../web/action.ts';
+import { detailAnswer, exampleId } from '../../web/fields.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
+import type { App } from '../../web/types.ts';
+import type { Application, Applications } from './applications.ts';
+import type { events } from './events.ts';
+
+export interface ApplicationRouteParts {
+  readonly applications: Applications;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+const noSuchApplication: Answer = {
+  name: 'no-such-application',
+  status: 404,
+  detail: 'You have let in no application with that id',
+};
+
+const page = '/account/applications';
+
+const describe = ({ clientId, name, scopes, since }: Application) => ({
+  client_id: clientId,
+  name,
+  scope: scopes.join(' '),
+  since: since.toISOString(),
+});
+
+const applicationSchema = object('An application', {
+  client_id: text(exampleId),
+  name: text('Wiki'),
+  scope: text('openid email', 'What the user let it have, separated by spaces. Empty where the user was not asked'),
+  since: time,
+});
+
+/** Adds the page with the applications that a user let in, on which the user takes that back. */
+export function addApplications(app: App, parts: () => ApplicationRouteParts): void {
+  addAction(app, [page, '/api/account/applications'], {
+    method: 'GET',
+    summary: 'Applications that the user let in',
+    tag: 'Account',
+    config: { signedIn: true, view: 'capabilities/oidc/applications' },
+    answer: json('The applications', object('The applications', { applications: listOf(applicationSchema) })),
+    browser: 'The page with the applications',
+    handle: async ({ user }) => ({ applications: (await parts().applications.list(user)).map(describe) }),
+  });
+
+  addAction(app, [`${page}/revoke`, '/api/account/applications/revoke'], {
+    method: 'POST',
+    summary: 'Take back what an application may have',
+    description: 'Its tokens end, and it has to ask the user again.',
+    tag: 'Account',
+    config: { signedIn: true, openedAt: page, refusals: [noSuchApplication] },
+    fields: { client_id: { required: true, maxLength: 255, description: 'Its id', examples: [exampleId] } },
+    answer: detailAnswer('Application revoked'),
+    browser: 'To the page with the applications',
+    async handle(request, reply, { client_id }) {
+      const signedIn = signedInOf(request);
+      const { applications, audit } = parts();
+      if (!(await applications.revoke(signedIn.user, client_id))) throw new Refusal(noSuchApplication);
+      const event = { kind: 'application-revoked', about: client_id } as const;
+      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
+      return reply.proceed(`${page}?state=revoked`, { detail: 'Application revoked' });
+    },
+  });
+}

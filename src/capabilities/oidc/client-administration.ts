@@ -1,0 +1,146 @@
+import { type FieldFault, InvalidFields } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Actor } from '../../core/changes/administration.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import type { RequireRights, Rights } from '../../core/users/scopes.ts';
+import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
+import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
+import type { Consents } from './consents.ts';
+import type { events } from './events.ts';
+import { withoutSecrets } from './refused-requests.ts';
+import type { NewResource, Resource, Resources } from './resources.ts';
+
+export interface ClientAdministrationOptions {
+  readonly clients: Clients;
+  readonly resources: Resources;
+  readonly consents: Pick<Consents, 'forgetClient'>;
+  /** Undefined if a column of a team's own table has them. */
+  readonly groupNames: () => Promise<readonly string[] | undefined>;
+  readonly privateHosts: ClientRules['privateHosts'];
+  /** Ends all codes, tokens and grants that a client holds. */
+  readonly endGrantsOf: (clientId: string) => Promise<void>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+/** The rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
+export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
+
+type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
+
+export type ClientAdministration = ReturnType<typeof createClientAdministration>;
+
+/**
+ * What administrators do with clients and resources, by command and on pages. Methods throw `InvalidFields`, with the names of the API, for
+ * what cannot be accepted, and `ChangeRefused` for what is not there.
+ * @param requireRights as for `createAdministration`
+ */
+export function createClientAdministration(
+  options: ClientAdministrationOptions,
+  actor: Actor,
+  requireRights: RequireRights = () => {},
+) {
+  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
+
+  const record = (kind: keyof typeof events, about: string) => audit.record({ kind, ...actor, about });
+
+  const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
+
+  async function requireGood(client: NewClient): Promise<void> {
+    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+  }
+
+  async function requireClient(id: string): Promise<Client> {
+    const client = await clients.find(id);
+    if (client === undefined) throw noSuchClient();
+    return client;
+  }
+
+  /** Without an address that is right, clients of the resource are refused later, and the operator looks for the reason. */
+  async function refuseResource({ uri, scopes }: NewResource, faults: readonly FieldFault[]): Promise<void> {
+    if (faults.length === 0) return;
+    const detail = faults.map(({ field, code }) => `${field}: ${code}`).join(', ');
+    const sent = [`uri: ${withoutSecrets(uri)}`, `scopes: ${scopes.join(' ')}`];
+    await audit.recordIfPossible({ kind: 'application-refused', reason: 'resource', detail, sent, ...actor });
+    refuse(faults);
+  }
+
+  return {
+    requireClient,
+
+    listClients: clients.list,
+
+    listResources: resources.list,
+
+    /** Gives the client with its secret, which is known only now. */
+    async addClient(client: NewClient) {
+      const normalized = { ...client, name: client.name.trim() };
+      await requireGood(normalized);
+      judge(normalized);
+      const added = await clients.add(normalized);
+      await record('client-added', added.client.id);
+      return added;
+    },
+
+    async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
+      const client = await requireClient(id);
+      const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
+      await requireGood({ ...whole, name: whole.name.trim() });
+      const changed = await clients.change(id, { ...changes, name: whole.name.trim() }, judge);
+      if (changed === undefined) throw noSuchClient();
+      await record('client-changed', id);
+      return changed;
+    },
+
+    /** Gives the new secret, which is known only now. The old one stops working at once. */
+    async rotateSecret(id: string): Promise<string> {
+      await requireClient(id);
+      const secret = await clients.rotateSecret(id, judge);
+      if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
+      await record('client-secret-rotated', id);
+      return secret;
+    },
+
+    /** Also ends everything that the client holds. */
+    async removeClient(id: string): Promise<void> {
+      if (!(await clients.remove(id, judge))) throw noSuchClient();
+      await endGrantsOf(id);
+      await consents.forgetClient(id);
+      await record('client-removed', id);
+    },
+
+    /** Signed tokens are by RS256 unless it says otherwise. */
+    async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
+      const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
+      await refuseResource(resource, findResourceFaults(resource));
+      if (!(await resources.add(resource))) await refuseResource(resource, [{ field: 'uri', code: 'resource-exists' }]);
+      await record('resource-added', resource.uri);
+      return { ...resource, clientId: undefined };
+    },
+
+    /** Gives the id and the new secret by which a resource asks about its tokens. The secret is known only now, and the old one stops working at once. */
+    async setResourceSecret(uri: string) {
+      const resource = await resources.find(uri);
+      if (resource?.tokenFormat === 'jwt')
+        throw new ChangeRefused('Its tokens are signed: it checks them by itself, and has nothing to ask.');
+      const given = resource && (await resources.setSecret(resource.uri));
+      if (resource === undefined || given === undefined) throw noSuchResource();
+      await record('resource-secret-rotated', resource.uri);
+      return given;
+    },
+
+    /** Tokens that were issued for it stay valid until they expire. */
+    async removeResource(uri: string): Promise<void> {
+      if (!(await resources.remove(uri))) throw noSuchResource();
+      await record('resource-removed', uri);
+    },
+  };
+}
+
+/** @throws {InvalidFields} */
+function refuse(faults: readonly FieldFault[]): void {
+  if (faults.length > 0) throw new InvalidFields(...faults);
+}
+
+const noSuchResource = () => new ChangeRefused('There is no resource with that address.');
+
+const noSuchClient = () => new ChangeRefused('There is no client with that id.');

@@ -1,0 +1,65 @@
+import type { FieldFault } from '../../core/access/refusal.ts';
+import { ownScopes } from '../../core/users/scopes.ts';
+import { isPlainLine, printable } from '../../ground/text/printable.ts';
+import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
+import { providerScopes } from './asked.ts';
+import type { NewClient } from './clients.ts';
+import { mayOmitNonce } from './provider-client.ts';
+import type { NewResource } from './resources.ts';
+
+export const maxNameLength = 100;
+const mostAddresses = 50;
+
+/** RFC 6749 3.3. */
+const scopeToken = /^[!#-[\]-~]{1,100}$/;
+
+export interface ClientRules {
+  /** Groups that there are. Undefined if they are in a column of a team's own table. */
+  readonly groups: readonly string[] | undefined;
+  /** Hosts that may be called without TLS. */
+  readonly privateHosts: readonly string[];
+}
+
+/** What is wrong with a client, field by field. */
+export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, device } = client;
+  const judge = (field: string, uris: readonly string[]): FieldFault | false => {
+    if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
+    const [fault] = uris.flatMap((uri) => {
+      const code = findRedirectFault(uri, client);
+      return code === undefined ? [] : [{ field, code, values: { address: printable(uri.slice(0, 255)) } }];
+    });
+    return fault ?? false;
+  };
+  const checks: readonly (FieldFault | false)[] = [
+    name === '' && { field: 'name', code: 'missing' },
+    [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
+    !isPlainLine(name) && { field: 'name', code: 'malformed' },
+    redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
+    judge('redirect_uris', redirectUris),
+    judge('post_logout_redirect_uris', postLogoutRedirectUris),
+    backchannelLogoutUri !== undefined &&
+      !isBackchannelUri(backchannelLogoutUri, privateHosts) && {
+        field: 'backchannel_logout_uri',
+        code: 'not-a-backchannel',
+      },
+    client.pkce === 'optional' &&
+      !mayOmitNonce(client, client.isPublic) && { field: 'pkce', code: 'pkce-not-optional' },
+    client.groups.some((group) => groups?.includes(group) === false) && { field: 'groups', code: 'unknown-group' },
+  ];
+  return checks.filter((fault) => fault !== false);
+}
+
+/** What is wrong with a resource, field by field. */
+export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
+  const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
+  const checks: readonly (FieldFault | false)[] = [
+    !isResourceUri(uri) && { field: 'uri', code: 'not-a-resource' },
+    scopes.length === 0 && { field: 'scopes', code: 'missing' },
+    scopes.some((scope) => !scopeToken.test(scope) || taken.includes(scope)) && {
+      field: 'scopes',
+      code: 'not-a-scope',
+    },
+  ];
+  return checks.filter((fault) => fault !== false);
+}

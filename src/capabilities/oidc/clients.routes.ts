@@ -1,0 +1,313 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { changeRefusals } from '../../core/access/change-refusals.ts';
+import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
+import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
+import type { Actor } from '../../core/changes/administration.ts';
+import type { Groups } from '../../core/users/groups.ts';
+import { type RequireRights, readNames } from '../../core/users/scopes.ts';
+import { addAction, type Field, type Fields, type Input } from '../../web/action.ts';
+import { detailAnswer, exampleId } from '../../web/fields.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
+import { addForm } from '../../web/form.ts';
+import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
+import { maxNameLength } from './client-rules.ts';
+import {
+  type Client,
+  type ClientSettings,
+  type Clients,
+  nothingSet,
+  type PkceSetting,
+  pkceSettings,
+} from './clients.ts';
+import { describeClient } from './describe-client.ts';
+
+export interface ClientRouteParts {
+  readonly clients: Pick<Clients, 'find' | 'list'>;
+  readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
+  readonly groups: Pick<Groups, 'names'>;
+  readonly requireFresh: RequireFresh;
+}
+
+export const tag = 'Administration';
+
+const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
+
+const page = '/admin/clients';
+const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
+const config = { signedIn: true, scope: 'clients:write' } as const;
+const freshly = {
+  ...config,
+  refusals: [noSuchClient, insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
+};
+
+const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
+const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
+
+const fields = {
+  name: { maxLength: maxNameLength, description: 'As users see it', examples: ['Wiki'] },
+  redirect_uris: {
+    ...addresses,
+    description: 'Where users return to after signing in',
+    examples: ['https://wiki.example.com/callback'],
+  },
+  post_logout_redirect_uris: {
+    ...addresses,
+    description: 'Where users may return to after logging out',
+    examples: ['https://wiki.example.com/'],
+  },
+  backchannel_logout_uri: {
+    description: 'Where the server tells the application that a session has ended',
+    examples: ['https://wiki.example.com/logout'],
+  },
+  own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
+  device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
+  second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'Groups whose members may use it. None: every user may',
+    examples: ['staff'],
+  },
+  pkce: {
+    maxLength: 10,
+    description:
+      '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
+    examples: ['nonce'],
+  },
+} as const satisfies Fields;
+
+const newFields = {
+  ...fields,
+  public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
+} as const satisfies Fields;
+
+const clientFields = {
+  client_id: text(exampleId),
+  name: text('Wiki'),
+  public: { type: 'boolean', description: newFields.public.description },
+  redirect_uris: listOf(text('https://wiki.example.com/callback')),
+  post_logout_redirect_uris: listOf(text('https://wiki.example.com/')),
+  backchannel_logout_uri: orNull(text('https://wiki.example.com/logout')),
+  own: { type: 'boolean', description: fields.own.description },
+  device: { type: 'boolean', description: fields.device.description },
+  second_factor: { type: 'boolean', description: fields.second_factor.description },
+  groups: listOf(text('staff'), fields.groups.description),
+  pkce: text('nonce', fields.pkce.description),
+  created_at: time,
+};
+const actionsField = listOf(
+  text('change'),
+  'What the user may do with the client: `POST /api/admin/clients/ID/ACTION`',
+);
+const serverFields = {
+  issuer: text('https://auth.example.com'),
+  discovery: text('https://auth.example.com/.well-known/openid-configuration'),
+};
+const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
+
+/** The fields that were sent. A form sends no box that is not ticked, and all others: what is missing there is empty. */
+function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
+  const isForm = request.format === 'html';
+  const sent = Object.entries({
+    name: input.name,
+    redirectUris: readAddresses(input.redirect_uris, isForm),
+    postLogoutRedirectUris: readAddresses(input.post_logout_redirect_uris, isForm),
+    own: readFlag(input.own, isForm),
+    device: readFlag(input.device, isForm),
+    secondFactor: readFlag(input.second_factor, isForm),
+    groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
+    pkce: readPkce(input.pkce),
+  });
+  const backchannel = input.backchannel_logout_uri?.trim();
+  return {
+    ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
+    ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
+  };
+}
+
+const readAddresses = (text: string | undefined, isForm: boolean) =>
+  text?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined);
+
+const readFlag = (value: string | undefined, isForm: boolean) =>
+  value === undefined && !isForm ? undefined : value === 'true';
+
+/** @throws {InvalidFields} */
+function readPkce(value: string | undefined): PkceSetting | undefined {
+  const known = pkceSettings.find((setting) => setting === value);
+  if (value !== undefined && known === undefined) throw new InvalidFields({ field: 'pkce', code: 'malformed' });
+  return known;
+}
+
+/** What can be done with a client, by the last part of its address. */
+const actions = ['change', 'rotate-secret', 'remove'];
+
+const actionsFor = (signedIn: SignedIn, client: Client) =>
+  holds(signedIn, rightsOfClient(client))
+    ? actions.filter((action) => action !== 'rotate-secret' || client.secretHash !== undefined)
+    : [];
+
+/** Groups as the form shows them. Only those that the administrator holds can be chosen. */
+const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
+  names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
+
+/** Fills the form with what is set. */
+const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
+  name,
+  redirect_uris: redirectUris.join('\n'),
+  post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
+  backchannel_logout_uri: client.backchannelLogoutUri ?? '',
+  own: String(client.own),
+  device: String(client.device),
+  second_factor: String(client.secondFactor),
+  groups: client.groups.join(' '),
+  pkce: client.pkce,
+});
+
+/** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
+export function addClients(
+  app: App,
+  parts: () => ClientRouteParts,
+  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
+): void {
+  const administrationOf = (request: Request) =>
+    parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+
+  /** What an application needs to know of this server. */
+  function describeServer() {
+    const [issuer = ''] = publicOrigins;
+    return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
+  }
+
+  async function requireClient(request: Request): Promise<Client> {
+    const client = await parts().clients.find((request.params as { readonly id: string }).id);
+    if (client === undefined) throw new Refusal(noSuchClient);
+    return client;
+  }
+
+  /** The client that a user with a fresh proof may change. The change asks again for the rights. */
+  async function requireFreshly(request: Request): Promise<Client> {
+    const client = await requireClient(request);
+    requireRightsOf(signedInOf(request))(rightsOfClient(client));
+    await parts().requireFresh(signedInOf(request), undefined, request);
+    return client;
+  }
+
+  addAction(app, [page, '/api/admin/clients'], {
+    method: 'GET',
+    summary: 'Clients',
+    tag,
+    config: { ...config, view: 'capabilities/oidc/clients' },
+    answer: json(
+      'The clients',
+      object('Clients', { ...serverFields, clients: listOf(object('A client', clientFields)) }),
+    ),
+    browser: 'The page with the clients',
+    handle: async () => ({ ...describeServer(), clients: (await parts().clients.list()).map(describeClient) }),
+  });
+
+  addForm(app, [`${page}/add`, '/api/admin/clients/add'], {
+    summary: 'Add a client',
+    description: 'Its secret is shown once.',
+    tag,
+    config: freshly,
+    view: 'capabilities/oidc/add-client',
+    fields: newFields,
+    answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
+    status: 201,
+    browser: 'The page with the id and the secret',
+    async show(request) {
+      await parts().requireFresh(signedInOf(request), undefined, request);
+      return { groups: choiceOf(signedInOf(request), await parts().groups.names()) };
+    },
+    async submit(request, reply, input) {
+      await parts().requireFresh(signedInOf(request), undefined, request);
+      const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
+      const added = await administrationOf(request).addClient(settings);
+      const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
+      if (request.format === 'json') return answer;
+      reply.code(201);
+      return { ...answer, ...describeServer() };
+    },
+  });
+
+  addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
+    method: 'GET',
+    summary: 'A client',
+    tag,
+    params,
+    config: { ...config, view: 'capabilities/oidc/client', refusals: [noSuchClient] },
+    answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
+    browser: 'The page of the client',
+    async handle(request) {
+      const client = await requireClient(request);
+      return { ...describeClient(client), ...describeServer(), actions: actionsFor(signedInOf(request), client) };
+    },
+  });
+
+  addForm(app, [`${page}/:id/change`, '/api/admin/clients/:id/change'], {
+    summary: 'Change a client',
+    description: 'In JSON, what is not sent stays as it is.',
+    tag,
+    params,
+    config: freshly,
+    view: 'capabilities/oidc/change-client',
+    fields,
+    answer: detailAnswer('Client changed'),
+    browser: 'To the page of the client',
+    async show(request, typed) {
+      const client = await requireFreshly(request);
+      const values = request.method === 'POST' ? typed : valuesOf(client);
+      // A group that is gone stays until it is unticked.
+      const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
+      return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
+    },
+    async submit(request, reply, input) {
+      const { id } = await requireFreshly(request);
+      await administrationOf(request).changeClient(id, readSettings(input, request));
+      return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
+    },
+  });
+
+  addForm(app, [`${page}/:id/rotate-secret`, '/api/admin/clients/:id/rotate-secret'], {
+    summary: 'Give a client a new secret',
+    description: 'The old one stops working at once. The new one is shown once.',
+    tag,
+    params,
+    config: freshly,
+    view: 'capabilities/oidc/rotate-secret',
+    fields: {} as Fields,
+    answer: json(
+      'The new secret',
+      object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
+    ),
+    browser: 'The page with the secret',
+    show: async (request) => describeClient(await requireFreshly(request)),
+    async submit(request) {
+      const client = await requireFreshly(request);
+      const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
+      return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
+    },
+  });
+
+  addForm(app, [`${page}/:id/remove`, '/api/admin/clients/:id/remove'], {
+    summary: 'Remove a client',
+    description: 'Everything that it holds ends.',
+    tag,
+    params,
+    config: freshly,
+    view: 'capabilities/oidc/remove-client',
+    fields: {} as Fields,
+    answer: detailAnswer('Client removed'),
+    browser: 'To the page with the clients',
+    show: async (request) => describeClient(await requireFreshly(request)),
+    async submit(request, reply) {
+      const { id } = await requireFreshly(request);
+      await administrationOf(request).removeClient(id);
+      return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
+    },
+  });
+}

@@ -1,0 +1,165 @@
+import { createSecret, createSessionId, hashSecret } from '../../core/sessions/credential.ts';
+import type { Database, OpenDatabase } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import type { Row } from '../../ground/database/schema.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+
+/**
+ * What protects the codes of a client against injection (RFC 9700 2.1.1). `nonce`: a challenge (PKCE), or the `nonce` of OpenID Connect.
+ * `required`: a challenge. `optional`: neither.
+ */
+export const pkceSettings = ['nonce', 'required', 'optional'] as const;
+export type PkceSetting = (typeof pkceSettings)[number];
+
+/** What the operator sets of a client. */
+export interface ClientSettings {
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  readonly backchannelLogoutUri: string | undefined;
+  /** The operator's own: users are not asked for consent. */
+  readonly own: boolean;
+  /** Whether it may use the device flow (RFC 8628). */
+  readonly device: boolean;
+  /** Whether it demands `urn:janua:2fa` of every sign-in. */
+  readonly secondFactor: boolean;
+  /** Only members of these may use it. Empty: every user may. */
+  readonly groups: readonly string[];
+  /** Always `required` of a public client, whatever is set. */
+  readonly pkce: PkceSetting;
+}
+
+/** What a new client has unless the operator says otherwise. */
+export const nothingSet: ClientSettings = {
+  name: '',
+  redirectUris: [],
+  postLogoutRedirectUris: [],
+  backchannelLogoutUri: undefined,
+  own: false,
+  device: false,
+  secondFactor: false,
+  groups: [],
+  pkce: 'nonce',
+};
+
+/** An application that signs its users in here. */
+export interface Client extends ClientSettings {
+  /** The random `client_id`. */
+  readonly id: string;
+  /** As `hashSecret` gives it. Undefined for a public client. */
+  readonly secretHash: string | undefined;
+  readonly createdAt: Date;
+}
+
+export interface NewClient extends ClientSettings {
+  /** Whether it can keep no secret (RFC 6749 2.1). */
+  readonly isPublic: boolean;
+}
+
+/** Throws unless the client may be changed. What it throws undoes the change. */
+type Judge = (client: ClientSettings) => void;
+
+/** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
+export type Clients = ReturnType<typeof createClients>;
+
+/** Whether a text has the shape of the ids that `add` makes. */
+export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
+
+/** Clients by id. Of a secret only the hash is stored. @param now milliseconds since 1970 */
+export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
+  const rows = database.selectFrom('janua_clients').selectAll();
+  const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
+
+  async function find(id: string): Promise<Client | undefined> {
+    if (!isClientId(id)) return undefined;
+    const [row] = await findRow(id);
+    return row && fromRow(row);
+  }
+
+  /** Makes a change that `judge` allows, while no other request changes the client. Undefined if there is none with that id. */
+  async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
+    if (!isClientId(id)) return undefined;
+    return inTransaction(database, async (db) => {
+      // Locks the row.
+      await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
+      const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
+      if (row === undefined) return undefined;
+      const client = fromRow(row);
+      judge(client);
+      return work(client, db);
+    });
+  }
+
+  return {
+    find,
+
+    /** By name. */
+    list: async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow),
+
+    exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
+
+    /** Gives the secret. It is known only now. Undefined for a public client. */
+    async add({ isPublic, ...settings }: NewClient): Promise<{ client: Client; secret: string | undefined }> {
+      const secret = isPublic ? undefined : createSecret();
+      const row = {
+        id: createSessionId(),
+        secret_hash: secret === undefined ? null : hashSecret(secret),
+        ...toColumns(settings),
+        created_at: now(),
+      };
+      await database.insertInto('janua_clients').values(row).execute();
+      return { client: fromRow(row), secret };
+    },
+
+    /** Gives the changed client. Undefined if there is none with that id. */
+    change: (id: string, changes: Partial<ClientSettings>, judge: Judge = () => {}): Promise<Client | undefined> =>
+      hold(id, judge, async (client, db) => {
+        const changed = { ...client, ...changes };
+        judge(changed);
+        await db.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
+        return changed;
+      }),
+
+    /** False if there is no client with that id. */
+    remove: async (id: string, judge: Judge = () => {}): Promise<boolean> =>
+      (await hold(id, judge, (_, db) => countDeleted(db.deleteFrom('janua_clients').where('id', '=', id)))) === 1,
+
+    /** Gives the new secret, which is known only now. Undefined for a public client, and if there is none with that id. */
+    rotateSecret: (id: string, judge: Judge = () => {}): Promise<string | undefined> =>
+      hold(id, judge, async ({ secretHash }, db) => {
+        if (secretHash === undefined) return undefined;
+        const secret = createSecret();
+        await db
+          .updateTable('janua_clients')
+          .set({ secret_hash: hashSecret(secret) })
+          .where('id', '=', id)
+          .execute();
+        return secret;
+      }),
+  };
+}
+
+function toColumns({ name, ...client }: ClientSettings) {
+  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups, pkce } =
+    client;
+  const settings = {
+    ...{ redirectUris, postLogoutRedirectUris, backchannelLogoutUri },
+    ...{ own, device, secondFactor, groups, pkce },
+  };
+  return { name, settings: JSON.stringify(settings) };
+}
+
+function fromRow(row: Row<'janua_clients'>): Client {
+  type Stored = Omit<ClientSettings, 'name' | 'backchannelLogoutUri' | 'pkce'>;
+  const settings: Stored & Partial<Pick<ClientSettings, 'backchannelLogoutUri' | 'pkce'>> = JSON.parse(row.settings);
+  return {
+    id: row.id,
+    name: row.name,
+    secretHash: row.secret_hash ?? undefined,
+    ...settings,
+    backchannelLogoutUri: settings.backchannelLogoutUri,
+    // A client that was added before there was a choice keeps what it had.
+    pkce: settings.pkce ?? 'required',
+    createdAt: new Date(Number(row.created_at)),
+  };
+}

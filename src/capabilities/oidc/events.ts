@@ -1,0 +1,176 @@
+import type { Events } from '../../core/audit/event.ts';
+
+/** Why a request of an application was refused, for `janua explain`. */
+const refusalReasons = {
+  'redirect-address': {
+    words: 'the redirect address is not one of those that the client has; the whole address is compared',
+    advice:
+      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --redirect-uri URL. Repeat --redirect-uri for every address, because the list is replaced.',
+  },
+  'unknown-client': {
+    words: 'there is no client with that id',
+    advice: 'Compare the client_id in the settings of the application with janua clients list.',
+  },
+  'client-secret': {
+    words: 'the client proved itself with a wrong secret, or not in the way it was added for',
+    advice:
+      'Compare the secret, or make a new one: janua clients rotate-secret ID. A client added with --public has none.',
+  },
+  'document-host': {
+    words: 'the client wanted to introduce itself by a document, and the host of the document is not allowed',
+    advice: 'If the application may be used: add the host to CLIENT_ID_METADATA.',
+  },
+  'document-fetch': {
+    words: 'the document at the address of the client could not be fetched',
+    advice:
+      'The address must answer in three seconds with JSON of at most 5 KB, without a redirect, from a public address or a host in OIDC_PRIVATE_HOSTS. The log says at `debug` what happened.',
+  },
+  document: {
+    words: 'the document at the address of the client does not describe a client that may be used',
+    advice: 'Tell the maker of the application. The log says at `debug` what is wrong with the document.',
+  },
+  'unknown-resource': {
+    words: 'the resource is not registered',
+    advice:
+      'Compare it with janua resources list, character by character, or add it: janua resources add URI --scopes …',
+  },
+  pkce: {
+    words: 'the code_challenge was not by S256, or the code_verifier did not fit it, or one of the two was missing',
+    advice: 'Switch PKCE with S256 on in the application. A proxy or cache may have changed the request.',
+  },
+  'no-challenge': {
+    words: 'the request had no code_challenge (PKCE), which this client always has to send',
+    advice: 'Switch PKCE with S256 on in the application.',
+  },
+  'no-challenge-but-nonce': {
+    words: 'the request had a nonce, and no code_challenge (PKCE), which the settings of the client demand',
+    advice:
+      'Switch PKCE with S256 on in the application. If it has no such setting, let the nonce take its place: janua clients set ID --pkce nonce',
+  },
+  'no-challenge-nor-nonce': {
+    words: 'the request had neither a code_challenge (PKCE) nor a nonce with the scope openid',
+    advice:
+      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
+  },
+  'token-of-another': {
+    words: 'it asked about a token that was not made for it, and heard that the token is not active',
+    advice:
+      'A client may ask about tokens that it got itself. A server that accepts tokens of other clients needs a secret of its own: janua resources set URL --secret. The token must have its address as audience: the application has to name it as resource.',
+  },
+  grant: {
+    words: 'the code or refresh token has expired, was used already, or its session has ended or was revoked',
+    advice: 'Sign in again from the application. If it happens often: two programs may share one refresh token.',
+  },
+  scope: {
+    words: 'none of the scopes that the request named can be given',
+    advice:
+      'Compare the scopes in the settings of the application with those that there are: openid, profile, email, groups, offline_access, and those of janua resources list.',
+  },
+  'access-token': {
+    words: 'there was no access token, or it has expired, or its session has ended or was revoked',
+    advice: 'Nothing, if the application then signs its user in again or uses its refresh token.',
+  },
+  denied: {
+    words: 'the user said no, or may not use the application',
+    advice: 'janua clients show ID tells which groups may.',
+  },
+  'not-in-group': {
+    words: 'the client is for members of groups that the user is not in',
+    advice: 'If the user should use it: janua users groups EMAIL --add GROUP.',
+  },
+  'second-factor-off': {
+    words: 'the application demands a second factor, and SECOND_FACTOR is off',
+    advice: 'Set SECOND_FACTOR=optional, or take the demand back: janua clients set ID --no-second-factor.',
+  },
+  'sign-in-over': {
+    words: 'the sign-in has ended, was answered already, or began in another browser or session',
+    advice: 'Nothing, if it does not happen again: the user opens the application anew.',
+  },
+  'unknown-device': {
+    words: 'no device waits with that code: it has expired, was answered already, or was mistyped',
+    advice: 'Nothing, if it does not happen again: the device shows a new code.',
+  },
+  'no-provider': {
+    words: 'there is no client, so nothing signs in here',
+    advice: 'Add the application: janua clients add --name NAME --redirect-uri URL.',
+  },
+  'too-long': {
+    words: 'the request was longer than one may be that waits for its user',
+    advice:
+      'Each parameter may have 2,048 characters, all of them 2,700 as a query, and the whole address 8,192. Shorten state or claims in the settings of the application.',
+  },
+  'logout-hint': {
+    words:
+      'the ID token of the logout (id_token_hint) is none that this server issued to the client, or it is not enough to log a user out without a question: it names no session, its key was retired, or its application described itself',
+    advice: 'Let the application send the ID token of its last sign-in, and the client_id that it was issued to.',
+  },
+  'logout-address': {
+    words: 'the address to return to after the logout is not one of those that the client has',
+    advice:
+      'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --post-logout-redirect-uri URL. Repeat it for every address, because the list is replaced. Without id_token_hint and client_id Janua does not know whose address it is.',
+  },
+  resource: {
+    words: 'an administrator wanted to add a resource, and its fields cannot be accepted',
+    advice: 'Correct what is named here. docs/openid has the rules.',
+  },
+  request: {
+    words: 'the request was not as the protocol wants it',
+    advice:
+      'The line Because says what is wrong, and Parameter what was sent. Change it in the settings of the application, or tell its maker.',
+  },
+} as const;
+
+export type RefusalReason = keyof typeof refusalReasons;
+
+const byOperator = { by: 'operator', level: 'info' } as const;
+const changed = { ...byOperator, vocabulary: 'privilege_permissions_changed' } as const;
+
+export const events = {
+  'client-added': { ...changed, words: 'An application was added as a client' },
+  'client-changed': { ...changed, words: 'The settings of a client were changed' },
+  'client-secret-rotated': {
+    ...byOperator,
+    vocabulary: 'authn_token_created',
+    words: 'A client got a new secret, and the old one stopped working',
+  },
+  'client-removed': { ...changed, words: 'A client was removed, which ended everything that it held' },
+  'resource-added': { ...changed, words: 'A server was added that accepts access tokens' },
+  'resource-secret-rotated': {
+    ...byOperator,
+    vocabulary: 'authn_token_created',
+    words: 'A server that accepts access tokens got a new secret to ask about them, and its old one stopped working',
+  },
+  'resource-removed': { ...changed, words: 'A server that accepts access tokens was removed' },
+  'application-revoked': {
+    by: 'account-holder',
+    level: 'info',
+    vocabulary: 'authn_token_revoked',
+    words: 'The user took back what an application may have, which ended its tokens',
+  },
+  'application-signed-in': {
+    vocabulary: 'authn_login_success',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user signed in to an application',
+  },
+  'application-refused': {
+    vocabulary: 'authz_fail',
+    by: 'anyone',
+    level: 'info',
+    words: 'A request of an application was refused',
+    reasons: refusalReasons,
+  },
+  'consent-given': {
+    vocabulary: 'authz_change',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The user let an application have data of the account',
+  },
+  'logout-notice-failed': {
+    vocabulary: 'session_expired',
+    by: 'operator',
+    level: 'warn',
+    words: 'An application was not told that a session has ended: it took no notice for a day',
+    advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
+  },
+} as const satisfies Events;

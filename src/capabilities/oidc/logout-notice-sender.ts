@@ -1,0 +1,152 @@
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { createLeasedWork } from '../../ground/database/leased-work.ts';
+import type { Tables } from '../../ground/database/schema.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import type { events } from './events.ts';
+
+/** What an application is told. */
+export interface LogoutNotice {
+  readonly clientId: string;
+  readonly subject: string;
+  /** The session, as the application knows it. */
+  readonly sid: string;
+}
+
+export interface NoticeSenderOptions {
+  readonly database: Database;
+  /** Sends a notice; does nothing for a client that wants none any more. @throws {Error} if the client did not accept it within seconds */
+  readonly send: (notice: LogoutNotice) => Promise<void>;
+  readonly audit: Pick<Audit<keyof typeof events>, 'recordIfPossible'>;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Milliseconds between two looks for notices that another process made due, or that are due again. */
+const lookInterval = 2_000;
+
+/** The pauses after the failures of a notice, in milliseconds. All further ones are the longest. */
+const firstPause = 5_000;
+const pauses = [firstPause, 30_000, 120_000, 600_000];
+const longestPause = 3_600_000;
+
+/** Clients that are told at the same time, and notices that each of them gets at the same time. */
+const clientsAtOnce = 16;
+const noticesAtOnce = 4;
+
+/** How long `close` waits for the notices under way, in milliseconds. */
+const closingMilliseconds = 5_000;
+
+type Row = Tables['janua_logout_notices'];
+
+/**
+ * Sends the notices that are due. Only one of all processes sends at a time. If that process crashes, another one goes on within 15 seconds.
+ * A crash may send a notice twice, but loses none. A client that answers slowly delays only itself.
+ */
+export function createNoticeSender({ database, send, audit, log, now }: NoticeSenderOptions) {
+  const busy = new Map<string, Promise<void>>();
+  let woken = Promise.withResolvers<void>();
+
+  const due = () => database.selectFrom('janua_logout_notices').where('due_at', '<=', now());
+  const hasDue = async () => (await due().select('id').limit(1).executeTakeFirst()) !== undefined;
+
+  const sending = createLeasedWork({
+    ...{ database, name: 'logout-notices', lookInterval, hasDue, work: sendAll, now },
+    onFault: (error) =>
+      log.error({ event: 'logout_notices_failed', err: error }, 'notices of logouts could not be sent'),
+  });
+
+  function look(): void {
+    woken.resolve();
+    sending.look();
+  }
+
+  /** Sends until no notice is due. */
+  async function sendAll(mayGoOn: () => boolean): Promise<void> {
+    try {
+      do {
+        woken = Promise.withResolvers();
+        if (mayGoOn()) await startClients();
+        await Promise.race([...busy.values(), busy.size > 0 && woken.promise]);
+      } while (busy.size > 0 || (mayGoOn() && (await hasDue())));
+    } finally {
+      await Promise.allSettled(busy.values());
+    }
+  }
+
+  async function startClients(): Promise<void> {
+    const free = clientsAtOnce - busy.size;
+    if (free === 0) return;
+    const waiting = due()
+      .select('client_id')
+      .groupBy('client_id')
+      .orderBy(({ fn }) => fn.min('due_at'))
+      .limit(free);
+    const others = busy.size === 0 ? waiting : waiting.where('client_id', 'not in', [...busy.keys()]);
+    for (const { client_id } of await others.execute())
+      busy.set(
+        client_id,
+        tell(client_id).finally(() => busy.delete(client_id)),
+      );
+  }
+
+  /** Sends some notices of a client. */
+  async function tell(clientId: string): Promise<void> {
+    const ofClient = due().where('client_id', '=', clientId);
+    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesAtOnce).execute();
+    const sent = await Promise.all(rows.map(attempt));
+    if (sent.every(Boolean)) return;
+    // The client is away: its other notices need not find that out one by one.
+    const others = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
+    await others
+      .set({ due_at: now() + firstPause })
+      .where('due_at', '<=', now())
+      .execute();
+  }
+
+  /** False if the client did not accept the notice. */
+  async function attempt(row: Row): Promise<boolean> {
+    const { id, client_id: clientId, subject, sid } = row;
+    try {
+      await send({ clientId, subject, sid });
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      await noteFailure(row, error instanceof Error ? error.message : undefined);
+      return false;
+    }
+    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+    return true;
+  }
+
+  async function noteFailure(row: Row, reason: string | undefined): Promise<void> {
+    const { id, session_id: sessionId, client_id: clientId } = row;
+    const details = { event: 'logout_notice_failed', clientId, sessionId, reason };
+    if (Number(row.expires_at) > now()) {
+      if (row.attempts === 0)
+        log.warn(details, 'an application did not accept the notice of a logout; it is sent again');
+      const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
+      await database.updateTable('janua_logout_notices').set(again).where('id', '=', id).execute();
+      return;
+    }
+    log.warn(details, 'an application was not told of a logout');
+    const caller = { route: 'logout-notice' };
+    await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, about: clientId, caller });
+    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+  }
+
+  return {
+    /** Begins to send. */
+    start: sending.start,
+    /** Looks for due notices at once. */
+    look,
+    /** Resolves when no notice is due, or another process sends. */
+    async settled(): Promise<void> {
+      look();
+      await sending.settled();
+    },
+    /** Lets the notices under way finish. */
+    close: (): Promise<void> => sending.close(closingMilliseconds),
+  };
+}

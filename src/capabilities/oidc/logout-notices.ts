@@ -1,0 +1,129 @@
+import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import { claimLease } from '../../ground/database/lease.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
+
+export interface LogoutNoticesOptions extends NoticeSenderOptions {
+  /** Whether a session of Janua still counts: it has not ended or expired, and its user may use it. */
+  readonly isAlive: (sessionId: string) => Promise<boolean>;
+}
+
+export interface ExpectedNotice extends LogoutNotice {
+  /** The session of Janua. */
+  readonly sessionId: string;
+}
+
+/** What may have ended sessions: an event of the audit, for example. */
+export interface Ending {
+  readonly sessionId?: string | undefined;
+  readonly userId?: string | undefined;
+}
+
+const dayMilliseconds = 24 * 60 * 60 * 1000;
+
+/** How long a notice waits for the end of its session, at most. No session lives longer. */
+const waitingMilliseconds = 400 * dayMilliseconds;
+
+/** How long a notice is tried. */
+const sendingMilliseconds = dayMilliseconds;
+
+/** Milliseconds between two sweeps of all processes together. */
+const sweepInterval = 30_000;
+
+/** Sessions that one sweep asks for, and those that it reads at once. The next sweep goes on where this one stopped. */
+const sessionsPerSweep = 5_000;
+const sessionsPerPage = 500;
+
+/**
+ * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row waits for the end from the moment in which the
+ * application learns of the session, so that no crash loses a notice. `wake` finds the end at once in the process that ended the session.
+ * A sweep finds those that another process ended, or that expired. What this starts in the background never fails: it is done again.
+ */
+export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOptions) {
+  const { database, now, log } = options;
+  const sender = createNoticeSender(options);
+  const waiting = () => database.selectFrom('janua_logout_notices').select('session_id').where('due_at', 'is', null);
+  const looks = new Set<Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+  /** The session at which the last sweep stopped. */
+  let position = '';
+
+  async function judge(rows: readonly { readonly session_id: string }[]): Promise<void> {
+    for (const id of new Set(rows.map((row) => row.session_id))) {
+      if (await isAlive(id)) continue;
+      const time = now();
+      const ended = database
+        .updateTable('janua_logout_notices')
+        .where('session_id', '=', id)
+        .where('due_at', 'is', null);
+      await ended.set({ due_at: time, expires_at: time + sendingMilliseconds }).execute();
+      sender.look();
+    }
+  }
+
+  async function judgeConcerned({ sessionId, userId }: Ending): Promise<void> {
+    if (sessionId !== undefined) await judge(await waiting().where('session_id', '=', sessionId).execute());
+    if (userId === undefined) return;
+    const subjects = database.selectFrom('janua_subjects').select('subject').where('user_id', '=', userId);
+    await judge(await waiting().where('subject', 'in', subjects).execute());
+  }
+
+  async function sweep(): Promise<void> {
+    if (!(await claimLease(database, 'logout-sweep', now(), now() + sweepInterval * 0.9))) return;
+    for (let count = 0; count < sessionsPerSweep; count += sessionsPerPage) {
+      const page = waiting().distinct().where('session_id', '>', position).orderBy('session_id').limit(sessionsPerPage);
+      const rows = await page.execute();
+      await judge(rows);
+      position = rows.length < sessionsPerPage ? '' : (rows.at(-1)?.session_id ?? '');
+      if (position === '') return;
+      await setImmediate();
+    }
+  }
+
+  function run(work: () => Promise<void>): void {
+    const look = work()
+      .catch((error: unknown) => {
+        // Otherwise the watch of the store has logged it.
+        if (!(error instanceof Unavailable))
+          log.error({ event: 'logout_notices_failed', err: error }, 'ended sessions could not be looked for');
+      })
+      .finally(() => looks.delete(look));
+    looks.add(look);
+  }
+
+  return {
+    /** Says that a client is to be told when a session ends. May be called again. */
+    async expect({ sessionId, clientId, subject, sid }: ExpectedNotice): Promise<void> {
+      const id = hash('sha256', JSON.stringify([sessionId, clientId]), 'base64url');
+      const rows = database.selectFrom('janua_logout_notices').select('id').where('id', '=', id);
+      if ((await rows.executeTakeFirst()) !== undefined) return;
+      const notice = { id, session_id: sessionId, client_id: clientId, subject, sid };
+      const row = { ...notice, due_at: null, attempts: 0, expires_at: now() + waitingMilliseconds };
+      await insertNew(database.insertInto('janua_logout_notices').values(row));
+    },
+
+    /** Looks at once whether the session, or sessions of the user, have ended. The sessions of a removed user are found by the sweep. */
+    wake: (ending: Ending): void => run(() => judgeConcerned(ending)),
+
+    /** Begins to sweep and to send. */
+    start(): void {
+      timer ??= setInterval(() => run(sweep), sweepInterval).unref();
+      run(sweep);
+      sender.start();
+    },
+
+    /** Resolves when every look is done, and no notice is due that this process may send. */
+    async settled(): Promise<void> {
+      while (looks.size > 0) await Promise.all(looks);
+      await sender.settled();
+    },
+
+    /** Lets the notices under way finish. The others stay. */
+    async close(): Promise<void> {
+      clearInterval(timer);
+      await Promise.all([...looks, sender.close()]);
+    },
+  };
+}

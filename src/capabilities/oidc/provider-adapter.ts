@@ -1,0 +1,92 @@
+import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import { repeated } from '../../ground/database/transaction.ts';
+import type { Client } from './clients.ts';
+import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
+import { type Payload, type Records, Spent, TooFast } from './records.ts';
+import type { ResourceCredentials } from './resources.ts';
+import { findExcess } from './waiting.ts';
+
+export interface AdapterOptions {
+  readonly records: Records;
+  readonly findClient: (id: string) => Promise<Client | undefined>;
+  readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
+}
+
+/** A client in the terms of RFC 7591. Unlike the library, we keep a hash of the secret. */
+const metadataOf = (client: Client): ClientMetadata => ({
+  client_id: client.id,
+  client_name: client.name,
+  redirect_uris: [...client.redirectUris],
+  post_logout_redirect_uris: [...client.postLogoutRedirectUris],
+  response_types: client.redirectUris.length > 0 ? ['code'] : [],
+  grant_types: [
+    ...(client.redirectUris.length > 0 ? [codeGrant] : []),
+    refreshGrant,
+    ...(client.device ? [deviceGrant] : []),
+  ],
+  token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
+  ...(client.secretHash !== undefined && { client_secret: client.secretHash }),
+  ...(client.backchannelLogoutUri !== undefined && {
+    backchannel_logout_uri: client.backchannelLogoutUri,
+    backchannel_logout_session_required: true,
+  }),
+  own: client.own,
+  groups: client.groups,
+  secondFactor: client.secondFactor,
+  pkce: client.pkce,
+});
+
+/** A resource that asks about its tokens. It can do nothing else: it has neither addresses nor grants, and at other endpoints it is no client. */
+const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
+  client_id: clientId,
+  client_secret: secretHash,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: [],
+  token_endpoint_auth_method: 'client_secret_basic',
+  api: uri,
+});
+
+const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
+
+/** Where the library finds and stores what it keeps. */
+export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
+  const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
+  const isClient = model === 'Client';
+  const waits = model === 'Interaction' || model === 'DeviceCode';
+
+  async function run<Result>(step: () => Promise<Result>): Promise<Result> {
+    try {
+      return await repeated(step);
+    } catch (error) {
+      if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
+      if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');
+      throw error;
+    }
+  }
+
+  return {
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+      // Neither clients nor sessions are the library's to store.
+      if (isClient || model === 'Session') return;
+      const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
+      if (excess !== undefined) throw new errors.InvalidRequest(excess);
+      // A browser without a session keeps its request itself, and so does one that leaves for a sign-up.
+      if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
+      await run(() => upsert(id, payload, seconds));
+    },
+    async find(id: string) {
+      const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
+      if (!isClient) return run(() => find(id, polls));
+      const client = await findClient(id);
+      if (client !== undefined) return metadataOf(client);
+      const api = Provider.ctx?.oidc.route === 'introspection' ? await findCredentials(id) : undefined;
+      return api && apiOf(api);
+    },
+    findByUserCode,
+    findByUid: async () => undefined,
+    consume: (id: string) => run(() => consume(id)),
+    destroy: (id: string) => run(() => destroy(id)),
+    revokeByGrantId: (grantId: string) => run(() => revokeByGrantId(grantId)),
+  };
+}

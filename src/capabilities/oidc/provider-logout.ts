@@ -1,0 +1,92 @@
+import { errors, type Provider } from 'oidc-provider';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import type { ProviderClient } from './provider-client.ts';
+import { readToken } from './token-parts.ts';
+
+/** The parameters of RP-Initiated Logout 1.0, 2. */
+export interface SentLogOut {
+  readonly idTokenHint?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/** What is wrong with the request, as the audit calls it. */
+export type LogOutFault = 'logout-hint' | 'unknown-client' | 'logout-address';
+
+export interface AskedLogOut {
+  /** Of the ID token, else of `client_id`. */
+  readonly client: ProviderClient | undefined;
+  /** What a valid ID token says. */
+  readonly hint: LogOutHint | undefined;
+  /** Where the browser may return. */
+  readonly address: string | undefined;
+  readonly fault: LogOutFault | undefined;
+}
+
+export interface LogOutHint {
+  readonly subject: string;
+  /** Undefined in tokens of older versions. */
+  readonly sid: string | undefined;
+  /** Whether the key that signed it is no longer published. */
+  readonly isRetired: boolean;
+}
+
+type Client = InstanceType<Provider['Client']>;
+
+/** Reads what an application asks for that logs its user out. A fault is no refusal: the user may log out all the same. */
+export function createReadLogOut(provider: Provider) {
+  /** Undefined also for a document that cannot be read. */
+  async function findClient(clientId: string): Promise<Client | undefined> {
+    try {
+      return await provider.Client.find(clientId);
+    } catch (error) {
+      if (error instanceof errors.OIDCProviderError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What an ID token of a client says, however old it is. Undefined for any other text. */
+  async function readHint(token: string, client: Client): Promise<LogOutHint | undefined> {
+    try {
+      const read: Validated = await provider.IdToken.validate(token, client);
+      const { sub, sid } = read.payload;
+      return {
+        subject: String(sub),
+        sid: typeof sid === 'string' ? sid : undefined,
+        isRetired: read.isRetired ?? false,
+      };
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      return undefined;
+    }
+  }
+
+  /** Whose request it is and, if it has an ID token, what that says. */
+  async function readOrigin({ idTokenHint, clientId }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
+    // Read before the token is verified, to find by whose settings it is.
+    const named = idTokenHint === undefined ? clientId : readToken(idTokenHint).payload?.aud;
+    const client = typeof named === 'string' ? await findClient(named) : undefined;
+    const hint = idTokenHint === undefined || client === undefined ? undefined : await readHint(idTokenHint, client);
+    const isOther = clientId !== undefined && clientId !== client?.clientId;
+    if (idTokenHint === undefined) return { client, hint, fault: isOther ? 'unknown-client' : undefined };
+    return hint === undefined || isOther
+      ? { client, hint: undefined, fault: 'logout-hint' }
+      : { client, hint, fault: undefined };
+  }
+
+  return async (sent: SentLogOut): Promise<AskedLogOut> => {
+    const origin = await readOrigin(sent);
+    const { address } = sent;
+    if (origin.fault !== undefined || address === undefined) return { ...origin, address: undefined };
+    const client = origin.client as Client | undefined;
+    return client?.postLogoutRedirectUriAllowed(address)
+      ? { ...origin, address }
+      : { ...origin, address: undefined, fault: 'logout-address' };
+  };
+}
+
+/** `readRetiredHint` says whether the key is retired. */
+interface Validated {
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly isRetired?: boolean;
+}

@@ -1,0 +1,55 @@
+import type { OpenRedis } from '../../ground/redis/redis.ts';
+
+/** What lasts an hour at most, by the hash of its id. */
+export type BriefRecords = ReturnType<typeof createRedisRequests>;
+
+const keyOf = (id: string) => `janua:oidc:${id}`;
+
+/** The ids of what waits for a user, in order of time. */
+const indexKey = (party: string) => `janua:oidc-of:${party}`;
+
+/** Adds an id to the index of its user, and gives the oldest ones that are too many. The index expires with its last request. */
+const addWaiting = `redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[2])
+  redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, -1 - ARGV[4])
+  if #oldest > 0 then redis.call('ZREM', KEYS[1], unpack(oldest)) end
+  return oldest`;
+
+/** Whose a request is that waits, and how many may wait at a time. The oldest go. */
+export interface Waiting {
+  readonly party: string;
+  readonly most: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Requests that wait for their user, and assertions that were used, in Redis or Valkey. They expire by themselves, so that those that users abandon need no cleaning. A
+ * cluster cannot change two keys as one: an id in the index without a request means nothing.
+ */
+export function createRedisRequests(redis: OpenRedis) {
+  const use = redis.useScripts({ addWaiting });
+  return {
+    async put(id: string, text: string, expiresAt: number, waiting: Waiting | undefined): Promise<void> {
+      await use(async (client) => {
+        if (waiting !== undefined) {
+          const { party, most, now } = waiting;
+          const oldest = await client.addWaiting(indexKey(party), now, id, expiresAt, most);
+          await Promise.all((oldest as string[]).map((one) => client.del(keyOf(one))));
+        }
+        await client.set(keyOf(id), text, 'PXAT', expiresAt);
+      });
+    },
+    /** Remembers an id until a time. False if it was remembered already. */
+    putNew: async (id: string, expiresAt: number): Promise<boolean> =>
+      (await use((client) => client.set(keyOf(id), '', 'PXAT', expiresAt, 'NX'))) === 'OK',
+    get: (id: string): Promise<string | null> => use((client) => client.get(keyOf(id))),
+    /** @param party whose it is, if it waits for a user */
+    async remove(id: string, party: string | undefined): Promise<void> {
+      await use(async (client) => {
+        await client.del(keyOf(id));
+        if (party !== undefined) await client.zrem(indexKey(party), id);
+      });
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { Answer } from '../../core/access/refusal.ts';
+
+/** There is nothing to sign in to: no client was added. */
+export const noProvider: Answer = {
+  name: 'no-provider',
+  status: 404,
+  detail: 'No application signs its users in here yet. Add one: npx janua clients add',
+  event: { kind: 'application-refused', reason: 'no-provider' },
+};
+
+/** The protocol's error, for a person: the application must not get it, because its address is not certain. */
+export const applicationRefused: Answer = {
+  name: 'application-refused',
+  status: 400,
+  detail: 'The request of the application cannot be answered. janua explain shows its operator why',
+};
+
+/** Longer than an answer to the application could repeat. */
+export const requestTooLong: Answer = {
+  name: 'request-too-long',
+  status: 414,
+  detail: 'The request of the application has more than 8,192 characters. Its maker has to shorten it',
+  event: { kind: 'application-refused', reason: 'too-long' },
+};
+
+/** It has ended, or began in another browser or session. */
+export const interactionOver: Answer = {
+  name: 'interaction-over',
+  status: 400,
+  detail: 'This sign-in has ended. Please open the application again',
+};
+
+export const notInGroup = {
+  name: 'not-in-group',
+  status: 403,
+  error: 'access_denied',
+  detail: 'You may not use this application',
+} as const satisfies Answer;
+
+/** The application demands a second factor, and no user can have one. */
+export const secondFactorOff = {
+  name: 'second-factor-off',
+  status: 403,
+  error: 'access_denied',
+  detail: 'This application demands a second factor, and this site offers none',
+} as const satisfies Answer;
+
+export const unknownDevice: Answer = {
+  name: 'unknown-device',
+  status: 404,
+  detail: 'There is no device that waits with this code. It may have expired',
+  event: { kind: 'application-refused', reason: 'unknown-device' },
+};

@@ -1,0 +1,104 @@
+import type { Audit } from '../../core/audit/audit.ts';
+import { isClientId } from './clients.ts';
+import type { events, RefusalReason } from './events.ts';
+import { isDocument } from './provider-client.ts';
+import type { RefusedRequest } from './provider-options.ts';
+
+const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
+  invalid_redirect_uri: 'redirect-address',
+  invalid_client: 'client-secret',
+  invalid_target: 'unknown-resource',
+  invalid_grant: 'grant',
+  invalid_scope: 'scope',
+  invalid_token: 'access-token',
+  access_denied: 'denied',
+};
+
+/** Why the library refused a request, in our words. */
+function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): RefusalReason {
+  if (reason !== undefined) return reason;
+  if (isDocument(clientId)) {
+    if (/not allowed|client not found|client is invalid/.test(detail)) return 'document-host';
+    if (detail.includes('document fetch failed')) return 'document-fetch';
+    if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
+  }
+  if (detail.includes('client not found') || detail.includes('client is invalid')) return 'unknown-client';
+  if (/more than \d+ characters/.test(detail)) return 'too-long';
+  if (/pkce|code_challenge|code_verifier/i.test(detail)) return 'pkce';
+  if (/no scope was granted/.test(detail)) return 'scope';
+  if (/session not found|request has expired|session mismatch|identifier mismatch/.test(detail)) return 'sign-in-over';
+  return reasonsOfErrors[error] ?? 'request';
+}
+
+/** Parameters whose value may be kept. None is a secret, and none proves anything. */
+const shownParameters = [
+  ...['redirect_uri', 'response_type', 'response_mode', 'grant_type', 'scope', 'resource', 'prompt', 'display'],
+  ...['max_age', 'acr_values', 'code_challenge_method', 'token_type_hint', 'request_uri', 'post_logout_redirect_uri'],
+];
+
+/** Those of which only the name may be kept. */
+const namedParameters = [
+  ...['code', 'code_challenge', 'code_verifier', 'refresh_token', 'device_code', 'token', 'nonce', 'state', 'claims'],
+  ...['client_id', 'client_secret', 'client_assertion', 'id_token_hint', 'request', 'user_code'],
+];
+
+const parametersOfErrors: Readonly<Record<string, string>> = {
+  invalid_target: 'resource',
+  invalid_scope: 'scope',
+  unsupported_grant_type: 'grant_type',
+  unsupported_response_type: 'response_type',
+  unsupported_response_mode: 'response_mode',
+};
+
+/** Most characters of a parameter that are kept, and that are read to find what may not be. */
+const longest = 255;
+const longestRead = 4096;
+
+const isWord = (name: string, text: string): boolean => text.split(/\W+/).includes(name);
+
+/** The parameters that a refusal is about: those that the library's sentence names. */
+function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
+  // Some of the names are words, which a sentence has in quotes if it means the parameter.
+  const isNamed = (name: string) =>
+    detail.includes(`'${name}'`) || detail.includes(`"${name}"`) || (name.includes('_') && isWord(name, detail));
+  const isShown = (name: string) => name === parametersOfErrors[error] || isWord(name, detail);
+  return [...shownParameters.filter(isShown), ...namedParameters.filter(isNamed)].map((name) => {
+    const sent = [parameters[name] ?? []].flat().join(' ');
+    if (sent === '') return `${name}: not sent`;
+    if (!shownParameters.includes(name)) return `${name}: ${sent.length} characters, not kept`;
+    return `${name}: ${withoutSecrets(sent.slice(0, longestRead)).slice(0, longest)}`;
+  });
+}
+
+/**
+ * Names of what proves something, in the query of an address. Applications have sent whole addresses with a code in it, some of them encoded
+ * once more.
+ */
+const secretInQuery =
+  /((?:^|[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))(?:=|%(?:25)*3d))[^&#;\s]+/gi;
+
+/** Signed tokens, our own, and what stands before the host of an address. */
+const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]+(?=@)/g;
+
+/** Without codes and tokens, and without what a query calls one. */
+export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
+
+export type RecordRefusal = (refused: RefusedRequest) => Promise<void>;
+
+/** Records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. */
+export function createRecordRefusal(audit: Audit<keyof typeof events>): RecordRefusal {
+  return (refused) => {
+    const { request, clientId = '', detail } = refused;
+    if (request === undefined) return Promise.resolve();
+    const isKept = isClientId(clientId) || isDocument(clientId);
+    return audit.recordIfPossible({
+      kind: 'application-refused',
+      reason: reasonOf(refused),
+      about: isKept ? clientId : undefined,
+      detail: withoutSecrets(detail),
+      sent: describeSent(refused),
+      caller: request.caller,
+      userId: request.signedIn?.user.id,
+    });
+  };
+}

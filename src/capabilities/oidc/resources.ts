@@ -1,0 +1,101 @@
+import { createSecret, createSessionId, hashSecret } from '../../core/sessions/credential.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { Row } from '../../ground/database/schema.ts';
+import { isResourceUri } from './addresses.ts';
+import { isClientId } from './clients.ts';
+
+/** What signs tokens: RS256, which every server can verify (RFC 9068 2.1), or ES256, whose signatures are shorter. */
+export const signatures = ['RS256', 'ES256'] as const;
+export type Signature = (typeof signatures)[number];
+
+/** A server that accepts access tokens of the provider (RFC 8707). */
+export interface NewResource {
+  /** Its resource indicator, which is the audience of its tokens. */
+  readonly uri: string;
+  readonly scopes: readonly string[];
+  /** Whether its tokens are opaque or signed (`at+jwt`, RFC 9068). */
+  readonly tokenFormat: 'opaque' | 'jwt';
+  /** Of signed tokens. */
+  readonly alg: Signature;
+}
+
+export interface Resource extends NewResource {
+  /** By which it asks about its tokens. Undefined if it has no secret. */
+  readonly clientId: string | undefined;
+}
+
+/** What a resource proves itself with, when it asks about a token. */
+export interface ResourceCredentials {
+  readonly uri: string;
+  readonly clientId: string;
+  readonly secretHash: string;
+}
+
+/** Every method throws `Unavailable` when the database cannot be reached. */
+export type Resources = ReturnType<typeof createResources>;
+
+/** @param now milliseconds since 1970 */
+export function createResources(database: Database, now: () => number) {
+  const rows = database.selectFrom('janua_resources').selectAll();
+
+  return {
+    /** A host without a path is found with and without a slash at the end (RFC 3986 6.2.3). */
+    async find(uri: string): Promise<Resource | undefined> {
+      // What cannot be stored is not looked up: not every database compares U+0000.
+      if (!isResourceUri(uri)) return undefined;
+      const spellings = new URL(uri).pathname === '/' ? [uri, uri.endsWith('/') ? uri.slice(0, -1) : `${uri}/`] : [uri];
+      const found = await rows.where('uri', 'in', spellings).execute();
+      const row = spellings.flatMap((spelling) => found.find((one) => one.uri === spelling) ?? [])[0];
+      return row && fromRow(row);
+    },
+
+    list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
+
+    /** False if there is one with that URI already. */
+    add: ({ uri, scopes, tokenFormat, alg }: NewResource): Promise<boolean> =>
+      insertNew(
+        database
+          .insertInto('janua_resources')
+          .values({ uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() }),
+      ),
+
+    async findCredentials(clientId: string): Promise<ResourceCredentials | undefined> {
+      if (!isClientId(clientId)) return undefined;
+      const row = await rows.where('client_id', '=', clientId).executeTakeFirst();
+      return row?.secret_hash ? { uri: row.uri, clientId, secretHash: row.secret_hash } : undefined;
+    },
+
+    /**
+     * Gives a resource a new secret, which is known only now, and an id unless it has one.
+     * @param uri as it was added. Undefined if there is none with that URI
+     */
+    async setSecret(uri: string): Promise<{ clientId: string; secret: string } | undefined> {
+      const secret = createSecret();
+      await database
+        .updateTable('janua_resources')
+        .set(({ fn, val }) => ({
+          client_id: fn.coalesce('client_id', val(createSessionId())),
+          secret_hash: hashSecret(secret),
+        }))
+        .where('uri', '=', uri)
+        .execute();
+      const row = await rows.where('uri', '=', uri).executeTakeFirst();
+      return row?.client_id ? { clientId: row.client_id, secret } : undefined;
+    },
+
+    /** False if there is none with that URI. */
+    remove: async (uri: string): Promise<boolean> =>
+      isResourceUri(uri) && (await countDeleted(database.deleteFrom('janua_resources').where('uri', '=', uri))) > 0,
+  };
+}
+
+const fromRow = ({ uri, scopes, token_format, alg, client_id }: Row<'janua_resources'>): Resource => ({
+  uri,
+  scopes: readNames(scopes),
+  tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
+  alg: alg === 'RS256' ? 'RS256' : 'ES256',
+  clientId: client_id ?? undefined,
+});

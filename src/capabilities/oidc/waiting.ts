@@ -1,0 +1,53 @@
+import { isSame } from '../../core/sessions/credential.ts';
+
+/** How long a request waits for its user, in seconds: longer than a login takes. */
+export const waitingSeconds = 900;
+
+/** Characters of a parameter, and of all parameters as a query. A request that waits has to fit into `next`. */
+const longest = { parameter: 2048, request: 2700 };
+
+export const authorizationPath = '/oidc/auth';
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+const queryOf = (parameters: Parameters): string =>
+  new URLSearchParams(
+    Object.entries(parameters).flatMap(([name, sent]) => [sent ?? []].flat().map((value) => [name, String(value)])),
+  ).toString();
+
+/** The same request, once one of its prompts is met. */
+export const withoutPrompt = (parameters: Parameters, met: string): Parameters => ({
+  ...parameters,
+  prompt:
+    String(parameters.prompt ?? '')
+      .split(' ')
+      .filter((name) => name !== met)
+      .join(' ') || undefined,
+});
+
+/** What is too long about a request that has to wait for its user, as the `error_description` says it. */
+export function findExcess(parameters: Parameters): string | undefined {
+  const name = Object.keys(parameters).find((one) => String(parameters[one] ?? '').length > longest.parameter);
+  if (name !== undefined) return `${name} has more than ${longest.parameter} characters: make it shorter`;
+  if (queryOf(parameters).length <= longest.request) return undefined;
+  return `the request has more than ${longest.request} characters: make state or claims shorter`;
+}
+
+/**
+ * A browser without a session keeps its request itself, in the address that the login leads back to. The address says when the request
+ * came, so that a login after it is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole request.
+ * @param derive signs texts for a purpose
+ */
+export const createReturnAddress = (derive: (purpose: string, ...texts: string[]) => string, now: () => number) => ({
+  make(parameters: Parameters): string {
+    const [query, time] = [queryOf(parameters), String(now())];
+    return `${authorizationPath}?${query}&asked_at=${time}.${derive('asked', time, query)}`;
+  },
+
+  /** When a request came first, in milliseconds since 1970. Undefined unless this server wrote so, for this request and not long ago. */
+  readTime(query: string): number | undefined {
+    const [, asked = '', time = '', signature = ''] = /^(.*)&asked_at=(\d{1,16})\.([\w-]+)$/.exec(query) ?? [];
+    const isOurs = isSame(signature, derive('asked', time, asked));
+    return isOurs && now() - Number(time) < waitingSeconds * 1000 ? Number(time) : undefined;
+  },
+});

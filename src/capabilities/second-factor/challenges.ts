@@ -1,0 +1,52 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { isSame } from '../../core/sessions/credential.ts';
+import type { Tokens } from '../../core/tokens/tokens.ts';
+
+/** What a challenge belongs to. It proves nothing elsewhere. */
+export interface Binding {
+  /** `sign-in`, or `enrol:` and the id of the session, or one of `challengePurposes`. */
+  readonly purpose: string;
+  /** The `ceremony` cookie of the browser. Without it nothing is proven. */
+  readonly cookie: string | undefined;
+}
+
+/** How long a user has for a ceremony, in milliseconds. */
+export const challengeLifetime = 5 * 60 * 1000;
+
+const [randomLength, timeLength] = [16, 6];
+
+/** All bytes of a challenge. They fill their characters: no challenge has a second spelling. */
+const shape = /^[\w-]{72}$/;
+
+/**
+ * Challenges of passkeys (WebAuthn 13.4.3): random bytes and the time when they expire, signed. The server stores nothing until one is
+ * used, so that visitors who only look at the login page fill no table.
+ * @param key 32 bytes or more
+ */
+export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'burn'>, now: () => number) {
+  function sign(head: Buffer, { purpose, cookie }: Binding): string {
+    const mac = createHmac('sha256', key).update(JSON.stringify(['challenge', purpose, cookie]));
+    return Buffer.concat([head, mac.update(head).digest()]).toString('base64url');
+  }
+
+  return {
+    create(binding: Binding): string {
+      const head = randomBytes(randomLength + timeLength);
+      head.writeUIntBE(now() + challengeLifetime, randomLength, timeLength);
+      return sign(head, binding);
+    },
+
+    /** Whether we made the challenge, for this binding, and it has not expired. It may have been used. */
+    holds(challenge: unknown, binding: Binding): challenge is string {
+      if (typeof challenge !== 'string' || !shape.test(challenge) || binding.cookie === undefined) return false;
+      const head = Buffer.from(challenge, 'base64url').subarray(0, randomLength + timeLength);
+      return isSame(challenge, sign(head, binding)) && expiryOf(challenge) > now();
+    },
+
+    /** Uses up a challenge that holds: of many calls at the same time, one gets true. @throws {Unavailable} */
+    useUp: (challenge: string): Promise<boolean> => tokens.burn('challenge', challenge, expiryOf(challenge)),
+  };
+}
+
+/** Milliseconds since 1970. */
+const expiryOf = (challenge: string) => Buffer.from(challenge, 'base64url').readUIntBE(randomLength, timeLength);

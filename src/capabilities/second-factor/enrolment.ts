@@ -1,0 +1,127 @@
+import { enrolmentRequired } from '../../core/access/factor.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { MailDescription } from '../../core/mail/description.ts';
+import { createNotice } from '../../core/mail/notice.ts';
+import { createRequestMail } from '../../core/mail/request-mail.ts';
+import { createLinks } from '../../core/tokens/links.ts';
+import type { Account } from '../../core/users/account.ts';
+import { AccountChanged, type Proved, provedBy } from '../../core/users/held.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import type { Factors } from './factors.ts';
+import type { ManageFactors } from './manage.ts';
+import type { FactorOptions } from './options.ts';
+import { enrolmentExpired } from './refusals.ts';
+
+export const enrolmentPath = '/auth/enrol-factor';
+
+const purpose = 'enrol-factor';
+
+export const linkMinutes = 30;
+
+/**
+ * The mails about second factors, and the link that is in one of them.
+ * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
+ */
+export function createFactorMails(
+  { users, tokens, hold, now }: Pick<FactorOptions, 'users' | 'tokens' | 'hold' | 'now'>,
+  baseUrl: () => string,
+) {
+  /**
+   * Makes a link by which the user adds the first factor. It is a secret.
+   * @param address that the account must have, if the link is mailed there
+   * @throws {AccountChanged}
+   */
+  async function createEnrolmentLink({ userId, stamp }: Proved, address?: string): Promise<string> {
+    const expiresAt = now() + linkMinutes * 60_000;
+    const secret = await hold({ userId, stamp }, ({ user, db }) => {
+      if (address !== undefined && user.username !== address) throw new AccountChanged();
+      return tokens.issue({ userId, stamp, purpose, address: user.username, expiresAt }, db);
+    });
+    return `${baseUrl()}${enrolmentPath}?token=${secret}`;
+  }
+
+  const enrolment: MailDescription = {
+    keepSeconds: linkMinutes * 60,
+    async prepare({ address, userId = '', stamp = '', language }) {
+      const account = await users.findById(userId);
+      if (account === undefined || account.user.username !== address) return { dropped: 'outdated', userId };
+      if (account.disabled) return { dropped: 'disabled', userId };
+      const { firstName: name, language: chosen = language } = account.user;
+      const values = { minutes: String(linkMinutes) };
+      const link = await createEnrolmentLink({ userId, stamp }, address);
+      return { to: address, name, language: chosen, values, link, userId };
+    },
+  };
+  const notice = createNotice(users, baseUrl);
+
+  return {
+    createEnrolmentLink,
+    descriptions: { [purpose]: enrolment, 'factors-changed': notice('/account/security') },
+  };
+}
+
+export type Enrolment = ReturnType<typeof createEnrolment>;
+
+/**
+ * The first factor of a user who must have one and cannot sign in without. A link in a mail leads to it, so that a stolen password alone
+ * adds no factor.
+ */
+export function createEnrolment(
+  options: FactorOptions,
+  { totp, ownerOf, list }: Factors,
+  { withCodes }: Pick<ManageFactors, 'withCodes'>,
+) {
+  const { outbox, throttle, change, audit } = options;
+  const links = createLinks(options, purpose, enrolmentExpired);
+  // Without mail, an operator hands the link over.
+  const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
+
+  /** Gives the account that the link was made for. @throws {Refusal} `link-expired` */
+  async function open(secret: string, caller: Caller): Promise<Account> {
+    const { account } = await links.openOwn(secret, caller);
+    // An earlier link may have added a factor, which no link replaces.
+    if ((await list(ownerOf(account))).hasAny) {
+      await audit.recordIfPossible({ kind: 'link-refused', caller, userId: account.user.id });
+      throw new Refusal(enrolmentExpired);
+    }
+    return account;
+  }
+
+  return {
+    open,
+
+    /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
+    async demand(account: Account, language: Language, caller: Caller): Promise<never> {
+      const { user } = account;
+      const mail = { purpose, address: user.username, ...provedBy(account), language };
+      await requestMail?.(mail, caller, ['minute', 'hour']);
+      await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
+      throw new Refusal(enrolmentRequired);
+    },
+
+    /** Makes a secret for an authenticator app, which waits for its code. @throws {Refusal} `link-expired` */
+    async begin(secret: string, caller: Caller) {
+      const account = await open(secret, caller);
+      return totp.begin(ownerOf(account), account.user.username);
+    },
+
+    /**
+     * Enables the authenticator app, ends all sessions, and gives the recovery codes. The user then logs in with them.
+     * @throws {InvalidFields} if the code is wrong; {Refusal} `link-expired`
+     */
+    async finish(secret: string, code: string, language: Language, caller: Caller): Promise<readonly string[]> {
+      const proved = provedBy(await open(secret, caller));
+      const event = { kind: 'factor-added', reason: 'totp' } as const;
+      const changed = await links.use(secret, caller, (spend) => {
+        const enable = withCodes(async (held) => {
+          await spend(held.db);
+          if ((await list(held.owner, held.db)).hasAny) throw new AccountChanged();
+          if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+        });
+        return change(event, proved, { caller, language }, enable);
+      });
+      return changed.made;
+    },
+  };
+}

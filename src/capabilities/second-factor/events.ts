@@ -1,0 +1,91 @@
+import { factorReasons, passkeyReasons } from '../../core/access/factor.ts';
+import type { Events } from '../../core/audit/event.ts';
+
+const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
+const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
+const changed = { vocabulary: 'authn_password_change', by: 'account-holder', level: 'info' } as const;
+
+export const events = {
+  'second-factor-asked': {
+    vocabulary: 'authn_login_success',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The password was right, and the account has a second factor: the login waits for it',
+  },
+  'second-factor-failed': {
+    ...refusedLogin,
+    words: 'The second step of a login was refused',
+    reasons: {
+      ...factorReasons,
+      'login-over': {
+        words: 'the login no longer waits: it expired, failed too often, was finished already, or the account changed',
+        advice: 'Log in again.',
+      },
+    },
+  },
+  'second-factor-throttled': {
+    ...throttled,
+    words: 'A code was refused without checking it, because too many codes were wrong',
+    advise: () => ['Wait, or janua throttle lift EMAIL.'],
+  },
+  'second-factor-stopped': {
+    vocabulary: 'authn_login_lock',
+    by: 'account-holder',
+    level: 'warn',
+    words: 'The account reached 100 wrong codes, and takes no more until an operator lifts it',
+    advise: () => [
+      'An attacker may know the password: janua users set-password EMAIL, then janua throttle lift EMAIL.',
+    ],
+  },
+  'passkey-refused': {
+    ...refusedLogin,
+    words: 'The login by passkey was refused',
+    reasons: {
+      ...passkeyReasons,
+      'void-passkey': {
+        words: 'the user of the passkey is gone, or the id belongs to another person by now',
+        advice: 'Sign in another way, and add a new passkey.',
+      },
+      'disabled-user': {
+        words: 'the passkey was right, and the user is disabled',
+        advice: 'To let the user in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
+      },
+      'changed-meanwhile': {
+        words: 'the passkey was right, but it was removed, or the user was, before the session started',
+        advice: 'Try again. janua audit --user EMAIL shows what was changed.',
+      },
+    },
+  },
+  'enrolment-demanded': {
+    vocabulary: 'authn_login_fail',
+    by: 'account-holder',
+    level: 'info',
+    words: 'The password was right, and the account has no second factor: the user has to add one first',
+    advise: () => ['The link in the mail adds one. Without mail: janua users enrolment-link EMAIL.'],
+  },
+  'enrolment-link-made': {
+    vocabulary: 'sensitive_create',
+    by: 'operator',
+    level: 'warn',
+    words: 'The operator made a link by which the user adds a second factor',
+  },
+  'factor-added': { ...changed, words: 'The user added a second factor, which ended all other sessions' },
+  'factor-removed': {
+    ...changed,
+    level: 'warn',
+    words: 'The user removed a second factor, which ended all other sessions',
+  },
+  'factors-removed': {
+    ...changed,
+    by: 'operator',
+    level: 'warn',
+    words: 'The second factors of a user were removed, which ended all sessions',
+  },
+  'recovery-codes-renewed': {
+    ...changed,
+    words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
+  },
+  'browser-trusted': { ...changed, vocabulary: 'session_created', words: 'The user chose to trust the browser' },
+  'trust-ended': { ...changed, vocabulary: 'session_expired', words: 'The user ended the trust in a browser' },
+} as const satisfies Events;

@@ -1,0 +1,18 @@
+import { json, listOf, object, text } from '../../web/openapi/responses.ts';
+import { drawQrCode } from './qr.ts';
+
+const [secret, uri] = [text('JBSWY3DPEHPK3PXP…', 'Base32'), text('otpauth://totp/…', 'For a QR code')];
+export const appSecret = json(
+  'The secret for the app',
+  object('An enrolment that waits for its code', { secret, uri }),
+);
+
+export const codesSchema = listOf(text('K7QD-…'), 'Only where they are new');
+
+/** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
+export const withQrCode = async (enrolment: { secret: string; uri: string }, values: Record<string, string> = {}) => ({
+  ...enrolment,
+  qr: await drawQrCode(enrolment.uri),
+  values,
+  errors: {},
+});

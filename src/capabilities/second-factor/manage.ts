@@ -1,0 +1,164 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { Renewed } from '../../core/changes/change.ts';
+import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import type { Account } from '../../core/users/account.ts';
+import { type Held, provedBy } from '../../core/users/held.ts';
+import type { User } from '../../core/users/user.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import type { Binding } from './challenges.ts';
+import type { Factors } from './factors.ts';
+import type { FactorOptions } from './options.ts';
+import { passkeyMethods } from './passkeys.ts';
+import { lastFactor, noSuchFactor } from './refusals.ts';
+
+/** A signed-in user who changes their factors, after a fresh proof. */
+export interface FactorChange {
+  readonly signedIn: SignedIn;
+  /** As it was at the proof. */
+  readonly account: Account;
+  readonly language: Language;
+  readonly caller: Caller;
+}
+
+export interface FactorsChanged {
+  /** New recovery codes, if there are any. They are known only now. */
+  readonly recoveryCodes: readonly string[];
+  /** Undefined if the session has ended meanwhile. */
+  readonly renewed: Renewed | undefined;
+}
+
+/** What a change does to the factors. */
+type Work = (held: Held) => Promise<void>;
+
+type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' };
+
+export type ManageFactors = ReturnType<typeof createManageFactors>;
+
+/** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
+export function createManageFactors({ change, changeAny, policy, audit, isLinked }: FactorOptions, factors: Factors) {
+  const { passkeys, totp, recoveryCodes, trustedBrowsers, ownerOf } = factors;
+
+  /** Makes a change, and gives the recovery codes if they are new. */
+  const withCodes =
+    (work: Work) =>
+    async (held: Held): Promise<readonly string[]> => {
+      const { owner, db } = held;
+      await work(held);
+      if ((await factors.list(owner, db)).hasAny)
+        return (await recoveryCodes.count(owner, db)) > 0 ? [] : recoveryCodes.replace(held);
+      await recoveryCodes.remove(owner, db);
+      return [];
+    };
+
+  /** A change by the user, whose session goes on. @param proved by the change itself, besides what the session was started with */
+  async function changeOwn(
+    { signedIn: { session }, account, language, caller }: FactorChange,
+    event: OwnEvent,
+    work: Work,
+    proved: readonly AuthenticationMethod[] = [],
+  ): Promise<FactorsChanged> {
+    const by = { caller, language, session, proved };
+    const { made, renewed } = await change(event, provedBy(account), by, withCodes(work));
+    return { recoveryCodes: made, renewed };
+  }
+
+  /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
+  const removeOwn = (by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> =>
+    changeOwn(by, { kind: 'factor-removed', reason }, async (held) => {
+      const { account, user, owner, db } = held;
+      await work(held);
+      const { passkeys, hasAny } = await factors.list(owner, db);
+      const canLogIn = account.passwordHash !== undefined || passkeys.length > 0 || (await isLinked(user, db));
+      if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
+    });
+
+  return {
+    withCodes,
+
+    /** What a user has. @param stamp of the account or session: what is bound to another one is void */
+    async list(user: User, stamp: string) {
+      const owner = ownerOf({ user });
+      return {
+        ...(await factors.list(owner)),
+        recoveryCodesLeft: await recoveryCodes.count(owner),
+        trustedBrowsers: await trustedBrowsers.list(owner, stamp),
+      };
+    },
+
+    /** @throws {InvalidFields} if the code is wrong */
+    enableTotp: (by: FactorChange, code: string) =>
+      changeOwn(
+        by,
+        { kind: 'factor-added', reason: 'totp' },
+        async (held) => {
+          if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
+        },
+        ['otp'],
+      ),
+
+    /** @throws {Refusal} `no-such-factor`, `last-factor` */
+    removeTotp: (by: FactorChange) =>
+      removeOwn(by, 'totp', async ({ owner, db }) => {
+        if ((await totp.find(owner, db)) === undefined) throw new Refusal(noSuchFactor);
+        await totp.remove(owner, db);
+      }),
+
+    /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
+    async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
+      const made = await passkeys.verifyNew(sent, binding);
+      return changeOwn(
+        by,
+        { kind: 'factor-added', reason: 'passkey' },
+        async (held) => {
+          const added = made && (await passkeys.add(held, made, name));
+          if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
+        },
+        made && passkeyMethods(made),
+      );
+    },
+
+    /** @throws {Refusal} `no-such-factor`, `last-factor` */
+    removePasskey: (by: FactorChange, id: string) =>
+      removeOwn(by, 'passkey', async ({ owner, db }) => {
+        if (!(await passkeys.remove(owner, id, db))) throw new Refusal(noSuchFactor);
+      }),
+
+    /** @throws {Refusal} `no-such-factor` */
+    async renamePasskey({ signedIn }: FactorChange, id: string, name: string): Promise<undefined> {
+      if (!(await passkeys.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
+    },
+
+    /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
+    renewRecoveryCodes: (by: FactorChange) =>
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, async ({ owner, db }) => {
+        if (!(await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
+        await recoveryCodes.remove(owner, db);
+      }),
+
+    /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
+    async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
+      const count = await trustedBrowsers.end(ownerOf(signedIn), id);
+      if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
+      await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: signedIn.user.id });
+    },
+
+    /**
+     * Removes all factors of a user who has lost them, by an operator. Ends all sessions.
+     * @param judge refuses, if the operator may not change the account as it is
+     */
+    async removeAll(
+      user: User,
+      actor: { readonly caller: Caller; readonly actorId?: string },
+      judge: (account: Account) => void = () => {},
+    ): Promise<void> {
+      const removed = withCodes(async ({ account, owner, db }) => {
+        judge(account);
+        await totp.remove(owner, db);
+        await passkeys.remove(owner, undefined, db);
+      });
+      await changeAny({ kind: 'factors-removed' }, user.id, actor, removed);
+    },
+  };
+}

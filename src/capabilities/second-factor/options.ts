@@ -1,0 +1,55 @@
+import type { Admit } from '../../core/access/admit.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Caller, KeyTrace } from '../../core/audit/event.ts';
+import type { Changes } from '../../core/changes/change.ts';
+import type { events as mailEvents } from '../../core/mail/events.ts';
+import type { Outbox } from '../../core/mail/outbox.ts';
+import type { Limits, Throttle } from '../../core/throttle/throttle.ts';
+import type { events as linkEvents } from '../../core/tokens/events.ts';
+import type { Tokens } from '../../core/tokens/tokens.ts';
+import type { Account } from '../../core/users/account.ts';
+import type { Hold } from '../../core/users/held.ts';
+import type { User } from '../../core/users/user.ts';
+import type { UserDirectory, UserRegistry } from '../../core/users/user-directory.ts';
+import type { Database } from '../../ground/database/database.ts';
+import type { Cipher } from '../../ground/encryption/cipher.ts';
+import type { Features } from '../../web/flow-options.ts';
+import type { events } from './events.ts';
+import type { Passkeys } from './passkeys.ts';
+
+export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
+  readonly hold: Hold;
+  readonly database: Database;
+  readonly cipher: Cipher;
+  readonly passkeys: Passkeys;
+  readonly users: UserDirectory;
+  /** The same directory, if this server may change it. */
+  readonly registry: UserRegistry | undefined;
+  readonly throttle: Throttle;
+  /** What wrong factors of a user and from an address are counted by. */
+  readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
+  /** Forgets the wrong passwords before a login that a second factor has finished. */
+  readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
+  /** Undefined where no mail is sent. */
+  readonly outbox: Outbox | undefined;
+  readonly tokens: Tokens;
+  readonly admit: Admit;
+  /** Whether the user can log in with another provider. */
+  readonly isLinked: (user: User, db: Database) => Promise<boolean>;
+  readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
+  readonly appName: string;
+  readonly https: boolean;
+  /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
+  readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
+  /** 0 offers no trust. */
+  readonly trustedBrowserDays: number;
+  /** `off` ignores the factors of all users. */
+  readonly policy: 'optional' | 'required' | 'off';
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What the routes know from the start. */
+export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
+  readonly features: Features;
+}

@@ -1,0 +1,188 @@
+import { hkdfSync } from 'node:crypto';
+import type { AuthenticatorTransport } from '@simplewebauthn/server';
+import type { PasskeyFault } from '../../core/access/factor.ts';
+import { hashSecret } from '../../core/sessions/credential.ts';
+import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import type { Held } from '../../core/users/held.ts';
+import type { User } from '../../core/users/user.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { PasskeysTable } from '../../ground/database/schema.ts';
+import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
+import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
+import type { FactorOptions } from './options.ts';
+import { columnsOf, type FactorOwner, isSameOwner, timesOf } from './owner.ts';
+import providers from './passkey-providers.json' with { type: 'json' };
+
+interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
+  /** Signs challenges. */
+  readonly key: Buffer;
+  /** The domain that passkeys belong to. Without it none can be made or used, but those that were made still count. */
+  readonly domain: string | undefined;
+  /** A set that fills later, because a free port is known only when the app listens. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/**
+ * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids. A provider may
+ * claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
+ */
+const providerNames: Readonly<Record<string, string>> = providers;
+
+/** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
+const plainName = 'Passkey';
+
+export type Passkeys = ReturnType<typeof createPasskeys>;
+
+export type Passkey = ReturnType<typeof fromRow>;
+
+/**
+ * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
+ * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ */
+export function createPasskeys({ database, tokens, key, domain = '', origins, appName, now }: PasskeyOptions) {
+  const challenges = createChallenges(key, tokens, now);
+  const fixed = { expectedRPID: domain, requireUserVerification: true };
+  const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
+
+  /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
+  function userHandleOf({ userId, username }: FactorOwner, [first]: readonly Passkey[]): string {
+    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', userId, username]), 64);
+    return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
+  }
+
+  /** The oldest first. */
+  async function list(owner: FactorOwner, db = database): Promise<Passkey[]> {
+    const own = db.selectFrom('janua_passkeys').where((eb) => eb.and(columnsOf(owner)));
+    return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
+  }
+
+  /** Stores a use. False if another with the same counter, or a later one, was first (WebAuthn 6.1.1): the passkey may have a copy. */
+  async function noteUse(id: string, { counter, synced }: Pick<NewPasskey, 'counter' | 'synced'>): Promise<boolean> {
+    const { numUpdatedRows } = await database
+      .updateTable('janua_passkeys')
+      .set({ counter, synced: Number(synced), last_used_at: now() })
+      .where('id', '=', id)
+      // Synced passkeys do not count.
+      .where('counter', counter === 0 ? '=' : '<', counter)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  return {
+    list,
+
+    /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
+    async creationOptions(owner: FactorOwner, { username, firstName, lastName }: User, binding: Binding) {
+      const passkeys = await list(owner);
+      const displayName = `${firstName} ${lastName}`.trim() || username;
+      return {
+        challenge: challenges.create(binding),
+        rp: { id: domain, name: appName },
+        user: { id: userHandleOf(owner, passkeys), name: username, displayName },
+        pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' as const })),
+        timeout: challengeLifetime,
+        excludeCredentials: passkeys.map(describe),
+        authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
+        attestation: 'none',
+      } as const;
+    },
+
+    /** Checks the browser's answer to creation options. Undefined for any other. */
+    async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
+      const read = readCredential(sent, 'attestationObject');
+      if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
+      const made = await verifyNew(read, expected(read.challenge)).catch(() => undefined);
+      return made && (await challenges.useUp(read.challenge)) ? made : undefined;
+    },
+
+    /**
+     * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
+     * @param name as `personName` reads it. Without it, the name of the provider.
+     */
+    async add({ owner, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
+      const row = {
+        ...made,
+        id: idOf(made.credential_id),
+        ...columnsOf(owner),
+        syncable: Number(made.syncable),
+        synced: Number(made.synced),
+        user_handle: userHandleOf(owner, await list(owner, db)),
+        name: name || providerNames[made.aaguid] || plainName,
+        created_at: now(),
+        last_used_at: null,
+      };
+      return (await insertNew(db.insertInto('janua_passkeys').values(row))) ? fromRow(row) : undefined;
+    },
+
+    /**
+     * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
+     * @param owner without it, the user chooses among all passkeys of this domain
+     */
+    requestOptions: async (binding: Binding, owner?: FactorOwner) => ({
+      challenge: challenges.create(binding),
+      rpId: domain,
+      allowCredentials: owner === undefined ? [] : (await list(owner)).map(describe),
+      userVerification: 'required' as const,
+      timeout: challengeLifetime,
+    }),
+
+    /**
+     * Checks the browser's answer to request options, and stores the use. A challenge works once.
+     * @param owner as for `requestOptions`. Without it, the caller must check that the account of the id still has the name.
+     */
+    async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<Passkey | PasskeyFault> {
+      const read = readCredential(sent, 'authenticatorData', 'signature');
+      if (read === undefined) return 'malformed';
+      const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(read.id));
+      const row = await query.executeTakeFirst();
+      if (row === undefined) return 'unknown-passkey';
+      const passkey = fromRow(row);
+      if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
+      const { user_handle: userHandle } = passkey;
+      // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
+      if ((read.response.userHandle ?? (owner && userHandle)) !== userHandle) return 'invalid-response';
+      if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
+      const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
+      if (used === undefined) return 'invalid-response';
+      if (!(await challenges.useUp(read.challenge))) return 'expired-challenge';
+      return (await noteUse(passkey.id, used)) ? passkey : 'old-counter';
+    },
+
+    /** False if the owner has no such passkey. */
+    async rename(owner: FactorOwner, id: string, name: string): Promise<boolean> {
+      const own = database.updateTable('janua_passkeys').where((eb) => eb.and({ id, ...columnsOf(owner) }));
+      return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
+    },
+
+    /** Removes one, or all without an `id`. False if there was none. */
+    async remove(owner: FactorOwner, id?: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_passkeys').where((eb) => eb.and({ ...columnsOf(owner), ...(id && { id }) }));
+      return (await countDeleted(own)) > 0;
+    },
+  };
+}
+
+/** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */
+export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): AuthenticationMethod[] => [
+  syncable ? 'swk' : 'hwk',
+  'user',
+];
+
+/** The credential's own id may have 1,023 bytes, and no database has such long keys. */
+const idOf = (credentialId: string): string => hashSecret(credentialId);
+
+const fromRow = ({ user_id: userId, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
+  ...row,
+  owner: { userId, username },
+  ...timesOf({ created_at, last_used_at }),
+  counter: Number(row.counter),
+  syncable: row.syncable === 1,
+  synced: row.synced === 1,
+});
+
+const describe = ({ credential_id, transports }: Passkey) => ({
+  id: credential_id,
+  type: 'public-key' as const,
+  transports: transports.split(' ').filter(Boolean) as AuthenticatorTransport[],
+});

@@ -1,0 +1,62 @@
+import { pendingSeconds } from '../../core/access/factor.ts';
+import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
+import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+
+/** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
+export interface PendingLogin {
+  readonly userId: string;
+  /** The account's stamp. With another stamp the login has to begin again. */
+  readonly stamp: string;
+  readonly methods: readonly AuthenticationMethod[];
+  readonly remembered: boolean;
+  readonly scope: string | undefined;
+}
+
+/** Tries after which a pending login ends (VM-37). */
+const mostFailures = 5;
+
+/** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
+export const createPendingLogins = (database: Database, now: () => number) => ({
+  /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
+  async start({ userId, stamp, methods, remembered, scope }: PendingLogin): Promise<string> {
+    const secret = createSecret();
+    const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
+    const times = { remembered: Number(remembered), expires_at: now() + pendingSeconds * 1000 };
+    const values = { ...row, ...times, token_scope: scope ?? null };
+    await database.insertInto('janua_pending_logins').values(values).execute();
+    return secret;
+  },
+
+  /** Undefined if there is none, or it has expired or failed too often. The id is a hash of the secret. */
+  async find(secret: string): Promise<(PendingLogin & { readonly id: string }) | undefined> {
+    const row = await database
+      .selectFrom('janua_pending_logins')
+      .selectAll()
+      .where('id', '=', hashSecret(secret))
+      .where('expires_at', '>', now())
+      .where('failures', '<', mostFailures)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    const { id, user_id: userId, stamp, remembered } = row;
+    const methods = row.methods.split(' ') as AuthenticationMethod[];
+    return { id, userId, stamp, methods, remembered: remembered === 1, scope: row.token_scope ?? undefined };
+  },
+
+  /** Counts a try before it is checked, because many may come at the same time. False if there were too many. */
+  async takeTry(id: string): Promise<boolean> {
+    const row = database.updateTable('janua_pending_logins').where('id', '=', id).where('failures', '<', mostFailures);
+    const { numUpdatedRows } = await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).executeTakeFirst();
+    return numUpdatedRows > 0n;
+  },
+
+  async giveBackTry(id: string): Promise<void> {
+    const row = database.updateTable('janua_pending_logins').where('id', '=', id);
+    await row.set(({ eb }) => ({ failures: eb('failures', '-', 1) })).execute();
+  },
+
+  /** Ends a pending login. Of several calls at the same time, one gets true. */
+  end: async (id: string): Promise<boolean> =>
+    (await countDeleted(database.deleteFrom('janua_pending_logins').where('id', '=', id))) > 0,
+});

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { hashSecret } from '../../core/sessions/credential.ts';
+import type { Held } from '../../core/users/held.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { crockford, toBase32 } from './base32.ts';
+import { columnsOf, type FactorOwner } from './owner.ts';
+
+const codesPerUser = 10;
+
+/** From 112 random bits on, a plain hash is enough (ASVS 6.5.2), because no attacker can try them all. These are 120. */
+const codeBytes = 15;
+
+/** Six groups of four, to be read and typed. */
+const createCode = () => toBase32(randomBytes(codeBytes), crockford).replaceAll(/.{4}(?=.)/g, '$&-');
+
+/** Hashes a code as typed. Case and separators do not matter, and letters that look like digits count as those. */
+function hashCode(typed: string): string {
+  const letters = typed.toUpperCase().replaceAll(/[^0-9A-Z]/g, '');
+  return hashSecret(letters.replaceAll('O', '0').replaceAll(/[IL]/g, '1'));
+}
+
+/**
+ * Codes for a user who has lost the other factors. Each works once (ASVS 6.5.1), and only hashes are stored.
+ * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ */
+export function createRecoveryCodes(database: Database) {
+  const remove = async ({ userId }: FactorOwner, db = database): Promise<void> => {
+    await db.deleteFrom('janua_recovery_codes').where('user_id', '=', userId).execute();
+  };
+
+  return {
+    remove,
+
+    /** Makes new codes, and voids the old ones. They are known only at this moment. */
+    async replace({ owner, db }: Held): Promise<string[]> {
+      const codes = Array.from({ length: codesPerUser }, createCode);
+      const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(owner) }));
+      await remove(owner, db);
+      await db.insertInto('janua_recovery_codes').values(rows).execute();
+      return codes;
+    },
+
+    /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
+    async use(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+      const own = { hash: hashCode(code), ...columnsOf(owner) };
+      const used = db.deleteFrom('janua_recovery_codes').where((eb) => eb.and(own));
+      return (await countDeleted(used)) > 0;
+    },
+
+    async count(owner: FactorOwner, db = database): Promise<number> {
+      const own = db.selectFrom('janua_recovery_codes').where((eb) => eb.and(columnsOf(owner)));
+      const { count } = await own.select((row) => row.fn.countAll().as('count')).executeTakeFirstOrThrow();
+      return Number(count);
+    },
+  };
+}

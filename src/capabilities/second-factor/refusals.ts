@@ -1,0 +1,45 @@
+import { type Answer, loginMessages } from '../../core/access/refusal.ts';
+import { linkExpired } from '../../core/tokens/links.ts';
+
+/** The login mails a new link. */
+export const enrolmentExpired = linkExpired('/auth/login');
+
+/** The same for a wrong, used or expired code, and for a login that no longer waits. */
+export const invalidFactor: Answer = {
+  name: 'invalid-factor',
+  status: 400,
+  error: 'invalid_grant',
+  detail: 'This code or this login is not valid, or no longer',
+};
+
+/** A login that no longer waits has to begin again. */
+export const loginOver: Answer = {
+  ...invalidFactor,
+  name: 'login-over',
+  loginPage: { message: loginMessages.notSignedIn, next: 'sent' },
+};
+
+export const passkeyRefused: Answer = {
+  name: 'passkey-refused',
+  status: 400,
+  error: 'invalid_grant',
+  detail: 'This passkey cannot be used here',
+  loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },
+};
+
+/** For a browser, which can then forget the passkey. The page must answer the request itself: anyone could link to a page that says so. */
+export const passkeyUnknown: Answer = {
+  ...passkeyRefused,
+  name: 'passkey-unknown',
+  detail: 'There is no such passkey',
+  loginPage: { message: loginMessages.passkeyUnknown, next: 'sent', inPlace: true },
+};
+
+export const noSuchFactor: Answer = { name: 'no-such-factor', status: 404, detail: 'There is nothing with that id' };
+
+/** An account keeps what it must have. */
+export const lastFactor: Answer = {
+  name: 'last-factor',
+  status: 409,
+  detail: 'Your account must keep this factor. Add another one before you remove it',
+};

@@ -1,0 +1,106 @@
+import type { Admission, LoginRequest, Proof } from '../../core/access/admit.ts';
+import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../../core/access/factor.ts';
+import { Refusal, RefusedField } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import { passwordFingerprint, stampOf } from '../../core/users/account.ts';
+import { trustedCookie } from '../../web/cookies.ts';
+import type { Enrolment } from './enrolment.ts';
+import type { Factors } from './factors.ts';
+import type { FactorOptions } from './options.ts';
+import { invalidFactor, loginOver } from './refusals.ts';
+
+export interface SentStep extends SentFactor, LoginRequest {
+  readonly headers: LoginRequest['headers'];
+  readonly trustsBrowser: boolean;
+}
+
+export function createSecondStep(
+  { users, admit, clearPasswordFailures, knownBrowsers, https, policy, audit }: FactorOptions,
+  { pendingLogins, trustedBrowsers, ownerOf, methodsOf, checkFactor }: Factors,
+  enrolment: Pick<Enrolment, 'demand'>,
+) {
+  const trusted = trustedCookie(https);
+
+  async function refuse(caller: Caller, userId?: string): Promise<never> {
+    await audit.recordIfPossible({ kind: 'second-factor-failed', reason: 'login-over', caller, userId });
+    throw new Refusal(loginOver);
+  }
+
+  /** A login that waits, its account, and the ways to finish it. @throws {Refusal} `login-over` */
+  async function open(secret: string, caller: Caller) {
+    const pending = await pendingLogins.find(secret);
+    const account = pending && (await users.findById(pending.userId));
+    const isWaiting = account !== undefined && !account.disabled && stampOf(account) === pending?.stamp;
+    if (pending === undefined || !isWaiting) return refuse(caller, pending?.userId);
+    return { pending, account, methods: await methodsOf(account) };
+  }
+
+  return {
+    /**
+     * What `admit` asks of every proof: an account with a second factor gets no session from its password alone, but a pending login.
+     * A browser that the user trusts stands for the second factor.
+     */
+    async demand({ account, methods: proved }: Proof, admission: Admission) {
+      if (includesSecondFactor(proved)) return undefined;
+      const { remembered = false, headers, language, caller, scope } = admission;
+      const methods = await methodsOf(account);
+      if (methods.length === 0) {
+        if (policy === 'required') await enrolment.demand(account, language, caller);
+        return undefined;
+      }
+      const [userId, stamp] = [account.user.id, stampOf(account)];
+      if (await trustedBrowsers.isTrusted(trusted.read(headers.cookie), ownerOf(account), stamp))
+        return 'trusted-browser';
+      const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered, scope });
+      await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
+      throw new Refusal(mfaRequired, undefined, { token, methods });
+    },
+
+    open,
+
+    async abandon(secret: string): Promise<void> {
+      const pending = await pendingLogins.find(secret);
+      if (pending !== undefined) await pendingLogins.end(pending.id);
+    },
+
+    /**
+     * Finishes a login. `trustedBrowser` is the secret by which the browser is trusted from now on.
+     * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
+     */
+    async finish(secret: string, step: SentStep, caller: Caller) {
+      const { pending, account } = await open(secret, caller);
+      const { id, methods: proved, stamp, remembered, userId, scope } = pending;
+      if (!(await pendingLogins.takeTry(id))) return refuse(caller, userId);
+      const checked = await checkFactor(account, step, challengePurposes.secondStep(id), caller).catch(
+        async (error: unknown) => {
+          // Nothing was checked.
+          await pendingLogins.giveBackTry(id);
+          throw error;
+        },
+      );
+      if (!checked.succeeded) {
+        const { reason, throttle } = checked;
+        await audit.recordIfPossible({ kind: 'second-factor-failed', reason, caller, userId, throttle });
+        throw new RefusedField(invalidFactor, { field: 'code', code: checked.code });
+      }
+      // Of several right answers at the same time, one finishes the login.
+      if (!(await pendingLogins.end(id))) return refuse(caller, userId);
+      const methods = [...new Set([...proved, ...checked.methods, 'mfa' as const])];
+      const proof = { account, methods, stillHolds: async () => false };
+      const { presented, language, headers } = step;
+      const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie);
+      const event = {
+        reason: `${proved.includes('fed') ? 'upstream' : 'password'}+${step.method.replace('_', '-')}`,
+        throttle: checked.throttle,
+        knownBrowser: knownBrowser !== undefined,
+      };
+      const admitted = await admit(proof, { presented, language, headers, caller, remembered, scope, event });
+      if (admitted === undefined) return refuse(caller, userId);
+      if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
+      if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
+      const trustedBrowser = await trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
+      await audit.recordIfPossible({ kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
+      return { ...admitted, trustedBrowser };
+    },
+  };
+}

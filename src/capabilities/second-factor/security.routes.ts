@@ -1,0 +1,233 @@
+import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
+import { InvalidFields } from '../../core/access/refusal.ts';
+import { maxNameLength, personName } from '../../core/users/user.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
+import { codeField, credentialField, exampleId, idField, nextField } from '../../web/fields.ts';
+import { addForm } from '../../web/form.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
+import { safeNext } from '../../web/next.ts';
+import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
+import { tokenFields } from '../../web/token-answer.ts';
+import type { App, Reply, Request } from '../../web/types.ts';
+import { appSecret, codesSchema, withQrCode } from './fields.ts';
+import type { FactorChange, FactorsChanged } from './manage.ts';
+import type { FactorRouteOptions } from './options.ts';
+import type { FactorParts } from './parts.ts';
+import { addPasskeyOptions } from './passkey.routes.ts';
+import { lastFactor, noSuchFactor } from './refusals.ts';
+
+interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
+  readonly requireFresh: RequireFresh;
+}
+
+const securityPath = '/account/security';
+const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPath}${path}`] as const;
+
+const tag = 'Second factors';
+const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
+const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
+
+const id = text(exampleId);
+const synced = { type: 'boolean', description: 'Whether it is copied to other devices of its owner' };
+const passkeySchema = object('A passkey', {
+  id,
+  name: text('My phone'),
+  synced,
+  created_at: time,
+  last_used_at: orNull(time),
+});
+const browserSchema = object('A browser', { id, browser: text('Firefox on Windows'), trusted_at: time });
+const securitySchema = object('The second factors', {
+  passkeys: listOf(passkeySchema),
+  totp: { type: 'boolean', description: 'Whether there is an authenticator app' },
+  recovery_codes_left: { type: 'integer', examples: [10] },
+  trusted_browsers: listOf(browserSchema),
+});
+
+const changed = (detail: string) => {
+  const fields = { detail: { type: 'string' }, recovery_codes: codesSchema, ...tokenFields };
+  const schema = object('What changed', fields, ['recovery_codes', ...Object.keys(tokenFields)]);
+  return settingCookies(json(detail, schema, { detail }));
+};
+
+interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'> {
+  readonly refusals?: Action['config']['refusals'];
+  /** What programs are told, and the number of the message on the page Security. */
+  readonly message: [detail: string, state: number];
+  change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
+}
+
+export function addSecurity(app: App, parts: () => SecurityParts, options: FactorRouteOptions): void {
+  const { https, features } = options;
+  const manage = () => parts().manageFactors;
+
+  async function requireChange(request: Request): Promise<FactorChange> {
+    const { language, caller } = request;
+    const signedIn = signedInOf(request);
+    const account = await parts().requireFresh(signedIn, undefined, request);
+    return { signedIn, account, language, caller };
+  }
+
+  /** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
+  function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
+    const { recoveryCodes = [], renewed } = made;
+    const [detail, state] = message;
+    const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
+    const place = safeNext(next);
+    if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
+    return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
+  }
+
+  function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
+    const { refusals = [], message, change, ...action } = definition;
+    addAction<F>(app, addresses(path), {
+      ...action,
+      method: 'POST',
+      tag,
+      config: { ...fresh, view: 'capabilities/second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
+      answer: changed(message[0]),
+      browser: 'To the page Security, or the page with new recovery codes',
+      async handle(request, reply, input) {
+        const { next } = input as { readonly next?: string };
+        return answer(reply, message, await change(await requireChange(request), input, request), next);
+      },
+    });
+  }
+
+  addAction(app, addresses(''), {
+    method: 'GET',
+    summary: 'Security',
+    tag,
+    config: { signedIn: true, view: 'capabilities/second-factor/security' },
+    query: { next: { description: nextField.description } },
+    answer: json('The second factors', securitySchema),
+    browser: 'The page Security',
+    async handle(request) {
+      const { user, session } = signedInOf(request);
+      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manage().list(user, session.stamp);
+      return {
+        next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
+        passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
+          id,
+          name,
+          synced,
+          created_at: createdAt.toISOString(),
+          last_used_at: lastUsedAt?.toISOString() ?? null,
+        })),
+        totp: totp !== undefined,
+        app: totp,
+        recovery_codes_left: recoveryCodesLeft,
+        trusted_browsers: trustedBrowsers.map(({ id, userAgent, trustedAt }) => ({
+          id,
+          browser: speak('en').client(userAgent),
+          user_agent: userAgent,
+          trusted_at: trustedAt.toISOString(),
+        })),
+      };
+    },
+  });
+
+  addAction(app, addresses('/totp/begin'), {
+    method: 'POST',
+    summary: 'Begin to add an authenticator app',
+    tag,
+    fields: { next: nextField },
+    config: { ...fresh, view: 'capabilities/second-factor/totp' },
+    answer: appSecret,
+    browser: 'The page with the QR code',
+    async handle(request, _reply, { next }) {
+      const { signedIn } = await requireChange(request);
+      const { totp, ownerOf } = parts().factors;
+      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username), { ...(next && { next }) });
+    },
+  });
+
+  addForm(app, addresses('/totp'), {
+    summary: 'Add an authenticator app',
+    tag,
+    config: { signedIn: true, refusals: fresh.refusals },
+    view: 'capabilities/second-factor/totp',
+    fields: { code: { ...codeField, required: true }, next: nextField },
+    answer: changed('Authenticator app added'),
+    browser: 'The page with the recovery codes, or the page Security',
+    submit: async (request, reply, { code, next }) =>
+      answer(
+        reply,
+        ['Authenticator app added', 1],
+        await manage().enableTotp(await requireChange(request), code),
+        next,
+      ),
+  });
+
+  addChange('/totp/remove', {
+    summary: 'Remove the authenticator app',
+    refusals: [noSuchFactor, lastFactor],
+    message: ['Authenticator app removed', 2],
+    change: (by) => manage().removeTotp(by),
+  });
+
+  addChange('/recovery-codes', {
+    summary: 'Get new recovery codes',
+    refusals: [noSuchFactor],
+    // The page shows the codes instead.
+    message: ['The old recovery codes are void', 0],
+    change: (by) => manage().renewRecoveryCodes(by),
+  });
+
+  addChange('/trusted-browsers/end', {
+    summary: 'End the trust in a browser',
+    fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all', examples: [exampleId] } },
+    refusals: [noSuchFactor],
+    message: ['Trust ended', 6],
+    change: (by, { id }) => manage().endTrust(by, id || undefined),
+  });
+
+  if (features.passkeyDomain === undefined) return;
+  const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
+
+  addPasskeyOptions(app, https, addresses('/passkeys/options'), {
+    summary: 'Begin to add a passkey',
+    tag,
+    takenBy: 'parseCreationOptionsFromJSON',
+    config: fresh,
+    async find(request, bind) {
+      const by = await requireChange(request);
+      const { passkeys, ownerOf } = parts().factors;
+      return passkeys.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
+    },
+  });
+
+  addChange('/passkeys', {
+    summary: 'Add a passkey',
+    fields: {
+      credential: credentialField,
+      name: { ...nameField, description: 'Default: the provider' },
+      next: nextField,
+    },
+    message: ['Passkey added', 3],
+    change(by, { credential, name = '' }, { headers }) {
+      return manage().addPasskey(by, credential, parts().factors.bindingOf(purposeOf(by), headers), personName(name));
+    },
+  });
+
+  addChange('/passkeys/rename', {
+    summary: 'Rename a passkey',
+    fields: { id: idField('The id of the passkey'), name: { ...nameField, required: true, minLength: 1 } },
+    refusals: [noSuchFactor],
+    message: ['Passkey renamed', 5],
+    change(by, { id, name }) {
+      const typed = personName(name);
+      if (!typed) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      return manage().renamePasskey(by, id, typed);
+    },
+  });
+
+  addChange('/passkeys/remove', {
+    summary: 'Remove a passkey',
+    fields: { id: idField('The id of the passkey') },
+    refusals: [noSuchFactor, lastFactor],
+    message: ['Passkey removed', 4],
+    change: (by, { id }) => manage().removePasskey(by, id),
+  });
+}

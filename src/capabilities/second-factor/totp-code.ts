@@ -1,0 +1,30 @@
+import { createHmac } from 'node:crypto';
+import { isSame } from '../../core/sessions/credential.ts';
+
+/** How long a code is shown, in seconds (RFC 6238 5.2). */
+export const stepSeconds = 30;
+
+/** Steps that the clock of a phone may be off (RFC 6238 6). */
+const drift = 1;
+
+/** The code of a step (RFC 6238, RFC 4226 5.3): SHA-1 and 6 digits, because authenticator apps know nothing else. */
+export function codeAt(secret: Buffer, step: number): string {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const digest = createHmac('sha1', secret).update(counter).digest();
+  const offset = digest.readUInt8(digest.length - 1) & 0xf;
+  const number = digest.readUInt32BE(offset) & 0x7fff_ffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}
+
+/**
+ * Finds the step of a code as typed. Undefined for a wrong code.
+ * If it is the code of two steps, the later one is used up, so that it does not pass again.
+ * @param time milliseconds since 1970
+ */
+export function findStep(secret: Buffer, code: string, time: number): number | undefined {
+  const typed = code.replaceAll(/\s/g, '');
+  const current = Math.floor(time / 1000 / stepSeconds);
+  // Every step is compared, so that the time tells nothing.
+  return [current + drift, current, current - drift].filter((step) => isSame(typed, codeAt(secret, step)))[0];
+}

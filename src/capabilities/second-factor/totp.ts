@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import type { Held } from '../../core/users/held.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { encryptionContext, hasEncrypted } from '../../ground/database/encrypted.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import { rfc4648, toBase32 } from './base32.ts';
+import type { FactorOptions } from './options.ts';
+import { columnsOf, type FactorOwner, timesOf } from './owner.ts';
+import { findStep, stepSeconds } from './totp-code.ts';
+
+/** Milliseconds that an enrolment waits for its code. */
+const enrolmentMilliseconds = 10 * 60 * 1000;
+
+type State = 'active' | 'waiting';
+
+/** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
+const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
+
+const contextOf = (id: string) => encryptionContext('janua_totp', id);
+
+/**
+ * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
+ * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ */
+export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
+  const { database, cipher, appName, now } = options;
+
+  async function findRow(state: State, owner: FactorOwner, db: Database) {
+    const id = idOf(state, owner);
+    const row = await db.selectFrom('janua_totp').selectAll().where('id', '=', id).executeTakeFirst();
+    // MySQL ignores trailing spaces.
+    return row?.id === id && row.username === owner.username ? row : undefined;
+  }
+
+  /** The secret of a user, if the code is right, and the step of the code. */
+  async function findByCode(state: State, owner: FactorOwner, code: string, db: Database) {
+    const row = await findRow(state, owner, db);
+    const secret = row && cipher.open(row.secret, contextOf(row.id));
+    const step = secret && findStep(secret, code, now());
+    return row && secret && step !== undefined ? { row, secret, step } : undefined;
+  }
+
+  async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
+    const id = idOf(state, owner);
+    const row = {
+      ...columnsOf(owner),
+      secret: cipher.seal(secret, contextOf(id)),
+      last_step: lastStep,
+      created_at: now(),
+      last_used_at: null,
+    };
+    const replace = () => db.updateTable('janua_totp').set(row).where('id', '=', id).executeTakeFirst();
+    if ((await replace()).numUpdatedRows > 0n) return;
+    const added = await insertNew(db.insertInto('janua_totp').values({ id, ...row }));
+    // Another request of the same user was first.
+    if (!added) await replace();
+  }
+
+  return {
+    /**
+     * Makes a secret. It counts once `enable` has seen a code of it within 10 minutes. The latest secret replaces an earlier one that waits.
+     * @param account names the user in the authenticator app
+     * @throws {Unavailable} if the secret cannot be encrypted
+     */
+    async begin(owner: FactorOwner, account: string): Promise<{ secret: string; uri: string }> {
+      await cipher.prepare(async () => !(await hasEncrypted(database)));
+      // RFC 4226 4, R6.
+      const secret = randomBytes(20);
+      await put('waiting', owner, secret, 0, database);
+      const text = toBase32(secret, rfc4648);
+      return { secret: text, uri: uriOf(text, account, appName) };
+    },
+
+    /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
+    async enable({ owner, db }: Held, code: string): Promise<boolean> {
+      const found = await findByCode('waiting', owner, code, db);
+      if (found === undefined) return false;
+      const { row, secret, step } = found;
+      if (now() - Number(row.created_at) >= enrolmentMilliseconds) return false;
+      const taken = db.deleteFrom('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
+      if ((await countDeleted(taken)) === 0) return false;
+      await put('active', owner, secret, step, db);
+      return true;
+    },
+
+    /**
+     * Tells whether a code is right, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls
+     * at the same time, one succeeds.
+     */
+    async check(owner: FactorOwner, code: string, db = database): Promise<boolean> {
+      const found = await findByCode('active', owner, code, db);
+      if (found === undefined) return false;
+      const { row, step } = found;
+      // Another secret may have replaced it.
+      const same = db.updateTable('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
+      const update = same.set({ last_step: step, last_used_at: now() }).where('last_step', '<', step);
+      return (await update.executeTakeFirst()).numUpdatedRows > 0n;
+    },
+
+    async find(owner: FactorOwner, db = database) {
+      const row = await findRow('active', owner, db);
+      return row && timesOf(row);
+    },
+
+    /** Removes secrets that waited in vain. @param time milliseconds since 1970 */
+    async removeExpired(time: number): Promise<void> {
+      const waiting = database.deleteFrom('janua_totp').where('id', 'like', 'waiting:%');
+      await waiting.where('created_at', '<', time - enrolmentMilliseconds).execute();
+    },
+
+    /** Removes the secrets of a user id, also one that waits. */
+    async remove({ userId }: FactorOwner, db = database): Promise<void> {
+      await db.deleteFrom('janua_totp').where('user_id', '=', userId).execute();
+    },
+  };
+}
+
+/** The address that a QR code has for authenticator apps. They read `+` as a plus sign, so it has no form encoding. */
+function uriOf(secret: string, account: string, issuer: string): string {
+  const [name, label] = [encodeURIComponent(issuer), encodeURIComponent(account)];
+  return `otpauth://totp/${name}:${label}?secret=${secret}&issuer=${name}&algorithm=SHA1&digits=6&period=${stepSeconds}`;
+}

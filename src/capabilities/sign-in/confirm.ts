@@ -1,0 +1,175 @@
+import { byOwner, notAuthenticated, type SignedIn } from '../../core/access/access.ts';
+import {
+  type CheckFactor,
+  challengePurposes,
+  includesSecondFactor,
+  type SentFactor,
+} from '../../core/access/factor.ts';
+import {
+  type ConfirmingRequest,
+  insufficientUserAuthentication,
+  noSecondFactor,
+  type RequireFresh,
+  type RequireStepUp,
+  secondFactorWanted,
+} from '../../core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Sessions } from '../../core/sessions/sessions.ts';
+import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import { type Account, stampOf } from '../../core/users/account.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import type { events } from './events.ts';
+import type { AttemptPassword } from './password-attempt.ts';
+import { tooManyConfirmations } from './refusals.ts';
+
+export interface ConfirmOptions {
+  readonly users: UserDirectory;
+  readonly sessions: Sessions;
+  readonly attemptPassword: AttemptPassword;
+  readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
+  readonly checkFactor: CheckFactor;
+  /** Whether the user has just proved their identity to another provider, which stands for the password. */
+  readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
+  /** The ids of the providers with which the user can prove it. */
+  readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
+  readonly audit: Audit<keyof typeof events>;
+  readonly maxAgeSeconds: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export interface SentProof extends Omit<SentFactor, 'headers'> {
+  readonly password?: string | undefined;
+}
+
+export type Confirm = ReturnType<typeof createConfirm>['confirm'];
+
+export function createConfirm(options: ConfirmOptions) {
+  const { users, sessions, attemptPassword, methodsOf, providersOf, checkFactor, isProved, audit, maxAgeSeconds, now } =
+    options;
+
+  /** The account of a session, unless it has changed since this request was let in. */
+  async function requireAccount({ user, session }: SignedIn): Promise<Account> {
+    const account = await users.findById(user.id);
+    if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
+    return account;
+  }
+
+  async function provePassword(
+    account: Account,
+    password: string,
+    field: string,
+    { caller, headers }: ConfirmingRequest,
+  ) {
+    const start = performance.now();
+    const sent = { name: account.user.username, account, password, headers, start };
+    const { proof } = await attemptPassword(sent, caller, {
+      failed: { kind: 'confirm-failed', error: new InvalidFields({ field, code: 'wrong-password' }) },
+      throttled: { kind: 'confirm-throttled', answer: tooManyConfirmations },
+    });
+    return proof;
+  }
+
+  async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+    const { caller, headers } = request;
+    const isPasskey = sent.method === 'passkey';
+    if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
+    const checked = await checkFactor(account, { ...sent, headers }, challengePurposes.confirm(session.id), caller);
+    if (checked.succeeded) return checked.methods;
+    const { reason, throttle } = checked;
+    await audit.recordIfPossible({ kind: 'confirm-failed', reason, caller, userId: account.user.id, throttle });
+    throw new InvalidFields({ field: isPasskey ? 'credential' : 'code', code: checked.code });
+  }
+
+  async function requirePassword(account: Account, password: string | undefined, request: ConfirmingRequest) {
+    if (!password) throw new InvalidFields({ field: 'password', code: 'missing' });
+    return provePassword(account, password, 'password', request);
+  }
+
+  async function prove(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+    const account = await requireAccount(signedIn);
+    if (sent.method === 'passkey') return { account, methods: await proveFactor(account, signedIn, sent, request) };
+    const { account: proven, methods } = isProved(signedIn, request.headers)
+      ? { account, methods: ['fed'] as const }
+      : await requirePassword(account, sent.password, request);
+    if ((await methodsOf(proven)).length === 0) return { account: proven, methods };
+    const more = await proveFactor(proven, signedIn, sent, request);
+    return { account: proven, methods: [...new Set([...methods, ...more, 'mfa' as const])] };
+  }
+
+  async function renew(
+    signedIn: SignedIn,
+    account: Account,
+    methods: readonly AuthenticationMethod[],
+    caller: ConfirmingRequest['caller'],
+  ) {
+    await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, caller) });
+    // A weak hash may have been replaced, and with it the stamp of a team's own account.
+    const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
+    if (session === undefined) throw new Refusal(notAuthenticated);
+    return { account, session };
+  }
+
+  const fresh: { requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
+    async requireFresh(signedIn, currentPassword, request) {
+      const { session } = signedIn;
+      let account = await requireAccount(signedIn);
+      if (currentPassword) {
+        ({ account } = await provePassword(account, currentPassword, 'current_password', request));
+        await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
+      }
+      const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
+      if (isRecent && includesSecondFactor(session.methods)) return account;
+      // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
+      if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
+      await audit.recordIfPossible({ kind: 'confirm-required', ...byOwner(signedIn, request.caller) });
+      throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
+    },
+
+    async requireStepUp(signedIn, { maxAgeSeconds: oldest, secondFactor }, { caller }) {
+      const { session } = signedIn;
+      const isOld = oldest !== undefined && now() - session.authenticatedAt > oldest * 1000;
+      const isMissing = secondFactor && !includesSecondFactor(session.methods);
+      if (!isOld && !isMissing) return;
+      const canProve = !isMissing || (await methodsOf(signedIn)).length > 0;
+      const reason = canProve ? undefined : 'no-second-factor';
+      await audit.recordIfPossible({ kind: 'confirm-required', reason, ...byOwner(signedIn, caller) });
+      if (!canProve) throw new Refusal(noSecondFactor);
+      const answer = secondFactor ? secondFactorWanted : insufficientUserAuthentication;
+      throw new Refusal({ ...answer, freshProof: { ...answer.freshProof, maxAgeSeconds: oldest } });
+    },
+  };
+  return {
+    ...fresh,
+
+    /** Confirms by methods that were proved to another provider. Undefined if the account has a second factor that is not among them. */
+    async confirmBy(signedIn: SignedIn, methods: readonly AuthenticationMethod[], { caller }: ConfirmingRequest) {
+      const account = await requireAccount(signedIn);
+      if (!includesSecondFactor(methods) && (await methodsOf(account)).length > 0) return undefined;
+      return renew(signedIn, account, methods, caller);
+    },
+
+    confirm: {
+      isProved,
+
+      /** What the user can prove it with: second factors, linked accounts of other providers, and the password, if there is one. */
+      async waysOf(signedIn: SignedIn) {
+        const account = await requireAccount(signedIn);
+        const [methods, providers] = await Promise.all([methodsOf(account), providersOf(account)]);
+        return { methods, providers, hasPassword: account.passwordHash !== undefined };
+      },
+
+      /**
+       * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password
+       * or another provider and, if the account has one, a second factor. A browser that the user trusts does not count.
+       * @throws {InvalidFields} a field is wrong
+       * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
+       */
+      async confirm(signedIn: SignedIn, sent: SentProof, request: ConfirmingRequest) {
+        const { account, methods } = await prove(signedIn, sent, request);
+        return renew(signedIn, account, methods, request.caller);
+      },
+    },
+  };
+}

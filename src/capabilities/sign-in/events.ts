@@ -1,0 +1,141 @@
+import { credentialReasons } from '../../core/access/events.ts';
+import { factorReasons } from '../../core/access/factor.ts';
+import type { AuditEvent, Events } from '../../core/audit/event.ts';
+import { describeSeconds } from '../../core/audit/explanation.ts';
+
+const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
+const throttled = { vocabulary: 'excess_rate_limit_exceeded', level: 'warn', advise: adviseOnThrottle } as const;
+const byOwner = { by: 'account-holder', level: 'info' } as const;
+
+export const events = {
+  'login-failed': {
+    ...refused,
+    by: 'anyone',
+    words: 'The login was refused',
+    isLimitedByReason: true,
+    reasons: {
+      'unknown-user': {
+        words: 'no user has that name',
+        advice:
+          'Check the name: janua audit --user NAME finds this event if the user typed NAME. A new user: janua users add EMAIL.',
+        adviceForOwnTable:
+          'Check the name: janua audit --user NAME finds this event if the user typed NAME. Add new users to your own table of users.',
+      },
+      'wrong-password': {
+        words: 'the user exists, and the password was wrong',
+        advice: 'If the user forgot it: janua users set-password EMAIL.',
+        adviceForOwnTable: 'If the user forgot it: set a new one in your own table of users.',
+      },
+      'disabled-user': {
+        words: 'name and password were correct, and the user is disabled',
+        advice: 'To let the user in: janua users enable EMAIL.',
+        adviceForOwnTable: 'To let the user in: enable the user in your own table of users.',
+      },
+      'changed-meanwhile': {
+        words:
+          'name and password were correct, but the user was disabled, removed or given another password before the session started',
+        advice: 'Try again. janua audit --user EMAIL shows what was changed.',
+      },
+    },
+  },
+  'login-throttled': {
+    ...throttled,
+    by: 'anyone',
+    words: 'The login was refused without checking the password, because too many logins had failed',
+  },
+  'login-incomplete': {
+    vocabulary: 'input_validation_fail',
+    by: 'anyone',
+    level: 'info',
+    words: 'The login was refused, because the request was invalid; the server looked up no user',
+    reasons: {
+      incomplete: {
+        words: 'name or password was missing, empty, sent twice, too long, or sent in the query',
+        advice: 'Send both in the body, each once, as text, of at most 254 characters and 1024 bytes.',
+      },
+      'unsupported-grant-type': {
+        words: 'the client requested another grant type',
+        advice: 'Send grant_type=password, or none.',
+      },
+    },
+  },
+  'account-stopped': {
+    ...throttled,
+    vocabulary: 'authn_login_lock',
+    by: 'anyone',
+    words: 'The account accepts no more logins, because too many had failed',
+  },
+  confirmed: {
+    ...byOwner,
+    vocabulary: 'authn_login_success',
+    words: 'The user of a session proved their identity again',
+  },
+  'confirm-failed': {
+    ...refused,
+    by: 'account-holder',
+    words: 'The user of a session did not prove their identity again',
+    reasons: {
+      ...factorReasons,
+      'wrong-password': {
+        words: 'the password was wrong',
+        advice:
+          'If the user forgot it: janua users set-password EMAIL. If it was not the user: janua sessions revoke-all EMAIL.',
+        adviceForOwnTable:
+          'If the user forgot it: set a new one in your own table of users. If it was not the user: janua sessions revoke-all EMAIL.',
+      },
+      'changed-meanwhile': {
+        words: 'the password was correct, but the user was given another one meanwhile',
+        advice: 'Try again. janua audit --user EMAIL shows what was changed.',
+      },
+    },
+  },
+  'confirm-throttled': {
+    ...throttled,
+    by: 'account-holder',
+    words: 'The proof of identity was refused without checking the password, because too many attempts had failed',
+  },
+  'confirm-required': {
+    ...byOwner,
+    vocabulary: 'authz_fail',
+    words: 'The user has to prove their identity again first: the last proof was too long ago, or had no second factor',
+    reasons: {
+      'no-second-factor': {
+        words: 'the account has no second factor',
+        advice: 'The user adds one at /account/security.',
+      },
+    },
+  },
+  'logged-out': {
+    ...byOwner,
+    vocabulary: 'session_expired',
+    words: 'The user logged out: the session ended, with its cookie and its access token',
+  },
+  'logout-refused': {
+    vocabulary: 'authz_fail',
+    by: 'anyone',
+    level: 'info',
+    words: 'The logout found no session to end',
+    reasons: credentialReasons,
+  },
+} as const satisfies Events;
+
+function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable: boolean): string[] {
+  const { address, trace } = caller;
+  const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
+  const byAddress = blocking.some((key) => key.kind === 'address' || key.kind === 'pair');
+  const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));
+  const stopped = kind === 'account-stopped' || blocking.some((key) => key.stopped);
+  const end = stopped
+    ? `The block does not expire: ${ownTable ? 'a new password in your own table of users' : 'janua users set-password EMAIL'}, or janua throttle lift EMAIL.`
+    : `Wait ${describeSeconds(wait)}, or janua throttle lift EMAIL.`;
+  const ignoresHeader = byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined;
+  const lift = blocking.some((key) => key.kind === 'address') && address !== undefined;
+  return [
+    end,
+    lift && `For all users at that address: janua throttle lift --address ${address}.`,
+    ignoresHeader &&
+      'If the connection comes from your own proxy, name the proxy in TRUSTED_PROXIES. Otherwise all its clients count as one.',
+    trace?.addressFrom === 'unknown' &&
+      'Configure the trusted proxy to send X-Forwarded-For with the address that it sees.',
+  ].filter((advice) => advice !== false);
+}

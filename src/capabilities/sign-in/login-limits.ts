@@ -1,0 +1,190 @@
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Caller, KeyTrace } from '../../core/audit/event.ts';
+import type { Policy } from '../../core/throttle/policy.ts';
+import type { AttemptKey, Limits, ListedFailures, Throttle } from '../../core/throttle/throttle.ts';
+import type { Work } from '../../core/throttle/turns.ts';
+import { type Account, passwordFingerprint } from '../../core/users/account.ts';
+import { networkOf } from '../../ground/text/networks.ts';
+
+type KeyKind = KeyTrace['kind'];
+
+export interface PasswordAttempt {
+  /** Canonical address (IPv4, or an IPv6 /64), or undefined if it is not known. */
+  readonly address: string | undefined;
+  /** The network that one party may hold (IPv4 address, or an IPv6 /48), or undefined if it is not known. */
+  readonly endSite: string | undefined;
+  readonly nameDigest: string;
+  /** The account of that name, if there is one. A new password changes the fingerprint: older failures no longer count. */
+  readonly account: { readonly id: string; readonly fingerprint: string } | undefined;
+  readonly knownBrowser: string | undefined;
+}
+
+export function attemptOf(
+  name: string,
+  account: Account | undefined,
+  knownBrowser: string | undefined,
+  { address }: Pick<Caller, 'address'>,
+  { digestName }: Pick<Audit, 'digestName'>,
+): PasswordAttempt {
+  return {
+    address: networkOf(address, 64),
+    endSite: networkOf(address, 48),
+    nameDigest: digestName(name),
+    account: account && { id: account.user.id, fingerprint: passwordFingerprint(account) },
+    knownBrowser,
+  };
+}
+
+const monthSeconds = 30 * 24 * 60 * 60;
+const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
+
+/**
+ * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account. It names no time after which they expire, so Janua keeps
+ * them. Those of an unknown name expire a month after the last one. Until then the name waits and stops like an account, so that no
+ * client can tell them apart.
+ */
+const account = { free: 10, ...waits, stopsAt: 100 } as const;
+
+/** How many failures each kind of key may have. The numbers rest on each other. */
+export const policies = {
+  account,
+  unknownName: { ...account, keepSeconds: monthSeconds },
+  /** The name of an account has no stop. A new password ends the account's stop, and would not end the name's. */
+  name: { free: 10, ...waits, keepSeconds: monthSeconds },
+  browser: { ...account, keepSeconds: monthSeconds },
+  pair: { free: 8, ...waits, keepSeconds: monthSeconds },
+  /** Whole offices share one. */
+  address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
+  'factor-account': { free: 10, ...waits, stopsAt: 100 },
+  'factor-pair': { free: 5, ...waits, keepSeconds: monthSeconds },
+  'factor-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
+} as const satisfies Readonly<Record<string, Policy>>;
+
+/** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
+export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4 } as const;
+
+const unknownAddress = 'unknown';
+
+/**
+ * What a password attempt is counted by. A known browser is counted by itself: failures of strangers, against the account or from an
+ * address that they share with its owner, don't concern it. Its success clears the strangers' failures against the account.
+ */
+export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
+  const { address = unknownAddress, nameDigest, account, knownBrowser } = attempt;
+  const addressKey = keyOf('address', address, addressPolicy(address));
+  const pairKey = keyOf('pair', `${nameDigest}:${address}`);
+  if (account === undefined) {
+    const nameKey = keyOf('name', nameDigest, policies.unknownName);
+    return { keys: [nameKey, addressKey, pairKey], ...turnsOf(attempt, nameKey.key) };
+  }
+  const owner = `${account.id}:${account.fingerprint}`;
+  const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
+  if (knownBrowser === undefined)
+    return { keys: [...ownKeys, addressKey, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
+  const browserKey = keyOf('browser', `${knownBrowser}:${owner}`);
+  const browsers = `browsers:${account.id}`;
+  const { places } = turnsOf(attempt, browsers);
+  // Their only party: the owner must not queue behind strangers at the same address.
+  return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties: [browsers] };
+}
+
+/**
+ * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
+ * networks. Known browsers take room in the same places, because one user can have many browsers.
+ * @param own the account, its known browsers, or the unknown name
+ */
+function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>, own: string): Work {
+  // An unknown address has none, and an IPv4 address is its own.
+  const hasEndSite = endSite !== undefined && endSite !== address;
+  const places = [
+    ...(hasEndSite ? [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }] : []),
+    address === undefined
+      ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
+      : { key: `address:${address}`, atOnce: atOnce.address },
+    { key: own, atOnce: atOnce.account },
+  ];
+  return { places, parties: places.map(({ key }) => key) };
+}
+
+/** A success must not clear an address. Otherwise attackers with an account would log in between two guesses at other accounts. */
+const keyOf = (kind: KeyKind, of: string, policy: Policy = policies[kind]): AttemptKey<KeyKind> => ({
+  kind,
+  key: `${kind}:${of}`,
+  policy,
+  onSuccess: kind.endsWith('address') ? 'take-back' : 'clear',
+});
+
+const addressPolicy = (address: string): Policy =>
+  address === unknownAddress ? policies.unknownAddress : policies.address;
+
+/** Strangers do not get that far without the password. Only users of the same address can slow each other down, by its own key. */
+export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
+  const network = networkOf(address, 64) ?? unknownAddress;
+  // An IPv6 address has colons, like the ids of some users.
+  const pair = `${userId}:${Buffer.from(network).toString('base64url')}`;
+  const keys = [keyOf('factor-account', userId), keyOf('factor-pair', pair), keyOf('factor-address', network)];
+  const place = { key: `factor:${userId}`, atOnce: atOnce.account };
+  return { keys, places: [place], parties: [place.key] };
+}
+
+interface ParsedKey {
+  readonly kind: KeyKind;
+  readonly policy: Policy;
+  readonly userId?: string;
+  /** If the user's fingerprint has changed since, the failures no longer count. */
+  readonly passwordFingerprint?: string;
+  readonly nameDigest?: string;
+  readonly address?: string;
+}
+
+export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
+
+/** Keys of attempts with failures, part by part. @throws {Unavailable} when the store cannot be reached */
+export const listFailures = (throttle: Throttle, from?: string) => throttle.listPage(parseKey, from);
+
+export type Lifted =
+  | {
+      readonly userId: string | undefined;
+      readonly nameDigest: string;
+      /** Whether the codes of second factors are meant too. */
+      readonly codes?: boolean | undefined;
+    }
+  | { readonly address: string }
+  | 'all';
+
+/** Forgets failures, and gives the number of keys. @throws {Unavailable} when the store cannot be reached */
+export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number> {
+  return throttle.lift((key) => {
+    if (lifted === 'all') return true;
+    const parsed = parseKey(key);
+    if (parsed === undefined) return false;
+    if ('address' in lifted) return parsed.address === lifted.address;
+    if (parsed.kind.startsWith('factor-') && !lifted.codes) return false;
+    return parsed.nameDigest === lifted.nameDigest || (parsed.userId !== undefined && parsed.userId === lifted.userId);
+  });
+}
+
+/** What follows the kind in a key. Only user ids and addresses may contain colons. */
+const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
+  account: /^(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
+  browser: /^[^:]*:(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
+  name: /^(?<nameDigest>.*)$/s,
+  address: /^(?<address>.*)$/s,
+  pair: /^(?<nameDigest>[^:]*):(?<address>.*)$/s,
+  'factor-account': /^(?<userId>.*)$/s,
+  'factor-pair': /^(?<userId>.*):[^:]*$/s,
+  'factor-address': /^(?<address>.*)$/s,
+};
+
+function parseKey(key: string): ParsedKey | undefined {
+  const [, kind = '', of = ''] = /^([^:]*):(.*)$/s.exec(key) ?? [];
+  if (!isKeyKind(kind)) return undefined;
+  const groups = keyShapes[kind].exec(of)?.groups;
+  // The policy of a name depends on the attempt. This is the stricter one.
+  const policy = kind === 'name' ? policies.unknownName : kind === 'address' ? addressPolicy(of) : policies[kind];
+  return groups && { kind, policy, ...groups };
+}
+
+const isKeyKind = (text: string): text is KeyKind => Object.hasOwn(keyShapes, text);

@@ -1,0 +1,53 @@
+import type { NoticeSignIn } from '../../core/access/admit.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { MailDescription } from '../../core/mail/description.ts';
+import type { RequestMail } from '../../core/mail/request-mail.ts';
+import { keptUserAgent, type Session, type Sessions } from '../../core/sessions/sessions.ts';
+import { stampOf } from '../../core/users/account.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import { isLanguage } from '../../ground/languages/languages.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import { isMailAddress } from '../../ground/text/mail-address.ts';
+import { networkOf } from '../../ground/text/networks.ts';
+
+/** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
+export function createNoticeSignIn(
+  sessions: Pick<Sessions, 'listOf'>,
+  requestMail: RequestMail,
+  now: () => number,
+): NoticeSignIn {
+  return async ({ account, language, caller }) => {
+    const { id: userId, username: address } = account.user;
+    if (!isMailAddress(address)) return undefined;
+    const own = await sessions.listOf(userId, stampOf(account));
+    if (own.some((session) => isSameClient(session, caller))) return undefined;
+    const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
+    const mail = { purpose: 'new-sign-in', address, userId, language, details };
+    return async () => {
+      // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
+      await requestMail(mail, caller, ['hour']);
+    };
+  };
+}
+
+const isSameClient = (one: Pick<Session, 'userAgent' | 'address'>, { userAgent, address }: Caller): boolean =>
+  one.userAgent === keptUserAgent(userAgent) && networkOf(one.address, 64) === networkOf(address, 64);
+
+/** How long the mail is tried, in seconds. */
+const keepSeconds = 24 * 60 * 60;
+
+/** The mail goes to the address at the time of the login. An attacker who has logged in may have changed it since. */
+export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
+  return {
+    keepSeconds,
+    async prepare({ address: to, userId = '', language: usual, details }) {
+      const account = await users.findById(userId);
+      if (account === undefined) return { dropped: 'no-account' };
+      const { firstName: name, language = usual } = account.user;
+      const { client, dateTime } = speak(isLanguage(language) ? language : 'en');
+      const login = [client(details.userAgent), details.address, dateTime(Number(details.at))];
+      const values = { login: login.filter(Boolean).join(', ') };
+      return { to, name, language, values, link: `${baseUrl()}/account/sessions` };
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import type { Proof } from '../../core/access/admit.ts';
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { Passwords } from '../../core/passwords/passwords.ts';
+import type { Throttle } from '../../core/throttle/throttle.ts';
+import { type Account, passwordFingerprint } from '../../core/users/account.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import type { events } from './events.ts';
+import type { KnownBrowsers } from './known-browsers.ts';
+import { attemptOf, limitsOf } from './login-limits.ts';
+
+export interface AttemptOptions {
+  readonly users: UserDirectory;
+  readonly passwords: Passwords;
+  readonly throttle: Throttle;
+  readonly knownBrowsers: Pick<KnownBrowsers, 'find'>;
+  readonly audit: Audit<keyof typeof events>;
+  readonly log: Pick<Log, 'warn'>;
+  readonly needsSecondFactor: (account: Account) => Promise<boolean>;
+  /** No failed attempt is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */
+  readonly failureFloor?: number | undefined;
+}
+
+interface SentPassword {
+  readonly name: string;
+  readonly account: Account | undefined;
+  readonly password: string;
+  readonly headers: { readonly cookie?: string | undefined };
+  /** When the server began to look for the account, by `performance.now()`. */
+  readonly start: number;
+}
+
+interface AttemptRefusals {
+  readonly failed: { readonly kind: 'login-failed' | 'confirm-failed'; readonly error: Error };
+  readonly throttled: { readonly kind: 'login-throttled' | 'confirm-throttled'; readonly answer: Answer };
+}
+
+export type AttemptPassword = ReturnType<typeof createAttemptPassword>;
+
+/** The longest random delay, as a share of the failure floor. By default it is 10 ms: ten times the step of a timer, and no user notices it. */
+const randomDelayShare = 1 / 25;
+
+/** Steps in which the random delay varies. Each is shorter than a microsecond, so the steps themselves reveal nothing. */
+const randomDelaySteps = 2 ** 20;
+
+/** The floor of a throttled attempt, as a share of the failure floor: by default 25 ms. It hides that an existing account takes longer to check. */
+const throttledShare = 1 / 10;
+
+export function createAttemptPassword(options: AttemptOptions) {
+  const { passwords, throttle, knownBrowsers, audit, failureFloor = 250 } = options;
+  const provePassword = createProvePassword(options);
+
+  /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
+  async function refuse(error: Error, start: number, floor: number): Promise<never> {
+    // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal how long the work before it took
+    // (ASVS 6.3.8).
+    const randomDelay = failureFloor * randomDelayShare * (randomInt(randomDelaySteps) / randomDelaySteps);
+    const earliest = start + floor + randomDelay;
+    // A timer may also fire early: it counts from when the event loop last read the clock.
+    for (let rest = earliest - performance.now(); rest > 0; rest = earliest - performance.now())
+      await setTimeout(Math.ceil(rest));
+    throw error;
+  }
+
+  /**
+   * Checks a password, unless too many attempts have failed. Login and fresh proof share it, so that both count as one. `refuse` of the
+   * result refuses all the same, because the proof no longer holds.
+   * @throws the error of `failed`; {Refusal} with the answer of `throttled`
+   * @throws {Unavailable} when too many passwords are waiting, or a store cannot be reached
+   */
+  return async (sent: SentPassword, caller: Caller, { failed, throttled: waiting }: AttemptRefusals) => {
+    const { name, account, password, headers, start } = sent;
+    const knownBrowser = account && knownBrowsers.find(passwordFingerprint(account), headers.cookie);
+    const attempt = attemptOf(name, account, knownBrowser, caller, audit);
+    const throttled = await throttle.attempt(limitsOf(attempt), () => provePassword(account, password));
+    const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
+    const event = {
+      caller,
+      ...(account === undefined ? { nameDigest: attempt.nameDigest } : { userId: account.user.id }),
+      ...seen,
+    };
+    if (!throttled.passed) {
+      await audit.recordIfPossible({ kind: waiting.kind, ...event });
+      const refusal = new Refusal(waiting.answer, throttled.retryAfterSeconds);
+      return refuse(refusal, start, failureFloor * throttledShare);
+    }
+
+    async function fail(reason: string): Promise<never> {
+      await audit.recordIfPossible({ kind: failed.kind, reason, ...event });
+      if (throttled.passed && throttled.stops) await audit.recordIfPossible({ kind: 'account-stopped', ...event });
+      return refuse(failed.error, start, Math.max(failureFloor, passwords.failureFloor()));
+    }
+
+    const { result } = throttled;
+    return result.succeeded
+      ? { proof: result.proof, seen, refuse: () => fail('changed-meanwhile') }
+      : fail(result.reason);
+  };
+}
+
+type ProofOptions = Pick<AttemptOptions, 'users' | 'log' | 'needsSecondFactor'> & {
+  readonly passwords: Pick<Passwords, 'check'>;
+};
+
+export function createProvePassword({ users, passwords, log, needsSecondFactor }: ProofOptions) {
+  const matches = async ({ passwordHash }: Account, password: string) =>
+    (await passwords.check(passwordHash, password)).matches;
+
+  /** Stores a stronger hash of the same password and gives the account. Undefined if the account is gone, or its password has changed. */
+  async function storeAnew(account: Account, password: string, replacement: string): Promise<Account | undefined> {
+    await users
+      .replacePasswordHash(account, replacement)
+      // The login goes on with the stored hash.
+      .catch((err: unknown) =>
+        log.warn({ event: 'password_not_stored_anew', err }, 'the server could not replace a weak password hash'),
+      );
+    const current = await users.findById(account.user.id);
+    if (current === undefined || [replacement, account.passwordHash].includes(current.passwordHash)) return current;
+    // A parallel login may have stored another hash of the same password, or the password has been changed.
+    return (await matches(current, password)) ? current : undefined;
+  }
+
+  /** The true reason, which the client is not told. */
+  const failed = (reason: keyof (typeof events)['login-failed']['reasons']) => ({ succeeded: false, reason }) as const;
+
+  /**
+   * Compares a password with that of an account, and replaces a weak hash on the way. `clears` of the result tells whether the password
+   * alone is enough to forget the failures before it.
+   * @param account the account of the name; without one, the check takes as long
+   * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
+   */
+  return async (account: Account | undefined, password: string) => {
+    const check = await passwords.check(account?.passwordHash, password);
+    if (account === undefined) return failed('unknown-user');
+    if (!check.matches) return failed('wrong-password');
+    if (account.disabled) return failed('disabled-user');
+    const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
+    if (current === undefined) return failed('changed-meanwhile');
+    const stillHolds = (later: Account) => matches(later, password);
+    const proof: Proof = { account: current, methods: ['pwd'], stillHolds };
+    return { succeeded: true, clears: !(await needsSecondFactor(current)), proof } as const;
+  };
+}

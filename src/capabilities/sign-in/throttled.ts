@@ -1,0 +1,86 @@
+import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditEvent, Caller } from '../../core/audit/event.ts';
+import type { Throttle } from '../../core/throttle/throttle.ts';
+import { passwordFingerprint } from '../../core/users/account.ts';
+import { canonicalUsername, type User } from '../../core/users/user.ts';
+import type { UserDirectory } from '../../core/users/user-directory.ts';
+import { type Lifted, type ListedKey, liftFailures, listFailures } from './login-limits.ts';
+
+export interface ThrottledKey extends Omit<ListedKey, 'passwordFingerprint'> {
+  readonly username?: string;
+  /** The failures were counted against an older password, so they no longer count. */
+  readonly outdated: boolean;
+}
+
+/** Whose failures are forgotten. A name that no user has may be given by its digest. */
+export type LiftTarget =
+  | { readonly username: string }
+  | { readonly userId: string }
+  | { readonly nameDigest: string }
+  | { readonly address: string }
+  | 'all';
+
+interface ThrottledOptions {
+  readonly throttle: Throttle;
+  readonly users: UserDirectory;
+  readonly audit: Audit<'throttle-lifted'>;
+}
+
+/** What operators and administrators see of the throttle, and forgive. */
+export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
+  /**
+   * Keys with failures. A page may be empty and still have a next one.
+   * @param from the `next` of the page before
+   * @param owners users by the digests of their names, of the pages before and of this one
+   */
+  async function listPage(from?: string, owners = new Map<string, User>()) {
+    const { keys, next } = await listFailures(throttle, from);
+    const accounts = await users.findAll([...new Set(keys.flatMap(({ userId = [] }) => userId))]);
+    // A digest does not reveal a name, but the digest of a listed user's name can be recognised.
+    for (const { user } of accounts.values()) owners.set(audit.digestName(user.username), user);
+    const described = keys.map(({ passwordFingerprint: counted, ...key }): ThrottledKey => {
+      const account = accounts.get(key.userId ?? '');
+      // A new password does not end failures of codes, which carry no fingerprint.
+      const isOther = counted !== undefined && account !== undefined && passwordFingerprint(account) !== counted;
+      const owner = account?.user ?? owners.get(key.nameDigest ?? '');
+      const outdated = key.userId !== undefined && (account === undefined || isOther);
+      return { ...key, ...(owner && { userId: owner.id, username: owner.username }), outdated };
+    });
+    return { keys: described, next };
+  }
+
+  async function choose(
+    target: LiftTarget,
+  ): Promise<{ lifted: Lifted; event: Pick<AuditEvent, 'userId' | 'nameDigest' | 'reason'> }> {
+    if (target === 'all') return { lifted: 'all', event: { reason: 'all' } };
+    if ('address' in target) return { lifted: target, event: { reason: `address ${target.address}` } };
+    if ('nameDigest' in target) return { lifted: { userId: undefined, ...target, codes: true }, event: target };
+    const name = 'username' in target ? canonicalUsername(target.username) : '';
+    const account = await ('username' in target ? users.findByUsername(name) : users.findById(target.userId));
+    const userId = account?.user.id;
+    const nameDigest = audit.digestName(account?.user.username ?? name);
+    return { lifted: { userId, nameDigest, codes: true }, event: userId === undefined ? { nameDigest } : { userId } };
+  }
+
+  return {
+    listPage,
+
+    async *list(): AsyncGenerator<ThrottledKey> {
+      const owners = new Map<string, User>();
+      let from: string | undefined;
+      do {
+        const { keys, next } = await listPage(from, owners);
+        yield* keys;
+        from = next;
+      } while (from !== undefined);
+    },
+
+    /** Forgets failures, and gives the number of keys. */
+    async lift(target: LiftTarget, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<number> {
+      const { lifted, event } = await choose(target);
+      const count = await liftFailures(throttle, lifted);
+      await audit.record({ kind: 'throttle-lifted', ...actor, ...event });
+      return count;
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
+import type { Account } from '../../core/users/account.ts';
+import type { UpstreamOptions } from './options.ts';
+import { notConfirmed, signInOver } from './refusals.ts';
+import { type Flow, methodsOf, type SignIn } from './sign-in.ts';
+import { type Profile, provesAnew } from './upstream.ts';
+
+/** What a browser keeps while a second factor is missing. The next proof of the session voids it. */
+interface Proof {
+  readonly sessionId: string;
+  readonly authenticatedAt: number;
+}
+
+/** Takes a new sign-in with another provider as the proof that the owner of a session is there. */
+export const createConfirming = (
+  { upstreams, identities, confirmBy }: UpstreamOptions,
+  { sealed, cookie, ownerOf, refuse, findAccount }: SignIn,
+) => ({
+  /** The ids of the linked providers that can prove anew who the user is. */
+  async providersOf(account: Pick<Account, 'user'>): Promise<string[]> {
+    if (!upstreams.some(provesAnew)) return [];
+    const linked = new Set((await identities.list(ownerOf(account))).map(({ upstream }) => upstream));
+    return upstreams.filter((one) => provesAnew(one) && linked.has(one.id)).map(({ id }) => id);
+  },
+
+  /**
+   * Renews the session that began the sign-in. If the account needs a second factor too, gives the cookie that stands for the password.
+   * @throws {Refusal} `sign-in-over` for another session, `not-confirmed`
+   */
+  async confirm(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, request: ConfirmingRequest) {
+    const { caller } = request;
+    if (signedIn === undefined || signedIn.session.id !== flow.sessionId) return refuse('over', caller, signInOver);
+    const { user, session } = signedIn;
+    if ((await findAccount(profile))?.user.id !== user.id)
+      return refuse('not-own', caller, notConfirmed(flow.next), user.id);
+    await identities.noteUse(profile, flow.upstream).catch(() => {});
+    const confirmed = await confirmBy(signedIn, methodsOf(profile), request);
+    const proof: Proof = { sessionId: session.id, authenticatedAt: session.authenticatedAt };
+    return { confirmed, cookie: confirmed ? cookie.removal : cookie.header(sealed.seal('proof', proof)) };
+  },
+
+  /** Whether the browser has such a cookie. */
+  isProved({ session }: SignedIn, headers: ConfirmingRequest['headers']): boolean {
+    const proof = sealed.open<Proof>('proof', cookie.read(headers.cookie) ?? '');
+    return proof?.sessionId === session.id && proof.authenticatedAt === session.authenticatedAt;
+  },
+});

@@ -1,0 +1,62 @@
+import { hash } from 'node:crypto';
+import type { Held, RowOwner } from '../../core/users/held.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { Profile } from './upstream.ts';
+
+/** The user that an identity belongs to. In a team's own table an identity counts only with the name that it was linked under. */
+export type IdentityOwner = RowOwner;
+
+export type Identity = Pick<Profile, 'issuer' | 'subject' | 'name'> & { readonly upstream: string };
+
+export interface LinkedIdentity {
+  readonly id: string;
+  readonly upstream: string;
+  readonly name: string;
+  readonly linkedAt: Date;
+  readonly lastUsedAt: Date | undefined;
+}
+
+/** Neither an issuer nor a subject has a line break. */
+export const identityId = ({ issuer, subject }: Pick<Profile, 'issuer' | 'subject'>) =>
+  hash('sha256', `${issuer}\n${subject}`, 'base64url');
+
+export type Identities = ReturnType<typeof createIdentities>;
+
+/** Which user of another provider is which account, in a table of the SQL database. `db` may be a transaction. */
+export const createIdentities = (database: Database, now: () => number) => ({
+  async find(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<IdentityOwner | undefined> {
+    const rows = database.selectFrom('janua_identities').select(['user_id', 'username']);
+    const row = await rows.where('id', '=', identityId(identity)).executeTakeFirst();
+    return row && { userId: row.user_id, username: row.username };
+  },
+
+  async noteUse(identity: Pick<Profile, 'issuer' | 'subject'>, upstream: string): Promise<void> {
+    const row = database.updateTable('janua_identities').where('id', '=', identityId(identity));
+    await row.set({ upstream, last_used_at: now() }).execute();
+  },
+
+  /** False if the identity belongs to an account already: a transaction must then be rolled back. */
+  add({ upstream, issuer, subject, name }: Identity, { owner: { userId, username }, db }: Held): Promise<boolean> {
+    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: userId, username, name };
+    return insertNew(db.insertInto('janua_identities').values({ ...row, linked_at: now(), last_used_at: null }));
+  },
+
+  /** The oldest first. */
+  async list({ userId, username }: IdentityOwner, db = database): Promise<LinkedIdentity[]> {
+    const own = db.selectFrom('janua_identities').selectAll().where('user_id', '=', userId);
+    const rows = await own.where('username', '=', username).orderBy('linked_at').orderBy('id').execute();
+    return rows.map(({ id, upstream, name, linked_at, last_used_at }) => ({
+      ...{ id, upstream, name },
+      linkedAt: new Date(Number(linked_at)),
+      lastUsedAt: last_used_at === null ? undefined : new Date(Number(last_used_at)),
+    }));
+  },
+
+  /** False if the user has no such identity. */
+  async remove({ userId, username }: IdentityOwner, id: string, db = database): Promise<boolean> {
+    const one = db.deleteFrom('janua_identities').where('id', '=', id).where('user_id', '=', userId);
+    return (await countDeleted(one.where('username', '=', username))) > 0;
+  },
+});

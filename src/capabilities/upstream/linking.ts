@@ -1,0 +1,98 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import { createNotice } from '../../core/mail/notice.ts';
+import { provedBy } from '../../core/users/held.ts';
+import type { Database } from '../../ground/database/database.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import { type Identity, identityId } from './identities.ts';
+import type { UpstreamOptions } from './options.ts';
+import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
+import type { Flow, SignIn } from './sign-in.ts';
+import type { Profile } from './upstream.ts';
+
+export const methodsPath = '/account/sign-in-methods';
+
+/** What the user has seen, and confirms by a button. */
+type Offer = Identity & Pick<Flow, 'state'> & { readonly sessionId: string };
+
+/** A signed-in user who changes how they sign in. */
+export interface WayChange extends ConfirmingRequest {
+  readonly signedIn: SignedIn;
+  readonly language: Language;
+}
+
+const changeBy = ({ signedIn: { session }, language, caller }: WayChange) => ({ session, language, caller });
+
+/** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
+export function createLinking(options: UpstreamOptions, signIn: SignIn) {
+  const { upstreams, identities, tokens, change, requireFresh } = options;
+  const { sealed, ownerOf, refuse, findAccount } = signIn;
+
+  /** Those whose provider is still set up: with others, no user can log in. */
+  const usable = async (user: SignedIn['user'], db?: Database) =>
+    (await identities.list(ownerOf({ user }), db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
+
+  return {
+    list: (user: SignedIn['user']) => identities.list(ownerOf({ user })),
+
+    /** Whether an account could log in without a password and a passkey. */
+    isLinked: async (user: SignedIn['user'], db: Database) => (await usable(user, db)).length > 0,
+
+    /**
+     * What the page with the button sends, once the provider has named its user. Undefined if the user has linked it already.
+     * @throws {Refusal} `sign-in-over` for another session, `linked-elsewhere`
+     */
+    async offer(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, { caller }: ConfirmingRequest) {
+      if (signedIn === undefined || signedIn.session.id !== flow.sessionId) return refuse('over', caller, signInOver);
+      const { issuer, subject, name } = profile;
+      const account = await findAccount(profile);
+      if (account?.user.id === signedIn.user.id) return undefined;
+      if (account !== undefined) return refuse('linked-elsewhere', caller, linkedElsewhere, signedIn.user.id);
+      const offer: Offer = {
+        issuer,
+        subject,
+        name,
+        upstream: flow.upstream,
+        state: flow.state,
+        sessionId: signedIn.session.id,
+      };
+      return sealed.seal('link', offer);
+    },
+
+    /** @throws {Refusal} `sign-in-over`, `linked-elsewhere`, `insufficient-user-authentication` */
+    async link(sent: string, by: WayChange) {
+      const { signedIn, caller } = by;
+      const account = await requireFresh(signedIn, undefined, by);
+      const offer = sealed.open<Offer>('link', sent);
+      if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
+      const former = await identities.find(offer);
+      if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
+      if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
+        return refuse('over', caller, signInOver, signedIn.user.id);
+      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
+      const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
+        // The user whom it was linked with is gone.
+        if (former !== undefined) await identities.remove(former, identityId(offer), held.db);
+        if (!(await identities.add(offer, held))) throw new Refusal(linkedElsewhere);
+      });
+      return changed.renewed;
+    },
+
+    /** @throws {Refusal} `no-such-identity`, `last-way-in`, `insufficient-user-authentication` */
+    async unlink(id: string, by: WayChange) {
+      const account = await requireFresh(by.signedIn, undefined, by);
+      const changed = await change({ kind: 'identity-unlinked' }, provedBy(account), changeBy(by), async (held) => {
+        const { user, owner, db } = held;
+        if (!(await identities.remove(owner, id, db))) throw new Refusal(noSuchIdentity);
+        const hasOther = held.account.passwordHash !== undefined || (await usable(user, db)).length > 0;
+        if (!hasOther && !(await options.hasPasskey(user, db))) throw new Refusal(lastWayIn);
+      });
+      return changed.renewed;
+    },
+  };
+}
+
+/** The mail about such a change. */
+export const describeMethodsChanged = (users: UpstreamOptions['users'], baseUrl: () => string) =>
+  createNotice(users, baseUrl)(methodsPath);

@@ -1,0 +1,160 @@
+import { Refusal } from '../../core/access/refusal.ts';
+import { addAction } from '../../web/action.ts';
+import { ambiguousCredential, signedInOf } from '../../web/hooks/credentials.ts';
+import { accountPath, homePath, pathWithNext, safeNext } from '../../web/next.ts';
+import { header, json, object, page, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
+import type { App, Reply, Request } from '../../web/types.ts';
+import { methodsPath } from './linking.ts';
+import type { UpstreamParts } from './parts.ts';
+import {
+  linkedElsewhere,
+  noSuchUpstream,
+  notConfirmed,
+  notLinked,
+  signInOver,
+  upstreamRefused,
+  upstreamUnreachable,
+} from './refusals.ts';
+import type { Flow } from './sign-in.ts';
+
+export const leadsAway = settingCookies(
+  json(
+    'The address to open in the same browser',
+    object('The address', { url: text('https://accounts.google.com/o/oauth2/v2/auth?client_id=…') }),
+  ),
+);
+
+/** `form-action` limits forms to our own pages, and their redirects too. So a page leads to the provider. */
+export async function leadAway(parts: UpstreamParts, flow: Omit<Flow, 'state'>, request: Request, reply: Reply) {
+  const { url, name, cookie } = await parts.upstreamSignIn.begin(flow, request);
+  reply.header('set-cookie', cookie);
+  if (request.format === 'html') reply.header('refresh', `0; url=${url}`);
+  return { url, name, signedIn: flow.sessionId !== undefined };
+}
+
+const params = { id: { description: 'The id of the provider', examples: ['google'] } };
+const next = { maxLength: 65_536, description: 'The path to go to afterwards' };
+const idOf = (request: Request) => (request.params as { readonly id: string }).id;
+
+export function addUpstream(app: App, parts: () => UpstreamParts): void {
+  addAction(app, ['/auth/upstream/:id', '/api/upstream/:id'], {
+    method: 'POST',
+    summary: 'Sign in with another provider',
+    description: 'Gives the address of the provider, and a cookie, without which the browser cannot come back.',
+    tag: 'Sign in',
+    params,
+    fields: {
+      remember: { description: '`on` to stay signed in for longer, and after the browser closes', examples: ['on'] },
+      next,
+    },
+    config: {
+      openedAt: '/auth/login',
+      view: 'capabilities/upstream/lead',
+      refusals: [noSuchUpstream, upstreamUnreachable],
+    },
+    answer: leadsAway,
+    browser: 'A page that leads to the provider',
+    handle: (request, reply, { remember, next }) =>
+      leadAway(
+        parts(),
+        { upstream: idOf(request), remembered: remember === 'on', next: safeNext(next) },
+        request,
+        reply,
+      ),
+  });
+
+  addAction(app, ['/auth/confirm/upstream/:id', '/api/confirm/upstream/:id'], {
+    method: 'POST',
+    summary: 'Confirm your identity with another provider',
+    description:
+      'Gives the address of the provider, where the user signs in anew. If the account has a second factor, the browser comes back to `/auth/confirm`, which asks for it.',
+    tag: 'Sign in',
+    params,
+    fields: { next },
+    config: {
+      signedIn: true,
+      openedAt: '/auth/confirm',
+      view: 'capabilities/upstream/lead',
+      refusals: [noSuchUpstream, upstreamUnreachable],
+    },
+    answer: leadsAway,
+    browser: 'A page that leads to the provider',
+    handle: (request, reply, { next }) =>
+      leadAway(
+        parts(),
+        {
+          ...{ upstream: idOf(request), sessionId: signedInOf(request).session.id, confirms: true },
+          next: safeNext(next),
+        },
+        request,
+        reply,
+      ),
+  });
+
+  app.get(
+    '/auth/upstream/:id/callback',
+    {
+      config: {
+        view: 'capabilities/upstream/link',
+        pageOnly: true,
+        refusals: [
+          ...[noSuchUpstream, signInOver, upstreamRefused, upstreamUnreachable, notLinked, linkedElsewhere],
+          ...[ambiguousCredential, notConfirmed()],
+        ],
+      },
+      schema: {
+        summary: 'Back from another provider',
+        description: 'Where a provider sends the browser. The address is registered there.',
+        tags: ['Pages'],
+        params: { type: 'object', properties: params },
+        querystring: {
+          type: 'object',
+          properties: {
+            code: { description: 'What the provider gives, once', examples: ['SplxlOBeZQQYbYS6WxSbIA'] },
+            state: { description: 'What Janua has sent with the browser', examples: ['af0ifjsldkj'] },
+          },
+        },
+        response: {
+          200: { ...page('The page that links the account'), headers: header('Set-Cookie', 'The cookies') },
+          303: settingCookies(redirect('To the home page, or to where the login was to lead')),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { upstreamSignIn, linking, confirming } = parts();
+      const [, ...query] = request.url.split('?');
+      const { flow, profile, provider } = await upstreamSignIn.takeBack(idOf(request), query.join('?'), request);
+      reply.header('set-cookie', upstreamSignIn.cookie.removal);
+      if (flow.sessionId === undefined) {
+        const admitted = await upstreamSignIn.logIn(flow, profile, request).catch((error) => goingOn(error, flow.next));
+        reply.answerLogin(admitted);
+        reply.header('set-cookie', upstreamSignIn.loggedOut.removal);
+        return reply.redirect(flow.next ?? homePath, 303);
+      }
+      const signedIn = await parts().access.findSignedIn(request.presented, request);
+      if (flow.confirms) {
+        const { confirmed, cookie } = await confirming.confirm(flow, profile, signedIn, request);
+        // The browser keeps the last cookie of a name.
+        reply.header('set-cookie', cookie);
+        if (confirmed === undefined) return reply.redirect(pathWithNext('/auth/confirm', flow.next), 303);
+        reply.answerLogin(confirmed);
+        return reply.redirect(flow.next ?? accountPath, 303);
+      }
+      const offer = await linking.offer(flow, profile, signedIn, request);
+      if (offer === undefined) return reply.redirect(`${methodsPath}?state=known`, 303);
+      return {
+        link: offer,
+        name: profile.name,
+        provider: provider.name,
+        username: signedIn?.user.username,
+        path: methodsPath,
+      };
+    },
+  );
+}
+
+/** A login that waits for its second factor, or for the first one to be added, leads on as a login does. */
+function goingOn(error: unknown, next: string | undefined): never {
+  if (!(error instanceof Refusal)) throw error;
+  throw new Refusal(error.answer, error.retryAfterSeconds, error.pending, next);
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { password, startJanua, type TestOptions } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import { startProxy } from '../../servers/proxy.ts';
+import { createRedisDatabase } from '../../servers/shared.ts';
+import { form, json, sessionCookie } from '../../web/faces.ts';
+
+async function open({ settings, ...options }: TestOptions = {}) {
+  const janua = await startJanua({ ...options, settings: { SIGN_UP: 'on', ...settings } });
+  const { app, services } = janua;
+  const names = { first_name: 'Ann', last_name: 'A', password };
+  return {
+    janua,
+    async tokenTo(email: string): Promise<string> {
+      await app.inject({ method: 'POST', url: '/api/sign-up', ...json({ email }) });
+      await services.mail?.settled();
+      const [mail] = (await app.inject('/api/demo/mail')).json().mails;
+      return /token=([\w-]{43})/.exec(mail.text)?.[1] ?? assert.fail(mail.text);
+    },
+    finish(url: string, token: string, headers: Record<string, string> = {}) {
+      const sent = url.startsWith('/api/') ? json({ token, ...names }) : form({ token, ...names });
+      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+    },
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+test('a new account has the language that its owner chose, and none that only the browser asks for', async () => {
+  await using opened = await open();
+  for (const [email, headers, language] of [
+    ['chosen@example.com', { cookie: 'language=fr', 'accept-language': 'de' }, 'fr'],
+    ['asked@example.com', { 'accept-language': 'de' }, undefined],
+  ] as const) {
+    await opened.finish('/api/sign-up/finish', await opened.tokenTo(email), headers);
+    assert.equal((await opened.janua.services.users.findByUsername(email))?.user.language, language);
+  }
+});
+
+test('users learn that their account exists although they could not be signed in', {
+  skip: missing('Redis'),
+}, async () => {
+  const redis = await createRedisDatabase();
+  const url = new URL(redis.url);
+  await using proxy = await startProxy(Number(url.port));
+  url.port = String(proxy.port);
+  await using opened = await open({ settings: { REDIS_URL: url.href, STORE_TIMEOUT_SECONDS: 1 } });
+  const [first, second] = [await opened.tokenTo('one@example.com'), await opened.tokenTo('two@example.com')];
+  proxy.hold();
+  const program = await opened.finish('/api/sign-up/finish', first);
+  assert.deepEqual([program.statusCode, program.json()], [201, { detail: 'Account created. Please log in' }]);
+  const browser = await opened.finish('/auth/sign-up/finish', second);
+  assert.equal(browser.headers.location, '/auth/login?state=11');
+  assert.equal(sessionCookie(browser), undefined);
+  proxy.pass();
+  const page = await opened.janua.app.inject('/auth/login?state=11');
+  assert.match(page.body, /Your account was created\. Please log in\./);
+  for (const username of ['one@example.com', 'two@example.com'])
+    assert.ok(await opened.janua.services.users.findByUsername(username));
+  await redis.drop();
+});
+
+test('outside the demo, the owner of an address of the demo can sign up', async () => {
+  await using opened = await open();
+  const { services } = opened.janua;
+  const demo = { username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true };
+  const former = await services.registry?.add(demo);
+  const answer = await opened.finish('/api/sign-up/finish', await opened.tokenTo(demo.username));
+  assert.equal(answer.statusCode, 201, answer.body);
+  const account = await services.users.findByUsername(demo.username);
+  assert.deepEqual([account?.disabled, account?.user.firstName], [false, 'Ann']);
+  assert.notEqual(account?.user.id, former);
+});

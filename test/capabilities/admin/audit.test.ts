@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StatementSync } from 'node:sqlite';
+import { describe, mock, test } from 'node:test';
+import { caller, recorded } from '../../core/audit/events.ts';
+import { ann, startJanua, type TestJanua } from '../../janua.ts';
+import { json } from '../../web/faces.ts';
+import { signInWith } from './administrator.ts';
+
+const start = Date.UTC(2026, 0, 1);
+
+interface Listed {
+  readonly events: { kind: string; username: string | null; time: string; explanation: { text: string }[] }[];
+  readonly next_cursor: string | null;
+}
+
+async function open() {
+  const janua = await startJanua();
+  const headers = await signInWith(janua, 'audit:read');
+  async function list(query: Record<string, string>): Promise<Listed> {
+    const answer = await janua.app.inject({ url: '/api/admin/audit', query, headers });
+    assert.equal(answer.statusCode, 200, answer.body);
+    return answer.json();
+  }
+  return { ...janua, headers, list };
+}
+
+const failLogin = (app: TestJanua['app'], username: string) =>
+  app.inject({ method: 'POST', url: '/api/login', ...json({ username, password: 'wrong' }) });
+
+describe('the audit', () => {
+  test('finds the refusal by the id that the user quotes, and explains it', async () => {
+    await using janua = await open();
+    const refused = await failLogin(janua.app, ann.username);
+    const { events } = await janua.list({ request_id: String(refused.headers['x-request-id']) });
+    assert.deepEqual(
+      events.map(({ kind, username }) => [kind, username]),
+      [['login-failed', ann.username]],
+    );
+    const texts = events[0]?.explanation.map(({ text }) => text) ?? [];
+    assert.ok(texts.includes('The login was refused: the user exists, and the password was wrong.'));
+    assert.ok(texts.includes(`If the user forgot it: janua users set-password ${ann.username}.`));
+    const page = await janua.app.inject({
+      url: '/capabilities/admin/audit',
+      query: { request_id: String(refused.headers['x-request-id']) },
+      headers: janua.headers,
+    });
+    assert.match(page.body, /the user exists, and the password was wrong/);
+    assert.match(page.body, new RegExp(`value="${refused.headers['x-request-id']}"`));
+  });
+
+  test('is filtered by user, unknown name, id, kind, address and time, the newest first', async () => {
+    await using janua = await open();
+    await failLogin(janua.app, 'nobody@example.com');
+    const { services } = janua;
+    const id = (await services.users.findByUsername(ann.username))?.user.id ?? '';
+    await services.auditTrail.insert([
+      recorded(start, { userId: id, kind: 'logged-out' }),
+      recorded(start + 60_000, { userId: id }),
+      recorded(start + 120_000, { userId: 'gone', caller: { ...caller, address: '2001:db8::1' } }),
+    ]);
+    const timesOf = async (query: Record<string, string>) =>
+      (await janua.list({ to: '2026-01-02', ...query })).events.map(({ time }) => time.slice(14, 16)).join(' ');
+    for (const [query, expected] of [
+      [{}, '02 01 00'],
+      [{ user: ann.username.toUpperCase() }, '01 00'],
+      [{ user: ann.username, kind: 'logged-out' }, '00'],
+      [{ user_id: 'gone' }, '02'],
+      [{ kind: 'login-failed' }, '02 01'],
+      [{ address: '2001:DB8::1' }, '02'],
+      [{ address: "' or 1=1 --" }, ''],
+      [{ from: '2026-01-01T00:01' }, '02 01'],
+      [{ from: '2026-01-01T00:01Z', to: '2026-01-01T02:02:00+02:00' }, '01'],
+    ] as const)
+      assert.equal(await timesOf(query), expected, JSON.stringify(query));
+    const [unknown] = (await janua.list({ user: 'nobody@example.com', from: '1h' })).events;
+    assert.deepEqual([unknown?.kind, unknown?.username], ['login-failed', null]);
+  });
+
+  test('comes page by page, each event once', async () => {
+    await using janua = await open();
+    await janua.services.auditTrail.insert(Array.from({ length: 7 }, (_, index) => recorded(start + index)));
+    const sizes: number[] = [];
+    const times = new Set<string>();
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: Listed = await janua.list({ to: '2026-01-02', limit: '3', cursor });
+      sizes.push(page.events.length);
+      for (const { time } of page.events) times.add(time);
+      cursor = page.next_cursor;
+    }
+    assert.deepEqual([sizes, times.size], [[3, 3, 1], 7]);
+    const { body } = await janua.app.inject({ url: '/admin/audit?limit=3&kind=login-failed', headers: janua.headers });
+    assert.match(body, /href="\/admin\/audit\?limit=3&amp;kind=login-failed&amp;cursor=/);
+    assert.match(body, /href="\/admin\/audit\/export\?kind=login-failed&amp;format=csv"/);
+  });
+
+  test('refuses filters that cannot be read', async () => {
+    await using janua = await open();
+    for (const query of [
+      'kind=x',
+      'from=tomorrow',
+      'to=2026-13-01',
+      'user=%00',
+      'request_id=%00',
+      'cursor=x',
+      'user=a&user=b',
+    ])
+      for (const path of ['/api/admin/audit?', '/admin/audit/export?format=csv&']) {
+        const answer = await janua.app.inject({ url: path + query, headers: janua.headers });
+        assert.equal(answer.statusCode, 400, path + query);
+      }
+    for (const query of ['', '?format=xml', '?format=csv&format=csv'])
+      assert.equal(
+        (await janua.app.inject({ url: `/admin/audit/export${query}`, headers: janua.headers })).statusCode,
+        400,
+      );
+  });
+
+  test('takes as many statements for many events as for few', async () => {
+    await using janua = await open();
+    const counts = new Set<number>();
+    for (const events of [1, 60]) {
+      await janua.services.auditTrail.insert(
+        Array.from({ length: events }, (_, index) => recorded(start + index, { userId: `user-${index}` })),
+      );
+      await janua.list({});
+      const run = mock.method(StatementSync.prototype, 'all');
+      await janua.list({ to: '2026-01-02', address: caller.address });
+      counts.add(run.mock.callCount());
+      run.mock.restore();
+    }
+    assert.equal(counts.size, 1);
+  });
+});
+
+describe('the export of the audit', () => {
+  test('has the same events as JSON lines and as CSV, and is recorded', async () => {
+    await using janua = await open();
+    await janua.services.auditTrail.insert([
+      recorded(start, { caller: { ...caller, userAgent: '=cmd|"/c calc"!A1, x' } }),
+      recorded(start + 1, { kind: 'logged-out', reason: undefined, caller: { route: '+1', operator: '@root' } }),
+    ]);
+    const read = (format: string) =>
+      janua.app.inject({ url: `/admin/audit/export?format=${format}&to=2026-01-02`, headers: janua.headers });
+    const lines = await read('jsonl');
+    assert.match(String(lines.headers['content-type']), /^application\/jsonl/);
+    assert.equal(lines.headers['content-disposition'], 'attachment; filename="audit.jsonl"');
+    const [newest, oldest] = lines.body
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [newest.kind, newest.operator, oldest.user_agent],
+      ['logged-out', '@root', '=cmd|"/c calc"!A1, x'],
+    );
+    const { body } = await read('csv');
+    const [heading, first = '', second, end] = body.split('\r\n');
+    assert.equal(heading, Object.keys(newest).join(','));
+    assert.match(first, /,'\+1,'@root,$/);
+    assert.match(String(second), /,"'=cmd\|""\/c calc""!A1, x",/);
+    assert.equal(end, '');
+    const [event] = (await janua.list({ kind: 'audit-exported', limit: '1' })).events;
+    assert.ok(event?.explanation.some(({ text }) => text === 'to=2026-01-02'));
+  });
+
+  test('reads on only as fast as the client takes it, and ends when the client goes away', {
+    timeout: 30_000,
+  }, async () => {
+    await using janua = await open();
+    const { auditTrail } = janua.services;
+    const ended = Promise.withResolvers<void>();
+    let read = 0;
+    mock.method(auditTrail, 'find', async function* () {
+      try {
+        for (; ; read += 1) yield recorded(start);
+      } finally {
+        ended.resolve();
+      }
+    });
+    await janua.app.listen({ port: 0 });
+    const { port } = janua.app.server.address() as AddressInfo;
+    const request = get({ port, path: '/admin/audit/export?format=jsonl', headers: janua.headers });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    assert.equal(response.statusCode, 200);
+    await once(response, 'readable');
+    // The client reads no more. The buffers of both sides fill up.
+    let before: number;
+    do {
+      before = read;
+      await janua.app.inject({ url: '/api/admin/audit', headers: janua.headers });
+    } while (read > before);
+    assert.ok(read < 200_000, `${read} events were read`);
+    response.destroy();
+    await ended.promise;
+  });
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { provedBy } from '../../../src/core/users/held.ts';
+import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
+import { ann, startJanua } from '../../janua.ts';
+import { signInAs, signInWith } from './administrator.ts';
+
+async function open(...scopes: string[]) {
+  const janua = await startJanua({ settings: { SCOPES: ['reports:read'] } });
+  const headers = await (scopes.length === 0 ? signInAs(janua, [admins]) : signInWith(janua, ...scopes));
+  const list = async () => (await janua.app.inject({ url: '/api/admin/groups', headers })).json();
+  const post = (path: string, payload: object) =>
+    janua.app.inject({ method: 'POST', url: `/api/admin/groups${path}`, headers, payload });
+  const find = async (name: string) =>
+    (await list()).groups.find((group: { readonly name: string }) => group.name === name);
+  return { ...janua, headers, list, find, post };
+}
+
+const everything = [...Object.keys(ownScopes), 'reports:read'];
+
+describe('the groups', () => {
+  test('are made, changed and removed, and each change names the administrator', async () => {
+    await using janua = await open();
+    assert.deepEqual((await janua.find(admins)).scopes, Object.keys(ownScopes));
+    assert.deepEqual((await janua.list()).scopes, everything);
+    const staff = { name: 'staff', scopes: ['users:read', 'reports:read'], description: 'All employees' };
+    const added = await janua.post('', staff);
+    assert.deepEqual([added.statusCode, added.json()], [201, { name: 'staff' }]);
+    assert.deepEqual(await janua.find('staff'), {
+      ...{ ...staff, scopes: ['reports:read', 'users:read'], members: 0 },
+      ...{ rules: [], clients: [], held: true },
+    });
+
+    await janua.services.administration.changeGroups(ann.username, { add: ['staff'] });
+    assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
+    assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, ['reports:read']);
+    const page = await janua.app.inject({ url: '/capabilities/admin/groups', headers: janua.headers });
+    assert.match(page.body, /href="\/admin\/users\?group=staff">1 user</);
+
+    assert.equal((await janua.post('/remove', { name: 'staff' })).statusCode, 200);
+    assert.equal(await janua.find('staff'), undefined);
+    assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, []);
+    const { auditTrail } = janua.services;
+    for (const [kind, about] of [
+      ['group-added', 'staff'],
+      ['group-changed', 'staff reports:read'],
+      ['group-removed', 'staff'],
+    ] as const) {
+      const events = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind }));
+      assert.deepEqual(
+        events.map((event) => 'kind' in event && [event.about, event.actorId !== undefined]),
+        [[about, true]],
+        kind,
+      );
+    }
+  });
+
+  test('cannot be changed by those who have fewer scopes, before or after, or are not in them', async () => {
+    await using janua = await open('users:read', 'users:write');
+    const { groups } = janua.services;
+    await groups.add({ name: 'auditors', description: '', scopes: ['audit:read'] });
+    await groups.add({ name: 'plain', description: '', scopes: [] });
+    for (const [path, payload] of [
+      ['', { name: 'more', scopes: ['audit:read'] }],
+      ['/scopes', { name: 'auditors', scopes: [] }],
+      ['/scopes', { name: admins, scopes: [] }],
+      ['/remove', { name: 'auditors' }],
+      ['/remove', { name: admins }],
+      ['/scopes', { name: 'plain', scopes: [] }],
+      ['/remove', { name: 'plain' }],
+    ] as const) {
+      const answer = await janua.post(path, payload);
+      assert.deepEqual([answer.statusCode, answer.json().error], [403, 'insufficient_scope'], path + payload.name);
+    }
+    assert.deepEqual((await janua.find('auditors')).scopes, ['audit:read']);
+    assert.equal((await janua.post('', { name: 'less', scopes: ['users:read'] })).statusCode, 201);
+  });
+
+  test('refuse a name, a scope or a description that cannot be, and a group that is not there', async () => {
+    await using janua = await open(...everything);
+    for (const [path, payload, status] of [
+      ['', {}, 422],
+      ['', { name: 'Staff' }, 422],
+      ['', { name: 'a'.repeat(64) }, 422],
+      ['', { name: 'staff', description: 'a\0' }, 422],
+      ['', { name: admins }, 409],
+      ['/scopes', { name: admins }, 422],
+      ['/scopes', { name: 'unknown', scopes: [] }, 404],
+      ['/remove', { name: 'unknown' }, 404],
+      ['/remove', { name: 'a\0' }, 422],
+    ] as const)
+      assert.equal((await janua.post(path, payload)).statusCode, status, path + JSON.stringify(payload));
+    assert.equal((await janua.post('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);
+  });
+
+  test('want a fresh proof of identity', async () => {
+    await using janua = await open(...everything);
+    const account = await janua.services.users.findByUsername('group-1@example.com');
+    assert.ok(account);
+    const { token } = await janua.services.hold(provedBy(account), (held) =>
+      janua.services.personalTokens.create(held, { name: 'x', scopes: everything, days: 1 }),
+    );
+    await janua.services.groups.add({ name: 'old', description: '', scopes: [] });
+    for (const path of ['', '/scopes', '/remove']) {
+      const answer = await janua.app.inject({
+        method: 'POST',
+        url: `/api/admin/groups${path}`,
+        headers: { authorization: `Bearer ${token}` },
+        payload: { name: path === '' ? 'new' : 'old', scopes: [] },
+      });
+      assert.deepEqual([answer.statusCode, answer.json().error], [401, 'insufficient_user_authentication'], path);
+    }
+  });
+
+  test('show no forms to those who may only read', async () => {
+    await using janua = await open('users:read');
+    const { body } = await janua.app.inject({ url: '/capabilities/admin/groups', headers: janua.headers });
+    assert.match(body, /Administrators of Janua/);
+    assert.doesNotMatch(body, /action="\/admin\/groups/);
+  });
+});

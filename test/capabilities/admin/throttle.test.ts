@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ann, password, startJanua } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { json } from '../../web/faces.ts';
+import { signInWith } from './administrator.ts';
+
+const choices: readonly StoreChoice[] = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'SQLite', sessions: 'Redis' },
+];
+
+for (const stores of choices)
+  describe(`who has to wait, with failures in ${stores.sessions}`, { skip: missing(stores.sessions) }, () => {
+    async function open() {
+      const janua = await startJanua({ stores, settings: { THROTTLE: 'on' } });
+      const headers = await signInWith(janua, 'sessions:write');
+      const logIn = async (username: string, typed: string, remoteAddress = '192.0.2.1') =>
+        (
+          await janua.app.inject({
+            method: 'POST',
+            url: '/api/login',
+            ...json({ username, password: typed }),
+            remoteAddress,
+          })
+        ).statusCode;
+      async function failUntilItWaits(username: string): Promise<void> {
+        while ((await logIn(username, 'wrong')) !== 429);
+      }
+      const list = async () => (await janua.app.inject({ url: '/api/admin/throttle', headers })).json();
+      const lift = (fields: Record<string, string>) =>
+        janua.app.inject({
+          method: 'POST',
+          url: '/api/admin/throttle/lift',
+          headers: { ...headers, 'content-type': 'application/json' },
+          payload: JSON.stringify(fields),
+        });
+      const id = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
+      return { ...janua, headers, logIn, failUntilItWaits, list, lift, id };
+    }
+
+    test('a user who waits is listed until when, and let in by a lift, which is recorded', async () => {
+      await using janua = await open();
+      assert.deepEqual(await janua.list(), { waits: [], next_cursor: null });
+      await janua.failUntilItWaits(ann.username);
+      const { waits, next_cursor } = await janua.list();
+      assert.equal(next_cursor, null);
+      const [wait] = waits;
+      const { last_failure_at: last, waits_until: until, ...rest } = wait;
+      assert.deepEqual(rest, {
+        kind: 'pair',
+        username: ann.username,
+        user_id: janua.id,
+        name_digest: janua.services.audit.digestName(ann.username),
+        address: '192.0.2.1',
+        failures: 8,
+      });
+      assert.equal(Date.parse(until) - Date.parse(last), 10_000);
+      assert.equal(await janua.logIn(ann.username, password), 429);
+      const page = await janua.app.inject({ url: '/capabilities/admin/throttle', headers: janua.headers });
+      assert.match(page.body, new RegExp(`<button name="user_id" value="${janua.id}"`));
+      assert.equal((await janua.lift({ user_id: janua.id })).json().count, 3);
+      assert.deepEqual((await janua.list()).waits, []);
+      assert.equal(await janua.logIn(ann.username, password), 200);
+      const [event] = await Array.fromAsync(
+        janua.services.auditTrail.find({ order: 'newest-first', kind: 'throttle-lifted' }),
+      );
+      assert.ok(event && !('unreadable' in event) && event.actorId !== undefined);
+      assert.deepEqual([event.userId, event.caller.route], [janua.id, 'POST /api/admin/throttle/lift']);
+    });
+
+    test('a name that no user has, and an address, are lifted too', async () => {
+      await using janua = await open();
+      await janua.failUntilItWaits('nobody@example.com');
+      const [wait] = (await janua.list()).waits;
+      assert.deepEqual([wait.kind, wait.username, wait.user_id], ['pair', null, null]);
+      assert.equal((await janua.lift({ name_digest: wait.name_digest })).json().count, 2);
+      assert.equal((await janua.lift({ address: '::ffff:192.0.2.1' })).json().count, 1);
+      assert.equal((await janua.lift({ address: '192.0.2.1' })).json().count, 0);
+      for (const fields of [{}, { address: '' }, { address: 'all' }, { user_id: '' }, { address: '192.0.2.0/24' }])
+        assert.equal((await janua.lift(fields)).statusCode, 422, JSON.stringify(fields));
+      for (const cursor of ['x', Buffer.from('["x\\u0000"]').toString('base64url')])
+        assert.equal(
+          (await janua.app.inject({ url: `/api/admin/throttle?cursor=${cursor}`, headers: janua.headers })).statusCode,
+          400,
+        );
+    });
+
+    test('a former password has no waits, and no key shows a browser or a fingerprint', async () => {
+      await using janua = await open();
+      await janua.failUntilItWaits(ann.username);
+      const { body } = await janua.app.inject({ url: '/api/admin/throttle', headers: janua.headers });
+      assert.deepEqual(Object.keys(JSON.parse(body).waits[0]), [
+        'kind',
+        'username',
+        'user_id',
+        'name_digest',
+        'address',
+        'failures',
+        'last_failure_at',
+        'waits_until',
+      ]);
+      await janua.services.administration.setPassword(ann.username, 'a few words with spaces');
+      assert.deepEqual((await janua.list()).waits, []);
+    });
+  });

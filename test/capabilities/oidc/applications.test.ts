@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createApplications } from '../../../src/capabilities/oidc/applications.ts';
+import { createClients } from '../../../src/capabilities/oidc/clients.ts';
+import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
+import { openMigrated } from '../../ground/database/open.ts';
+import { ann, startJanua } from '../../janua.ts';
+import { signInWith } from '../admin/administrator.ts';
+
+const settings = {
+  ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/cb'], postLogoutRedirectUris: [], groups: [] },
+  ...{
+    backchannelLogoutUri: undefined,
+    own: false,
+    device: false,
+    secondFactor: false,
+    pkce: 'nonce' as const,
+    isPublic: false,
+  },
+};
+
+test('a user sees the applications that were let in, and takes that back', async () => {
+  await using janua = await startJanua();
+  const { app, services } = janua;
+  const headers = await signInWith(janua, 'users:read');
+  const account = await services.users.findByUsername('group-1@example.com');
+  assert.ok(account);
+  const { client } = await services.clients.add(settings);
+  await services.consents.give(account.user, client.id, { scope: ['openid', 'email', 'files:read'], version: '' });
+  const get = (url: string) => app.inject({ url, headers });
+  const listed = (await get('/api/account/applications')).json().applications;
+  assert.deepEqual(
+    listed.map(({ since: _, ...one }: { readonly since: string }) => one),
+    [{ client_id: client.id, name: 'Wiki', scope: 'openid email files:read' }],
+  );
+  const { body } = await get('/account/applications');
+  assert.match(body, /Who you are, Your address, files:read/);
+  assert.match((await get('/account')).body, /href="\/account\/applications"/);
+  assert.match((await get(`/admin/users/${account.user.id}`)).body, /Connected applications[\s\S]*Wiki/);
+
+  const revoke = (client_id: string) =>
+    app.inject({ method: 'POST', url: '/api/account/applications/revoke', headers, payload: { client_id } });
+  assert.equal((await revoke('unknown')).statusCode, 404);
+  assert.equal((await revoke(client.id)).statusCode, 200);
+  assert.equal((await revoke(client.id)).statusCode, 404);
+  assert.deepEqual((await get('/api/account/applications')).json(), { applications: [] });
+  const events = await Array.fromAsync(
+    services.auditTrail.find({ order: 'oldest-first', kind: 'application-revoked' }),
+  );
+  assert.deepEqual(
+    events.map((event) => 'kind' in event && [event.userId, event.about]),
+    [[account.user.id, client.id]],
+  );
+});
+
+test("another user's applications are not there to see or to revoke", async () => {
+  await using janua = await startJanua();
+  const { app, services } = janua;
+  const headers = await signInWith(janua, 'users:read');
+  const owner = await services.users.findByUsername(ann.username);
+  assert.ok(owner);
+  await services.consents.give(owner.user, 'wiki', { scope: ['openid'], version: '' });
+  assert.deepEqual((await app.inject({ url: '/api/account/applications', headers })).json(), { applications: [] });
+  const payload = { client_id: 'wiki' };
+  const answer = await app.inject({ method: 'POST', url: '/api/account/applications/revoke', headers, payload });
+  assert.equal(answer.statusCode, 404);
+  assert.ok(await services.consents.find(owner.user, 'wiki'));
+});
+
+test('the list joins consents with what applications hold, and names those that are not stored by their host', async () => {
+  await using opened = await openMigrated();
+  const { database } = opened;
+  const user = { id: '1', username: ann.username, firstName: 'Ann', lastName: 'Archer', groups: [] };
+  const clients = createClients(opened, () => 5000);
+  const consents = createConsents(
+    database,
+    () => '',
+    () => 5000,
+  );
+  const { client } = await clients.add(settings);
+  const document = 'https://claude.ai/oauth/client';
+  await consents.give(user, document, { scope: ['openid'], version: '' });
+  const revoked: string[][] = [];
+  const applications = createApplications({
+    ...{ clients, consents },
+    clientsOf: async () => [
+      { clientId: client.id, since: new Date(9000) },
+      { clientId: document, since: new Date(1000) },
+      { clientId: 'gone', since: new Date(1000) },
+    ],
+    revokeGrants: async (...what) => void revoked.push(what),
+  });
+  assert.deepEqual(
+    (await applications.list(user)).map(({ name, scopes, since }) => [name, scopes, since.getTime()]),
+    [
+      ['Wiki', [], 9000],
+      ['claude.ai', ['openid'], 5000],
+      ['gone', [], 1000],
+    ],
+  );
+  assert.equal(await applications.revoke(user, document), true);
+  assert.equal(await applications.revoke(user, 'other'), false);
+  assert.equal(await consents.find(user, document), undefined);
+  assert.deepEqual(revoked, [[user.id, document]]);
+});

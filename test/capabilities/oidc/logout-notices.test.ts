@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { removeExpired } from '../../../src/ground/database/deletions.ts';
+import { migrate } from '../../../src/ground/database/migrations.ts';
+import { openMigrated, openTestDatabase, type TestDatabase } from '../../ground/database/open.ts';
+import { missing } from '../../servers/missing.ts';
+import { createTemporaryFolder } from '../../servers/process-end.ts';
+import type { UserEngine } from '../../stores.ts';
+import { openNotices, startReceiver } from './notices.ts';
+
+const start = Date.UTC(2026, 10, 26);
+const day = 86_400_000;
+const subject = '1b4e28ba-2fa1-41d2-883f-0016d3cca427';
+const notice = (sessionId: string, clientId = 'a') => ({
+  sessionId,
+  clientId,
+  subject,
+  sid: `${sessionId}-${clientId}`,
+});
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[]) {
+  describe(`notices of logouts in ${engine}`, { skip: missing(engine) }, () => {
+    let opened: TestDatabase;
+    before(async () => {
+      opened = await openMigrated(engine);
+    });
+    after(() => opened[Symbol.asyncDispose]());
+
+    /** Empty tables, a receiver, and processes that have started. The session `s1` lives, and so do others that are added to `alive`. */
+    async function open() {
+      const { database } = opened;
+      for (const table of ['janua_logout_notices', 'janua_subjects', 'janua_leases'] as const)
+        await database.deleteFrom(table).execute();
+      const receiver = await startReceiver();
+      const alive = new Set(['s1']);
+      const clock = { now: start };
+      const closing = new AsyncDisposableStack();
+      closing.use(receiver);
+      const create = () =>
+        openNotices({ database, url: receiver.url, isAlive: (id) => alive.has(id), now: () => clock.now });
+      function startProcess() {
+        const notices = create();
+        closing.defer(() => notices.close());
+        notices.start();
+        return notices;
+      }
+      const rows = () => database.selectFrom('janua_logout_notices').selectAll().orderBy('id').execute();
+      return {
+        database,
+        receiver,
+        alive,
+        clock,
+        create,
+        startProcess,
+        rows,
+        [Symbol.asyncDispose]: () => closing[Symbol.asyncDispose](),
+      };
+    }
+
+    test('go out once when the session has ended, and not before', async () => {
+      await using opening = await open();
+      const { receiver, alive, rows, startProcess } = opening;
+      const notices = startProcess();
+      for (const one of [notice('s1'), notice('s1', 'b'), notice('s1')]) await notices.expect(one);
+      await Promise.all([notices.expect(notice('s1')), notices.expect(notice('s1'))]);
+      assert.equal((await rows()).length, 2);
+      notices.wake({ sessionId: 's1' });
+      await notices.settled();
+      assert.equal(receiver.received.length, 0);
+      alive.clear();
+      notices.wake({ sessionId: 's2' });
+      await notices.settled();
+      assert.equal(receiver.received.length, 0);
+      notices.wake({ sessionId: 's1' });
+      await notices.settled();
+      const sent = receiver.received.toSorted((one, other) => one.sid.localeCompare(other.sid));
+      assert.deepEqual(
+        sent,
+        ['a', 'b'].map((clientId) => ({ clientId, subject, sid: `s1-${clientId}` })),
+      );
+      assert.deepEqual([await rows(), notices.lines, notices.events], [[], [], []]);
+    });
+
+    test('go out for all ended sessions of a user, who is known by the subject', async () => {
+      await using opening = await open();
+      const { receiver, database, startProcess } = opening;
+      await database.insertInto('janua_subjects').values({ id: 'x', subject, user_id: 'ann', owner: '' }).execute();
+      const notices = startProcess();
+      await notices.settled();
+      for (const one of [notice('s1'), notice('s2'), notice('s3'), { ...notice('s4'), subject: 'another' }])
+        await notices.expect(one);
+      notices.wake({ sessionId: 's1', userId: 'ann' });
+      await notices.settled();
+      assert.deepEqual(receiver.sids().sort(), ['s2-a', 's3-a']);
+    });
+
+    test('go out though another process ended the session, or it expired, or this process was killed', async () => {
+      await using opening = await open();
+      const { receiver, create, startProcess, alive, clock } = opening;
+      const gone = create();
+      for (let index = 0; index < 1_100; index += 1) alive.add(`session-${index}`);
+      for (const id of [...alive]) await gone.expect(notice(id, `client-${id}`));
+      const notices = startProcess();
+      await notices.settled();
+      assert.equal(receiver.received.length, 0);
+      for (const index of [0, 77, 1_099]) alive.delete(`session-${index}`);
+      clock.now += 30_000;
+      startProcess();
+      await receiver.waitFor(3);
+      assert.deepEqual(
+        receiver.received.map(({ clientId }) => clientId).sort(),
+        [0, 1_099, 77].map((index) => `client-session-${index}`),
+      );
+    });
+
+    test('are sent again with growing pauses, for a day, and are then given up', async () => {
+      await using opening = await open();
+      const { receiver, alive, rows, startProcess, clock } = opening;
+      alive.clear();
+      receiver.direct((_notice, response) => response.writeHead(500).end());
+      const notices = startProcess();
+      await notices.settled();
+      await notices.expect(notice('s1'));
+      notices.wake({ sessionId: 's1' });
+      await notices.settled();
+      const pauses: number[] = [];
+      for (let count = 1; (await rows()).length > 0; count += 1) {
+        assert.equal(receiver.received.length, count);
+        const [row] = await rows();
+        pauses.push(Number(row?.due_at) - clock.now);
+        assert.equal(await removeExpired(opened.database, 'janua_logout_notices', clock.now + 2 * day), 0);
+        clock.now += (pauses.at(-1) ?? 0) - 1;
+        await notices.settled();
+        assert.equal(receiver.received.length, count);
+        clock.now += 1;
+        await notices.settled();
+      }
+      assert.deepEqual(pauses.slice(0, 6), [5_000, 30_000, 120_000, 600_000, 3_600_000, 3_600_000]);
+      assert.ok(clock.now - start >= day && clock.now - start < day + 3_600_000);
+      const caller = { route: 'logout-notice' };
+      assert.deepEqual(notices.events, [{ kind: 'logout-notice-failed', sessionId: 's1', about: 'a', caller }]);
+      const line = { event: 'logout_notice_failed', clientId: 'a', sessionId: 's1', reason: 'status 500' };
+      assert.deepEqual(notices.lines, [line, line]);
+    });
+
+    test('reach the other applications while one does not answer', async () => {
+      await using opening = await open();
+      const { receiver, rows, startProcess } = opening;
+      receiver.direct((told, response) => void (told.clientId === 'slow' || response.writeHead(204).end()));
+      const notices = startProcess();
+      await notices.settled();
+      for (let index = 0; index < 40; index += 1) await notices.expect(notice(`ended-${index}`, 'slow'));
+      for (let index = 0; index < 20; index += 1) await notices.expect(notice(`ended-${index}`, `client-${index}`));
+      for (let index = 0; index < 40; index += 1) notices.wake({ sessionId: `ended-${index}` });
+      const started = performance.now();
+      await receiver.waitFor(24);
+      const took = performance.now() - started;
+      assert.ok(took < 2_500, `${took} ms`);
+      await notices.settled();
+      assert.equal(receiver.sids('slow').length, 4, 'the others wait');
+      assert.equal((await rows()).length, 40);
+    });
+
+    test('are sent once by two processes', async () => {
+      await using opening = await open();
+      const { receiver, rows, startProcess } = opening;
+      const processes = [startProcess(), startProcess()] as const;
+      for (const one of processes) await one.settled();
+      const ids = Array.from({ length: 40 }, (_, index) => `ended-${index}`);
+      await Promise.all(
+        ids.map((id, index) => processes[index % 2 === 0 ? 0 : 1].expect(notice(id, `client-${index % 7}`))),
+      );
+      for (const sessionId of ids) for (const one of processes) one.wake({ sessionId });
+      await receiver.waitFor(ids.length);
+      while ((await rows()).length > 0) await Promise.all(processes.map((one) => one.settled()));
+      assert.equal(receiver.received.length, ids.length);
+      assert.equal(new Set(receiver.sids()).size, ids.length);
+    });
+  });
+}
+
+test('another process goes on within 15 seconds when the one that sends is killed, and no notice is lost', async (t) => {
+  const folder = createTemporaryFolder('logout-notices');
+  const url = `sqlite:${join(folder.path, 'janua.db')}`;
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => folder.remove());
+  const opened = closing.use(await openTestDatabase(url));
+  await migrate(opened);
+  const receiver = closing.use(await startReceiver());
+  const notices = openNotices({ database: opened.database, url: receiver.url, isAlive: () => false });
+  closing.defer(() => notices.close());
+  for (let index = 0; index < 10; index += 1) await notices.expect(notice('s1', `client-${index}`));
+  receiver.direct(() => {});
+  const program = fileURLToPath(new URL('noticing-process.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, url, receiver.url], { stdio: ['ignore', 'ignore', 'inherit'] });
+  closing.defer(() => void child.kill('SIGKILL'));
+  await receiver.waitFor(1);
+  child.kill('SIGKILL');
+  const started = performance.now();
+  const accepted = new Set<string>();
+  const { promise: complete, resolve } = Promise.withResolvers<void>();
+  receiver.direct(({ sid }, response) => {
+    response.writeHead(204).end();
+    if (accepted.add(sid).size === 10) resolve();
+  });
+  notices.start();
+  await complete;
+  const took = performance.now() - started;
+  t.diagnostic(`after ${Math.round(took)} ms`);
+  assert.ok(took < 15_000, `${took} ms`);
+});

@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { RecordedEvent } from '../../../src/core/audit/event.ts';
+import { provedBy } from '../../../src/core/users/held.ts';
+import { ann, caller, password, startJanua, type TestOptions } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../../web/faces.ts';
+import { type AuthenticatorOptions, createAuthenticator, type Tricks } from './authenticator.ts';
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+/** A server with an account of Ann, and a passkey of hers. */
+async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}, ownName = ann.username) {
+  const janua = await startJanua(options);
+  const { app, services } = janua;
+  const { passkeys } = services.factors;
+  assert.ok(passkeys);
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  const { user } = account;
+  const authenticator = createAuthenticator(device);
+  const owner = { userId: user.id, username: options.stores?.ownTable ? ownName : '' };
+  const enrolment = { purpose: 'enrol:1', cookie: 'a' };
+  const sent = authenticator.create(await passkeys.creationOptions(owner, user, enrolment));
+  const made = await passkeys.verifyNew(sent, enrolment);
+  const added = made && (await services.hold(provedBy(account), (held) => passkeys.add({ ...held, owner }, made)));
+  assert.ok(added);
+
+  /** Asks for options as a browser does, and gives them with the cookie that it got. */
+  async function begin() {
+    const answer = await app.inject({ method: 'POST', url: '/auth/passkey/options', headers: asJson });
+    assert.equal(answer.statusCode, 200);
+    const ceremony = answer.cookies.find(({ name }) => name === 'ceremony');
+    return { options: answer.json(), cookie: `ceremony=${ceremony?.value}` };
+  }
+  /** What the form of the page sends, and its cookie. */
+  async function prove(tricks?: Tricks) {
+    const { options, cookie } = await begin();
+    return { credential: authenticator.get(options, tricks), cookie };
+  }
+  const post = (url: string, sent: ReturnType<typeof json | typeof form>, cookie: string) =>
+    app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, cookie } });
+  async function events(): Promise<string[]> {
+    const found = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
+    return found
+      .filter((event): event is RecordedEvent => 'kind' in event && /passkey|login/.test(event.kind))
+      .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
+  }
+  return {
+    ...{ janua, app, services, passkeys, authenticator, owner, added, begin, prove, post, events },
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+const stores: StoreChoice[] = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
+];
+
+for (const store of stores) {
+  const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
+  describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
+    // Shows: VM-15
+    test('a passkey that is removed while it logs in starts no session', async () => {
+      await using opened = await open({ stores: store });
+      const { services, prove, post, owner } = opened;
+      const { credential, cookie } = await prove();
+      const { findById } = services.users;
+      Object.assign(services.users, {
+        // Between the proof of the passkey and the look at its account.
+        async findById(id: string) {
+          Object.assign(services.users, { findById });
+          await services.administration.removeFactors({ userId: owner.userId });
+          return findById(id);
+        },
+      });
+      const answer = await post('/api/passkey', json({ credential }), cookie);
+      assert.equal(answer.statusCode, 400, answer.body);
+      assert.deepEqual(await services.sessions.listOf(owner.userId, undefined), []);
+    });
+
+    test('a passkey logs its user in, once for each challenge, in every face', async () => {
+      await using opened = await open({ stores: store });
+      const { app, services, prove, events, owner } = opened;
+      const faces = bodyFaces('/auth/passkey', '/api/passkey');
+      for (const { name, format, request } of faces) {
+        const { credential, cookie } = await prove();
+        const sent = request({ credential: JSON.stringify(credential), next: '/admin/me', remember: 'on' });
+        const send = () => app.inject({ ...sent, headers: { ...sent.headers, cookie } });
+        const answer = await send();
+        if (format === 'html') assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/admin/me'], name);
+        else {
+          assert.equal(answer.statusCode, 200, name);
+          assert.ok(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), name);
+        }
+        assert.ok(await isSignedIn(app, { cookie: `session=${sessionCookie(answer)}` }), name);
+        assert.equal(sessionCookie(await send()), undefined, `${name}: a replay starts no session`);
+      }
+      const sessions = await services.sessions.listOf(owner.userId, undefined);
+      assert.deepEqual(
+        sessions.map(({ remembered }) => remembered),
+        faces.map(() => true),
+      );
+      assert.deepEqual(
+        await events(),
+        faces.flatMap(() => ['login-succeeded: passkey', 'passkey-refused: expired-challenge']),
+      );
+    });
+  });
+}
+
+test('a program may send the credential as an object', async () => {
+  await using opened = await open();
+  const { post, prove } = opened;
+  const { credential, cookie } = await prove();
+  const sent = json({ credential });
+  const answer = await post('/api/passkey', sent, cookie);
+  assert.equal(answer.statusCode, 200);
+  assert.deepEqual(Object.keys(answer.json()), ['access_token', 'token_type', 'expires_in']);
+});
+
+test('the session tells how its user signed in', async () => {
+  for (const isSyncable of [false, true]) {
+    await using opened = await open({}, { isSyncable });
+    const { post, prove, services } = opened;
+    const { credential, cookie } = await prove();
+    const sent = json({ credential });
+    const answer = await post('/api/passkey', sent, cookie);
+    const signedIn = await services.access.findSignedIn({ cookie: sessionCookie(answer) });
+    assert.deepEqual(signedIn?.session.methods, [isSyncable ? 'swk' : 'hwk', 'user']);
+  }
+});
+
+interface Case {
+  readonly tricks?: Tricks;
+  readonly before?: (opened: Awaited<ReturnType<typeof open>>) => Promise<unknown>;
+  readonly cookie?: string;
+  readonly reason: string;
+}
+
+const remove = ({ passkeys, owner, added }: Awaited<ReturnType<typeof open>>) => passkeys.remove(owner, added.id);
+
+const refused: Record<string, Case> = {
+  'from another origin': { tricks: { origin: 'http://evil.example' }, reason: 'invalid-response' },
+  'without user verification': { tricks: { isVerified: false }, reason: 'invalid-response' },
+  'without the cookie': { cookie: '', reason: 'expired-challenge' },
+  'with two of the cookies': { cookie: 'ceremony=a; ceremony=b', reason: 'expired-challenge' },
+  'of another browser': { cookie: `ceremony=${'a'.repeat(43)}`, reason: 'expired-challenge' },
+  'that was removed': { before: remove, reason: 'unknown-passkey' },
+  'of a disabled user': { before: ({ janua }) => janua.people.disable(ann.username), reason: 'disabled-user' },
+  'of a user who is gone': {
+    before: ({ janua }) => janua.people.remove(ann.username),
+    reason: 'unknown-passkey',
+  },
+};
+
+describe('a login is refused with a passkey', () => {
+  for (const [name, { tricks, before, cookie: other, reason }] of Object.entries(refused))
+    test(name, async () => {
+      await using opened = await open();
+      const { app, prove, events } = opened;
+      const { credential, cookie } = await prove(tricks);
+      await before?.(opened);
+      const sent = form({ credential: JSON.stringify(credential), next: '/admin/me' });
+      const headers = { ...sent.headers, cookie: other ?? cookie };
+      const answer = await app.inject({ method: 'POST', url: '/api/passkey', ...sent, headers });
+      assert.equal(answer.statusCode, 400);
+      assert.equal(answer.json().error, 'invalid_grant');
+      assert.equal(sessionCookie(answer), undefined);
+      assert.deepEqual(await events(), [`passkey-refused: ${reason}`]);
+
+      const page = await app.inject({ method: 'POST', url: '/auth/passkey', ...sent, headers });
+      if (reason === 'unknown-passkey') return;
+      assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login?state=8&next=%2Fadmin%2Fme']);
+      const [failure] = page.cookies;
+      const shown = await app.inject({
+        url: String(page.headers.location),
+        headers: { cookie: `${failure?.name}=${failure?.value}` },
+      });
+      assert.match(shown.body, /You could not be logged in with this passkey/);
+      assert.match(shown.body, new RegExp(`<code>${page.headers['x-request-id']}</code>`));
+    });
+
+  test('that belongs to the person who had the id before, in a team’s own table', async () => {
+    const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+    await using opened = await open({ stores }, {}, 'former@example.com');
+    const { post, prove, events } = opened;
+    const { credential, cookie } = await prove();
+    const sent = json({ credential });
+    const answer = await post('/api/passkey', sent, cookie);
+    assert.equal(answer.statusCode, 400);
+    assert.deepEqual(await events(), ['passkey-refused: void-passkey']);
+  });
+
+  test('that is no JSON, is missing, is sent twice or is something else', async () => {
+    await using opened = await open();
+    const { app, begin } = opened;
+    const { cookie } = await begin();
+    for (const sent of [
+      ...[form({}), form({ credential: '' }), form({ credential: '{' }), form({ credential: ['a', 'b'] })],
+      ...[
+        json({}),
+        json({ credential: null }),
+        json({ credential: 5 }),
+        json({ credential: [] }),
+        json({ credential: {} }),
+      ],
+      json({ credential: { id: 'A'.repeat(60_000) } }),
+    ])
+      for (const url of ['/api/passkey', '/auth/passkey']) {
+        const headers = { ...sent.headers, ...asJson, cookie };
+        const answer = await app.inject({ method: 'POST', url, ...sent, headers });
+        const isLong = String(sent.payload).length > 20_000;
+        assert.equal(answer.statusCode, isLong ? 422 : 400, String(sent.payload).slice(0, 99));
+      }
+  });
+});
+
+test('only the answer to an unknown passkey lets the browser forget it', async () => {
+  await using opened = await open();
+  const { app, post, passkeys, owner, added, prove } = opened;
+  const { credential, cookie } = await prove();
+  await passkeys.remove(owner, added.id);
+  const sent = form({ credential: JSON.stringify(credential) });
+  const page = await post('/auth/passkey', sent, cookie);
+  assert.equal(page.statusCode, 400);
+  assert.match(page.body, /This passkey is not known here any more/);
+  assert.ok(page.body.includes(`data-unknown="${JSON.stringify(credential).replaceAll('"', '&quot;')}"`));
+  const linked = await app.inject('/auth/login?state=9&credential=x');
+  assert.match(linked.body, /This passkey is not known here any more/);
+  assert.doesNotMatch(linked.body, /data-unknown/);
+});
+
+test('a user who only looks leaves nothing, and keeps the cookie for all tabs', async () => {
+  await using opened = await open();
+  const { app, begin } = opened;
+  const { options, cookie } = await begin();
+  assert.deepEqual(options, {
+    challenge: options.challenge,
+    rpId: 'localhost',
+    allowCredentials: [],
+    userVerification: 'required',
+    timeout: 300_000,
+  });
+  const again = await app.inject({ method: 'POST', url: '/api/passkey/options', headers: { cookie } });
+  assert.deepEqual(
+    again.cookies.map(({ name, value, httpOnly, sameSite, maxAge }) => [
+      `${name}=${value}`,
+      httpOnly,
+      sameSite,
+      maxAge,
+    ]),
+    [[cookie, true, 'Lax', 600]],
+  );
+  const forced = await app.inject({
+    method: 'POST',
+    url: '/api/passkey/options',
+    headers: { cookie: 'ceremony=known' },
+  });
+  assert.notEqual(forced.cookies[0]?.value, 'known', 'no client chooses the value');
+  const page = await app.inject({ method: 'POST', url: '/auth/passkey/options' });
+  assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
+});
+
+// Shows: V6.1.1
+test('wrong passkeys, which cannot be guessed, do not make the owner at the same address wait', async () => {
+  await using opened = await open({ settings: { THROTTLE: 'on' } });
+  const { services, begin, authenticator } = opened;
+  const client = { ...caller, address: '192.0.2.1' };
+  async function logIn(tricks?: Tricks) {
+    const { options, cookie } = await begin();
+    const login = { credential: authenticator.get(options, tricks), headers: { cookie }, presented: {} };
+    const how = { remembered: false, language: 'en' } as const;
+    return services.logInByPasskey?.({ ...login, ...how }, client);
+  }
+  for (let count = 0; count < 25; count++) await assert.rejects(logIn({ isVerified: false }), /passkey-refused/);
+  assert.ok((await logIn())?.session);
+});
+
+test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', async () => {
+  for (const settings of [
+    { SECOND_FACTOR: 'off' as const },
+    { PUBLIC_URL: 'https://192.0.2.1' },
+    { PUBLIC_URL: 'https://[2001:db8::1]' },
+    { PUBLIC_URL: 'http://auth.example.com' },
+  ]) {
+    await using janua = await startJanua({ settings });
+    for (const url of ['/auth/passkey', '/auth/passkey/options', '/api/passkey'])
+      assert.equal((await janua.app.inject({ method: 'POST', url })).statusCode, 404);
+    assert.doesNotMatch((await janua.app.inject('/auth/login')).body, /passkey|webauthn/);
+  }
+});
+
+// Shows: VM-08 V6.3.3
+test('a host that can have no passkeys still refuses the password alone to an account with one', async () => {
+  await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://192.0.2.1' } });
+  const { app, services } = janua;
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  const owner = services.factors.ownerOf(account);
+  const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };
+  const made = { credential_id: 'made-elsewhere', public_key: '', ...kind };
+  await services.hold(provedBy(account), (held) => services.factors.passkeys.add(held, made));
+  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  assert.deepEqual([answer.statusCode, answer.json().methods], [403, ['passkey']]);
+  await services.manageFactors.removeAll(account.user, { caller });
+  assert.deepEqual((await services.factors.list(owner)).passkeys, []);
+});

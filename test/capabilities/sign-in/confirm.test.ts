@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { tooManyConfirmations } from '../../../src/capabilities/sign-in/refusals.ts';
+import { insufficientUserAuthentication } from '../../../src/core/access/fresh-proof.ts';
+import { InvalidFields, Refusal } from '../../../src/core/access/refusal.ts';
+import type { Caller, RecordedEvent } from '../../../src/core/audit/event.ts';
+import { stampOf } from '../../../src/core/users/account.ts';
+import { ann, attempt, caller, password, startJanua, type TestOptions } from '../../janua.ts';
+import { json, logIn } from '../../web/faces.ts';
+import { startServer } from '../../web/server.ts';
+
+/** Eight failures from one address make an account wait there. */
+const client: Caller = { ...caller, address: '192.0.2.1' };
+const request = { caller: client, headers: {} };
+
+/** A server with a clock, and a session of Ann on it. */
+async function open({ settings = {}, stores }: Pick<TestOptions, 'settings' | 'stores'> = {}) {
+  const clock = { time: Date.now() };
+  const overrides = { now: () => clock.time };
+  const janua = await startJanua({ settings, overrides, ...(stores && { stores }) });
+  const { account, session } = await janua.services.logIn(attempt(ann.username, password), caller);
+  const { requireFresh, auditTrail } = janua.services;
+  const signedIn = { user: account.user, session, scopes: [], limited: false };
+  const kinds = async () =>
+    (await Array.fromAsync(auditTrail.find({ order: 'oldest-first' })))
+      .filter((event): event is RecordedEvent => 'kind' in event && event.kind.startsWith('confirm'))
+      .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
+  return {
+    ...{ janua, clock, signedIn, kinds },
+    requireFresh: (currentPassword?: string) => requireFresh(signedIn, currentPassword, request),
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+const wrongPassword = (error: unknown) => {
+  assert.ok(error instanceof InvalidFields);
+  assert.deepEqual(error.faults, [{ field: 'current_password', code: 'wrong-password' }]);
+  return true;
+};
+
+const needsProof = (maxAgeSeconds: number) => (error: unknown) => {
+  assert.ok(error instanceof Refusal);
+  assert.deepEqual(error.answer, { ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
+  return true;
+};
+
+// Shows: V7.5.1
+describe('a change that wants a fresh proof', () => {
+  test('passes for REAUTHENTICATION_SECONDS after the login, and not a millisecond longer', async () => {
+    await using opened = await open({ settings: { REAUTHENTICATION_SECONDS: 300 } });
+    const { clock, requireFresh, kinds } = opened;
+    clock.time += 300_000;
+    await requireFresh();
+    await requireFresh('');
+    clock.time += 1;
+    await assert.rejects(requireFresh(), needsProof(300));
+    await assert.rejects(requireFresh(''), needsProof(300));
+    assert.deepEqual(await kinds(), ['confirm-required', 'confirm-required']);
+  });
+
+  test('passes again after the password is confirmed', async () => {
+    await using opened = await open();
+    const { janua, clock, signedIn, requireFresh } = opened;
+    clock.time += 601_000;
+    await assert.rejects(requireFresh(), needsProof(600));
+    const { session } = await janua.services.confirm.confirm(signedIn, { password, method: 'totp' }, request);
+    assert.equal(session.id, signedIn.session.id);
+    await janua.services.requireFresh({ ...signedIn, session }, undefined, request);
+  });
+
+  test('takes the right password as the proof, and refuses a wrong one even in a fresh session', async () => {
+    await using opened = await open();
+    const { clock, requireFresh, kinds } = opened;
+    await assert.rejects(requireFresh('wrong'), wrongPassword);
+    clock.time += 601_000;
+    await assert.rejects(requireFresh('wrong'), wrongPassword);
+    await requireFresh(password);
+    assert.deepEqual(await kinds(), ['confirm-failed: wrong-password', 'confirm-failed: wrong-password', 'confirmed']);
+  });
+
+  test('is refused once the account has changed since the request came in', async () => {
+    await using opened = await open();
+    const { janua, requireFresh } = opened;
+    await janua.people.setPassword(ann.username, 'another horse battery');
+    for (const secret of [password, 'another horse battery'])
+      await assert.rejects(
+        requireFresh(secret),
+        (error) => error instanceof Refusal && error.answer.name === 'not-authenticated',
+      );
+  });
+});
+
+for (const ownTable of [false, true]) {
+  const where = ownTable ? " in a team's own table" : '';
+  test(`a session stays when the confirmed password is hashed anew${where}`, async () => {
+    await using opened = await open({ stores: { users: 'SQLite', sessions: 'SQL', ownTable } });
+    const { people, services } = opened.janua;
+    const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+    const old = { username: 'old@example.com', firstName: 'O', lastName: 'D' };
+    await (ownTable
+      ? people.add({ ...old, password: 'password' })
+      : services.registry?.add({ ...old, passwordHash: weak, demo: false }));
+    const account = await services.users.findByUsername(old.username);
+    assert.ok(account);
+    const owner = { userId: account.user.id, stamp: stampOf(account) };
+    const session = await services.sessions.start(owner, { methods: ['pwd'] });
+    const confirmed = await services.confirm.confirm(
+      { user: account.user, session, scopes: [], limited: false },
+      { password: 'password', method: 'totp' },
+      request,
+    );
+    assert.notEqual(confirmed.account.passwordHash, account.passwordHash);
+    assert.ok(await services.access.findSignedIn({ cookie: confirmed.session.cookie }));
+  });
+}
+
+describe('a wrong confirmation', () => {
+  const settings = { THROTTLE: 'on' } as const;
+
+  // Shows: V6.3.1 VM-41
+  test('counts as a failed login, and a failed login counts as one of it', async () => {
+    await using opened = await open({ settings });
+    const { janua, requireFresh, kinds } = opened;
+    const { logIn: tryToLogIn } = janua.services;
+    for (let failures = 0; failures < 4; failures++) {
+      await assert.rejects(tryToLogIn(attempt(ann.username, 'wrong'), client));
+      await assert.rejects(requireFresh('wrong'), wrongPassword);
+    }
+    for (const stopped of [() => requireFresh(password), () => tryToLogIn(attempt(ann.username, password), client)])
+      await assert.rejects(stopped, (error) => error instanceof Refusal && (error.retryAfterSeconds ?? 0) > 0);
+    assert.equal((await kinds()).at(-1), 'confirm-throttled');
+  });
+
+  test('is answered with 429 and the time to wait once there are too many', async () => {
+    await using opened = await open({ settings });
+    const { app } = opened.janua;
+    const { cookie } = await logIn(app);
+    const confirm = (url: string, secret: string) => {
+      const sent = json({ password: secret });
+      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...cookie } });
+    };
+    for (let failures = 0; failures < 8; failures++)
+      assert.equal((await confirm('/auth/confirm', 'wrong')).statusCode, 422);
+    const program = await confirm('/api/confirm', password);
+    assert.equal(program.statusCode, 429);
+    assert.equal(program.json().error, tooManyConfirmations.error);
+    const page = await confirm('/auth/confirm', password);
+    assert.equal(page.statusCode, 429);
+    assert.match(page.body, /Too many attempts/);
+    for (const { headers } of [program, page]) assert.match(String(headers['retry-after']), /^\d+$/);
+  });
+});
+
+// Shows: V7.5.1
+test('a refusal for want of a proof leads a browser to the confirmation and back, and tells a program the age', async () => {
+  await using server = await startServer({
+    addRoutes: (app) =>
+      app.post('/account/something', async () => {
+        throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds: 300 } });
+      }),
+  });
+  const ask = (headers: Record<string, string> = {}) =>
+    server.app.inject({
+      method: 'POST',
+      url: '/account/something?a=b',
+      headers: { cookie: 'session=x', ...headers },
+      payload: { new_password: 'x' },
+    });
+  const page = await ask();
+  assert.equal(page.statusCode, 303);
+  assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fsomething%3Fa%3Db');
+  assert.equal(page.headers['set-cookie'], undefined, 'the session is alive');
+  const program = await ask({ 'x-expected-format': 'application/json' });
+  assert.equal(program.statusCode, 401);
+  assert.equal(
+    program.headers['www-authenticate'],
+    'Bearer realm="janua", error="insufficient_user_authentication", max_age=300',
+  );
+  assert.equal(program.json().error, 'insufficient_user_authentication');
+});

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
+import { json } from '../../web/faces.ts';
+
+interface Client {
+  readonly agent?: string;
+  readonly address?: string;
+  readonly headers?: Record<string, string>;
+  readonly secret?: string;
+  readonly username?: string;
+}
+
+/** A server with a clock that mails its users about new sign-ins. */
+async function open({ settings, overrides, stores }: Pick<TestOptions, 'settings' | 'overrides' | 'stores'> = {}) {
+  const clock = { time: Date.now() };
+  const janua = await startJanua({
+    settings: { LOGIN_NOTICES: 'on', THROTTLE: 'on', SIGN_UP: 'on', ...settings },
+    overrides: { now: () => clock.time, ...overrides },
+    ...(stores && { stores }),
+  });
+  const post = (url: string, fields: Record<string, unknown>, { agent = 'curl/8', address, headers }: Client = {}) => {
+    const sent = json(fields);
+    return janua.app.inject({
+      method: 'POST',
+      url,
+      ...(address && { remoteAddress: address }),
+      ...sent,
+      headers: { ...sent.headers, 'user-agent': agent, ...headers },
+    });
+  };
+  return {
+    janua,
+    post,
+    pass(seconds: number): void {
+      clock.time += seconds * 1000;
+    },
+    async logIn({ username = ann.username, secret = password, ...client }: Client = {}) {
+      return post('/api/login', { username, password: secret }, client);
+    },
+    /** The mails about new sign-ins, the newest first. */
+    async mails(): Promise<{ subject: string; text: string; to: string }[]> {
+      await janua.services.mail?.settled();
+      const { mails } = (await janua.app.inject('/api/demo/mail')).json();
+      return mails.filter(({ text }: { text: string }) => text.includes('/capabilities/account/sessions'));
+    },
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+const cookiesOf = (answer: Awaited<ReturnType<Awaited<ReturnType<typeof open>>['logIn']>>, name: string) => ({
+  cookie: `${name}=${answer.cookies.find((cookie) => cookie.name === name)?.value}`,
+});
+
+const firefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0';
+
+// Shows: V6.3.5
+describe('the user is told about a login', () => {
+  test('from a new browser, with browser, address and time, and the way to end it', async () => {
+    await using opened = await open();
+    const { statusCode } = await opened.logIn({ agent: firefox, address: '203.0.113.7' });
+    assert.equal(statusCode, 200);
+    const [mail] = await opened.mails();
+    assert.deepEqual([mail?.to, mail?.subject], [ann.username, 'New sign-in']);
+    assert.match(mail?.text ?? '', /Firefox on Windows, 203\.0\.113\.7, \w+ \d+, \d{4} at/);
+    assert.match(mail?.text ?? '', /^http:\/\/\S+\/account\/sessions$/m);
+  });
+
+  test('in the language of the browser', async () => {
+    await using opened = await open();
+    await opened.logIn({ agent: firefox, headers: { 'accept-language': 'de' } });
+    const [mail] = await opened.mails();
+    assert.equal(mail?.subject, 'Neue Anmeldung');
+    assert.match(mail?.text ?? '', /Firefox unter Windows/);
+  });
+
+  for (const [what, first, second] of [
+    ['another program', { agent: 'curl/8' }, { agent: 'Wget/1' }],
+    ['another address', { address: '192.0.2.1' }, { address: '192.0.2.2' }],
+    ['another network of IPv6', { address: '2001:db8::1' }, { address: '2001:db8:0:1::1' }],
+  ] as const)
+    test(`from ${what}`, async () => {
+      await using opened = await open();
+      await opened.logIn(first);
+      opened.pass(61);
+      await opened.logIn(second);
+      assert.equal((await opened.mails()).length, 2);
+    });
+
+  test('from a program whose sessions have ended', async () => {
+    await using opened = await open();
+    const { access_token } = (await opened.logIn()).json();
+    opened.pass(61);
+    await opened.post('/api/logout', {}, { headers: { authorization: `Bearer ${access_token}` } });
+    await opened.logIn();
+    assert.equal((await opened.mails()).length, 2);
+  });
+
+  test('although another one was mailed within the same minute', async () => {
+    await using opened = await open();
+    for (const agent of [firefox, 'curl/8']) await opened.logIn({ agent });
+    assert.equal((await opened.mails()).length, 2);
+  });
+
+  test('however many other mails its client has asked for', async () => {
+    await using opened = await open();
+    for (let count = 0; count < 30; count++)
+      await opened.post('/api/forgot-password', { email: `user${count}@example.com` });
+    await opened.logIn();
+    assert.equal((await opened.mails()).length, 1);
+  });
+});
+
+describe('the user is not told about a login', () => {
+  test('from a browser that the account has used', async () => {
+    await using opened = await open();
+    const first = await opened.logIn({ agent: firefox });
+    await opened.janua.services.sessions.endAllOf(
+      (await opened.janua.services.users.findByUsername(ann.username))?.user.id ?? '',
+    );
+    opened.pass(61);
+    await opened.logIn({ agent: firefox, address: '198.51.100.1', headers: cookiesOf(first, 'browser') });
+    assert.equal((await opened.mails()).length, 1);
+  });
+
+  test('from a program that logs in again and again from the same network', async () => {
+    await using opened = await open();
+    for (const address of ['2001:db8::1', '2001:db8::2', '2001:db8::3']) {
+      await opened.logIn({ address });
+      opened.pass(61);
+    }
+    assert.equal((await opened.mails()).length, 1);
+  });
+
+  test('that replaces the session which shows that the program is known', async () => {
+    await using opened = await open();
+    const first = await opened.logIn();
+    opened.pass(61);
+    await opened.logIn({ headers: cookiesOf(first, 'session') });
+    assert.equal((await opened.mails()).length, 1);
+  });
+
+  test('that failed', async () => {
+    await using opened = await open();
+    assert.equal((await opened.logIn({ secret: 'wrong' })).statusCode, 400);
+    assert.equal((await opened.mails()).length, 0);
+  });
+
+  test('that ends a sign-up', async () => {
+    await using opened = await open();
+    await opened.post('/api/sign-up', { email: 'eve@example.com' });
+    await opened.janua.services.mail?.settled();
+    const [mail] = (await opened.janua.app.inject('/api/demo/mail')).json().mails;
+    const [, token] = /token=([\w-]+)/.exec(mail.text) ?? [];
+    const finished = { token, first_name: 'Eve', last_name: 'E', password: 'staple of many batteries' };
+    assert.equal((await opened.post('/api/sign-up/finish', finished)).statusCode, 201);
+    assert.equal((await opened.mails()).length, 0);
+  });
+
+  for (const [how, options] of [
+    ['LOGIN_NOTICES=off', { settings: { LOGIN_NOTICES: 'off' } }],
+    ['a server without mail', { overrides: { demoMailbox: false } }],
+  ] as const)
+    test(`with ${how}`, async () => {
+      await using opened = await open(options);
+      assert.equal((await opened.logIn()).statusCode, 200);
+      assert.equal(await opened.janua.services.outbox.countQueued(), 0);
+    });
+
+  test('with a user name that is no address', async () => {
+    await using opened = await open({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
+    await opened.janua.people.add({ ...ann, username: 'asmith', password });
+    assert.equal((await opened.logIn({ username: 'asmith' })).statusCode, 200);
+    const { services } = opened.janua;
+    await services.mail?.settled();
+    const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first', kind: 'mail-not-sent' }));
+    assert.deepEqual([await services.outbox.countQueued(), events.length], [0, 0]);
+  });
+});
+
+// Shows: VM-63
+test('an account gets at most five mails about sign-ins an hour', async () => {
+  await using opened = await open();
+  for (let count = 0; count < 20; count++) {
+    assert.equal((await opened.logIn({ agent: `program-${count}` })).statusCode, 200);
+    opened.pass(31);
+  }
+  assert.equal((await opened.mails()).length, 5);
+});

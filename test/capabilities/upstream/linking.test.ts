@@ -1,0 +1,410 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { provedBy } from '../../../src/core/users/held.ts';
+import { ann } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
+import { isSignedIn, logIn } from '../../web/faces.ts';
+import { createAuthenticator } from '../second-factor/authenticator.ts';
+import { createGoogle, googleUser } from './fakes.ts';
+import { google, leadOf, open, refusalOf } from './opened.ts';
+
+const page = '/account/sign-in-methods';
+
+type Opened = Awaited<ReturnType<typeof open>>;
+type Browser = ReturnType<Opened['createBrowser']>;
+type Fake = ReturnType<typeof createGoogle>;
+
+/** What the page with the button sends. */
+async function offer(browser: Browser, fake: Fake, user = googleUser()): Promise<string> {
+  const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+  const shown = await browser.back(fake.authorize(url, user));
+  assert.equal(shown.statusCode, 200, shown.body);
+  assert.match(shown.body, /signed in at Google as gail@gmail\.com.* log in as ann@example\.com/);
+  return /name="link" value="([^"]+)"/.exec(shown.body)?.[1] ?? assert.fail(shown.body);
+}
+
+async function link(browser: Browser, fake: Fake, user = googleUser()) {
+  const answer = await browser.send('POST', `${page}/link`, { link: await offer(browser, fake, user) });
+  assert.deepEqual([answer.statusCode, answer.headers.location], [303, `${page}?state=linked`], answer.body);
+}
+
+async function idOf(browser: Browser): Promise<string> {
+  const { body } = await browser.send('GET', page);
+  return /name="id" value="([\w-]+)"/.exec(body)?.[1] ?? assert.fail(body);
+}
+
+describe('a sign-in with a linked account', () => {
+  for (const [name, changes, expected] of [
+    ['verifies the address that a trusted provider names', { email: ann.username, hd: 'example.com' }, true],
+    ['verifies no address that the provider is not trusted for', { email: ann.username }, false],
+    ['verifies no other address', {}, false],
+  ] as const)
+    test(name, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch });
+      const { services, createBrowser } = opened;
+      const browser = createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      for (let count = 0; count < 2; count += 1) {
+        const other = createBrowser();
+        await other.back(fake.authorize(await other.begin(), googleUser(changes)));
+        assert.equal(await other.whoAmI(), ann.username);
+      }
+      const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+      assert.equal(account.isAddressVerified, expected);
+      const { verification } = (await services.registry?.findDetails(account.user.id)) ?? {};
+      assert.deepEqual(
+        verification && [verification.how, verification.by],
+        expected ? ['upstream', 'google'] : undefined,
+      );
+      const events = services.auditTrail.find({ order: 'oldest-first', kind: 'address-verified-upstream' });
+      assert.equal((await Array.fromAsync(events)).length, Number(expected));
+    });
+
+  test('verifies the address of the account that it creates', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.back(fake.authorize(await browser.begin(), googleUser()));
+    assert.equal((await opened.services.users.findByUsername('gail@gmail.com'))?.isAddressVerified, true);
+  });
+});
+
+const stores: StoreChoice[] = [
+  { users: 'SQLite', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'Redis' },
+  { users: 'PostgreSQL', sessions: 'SQL' },
+  { users: 'MariaDB', sessions: 'SQL' },
+  { users: 'PostgreSQL', sessions: 'SQL', ownTable: true },
+];
+
+for (const store of stores) {
+  const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
+  describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
+    // Shows: S120
+    test('an account is not linked after the password has changed since the proof', async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const { services, janua } = opened;
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      const sent = await offer(browser, fake);
+      const { findById } = services.users;
+      Object.assign(services.users, {
+        async findById(id: string) {
+          const proven = await findById(id);
+          Object.assign(services.users, { findById });
+          await janua.people.setPassword(ann.username, 'a password that the owner has chosen');
+          return proven;
+        },
+      });
+      const answer = await browser.send('POST', `${page}/link`, { link: sent });
+      assert.match(String(answer.headers.location), /^\/auth\/login/, answer.body);
+      const account = await services.users.findByUsername(ann.username);
+      assert.ok(account);
+      assert.deepEqual(await services.linking.list(account.user), []);
+    });
+
+    test('a user links an account, logs in with it, and unlinks it', async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      const elsewhere = await logIn(opened.app);
+      await link(browser, fake);
+      assert.equal(await isSignedIn(opened.app, elsewhere.cookie), false, 'the other sessions end');
+      assert.equal(await browser.whoAmI(), ann.username);
+
+      const other = opened.createBrowser();
+      await other.back(fake.authorize(await other.begin(), googleUser()));
+      assert.equal(await other.whoAmI(), ann.username);
+      await opened.services.mail?.settled();
+      const [mail] = (await opened.app.inject('/api/demo/mail')).json().mails;
+      assert.match(mail.text, /linked with your Janua account.*account\/sign-in-methods/s);
+
+      const answer = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+      assert.equal(answer.headers.location, `${page}?state=unlinked`);
+      assert.equal(await other.whoAmI(), undefined);
+      const refused = await other.back(fake.authorize(await other.begin(), googleUser()));
+      assert.equal(refused.statusCode, 403);
+      const events = (await opened.events()).filter((event) => !event.startsWith('login-succeeded: password'));
+      assert.deepEqual(events, [
+        'identity-linked: by-owner',
+        'login-succeeded: upstream',
+        'identity-unlinked',
+        'upstream-refused: not-linked',
+      ]);
+    });
+
+    test('of several first logins at the same time, one makes the account and all are signed in', {
+      skip: store.ownTable === true,
+    }, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store });
+      const browsers = Array.from({ length: 6 }, () => opened.createBrowser());
+      const backs: (() => ReturnType<Browser['back']>)[] = [];
+      for (const browser of browsers) {
+        const back = fake.authorize(await browser.begin(), googleUser());
+        backs.push(() => browser.back(back));
+      }
+      for (const answer of await Promise.all(backs.map((back) => back())))
+        assert.equal(answer.statusCode, 303, `${answer.body}\n${(await opened.events()).join('\n')}`);
+      for (const browser of browsers) assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+      const events = await opened.events();
+      assert.equal(events.filter((event) => event === 'identity-linked: new-account').length, 1);
+    });
+
+    // Shows: VM-91
+    test('of several uses of one state at the same time, one is taken', async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const browser = opened.createBrowser();
+      const back = fake.authorize(await browser.begin(), googleUser());
+      const copies = Array.from({ length: 6 }, () => opened.createBrowser({ ...browser.jar }));
+      const answers = await Promise.all(copies.map((copy) => copy.back(back)));
+      const statuses = answers.map(({ statusCode }) => statusCode).sort();
+      assert.deepEqual(statuses, [400, 400, 400, 400, 400, 403]);
+      assert.equal(fake.calls.filter((url) => url.endsWith('/token')).length, 1);
+    });
+  });
+}
+
+test('an account without a password keeps its last way in', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  const unlink = async () => browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+  assert.deepEqual(refusalOf(await unlink()), [
+    409,
+    'You could then no longer log in. Set a password or add a passkey first',
+  ]);
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+
+  // With a passkey it may go, and the passkey is then the last way in.
+  const { factors, users, manageFactors } = opened.services;
+  const account = await users.findByUsername('gail@gmail.com');
+  assert.ok(account);
+  const authenticator = createAuthenticator();
+  const owner = factors.ownerOf(account);
+  const binding = { purpose: 'enrol:1', cookie: 'a' };
+  const created = authenticator.create(await factors.passkeys.creationOptions(owner, account.user, binding));
+  const made = await factors.passkeys.verifyNew(created, binding);
+  const { hold } = opened.services;
+  const added = made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made)));
+  assert.ok(added);
+  // The session needs the passkey as fresh proof from now on.
+  const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
+  assert.ok(signedIn);
+  await opened.services.sessions.renew(signedIn.session, { methods: ['fed', 'mfa'] }).then((session) => {
+    browser.jar.session = session?.cookie ?? '';
+  });
+  assert.equal((await unlink()).headers.location, `${page}?state=unlinked`);
+  const now = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
+  assert.ok(now);
+  const current = await users.findById(account.user.id);
+  assert.ok(current);
+  const change = { signedIn: now, account: current, language: 'en', caller: { route: 'a test' } } as const;
+  await assert.rejects(manageFactors.removePasskey(change, added.id), { message: 'last-factor' });
+});
+
+describe('linking is refused', () => {
+  test('without a fresh proof', async () => {
+    const fake = createGoogle();
+    let time = Date.now();
+    await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+    const browser = opened.createBrowser();
+    await browser.logIn();
+    const sent = await offer(browser, fake);
+    time += 9.5 * 60 * 1000;
+    assert.equal((await browser.send('GET', page)).statusCode, 200);
+    time += 60 * 1000;
+    const confirm = `/auth/confirm?next=${encodeURIComponent(page)}`;
+    for (const [path, fields] of [
+      ['begin', { upstream: 'google' }],
+      ['link', { link: sent }],
+      ['unlink', { id: 'x' }],
+    ] as const)
+      assert.equal((await browser.send('POST', `${page}/${path}`, fields)).headers.location, confirm, path);
+  });
+
+  test('to another session than the one that began', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    await opened.janua.people.add({
+      username: 'eve@example.com',
+      firstName: 'E',
+      lastName: 'E',
+      password: 'correct horse battery',
+    });
+    const [victim, attacker] = [opened.createBrowser(), opened.createBrowser()];
+    await victim.logIn();
+    attacker.jar.session = (await logIn(opened.app, 'eve@example.com')).cookie.cookie.replace('session=', '');
+    const url = leadOf(await attacker.send('POST', `${page}/begin`, { upstream: 'google' }));
+    const back = fake.authorize(url, googleUser());
+    // The attacker brings cookie and address into the browser of the victim.
+    victim.jar.upstream = attacker.jar.upstream ?? '';
+    assert.equal((await victim.back(back)).statusCode, 400);
+    const sent = fake.authorize(
+      leadOf(await attacker.send('POST', `${page}/begin`, { upstream: 'google' })),
+      googleUser(),
+    );
+    const offered = /name="link" value="([^"]+)"/.exec((await attacker.back(sent)).body)?.[1];
+    assert.equal((await victim.send('POST', `${page}/link`, { link: offered })).statusCode, 400);
+    assert.equal((await victim.send('POST', `${page}/link`, { link: 'x' })).statusCode, 400);
+  });
+
+  test('by a button that was pressed before', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.logIn();
+    const sent = { link: await offer(browser, fake) };
+    assert.equal((await browser.send('POST', `${page}/link`, sent)).statusCode, 303);
+    await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+    const again = await browser.send('POST', `${page}/link`, sent);
+    assert.equal(again.statusCode, 400);
+    assert.match(again.body, /href="\/auth\/login">Log in</);
+  });
+
+  test('of an account that another one has', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const [gail, browser] = [opened.createBrowser(), opened.createBrowser()];
+    await browser.logIn();
+    const early = await offer(browser, fake);
+    await gail.back(fake.authorize(await gail.begin(), googleUser()));
+    const taken = [409, 'That account is linked with another account here'];
+    assert.deepEqual(refusalOf(await browser.send('POST', `${page}/link`, { link: early })), taken);
+    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    assert.deepEqual(refusalOf(await browser.back(fake.authorize(url, googleUser()))), taken);
+  });
+
+  test('of nothing: the user has it already', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.logIn();
+    await link(browser, fake);
+    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    assert.equal((await browser.back(fake.authorize(url, googleUser()))).headers.location, `${page}?state=known`);
+  });
+});
+
+test('a disabled account is refused like an answer that is not valid', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  await opened.janua.people.disable('gail@gmail.com');
+  assert.equal(await browser.whoAmI(), undefined);
+  const back = fake.authorize(await browser.begin(), googleUser());
+  assert.deepEqual(refusalOf(await browser.back(back)), [
+    403,
+    'You could not be signed in with that provider. Try again, or log in another way',
+  ]);
+  assert.equal((await opened.events()).at(-1), 'upstream-refused: disabled-user');
+});
+
+test('an account that was removed leaves nothing, and the next login makes a new one', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  await opened.janua.people.remove('gail@gmail.com');
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+});
+
+describe('the second factor of the account', () => {
+  async function openWithFactor(countsAsSecondFactor: string[]) {
+    const fake = createGoogle();
+    const opened = await open({ entries: [{ ...google, countsAsSecondFactor }], fetch: fake.fetch });
+    const browser = opened.createBrowser();
+    await browser.logIn();
+    await link(browser, fake);
+    const { factors, users, hold } = opened.services;
+    const account = await users.findByUsername(ann.username);
+    assert.ok(account);
+    const authenticator = createAuthenticator();
+    const binding = { purpose: 'enrol:1', cookie: 'a' };
+    const options = await factors.passkeys.creationOptions(factors.ownerOf(account), account.user, binding);
+    const made = await factors.passkeys.verifyNew(authenticator.create(options), binding);
+    assert.ok(made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made))));
+    return { fake, opened };
+  }
+
+  test('is still asked for, and leads to where the login was to lead', async () => {
+    const { fake, opened } = await openWithFactor(['mfa']);
+    await using _ = opened;
+    const browser = opened.createBrowser();
+    const url = await browser.begin('google', { next: '/account' });
+    const answer = await browser.back(fake.authorize(url, googleUser({ amr: ['pwd'] })));
+    assert.equal(answer.headers.location, '/auth/second-factor?next=%2Faccount');
+    assert.equal(await browser.whoAmI(), undefined);
+    assert.ok(browser.jar.pending);
+  });
+
+  for (const claims of [{ amr: ['pwd', 'mfa'] }, { acr: 'mfa' }])
+    test(`is not asked for with ${JSON.stringify(claims)}, if that counts by the settings`, async () => {
+      const { fake, opened } = await openWithFactor(['mfa']);
+      await using _ = opened;
+      const browser = opened.createBrowser();
+      await browser.back(fake.authorize(await browser.begin(), googleUser(claims)));
+      assert.equal(await browser.whoAmI(), ann.username);
+      const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
+      assert.deepEqual(signedIn?.session.methods, ['fed', 'mfa']);
+    });
+
+  // Shows: V6.8.4
+  test('is asked for whatever the provider says, if nothing counts', async () => {
+    const { fake, opened } = await openWithFactor([]);
+    await using _ = opened;
+    const browser = opened.createBrowser();
+    const answer = await browser.back(fake.authorize(await browser.begin(), googleUser({ amr: ['mfa'], acr: 'mfa' })));
+    assert.equal(answer.headers.location, '/auth/second-factor');
+  });
+});
+
+test('a program begins too, and gets the address as JSON', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const answer = await opened.app.inject({ method: 'POST', url: '/api/upstream/google' });
+  assert.equal(answer.statusCode, 200);
+  assert.deepEqual(Object.keys(answer.json()), ['url']);
+  const cookie = answer.cookies.find(({ name }) => name === 'upstream');
+  const browser = opened.createBrowser({ upstream: cookie?.value ?? '' });
+  await browser.back(fake.authorize(answer.json().url, googleUser()));
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+});
+
+test('an account without a password is not asked for it, and can set one', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  for (const path of ['/capabilities/account/password', '/capabilities/account/email', '/capabilities/account/delete'])
+    assert.doesNotMatch((await browser.send('GET', path)).body, /current_password/, path);
+  const answer = await browser.send('POST', '/capabilities/account/password', {
+    new_password: 'staple of many batteries',
+  });
+  assert.equal(answer.headers.location, '/account?state=1');
+  assert.match((await browser.send('GET', '/capabilities/account/password')).body, /current_password/);
+  const removed = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+  assert.equal(removed.headers.location, `${page}?state=unlinked`);
+});
+
+test('the export has the linked accounts', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.logIn();
+  await link(browser, fake);
+  const { identities } = (await browser.send('GET', '/api/account/export')).json();
+  assert.deepEqual(
+    identities.map(({ upstream, name }: Record<string, string>) => [upstream, name]),
+    [['google', 'gail@gmail.com']],
+  );
+});
