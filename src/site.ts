@@ -2,6 +2,7 @@ import { events as accountEvents } from './capabilities/account/events.ts';
 import { events as adminEvents } from './capabilities/admin/events.ts';
 import type { UserOptions } from './capabilities/admin/user.routes.ts';
 import type { ForwardAuthOptions } from './capabilities/forward-auth/verify.routes.ts';
+import type { MailboxOptions } from './capabilities/mailbox/mailbox.routes.ts';
 import { events as providerEvents } from './capabilities/oidc/events.ts';
 import { events as factorEvents } from './capabilities/second-factor/events.ts';
 import type { FactorRouteOptions } from './capabilities/second-factor/options.ts';
@@ -13,7 +14,6 @@ import type { Services } from './compose.ts';
 import { events as accessEvents } from './core/access/events.ts';
 import { events as auditEvents } from './core/audit/audit.ts';
 import { events as mailEvents } from './core/mail/events.ts';
-import type { MailboxOptions } from './core/mail/mailbox.routes.ts';
 import { events as sessionEvents } from './core/sessions/events.ts';
 import { events as linkEvents } from './core/tokens/events.ts';
 import { events as userEvents } from './core/users/events.ts';
@@ -57,7 +57,8 @@ export async function addSite(app: App, parts: () => Services, options: Capabili
   (await import('./capabilities/forward-auth/verify.routes.ts')).addVerify(app, parts, options);
   (await import('./capabilities/forward-auth/forward.routes.ts')).addForward(app, parts, options);
   const { findKeptMail } = options;
-  if (findKeptMail !== undefined) (await import('./core/mail/mailbox.routes.ts')).addMailbox(app, findKeptMail);
+  if (findKeptMail !== undefined)
+    (await import('./capabilities/mailbox/mailbox.routes.ts')).addMailbox(app, findKeptMail);
 }
 
 /** Adds the second step of a login, passkeys, and the page on which users manage their factors. */

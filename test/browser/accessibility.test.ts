@@ -4,8 +4,8 @@ import { mock } from 'node:test';
 import type { Result as Violation } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { provedBy } from '../../src/core/users/held.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
 import { addAuthenticator, address, openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 
 const site = openSite({
@@ -14,7 +14,7 @@ const site = openSite({
     FORWARD_AUTH_ORIGINS: ['https://wiki.example.com', 'https://photos.example.com'],
     FORWARD_AUTH_RULES: ['https://wiki.example.com=staff'],
     TRUSTED_PROXIES: ['127.0.0.1', '::1'],
-    UPSTREAMS_FILE: 'test/upstream/upstreams.json',
+    UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   },
 });
 const wcag22aa = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -233,6 +233,7 @@ async function* provider(page: Page, { username }: Person): AsyncGenerator<strin
   await page.setContent(`<form method="post" action="${site.origin}/oidc/auth"><button>Send</button></form>`);
   await page.getByRole('button').click();
   await page.getByRole('heading', { name: 'Continue to' }).waitFor();
+  await page.waitForLoadState();
   yield 'the page that leads on';
 }
 

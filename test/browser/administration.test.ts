@@ -32,7 +32,7 @@ site.test('an administrator invites, finds, disables and deletes a user', async 
   await administration.changeGroups(ann.username, { add: [admins] });
   await groups.add({ name: 'staff', description: '', scopes: [] });
   await signIn(page, ann.username);
-  await page.goto('/capabilities/admin/users');
+  await page.goto('/admin/users');
   await check(page, 'list');
   await page.getByRole('link', { name: 'Add a user' }).click();
   await check(page, 'add');
@@ -40,7 +40,7 @@ site.test('an administrator invites, finds, disables and deletes a user', async 
   await submit(page, 'Add', { 'E-mail address': 'eve@example.com', 'First name': 'Eve', 'Last name': 'Evans' });
   await page.getByText('the invitation is on its way').waitFor();
   await check(page, 'user');
-  await page.goto('/capabilities/admin/users');
+  await page.goto('/admin/users');
   await page.getByLabel('Address or name begins with').fill('evans');
   await page.getByLabel('State').selectOption('Enabled');
   await page.getByRole('button', { name: 'Find' }).click();
@@ -71,7 +71,7 @@ site.test(
     await administration.changeGroups(ann.username, { add: [admins] });
     const bob = await administration.add({ username: 'bob@example.com', firstName: 'Bob', lastName: 'B', password });
     await signIn(page, bob.username);
-    await page.goto('/capabilities/admin/users');
+    await page.goto('/admin/users');
     await page.getByText('users:read').waitFor();
     const id = (await page.locator('.request-id code').textContent()) ?? '';
     await context.clearCookies();
@@ -82,7 +82,7 @@ site.test(
       await page.getByRole('heading', { name: 'Log in' }).waitFor();
     }
     await signIn(page, ann.username);
-    await page.goto('/capabilities/admin/audit');
+    await page.goto('/admin/audit');
     await page.getByLabel('Request ID').fill(id);
     await page.getByRole('button', { name: 'Find' }).click();
     await page.getByRole('strong').filter({ hasText: 'permission refused' }).waitFor();
@@ -90,7 +90,7 @@ site.test(
     await page.getByText('no group of the user grants it').waitFor();
     await check(page, 'audit', false);
 
-    await page.goto('/capabilities/admin/throttle');
+    await page.goto('/admin/throttle');
     await check(page, 'throttle', false);
     await page
       .getByRole('button', { name: `Remove the wait: ${bob.username}` })
@@ -105,12 +105,7 @@ site.test(
       page.getByRole('link', { name: 'Export as CSV' }).click(),
     ]);
     assert.match(await readFile(await download.path(), 'utf8'), /login-failed.*wrong-password/);
-    for (const path of [
-      '/admin',
-      '/capabilities/admin/groups',
-      '/capabilities/admin/mail',
-      '/capabilities/admin/settings',
-    ]) {
+    for (const path of ['/admin', '/admin/groups', '/admin/mail', '/admin/settings']) {
       await page.goto(path);
       await check(page, path, false);
     }

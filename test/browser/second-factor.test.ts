@@ -175,9 +175,9 @@ site.test('a passkey is the second step after a password, and proves the user ag
   await signIn(page, username);
   await addPasskey(page);
   await logOut(page);
-  await beginLogin(page, username, '/capabilities/account/sessions');
+  await beginLogin(page, username, '/account/sessions');
   await usePasskey(page);
-  await page.waitForURL('/capabilities/account/sessions');
+  await page.waitForURL('/account/sessions');
   // The proof is no longer fresh.
   time += 3_600_000;
   await page.goto('/account/security');

@@ -301,11 +301,7 @@ export function testAccount(stores: StoreChoice): void {
       const username = await addPerson();
       const other = await logIn(janua.app, username);
       const { cookie } = await logIn(janua.app, username);
-      const answer = await post(
-        '/capabilities/account/password',
-        { current_password: password, new_password: newPassword },
-        cookie,
-      );
+      const answer = await post('/account/password', { current_password: password, new_password: newPassword }, cookie);
       assert.equal(answer.headers.location, '/account?state=1', answer.body);
       assert.equal(await countSessions(username), 1);
       assert.equal(await isSignedIn(janua.app, other.cookie), false);
@@ -332,9 +328,9 @@ export function testAccount(stores: StoreChoice): void {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());
       const wrong = { current_password: 'wrong', new_password: newPassword };
       assert.deepEqual(errorsOf(await post('/api/account/password', wrong, bearer)), ['current_password']);
-      assert.equal((await post('/capabilities/account/password', wrong, cookie)).statusCode, 422);
+      assert.equal((await post('/account/password', wrong, cookie)).statusCode, 422);
       time += 601_000;
-      const page = await post('/capabilities/account/password', { new_password: newPassword }, cookie);
+      const page = await post('/account/password', { new_password: newPassword }, cookie);
       assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword');
       const refused = await post('/api/account/password', { new_password: newPassword }, bearer);
       assert.equal(refused.statusCode, 401);
@@ -350,7 +346,7 @@ export function testAccount(stores: StoreChoice): void {
       for (const weak of ['short', 'passwordpassword', username, 'x'.repeat(1025)]) {
         const fields = { current_password: password, new_password: weak };
         assert.deepEqual(errorsOf(await post('/api/account/password', fields, bearer)), ['new_password'], weak);
-        const page = await post('/capabilities/account/password', fields, cookie);
+        const page = await post('/account/password', fields, cookie);
         assert.equal(page.statusCode, 422);
         assert.match(page.body, /aria-describedby="new_password-hint new_password-error"/);
         assert.doesNotMatch(page.body, /type="password" value="[^"]/);
@@ -450,7 +446,7 @@ export function testAccount(stores: StoreChoice): void {
   describe('changed name and address', ownOnly, () => {
     test('the name changes at once, and must be one line', async () => {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());
-      const answer = await post('/capabilities/account/profile', { first_name: ' Anna ', last_name: 'Baker' }, cookie);
+      const answer = await post('/account/profile', { first_name: ' Anna ', last_name: 'Baker' }, cookie);
       assert.equal(answer.headers.location, '/account?state=4');
       assert.equal((await get('/api/me', bearer)).json().first_name, 'Anna');
       const wrong = await post('/api/account/profile', { first_name: 'A\nB', last_name: '' }, bearer);
@@ -475,7 +471,7 @@ export function testAccount(stores: StoreChoice): void {
       const former = await addPerson();
       const email = `new-${former}`;
       const { cookie, bearer } = await logIn(janua.app, former);
-      const answer = await post('/capabilities/account/email', { current_password: password, email }, cookie);
+      const answer = await post('/account/email', { current_password: password, email }, cookie);
       assert.equal(answer.headers.location, '/account?state=2', answer.body);
       assert.equal((await mailsTo(former))[0]?.subject, 'Your address is about to change');
       const [{ text = '' } = {}] = await mailsTo(email);
@@ -542,7 +538,7 @@ export function testAccount(stores: StoreChoice): void {
       const { cookie } = await logIn(janua.app, username);
       await post('/auth/forgot-password', { email: username });
       const token = await tokenTo(username);
-      const answer = await post('/capabilities/account/delete', { current_password: password }, cookie);
+      const answer = await post('/account/delete', { current_password: password }, cookie);
       assert.equal(answer.headers.location, '/auth/login?state=7', answer.body);
       for (const credentials of [cookie, other.cookie, other.bearer])
         assert.equal(await isSignedIn(janua.app, credentials), false);
@@ -580,12 +576,7 @@ export function testAccount(stores: StoreChoice): void {
   if (stores.ownTable)
     test('of a table of their own, what needs more than the password is left out', async () => {
       const { cookie } = await logIn(janua.app, await addPerson());
-      for (const url of [
-        '/auth/sign-up',
-        '/capabilities/account/profile',
-        '/capabilities/account/email',
-        '/capabilities/account/delete',
-      ])
+      for (const url of ['/auth/sign-up', '/account/profile', '/account/email', '/account/delete'])
         assert.equal((await get(url, cookie)).statusCode, 404, url);
       assert.doesNotMatch((await get('/account', cookie)).body, /\/account\/(profile|email|delete)/);
     });

@@ -65,7 +65,7 @@ export function testConfirm(stores: StoreChoice): void {
       // Shows: V3.7.2
       test('a browser is led to a safe next, and to no other', async () => {
         for (const [next, expected] of [
-          ['/capabilities/account/password', '/capabilities/account/password'],
+          ['/account/password', '/account/password'],
           ['https://evil.example', '/account'],
           ['//evil.example', '/account'],
           [`/${'x'.repeat(3000)}`, '/account'],

@@ -38,14 +38,14 @@ export function testLanguage(stores: StoreChoice): void {
         ['/auth/home', home.title],
         ['/admin/me', me.title],
         ['/account', account.title],
-        ['/capabilities/account/sessions', sessions.title],
+        ['/account/sessions', sessions.title],
         ['/demo/mail', mailbox.title],
         ...(stores.ownTable
           ? []
           : ([
               ['/auth/forgot-password', forgotPassword.title],
               ['/auth/forgot-password?state=1', forgotPassword.title],
-              ['/capabilities/account/delete', account.delete],
+              ['/account/delete', account.delete],
             ] as const)),
         ['/auth/login/nothing', problem.titles[404]],
       ] as const) {

@@ -29,7 +29,7 @@ export function testSessions(stores: StoreChoice): void {
     return (await janua.app.inject({ url: '/api/account/sessions', headers })).json().sessions;
   }
 
-  for (const face of faces('GET', '/capabilities/account/sessions', '/api/account/sessions')) {
+  for (const face of faces('GET', '/account/sessions', '/api/account/sessions')) {
     // Shows: V7.4.4
     test(`${face.name} shows where the user is signed in, and nobody else`, async () => {
       const sent = json({ username: ann.username, password, remember: 'on' });
@@ -191,7 +191,7 @@ export function testSessions(stores: StoreChoice): void {
   test('a browser that opens the address of an action is led to the page', { skip }, async () => {
     for (const path of ['end', 'end-others']) {
       const answer = await janua.app.inject(`/account/sessions/${path}`);
-      assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/capabilities/account/sessions']);
+      assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/account/sessions']);
     }
   });
 }

@@ -47,8 +47,8 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'GET /oidc/auth/f3LrL0q2…': ['401', '414'],
   // The users here have just logged in.
   ...both('GET', '/account/export', '/api/account/export', ['403']),
-  ...both('GET', '/capabilities/account/delete', '/api/account/delete', ['409']),
-  ...both('POST', '/capabilities/account/delete', '/api/account/delete', ['409']),
+  ...both('GET', '/account/delete', '/api/account/delete', ['409']),
+  ...both('POST', '/account/delete', '/api/account/delete', ['409']),
   // The id of a token comes with its making.
   ...both('POST', '/account/tokens/end', '/api/account/tokens/end', ['200']),
   // The user of the example is there once.

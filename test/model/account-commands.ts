@@ -32,11 +32,11 @@ import { passwords } from './server.ts';
 
 const faces = {
   confirm: bodyFaces('/auth/confirm', '/api/confirm'),
-  password: bodyFaces('/capabilities/account/password', '/api/account/password'),
-  delete: bodyFaces('/capabilities/account/delete', '/api/account/delete'),
+  password: bodyFaces('/account/password', '/api/account/password'),
+  delete: bodyFaces('/account/delete', '/api/account/delete'),
   endSession: bodyFaces('/account/sessions/end', '/api/account/sessions/end'),
   endOthers: bodyFaces('/account/sessions/end-others', '/api/account/sessions/end-others'),
-  email: bodyFaces('/capabilities/account/email', '/api/account/email'),
+  email: bodyFaces('/account/email', '/api/account/email'),
   'forgot-password': bodyFaces('/auth/forgot-password', '/api/forgot-password'),
   'sign-up': bodyFaces('/auth/sign-up', '/api/sign-up'),
   'reset-password': bodyFaces('/auth/reset-password', '/api/reset-password'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, glob, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createTemporaryFolder } from '../servers/process-end.ts';
@@ -10,45 +10,52 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A file, its import, and whether the rules of `biome.json` and `lint/` allow it. */
 const imports: [file: string, imported: string, allowed: boolean][] = [
-  ['src/core/throttle/new.ts', '../web/flow.ts', false],
-  ['src/core/throttle/new.ts', '../database/database.ts', true],
-  ['src/core/throttle/new.ts', '../sign-in/log-in.ts', false],
-  ['src/core/audit/new.ts', '../sessions/sessions.ts', false],
-  ['src/core/sessions/new.ts', '../users/user.ts', false],
-  ['src/core/users/mapped/new.ts', '../../passwords/passwords.ts', true],
-  ['src/core/users/mapped/new.ts', '../../compose.ts', false],
-  ['src/sign-in/new.ts', '../forward-auth/returns.ts', false],
-  ['src/sign-in/new.ts', '../compose.ts', false],
-  ['src/sign-in/new.ts', '../sessions/sessions.ts', true],
-  ['src/sign-in/sql-store.ts', '../database/database.ts', true],
-  ['src/sign-in/sql-store.ts', 'kysely', false],
-  ['src/account/new.ts', '../sign-in/log-in.ts', false],
-  ['src/second-factor/new.ts', '../encryption/cipher.ts', true],
-  ['src/second-factor/new.ts', '../sign-in/log-in.ts', false],
-  ['src/oidc/new.ts', 'oidc-provider', true],
-  ['src/oidc/new.ts', '../redis/redis.ts', true],
-  ['src/oidc/new.ts', '../forward-auth/returns.ts', false],
-  ['src/oidc/new.ts', '../upstream/parts.ts', false],
-  ['src/oidc/new.ts', '../web/action.ts', true],
-  ['src/oidc/new.ts', 'fastify', false],
-  ['src/doctor/new.ts', '../oidc/clients.ts', true],
-  ['src/upstream/new.ts', 'openid-client', true],
-  ['src/upstream/new.ts', '../second-factor/factors.ts', false],
-  ['src/upstream/new.ts', '../config/settings.ts', false],
-  ['src/ground/encryption/new.ts', '../database/database.ts', false],
-  ['src/account/new.routes.ts', '../web/action.ts', true],
-  ['src/account/new.routes.ts', 'fastify', true],
-  ['src/account/new.ts', 'fastify', false],
-  ['src/web/hooks/new.ts', 'fastify', true],
-  ['src/web/new.ts', '../sign-in/log-in.ts', false],
-  ['src/web/new.ts', '../config/settings.ts', false],
-  ['src/web/new.ts', '../database/database.ts', false],
+  ['src/ground/text/new.ts', '../faults/log.ts', true],
   ['src/ground/database/new.ts', 'kysely', true],
+  ['src/ground/database/new.ts', '../../core/users/user.ts', false],
+  ['src/ground/config/new.ts', '../../capabilities/sign-in/log-in.ts', false],
+  ['src/ground/encryption/new.ts', '../../web/flow.ts', false],
+  ['src/ground/redis/new.ts', '../../compose.ts', false],
+  ['src/core/throttle/new.ts', '../../ground/database/database.ts', true],
+  ['src/core/throttle/new.ts', '../../web/flow.ts', false],
+  ['src/core/throttle/new.ts', '../../capabilities/sign-in/log-in.ts', false],
+  ['src/core/users/mapped/new.ts', '../../passwords/passwords.ts', true],
+  ['src/core/users/mapped/new.ts', '../../../compose.ts', false],
+  ['src/core/access/new.ts', 'kysely', true],
   ['src/core/access/new.ts', 'pg', false],
-  ['src/ground/config/new.ts', '../sign-in/log-in.ts', false],
-  ['src/new.ts', 'fastify', false],
+  ['src/core/users/new.ts', '@node-rs/argon2', false],
+  ['src/core/sessions/new.ts', 'ioredis', false],
+  ['src/core/audit/new.ts', '../../doctor/check-up.ts', false],
+  ['src/web/hooks/new.ts', 'fastify', true],
+  ['src/web/new.ts', '../core/access/access.ts', true],
+  ['src/web/new.ts', '../core/sessions/sessions.ts', false],
+  ['src/web/new.ts', '../ground/config/settings.ts', false],
+  ['src/web/new.ts', '../ground/database/database.ts', false],
+  ['src/web/new.ts', '../capabilities/sign-in/log-in.ts', false],
+  ['src/capabilities/sign-in/new.ts', '../forward-auth/returns.ts', false],
+  ['src/capabilities/sign-in/new.ts', '../a-later-one/rules.ts', false],
+  ['src/capabilities/sign-in/new.ts', './log-in.ts', true],
+  ['src/capabilities/sign-in/new.ts', '../../compose.ts', false],
+  ['src/capabilities/sign-in/new.ts', '../../core/sessions/sessions.ts', true],
+  ['src/capabilities/sign-in/sql-store.ts', '../../ground/database/database.ts', true],
+  ['src/capabilities/sign-in/sql-store.ts', 'kysely', false],
+  ['src/capabilities/second-factor/new.ts', '../../ground/encryption/cipher.ts', true],
+  ['src/capabilities/second-factor/new.ts', '@simplewebauthn/server', true],
+  ['src/capabilities/account/new.ts', '@simplewebauthn/server', false],
+  ['src/capabilities/account/new.routes.ts', '../../web/action.ts', true],
+  ['src/capabilities/account/new.routes.ts', 'fastify', true],
+  ['src/capabilities/account/new.ts', 'fastify', false],
+  ['src/capabilities/oidc/provider-new.ts', 'oidc-provider', true],
+  ['src/capabilities/oidc/new.ts', 'oidc-provider', false],
+  ['src/capabilities/oidc/new.ts', '../../ground/redis/redis.ts', true],
+  ['src/capabilities/oidc/new.ts', '../upstream/parts.ts', false],
+  ['src/capabilities/upstream/new.ts', 'openid-client', true],
+  ['src/capabilities/upstream/new.ts', '../../ground/config/settings.ts', false],
+  ['src/doctor/new.ts', '../capabilities/oidc/clients.ts', true],
   ['src/doctor/new.ts', '../web/flow.ts', false],
   ['src/commands/new.ts', 'fastify', false],
+  ['src/commands/new.ts', '../compose.ts', true],
+  ['src/new.ts', 'fastify', false],
   ['selftest/new.ts', '../src/server.ts', false],
 ];
 
@@ -76,4 +83,30 @@ async function isRefused(file: string, imported: string): Promise<boolean> {
 for (const [file, imported, allowed] of imports)
   test(`${file} ${allowed ? 'may' : 'may not'} import ${imported}`, async () => {
     assert.equal(await isRefused(file, imported), !allowed);
+  });
+
+/** The rooms of a wing, each with those of the same wing that it imports. */
+async function roomsOf(wing: string): Promise<Map<string, Set<string>>> {
+  const rooms = new Map<string, Set<string>>();
+  for await (const file of glob(`src/${wing}/*/**/*.ts`, { cwd: root })) {
+    const roomOf = (path: string) => relative(join('src', wing), path).split(sep)[0] ?? '';
+    const imported = rooms.getOrInsertComputed(roomOf(file), () => new Set());
+    for (const [, path = ''] of (await readFile(join(root, file), 'utf8')).matchAll(/'(\.\.\/[^']*\.ts)'/g)) {
+      const room = roomOf(join(dirname(file), path));
+      if (room !== '..' && room !== roomOf(file)) imported.add(room);
+    }
+  }
+  return rooms;
+}
+
+for (const wing of ['ground', 'core'])
+  test(`rooms of ${wing} import each other in no circle`, async () => {
+    const rooms = await roomsOf(wing);
+    assert.ok(rooms.size > 5);
+    // Takes away the rooms that import nothing more, until none is left.
+    for (let size = 0; size !== rooms.size; ) {
+      size = rooms.size;
+      for (const [room, imported] of rooms) if (![...imported].some((other) => rooms.has(other))) rooms.delete(room);
+    }
+    assert.deepEqual([...rooms.keys()], []);
   });

@@ -78,7 +78,7 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
           ['/api/forgot-password', username, {}],
           ['/auth/sign-up', email, {}],
           ['/api/sign-up', username, {}],
-          ['/capabilities/account/email', email, bearer],
+          ['/account/email', email, bearer],
         ] as const) {
           const sent = await post(`${origin}${url}`, { email: address }, { ...forged, ...headers });
           assert.ok([202, 303].includes(sent.statusCode), `${url} ${sent.statusCode}`);
@@ -110,12 +110,12 @@ test('a request of another site sends no mail, and uses no link up', async () =>
       ['/api/forgot-password', { email: username }],
       ['/auth/sign-up', { email: username }],
       ['/api/sign-up', { email: username }],
-      ['/capabilities/account/email', { email: username, current_password: password }],
+      ['/account/email', { email: username, current_password: password }],
       ['/api/account/email', { email: username, current_password: password }],
       ['/auth/reset-password', { token, password: newPassword }],
       ['/api/reset-password', { token, password: newPassword }],
-      ['/capabilities/account/password', { new_password: newPassword }],
-      ['/capabilities/account/delete', { current_password: password }],
+      ['/account/password', { new_password: newPassword }],
+      ['/account/delete', { current_password: password }],
       ['/account/sessions/end-others', {}],
     ] as const) {
       const refused = await post(url, fields, { ...cookie, ...headers });
@@ -172,12 +172,12 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ['/forgot-password', [], async (email) => ({ email })],
       ['/sign-up', [], async (email) => ({ email })],
       [
-        '/capabilities/account/profile',
+        '/account/profile',
         ['first_name', 'last_name', 'changes'],
         async () => ({ first_name: 'Eve', last_name: 'Evans' }),
       ],
       ['/confirm', [], async () => ({ password })],
-      ['/capabilities/account/email', ['changes'], async (person) => ({ email: `new-${person}` })],
+      ['/account/email', ['changes'], async (person) => ({ email: `new-${person}` })],
       ['/language', ['language'], async () => ({})],
       [
         '/reset-password',
@@ -192,7 +192,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
         },
       ],
       [
-        '/capabilities/account/password',
+        '/account/password',
         ['password_hash', 'stamp', 'password_changed_at', 'changes'],
         async () => ({ new_password: newPassword }),
       ],
@@ -282,7 +282,7 @@ test('behind HTTPS, every cookie of these routes is for this host, this scheme a
     remembered,
     await post('/auth/sign-up/finish', newcomer),
     await post('/auth/confirm', { password }, bearer),
-    await post('/capabilities/account/password', { current_password: password, new_password: newPassword }, own),
+    await post('/account/password', { current_password: password, new_password: newPassword }, own),
     await post('/auth/language', { language: 'de' }),
   ];
   let cookies = 0;
@@ -310,9 +310,9 @@ test('no answer repeats a password, in any form and as JSON', async () => {
       ['/reset-password', { token, password: canary }, 422],
       ['/sign-up/finish', { ...newcomer, password: canary }, 422],
       ['/confirm', { password: canary }, 422],
-      ['/capabilities/account/password', { current_password: canary, new_password: canary }, 422],
-      ['/capabilities/account/email', { current_password: canary, email: 'x@example.com' }, 422],
-      ['/capabilities/account/delete', { current_password: canary }, 422],
+      ['/account/password', { current_password: canary, new_password: canary }, 422],
+      ['/account/email', { current_password: canary, email: 'x@example.com' }, 422],
+      ['/account/delete', { current_password: canary }, 422],
       ['/token', { username, password: canary }, 400],
     ] as const) {
       // A phrase is a good password.

@@ -185,14 +185,14 @@ async function manageAccount(url: string, smtp: ScriptedSmtp): Promise<{ secrets
   await refuse('/auth/confirm', { password: typed.wrongPassword }, 422, bearer);
   bearer = await admit('/api/confirm', { password: typed.resetPassword }, bearer);
   const change = { current_password: typed.resetPassword, new_password: typed.changedPassword };
-  await refuse('/capabilities/account/password', { ...change, current_password: typed.wrongPassword }, 422, bearer);
-  await refuse('/capabilities/account/password', { ...change, new_password: typed.weakPassword }, 422, bearer);
+  await refuse('/account/password', { ...change, current_password: typed.wrongPassword }, 422, bearer);
+  await refuse('/account/password', { ...change, new_password: typed.weakPassword }, 422, bearer);
   bearer = await admit('/api/account/password', change, bearer);
-  await post('/capabilities/account/email', { current_password: typed.changedPassword, email: moved }, bearer);
+  await post('/account/email', { current_password: typed.changedPassword, email: moved }, bearer);
   await post('/auth/confirm-email', { token: await receive() });
-  await refuse('/capabilities/account/delete', { current_password: typed.wrongPassword }, 422, bearer);
+  await refuse('/account/delete', { current_password: typed.wrongPassword }, 422, bearer);
   pages.push(await (await fetch(`${url}/api/account/export`, { headers: bearer })).text());
-  await post('/capabilities/account/delete', { current_password: typed.changedPassword }, bearer);
+  await post('/account/delete', { current_password: typed.changedPassword }, bearer);
   assert.equal((await fetch(`${url}/api/me`, { headers: bearer })).status, 401);
   return { secrets: secrets.filter((secret) => secret.length > 15), pages };
 }

@@ -68,8 +68,7 @@ async function ask() {
 }
 
 /** Pages come first, and the end of the account last. */
-const placeOf = ({ method, url }: Route) =>
-  method === 'GET' ? 0 : url.endsWith('/capabilities/account/delete') ? 2 : 1;
+const placeOf = ({ method, url }: Route) => (method === 'GET' ? 0 : url.endsWith('/account/delete') ? 2 : 1);
 
 before(async () => {
   const settings = {

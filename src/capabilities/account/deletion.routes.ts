@@ -13,7 +13,7 @@ import type { AccountParts } from './parts.ts';
 const detail = 'Account deleted';
 
 export function addDeleteAccount(app: App, parts: () => AccountParts): void {
-  addForm(app, ['/capabilities/account/delete', '/api/account/delete'], {
+  addForm(app, ['/account/delete', '/api/account/delete'], {
     summary: 'Delete the account',
     description: 'Deletes the account with its sessions and links. The audit keeps its events, by id.',
     tag: 'Account',

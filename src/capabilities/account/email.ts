@@ -7,7 +7,7 @@ import type { Language } from '../../ground/languages/languages.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions, OwnOptions } from './options.ts';
 
-export const emailPath = '/capabilities/account/email';
+export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
 

@@ -15,7 +15,7 @@ const detail = 'Password changed';
 const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
 export function addChangePassword(app: App, parts: () => AccountParts): void {
-  addForm(app, ['/capabilities/account/password', '/api/account/password'], {
+  addForm(app, ['/account/password', '/api/account/password'], {
     summary: 'Change the password',
     description:
       'Ends all other sessions. This one goes on with new credentials. Both responses set the session cookie.',

@@ -9,7 +9,7 @@ import type { AccountParts } from './parts.ts';
 const detail = 'Name changed';
 
 export function addProfile(app: App, parts: () => AccountParts): void {
-  addForm(app, ['/capabilities/account/profile', '/api/account/profile'], {
+  addForm(app, ['/account/profile', '/api/account/profile'], {
     summary: 'Change the name',
     tag: 'Account',
     config: { signedIn: true },

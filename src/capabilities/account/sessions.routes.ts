@@ -22,7 +22,7 @@ const sessionSchema = object('A session', {
 
 const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) });
 
-const sessionsPath = '/capabilities/account/sessions';
+const sessionsPath = '/account/sessions';
 
 export function addSessions(app: App, parts: () => AccountParts): void {
   addAction(app, [sessionsPath, '/api/account/sessions'], {

@@ -15,7 +15,7 @@ import type { AccountParts } from './parts.ts';
 
 const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };
 
-const tokensPath = '/capabilities/account/tokens';
+const tokensPath = '/account/tokens';
 const mostDays = 365;
 const [id, scope] = [text(exampleId), text('reports:read', 'What the token may do, separated by spaces')];
 const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });

@@ -59,7 +59,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
   const rules = auditRules(events);
   const config = { signedIn: true, scope: 'audit:read', refusals: [unreadableList] };
 
-  addAction(app, ['/capabilities/admin/audit', '/api/admin/audit'], {
+  addAction(app, ['/admin/audit', '/api/admin/audit'], {
     method: 'GET',
     summary: 'Audit',
     description: 'Events, the newest first.',

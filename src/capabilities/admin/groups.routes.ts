@@ -44,7 +44,7 @@ const listSchema = object('Groups', {
   scopes: listOf(text('users:read'), 'All scopes that a group can grant'),
 });
 
-const page = '/capabilities/admin/groups';
+const page = '/admin/groups';
 const refusals = [
   ...[insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
   changeRefusals['no-such-group'],

@@ -45,7 +45,7 @@ const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failur
   request_id: requestId ?? null,
 });
 
-const page = '/capabilities/admin/mail';
+const page = '/admin/mail';
 const config = { signedIn: true, scope: 'settings:read' };
 
 /** Adds the page with the mails that wait or were given up, which can be sent again. */

@@ -21,7 +21,7 @@ const settingSchema = object('A setting', {
 
 /** Adds the page with the settings in effect. */
 export function addSettings(app: App, parts: () => SettingParts): void {
-  addAction(app, ['/capabilities/admin/settings', '/api/admin/settings'], {
+  addAction(app, ['/admin/settings', '/api/admin/settings'], {
     method: 'GET',
     summary: 'Settings',
     description: 'The settings in effect, and where they are from.',

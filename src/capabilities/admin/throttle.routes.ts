@@ -63,7 +63,7 @@ const describeWait = ({ kind, username, userId, nameDigest, address, failures, .
 const mustWait = ({ waitsUntil, stopped, outdated }: ThrottledKey) =>
   !outdated && (stopped || waitsUntil !== undefined);
 
-const page = '/capabilities/admin/throttle';
+const page = '/admin/throttle';
 const config = { signedIn: true, scope: 'sessions:write' };
 
 /** Adds the page that shows who has to wait before the next login, and lifts a wait. */

@@ -237,8 +237,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         await requireMayAct(request, action);
         const { id: userId } = account.user;
         await action.run(administrationOf(request), { userId }, names);
-        const to =
-          name === 'delete' ? '/capabilities/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
+        const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
         return reply.proceed(to, { detail: action.detail });
       },
     });
@@ -307,7 +306,7 @@ function addNewUser(
     handle: show,
   });
 
-  addAction(app, ['/capabilities/admin/users', '/api/admin/users'], {
+  addAction(app, ['/admin/users', '/api/admin/users'], {
     method: 'POST',
     summary: 'Add a user',
     description:

@@ -67,7 +67,7 @@ export const describeUser = ({ id, username, firstName, lastName, disabled, grou
 /** Adds the pages on which administrators find users. */
 export function addUsers(app: App, parts: () => UserListParts, { features }: Pick<FlowOptions, 'features'>): void {
   const rules = userRules(features.ownAccounts);
-  addAction(app, ['/capabilities/admin/users', '/api/admin/users'], {
+  addAction(app, ['/admin/users', '/api/admin/users'], {
     method: 'GET',
     summary: 'Users',
     description:

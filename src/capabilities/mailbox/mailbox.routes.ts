@@ -1,7 +1,7 @@
+import type { KeptMail } from '../../core/mail/outbox.ts';
 import { addAction } from '../../web/action.ts';
 import { json, object } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import type { KeptMail } from './outbox.ts';
 
 /** Most mails that the page shows. */
 const mostMails = 100;
@@ -30,7 +30,7 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
     summary: 'Mailbox',
     description: 'The mails that the server would have sent, newest first. In the demo only.',
     tag: 'Demo',
-    config: { view: 'core/mail/mailbox' },
+    config: { view: 'capabilities/mailbox/mailbox' },
     answer: json('The mailbox', mailboxSchema, {
       mails: [
         {

@@ -98,7 +98,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   );
 
   const onDevice = 'Sign in';
-  const device = ['/capabilities/oidc/device', '/api/oidc/device'] as const;
+  const device = ['/oidc/device', '/api/oidc/device'] as const;
   const userCode = { description: 'The code that the device shows', examples: ['BCDF-GHJK'] } as const;
   addAction(app, device, {
     method: 'GET',
@@ -151,7 +151,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     tag: onDevice,
     config: {
       signedIn: true,
-      openedAt: '/capabilities/oidc/device',
+      openedAt: '/oidc/device',
       refusals: [...refusals, ...deviceRefusals.slice(1)],
     },
     fields: {

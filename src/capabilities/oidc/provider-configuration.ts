@@ -129,7 +129,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       revocation: '/oidc/revocation',
       end_session: '/oidc/logout',
       device_authorization: '/oidc/device-authorization',
-      code_verification: '/capabilities/oidc/device',
+      code_verification: '/oidc/device',
     },
     ttl: {
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600,

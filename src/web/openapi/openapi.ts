@@ -64,7 +64,7 @@ export function addDocumentation(
           token: {
             type: 'http',
             scheme: 'bearer',
-            description: 'A personal access token, from `/capabilities/account/tokens`',
+            description: 'A personal access token, from `/account/tokens`',
           },
           session: {
             type: 'apiKey',

@@ -10,7 +10,7 @@ for (const rehash of ['on', 'off'] as const)
       settings: { PASSWORD_REHASH: rehash },
     });
     const { cookie } = await logIn(janua.app);
-    const { body } = await janua.app.inject({ url: '/capabilities/account/sessions', headers: cookie });
+    const { body } = await janua.app.inject({ url: '/account/sessions', headers: cookie });
     assert.match(body, /end it/);
     assert.equal(body.includes('change your password'), rehash === 'on');
   });

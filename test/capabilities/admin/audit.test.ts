@@ -43,7 +43,7 @@ describe('the audit', () => {
     assert.ok(texts.includes('The login was refused: the user exists, and the password was wrong.'));
     assert.ok(texts.includes(`If the user forgot it: janua users set-password ${ann.username}.`));
     const page = await janua.app.inject({
-      url: '/capabilities/admin/audit',
+      url: '/admin/audit',
       query: { request_id: String(refused.headers['x-request-id']) },
       headers: janua.headers,
     });

@@ -34,7 +34,7 @@ describe('the groups', () => {
     await janua.services.administration.changeGroups(ann.username, { add: ['staff'] });
     assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
     assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, ['reports:read']);
-    const page = await janua.app.inject({ url: '/capabilities/admin/groups', headers: janua.headers });
+    const page = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
     assert.match(page.body, /href="\/admin\/users\?group=staff">1 user</);
 
     assert.equal((await janua.post('/remove', { name: 'staff' })).statusCode, 200);
@@ -114,7 +114,7 @@ describe('the groups', () => {
 
   test('show no forms to those who may only read', async () => {
     await using janua = await open('users:read');
-    const { body } = await janua.app.inject({ url: '/capabilities/admin/groups', headers: janua.headers });
+    const { body } = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
     assert.match(body, /Administrators of Janua/);
     assert.doesNotMatch(body, /action="\/admin\/groups/);
   });

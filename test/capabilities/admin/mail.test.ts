@@ -36,7 +36,7 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   );
   const { id, purpose, due_at, failure } = mails[1] ?? {};
   assert.deepEqual([id, purpose, due_at, failure], [bob.id, 'reset-password', null, '550 no such user']);
-  const page = await janua.app.inject({ url: '/capabilities/admin/mail', headers });
+  const page = await janua.app.inject({ url: '/admin/mail', headers });
   assert.match(page.body, /550 no such user/);
   assert.doesNotMatch(page.body + JSON.stringify(pages), /canary/);
 
@@ -61,6 +61,6 @@ test('without a mail server the page of the mail says so', async () => {
   const headers = await signInWith(janua, 'settings:read');
   const answer = await janua.app.inject({ url: '/api/admin/mail', headers });
   assert.deepEqual(answer.json(), { sends: false, mails: [], next_cursor: null });
-  const page = await janua.app.inject({ url: '/capabilities/admin/mail', headers });
+  const page = await janua.app.inject({ url: '/admin/mail', headers });
   assert.match(page.body, /MAIL_URL is not set/);
 });

@@ -58,7 +58,7 @@ for (const stores of choices)
       });
       assert.equal(Date.parse(until) - Date.parse(last), 10_000);
       assert.equal(await janua.logIn(ann.username, password), 429);
-      const page = await janua.app.inject({ url: '/capabilities/admin/throttle', headers: janua.headers });
+      const page = await janua.app.inject({ url: '/admin/throttle', headers: janua.headers });
       assert.match(page.body, new RegExp(`<button name="user_id" value="${janua.id}"`));
       assert.equal((await janua.lift({ user_id: janua.id })).json().count, 3);
       assert.deepEqual((await janua.list()).waits, []);

@@ -57,12 +57,7 @@ describe('the page of a user', () => {
     assert.match((await get('/admin/users?q=ann')).body, new RegExp(`href="/admin/users/${annId}"`));
     const account = await janua.services.users.findById(annId);
     const hash = account?.passwordHash ?? assert.fail();
-    for (const url of [
-      '/api/admin/users',
-      '/capabilities/admin/users',
-      `/api/admin/users/${annId}`,
-      `/admin/users/${annId}`,
-    ])
+    for (const url of ['/api/admin/users', '/admin/users', `/api/admin/users/${annId}`, `/admin/users/${annId}`])
       assert.ok(!(await get(url)).body.includes(hash.slice(-20)), url);
   });
 
@@ -169,7 +164,7 @@ describe('an administrator', () => {
     }
     assert.equal((await post(`/admin/users/${annId}/groups`)).statusCode, 303);
     assert.deepEqual((await services.users.findById(annId))?.user.groups, []);
-    assert.equal((await post(`/admin/users/${annId}/delete`)).headers.location, '/capabilities/admin/users');
+    assert.equal((await post(`/admin/users/${annId}/delete`)).headers.location, '/admin/users');
     assert.equal(await services.users.findById(annId), undefined);
   });
 
@@ -309,7 +304,7 @@ describe('a user who is added', () => {
     const sent = form(eve);
     const page = await app.inject({
       method: 'POST',
-      url: '/capabilities/admin/users',
+      url: '/admin/users',
       ...sent,
       headers: { ...sent.headers, ...headers },
     });
@@ -334,7 +329,7 @@ describe('a user who is added', () => {
     ] as const) {
       const refused = await post('/api/admin/users', body);
       assert.deepEqual([refused.statusCode, refused.json().errors[0].field], [422, field]);
-      const page = await post('/capabilities/admin/users', body);
+      const page = await post('/admin/users', body);
       assert.equal(page.statusCode, 422);
       assert.match(page.body, new RegExp(`id="${field}-error"`));
     }

@@ -131,7 +131,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
       const other = await context.browser()?.newPage({ baseURL: site.origin });
       assert.ok(other);
       await signIn(other);
-      await other.goto('/capabilities/account/sessions');
+      await other.goto('/account/sessions');
       await other.getByRole('button', { name: 'End all other sessions' }).click();
       await other.getByText('All other sessions have ended.').waitFor();
       await untilRefused(page);

@@ -396,7 +396,7 @@ describe('a page of the provider', () => {
     const device = await openDevice();
     for (const [path, fields] of [
       [page.url.pathname, { decision: 'allow' }],
-      ['/capabilities/oidc/device', { user_code: device.user_code, decision: 'allow' }],
+      ['/oidc/device', { user_code: device.user_code, decision: 'allow' }],
     ] as const) {
       for (const headers of [
         { cookie, 'sec-fetch-site': 'cross-site' },
@@ -528,7 +528,7 @@ describe('an address of the server', () => {
     const ask = askOf(server);
     for (const path of [
       '/oidc/interaction/x',
-      '/capabilities/oidc/device',
+      '/oidc/device',
       '//oidc/device',
       '/oidc//device',
       '/oidc/./device',

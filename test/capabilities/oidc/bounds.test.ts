@@ -39,7 +39,7 @@ describe('what an application keeps', () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const kept = await signIn(app, browser, lasting);
     const fresh = 'another long password';
-    await browser.submit('/capabilities/account/password', { current_password: password, new_password: fresh });
+    await browser.submit('/account/password', { current_password: password, new_password: fresh });
     assert.equal(await isTaken(app, kept), false);
     assert.equal(await isTaken(app, await signIn(app, browser)), true);
     assert.equal(await isTaken(app, await signIn(app, browser, lasting)), true);

@@ -35,11 +35,11 @@ describe('a device', () => {
     assert.match(device.user_code, /^[B-DF-HJ-NP-TV-Z]{4}-[B-DF-HJ-NP-TV-Z]{4}$/);
     assert.ok((device.interval ?? 5) <= 5);
     assert.equal((await poll(app, device)).error, 'authorization_pending');
-    assert.match((await browser.open('/capabilities/oidc/device')).text, /name="user_code"/);
+    assert.match((await browser.open('/oidc/device')).text, /name="user_code"/);
     const typed = device.user_code.toLowerCase().replace('-', ' ');
     const page = await browser.open(`/oidc/device?user_code=${encodeURIComponent(typed)}`);
     assert.match(page.text, /Television/);
-    const done = await browser.submit('/capabilities/oidc/device', { user_code: typed, decision: 'allow' });
+    const done = await browser.submit('/oidc/device', { user_code: typed, decision: 'allow' });
     assert.match(done.url.href, /state=allowed/);
     passPause();
     const tokens = await openid.pollDeviceAuthorizationGrant(app.config, { ...device, interval: 0 });
@@ -101,8 +101,8 @@ describe('a device', () => {
     const [app, browser] = [await addDevice(), await server.browser()];
     const device = await begin(app);
     const answer = { user_code: device.user_code, decision: 'deny' };
-    assert.match((await browser.submit('/capabilities/oidc/device', answer)).url.href, /state=denied/);
-    assert.equal((await browser.submit('/capabilities/oidc/device', { ...answer, decision: 'allow' })).status, 404);
+    assert.match((await browser.submit('/oidc/device', answer)).url.href, /state=denied/);
+    assert.equal((await browser.submit('/oidc/device', { ...answer, decision: 'allow' })).status, 404);
     assert.equal((await poll(app, device)).error, 'access_denied');
   });
 
@@ -113,20 +113,17 @@ describe('a device', () => {
     assert.equal((await poll(other, device)).error, 'invalid_grant');
     const unknown = await browser.open('/oidc/device?user_code=BBBB-BBBB');
     assert.match(unknown.text, /There is no device that waits with this code/);
-    assert.equal(
-      (await browser.submit('/capabilities/oidc/device', { user_code: 'BBBB-BBBB', decision: 'allow' })).status,
-      404,
-    );
+    assert.equal((await browser.submit('/oidc/device', { user_code: 'BBBB-BBBB', decision: 'allow' })).status, 404);
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + server.clock.time + 601_000 });
     assert.match((await poll(app, device)).error ?? '', /^(expired_token|invalid_grant)$/);
     const answer = { user_code: device.user_code, decision: 'allow' };
-    assert.equal((await browser.submit('/capabilities/oidc/device', answer)).status, 404);
+    assert.equal((await browser.submit('/oidc/device', answer)).status, 404);
   });
 
   test('gets its tokens once, however many ask at a time', async () => {
     const [app, browser] = [await addDevice(), await server.browser()];
     const device = await begin(app);
-    await browser.submit('/capabilities/oidc/device', { user_code: device.user_code, decision: 'allow' });
+    await browser.submit('/oidc/device', { user_code: device.user_code, decision: 'allow' });
     const answers = await Promise.all(Array.from({ length: 8 }, () => poll(app, device)));
     assert.ok(answers.filter(({ access_token }) => access_token !== undefined).length <= 1);
   });
@@ -136,7 +133,7 @@ describe('a device', () => {
     const device = await begin(app);
     const browsers = await Promise.all([server.browser(), server.browser()]);
     const answer = { user_code: device.user_code, decision: 'allow' };
-    const places = await Promise.all(browsers.map((browser) => browser.submit('/capabilities/oidc/device', answer)));
+    const places = await Promise.all(browsers.map((browser) => browser.submit('/oidc/device', answer)));
     assert.deepEqual(places.map(({ status }) => status).sort(), [200, 404]);
   });
 

@@ -118,7 +118,7 @@ describe('the addresses of the protocol', () => {
   });
 
   test('answer OPTIONS', async () => {
-    for (const path of ['/oidc/token', '/oidc/auth', '/oidc/logout', '/capabilities/oidc/device', ...documents]) {
+    for (const path of ['/oidc/token', '/oidc/auth', '/oidc/logout', '/oidc/device', ...documents]) {
       const { status, headers } = await fetch(server.origin + path, { method: 'OPTIONS' });
       assert.equal(status, 204, path);
       assert.match(headers.get('allow') ?? '', /GET|POST/);

@@ -94,7 +94,7 @@ async function beginDevice(server: ProviderUnderTest, { clientId }: Application,
 /** The user says yes to a device, and it asks for its tokens. */
 async function finishDevice(server: ProviderUnderTest, { clientId }: Application, { user_code, device_code }: Device) {
   const browser = await server.browser();
-  const { status } = await browser.submit('/capabilities/oidc/device', { user_code, decision: 'allow' });
+  const { status } = await browser.submit('/oidc/device', { user_code, decision: 'allow' });
   const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
   const answer = await post(server, '/oidc/token', { grant_type, device_code, client_id: clientId });
   return { status, tokens: (await answer.json()) as { access_token?: string } };

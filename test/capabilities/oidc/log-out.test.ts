@@ -436,7 +436,7 @@ test('every ID token names its session, and a device none of a browser', async (
   assert.notEqual((await app.signIn(await server.browser())).claims()?.sid, first.claims()?.sid);
   const television = await server.addApplication({ own: false, isPublic: true, device: true, redirectUris: [] });
   const device = await openid.initiateDeviceAuthorization(television.config, { scope: 'openid' });
-  await browser.submit('/capabilities/oidc/device', { user_code: device.user_code, decision: 'allow' });
+  await browser.submit('/oidc/device', { user_code: device.user_code, decision: 'allow' });
   const tokens = await openid.pollDeviceAuthorizationGrant(television.config, { ...device, interval: 0 });
   assert.ok(tokens.claims()?.sid);
   await fetch(server.origin + address({ id_token_hint: tokens.id_token ?? '' }));

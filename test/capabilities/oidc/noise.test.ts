@@ -54,7 +54,7 @@ const healthy: Readonly<Record<string, () => Promise<unknown>>> = {
     assert.equal((await ask('/oidc/token', poll, headers)).error, 'slow_down');
     const browser = await server.browser(false);
     await logIn(browser, await browser.open(begun.verification_uri_complete ?? ''));
-    await browser.submit('/capabilities/oidc/device', { user_code: begun.user_code ?? '', decision: 'allow' });
+    await browser.submit('/oidc/device', { user_code: begun.user_code ?? '', decision: 'allow' });
     server.clock.time += 5000;
     assert.ok((await ask('/oidc/token', poll, headers)).id_token);
   },

@@ -33,7 +33,7 @@ for (const isPublic of [false, true])
     assert.ok(code, said.join('\n'));
     const page = await browser.open(`/oidc/device?user_code=${code}`);
     assert.match(page.text, /Name<\/dt><dd>Build server/);
-    const done = await browser.submit('/capabilities/oidc/device', { user_code: code, decision: 'allow' });
+    const done = await browser.submit('/oidc/device', { user_code: code, decision: 'allow' });
     assert.match(done.text, /The device is signed in/);
     assert.deepEqual(await ended, [0, null], said.join('\n'));
 

@@ -58,7 +58,7 @@ async function letIn(app: Application, browser: Browser, parameters: Readonly<Re
 
 async function signInDevice(app: Application, browser: Browser) {
   const device = await openid.initiateDeviceAuthorization(app.config, { scope: 'openid email' });
-  await browser.submit('/capabilities/oidc/device', { user_code: device.user_code, decision: 'allow' });
+  await browser.submit('/oidc/device', { user_code: device.user_code, decision: 'allow' });
   const tokens = await openid.pollDeviceAuthorizationGrant(app.config, { ...device, interval: 0 });
   return { device, tokens };
 }
@@ -129,7 +129,7 @@ for (const stores of [
         'a password that its owner changes elsewhere': async (server: ProviderUnderTest) => {
           const other = await server.browser();
           const fields = { current_password: password, new_password: newPassword };
-          assert.equal((await other.submit('/capabilities/account/password', fields)).status, 200);
+          assert.equal((await other.submit('/account/password', fields)).status, 200);
         },
         'an administrator who ends the sessions': async ({ janua: { services } }: ProviderUnderTest) => {
           await services.administration.endSessions(ann.username);

@@ -206,7 +206,7 @@ const cases: readonly Case[] = [
   {
     about: 'a device that does not wait',
     send: async (server) =>
-      (await server.browser()).submit('/capabilities/oidc/device', { user_code: 'BBBB-BBBB', decision: 'allow' }),
+      (await server.browser()).submit('/oidc/device', { user_code: 'BBBB-BBBB', decision: 'allow' }),
     decided: /no device waits with that code/,
     advice: /the device shows a new code/,
   },

@@ -42,7 +42,7 @@ async function open({ settings, overrides, stores }: Pick<TestOptions, 'settings
     async mails(): Promise<{ subject: string; text: string; to: string }[]> {
       await janua.services.mail?.settled();
       const { mails } = (await janua.app.inject('/api/demo/mail')).json();
-      return mails.filter(({ text }: { text: string }) => text.includes('/capabilities/account/sessions'));
+      return mails.filter(({ text }: { text: string }) => text.includes('/account/sessions'));
     },
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
   };

@@ -385,13 +385,13 @@ test('an account without a password is not asked for it, and can set one', async
   await using opened = await open({ fetch: fake.fetch });
   const browser = opened.createBrowser();
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
-  for (const path of ['/capabilities/account/password', '/capabilities/account/email', '/capabilities/account/delete'])
+  for (const path of ['/account/password', '/account/email', '/account/delete'])
     assert.doesNotMatch((await browser.send('GET', path)).body, /current_password/, path);
-  const answer = await browser.send('POST', '/capabilities/account/password', {
+  const answer = await browser.send('POST', '/account/password', {
     new_password: 'staple of many batteries',
   });
   assert.equal(answer.headers.location, '/account?state=1');
-  assert.match((await browser.send('GET', '/capabilities/account/password')).body, /current_password/);
+  assert.match((await browser.send('GET', '/account/password')).body, /current_password/);
   const removed = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
   assert.equal(removed.headers.location, `${page}?state=unlinked`);
 });

@@ -40,14 +40,12 @@ test('a user of one Janua links that account at another one, gives a fresh proof
   const linked = await here.submit('/account/sign-in-methods/link', { link });
   assert.match(linked.text, /ann@example\.com/);
 
-  const proof = requireAnswer(
-    await here.submit('/auth/confirm/upstream/first', { next: '/capabilities/account/profile' }),
-  );
+  const proof = requireAnswer(await here.submit('/auth/confirm/upstream/first', { next: '/account/profile' }));
   const asked = await there.open(proof);
   assert.equal(asked.url.pathname, '/auth/confirm');
   const given = await there.submit('/auth/confirm', { password, next: asked.url.searchParams.get('next') ?? '' });
   const confirmed = await here.open(requireAnswer(given));
-  assert.equal(confirmed.url.pathname, '/capabilities/account/profile');
+  assert.equal(confirmed.url.pathname, '/account/profile');
 
   const anew = await second.browser(false);
   const login = requireAnswer(await anew.submit('/auth/upstream/first', { next: '/account' }));

@@ -175,7 +175,7 @@ test('a token with a scope that its owner lacks is refused, and the scope is nam
   const refused = await post('/api/account/tokens', session, fields);
   assert.equal(refused.statusCode, 422);
   assert.deepEqual(refused.json().errors, [{ field: 'scope', detail: 'You lack: users:write, a:b' }]);
-  const page = await post('/capabilities/account/tokens', { ...session, 'x-expected-format': 'text/html' }, fields);
+  const page = await post('/account/tokens', { ...session, 'x-expected-format': 'text/html' }, fields);
   assert.match(page.body, /id="scope-error">You lack: users:write, a:b</);
   assert.match(page.body, /value="reports:read" checked/);
   assert.deepEqual((await get('/api/account/tokens', session)).json(), { tokens: [] });

@@ -304,7 +304,7 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   const listed = (await show('/api/admin/groups')).json().groups;
   const found = listed.find(({ name }: { readonly name: string }) => name === group);
   assert.deepEqual([found.held, found.clients], [false, [{ client_id: guarded, name: 'Books' }]]);
-  const page = (await show('/capabilities/admin/groups')).body;
+  const page = (await show('/admin/groups')).body;
   assert.match(page, /Opens: Books/);
   assert.doesNotMatch(page, new RegExp(`name="name" value="${group}"`));
   assert.match(page, /value="helpdesk"/);
@@ -363,17 +363,14 @@ describe('the link of a new user', () => {
     const { app, services } = janua;
     await services.groups.add({ name: 'helpdesk', description: '', scopes: helpdeskScopes });
     const headers = await signInAs(janua, ['helpdesk']);
-    assert.doesNotMatch(
-      (await app.inject({ url: '/capabilities/admin/users', headers })).body,
-      /href="\/admin\/users\/add"/,
-    );
+    assert.doesNotMatch((await app.inject({ url: '/admin/users', headers })).body, /href="\/admin\/users\/add"/);
     const page = await app.inject({ url: '/admin/users/add', headers });
     assert.equal(page.statusCode, 403);
     assert.match(page.body, /Only members of admins may hand over a link/);
     const sent = form({ ...ceo, invite: 'true' });
     const request = {
       method: 'POST',
-      url: '/capabilities/admin/users',
+      url: '/admin/users',
       ...sent,
       headers: { ...sent.headers, ...headers },
     } as const;

@@ -223,7 +223,7 @@ test('a narrowed token changes no account, and cannot get a wider one by a confi
     ['/api/confirm', { password }],
     ['/auth/confirm', { password }],
     ['/api/account/password', { current_password: password, new_password: 'another long password' }],
-    ['/capabilities/account/profile', { first_name: 'A', last_name: 'B' }],
+    ['/account/profile', { first_name: 'A', last_name: 'B' }],
     ['/api/account/tokens', { name: 'x', expires_in_days: 1 }],
     ['/api/account/delete', { current_password: password }],
   ] as const) {
@@ -273,7 +273,7 @@ test('the last administrator cannot delete the own account', async () => {
   const sent = form({ current_password: password });
   const remove = (url: string) => app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...cookie } });
   assert.equal((await remove('/api/account/delete')).statusCode, 409);
-  assert.match((await remove('/capabilities/account/delete')).body, /This is the last administrator/);
+  assert.match((await remove('/account/delete')).body, /This is the last administrator/);
   assert.ok(await services.users.findByUsername(ann.username));
   await services.administration.add({
     ...{ username: 'bob@example.com', firstName: 'B', lastName: 'B', password },
