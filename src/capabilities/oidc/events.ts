@@ -50,7 +50,7 @@ const refusalReasons = {
   'no-challenge-nor-nonce': {
     words: 'the request had neither a code_challenge (PKCE) nor a nonce with the scope openid',
     advice:
-      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting: janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
+      'Switch PKCE with S256 on in the application, or its nonce. If it has neither setting, and all its redirect addresses are https: janua clients set ID --pkce optional. Then nothing in the request protects the code, but the state that the application has to check.',
   },
   'token-of-another': {
     words: 'it asked about a token that was not made for it, and heard that the token is not active',

@@ -71,10 +71,9 @@ export function findMissingChallenge(
   const isWeb = address !== null && isWebAddress(address);
   if (isPublic || !isWeb) return 'no-challenge';
   const hasNonce = typeof sent.nonce === 'string' && readNames(String(sent.scope ?? '')).includes('openid');
-  const isLax = mayOmitNonce({ redirectUris }, isPublic);
-  if (pkce === 'optional' && isLax) return undefined;
+  if (pkce === 'optional' && mayOmitNonce({ redirectUris }, isPublic)) return undefined;
   if (hasNonce) return pkce === 'nonce' || pkce === 'optional' ? undefined : 'no-challenge-but-nonce';
-  return isLax ? 'no-challenge-nor-nonce' : 'no-challenge';
+  return 'no-challenge-nor-nonce';
 }
 
 export const mayUse = ({ groups }: ProviderClient, user: User): boolean =>

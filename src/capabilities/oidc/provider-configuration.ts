@@ -106,7 +106,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       required({ oidc, state }, client) {
         const missing = findMissingChallenge(client, oidc.params ?? {});
         if (missing === undefined) return false;
-        const other = missing === 'no-challenge' ? '' : ', or a nonce';
+        const other = missing === 'no-challenge-nor-nonce' && client.pkce !== 'required' ? ', or a nonce' : '';
         const words = `send code_challenge with code_challenge_method=S256 (PKCE)${other}`;
         state.reason = missing;
         throw new errors.InvalidRequest(words);

@@ -162,7 +162,10 @@ describe('without a challenge', () => {
         const { answer } = await ask(app, what, sent);
         const isEnough = what === 'challenge' || suffices.includes(what);
         assert.equal(answer.searchParams.has('code'), isEnough, `${what}: ${answer.search}`);
-        if (!isEnough) assert.equal(answer.searchParams.get('error'), 'invalid_request');
+        if (isEnough) continue;
+        assert.equal(answer.searchParams.get('error'), 'invalid_request');
+        const isOffered = (answer.searchParams.get('error_description') ?? '').includes('or a nonce');
+        if (what === 'neither' && parameters.scope === undefined) assert.equal(isOffered, suffices.includes('nonce'));
       }
     });
   }
