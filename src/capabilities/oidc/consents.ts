@@ -2,7 +2,7 @@ import { hashSecret } from '../../core/sessions/credential.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
-import { countDeleted } from '../../ground/database/deletions.ts';
+import { countDeleted, removeOfClient } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 
 export interface Consent {
@@ -64,7 +64,7 @@ export function createConsents(database: Database, ownerOf: (user: User) => stri
 
     /** Forgets what all users let a client have. */
     async forgetClient(clientId: string): Promise<void> {
-      await database.deleteFrom('janua_consents').where('client_id', '=', clientId).execute();
+      await removeOfClient(database, 'janua_consents', clientId);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { createHmac, hash } from 'node:crypto';
 import { type Account, stampOf } from '../../core/users/account.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
+import { removeOfClient } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../../ground/database/schema.ts';
 import { repeated } from '../../ground/database/transaction.ts';
@@ -313,7 +314,7 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
     },
 
     async revokeClient(clientId: string): Promise<void> {
-      await database.deleteFrom(table).where('client_id', '=', clientId).execute();
+      await removeOfClient(database, table, clientId);
     },
 
     /** The applications that hold something of a user, with the time since which they do. */

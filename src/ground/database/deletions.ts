@@ -43,6 +43,20 @@ export async function removeInBatches(remove: (limit: number) => Promise<number>
   return count;
 }
 
+/** Deletes the rows of a client of OpenID Connect, which can be very many. No new ones come: the client is gone. */
+export async function removeOfClient(
+  database: Database,
+  table: 'janua_oidc_records' | 'janua_consents',
+  clientId: string,
+): Promise<void> {
+  await removeInBatches(async (limit) => {
+    const rows = await database.selectFrom(table).select('id').where('client_id', '=', clientId).limit(limit).execute();
+    const ids = rows.map(({ id }) => id);
+    if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+    return ids.length;
+  });
+}
+
 /** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
 export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {
   const [from, key] = [sql.table(table), sql.ref(expiring[table])];

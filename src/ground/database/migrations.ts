@@ -18,6 +18,7 @@ import { up as people } from './migrations/2026-11-29-people.ts';
 import { up as waiting } from './migrations/2026-11-29-waiting.ts';
 import { up as resources } from './migrations/2026-11-30-resources.ts';
 import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
+import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { rows as sampleRows, tablesInRedis } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -35,6 +36,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-29-waiting': waiting,
   '2026-11-30-resources': resources,
   '2026-11-30-verified-addresses': verifiedAddresses,
+  '2026-11-30-wider-indexes': widerIndexes,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {
