@@ -83,7 +83,7 @@ import { expiringTables, removeExpired, removeInBatches } from './ground/databas
 import { databasePart } from './ground/database/errors.ts';
 import { type KeyName, loadKey, replaceKey } from './ground/database/keys.ts';
 import { claimLease } from './ground/database/lease.ts';
-import { migrate, requireCurrentSchema, requireTables } from './ground/database/migrations.ts';
+import { migrate, requireTables, requireUsableSchema } from './ground/database/migrations.ts';
 import { tablesInRedis } from './ground/database/schema.ts';
 import { createCipher } from './ground/encryption/cipher.ts';
 import { openEncryptionKeys } from './ground/encryption/key-file.ts';
@@ -311,7 +311,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const { opened, failures } = stores;
   const { database } = opened;
   if (overrides.migrates) await migrate(opened);
-  else await requireCurrentSchema(opened);
+  else await requireUsableSchema(opened);
   await requireTables(database, { users: mapping === undefined, sessions: settings.REDIS_URL === undefined });
   await stores.sessions.check();
 

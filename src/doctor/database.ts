@@ -3,7 +3,7 @@ import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
 import { sql } from '../ground/database/kysely.ts';
-import { requireCurrentSchema, requireTables } from '../ground/database/migrations.ts';
+import { requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { findingsOf } from './fault-findings.ts';
@@ -35,14 +35,20 @@ export async function* checkSchema(
   opened: OpenDatabase,
   { USERS_TABLE, REDIS_URL }: Settings,
 ): Check<OpenDatabase | undefined> {
+  let isNewer: boolean;
   try {
-    await requireCurrentSchema(opened);
+    ({ isNewer } = await requireUsableSchema(opened));
     await requireTables(opened.database, { users: USERS_TABLE === undefined, sessions: REDIS_URL === undefined });
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
     yield* findingsOf(error.faults, 'Run: npx janua migrate');
     return undefined;
   }
-  yield ok("Janua's tables are of this version.");
+  yield isNewer
+    ? warning(
+        "A newer version has added to Janua's tables. This one still works with them.",
+        'Start the newer version.',
+      )
+    : ok("Janua's tables are of this version.");
   return opened;
 }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { keyNames } from '../../src/ground/database/keys.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
+import { ann, password } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import { openUserDatabase } from '../stores.ts';
 import { createWorkplace } from './janua-command.ts';
@@ -13,9 +14,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const workplace = await createWorkplace();
       const own = engine === 'SQLite' ? undefined : await openUserDatabase(engine);
       const url = own?.url ?? `sqlite:${workplace.folder}/janua.db`;
-      const run = (...args: string[]) => workplace.run(args, { env: { DATABASE_URL: url, PORT: '0' } });
+      const env = { DATABASE_URL: url, PORT: '0' };
+      const run = (...args: string[]) => workplace.run(args, { env, input: password });
       return {
         run,
+        start: () => workplace.start(['serve'], env),
         url,
         async [Symbol.asyncDispose]() {
           await workplace[Symbol.asyncDispose]();
@@ -48,7 +51,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       else await refused(/^The database does not have Janua's tables yet\. Run: npx janua migrate\n$/);
       await place.run('migrate');
       await using opened = await openTestDatabase(place.url);
-      await sql`insert into janua_migrations (name, timestamp) values ('9999-later', '2030-01-01T00:00:00.000Z')`.execute(
+      await sql`insert into janua_migrations (name, timestamp) values ('9999-takes-away', '2030-01-01T00:00:00.000Z')`.execute(
         opened.database,
       );
       await refused(
@@ -57,13 +60,44 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const migrated = await place.run('migrate');
       assert.equal(migrated.code, 2);
       assert.match(migrated.stderr, /of a newer version/);
-      await sql`delete from janua_migrations where name = '9999-later'`.execute(opened.database);
+      await sql`delete from janua_migrations where name = '9999-takes-away'`.execute(opened.database);
       const names = sql<{ name: string }>`select name from janua_migrations order by name desc`;
       const [last] = (await names.execute(opened.database)).rows;
       await sql`delete from janua_migrations where name = ${last?.name}`.execute(opened.database);
       await refused(/^Janua's tables in the database are of an older version\. Run: npx janua migrate\n$/);
       assert.equal((await place.run('migrate')).stdout, `Done: ${last?.name}.\n`);
       assert.equal((await place.run('users', 'list')).code, 0);
+    });
+
+    test('let servers go on, and start again, after a newer version has added to them', async () => {
+      await using place = await open();
+      await place.run('migrate');
+      const details = ['--first-name', 'Ann', '--last-name', 'Archer'];
+      await place.run('users', 'add', ann.username, ...details);
+      const before = await place.start();
+      await using opened = await openTestDatabase(place.url);
+      for (const addition of [
+        sql`alter table janua_users add column later varchar(10) not null default 'x'`,
+        sql`alter table janua_sessions add column later integer`,
+        sql`create table janua_later (id integer)`,
+        sql`insert into janua_migrations (name, timestamp) values ('9999-later', '2030-01-01T00:00:00.000Z')`,
+      ])
+        await addition.execute(opened.database);
+      const after = await place.start();
+      const body = new URLSearchParams({ username: ann.username, password });
+      for (const { url } of [before, after]) {
+        const login = await fetch(`${url}/api/login`, { method: 'POST', body });
+        const { access_token } = (await login.json()) as { access_token: string };
+        for (const other of [before, after]) {
+          const me = await fetch(`${other.url}/api/me`, { headers: { authorization: `Bearer ${access_token}` } });
+          assert.equal(me.status, 200);
+        }
+      }
+      assert.equal((await place.run('users', 'disable', ann.username)).code, 0);
+      assert.equal((await place.run('migrate')).stdout, 'The tables are up to date.\n');
+      // What this version reads has to be there.
+      await sql`alter table janua_sessions drop column user_agent`.execute(opened.database);
+      assert.match((await place.run('users', 'list')).stderr, /the table janua_sessions differs/);
     });
   });
 }

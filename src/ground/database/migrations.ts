@@ -57,10 +57,10 @@ const migrationMilliseconds = 10 * 60 * 1000;
 /**
  * Updates our own tables. If several processes try at the same time, one migrates and the other processes wait.
  * @returns the names of the migrations that were missing
- * @throws {Misconfiguration} when a newer version has migrated the tables
+ * @throws {Misconfiguration} when the tables are of a newer version that this one cannot work with
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
-  const missing = await findMissing(opened.database);
+  const { missing } = await compareSchema(opened.database);
   if (missing.length === 0) return [];
   await opened.withTimeout(migrationMilliseconds, async () => {
     const { error } = await createMigrator(opened).migrateToLatest();
@@ -69,10 +69,14 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
   return missing;
 }
 
-/** Checks that this version can work with the tables. @throws {Misconfiguration} when the tables are older or newer, with the fix */
-export async function requireCurrentSchema({ database }: OpenDatabase): Promise<void> {
-  const missing = await findMissing(database);
-  if (missing.length === 0) return;
+/**
+ * Checks that this version can work with the tables.
+ * @returns whether a newer version has added to them
+ * @throws {Misconfiguration} when the tables are older, or newer by more than additions, with the fix
+ */
+export async function requireUsableSchema({ database }: OpenDatabase): Promise<{ isNewer: boolean }> {
+  const { missing, isNewer } = await compareSchema(database);
+  if (missing.length === 0) return { isNewer };
   const areNew = missing.length === Object.keys(steps).length;
   throw new Misconfiguration({
     message: areNew
@@ -82,16 +86,23 @@ export async function requireCurrentSchema({ database }: OpenDatabase): Promise<
   });
 }
 
-/** Gives the names of the missing migrations. @throws {Misconfiguration} when a newer version has migrated the tables */
-async function findMissing(database: Database): Promise<string[]> {
+/**
+ * What a migration's name ends with if it takes something away. All others only add, so that servers of the version before go on, and may
+ * start again, until all are upgraded.
+ */
+const takesAway = '-takes-away';
+
+/** The names of the missing migrations, and whether there are others, which only add. @throws {Misconfiguration} for other tables */
+async function compareSchema(database: Database): Promise<{ missing: string[]; isNewer: boolean }> {
   const applied = await appliedMigrations(database);
-  if (!applied.every((name) => name in steps)) {
+  const missing = Object.keys(steps).filter((name) => !applied.includes(name));
+  const later = applied.filter((name) => !(name in steps));
+  if (later.some((name) => name.endsWith(takesAway)) || (later.length > 0 && missing.length > 0))
     throw new Misconfiguration({
       message: "Janua's tables in the database are of a newer version than this server.",
       fix: 'Start the newer version.',
     });
-  }
-  return Object.keys(steps).filter((name) => !applied.includes(name));
+  return { missing, isNewer: later.length > 0 };
 }
 
 async function appliedMigrations(database: Database): Promise<string[]> {
