@@ -346,7 +346,7 @@ describe('several workers', { concurrency: 3 }, () => {
       await using workplace = await createWorkplace(`${copy}/src/cli.ts`);
       await prepare(workplace, sqlite);
       const cluster = await startCluster(workplace);
-      const route = `${copy}/src/sign-in/log-out.routes.ts`;
+      const route = `${copy}/src/capabilities/sign-in/log-out.routes.ts`;
       const code = await readFile(route, 'utf8');
       const logOut = async () => (await ask(`${cluster.url}/api/logout`, await logIn(cluster.url), false, '')).body;
 
