@@ -1,12 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { type SettingSchema, settingGroups, settingSchemas } from '../src/ground/config/settings.ts';
-
-/** `npm run configuration` writes this page from `src/ground/config/settings.ts`. */
-export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
 
 const intro = `# Configuration
 
-Made by \`npm run configuration\` from [settings.ts](../src/config/settings.ts): do not edit.
+Made by \`npm run reference\` from [settings.ts](../src/ground/config/settings.ts): do not edit.
 
 Janua reads settings from the environment. An empty setting counts as not set.
 
@@ -64,5 +60,3 @@ export function makeConfigurationPage(): string {
   }
   return `${lines.join('\n')}\n`;
 }
-
-if (import.meta.main) await writeFile(configurationPage, makeConfigurationPage());

@@ -1,0 +1,126 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { createProgram } from '../src/commands/program.ts';
+import type { Settings } from '../src/ground/config/settings.ts';
+import { type DescribedOperation, readDocument } from '../test/fuzz/document.ts';
+import { startJanua, type TestOptions } from '../test/janua.ts';
+import { makeConfigurationPage } from './configuration.ts';
+
+/** `npm run reference` writes the pages that code can print. A test compares them. */
+
+/** Escapes text for a table cell. */
+const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+const asCode = (text: string) => `\`${inCell(text)}\``;
+
+const made = 'Made by `npm run reference`: do not edit.';
+
+function* leavesOf(command: Command, path: string): Generator<[path: string, command: Command]> {
+  const name = `${path} ${command.name()}`;
+  if (command.commands.length === 0) yield [name, command];
+  for (const child of command.commands) if (child.name() !== 'help') yield* leavesOf(child, name);
+}
+
+/** Every command, from the program that reads them. */
+export function makeCommandsPage(): string {
+  const rows = [...leavesOf(createProgram(), 'npx')].map(([name, command]) => {
+    const typed = command.registeredArguments.map((argument) =>
+      argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`,
+    );
+    const options = command.options
+      .filter(({ hidden }) => !hidden)
+      .map(
+        ({ flags, description, mandatory }) =>
+          `${asCode(flags)} ${mandatory ? '(required) ' : ''}${inCell(description)}`,
+      );
+    return `| ${asCode(name + typed.join(''))} | ${inCell(command.description())} | ${options.join('<br>')} |`;
+  });
+  return `# Commands
+
+${made} \`npx janua help\` shows the same.
+
+Run them in Janua's own folder, or where [its package](../library.md) is installed: elsewhere \`npx\` looks for a package of that
+name. All commands work while a server runs, and read the same settings.
+
+| command | does | options |
+| --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+const whole: Partial<Settings> = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' };
+
+/** What leaves routes out, by the words of the page. */
+const variants: Readonly<Record<string, TestOptions>> = {
+  mail: { settings: whole, overrides: { demoMailbox: false } },
+  "Janua's table": { settings: whole, stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } },
+  '`SIGN_UP=on`': { settings: { ...whole, SIGN_UP: 'off' } },
+  'second factors': { settings: { ...whole, SECOND_FACTOR: 'off' } },
+  '`UPSTREAMS_FILE`': { settings: { SIGN_UP: 'on' } },
+  'a host name': { settings: { ...whole, PUBLIC_URL: 'http://127.0.0.1:5000' } },
+};
+
+async function operationsOf(options: TestOptions) {
+  await using janua = await startJanua(options);
+  const { document } = await readDocument(janua.app);
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ key: `${method.toUpperCase()} ${path}`, operation })),
+  );
+}
+
+/** Who may call it, by the document. */
+function callerOf({ security = [] }: DescribedOperation): string {
+  if (security.length === 0) return 'anyone';
+  if (security.some((scheme) => Object.keys(scheme).length === 0)) return 'anyone';
+  const scopes = security.flatMap((scheme) => Object.values(scheme)).flat();
+  return scopes.length === 0 ? 'signed in' : [...new Set(scopes)].map(asCode).join(', ');
+}
+
+/** Every route, from the document of the API, and what has to be there for it. */
+export async function makeRoutesPage(): Promise<string> {
+  const all = await operationsOf({ settings: whole });
+  const present = new Map<string, Set<string>>();
+  for (const [name, options] of Object.entries(variants))
+    present.set(name, new Set((await operationsOf(options)).map(({ key }) => key)));
+  const rows = new Map<string, { keys: string[]; cells: string }>();
+  for (const { key, operation } of all) {
+    const needs = [...present].flatMap(([name, keys]) => (keys.has(key) ? [] : [name]));
+    const { summary } = operation;
+    const cells = `${callerOf(operation)} | ${needs.join(', ')} | ${inCell(summary)}`;
+    // A page stands beside its address under `/api`, which has the same words.
+    const twin = `${key.split(' ')[0]} ${summary} ${needs}`;
+    const row = rows.get(twin);
+    if (row === undefined) rows.set(twin, { keys: [key], cells });
+    else row.keys.push(key);
+  }
+  return `# Routes
+
+${made} A running server has the same, with every field and answer, at \`/docs\` and \`/openapi.json\`.
+
+- **JSON**: send \`x-expected-format: application/json\`, or use the address under \`/api\`.
+- **Without a session**, a browser is redirected to the login page and back. A program gets 401.
+- **Errors** in JSON have a text in \`detail\` and an id in \`request_id\`, for \`npx janua explain\`. After a failed login, \`error\` also
+  has the code of RFC 6749.
+- **Needs**: without them, Janua leaves the route out. Mail is there with \`MAIL_URL\`, and in the demo; Janua's table without
+  \`USERS_TABLE\`; second factors unless \`SECOND_FACTOR=off\`; a host name if \`PUBLIC_URL\` names no IP address: passkeys belong to a name.
+- A scope is held by members of a group that grants it ([administration](../administration.md)).
+
+| route | for | needs | does |
+| --- | --- | --- | --- |
+${[...rows.values()].map(({ keys, cells }) => `| ${keys.map(asCode).join('<br>')} | ${cells} |`).join('\n')}
+`;
+}
+
+/** The pages by their path in `docs/`. */
+export const makePages = async (): Promise<Readonly<Record<string, string>>> => ({
+  'configuration.md': makeConfigurationPage(),
+  'reference/commands.md': makeCommandsPage(),
+  'reference/routes.md': await makeRoutesPage(),
+});
+
+export const docs = new URL('../docs/', import.meta.url);
+
+if (import.meta.main) {
+  await mkdir(new URL('reference/', docs), { recursive: true });
+  for (const [path, text] of Object.entries(await makePages())) await writeFile(new URL(path, docs), text);
+}

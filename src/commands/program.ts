@@ -1,0 +1,245 @@
+import { Command, Option } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { settingsHelp } from '../ground/config/describe.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { hearLauncher } from './launcher.ts';
+
+/** All commands, with their options and words. Each loads its file only when it runs. */
+export function createProgram(): Command {
+  const program = new Command('janua')
+    .description('A self-hosted authentication server.')
+    .version(manifest.version)
+    .exitOverride()
+    .showHelpAfterError('(--help lists the commands and options)');
+
+  add(program, 'demo', 'serve on this machine only, with built-in users')
+    .addHelpText('after', settingsHelp)
+    .hook('preAction', hearLauncher)
+    .hook('postAction', endSoon)
+    .action(from(() => import('./demo.ts'), 'demo'));
+  add(program, 'serve', 'serve in production')
+    // For the processes that `serve` starts. Operators do not use it.
+    .addOption(new Option('--worker').hideHelp())
+    .addHelpText('after', settingsHelp)
+    .hook('preAction', (serve) => {
+      if (!serve.opts().worker) hearLauncher();
+    })
+    .hook('postAction', endSoon)
+    .action(from(() => import('./serve.ts'), 'serve'));
+
+  add(program, 'migrate', "create Janua's tables in the database, or update them")
+    .addHelpText('after', settingsHelp)
+    .action(from(() => import('./migrate.ts'), 'migrate'));
+  add(program, 'backup', 'copy the SQLite file while servers use it')
+    .argument('<file>', 'the path of the copy; no file may exist there yet')
+    .addHelpText('after', settingsHelp)
+    .action(from(() => import('./backup.ts'), 'backup'));
+  const keys = add(program, 'keys', 'replace a key that Janua generated');
+  add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
+    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, encryption or signing')
+    .action(from(() => import('./keys.ts'), 'rotateKey'));
+
+  add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes no data')
+    .option(...json)
+    .addHelpText('after', settingsHelp)
+    .hook('postAction', endSoon)
+    .action(from(() => import('./doctor.ts'), 'doctor'));
+  add(program, 'config', 'show every setting as `serve` reads it, with its source and without passwords')
+    .option(...json)
+    .action(from(() => import('./config.ts'), 'printConfiguration'));
+  add(program, 'selftest', 'check a running server from outside, through its proxies; safe for a server in use')
+    .requiredOption('--against <url>', 'the address that users open')
+    .option('--user <email>', 'a test user; the password is asked for, or read from standard input')
+    .option('--throttle', 'also send up to 12 wrong passwords for a made-up name; this address may have to wait then')
+    .option('--ca <file>', 'certificates of your own certificate authority')
+    .addOption(numberOption('--http-port <port>', 'where the server may answer plain HTTP', 65_535).default(80))
+    .addOption(numberOption('--timeout <seconds>', 'longest that one request may take', 60).default(10))
+    .option(...json)
+    .action(from(() => import('./selftest.ts'), 'selftest'));
+
+  const users = add(program, 'users', 'add, list and change users');
+  const usersFile = () => import('./users.ts');
+  add(users, 'add <email>', 'add a user; the password is asked for, or read from standard input')
+    .requiredOption('--first-name <name>')
+    .requiredOption('--last-name <name>')
+    .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
+    .option('--verified', 'you know that the address is the one of the user')
+    .action(from(usersFile, 'addUser'));
+  add(users, 'list', 'list all users')
+    .option(...json)
+    .action(from(usersFile, 'listUsers'));
+  add(users, 'import <file>', 'add users from CSV or JSON lines, with their password hashes; - reads standard input')
+    .option('--dry-run', 'only show which rows would be refused')
+    .action(from(() => import('./import.ts'), 'importUsers'));
+  add(users, 'export', 'print all users as CSV, as `import` reads them')
+    .option(...json)
+    .option('--with-hashes', 'also the password hashes: keep the output secret')
+    .action(from(usersFile, 'exportUsers'));
+  const setPassword = 'set a new password and end all sessions; it is asked for, or read from standard input';
+  add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
+  add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
+  add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
+  const verify = 'say that the address is the one of the user; applications link accounts by it';
+  add(users, 'verify <email>', verify).action(from(usersFile, 'verifyUser'));
+  add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
+
+  const groupsFile = () => import('./groups.ts');
+  add(users, 'groups <email>', 'show or change the groups of a user')
+    .option('--add <name>', 'add the user to a group; may be repeated', collect, [])
+    .option('--remove <name>', 'remove the user from a group; may be repeated', collect, [])
+    .action(from(groupsFile, 'changeGroups'));
+  const groups = add(program, 'groups', 'list, add and change groups, and what they grant');
+  add(groups, 'list', 'list all groups with their scopes')
+    .option(...json)
+    .action(from(groupsFile, 'listGroups'));
+  add(groups, 'add <name> [scopes...]', 'add a group that grants these scopes')
+    .option('--description <text>', 'who is in it', '')
+    .action(from(groupsFile, 'addGroup'));
+  add(groups, 'scopes <name> [scopes...]', 'set what a group grants').action(from(groupsFile, 'setScopes'));
+  add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
+
+  const clientsFile = () => import('./clients.ts');
+  const clients = add(program, 'clients', 'add, list and change the applications that sign their users in here');
+  addClientSettings(add(clients, 'add', 'add a client; prints its id and, once, its secret'))
+    .option('--public', 'an application that can keep no secret, such as one in a browser or on a phone')
+    .option(...json)
+    .action(from(clientsFile, 'addClient'));
+  add(clients, 'list', 'list all clients')
+    .option(...json)
+    .action(from(clientsFile, 'listClients'));
+  add(clients, 'show <client>', 'show the settings of a client')
+    .option(...json)
+    .action(from(clientsFile, 'showClient'));
+  addClientSettings(add(clients, 'set <client>', "change what is named; '' stands for none"))
+    .option('--no-own', 'ask users for their consent')
+    .option('--no-device', 'no device flow')
+    .option('--no-second-factor', 'demand no second factor')
+    .action(from(clientsFile, 'setClient'));
+  add(clients, 'rotate-secret <client>', 'make a new secret and print it once; the old one stops working')
+    .option(...json)
+    .action(from(clientsFile, 'rotateSecret'));
+  add(clients, 'remove <client>', 'remove a client and end all that it holds').action(
+    from(clientsFile, 'removeClient'),
+  );
+  const resourcesFile = () => import('./resources.ts');
+  const resources = add(program, 'resources', 'add, list and remove servers that accept access tokens');
+  add(resources, 'add <uri>', 'add a server; clients then ask for tokens for it')
+    .requiredOption('--scopes <names...>', 'what a token for it may allow')
+    .option('--jwt', 'signed tokens that last 5 minutes, in place of opaque ones')
+    .addOption(new Option('--alg <name>', 'how they are signed, if not by RS256').choices(['RS256', 'ES256']))
+    .action(from(resourcesFile, 'addResource'));
+  add(resources, 'list', 'list all resources')
+    .option(...json)
+    .action(from(resourcesFile, 'listResources'));
+  add(resources, 'set <uri>', 'let a server ask about its tokens; prints its id and, once, its secret')
+    .requiredOption('--secret', 'make a new secret; the old one stops working')
+    .option(...json)
+    .action(from(resourcesFile, 'setResource'));
+  add(resources, 'remove <uri>', 'remove a server; clients get no more tokens for it').action(
+    from(resourcesFile, 'removeResource'),
+  );
+
+  const factorsFile = () => import('./factors.ts');
+  add(users, 'factors <email>', 'list the second factors of a user')
+    .option(...json)
+    .action(from(factorsFile, 'listFactors'));
+  const removeFactors = 'remove the second factors of a user who has lost them, and end all sessions';
+  add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
+  const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
+  add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
+
+  const sessions = add(program, 'sessions', 'list and end the sessions of a user');
+  const sessionsFile = () => import('./sessions.ts');
+  const userId = ['--user-id <id>', 'a user who no longer exists, in place of the e-mail address'] as const;
+  add(sessions, 'list [email]', 'list the active sessions of a user')
+    .option(...userId)
+    .option(...json)
+    .action(from(sessionsFile, 'listSessions'));
+  add(sessions, 'revoke <session>', 'end one session').action(from(sessionsFile, 'revokeSession'));
+  add(sessions, 'revoke-all [email]', 'end all sessions of a user')
+    .option(...userId)
+    .action(from(sessionsFile, 'revokeAllSessions'));
+
+  const throttle = add(program, 'throttle', 'show which logins have to wait after failures, and lift the wait');
+  const throttleFile = () => import('./throttle.ts');
+  add(throttle, 'list', 'list every user, name, address and browser with counted failures')
+    .option(...json)
+    .action(from(throttleFile, 'listThrottle'));
+  add(throttle, 'lift [email]', 'forget the failures of a user or a name, of an address, or all')
+    .option('--address <address>', 'an IP address, as the list shows it')
+    .option('--all', 'all failures')
+    .action(from(throttleFile, 'liftThrottle'));
+
+  const mail = add(program, 'mail', 'show the mail that waits to be sent, and try the mail server');
+  const mailFile = () => import('./mail.ts');
+  add(mail, 'list', 'list the mails that wait, and those that were given up')
+    .option(...json)
+    .action(from(mailFile, 'listMail'));
+  add(mail, 'retry [id]', 'send all listed mails now, or one; the server does it within seconds').action(
+    from(mailFile, 'retryMail'),
+  );
+  add(mail, 'test <address>', 'send a test mail, and show what the mail server says').action(
+    from(mailFile, 'testMail'),
+  );
+
+  add(program, 'audit', 'show recorded decisions, newest last: logins, refusals, changes of users and sessions')
+    .option('--since <time>', 'an age such as 30m, 24h or 7d, or a time such as 2026-11-24T08:00Z')
+    .option('--until <time>', 'the same')
+    .option('--user <email>', 'a user, or a name without a user, as it was typed')
+    .option('--user-id <id>', 'in place of the e-mail address')
+    .option('--kind <kind>', 'such as login-failed')
+    .option('--address <address>', "the client's address")
+    .addOption(numberOption('--limit <number>', 'only the latest; else 50 in the table, all as JSON', 999_999))
+    .option(...json)
+    .action(from(() => import('./audit.ts'), 'audit'));
+  add(program, 'explain', 'explain why a request was refused or allowed')
+    .argument('<request-id>', 'as the refused user has seen it')
+    .action(from(() => import('./explain.ts'), 'explain'));
+  return program;
+}
+
+const addClientSettings = (command: Command): Command =>
+  command
+    .option('--name <name>', 'as users see it')
+    .option('--redirect-uri <url>', 'where users return to after signing in; may be repeated', collect)
+    .option('--post-logout-redirect-uri <url>', 'where they may return to after logging out; may be repeated', collect)
+    .option('--backchannel-logout-uri <url>', 'where the server tells the application that a session has ended')
+    .option('--own', "your own application: users aren't asked for their consent")
+    .option('--device', 'may sign users in on devices without a browser (RFC 8628)')
+    .option('--second-factor', 'demand a second factor of every sign-in')
+    .option('--group <name>', 'only members may use it; may be repeated', collect)
+    .addOption(
+      new Option('--pkce <setting>', 'nonce: a challenge or a nonce; required: a challenge; optional: neither').choices(
+        [...['nonce', 'required', 'optional']],
+      ),
+    );
+
+const json = ['--json', 'one JSON object a line'] as const;
+
+const collect = (value: string, former: readonly string[] = []) => [...former, value];
+
+/** @param name of the command, followed by its arguments */
+const add = (parent: Command, name: string, description: string): Command =>
+  parent.command(name).description(description);
+
+/** A stuck store, trace collector or log reader must not keep the process alive. */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), 500).unref();
+}
+
+function numberOption(flags: string, description: string, largest: number): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text) => {
+    const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0;
+    if (number >= 1 && number <= largest) return number;
+    throw new Misconfiguration(`${option.long} must be a whole number from 1 to ${largest}.`);
+  });
+}
+
+/** A command whose file is loaded only when it runs. Its result `false` becomes the exit code 1. */
+function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
+  return async (...typed: unknown[]): Promise<void> => {
+    const command = (await load())[name] as (...typed: unknown[]) => unknown;
+    if ((await command(...typed)) === false) process.exitCode = 1;
+  };
+}
