@@ -26,9 +26,11 @@ async function commandsOf(file: string, heading: string): Promise<string[]> {
   return [...section.matchAll(/```bash\n(.*?)```/gs)].map(([, commands]) => commands ?? '');
 }
 
-const readmeCommands = await commandsOf('README.md', 'Sign in the people you have already');
-const [postgresCommands = '', sqliteCommands = ''] = await commandsOf('docs/own-table.md', 'Try it');
-const request = readmeCommands.at(-1) ?? '';
+const [team = '', server = '', postgresCommands = '', sqliteCommands = '', request = ''] = await commandsOf(
+  'docs/own-table.md',
+  'Try it',
+);
+const mariadbCommands = team + server;
 
 /** Runs commands in the project's folder. The last one starts a server. Gives its port. */
 async function follow(commands: string) {
@@ -74,7 +76,7 @@ async function follow(commands: string) {
   };
 }
 
-/** Runs the last block of the README. Compares its output with the README, and expects a new hash in the table. */
+/** Runs the last block of the page. Compares its output with the page, and expects a new hash in the table. */
 async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
   const commands = request.replaceAll('localhost:5000', `127.0.0.1:${port}`);
   const { stdout } = await promisify(execFile)('bash', ['-e', '-c', commands]);
@@ -94,9 +96,8 @@ test('the commands for MariaDB, as printed, sign in an employee', { skip: missin
   // As distributions start it: connections from this machine count as localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
   const client = `mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --port=${mariadb.port} --user=root`;
-  const commands = readmeCommands.slice(0, -1).join('');
   await using server = await follow(
-    commands.replaceAll('sudo mariadb', client).replaceAll('@localhost/', `@localhost:${mariadb.port}/`),
+    mariadbCommands.replaceAll('sudo mariadb', client).replaceAll('@localhost/', `@localhost:${mariadb.port}/`),
   );
   assert.doesNotMatch(server.output, complaint);
   await requireSignIn(server.port, mariadb.url.replace(/\w+$/, 'staff'));
