@@ -402,8 +402,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const route = findMailRoute(settings);
   const tokens = createTokens(database, now);
   const passkeys = createPasskeys({
-    ...{ database, tokens, key: await loadKey(database, 'ceremonies'), appName, now },
-    ...{ domain: findPasskeyDomain(settings), origins: publicOrigins },
+    database,
+    tokens,
+    key: await loadKey(database, 'ceremonies'),
+    appName,
+    now,
+    domain: findPasskeyDomain(settings),
+    origins: publicOrigins,
   });
   const factorMails = createFactorMails({ users, tokens, hold, now }, baseUrl);
   /** Its parts are made later. A mail is made when it is sent. */
@@ -430,17 +435,37 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
   const sentOutbox = mailWorks ? outbox : undefined;
   const { change, changeAny } = createChanges({
-    ...{ hold, holdAny, users, sessions, outbox: sentOutbox, liftFailures: lift, audit, log },
+    hold,
+    holdAny,
+    users,
+    sessions,
+    outbox: sentOutbox,
+    liftFailures: lift,
+    audit,
+    log,
   });
   const noticeSignIn =
     mailWorks && settings.LOGIN_NOTICES === 'on'
       ? createNoticeSignIn(sessions, createRequestMail({ outbox, throttle, audit }), now)
       : undefined;
   const secondFactors = createFactorParts({
-    ...{ database, passkeys, users, registry, throttle, limitsOfFactor, tokens, knownBrowsers, audit, now },
-    ...{ hold, change, changeAny },
+    database,
+    passkeys,
+    users,
+    registry,
+    throttle,
+    limitsOfFactor,
+    tokens,
+    knownBrowsers,
+    audit,
+    now,
+    hold,
+    change,
+    changeAny,
     https: isHttps(settings),
-    ...{ appName, trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS, policy: settings.SECOND_FACTOR },
+    appName,
+    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
+    policy: settings.SECOND_FACTOR,
     cipher,
     outbox: sentOutbox,
     isLinked: (user, db) => upstreamParts.linking.isLinked(user, db),
@@ -451,28 +476,58 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   const { factors, secondFactor } = secondFactors;
   const admit: Admit = createAdmit({
-    ...{ access, sessions, users, audit, demand: secondFactor.demand, noticeSignIn },
+    access,
+    sessions,
+    users,
+    audit,
+    demand: secondFactor.demand,
+    noticeSignIn,
     meet: (userId) => holdAny(userId, async () => {}),
     noteLogin: createNoteLogin(database, registry !== undefined, now),
   });
   const needsSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
   const attemptPassword = createAttemptPassword({
-    ...{ users, passwords, throttle, knownBrowsers, audit, log, failureFloor, needsSecondFactor },
+    users,
+    passwords,
+    throttle,
+    knownBrowsers,
+    audit,
+    log,
+    failureFloor,
+    needsSecondFactor,
   });
   const confirm = createConfirm({
-    ...{ users, sessions, attemptPassword, audit, maxAgeSeconds, now },
-    ...{ methodsOf: factors.methodsOf, checkFactor: factors.checkFactor },
+    users,
+    sessions,
+    attemptPassword,
+    audit,
+    maxAgeSeconds,
+    now,
+    methodsOf: factors.methodsOf,
+    checkFactor: factors.checkFactor,
     isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
     providersOf: (account) => upstreamParts.confirming.providersOf(account),
   });
   const upstreamParts = createUpstreamParts({
-    ...{ upstreams, users, registry, holdNew, change, tokens, admit, knownBrowsers, audit, log, baseUrl, now },
+    upstreams,
+    users,
+    registry,
+    holdNew,
+    change,
+    tokens,
+    admit,
+    knownBrowsers,
+    audit,
+    log,
+    baseUrl,
+    now,
     identities: createIdentities(database, now),
     key: await loadKey(database, 'ceremonies'),
     https: isHttps(settings),
     fetch: overrides.fetch,
-    ...{ requireFresh: confirm.requireFresh, confirmBy: confirm.confirmBy },
+    requireFresh: confirm.requireFresh,
+    confirmBy: confirm.confirmBy,
     hasPasskey: async (user, db) =>
       findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
     signUp: settings.SIGN_UP === 'on',
@@ -481,7 +536,13 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const mail =
     takesLogins && mailWorks
       ? createSender({
-          ...{ database, outbox, descriptions, appName: settings.APP_NAME, audit, log, now },
+          database,
+          outbox,
+          descriptions,
+          appName: settings.APP_NAME,
+          audit,
+          log,
+          now,
           findWords: (text, language) => speak(isLanguage(language) ? language : settings.LANGUAGE).words.mails[text],
           openTransport: route && (() => openTransport(route)),
           onFailed: measures.metrics?.observeMailFailure,
@@ -496,7 +557,15 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   const administration: AdministrationOptions = {
-    ...{ users, registry, holdNew, changeAny, groups, sessions, passwords, passwordPolicy, audit },
+    users,
+    registry,
+    holdNew,
+    changeAny,
+    groups,
+    sessions,
+    passwords,
+    passwordPolicy,
+    audit,
     lift: throttled.lift,
     async invite(account, byMail, { caller: { requestId }, actorId = 'operator' }) {
       const { username: address } = account.user;
@@ -518,7 +587,12 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     createAdministration(administration, actor, requireRights);
   const { logOut, endSession } = createLogOut(access, sessions, audit);
   const oidc = createOidcParts({
-    ...{ opened, cipher, audit, log, baseUrl, now },
+    opened,
+    cipher,
+    audit,
+    log,
+    baseUrl,
+    now,
     redis: stores.redis,
     findAccount: users.findById,
     findLiving: access.findLiving,
@@ -538,7 +612,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   noteEnding = oidc.noteEnding;
   let checkUp: CheckUp | undefined;
   const overview = createOverview({
-    ...{ database, auditTrail: auditStore, countSessions: stores.sessions.count, now },
+    database,
+    auditTrail: auditStore,
+    countSessions: stores.sessions.count,
+    now,
     stores: [
       ...new Map([
         [databasePart, opened.check],
@@ -578,14 +655,28 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     mail,
     passwordPolicy,
     ...createAccountParts({
-      ...{ users, registry, sessions, passwords, policy: passwordPolicy, tokens, throttle, admit, audit },
-      ...{ hold, holdNew, change },
+      users,
+      registry,
+      sessions,
+      passwords,
+      policy: passwordPolicy,
+      tokens,
+      throttle,
+      admit,
+      audit,
+      hold,
+      holdNew,
+      change,
       listIdentities: (user) => upstreamParts.linking.list(user),
       listApplications: oidc.applications.list,
-      ...{ auditTrail: auditStore, personalTokens, signUpDomains: settings.SIGN_UP_DOMAINS },
+      auditTrail: auditStore,
+      personalTokens,
+      signUpDomains: settings.SIGN_UP_DOMAINS,
       outbox: sentOutbox,
     }),
-    ...{ hold, holdNew, change },
+    hold,
+    holdNew,
+    change,
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),

@@ -36,7 +36,10 @@ export const listClients = ({ json }: Json) =>
       heading: ['CLIENT', 'NAME', 'MAY BE USED BY', 'REDIRECT ADDRESSES'],
       toRows: (clients) =>
         clients.map(({ client_id, name, groups, redirect_uris }) => [
-          ...[client_id, name, groups.join(' ') || 'all users', redirect_uris.join(' ')],
+          client_id,
+          name,
+          groups.join(' ') || 'all users',
+          redirect_uris.join(' '),
         ]),
     }),
   );

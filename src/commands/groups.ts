@@ -10,7 +10,10 @@ export const listGroups = ({ json }: { readonly json?: boolean }) =>
       heading: ['GROUP', 'USERS', 'SCOPES', 'DESCRIPTION'],
       toRows: (groups) =>
         groups.map(({ name, members, scopes, description }) => [
-          ...[name, String(members), rightsOf([name], scopes).scopes.join(' '), description],
+          name,
+          String(members),
+          rightsOf([name], scopes).scopes.join(' '),
+          description,
         ]),
     }),
   );

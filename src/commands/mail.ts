@@ -18,8 +18,13 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
       heading: ['ID', 'PURPOSE', 'ADDRESS', 'CREATED (UTC)', 'DUE', 'ATTEMPTS', 'FAILURE'],
       toRows: (mails) =>
         mails.map(({ id, purpose, address, createdAt, dueAt, attempts, failure = '' }) => [
-          ...[id, purpose, address, secondOf(createdAt), dueAt === undefined ? 'given up' : secondOf(dueAt)],
-          ...[String(attempts), failure],
+          id,
+          purpose,
+          address,
+          secondOf(createdAt),
+          dueAt === undefined ? 'given up' : secondOf(dueAt),
+          String(attempts),
+          failure,
         ]),
     }),
   );

@@ -210,7 +210,7 @@ const addClientSettings = (command: Command): Command =>
     .option('--group <name>', 'only members may use it; may be repeated', collect)
     .addOption(
       new Option('--pkce <setting>', 'nonce: a challenge or a nonce; required: a challenge; optional: neither').choices(
-        [...['nonce', 'required', 'optional']],
+        ['nonce', 'required', 'optional'],
       ),
     );
 

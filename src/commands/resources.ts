@@ -26,7 +26,10 @@ export const listResources = ({ json }: { readonly json?: boolean }) =>
       heading: ['RESOURCE', 'TOKENS', 'ASKS AS', 'SCOPES'],
       toRows: (resources) =>
         resources.map(({ uri, token_format, alg, client_id, scopes }) => [
-          ...[uri, [token_format, alg ?? ''].join(' ').trim(), client_id ?? '', scopes.join(' ')],
+          uri,
+          [token_format, alg ?? ''].join(' ').trim(),
+          client_id ?? '',
+          scopes.join(' '),
         ]),
     }),
   );

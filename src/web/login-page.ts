@@ -71,7 +71,10 @@ export const findLoginMessage = (sent: unknown): LoginMessage | undefined =>
   Object.values(loginMessages).find(({ state }) => String(state) === sent);
 
 const alarming: ReadonlySet<LoginMessage> = new Set([
-  ...[loginMessages.failed, loginMessages.throttled, loginMessages.passkeyRefused, loginMessages.passkeyUnknown],
+  loginMessages.failed,
+  loginMessages.throttled,
+  loginMessages.passkeyRefused,
+  loginMessages.passkeyUnknown,
 ]);
 
 function describeMessage(message: LoginMessage, waitSeconds?: number) {

@@ -46,7 +46,9 @@ const listSchema = object('Groups', {
 
 const page = '/admin/groups';
 const refusals = [
-  ...[insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
+  insufficientUserAuthentication,
+  beyondOwn,
+  changeRefusals['change-refused'],
   changeRefusals['no-such-group'],
 ];
 const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };

@@ -212,7 +212,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       tag,
       params,
       config: {
-        ...{ signedIn: true, scope: action.scope },
+        signedIn: true,
+        scope: action.scope,
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },
       view: 'capabilities/admin/user-action',

@@ -143,8 +143,14 @@ function toColumns({ name, ...client }: ClientSettings) {
   const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups, pkce } =
     client;
   const settings = {
-    ...{ redirectUris, postLogoutRedirectUris, backchannelLogoutUri },
-    ...{ own, device, secondFactor, groups, pkce },
+    redirectUris,
+    postLogoutRedirectUris,
+    backchannelLogoutUri,
+    own,
+    device,
+    secondFactor,
+    groups,
+    pkce,
   };
   return { name, settings: JSON.stringify(settings) };
 }

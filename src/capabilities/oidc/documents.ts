@@ -9,8 +9,12 @@ const longestDocument = 5 * 1024;
 
 /** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
 const kept = [
-  ...['client_id', 'client_secret', 'client_secret_expires_at'],
-  ...['jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg'],
+  'client_id',
+  'client_secret',
+  'client_secret_expires_at',
+  'jwks',
+  'jwks_uri',
+  'token_endpoint_auth_signing_alg',
 ];
 
 /** No device flow: a user who types a code sees no address that the answer goes to. */

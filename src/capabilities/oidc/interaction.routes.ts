@@ -23,7 +23,7 @@ import { interactionOver, noProvider, notInGroup, secondFactorOff, unknownDevice
 
 export type InteractionParts = Pick<OidcParts, 'interactions'> & Pick<ProviderParts, 'openProvider'>;
 
-const refusals: readonly Answer[] = [...[noProvider, interactionOver, noSecondFactor, insufficientUserAuthentication]];
+const refusals: readonly Answer[] = [noProvider, interactionOver, noSecondFactor, insufficientUserAuthentication];
 
 const deviceRefusals: readonly Answer[] = [noProvider, notInGroup, secondFactorOff, unknownDevice];
 
@@ -43,8 +43,10 @@ const describe = (application: ShownApplication) => ({
 /** Adds the pages between an application and its answer: consent, and devices. */
 export function addInteractions(app: App, parts: () => InteractionParts): void {
   const of = (request: Request, reply: Reply) => ({
-    ...{ req: request.raw, res: reply.raw },
-    ...{ signedIn: signedInOf(request), caller: request.caller },
+    req: request.raw,
+    res: reply.raw,
+    signedIn: signedInOf(request),
+    caller: request.caller,
   });
 
   const url = '/oidc/interaction/:uid';

@@ -53,7 +53,12 @@ export function createNoticeSender({ database, send, audit, log, now }: NoticeSe
   const hasDue = async () => (await due().select('id').limit(1).executeTakeFirst()) !== undefined;
 
   const sending = createLeasedWork({
-    ...{ database, name: 'logout-notices', lookInterval, hasDue, work: sendAll, now },
+    database,
+    name: 'logout-notices',
+    lookInterval,
+    hasDue,
+    work: sendAll,
+    now,
     onFault: (error) =>
       log.error({ event: 'logout_notices_failed', err: error }, 'notices of logouts could not be sent'),
   });

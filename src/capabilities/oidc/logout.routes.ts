@@ -85,7 +85,10 @@ export function addApplicationLogOut(
     await parts().noteRefusal({
       request: { signedIn: await findSignedIn(request), caller: request.caller },
       clientId: asked.client?.clientId,
-      ...{ error: 'invalid_request', detail: faults[reason], parameters: given, reason },
+      error: 'invalid_request',
+      detail: faults[reason],
+      parameters: given,
+      reason,
     });
   }
 

@@ -77,9 +77,19 @@ async function loadLibrary() {
 
 /** Events that may have ended several sessions of their user. */
 const endings: ReadonlySet<string> = new Set([
-  ...['sessions-ended', 'other-sessions-ended', 'user-disabled', 'account-deleted', 'user-removed'],
-  ...['password-changed', 'password-reset', 'password-set', 'factor-added', 'factor-removed', 'factors-removed'],
-  ...['identity-linked', 'identity-unlinked'],
+  'sessions-ended',
+  'other-sessions-ended',
+  'user-disabled',
+  'account-deleted',
+  'user-removed',
+  'password-changed',
+  'password-reset',
+  'password-set',
+  'factor-added',
+  'factor-removed',
+  'factors-removed',
+  'identity-linked',
+  'identity-unlinked',
 ]);
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
@@ -101,7 +111,10 @@ export function createOidcParts(options: OidcOptions) {
   }
 
   const records = createRecords(opened, {
-    ...{ now, key, findAccount, isAlive },
+    now,
+    key,
+    findAccount,
+    isAlive,
     brief: redis && createRedisRequests(redis),
     userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
   });
@@ -114,7 +127,11 @@ export function createOidcParts(options: OidcOptions) {
   const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
   const fetch = createGuardedFetch({ privateHosts });
   const notices = createLogoutNotices({
-    ...{ database, isAlive, audit, log, now },
+    database,
+    isAlive,
+    audit,
+    log,
+    now,
     send: async (notice) => (await open())?.tellLogOut(notice),
   });
 
@@ -149,7 +166,13 @@ export function createOidcParts(options: OidcOptions) {
     const { createProvider } = await loadLibrary();
     notices.start();
     return createProvider({
-      ...{ issuer: baseUrl(), keys: keys.keys, key, records, findLiving, sessionSeconds, signUpPath },
+      issuer: baseUrl(),
+      keys: keys.keys,
+      key,
+      records,
+      findLiving,
+      sessionSeconds,
+      signUpPath,
       ...{
         findClient: clients.find,
         findResource: resources.find,
@@ -188,7 +211,9 @@ export function createOidcParts(options: OidcOptions) {
   }
 
   return {
-    ...{ clients, resources, consents },
+    clients,
+    resources,
+    consents,
     applications: createApplications({ clients, consents, clientsOf, revokeGrants }),
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
@@ -196,7 +221,12 @@ export function createOidcParts(options: OidcOptions) {
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({
-      ...{ records, consents, findAccount, requireStepUp, hasSecondFactors: options.hasSecondFactors, audit },
+      records,
+      consents,
+      findAccount,
+      requireStepUp,
+      hasSecondFactors: options.hasSecondFactors,
+      audit,
     }),
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,

@@ -157,7 +157,9 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         async allowedPolicy(ctx, client, token) {
           if (await mayAsk(client, token)) return isLetIn(token);
           ctx.state.refusal = options.onRefused({
-            ...{ request: own.requestOf(ctx), clientId: client.clientId, error: 'invalid_token' },
+            request: own.requestOf(ctx),
+            clientId: client.clientId,
+            error: 'invalid_token',
             ...{
               reason: 'token-of-another',
               detail: `the token is for ${audienceOf(token) ?? token.clientId}`,

@@ -108,7 +108,8 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       url,
       {
         config: {
-          ...{ view: 'capabilities/oidc/answer', pageOnly: true },
+          view: 'capabilities/oidc/answer',
+          pageOnly: true,
           refusals: [noProvider, applicationRefused, interactionOver, requestTooLong, notAuthenticated],
         },
         schema: {

@@ -94,7 +94,11 @@ export function createProvider(options: ProviderOptions) {
   const provider: Provider = new PostingProvider(
     issuer,
     configure(options, {
-      ...{ derive, requestOf, signedInOf, needsConsent, loadGrant },
+      derive,
+      requestOf,
+      signedInOf,
+      needsConsent,
+      loadGrant,
       returnAddress: returnAddress.make,
     }),
   );
@@ -302,7 +306,10 @@ export function createProvider(options: ProviderOptions) {
         response_modes_supported: ['query', 'form_post'],
         // Initiating User Registration via OpenID Connect 1.0, 4.1
         prompt_values_supported: [
-          ...['none', 'login', 'consent', 'select_account'],
+          'none',
+          'login',
+          'consent',
+          'select_account',
           ...(options.signUpPath === undefined ? [] : ['create']),
         ],
       });
@@ -488,5 +495,9 @@ const errorEvents = [
 
 /** Part of how the protocol works, and no fault of the application. */
 const expectedErrors: ReadonlySet<string> = new Set([
-  ...['authorization_pending', 'slow_down', 'login_required', 'consent_required', 'interaction_required'],
+  'authorization_pending',
+  'slow_down',
+  'login_required',
+  'consent_required',
+  'interaction_required',
 ]);

@@ -39,8 +39,16 @@ export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
 const written: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 const emptyRow = {
-  ...{ payload: '{}', grant_id: null, lookup: null, user_id: null, client_id: null },
-  ...{ session_id: null, stamp: null, consumed_at: null, polled_at: null, party: null },
+  payload: '{}',
+  grant_id: null,
+  lookup: null,
+  user_id: null,
+  client_id: null,
+  session_id: null,
+  stamp: null,
+  consumed_at: null,
+  polled_at: null,
+  party: null,
 };
 
 const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
@@ -165,7 +173,9 @@ export function createRecords({ database, prepareLookup }: OpenDatabase, options
       async destroy(id) {
         await remove(keyOf(model, id), partyOf(model, (await find(id)) ?? {}));
       },
-      ...{ findByUserCode: none, consume: none, revokeByGrantId: none },
+      findByUserCode: none,
+      consume: none,
+      revokeByGrantId: none,
     };
   }
 

@@ -32,14 +32,39 @@ function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): Ref
 
 /** Parameters whose value may be kept. None is a secret, and none proves anything. */
 const shownParameters = [
-  ...['redirect_uri', 'response_type', 'response_mode', 'grant_type', 'scope', 'resource', 'prompt', 'display'],
-  ...['max_age', 'acr_values', 'code_challenge_method', 'token_type_hint', 'request_uri', 'post_logout_redirect_uri'],
+  'redirect_uri',
+  'response_type',
+  'response_mode',
+  'grant_type',
+  'scope',
+  'resource',
+  'prompt',
+  'display',
+  'max_age',
+  'acr_values',
+  'code_challenge_method',
+  'token_type_hint',
+  'request_uri',
+  'post_logout_redirect_uri',
 ];
 
 /** Those of which only the name may be kept. */
 const namedParameters = [
-  ...['code', 'code_challenge', 'code_verifier', 'refresh_token', 'device_code', 'token', 'nonce', 'state', 'claims'],
-  ...['client_id', 'client_secret', 'client_assertion', 'id_token_hint', 'request', 'user_code'],
+  'code',
+  'code_challenge',
+  'code_verifier',
+  'refresh_token',
+  'device_code',
+  'token',
+  'nonce',
+  'state',
+  'claims',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'id_token_hint',
+  'request',
+  'user_code',
 ];
 
 const parametersOfErrors: Readonly<Record<string, string>> = {

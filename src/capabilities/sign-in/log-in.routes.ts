@@ -111,8 +111,13 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
     config: {
       openedAt: '/auth/login',
       refusals: [
-        ...[invalidCredentials, incompleteLogin, unsupportedGrantType, tooManyAttempts, ambiguousCredential],
-        ...[mfaRequired, enrolmentRequired],
+        invalidCredentials,
+        incompleteLogin,
+        unsupportedGrantType,
+        tooManyAttempts,
+        ambiguousCredential,
+        mfaRequired,
+        enrolmentRequired,
       ],
     },
     answer: settingCookies(json('A session was started', tokenSchema)),

@@ -48,7 +48,9 @@ export const createIdentities = (database: Database, now: () => number) => ({
     const own = db.selectFrom('janua_identities').selectAll().where('user_id', '=', userId);
     const rows = await own.where('username', '=', username).orderBy('linked_at').orderBy('id').execute();
     return rows.map(({ id, upstream, name, linked_at, last_used_at }) => ({
-      ...{ id, upstream, name },
+      id,
+      upstream,
+      name,
       linkedAt: new Date(Number(linked_at)),
       lastUsedAt: last_used_at === null ? undefined : new Date(Number(last_used_at)),
     }));

@@ -169,7 +169,9 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     const client = await load();
     const configuration = await open();
     const checks = {
-      ...{ expectedState: state, pkceCodeVerifier: verifier, ...(!isGitHub && { expectedNonce: nonce }) },
+      expectedState: state,
+      pkceCodeVerifier: verifier,
+      ...(!isGitHub && { expectedNonce: nonce }),
       // `auth_time` is then required (OpenID Connect Core 1.0, 3.1.2.1).
       ...(since !== undefined && { maxAge: Math.ceil((now() - since) / 1000) }),
     };
@@ -187,7 +189,10 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
   }
 
   return {
-    ...{ id, kind, name: upstream.name, issuer },
+    id,
+    kind,
+    name: upstream.name,
+    issuer,
 
     /** Asks the provider again what it says about itself. */
     async check(): Promise<void> {
@@ -204,7 +209,11 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       const client = await load();
       const challenge = await client.calculatePKCECodeChallenge(verifier);
       const url = client.buildAuthorizationUrl(configuration, {
-        ...{ redirect_uri: redirectUri, scope, state, code_challenge: challenge, code_challenge_method: 'S256' },
+        redirect_uri: redirectUri,
+        scope,
+        state,
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
         ...(!isGitHub && { nonce }),
         ...(choosesAccount && promptOf(configuration)),
         ...(since !== undefined && { prompt: 'login', max_age: '0' }),

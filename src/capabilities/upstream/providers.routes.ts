@@ -24,7 +24,11 @@ export function addProviders(app: App, parts: () => UpstreamParts): void {
     async handle() {
       const listed = parts().upstreamSignIn.list();
       const upstreams = listed.map(async ({ provider: { id, kind, name, issuer, check }, redirectUri }) => ({
-        ...{ id, kind, name, issuer, redirect_uri: redirectUri },
+        id,
+        kind,
+        name,
+        issuer,
+        redirect_uri: redirectUri,
         reachable: await check().then(
           () => true,
           () => false,

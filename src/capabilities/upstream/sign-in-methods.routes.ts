@@ -69,7 +69,9 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
       const { linking, upstreamSignIn } = parts();
       const providers = upstreamSignIn.list().map(({ provider: { id, name } }) => ({ id, name }));
       const identities = (await linking.list(signedInOf(request).user)).map(({ id, upstream, name, ...times }) => ({
-        ...{ id, upstream, name },
+        id,
+        upstream,
+        name,
         provider: providers.find((one) => one.id === upstream)?.name ?? upstream,
         linked_at: times.linkedAt.toISOString(),
         last_used_at: times.lastUsedAt?.toISOString() ?? null,

@@ -65,7 +65,8 @@ export function createSignIn(options: UpstreamOptions) {
 
   /** Only this server knows nonce and verifier. The state alone is in an address. */
   const checksOf = (state: string, since?: number) => ({
-    ...{ state, since },
+    state,
+    since,
     nonce: sealed.derive('nonce', state),
     verifier: sealed.derive('verifier', state),
   });
@@ -159,7 +160,9 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   return {
-    ...{ sealed, cookie, loggedOut },
+    sealed,
+    cookie,
+    loggedOut,
     ownerOf,
     refuse,
     findAccount,

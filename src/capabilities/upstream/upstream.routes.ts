@@ -83,7 +83,9 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
       leadAway(
         parts(),
         {
-          ...{ upstream: idOf(request), sessionId: signedInOf(request).session.id, confirms: true },
+          upstream: idOf(request),
+          sessionId: signedInOf(request).session.id,
+          confirms: true,
           next: safeNext(next),
         },
         request,
@@ -98,8 +100,14 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
         view: 'capabilities/upstream/link',
         pageOnly: true,
         refusals: [
-          ...[noSuchUpstream, signInOver, upstreamRefused, upstreamUnreachable, notLinked, linkedElsewhere],
-          ...[ambiguousCredential, notConfirmed()],
+          noSuchUpstream,
+          signInOver,
+          upstreamRefused,
+          upstreamUnreachable,
+          notLinked,
+          linkedElsewhere,
+          ambiguousCredential,
+          notConfirmed(),
         ],
       },
       schema: {

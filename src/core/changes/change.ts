@@ -141,7 +141,12 @@ export function createChanges(options: ChangeOptions) {
     const renewed = await afterwards(kind, changed, by);
     const { caller, actorId, session } = by;
     await audit.recordIfPossible({
-      ...{ kind, reason, caller, actorId, userId: user.id, sessionId: session?.id },
+      kind,
+      reason,
+      caller,
+      actorId,
+      userId: user.id,
+      sessionId: session?.id,
       about: typeof about === 'function' ? about(made) : about,
     });
     return { made, renewed };

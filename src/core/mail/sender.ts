@@ -42,7 +42,12 @@ export function createSender(options: SenderOptions) {
   let outages = 0;
 
   const sending = createLeasedWork({
-    ...{ database, name: 'mail', lookInterval, hasDue: outbox.hasDue, work: sendAll, now },
+    database,
+    name: 'mail',
+    lookInterval,
+    hasDue: outbox.hasDue,
+    work: sendAll,
+    now,
     onFault: (error) => log.error({ event: 'mail_failed', err: error }, 'mail could not be sent'),
   });
 

@@ -73,7 +73,8 @@ export function createSearch(database: Database, { fields, listSome, asText = (v
         if (index < Number(begin) || found.length === limit) continue;
         const part = {
           after: after && index === Number(begin) ? [value, id] : undefined,
-          ...{ descending, limit: limit - found.length },
+          descending,
+          limit: limit - found.length,
         };
         const { rows } = await sql<{ value: string; id: string }>`
           select ${asText(field.value)} as value, ${asText(field.id)} as id from ${field.table}

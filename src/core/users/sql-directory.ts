@@ -270,7 +270,9 @@ const toRow = ({ username, firstName, lastName, passwordHash, demo, disabled, la
 });
 
 const verifiedColumns = (address: string, { how, by }: Verification) => ({
-  ...{ verified_address: address, verified_how: how, verified_by: by ?? null },
+  verified_address: address,
+  verified_how: how,
+  verified_by: by ?? null,
   verified_at: Date.now(),
 });
 
