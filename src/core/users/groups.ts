@@ -44,6 +44,9 @@ export async function lockGroups(db: Database): Promise<void> {
   await db.updateTable('janua_groups').set({ name: admins }).where('name', '=', admins).execute();
 }
 
+/** Members of a group whose rows one statement rewrites. */
+const membersAtOnce = 1_000;
+
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
 /**
@@ -84,20 +87,22 @@ export function createGroups(database: Database, options: GroupOptions) {
     return { group_names: held.join(' ') || null, scopes: [...scopes].sort().join(' ') || null };
   }
 
-  /** After a change to a group. One statement for each combination of groups, because there are few of them and perhaps many users. */
+  /** After a change to a group. By id, because a look for a combination of groups would read every user. */
   async function rewriteMembers(name: string, db: Database): Promise<void> {
     if (!ownUsers) return;
     const groups = await readAll(db);
-    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name);
-    const combinations = await db
-      .selectFrom('janua_users')
-      .select('group_names')
-      .distinct()
-      .where('id', 'in', members)
-      .execute();
-    for (const { group_names: names } of combinations) {
-      const columns = columnsOf(readNames(names), groups);
-      await db.updateTable('janua_users').set(columns).where('group_names', '=', names).execute();
+    const members = await db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name).execute();
+    for (let first = 0; first < members.length; first += membersAtOnce) {
+      const ids = members.slice(first, first + membersAtOnce).map(({ user_id: id }) => id);
+      const rows = await db.selectFrom('janua_users').select(['id', 'group_names']).where('id', 'in', ids).execute();
+      for (const [names, alike] of Map.groupBy(rows, (row) => row.group_names)) {
+        const same = alike.map(({ id }) => id);
+        await db
+          .updateTable('janua_users')
+          .set(columnsOf(readNames(names), groups))
+          .where('id', 'in', same)
+          .execute();
+      }
     }
   }
 

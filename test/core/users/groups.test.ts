@@ -48,6 +48,57 @@ async function openOwn(engine: UserEngine, listed: readonly string[] = []) {
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`groups in ${engine}`, { skip: missing(engine) }, () => {
+    test('reach all of very many members with a change, and nobody else', async () => {
+      await using opened = await openOwn(engine);
+      const { database, groups } = opened;
+      await groups.add(staff);
+      await groups.add({ ...staff, name: 'press' });
+      const people = Array.from({ length: 2_100 }, (_, index) => {
+        const name = index % 3 === 0 ? 'press' : 'staff';
+        return { id: `user-${index}`, name, both: index % 5 === 0 };
+      });
+      for (let first = 0; first < people.length; first += 300) {
+        const some = people.slice(first, first + 300);
+        const row = { first_name: 'A', last_name: 'B', password_hash: 'hash', scopes: 'reports:read', created_at: 1 };
+        await database
+          .insertInto('janua_users')
+          .values(
+            some.map(({ id, name, both }) => ({
+              ...row,
+              id,
+              username: `${id}@example.com`,
+              group_names: both ? 'press staff' : name,
+            })),
+          )
+          .execute();
+        const memberships = some.flatMap(({ id, name, both }) =>
+          (both ? ['press', 'staff'] : [name]).map((group) => ({ id, group })),
+        );
+        await database
+          .insertInto('janua_memberships')
+          .values(
+            memberships.map(({ id, group }) => ({
+              id: `${group} ${id}`,
+              group_name: group,
+              user_id: id,
+              username: `${id}@example.com`,
+            })),
+          )
+          .execute();
+      }
+      await groups.setScopes('staff', ['reports:write']);
+      const { rows } = await sql<{ group_names: string; scopes: string }>`
+        select distinct group_names, scopes from janua_users order by group_names`.execute(database);
+      assert.deepEqual(
+        rows.map((found) => ({ ...found })),
+        [
+          { group_names: 'press', scopes: 'reports:read' },
+          { group_names: 'press staff', scopes: 'reports:read reports:write' },
+          { group_names: 'staff', scopes: 'reports:write' },
+        ],
+      );
+    });
+
     test('grant their scopes at once, and every change counts at once', async () => {
       await using opened = await openOwn(engine);
       const { groups, add, setGroupsOf, rightsOf } = opened;
