@@ -125,7 +125,8 @@ export function createContract(): Contract {
       const isShown = answer.status === 422 || answer.status === 409;
       // Administrators name groups and users, and see the names.
       const isName = /\/admin\/(?:groups|users)\b/.test(operation?.path ?? '');
-      const shown = isName ? marks.secret : isShown ? typedTexts(request, operation) : '';
+      const isPage = type?.startsWith('text/html') ?? false;
+      const shown = isName ? marks.secret : isShown || isPage ? typedTexts(request, operation, isShown) : '';
       checkRevealsNothing(answer, shown);
 
       if (request.method === 'HEAD') assert.equal(answer.body, '');
@@ -199,13 +200,16 @@ function isOurs(location: string): boolean {
   );
 }
 
-/** The values of a body as JSON, except those of passwords. */
-function typedTexts({ body = '' }: Request, operation: Operation | undefined): string {
+/** What every page keeps of a form, so that it can be shown again in another language. */
+const kept = ['token', 'next'];
+
+/** The values of a body as JSON, except those of passwords. @param all not only what every page keeps */
+function typedTexts({ body = '' }: Request, operation: Operation | undefined, all = true): string {
   const [{ schema } = { schema: {} }] = Object.values(operation?.requestBody?.content ?? {});
   const fields = Object.entries<Schema>(schema.properties ?? {}).filter(([, { format }]) => format !== 'password');
   try {
     const sent = JSON.parse(body) as Record<string, unknown>;
-    return JSON.stringify(fields.map(([name]) => sent[name]));
+    return JSON.stringify(fields.flatMap(([name]) => (all || kept.includes(name) ? [sent[name]] : [])));
   } catch {
     return '';
   }
