@@ -52,10 +52,10 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
  * Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). A session ends
  * - at the idle timeout or at the end of its lifetime (`isAlive`);
  * - when it is the oldest of its user and there are too many (`start`);
- * - at a logout that presents it (`capabilities/sign-in/log-out.ts`);
+ * - at a logout that presents it;
  * - at a login that presents it, and at once if its own login fails after it has started (`core/access/admit.ts`);
  * - at its next use after its account was removed or disabled, or has got another stamp (`core/access/access.ts`);
- * - when its user ends it (`capabilities/account/sessions.ts`);
+ * - when its user ends it;
  * - when its account changes: `core/changes/change-rules.ts` lists what each change ends;
  * - when an administrator ends it (`core/changes/administration.ts`).
  */

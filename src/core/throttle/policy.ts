@@ -6,7 +6,7 @@ export interface Tally {
   readonly lastAt: number;
 }
 
-/** How long a key waits after its failures, and how long they count. The numbers for logins are in `capabilities/sign-in/login-limits.ts`. */
+/** How long a key waits after its failures, and how long they count. */
 export interface Policy {
   readonly free: number;
   /** The wait after `free` failures. It doubles with each further failure. */

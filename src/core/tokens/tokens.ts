@@ -71,11 +71,6 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       const own = database.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
       return (await own.where('expires_at', '>', now()).execute()).map(fromRow);
     },
-
-    /** Voids all tokens of a user. */
-    async voidOf(userId: string, db = database): Promise<void> {
-      await db.deleteFrom('janua_tokens').where('user_id', '=', userId).execute();
-    },
   };
 }
 

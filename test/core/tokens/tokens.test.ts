@@ -79,16 +79,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.ok(await tokens.consume('reset-password', secret));
     });
 
-    test('the tokens of a user become void, and expired ones are removed', async () => {
+    test('expired ones are removed, whoever they are of', async () => {
       await using opened = await open();
       const { tokens, clock, database } = opened;
-      const own = await tokens.issue(reset);
-      const others = await tokens.issue({ ...reset, userId: 'bob' });
-      const signUp = await tokens.issue({ ...reset, purpose: 'sign-up', userId: undefined });
-      await tokens.voidOf('ann');
-      assert.equal(await tokens.find('reset-password', own), undefined);
-      assert.ok(await tokens.find('reset-password', others));
-      assert.ok(await tokens.find('sign-up', signUp));
+      await tokens.issue(reset);
+      await tokens.issue({ ...reset, purpose: 'sign-up', userId: undefined });
+      assert.equal(await removeExpired(database, 'janua_tokens', clock.now), 0);
       clock.now += hour + 1;
       assert.equal(await removeExpired(database, 'janua_tokens', clock.now), 2);
       assert.deepEqual(await database.selectFrom('janua_tokens').selectAll().execute(), []);
