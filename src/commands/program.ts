@@ -30,6 +30,9 @@ export function createProgram(): Command {
   add(program, 'migrate', "create Janua's tables in the database, or update them")
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./migrate.ts'), 'migrate'));
+  add(program, 'grants', 'print the statements that give an account of the database the rights that `serve` needs')
+    .argument('<account>', 'its name, for MySQL and MariaDB with its host: janua@localhost')
+    .action(from(() => import('./grants.ts'), 'printGrants'));
   add(program, 'backup', 'copy the SQLite file while servers use it')
     .argument('<file>', 'the path of the copy; no file may exist there yet')
     .addHelpText('after', settingsHelp)

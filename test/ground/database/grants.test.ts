@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Granted, listGrants } from '../../../src/ground/database/grants.ts';
+import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
+
+const own: Granted = { account: 'janua', ownTable: undefined, sessionsInRedis: false };
+const team: Granted = { ...own, ownTable: { table: 'hr.employees', writes: 'pass"word' } };
+
+// Shows: V13.2.2
+describe('the statements that grant rights', () => {
+  test("give a server Janua's own users, or a team's table, and not both", () => {
+    const [ofOwn, ofTeam] = [own, team].map((granted) => listGrants('postgres', granted).join('\n'));
+    assert.match(ofOwn ?? '', /^GRANT SELECT, INSERT, UPDATE, DELETE ON "janua_users" TO "janua";$/m);
+    assert.doesNotMatch(ofOwn ?? '', /janua_people/);
+    assert.match(ofTeam ?? '', /^GRANT SELECT, UPDATE \("pass""word"\) ON "hr"\."employees" TO "janua";$/m);
+    assert.doesNotMatch(ofTeam ?? '', /janua_users|janua_search/);
+    const withoutPassword = listGrants('postgres', { ...team, ownTable: { table: 'employees', writes: undefined } });
+    assert.equal(withoutPassword[0], 'GRANT SELECT ON "employees" TO "janua";');
+  });
+
+  test('let nobody write keys and migrations, or change an event', () => {
+    for (const granted of [own, team])
+      for (const statement of listGrants('mysql', granted)) {
+        assert.doesNotMatch(statement, /(?:INSERT|UPDATE|DELETE).*(?:janua_keys|janua_migrations)/);
+        assert.doesNotMatch(statement, /UPDATE.*janua_audit/);
+        assert.doesNotMatch(statement, /ALL|CREATE|DROP|ALTER/);
+      }
+  });
+
+  test('leave sessions out where Redis has them', () => {
+    const statements = listGrants('mysql', { ...own, account: 'janua@localhost', sessionsInRedis: true }).join('\n');
+    assert.doesNotMatch(statements, /janua_sessions|janua_failures/);
+    assert.match(statements, /ON `janua_users` TO 'janua'@'localhost';$/m);
+  });
+
+  for (const [engine, account] of [
+    ['sqlite', 'janua'],
+    ['postgres', 'janua@localhost'],
+    ['postgres', 'janua"; drop table janua_users; --'],
+    ['mysql', "janua'@'%"],
+    ['mysql', ''],
+  ] as const)
+    test(`are refused in ${engine} for the account ${account}`, () => {
+      assert.throws(() => listGrants(engine, { ...own, account }), Misconfiguration);
+    });
+});
