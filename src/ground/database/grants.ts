@@ -1,6 +1,6 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { Engine } from './kysely.ts';
-import { type Tables, tablesInRedis } from './schema.ts';
+import { type Tables, unusedTables } from './schema.ts';
 
 const all = 'SELECT, INSERT, UPDATE, DELETE';
 const kept = 'SELECT, INSERT, UPDATE';
@@ -40,10 +40,6 @@ const rights = {
   janua_migrations: read,
 } as const satisfies { readonly [Table in keyof Tables]: string };
 
-/** Tables of which a server uses either those of its own users, or that of a team's. */
-const ofOwnUsers: ReadonlySet<string> = new Set(['janua_users', 'janua_search']);
-const ofTeam: ReadonlySet<string> = new Set(['janua_people']);
-
 export interface Granted {
   /** The name of a role, or in the MySQL family of a user and a host: `janua@localhost`. */
   readonly account: string;
@@ -69,10 +65,8 @@ export function listGrants(engine: Engine, { account, ownTable, sessionsInRedis 
   const quotedTable = (table: string) => table.split('.').map(quoted).join('.');
   const to = engine === 'mysql' ? `'${name}'${host === undefined ? '' : `@'${host}'`}` : `"${name}"`;
   const grant = (what: string, table: string) => `GRANT ${what} ON ${quotedTable(table)} TO ${to};`;
-  const unused = ownTable === undefined ? ofTeam : ofOwnUsers;
-  const tables = Object.entries(rights).filter(
-    ([table]) => !unused.has(table) && !(sessionsInRedis && tablesInRedis.has(table)),
-  );
+  const unused = unusedTables({ users: ownTable === undefined, sessions: !sessionsInRedis });
+  const tables = Object.entries(rights).filter(([table]) => !unused.has(table));
   return [
     ...(ownTable === undefined
       ? []

@@ -19,7 +19,7 @@ import { up as waiting } from './migrations/2026-11-29-waiting.ts';
 import { up as resources } from './migrations/2026-11-30-resources.ts';
 import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
-import { rows as sampleRows, tablesInRedis } from './schema.ts';
+import { rows as sampleRows, unusedTables } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
@@ -117,10 +117,7 @@ async function appliedMigrations(database: Database): Promise<string[]> {
 
 /** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
-  const unused = new Set([
-    ...(used.users ? ['janua_people'] : ['janua_users', 'janua_search']),
-    ...(used.sessions ? [] : tablesInRedis),
-  ]);
+  const unused = unusedTables(used);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {
     try {
       const list = sql.join(Object.keys(row).map((column) => sql.ref(column)));

@@ -319,4 +319,11 @@ export const unstampedTables = ['janua_access_tokens', 'janua_consents'] as cons
 /** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
 export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);
 
+/** The tables that a server leaves alone. @param used whether users, and whether sessions, are in Janua's own tables */
+export const unusedTables = (used: { readonly users: boolean; readonly sessions: boolean }): ReadonlySet<string> =>
+  new Set([
+    ...(used.users ? ['janua_people'] : ['janua_users', 'janua_search']),
+    ...(used.sessions ? [] : tablesInRedis),
+  ]);
+
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];
