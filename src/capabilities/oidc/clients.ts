@@ -139,20 +139,10 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   };
 }
 
+/** Only settings are stored, whatever else is known of the client. */
 function toColumns({ name, ...client }: ClientSettings) {
-  const { redirectUris, postLogoutRedirectUris, backchannelLogoutUri, own, device, secondFactor, groups, pkce } =
-    client;
-  const settings = {
-    redirectUris,
-    postLogoutRedirectUris,
-    backchannelLogoutUri,
-    own,
-    device,
-    secondFactor,
-    groups,
-    pkce,
-  };
-  return { name, settings: JSON.stringify(settings) };
+  const settings = Object.entries(client).filter(([key]) => key in nothingSet);
+  return { name, settings: JSON.stringify(Object.fromEntries(settings)) };
 }
 
 function fromRow(row: Row<'janua_clients'>): Client {
