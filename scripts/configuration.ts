@@ -17,9 +17,9 @@ and reports only the first step that finds a fault:
 \`janua serve\` uses and where each comes from, without passwords.`;
 
 /** Escapes text for a table cell. */
-const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+export const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
-const asCode = (text: unknown) => `\`${inCell(String(text))}\``;
+export const asCode = (text: unknown) => `\`${inCell(String(text))}\``;
 
 function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: SettingSchema): string {
   if (values !== undefined) return values.map(asCode).join(', ');

@@ -2,16 +2,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { createProgram } from '../src/commands/program.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
-import { type DescribedOperation, readDocument } from '../test/fuzz/document.ts';
+import { type DescribedOperation, needsCredentials, readDocument } from '../test/fuzz/document.ts';
 import { startJanua, type TestOptions } from '../test/janua.ts';
-import { makeConfigurationPage } from './configuration.ts';
+import { asCode, inCell, makeConfigurationPage } from './configuration.ts';
 
 /** `npm run reference` writes the pages that code can print. A test compares them. */
-
-/** Escapes text for a table cell. */
-const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-
-const asCode = (text: string) => `\`${inCell(text)}\``;
 
 const made = 'Made by `npm run reference`: do not edit.';
 
@@ -69,9 +64,9 @@ async function operationsOf(options: TestOptions) {
 }
 
 /** Who may call it, by the document. */
-function callerOf({ security = [] }: DescribedOperation): string {
-  if (security.length === 0) return 'anyone';
-  if (security.some((scheme) => Object.keys(scheme).length === 0)) return 'anyone';
+function callerOf(operation: DescribedOperation): string {
+  if (!needsCredentials(operation)) return 'anyone';
+  const { security = [] } = operation;
   const scopes = security.flatMap((scheme) => Object.values(scheme)).flat();
   return scopes.length === 0 ? 'signed in' : [...new Set(scopes)].map(asCode).join(', ');
 }
@@ -82,17 +77,12 @@ export async function makeRoutesPage(): Promise<string> {
   const present = new Map<string, Set<string>>();
   for (const [name, options] of Object.entries(variants))
     present.set(name, new Set((await operationsOf(options)).map(({ key }) => key)));
-  const rows = new Map<string, { keys: string[]; cells: string }>();
-  for (const { key, operation } of all) {
+  // A page stands beside its address under `/api`, which has the same words.
+  const rows = Map.groupBy(all, ({ key, operation }) => {
     const needs = [...present].flatMap(([name, keys]) => (keys.has(key) ? [] : [name]));
-    const { summary } = operation;
-    const cells = `${callerOf(operation)} | ${needs.join(', ')} | ${inCell(summary)}`;
-    // A page stands beside its address under `/api`, which has the same words.
-    const twin = `${key.split(' ')[0]} ${summary} ${needs}`;
-    const row = rows.get(twin);
-    if (row === undefined) rows.set(twin, { keys: [key], cells });
-    else row.keys.push(key);
-  }
+    const cells = [callerOf(operation), needs.join(', '), inCell(operation.summary)];
+    return `${key.split(' ')[0]} ${cells.join(' | ')}`;
+  });
   return `# Routes
 
 ${made} A running server has the same, with every field and answer, at \`/docs\` and \`/openapi.json\`.
@@ -107,7 +97,7 @@ ${made} A running server has the same, with every field and answer, at \`/docs\`
 
 | route | for | needs | does |
 | --- | --- | --- | --- |
-${[...rows.values()].map(({ keys, cells }) => `| ${keys.map(asCode).join('<br>')} | ${cells} |`).join('\n')}
+${[...rows].map(([words, alike]) => `| ${alike.map(({ key }) => asCode(key)).join('<br>')} | ${words.replace(/^\S+ /, '')} |`).join('\n')}
 `;
 }
 

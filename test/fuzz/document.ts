@@ -53,7 +53,7 @@ export interface SecurityScheme {
   readonly name?: string;
 }
 
-export const needsCredentials = ({ security = [] }: Operation) =>
+export const needsCredentials = ({ security = [] }: DescribedOperation) =>
   security.length > 0 && security.every((accepted) => Object.keys(accepted).length > 0);
 
 export async function readDocument(app: App): Promise<{ document: Document; operations: Operation[] }> {
