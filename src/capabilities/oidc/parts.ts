@@ -48,7 +48,7 @@ export interface OidcOptions
   readonly log: Log;
   /** Our address. It may be known only once the server listens. */
   readonly baseUrl: () => string;
-  /** The page on which strangers sign up. Undefined where nobody can. */
+  /** The page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;
   /** The longest that a session may last. */
   readonly sessionSeconds: number;

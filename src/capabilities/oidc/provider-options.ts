@@ -28,7 +28,7 @@ export interface ProviderOptions extends AdapterOptions {
   /** Whether an application may introduce itself by the document at this address. Undefined: none may. */
   readonly allowsDocument: ((address: string) => boolean) | undefined;
   readonly fetch: GuardedFetch;
-  /** The page on which strangers sign up. Undefined where nobody can. */
+  /** The page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;
   /** Seconds that a session may last at most. */
   readonly sessionSeconds: number;

@@ -79,7 +79,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.ok(await tokens.consume('reset-password', secret));
     });
 
-    test('expired ones are removed, whoever they are of', async () => {
+    test('expired ones are removed, of users and of strangers', async () => {
       await using opened = await open();
       const { tokens, clock, database } = opened;
       await tokens.issue(reset);

@@ -48,7 +48,7 @@ async function openOwn(engine: UserEngine, listed: readonly string[] = []) {
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`groups in ${engine}`, { skip: missing(engine) }, () => {
-    test('reach all of very many members with a change, and nobody else', async () => {
+    test('reach all of very many members with a change, and no other user', async () => {
       await using opened = await openOwn(engine);
       const { database, groups } = opened;
       await groups.add(staff);

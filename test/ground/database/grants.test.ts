@@ -18,7 +18,7 @@ describe('the statements that grant rights', () => {
     assert.equal(withoutPassword[0], 'GRANT SELECT ON "employees" TO "janua";');
   });
 
-  test('let nobody write keys and migrations, or change an event', () => {
+  test('let no server write keys and migrations, or change an event', () => {
     for (const granted of [own, team])
       for (const statement of listGrants('mysql', granted)) {
         assert.doesNotMatch(statement, /(?:INSERT|UPDATE|DELETE).*(?:janua_keys|janua_migrations)/);
