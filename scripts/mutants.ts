@@ -50,10 +50,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: "a success clears the address's failures",
-    file: 'src/capabilities/sign-in/login-limits.ts',
+    file: 'src/core/access/login-limits.ts',
     text: "kind.endsWith('address') ? 'take-back' : 'clear'",
     by: "'clear'",
-    test: 'test/capabilities/sign-in/login-limits.test.ts',
+    test: 'test/core/access/login-limits.test.ts',
     id: 'S49',
   },
   {
@@ -236,7 +236,7 @@ export const mutants: readonly Mutant[] = [
       '!isSame(signature, sign(to, state))',
       'signature !== sign(to, state)',
     ],
-    ['src/capabilities/sign-in/known-browsers.ts', "isSame(made, sign(id, ''))", "made === sign(id, '')"],
+    ['src/core/access/known-browsers.ts', "isSame(made, sign(id, ''))", "made === sign(id, '')"],
   ].map(([file = '', text = '', by = '']) => ({
     breaks: 'a secret is not compared in constant time',
     file,
@@ -251,12 +251,8 @@ export const mutants: readonly Mutant[] = [
     ['src/capabilities/forward-auth/host-credentials.ts', 'isSame(credential,', 'Object.is(credential,'],
     ['src/capabilities/forward-auth/host-credentials.ts', 'isSame(ticket,', 'Object.is(ticket,'],
     ['src/capabilities/forward-auth/returns.ts', 'isSame(signature,', 'Object.is(signature,'],
-    ['src/capabilities/sign-in/known-browsers.ts', 'isSame(made,', 'Object.is(made,'],
-    [
-      'src/capabilities/sign-in/known-browsers.ts',
-      '.some((signature) => isSame(signature, expected))',
-      '.includes(expected)',
-    ],
+    ['src/core/access/known-browsers.ts', 'isSame(made,', 'Object.is(made,'],
+    ['src/core/access/known-browsers.ts', '.some((signature) => isSame(signature, expected))', '.includes(expected)'],
     ['src/core/passwords/schemes/scrypt.ts', 'timingSafeEqual(scryptSync(', 'Object.is(scryptSync('],
   ].map(([file = '', text = '', by = '']) => ({
     breaks: 'a secret is compared by another function, not in constant time',
@@ -957,7 +953,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a new password lifts the wait after wrong codes',
-    file: 'src/capabilities/sign-in/login-limits.ts',
+    file: 'src/core/access/login-limits.ts',
     text: "if (parsed.kind.startsWith('factor-') && !lifted.codes) return false;",
     by: '',
     test: 'test/capabilities/second-factor/limits.test.ts',
@@ -965,7 +961,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'wrong codes are counted by address and pair only',
-    file: 'src/capabilities/sign-in/login-limits.ts',
+    file: 'src/core/access/login-limits.ts',
     text: "keyOf('factor-account', userId),",
     by: '',
     test: 'test/capabilities/second-factor/limits.test.ts',

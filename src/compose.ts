@@ -15,21 +15,21 @@ import { createFactorParts } from './capabilities/second-factor/parts.ts';
 import { createPasskeys } from './capabilities/second-factor/passkeys.ts';
 import { rotateEncryptionKey } from './capabilities/second-factor/rotate-encryption-key.ts';
 import { createConfirm } from './capabilities/sign-in/confirm.ts';
-import { createKnownBrowsers } from './capabilities/sign-in/known-browsers.ts';
 import { createLogIn } from './capabilities/sign-in/log-in.ts';
 import { createLogOut } from './capabilities/sign-in/log-out.ts';
-import { attemptOf, liftFailures, limitsOf, limitsOfFactor } from './capabilities/sign-in/login-limits.ts';
 import { createNoticeSignIn, describeNewSignIn } from './capabilities/sign-in/new-sign-in.ts';
 import { type AttemptOptions, createAttemptPassword } from './capabilities/sign-in/password-attempt.ts';
-import { createThrottled } from './capabilities/sign-in/throttled.ts';
 import { createIdentities } from './capabilities/upstream/identities.ts';
 import { describeMethodsChanged } from './capabilities/upstream/linking.ts';
 import type { UpstreamOptions } from './capabilities/upstream/options.ts';
 import { createUpstreamParts } from './capabilities/upstream/parts.ts';
 import { createAccess } from './core/access/access.ts';
 import { type Admit, createAdmit } from './core/access/admit.ts';
+import { createKnownBrowsers } from './core/access/known-browsers.ts';
+import { attemptOf, liftFailures, limitsOf, limitsOfFactor } from './core/access/login-limits.ts';
 import { createSqlLookUp, lookUpTwice } from './core/access/look-up.ts';
 import { createPersonalTokens } from './core/access/personal-tokens.ts';
+import { createThrottled } from './core/access/throttled.ts';
 import { createAudit } from './core/audit/audit.ts';
 import type { AuditEvent, Caller } from './core/audit/event.ts';
 import { createSqlAuditStore } from './core/audit/sql-store.ts';
@@ -93,6 +93,7 @@ import { isLanguage } from './ground/languages/languages.ts';
 import { speak } from './ground/languages/speech.ts';
 import { events, type SiteOptions } from './site.ts';
 import { createTrustedProxies } from './web/client-address.ts';
+import { browserCookie } from './web/cookies.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
@@ -395,7 +396,10 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
   const access = createAccess(lookUp, sessions, personalTokens, audit);
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
-  const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
+  const knownBrowsers = createKnownBrowsers(
+    browserCookie(isHttps(settings)),
+    await loadKey(database, 'browser-cookie'),
+  );
   const lift = ({ id, username }: User, codes?: boolean) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
   const throttled = createThrottled({ throttle, users, audit });

@@ -1,4 +1,4 @@
-import type { LiftTarget, ThrottledKey } from '../capabilities/sign-in/throttled.ts';
+import type { LiftTarget, ThrottledKey } from '../core/access/throttled.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { countedNetwork } from '../web/client-address.ts';
 import { administer } from './administer.ts';

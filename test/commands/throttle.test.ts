@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { policies } from '../../src/capabilities/sign-in/login-limits.ts';
+import { policies } from '../../src/core/access/login-limits.ts';
 import { createSqlFailureStore } from '../../src/core/throttle/sql-store.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import { liftFailures, limitsOfFactor, listFailures } from '../../src/capabilities/sign-in/login-limits.ts';
+import { liftFailures, limitsOfFactor, listFailures } from '../../src/core/access/login-limits.ts';
 import type { Settings } from '../../src/ground/config/settings.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';

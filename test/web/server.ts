@@ -1,10 +1,11 @@
 import pino from 'pino';
 import { createReturns } from '../../src/capabilities/forward-auth/returns.ts';
-import { createKnownBrowsers } from '../../src/capabilities/sign-in/known-browsers.ts';
 import type { Services } from '../../src/compose.ts';
 import type { Access } from '../../src/core/access/access.ts';
+import { createKnownBrowsers } from '../../src/core/access/known-browsers.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
 import type { SiteOptions } from '../../src/site.ts';
+import { browserCookie } from '../../src/web/cookies.ts';
 import type { App } from '../../src/web/types.ts';
 
 export interface TestServer extends AsyncDisposable {
@@ -54,7 +55,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     logIn,
     logOut,
     factors: { ownerOf: () => ({ userId: '', username: '' }) },
-    knownBrowsers: createKnownBrowsers(false, Buffer.alloc(32, 1)),
+    knownBrowsers: createKnownBrowsers(browserCookie(false), Buffer.alloc(32, 1)),
     hosts: undefined,
   };
   const others = { get: (known: object, name: string) => (name in known ? Reflect.get(known, name) : unexpected) };

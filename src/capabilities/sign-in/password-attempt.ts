@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Proof } from '../../core/access/admit.ts';
+import type { KnownBrowsers } from '../../core/access/known-browsers.ts';
+import { attemptOf, limitsOf } from '../../core/access/login-limits.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
@@ -10,8 +12,6 @@ import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import type { events } from './events.ts';
-import type { KnownBrowsers } from './known-browsers.ts';
-import { attemptOf, limitsOf } from './login-limits.ts';
 
 export interface AttemptOptions {
   readonly users: UserDirectory;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { liftFailures } from '../../../src/capabilities/sign-in/login-limits.ts';
+import { liftFailures } from '../../../src/core/access/login-limits.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, caller, startJanua } from '../../janua.ts';
 import { codeOf } from './authenticator-app.ts';

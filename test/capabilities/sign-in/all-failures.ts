@@ -1,4 +1,4 @@
-import { type ListedKey, listFailures } from '../../../src/capabilities/sign-in/login-limits.ts';
+import { type ListedKey, listFailures } from '../../../src/core/access/login-limits.ts';
 import type { Throttle } from '../../../src/core/throttle/throttle.ts';
 
 /** Every key with failures. */

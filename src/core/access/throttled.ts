@@ -1,9 +1,9 @@
-import type { Audit } from '../../core/audit/audit.ts';
-import type { AuditEvent, Caller } from '../../core/audit/event.ts';
-import type { Throttle } from '../../core/throttle/throttle.ts';
-import { passwordFingerprint } from '../../core/users/account.ts';
-import { canonicalUsername, type User } from '../../core/users/user.ts';
-import type { UserDirectory } from '../../core/users/user-directory.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Throttle } from '../throttle/throttle.ts';
+import { passwordFingerprint } from '../users/account.ts';
+import { canonicalUsername, type User } from '../users/user.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
 import { type Lifted, type ListedKey, liftFailures, listFailures } from './login-limits.ts';
 
 export interface ThrottledKey extends Omit<ListedKey, 'passwordFingerprint'> {

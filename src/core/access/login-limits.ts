@@ -1,10 +1,10 @@
-import type { Audit } from '../../core/audit/audit.ts';
-import type { Caller, KeyTrace } from '../../core/audit/event.ts';
-import type { Policy } from '../../core/throttle/policy.ts';
-import type { AttemptKey, Limits, ListedFailures, Throttle } from '../../core/throttle/throttle.ts';
-import type { Work } from '../../core/throttle/turns.ts';
-import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import { networkOf } from '../../ground/text/networks.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller, KeyTrace } from '../audit/event.ts';
+import type { Policy } from '../throttle/policy.ts';
+import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
+import type { Work } from '../throttle/turns.ts';
+import { type Account, passwordFingerprint } from '../users/account.ts';
 
 type KeyKind = KeyTrace['kind'];
 

@@ -6,11 +6,11 @@ import {
   limitsOf,
   type PasswordAttempt,
   policies,
-} from '../../../src/capabilities/sign-in/login-limits.ts';
+} from '../../../src/core/access/login-limits.ts';
 import { type Policy, waitAfter } from '../../../src/core/throttle/policy.ts';
 import type { Throttle } from '../../../src/core/throttle/throttle.ts';
-import { createClockedThrottle, retryAfter } from '../../core/throttle/clocked-throttle.ts';
-import { allFailures } from './all-failures.ts';
+import { allFailures } from '../../capabilities/sign-in/all-failures.ts';
+import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;

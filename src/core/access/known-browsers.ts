@@ -1,6 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { isSame } from '../../core/sessions/credential.ts';
-import { browserCookie } from '../../web/cookies.ts';
+import { isSame } from '../sessions/credential.ts';
 
 /** Accounts that one browser stays known to: those of a family, or the private and the work account of one user. */
 const accountsKept = 4;
@@ -10,10 +9,14 @@ const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
 export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
 
-/** The cookie `browser` is for the throttle. It authenticates no request. @param key 32 bytes or more */
-export function createKnownBrowsers(https: boolean, key: Buffer) {
-  const cookie = browserCookie(https);
+/** Reads and writes one cookie, in the texts of headers. */
+interface Cookie {
+  read(header: string | undefined): string | undefined;
+  header(value: string): string;
+}
 
+/** The cookie `browser` is for the throttle. It authenticates no request. @param key 32 bytes or more */
+export function createKnownBrowsers(cookie: Cookie, key: Buffer) {
   // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
     createHmac('sha256', key).update(`browser:${id}:${fingerprint}`).digest('base64url');
