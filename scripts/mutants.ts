@@ -900,7 +900,7 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'a logout leaves a login that waits',
     file: 'src/capabilities/sign-in/log-out.routes.ts',
-    text: 'await parts().secondFactor.abandon(waiting);',
+    text: 'await parts().ports.factors.abandon(waiting);',
     by: '',
     test: flow,
     only: 'ended by a logout',

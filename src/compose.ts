@@ -1,125 +1,42 @@
 import cluster from 'node:cluster';
-import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
-import { createAccountMails } from './capabilities/account/mails.ts';
-import { createAccountParts } from './capabilities/account/parts.ts';
-import { signUpPath } from './capabilities/account/sign-up.ts';
-import { createFindUsers } from './capabilities/admin/find-users.ts';
-import { createOverview } from './capabilities/admin/overview.ts';
-import { createHostCredentials } from './capabilities/forward-auth/host-credentials.ts';
-import { createReturns } from './capabilities/forward-auth/returns.ts';
-import { createFindBarrier } from './capabilities/forward-auth/rules.ts';
-import { createOidcParts } from './capabilities/oidc/parts.ts';
-import { createFactorMails } from './capabilities/second-factor/enrolment.ts';
-import { createFactorParts } from './capabilities/second-factor/parts.ts';
-import { createPasskeys } from './capabilities/second-factor/passkeys.ts';
-import { rotateEncryptionKey } from './capabilities/second-factor/rotate-encryption-key.ts';
-import { createConfirm } from './capabilities/sign-in/confirm.ts';
-import { createLogIn } from './capabilities/sign-in/log-in.ts';
-import { createLogOut } from './capabilities/sign-in/log-out.ts';
-import { createNoticeSignIn, describeNewSignIn } from './capabilities/sign-in/new-sign-in.ts';
-import { type AttemptOptions, createAttemptPassword } from './capabilities/sign-in/password-attempt.ts';
-import { createIdentities } from './capabilities/upstream/identities.ts';
-import { describeMethodsChanged } from './capabilities/upstream/linking.ts';
-import type { UpstreamOptions } from './capabilities/upstream/options.ts';
-import { createUpstreamParts } from './capabilities/upstream/parts.ts';
-import { createAccess } from './core/access/access.ts';
-import { type Admit, createAdmit } from './core/access/admit.ts';
-import { createKnownBrowsers } from './core/access/known-browsers.ts';
-import { attemptOf, liftFailures, limitsOf, limitsOfFactor } from './core/access/login-limits.ts';
-import { createSqlLookUp, lookUpTwice } from './core/access/look-up.ts';
-import { createPersonalTokens } from './core/access/personal-tokens.ts';
-import { createThrottled } from './core/access/throttled.ts';
-import { createAudit } from './core/audit/audit.ts';
-import type { AuditEvent, Caller } from './core/audit/event.ts';
-import { createSqlAuditStore } from './core/audit/sql-store.ts';
-import { type Actor, type AdministrationOptions, createAdministration } from './core/changes/administration.ts';
-import { createChanges } from './core/changes/change.ts';
-import type { MailDescription } from './core/mail/description.ts';
-import { createOutbox } from './core/mail/outbox.ts';
-import { createRequestMail } from './core/mail/request-mail.ts';
-import { createSender } from './core/mail/sender.ts';
-import { openTransport } from './core/mail/transport.ts';
-import type { HashingThreads } from './core/passwords/hashing/threads.ts';
-import { createPasswords } from './core/passwords/passwords.ts';
-import { createPasswordPolicy } from './core/passwords/policy.ts';
-import { createSessions } from './core/sessions/sessions.ts';
+import { type Capability, findFeatures, type Given } from './capabilities/capability.ts';
+import { type CoreOverrides, createCore } from './core/core.ts';
+import { joinPorts, type Ports } from './core/ports.ts';
 import { createReadiness } from './core/stores/readiness.ts';
 import { refusedAccount } from './core/stores/store-faults.ts';
-import { openStores, type Stores } from './core/stores/stores.ts';
-import { cleaningInterval, startCleaning } from './core/stores/upkeep.ts';
+import { openStores } from './core/stores/stores.ts';
+import { startCleaning } from './core/stores/upkeep.ts';
 import { createLog } from './core/telemetry/log.ts';
-import { type Measures, openMeasures } from './core/telemetry/measures.ts';
-import { createThrottle, unthrottled } from './core/throttle/throttle.ts';
-import { createTokens } from './core/tokens/tokens.ts';
-import { type Account, stampOf } from './core/users/account.ts';
-import { createGroups } from './core/users/groups.ts';
-import { createHold, provedBy } from './core/users/held.ts';
-import { createImportUsers } from './core/users/import-users.ts';
-import { createNoteLogin } from './core/users/last-logins.ts';
-import { openMappedDirectory, samplePasswordHashes } from './core/users/mapped/mapped-directory.ts';
-import { parseMapping, type UserMapping } from './core/users/mapped/mapping.ts';
-import type { RequireRights } from './core/users/scopes.ts';
-import { createSqlDirectory, type DirectoryOptions } from './core/users/sql-directory.ts';
-import { canonicalUsername, type User } from './core/users/user.ts';
-import type { SearchableDirectory, UserRegistry } from './core/users/user-directory.ts';
+import { openMeasures } from './core/telemetry/measures.ts';
+import { parseMapping } from './core/users/mapped/mapping.ts';
 import type { CheckUp } from './doctor/check-up.ts';
-import { parseForwardRule } from './ground/config/forward-rules.ts';
 import { parseListenAddress } from './ground/config/listen-address.ts';
-import { findMailRoute } from './ground/config/mail-server.ts';
-import {
-  addLoopbackOrigins,
-  findPasskeyDomain,
-  isHttps,
-  isLoopbackHost,
-  originsOf,
-  publicOriginsOf,
-} from './ground/config/origin.ts';
+import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './ground/config/origin.ts';
 import type { Settings } from './ground/config/settings.ts';
-import { showSettings } from './ground/config/shown-settings.ts';
 import type { TraceSettings } from './ground/config/traces.ts';
 import { readUpstreams } from './ground/config/upstreams-file.ts';
-import { expiringTables, removeExpired, removeInBatches } from './ground/database/deletions.ts';
 import { databasePart } from './ground/database/errors.ts';
-import { type KeyName, loadKey, replaceKey } from './ground/database/keys.ts';
-import { claimLease } from './ground/database/lease.ts';
 import { migrate, requireTables, requireUsableSchema } from './ground/database/migrations.ts';
-import { tablesInRedis } from './ground/database/schema.ts';
-import { createCipher } from './ground/encryption/cipher.ts';
-import { openEncryptionKeys } from './ground/encryption/key-file.ts';
-import { faultsOf, lineOf } from './ground/faults/misconfiguration.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
-import { isLanguage } from './ground/languages/languages.ts';
-import { speak } from './ground/languages/speech.ts';
-import { events, type SiteOptions } from './site.ts';
+import { capabilities as allCapabilities, events, type Services, type SiteOptions } from './site.ts';
 import { createTrustedProxies } from './web/client-address.ts';
 import { browserCookie } from './web/cookies.ts';
 import { rawPath } from './web/request-target.ts';
 import type { Request } from './web/types.ts';
 
-const millisecondsPerDay = 24 * 60 * 60 * 1000;
-
 export type Composition = Awaited<ReturnType<typeof compose>>;
 
-export type Services = Awaited<ReturnType<typeof prepare>>;
+export type { Services } from './site.ts';
 
 /** What the demo, the commands and the tests override. */
-export interface Overrides extends Partial<DirectoryOptions>, Pick<AttemptOptions, 'failureFloor'> {
+export interface Overrides extends CoreOverrides {
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
-  /** Whether users log in here. If so, `prepare` measures how long their password hashes take. Commands need not wait for that. */
-  readonly takesLogins?: boolean;
   /** Whether a mailbox keeps the mail, to be shown at `/demo/mail`, if no mail server is set. */
   readonly demoMailbox?: boolean;
-  readonly caller?: Caller;
-  /** The names of the settings that a program has passed. Without it they are from the environment. */
-  readonly given?: ReadonlySet<string>;
-  readonly hashingThreads?: HashingThreads | undefined;
   readonly traces?: TraceSettings | undefined;
-  /** By which other providers are called. */
-  readonly fetch?: UpstreamOptions['fetch'];
-  /** The clock, in milliseconds since 1970. */
-  readonly now?: () => number;
+  readonly capabilities?: readonly Capability[];
 }
 
 /**
@@ -136,14 +53,73 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   }));
   const measures = await openMeasures({
     metrics: settings.METRICS_LISTEN !== undefined && (overrides.takesLogins ?? true),
-    kinds: { events: Object.keys(events), refusals: Object.keys(events['application-refused'].reasons) },
+    kinds: { events: Object.keys(events), refusals: Object.keys(events['application-refused']?.reasons ?? {}) },
     traces: overrides.traces,
     version: manifest.version,
     log,
   });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
-  const upstreams = readUpstreams(settings.UPSTREAMS_FILE);
+  const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
+  const given: Given = {
+    settings,
+    upstreams: readUpstreams(settings.UPSTREAMS_FILE),
+    ownAccounts: mapping === undefined,
+    mail: mailbox || settings.MAIL_URL !== undefined,
+    mailbox,
+  };
+  const listed = overrides.capabilities ?? allCapabilities;
+  const features = findFeatures(listed, given);
+  const capabilities = listed.filter((capability) => capability.isOn?.(features) ?? true);
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
+  const publicOrigins = publicOriginsOf(settings);
+  const offered: Ports[] = [];
+  const ports = joinPorts(offered);
+
+  /** Our address in the links of mails. It is configured, and never taken from a request. */
+  function baseUrl(): string {
+    const [origin] = publicOrigins;
+    if (origin === undefined) throw new TypeError('mail was sent before the address of its links was known');
+    return origin;
+  }
+
+  async function makeServices(): Promise<Services> {
+    const { opened } = stores;
+    if (overrides.migrates) await migrate(opened);
+    else await requireUsableSchema(opened);
+    const used = { users: given.ownAccounts, sessions: settings.REDIS_URL === undefined };
+    await requireTables(opened.database, used);
+    await stores.sessions.check();
+    let checkUp: CheckUp | undefined;
+    const core = await createCore({
+      settings,
+      overrides,
+      log,
+      measures,
+      stores,
+      mapping,
+      events,
+      ports,
+      mailWorks: given.mail,
+      browserCookie: browserCookie(isHttps(settings)),
+      publicOrigins,
+      baseUrl,
+      // Loaded only if needed.
+      async checkUp() {
+        checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, opened);
+        return checkUp();
+      },
+    });
+    // An attempt before may have failed half-way.
+    offered.length = 0;
+    const made: object[] = [];
+    for (const capability of capabilities) {
+      const { parts, ...own } = (await capability.make?.(core, given)) ?? { parts: {} };
+      offered.push(own);
+      Object.assign(core.mails, own.mails);
+      made.push(parts);
+    }
+    return Object.assign({}, core, ...made);
+  }
 
   let prepared: Services | undefined;
   let cleaning: NodeJS.Timeout | undefined;
@@ -163,29 +139,32 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     [databasePart, () => requireServices().users.check()],
   ]);
 
-  const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
-  const mailWorks = mailbox || settings.MAIL_URL !== undefined;
-  const offersSignUp = mailWorks && mapping === undefined && settings.SIGN_UP === 'on';
-  const publicOrigins = publicOriginsOf(settings);
-  /** Our address in the links of mails. It is configured, and never taken from a request. */
-  function baseUrl(): string {
-    const [origin] = publicOrigins;
-    if (origin === undefined) throw new TypeError('mail was sent before the address of its links was known');
-    return origin;
-  }
   /** With a free port, the address is known once the server listens. */
-  function startSending(): void {
+  function startWork(): void {
     if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
     prepared?.mail?.start();
-    // Only then, because loading it takes longer than the rest of the start. Requests get the fault if there is one.
-    if (isListening)
-      prepared?.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
+    if (isListening && prepared !== undefined) ports.start();
   }
-  const forwardOrigins = originsOf(settings.FORWARD_AUTH_ORIGINS);
-  const returns = createReturns(forwardOrigins, () => requireServices().hostKey);
-  const rules = settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined);
+
+  function onListen(addresses: Parameters<NonNullable<SiteOptions['onListen']>>[0]): void {
+    noteListening(addresses, log);
+    isListening = true;
+    const reached = settings.PUBLIC_URL === undefined ? addresses.filter((address) => typeof address === 'object') : [];
+    // With a free port, or in another app, our origin is known only now.
+    for (const { port } of reached) addLoopbackOrigins(publicOrigins, port);
+    startWork();
+    if (reached.every(({ address }) => isLoopbackHost(address))) return;
+    // Only in another app: `janua serve` refuses such settings at start.
+    exposed = true;
+    log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
+  }
+
   const siteOptions = (): SiteOptions => ({
+    capabilities,
     parts: requireServices,
+    settings,
+    events,
+    features,
     findClient,
     isTrustedPeer,
     findUnavailable: readiness.findUnavailable,
@@ -197,37 +176,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     // The mailbox of the demo is open to all who reach it.
     isOwnHost: overrides.demoUsers ? isLoopbackHost : undefined,
     https: isHttps(settings),
-    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
     corsOrigins: originsOf(settings.CORS_ORIGINS),
-    forwardOrigins,
-    returns,
-    findBarrier: createFindBarrier(rules),
-    forwardRules: rules,
-    nameApplication: returns.nameApplication,
-    onListen(addresses) {
-      noteListening(addresses, log);
-      isListening = true;
-      if (settings.PUBLIC_URL !== undefined) return startSending();
-      const ports = addresses.filter((address) => typeof address === 'object');
-      // With a free port, or in another app, our origin is known only now.
-      for (const { port } of ports) addLoopbackOrigins(publicOrigins, port);
-      startSending();
-      if (ports.every(({ address }) => isLoopbackHost(address))) return;
-      // Only in another app: `janua serve` refuses such settings at start.
-      exposed = true;
-      log.error('users cannot sign in: PUBLIC_URL must be set when other machines can reach the app');
-    },
-    features: {
-      mail: mailWorks,
-      mailbox,
-      signUp: offersSignUp,
-      password: mapping === undefined || settings.PASSWORD_REHASH === 'on',
-      ownAccounts: mapping === undefined,
-      secondFactor: settings.SECOND_FACTOR !== 'off',
-      passkeyDomain: findPasskeyDomain(settings),
-      upstreams: upstreams.map(({ id, name }) => ({ id, name })),
-    },
-    findKeptMail: mailbox ? (limit) => requireServices().outbox.listKept(limit) : undefined,
+    nameApplication: ports.nameApplication,
+    onListen,
     docs: settings.DOCS === 'on',
     applicationScopes: settings.SCOPES,
     themeFile: settings.THEME_FILE,
@@ -243,10 +194,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        const openings = { log, stores, mapping, measures, mailWorks, offersSignUp, baseUrl, publicOrigins, upstreams };
-        prepared ??= await prepare(settings, overrides, openings);
+        prepared ??= await makeServices();
         if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
-        startSending();
+        startWork();
         return prepared;
       } catch (error) {
         fault = error;
@@ -278,432 +228,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     },
     async close(): Promise<void> {
       clearInterval(cleaning);
-      await Promise.all([prepared?.mail?.close(), prepared?.logoutNotices.close()]);
+      await Promise.all([prepared?.mail?.close(), ports.close()]);
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
-    },
-  };
-}
-
-interface Openings {
-  readonly log: Logger;
-  readonly stores: Stores;
-  readonly mapping: UserMapping | undefined;
-  readonly measures: Measures;
-  readonly mailWorks: boolean;
-  readonly offersSignUp: boolean;
-  readonly baseUrl: () => string;
-  readonly publicOrigins: ReadonlySet<string>;
-  readonly upstreams: UpstreamOptions['upstreams'];
-}
-
-async function prepare(settings: Settings, overrides: Overrides, openings: Openings) {
-  const {
-    log: wholeLog,
-    stores,
-    mapping,
-    measures,
-    mailWorks,
-    offersSignUp,
-    baseUrl,
-    publicOrigins,
-    upstreams,
-  } = openings;
-  const { opened, failures } = stores;
-  const { database } = opened;
-  if (overrides.migrates) await migrate(opened);
-  else await requireUsableSchema(opened);
-  await requireTables(database, { users: mapping === undefined, sessions: settings.REDIS_URL === undefined });
-  await stores.sessions.check();
-
-  const { now = Date.now, demoUsers = false, takesLogins = true, caller = { route: 'janua' } } = overrides;
-  const log = measures.traces?.namedIn(wholeLog) ?? wholeLog;
-  const auditStore = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
-  const nameKey = await loadKey(database, 'audit-names');
-  let noteEnding: ((event: AuditEvent) => void) | undefined;
-  function onEvent(event: AuditEvent, isRecorded: boolean): void {
-    measures.metrics?.observeEvent(event, isRecorded);
-    if (takesLogins) noteEnding?.(event);
-  }
-  const audit = createAudit({ events, store: auditStore, log, nameKey, now, processes: settings.WORKERS, onEvent });
-  const { HASHING_QUEUE: waiting, HASHING_CONCURRENCY: hashing } = settings;
-  // Enough logins to keep the hashing threads busy while others wait for the store. The rest wait for a turn, shared fairly.
-  const turns = {
-    part: 'Password hashing',
-    atOnce: Math.min(4 * hashing, hashing + waiting),
-    waiting,
-    onRefused: measures.metrics?.observeRefusal,
-    onFull: () => log.warn({ event: 'hashing_queue_full', queue: waiting }, 'the queue of waiting logins is full'),
-  };
-  const throttle = failures === undefined ? unthrottled : createThrottle({ store: failures, now, ...turns });
-  const hostKey = settings.FORWARD_AUTH_ORIGINS.length === 0 ? undefined : await loadKey(database, 'forward-auth');
-  const sessions = createSessions({
-    store: stores.sessions,
-    idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
-    lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
-    remembered: {
-      idleTimeoutSeconds: settings.REMEMBER_IDLE_SECONDS,
-      lifetimeSeconds: settings.REMEMBER_LIFETIME_SECONDS,
-    },
-    mostPerUser: settings.SESSIONS_PER_USER,
-    now,
-  });
-  const rehashes = settings.PASSWORD_REHASH === 'on';
-  const ownPasswords = createPasswords({
-    threads: overrides.hashingThreads,
-    concurrency: hashing,
-    queue: waiting,
-    rehashes,
-    log,
-    onWaited: measures.metrics?.observeHashingWait,
-    onRefused: measures.metrics?.observeRefusal,
-  });
-  const passwords = measures.traces?.watchCalls('passwords', ownPasswords) ?? ownPasswords;
-  const { APP_NAME: appName, BREACHED_PASSWORDS: breached } = settings;
-  const passwordPolicy = createPasswordPolicy({ appName, breached, log });
-
-  const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
-  const directoryOptions = { demoUsers, administrators };
-  async function openDirectory(): Promise<{ users: SearchableDirectory; registry: UserRegistry | undefined }> {
-    if (mapping === undefined) {
-      const own = measures.watchStore('database', 'users', createSqlDirectory(opened, directoryOptions));
-      return { users: own, registry: own };
-    }
-    const mapped = await openMappedDirectory(opened, mapping, { rehashes, log });
-    for (const warning of mapped.warnings) log.warn({ event: 'users_table' }, lineOf(warning));
-    if (takesLogins) await passwords.calibrate(await samplePasswordHashes(opened, mapping));
-    return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
-  }
-  const { users, registry } = await openDirectory();
-  const { hold, holdAny, holdNew } = createHold(database, users, registry);
-  const groupsInColumn = mapping?.groups !== undefined;
-  const groups = createGroups(database, {
-    ownUsers: registry !== undefined,
-    applicationScopes: settings.SCOPES,
-    inColumn: groupsInColumn,
-    requireOther: users.requireOtherAdministrator,
-  });
-  // Redis and a team's own table need two look-ups.
-  const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
-  const lookUp = isOneDatabase
-    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
-    : lookUpTwice(stores.sessions, users);
-  const personalTokens = createPersonalTokens(opened, {
-    now,
-    users,
-    own: mapping === undefined ? directoryOptions : undefined,
-  });
-  const access = createAccess(lookUp, sessions, personalTokens, audit);
-  const { failureFloor } = overrides;
-  const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
-  const knownBrowsers = createKnownBrowsers(
-    browserCookie(isHttps(settings)),
-    await loadKey(database, 'browser-cookie'),
-  );
-  const lift = ({ id, username }: User, codes?: boolean) =>
-    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
-  const throttled = createThrottled({ throttle, users, audit });
-  const route = findMailRoute(settings);
-  const tokens = createTokens(database, now);
-  const passkeys = createPasskeys({
-    database,
-    tokens,
-    key: await loadKey(database, 'ceremonies'),
-    appName,
-    now,
-    domain: findPasskeyDomain(settings),
-    origins: publicOrigins,
-  });
-  const factorMails = createFactorMails({ users, tokens, hold, now }, baseUrl);
-  /** Its parts are made later. A mail is made when it is sent. */
-  async function listWaysIn(account: Account, language: string): Promise<string[]> {
-    const { words } = speak(isLanguage(language) ? language : settings.LANGUAGE);
-    const { passkeys, totp } = await secondFactors.manageFactors.list(account.user, stampOf(account));
-    const factors = [...passkeys.map(({ name }) => name), ...(totp === undefined ? [] : [words.security.app])];
-    const identities = (await upstreamParts.linking.list(account.user)).flatMap(({ upstream, name }) =>
-      upstreams.filter(({ id }) => id === upstream).map((provider) => `${provider.name} (${name})`),
-    );
-    return [...(settings.SECOND_FACTOR === 'off' ? [] : factors), ...identities];
-  }
-  const accountMails = createAccountMails(users, tokens, hold, listWaysIn, baseUrl, now);
-  const descriptions: Readonly<Record<string, MailDescription>> = {
-    ...accountMails.descriptions,
-    'new-sign-in': describeNewSignIn(users, baseUrl),
-    ...factorMails.descriptions,
-    'sign-in-methods-changed': describeMethodsChanged(users, baseUrl),
-  };
-  const encryptionKeys = openEncryptionKeys(settings);
-  if (takesLogins && settings.SECOND_FACTOR !== 'off')
-    for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
-  const cipher = createCipher(encryptionKeys, log);
-  const outbox = createOutbox({ database, descriptions, now, onAdded: () => mail?.wake() });
-  const sentOutbox = mailWorks ? outbox : undefined;
-  const { change, changeAny } = createChanges({
-    hold,
-    holdAny,
-    users,
-    sessions,
-    outbox: sentOutbox,
-    liftFailures: lift,
-    audit,
-    log,
-  });
-  const noticeSignIn =
-    mailWorks && settings.LOGIN_NOTICES === 'on'
-      ? createNoticeSignIn(sessions, createRequestMail({ outbox, throttle, audit }), now)
-      : undefined;
-  const secondFactors = createFactorParts({
-    database,
-    passkeys,
-    users,
-    registry,
-    throttle,
-    limitsOfFactor,
-    tokens,
-    knownBrowsers,
-    audit,
-    now,
-    hold,
-    change,
-    changeAny,
-    https: isHttps(settings),
-    appName,
-    trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
-    policy: settings.SECOND_FACTOR,
-    cipher,
-    outbox: sentOutbox,
-    isLinked: (user, db) => upstreamParts.linking.isLinked(user, db),
-    // `admit` needs them too.
-    admit: (proof, admission) => admit(proof, admission),
-    clearPasswordFailures: (account, knownBrowser, caller) =>
-      throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
-  });
-  const { factors, secondFactor } = secondFactors;
-  const admit: Admit = createAdmit({
-    access,
-    sessions,
-    users,
-    audit,
-    demand: secondFactor.demand,
-    noticeSignIn,
-    meet: (userId) => holdAny(userId, async () => {}),
-    noteLogin: createNoteLogin(database, registry !== undefined, now),
-  });
-  const needsSecondFactor = async (account: Account) =>
-    settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
-  const attemptPassword = createAttemptPassword({
-    users,
-    passwords,
-    throttle,
-    knownBrowsers,
-    audit,
-    log,
-    failureFloor,
-    needsSecondFactor,
-  });
-  const confirm = createConfirm({
-    users,
-    sessions,
-    attemptPassword,
-    audit,
-    maxAgeSeconds,
-    now,
-    methodsOf: factors.methodsOf,
-    checkFactor: factors.checkFactor,
-    isProved: (signedIn, headers) => upstreamParts.confirming.isProved(signedIn, headers),
-    providersOf: (account) => upstreamParts.confirming.providersOf(account),
-  });
-  const upstreamParts = createUpstreamParts({
-    upstreams,
-    users,
-    registry,
-    holdNew,
-    change,
-    tokens,
-    admit,
-    knownBrowsers,
-    audit,
-    log,
-    baseUrl,
-    now,
-    identities: createIdentities(database, now),
-    key: await loadKey(database, 'ceremonies'),
-    https: isHttps(settings),
-    fetch: overrides.fetch,
-    requireFresh: confirm.requireFresh,
-    confirmBy: confirm.confirmBy,
-    hasPasskey: async (user, db) =>
-      findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
-    signUp: settings.SIGN_UP === 'on',
-    signUpDomains: settings.SIGN_UP_DOMAINS,
-  });
-  const mail =
-    takesLogins && mailWorks
-      ? createSender({
-          database,
-          outbox,
-          descriptions,
-          appName: settings.APP_NAME,
-          audit,
-          log,
-          now,
-          findWords: (text, language) => speak(isLanguage(language) ? language : settings.LANGUAGE).words.mails[text],
-          openTransport: route && (() => openTransport(route)),
-          onFailed: measures.metrics?.observeMailFailure,
-        })
-      : undefined;
-  measures.metrics?.watchLoads({
-    hashing() {
-      const load = ownPasswords.load();
-      return { ...load, waiting: load.waiting + throttle.waiting() };
-    },
-    queuedMails: outbox.countQueued,
-  });
-  if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
-  const administration: AdministrationOptions = {
-    users,
-    registry,
-    holdNew,
-    changeAny,
-    groups,
-    sessions,
-    passwords,
-    passwordPolicy,
-    audit,
-    lift: throttled.lift,
-    async invite(account, byMail, { caller: { requestId }, actorId = 'operator' }) {
-      const { username: address } = account.user;
-      if (!byMail) return accountMails.createInvitationLink(account);
-      const cause = { ...provedBy(account), requestId, causedBy: { userId: actorId } };
-      await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
-      return undefined;
-    },
-    sendReset:
-      mailWorks && (registry !== undefined || rehashes)
-        ? (
-            { username: address, language = settings.LANGUAGE },
-            { caller: { requestId }, actorId: userId = 'operator' },
-          ) => outbox.add({ purpose: 'reset-password', address, language, requestId, causedBy: { userId } })
-        : undefined,
-    removeFactors: secondFactors.manageFactors.removeAll,
-  };
-  const administer = (actor: Actor, requireRights?: RequireRights) =>
-    createAdministration(administration, actor, requireRights);
-  const { logOut, endSession } = createLogOut(access, sessions, audit);
-  const oidc = createOidcParts({
-    opened,
-    cipher,
-    audit,
-    log,
-    baseUrl,
-    now,
-    redis: stores.redis,
-    findAccount: users.findById,
-    findLiving: access.findLiving,
-    listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
-    endSession,
-    key: await loadKey(database, 'applications'),
-    ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
-    groupNames: async () => (groupsInColumn ? undefined : groups.names()),
-    requireStepUp: confirm.requireStepUp,
-    hasSecondFactors: settings.SECOND_FACTOR !== 'off',
-    sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
-    documentHosts: settings.CLIENT_ID_METADATA,
-    onTokens: measures.metrics?.observeTokens,
-    privateHosts: settings.OIDC_PRIVATE_HOSTS,
-    signUpPath: offersSignUp ? signUpPath : undefined,
-  });
-  noteEnding = oidc.noteEnding;
-  let checkUp: CheckUp | undefined;
-  const overview = createOverview({
-    database,
-    auditTrail: auditStore,
-    countSessions: stores.sessions.count,
-    now,
-    stores: [
-      ...new Map([
-        [databasePart, opened.check],
-        [stores.sessionsPart, stores.sessions.check],
-      ] as const),
-    ],
-    // Loaded only if needed.
-    checkUp: async () => {
-      checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, opened);
-      return checkUp();
-    },
-  });
-  return {
-    users,
-    groups,
-    importUsers: registry && createImportUsers(database, registry, groups),
-    /** The same directory, if this server may change it. */
-    registry,
-    sessions,
-    throttle,
-    audit,
-    auditTrail: auditStore,
-    access,
-    logIn: createLogIn({ users, attemptPassword, admit }),
-    ...secondFactors,
-    createEnrolmentLink: factorMails.createEnrolmentLink,
-    logOut,
-    ...confirm,
-    ...upstreamParts,
-    knownBrowsers,
-    personalTokens,
-    shownSettings: showSettings(settings, overrides.given),
-    throttled,
-    overview,
-    findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
-    outbox,
-    mail,
-    passwordPolicy,
-    ...createAccountParts({
-      users,
-      registry,
-      sessions,
-      passwords,
-      policy: passwordPolicy,
-      tokens,
-      throttle,
-      admit,
-      audit,
-      hold,
-      holdNew,
-      change,
-      listIdentities: (user) => upstreamParts.linking.list(user),
-      listApplications: oidc.applications.list,
-      auditTrail: auditStore,
-      personalTokens,
-      signUpDomains: settings.SIGN_UP_DOMAINS,
-      outbox: sentOutbox,
-    }),
-    hold,
-    holdNew,
-    change,
-    administer,
-    /** What the operator does, by a command or a program. */
-    administration: administer({ caller }),
-    ...oidc,
-    clientAdministration: oidc.administerClients({ caller }),
-    hostKey,
-    hosts: hostKey && createHostCredentials(hostKey, now),
-    /** Replaces a key with a new one. This process keeps the old one. */
-    replaceKey: (name: KeyName) => replaceKey(database, name),
-    rotateEncryptionKey: () => rotateEncryptionKey(database, encryptionKeys, now),
-    /** Removes expired data, unless another process has just done it. */
-    async clean(): Promise<void> {
-      if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
-      const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
-      for (const table of expiringTables.filter(
-        (name) => settings.REDIS_URL === undefined || !tablesInRedis.has(name),
-      )) {
-        const count = await removeExpired(database, table, now());
-        if (table === 'janua_sessions') measures.metrics?.observeExpired(count);
-      }
-      await factors.totp.removeExpired(now());
-      await removeInBatches((limit) => auditStore.removeBefore(retained, limit));
-      await overview.count();
     },
   };
 }

@@ -23,9 +23,7 @@ export function createPlugin(options: SiteOptions, onClose: () => Promise<void>)
     flow.decorate(host);
     await host.register(async (site: App) => {
       flow.addHooks(site);
-      flow.addRoutes(site, (own, loginPage) =>
-        addSite(own, options.parts, { ...options, loginPage, showsLoginAtRoot: false }),
-      );
+      flow.addRoutes(site, (own, loginPage) => addSite(own, { ...options, loginPage, showsLoginAtRoot: false }));
     });
     // Added after our own routes, so that it guards only the app's.
     flow.addHostGuard(host);

@@ -71,7 +71,7 @@ export function createServer(options: ServerOptions): App {
   flow.addHooks(app);
   addMethodRules(app);
   flow.addRoutes(app, async (site, loginPage) => {
-    await addSite(site, options.parts, { ...options, loginPage, showsLoginAtRoot: true });
+    await addSite(site, { ...options, loginPage, showsLoginAtRoot: true });
     addFavicon(site, options.themeFile);
     if (options.docs) addDocsRedirect(site);
   });

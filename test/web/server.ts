@@ -1,10 +1,10 @@
 import pino from 'pino';
-import { createReturns } from '../../src/capabilities/forward-auth/returns.ts';
 import type { Services } from '../../src/compose.ts';
 import type { Access } from '../../src/core/access/access.ts';
 import { createKnownBrowsers } from '../../src/core/access/known-browsers.ts';
+import { loadSettings } from '../../src/ground/config/load.ts';
 import { createServer, type ServerOptions } from '../../src/server.ts';
-import type { SiteOptions } from '../../src/site.ts';
+import { capabilities, events, type SiteOptions } from '../../src/site.ts';
 import { browserCookie } from '../../src/web/cookies.ts';
 import type { App } from '../../src/web/types.ts';
 
@@ -70,12 +70,10 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     version: '0.0.0',
     publicOrigins: new Set(['http://localhost:5000', 'http://127.0.0.1:5000']),
     https: false,
-    trustedBrowserDays: 30,
+    capabilities,
+    settings: loadSettings({}, {}),
+    events,
     corsOrigins: new Set(),
-    forwardOrigins: new Set(),
-    returns: createReturns(new Set(), () => undefined),
-    findBarrier: () => undefined,
-    forwardRules: [],
     nameApplication: () => undefined,
     docs: true,
     applicationScopes: [],

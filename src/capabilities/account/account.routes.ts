@@ -1,12 +1,14 @@
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
+import type { Core } from '../../core/core.ts';
 import { addAction } from '../../web/action.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { accountPath } from '../../web/next.ts';
 import { header, json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import type { ExportAccount } from './export.ts';
 import { describeAccount, tooManyExports } from './export.ts';
 import { ownPassword } from './options.ts';
-import type { AccountParts } from './parts.ts';
+import type { OwnSessions } from './sessions.ts';
 
 const accountSchema = object('The account', {
   username: text('ann@example.com'),
@@ -40,7 +42,12 @@ const exportSchema = object('What this server stores about the user', {
   ...Object.fromEntries(lists),
 });
 
-export function addAccount(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports'> & {
+  readonly ownSessions: OwnSessions;
+  readonly exportAccount: ExportAccount;
+};
+
+export function addAccount(app: App, parts: () => Parts): void {
   addAction(app, [accountPath, '/api/account'], {
     method: 'GET',
     summary: 'Account',
@@ -50,8 +57,8 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     browser: 'The page Account',
     async handle(request) {
       const signedIn = signedInOf(request);
-      const { registry, ownSessions, manageFactors } = parts();
-      const { passkeys, totp } = await manageFactors.list(signedIn.user, signedIn.session.stamp);
+      const { registry, ownSessions, ports } = parts();
+      const { passkeys, totp } = await ports.factors.list(signedIn.user, signedIn.session.stamp);
       return {
         ...(await describeAccount(signedIn.user, registry)),
         sessions: (await ownSessions.list(signedIn)).length,
@@ -83,10 +90,10 @@ export function addAccount(app: App, parts: () => AccountParts): void {
     browser: 'A file with the same JSON',
     async handle(request, reply) {
       const signedIn = signedInOf(request);
-      const { requireFresh, manageFactors, exportAccount } = parts();
+      const { requireFresh, ports, exportAccount } = parts();
       await requireFresh(signedIn, undefined, request);
       reply.header('content-disposition', 'attachment; filename="account.json"');
-      const factors = await manageFactors.list(signedIn.user, signedIn.session.stamp);
+      const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
       return exportAccount(signedIn, factors, request.caller);
     },
   });

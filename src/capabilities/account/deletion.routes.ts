@@ -1,18 +1,23 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
+import type { Core } from '../../core/core.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import type { App } from '../../web/types.ts';
+import type { createDeleteAccount } from './deletion.ts';
 import { currentPasswordField } from './fields.ts';
 import { ownPassword } from './options.ts';
-import type { AccountParts } from './parts.ts';
 
 const detail = 'Account deleted';
 
-export function addDeleteAccount(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'registry' | 'requireFresh'> & {
+  readonly deleteAccount: ReturnType<typeof createDeleteAccount>;
+};
+
+export function addDeleteAccount(app: App, parts: () => Parts): void {
   addForm(app, ['/account/delete', '/api/account/delete'], {
     summary: 'Delete the account',
     description: 'Deletes the account with its sessions and links. The audit keeps its events, by id.',

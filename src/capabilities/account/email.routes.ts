@@ -1,20 +1,25 @@
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
+import type { Core } from '../../core/core.ts';
 import { detailAnswer, linkAnswer, tokenField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
+import type { createChangeEmail } from './email.ts';
 import { emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
 import { ownPassword } from './options.ts';
-import type { AccountParts } from './parts.ts';
 
 const sent = 'A link is on its way to the new address';
 const confirmed = 'Address changed';
 
-export function addChangeEmail(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'registry' | 'requireFresh' | 'access'> & {
+  readonly changeEmail: ReturnType<typeof createChangeEmail>;
+};
+
+export function addChangeEmail(app: App, parts: () => Parts): void {
   addForm(app, [emailPath, '/api/account/email'], {
     summary: 'Change the address',
     description: 'Mails a link to the new address. The old one stays until the link is used.',

@@ -5,10 +5,11 @@ import { type Answer, Refusal, tooMany } from '../../core/access/refusal.ts';
 import type { Caller, RecordedEvent } from '../../core/audit/event.ts';
 import type { UnreadableEvent } from '../../core/audit/sql-store.ts';
 import type { QueuedMail } from '../../core/mail/outbox.ts';
+import type { ConnectedApplication, LinkedIdentity, OwnFactors } from '../../core/ports.ts';
 import type { Policy } from '../../core/throttle/policy.ts';
 import type { OneTimeToken } from '../../core/tokens/tokens.ts';
 import type { User } from '../../core/users/user.ts';
-import type { AccountOptions, ConnectedApplication, LinkedIdentity, OwnFactors } from './options.ts';
+import type { AccountOptions } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
 /** An export reads the whole audit. */
@@ -26,10 +27,12 @@ export const tooManyExports: Answer = {
   detail: 'Too many exports. Please wait before trying again.',
 };
 
+export type ExportAccount = ReturnType<typeof createExportAccount>;
+
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
   const { users, registry, tokens, personalTokens, auditTrail, audit, throttle } = options;
-  const { listIdentities, listApplications, outbox } = options;
+  const { listIdentities, listApplications, dataOf, outbox } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
@@ -47,6 +50,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       links: (await tokens.listOf(user.id)).map(describeLink),
       mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
       events: await Array.fromAsync(events, describeEvent),
+      ...(await dataOf(user)),
     };
   };
 }
@@ -80,8 +84,8 @@ const describeFactors = ({ passkeys, totp, recoveryCodesLeft, trustedBrowsers }:
   })),
 });
 
-const describeIdentity = ({ upstream, name, linkedAt, lastUsedAt }: LinkedIdentity) => ({
-  upstream,
+const describeIdentity = ({ provider, name, linkedAt, lastUsedAt }: LinkedIdentity) => ({
+  upstream: provider,
   name,
   linked_at: linkedAt.toISOString(),
   last_used_at: lastUsedAt?.toISOString() ?? null,

@@ -1,5 +1,6 @@
 import { invalidToken } from '../../core/access/access.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
+import type { Core } from '../../core/core.ts';
 import { isLanguage, languages } from '../../ground/languages/languages.ts';
 import { addAction } from '../../web/action.ts';
 import { languageCookie } from '../../web/cookies.ts';
@@ -9,12 +10,13 @@ import { ambiguousCredential } from '../../web/hooks/credentials.ts';
 import { homePath, longestPage, safeNext } from '../../web/next.ts';
 import { settingCookies } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import type { AccountParts } from './parts.ts';
 
 const detail = 'Language set';
 
+type Parts = Pick<Core, 'access' | 'registry' | 'audit'>;
+
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
-export function addLanguage(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
+export function addLanguage(app: App, parts: () => Parts, { https }: { readonly https: boolean }): void {
   const cookie = languageCookie(https);
   addAction(app, ['/auth/language', '/api/language'], {
     method: 'POST',

@@ -1,5 +1,6 @@
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
+import type { Core } from '../../core/core.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
@@ -8,13 +9,17 @@ import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
 import { ownPassword } from './options.ts';
-import type { AccountParts } from './parts.ts';
+import type { createChangePassword } from './password.ts';
 
 const detail = 'Password changed';
 
 const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
-export function addChangePassword(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'registry' | 'requireFresh'> & {
+  readonly changePassword: ReturnType<typeof createChangePassword>;
+};
+
+export function addChangePassword(app: App, parts: () => Parts): void {
   addForm(app, ['/account/password', '/api/account/password'], {
     summary: 'Change the password',
     description:

@@ -1,14 +1,16 @@
+import type { Core } from '../../core/core.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
 import { nameFields, requireNames } from './fields.ts';
-import type { AccountParts } from './parts.ts';
 
 const detail = 'Name changed';
 
-export function addProfile(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'registry' | 'change'>;
+
+export function addProfile(app: App, parts: () => Parts): void {
   addForm(app, ['/account/profile', '/api/account/profile'], {
     summary: 'Change the name',
     tag: 'Account',

@@ -6,17 +6,15 @@ import { loginPath } from '../../web/login-page.ts';
 import type { App } from '../../web/types.ts';
 import { emailField, newPasswordField } from './fields.ts';
 import { resetMinutes } from './mails.ts';
-import type { AccountParts } from './parts.ts';
+import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
 
-export function addResetPassword(
-  app: App,
-  parts: () => AccountParts,
-  { features }: Pick<FlowOptions, 'features'>,
-): void {
+type Parts = { readonly resetPassword: ReturnType<typeof createResetPassword> };
+
+export function addResetPassword(app: App, parts: () => Parts, { features }: Pick<FlowOptions, 'features'>): void {
   /** A reset keeps what signs in besides the password: the user should look at it. */
   const next = features.secondFactor ? '/account/security?state=8' : undefined;
 

@@ -6,7 +6,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import type { AccountParts } from './parts.ts';
+import type { OwnSessions } from './sessions.ts';
 import { noSuchSession } from './sessions.ts';
 
 const sessionSchema = object('A session', {
@@ -24,7 +24,9 @@ const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) 
 
 const sessionsPath = '/account/sessions';
 
-export function addSessions(app: App, parts: () => AccountParts): void {
+type Parts = { readonly ownSessions: OwnSessions };
+
+export function addSessions(app: App, parts: () => Parts): void {
   addAction(app, [sessionsPath, '/api/account/sessions'], {
     method: 'GET',
     summary: 'Sessions',

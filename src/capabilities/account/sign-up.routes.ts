@@ -8,12 +8,11 @@ import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
 import { emailField, nameFields, newPasswordField } from './fields.ts';
-import type { AccountParts } from './parts.ts';
-import { signUpExpired, signUpPath } from './sign-up.ts';
+import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
-export function addSignUp(app: App, parts: () => AccountParts): void {
+export function addSignUp(app: App, parts: () => { readonly signUp: ReturnType<typeof createSignUp> }): void {
   addForm(app, [signUpPath, '/api/sign-up'], {
     summary: 'Sign up',
     description: 'Mails a link to the address. The response is the same for every address.',
@@ -31,7 +30,11 @@ export function addSignUp(app: App, parts: () => AccountParts): void {
 }
 
 /** Adds the page behind the link of a sign-up or an invitation. */
-export function addFinishSignUp(app: App, parts: () => AccountParts, { https }: { readonly https: boolean }): void {
+export function addFinishSignUp(
+  app: App,
+  parts: () => { readonly finishSignUp: ReturnType<typeof createFinishSignUp> },
+  { https }: { readonly https: boolean },
+): void {
   const languageChoice = languageCookie(https);
   addForm(app, [`${signUpPath}/finish`, '/api/sign-up/finish'], {
     summary: 'Finish the sign-up',

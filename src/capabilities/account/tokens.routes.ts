@@ -2,6 +2,7 @@ import { byOwner } from '../../core/access/access.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
 import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import type { Core } from '../../core/core.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import { personName } from '../../core/users/user.ts';
@@ -11,7 +12,6 @@ import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
-import type { AccountParts } from './parts.ts';
 
 const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };
 
@@ -22,7 +22,9 @@ const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
 const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
 
-export function addTokens(app: App, parts: () => AccountParts): void {
+type Parts = Pick<Core, 'personalTokens' | 'hold' | 'audit' | 'requireFresh'>;
+
+export function addTokens(app: App, parts: () => Parts): void {
   const show = async (request: Request) => {
     const { user, scopes } = signedInOf(request);
     return { tokens: (await parts().personalTokens.list(user)).map(describeToken), scopes };

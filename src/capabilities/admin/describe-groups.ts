@@ -1,18 +1,13 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { holds } from '../../core/access/rights.ts';
+import type { GuardedClient, GuardedPath, JoinedPorts } from '../../core/ports.ts';
 import type { Group } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
 import { listOf, object, text } from '../../web/openapi/responses.ts';
 
-/** What groups open besides what their scopes allow. */
-export interface Guarded {
-  /** The rules of `FORWARD_AUTH_RULES`. */
-  readonly forwardRules: readonly {
-    readonly origin: string;
-    readonly path: string;
-    readonly groups: readonly string[];
-  }[];
-  readonly clients: readonly { readonly id: string; readonly name: string; readonly groups: readonly string[] }[];
+/** What tells what groups open besides what their scopes allow. */
+export interface GuardParts {
+  readonly ports: Pick<JoinedPorts, 'listGuardedPaths' | 'listClients'>;
 }
 
 export const groupFields = {
@@ -30,18 +25,15 @@ export const groupFields = {
   },
 };
 
-export interface GuardedClients {
-  list(): Promise<Guarded['clients']>;
+/** Describes groups for an administrator, all with one look at the clients. */
+export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardParts) {
+  const guarded = { paths: ports.listGuardedPaths(), clients: await ports.listClients() };
+  return (group: Group) => describeGroup(signedIn, group, guarded);
 }
 
-/** Describes groups for an administrator, all with one look at the clients. */
-export async function createDescribeGroup(
-  signedIn: SignedIn,
-  forwardRules: Guarded['forwardRules'],
-  clients: GuardedClients,
-) {
-  const guarded = { forwardRules, clients: await clients.list() };
-  return (group: Group) => describeGroup(signedIn, group, guarded);
+interface Guarded {
+  readonly paths: readonly GuardedPath[];
+  readonly clients: readonly GuardedClient[];
 }
 
 /** With Janua's own scopes, which are not stored for `admins`. */
@@ -52,7 +44,7 @@ function describeGroup(signedIn: SignedIn, { name, description, scopes: granted 
     name,
     description,
     scopes,
-    rules: guarded.forwardRules.filter(isOpened).map(({ origin, path }) => origin + path),
+    rules: guarded.paths.filter(isOpened).map(({ origin, path }) => origin + path),
     clients: guarded.clients.filter(isOpened).map(({ id, name }) => ({ client_id: id, name })),
     held: holds(signedIn, { groups: [name], scopes }),
   };

@@ -11,13 +11,12 @@ import { detailAnswer } from '../../web/fields.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
-import { createDescribeGroup, type Guarded, type GuardedClients, groupFields } from './describe-groups.ts';
+import { createDescribeGroup, type GuardParts, groupFields } from './describe-groups.ts';
 import { tag } from './list.ts';
 
-export interface GroupParts {
+export interface GroupParts extends GuardParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'list' | 'names' | 'knownScopes'>;
-  readonly clients: GuardedClients;
   readonly requireFresh: RequireFresh;
 }
 
@@ -54,13 +53,9 @@ const refusals = [
 const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };
 
 /** Adds the page with the groups, on which they are made, changed and removed. */
-export function addGroups(
-  app: App,
-  parts: () => GroupParts,
-  { forwardRules }: { readonly forwardRules: Guarded['forwardRules'] },
-): void {
+export function addGroups(app: App, parts: () => GroupParts): void {
   async function list(request: Request) {
-    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
+    const describe = await createDescribeGroup(signedInOf(request), parts());
     return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members }));
   }
 

@@ -9,12 +9,13 @@ import type { Events } from '../../core/audit/event.ts';
 import { describeDecision } from '../../core/audit/explanation.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
-import { maxNameLength, maxUsernameLength, newEmailAddress, personName, type User } from '../../core/users/user.ts';
+import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
 import type { UserRegistry } from '../../core/users/user-directory.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
@@ -23,25 +24,21 @@ import { addForm } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
-import { createDescribeGroup, type Guarded, type GuardedClients } from './describe-groups.ts';
+import { createDescribeGroup, type GuardParts } from './describe-groups.ts';
 import { tag } from './list.ts';
 import { noSuchUser, type UserAction, userActionList } from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
+  readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'listApplications'>;
   /** The same directory, if this server may change it. */
   readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly requireFresh: RequireFresh;
   readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
-  readonly clients: GuardedClients;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
-  /** Applications that the user let in. */
-  readonly applications: {
-    list(user: User): Promise<readonly { readonly clientId: string; readonly name: string; readonly since: Date }[]>;
-  };
 }
 
 const params = { id: { description: 'The id of the user', examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] } };
@@ -127,14 +124,14 @@ const onlyAdmins: Answer = {
 
 const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
 
-export interface UserOptions extends Pick<FlowOptions, 'features'>, Pick<Guarded, 'forwardRules'> {
+export interface UserOptions extends Pick<FlowOptions, 'features'> {
   readonly events: Events;
 }
 
 /** Adds the page of a user, what administrators do there, and the page that adds a user. */
 export function addUser(app: App, parts: () => UserParts, options: UserOptions): void {
   const { features, events } = options;
-  const describeGroups = createDescribeGroups(parts, options);
+  const describeGroups = createDescribeGroups(parts);
   const administrationOf = (request: Request) =>
     parts().administer(actorOf(request), requireRightsOf(signedInOf(request)));
 
@@ -160,7 +157,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const { scopes } = signedInOf(request);
     const mayAct = holds(signedInOf(request), rightsOfAccount(account));
     const isAdmin = holdsAll(signedInOf(request));
-    const { users, sessions, personalTokens, applications, auditTrail } = parts();
+    const { users, sessions, personalTokens, ports, auditTrail } = parts();
     const trail = scopes.includes('audit:read')
       ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
       : undefined;
@@ -169,7 +166,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       verification: await describeVerification(user.id),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
-      applications: (await applications.list(account.user)).map(({ clientId, name, since }) => ({
+      applications: (await ports.listApplications(account.user)).map(({ clientId, name, since }) => ({
         client_id: clientId,
         name,
         since: since.toISOString(),
@@ -247,12 +244,10 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
 }
 
 /** Gives all groups, as pages show them where groups are chosen. */
-const createDescribeGroups =
-  (parts: () => UserParts, { forwardRules }: Pick<Guarded, 'forwardRules'>) =>
-  async (request: Request) => {
-    const describe = await createDescribeGroup(signedInOf(request), forwardRules, parts().clients);
-    return (await parts().groups.findAll()).map(describe);
-  };
+const createDescribeGroups = (parts: () => UserParts) => async (request: Request) => {
+  const describe = await createDescribeGroup(signedInOf(request), parts());
+  return (await parts().groups.findAll()).map(describe);
+};
 
 function addNewUser(
   app: App,

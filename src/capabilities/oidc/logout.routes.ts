@@ -1,6 +1,6 @@
-import type { Access, Presented } from '../../core/access/access.ts';
+import type { Access } from '../../core/access/access.ts';
 import { Refusal } from '../../core/access/refusal.ts';
-import type { Caller } from '../../core/audit/event.ts';
+import type { SignInPort } from '../../core/ports.ts';
 import { bodyField } from '../../web/body-field.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { comesFromUs } from '../../web/hooks/cross-site.ts';
@@ -16,7 +16,7 @@ import { applicationRefused, noProvider } from './refusals.ts';
 
 export interface LogOutParts extends ProviderParts, Pick<OidcParts, 'applicationLogOut' | 'noteRefusal'> {
   readonly access: Access;
-  readonly logOut: (presented: Presented, caller: Caller) => Promise<void>;
+  readonly ports: Pick<SignInPort, 'logOut'>;
 }
 
 const path = '/oidc/logout';
@@ -205,7 +205,7 @@ export function addApplicationLogOut(
         return ask(request, reply, found, signedIn.user.username);
       const { cookie } = request.presented;
       const hasEnded = await parts()
-        .logOut({ cookie }, request.caller)
+        .ports.logOut({ cookie }, request.caller)
         .then(
           () => true,
           (error: unknown) => {

@@ -49,7 +49,7 @@ export interface OidcOptions
   /** Our address. It may be known only once the server listens. */
   readonly baseUrl: () => string;
   /** The page on which strangers sign up. Undefined if strangers cannot. */
-  readonly signUpPath: string | undefined;
+  readonly findSignUpPath: () => string | undefined;
   /** The longest that a session may last. */
   readonly sessionSeconds: number;
   /** `CLIENT_ID_METADATA`. */
@@ -98,7 +98,7 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 export function createOidcParts(options: OidcOptions) {
   const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
     options;
-  const { groupNames, privateHosts, documentHosts, sessionSeconds, signUpPath, listSessions, endSession } = options;
+  const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened, ownerOf);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
@@ -172,7 +172,7 @@ export function createOidcParts(options: OidcOptions) {
       records,
       findLiving,
       sessionSeconds,
-      signUpPath,
+      signUpPath: findSignUpPath(),
       ...{
         findClient: clients.find,
         findResource: resources.find,

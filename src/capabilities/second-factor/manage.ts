@@ -37,7 +37,7 @@ type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-rene
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
-export function createManageFactors({ change, changeAny, policy, audit, isLinked }: FactorOptions, factors: Factors) {
+export function createManageFactors({ change, changeAny, policy, audit, hasWayIn }: FactorOptions, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers, ownerOf } = factors;
 
   /** Makes a change, and gives the recovery codes if they are new. */
@@ -69,8 +69,8 @@ export function createManageFactors({ change, changeAny, policy, audit, isLinked
     changeOwn(by, { kind: 'factor-removed', reason }, async (held) => {
       const { account, user, owner, db } = held;
       await work(held);
-      const { passkeys, hasAny } = await factors.list(owner, db);
-      const canLogIn = account.passwordHash !== undefined || passkeys.length > 0 || (await isLinked(user, db));
+      const { hasAny } = await factors.list(owner, db);
+      const canLogIn = account.passwordHash !== undefined || (await hasWayIn(user, db));
       if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
     });
 

@@ -34,8 +34,8 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly outbox: Outbox | undefined;
   readonly tokens: Tokens;
   readonly admit: Admit;
-  /** Whether the user can log in with another provider. */
-  readonly isLinked: (user: User, db: Database) => Promise<boolean>;
+  /** Whether the user can log in without a password, as the transaction sees it. */
+  readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
   readonly appName: string;
   readonly https: boolean;

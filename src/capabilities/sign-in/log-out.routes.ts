@@ -1,4 +1,5 @@
 import { loginMessages } from '../../core/access/refusal.ts';
+import type { FactorPort } from '../../core/ports.ts';
 import { addAction } from '../../web/action.ts';
 import { bodyField } from '../../web/body-field.ts';
 import { pendingCookie } from '../../web/cookies.ts';
@@ -12,7 +13,7 @@ import { noSession, sessionOver } from './refusals.ts';
 
 export interface LogOutParts {
   readonly logOut: LogOut;
-  readonly secondFactor: { abandon(pending: string): Promise<void> };
+  readonly ports: { readonly factors: Pick<FactorPort, 'abandon'> };
 }
 
 export function addLogOut(app: App, parts: () => LogOutParts, { https }: { readonly https: boolean }): void {
@@ -30,7 +31,7 @@ export function addLogOut(app: App, parts: () => LogOutParts, { https }: { reado
       const waiting = pending.read(headers.cookie);
       if (waiting !== undefined) {
         reply.header('set-cookie', pending.removal);
-        await parts().secondFactor.abandon(waiting);
+        await parts().ports.factors.abandon(waiting);
       }
       // The button on our pages sends `signed_in`. The cookie may be gone, because another window has logged out.
       const wasSignedIn = bodyField(body, 'signed_in') !== undefined;

@@ -85,8 +85,8 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       const changed = await change({ kind: 'identity-unlinked' }, provedBy(account), changeBy(by), async (held) => {
         const { user, owner, db } = held;
         if (!(await identities.remove(owner, id, db))) throw new Refusal(noSuchIdentity);
-        const hasOther = held.account.passwordHash !== undefined || (await usable(user, db)).length > 0;
-        if (!hasOther && !(await options.hasPasskey(user, db))) throw new Refusal(lastWayIn);
+        const canLogIn = held.account.passwordHash !== undefined || (await options.hasWayIn(user, db));
+        if (!canLogIn) throw new Refusal(lastWayIn);
       });
       return changed.renewed;
     },

@@ -38,8 +38,8 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
     methods: readonly AuthenticationMethod[],
     request: ConfirmingRequest,
   ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
-  /** Whether the user has a passkey that is enough for a login. */
-  readonly hasPasskey: (user: User, db: Database) => Promise<boolean>;
+  /** Whether the user can log in without a password, as the transaction sees it. */
+  readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
   /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
   readonly audit: Audit<keyof typeof events>;

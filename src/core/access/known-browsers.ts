@@ -9,14 +9,14 @@ const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
 export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
 
-/** Reads and writes one cookie, in the texts of headers. */
-interface Cookie {
+/** Reads and writes the cookie `browser`, in the texts of headers. */
+export interface BrowserCookie {
   read(header: string | undefined): string | undefined;
   header(value: string): string;
 }
 
 /** The cookie `browser` is for the throttle. It authenticates no request. @param key 32 bytes or more */
-export function createKnownBrowsers(cookie: Cookie, key: Buffer) {
+export function createKnownBrowsers(cookie: BrowserCookie, key: Buffer) {
   // Neither an identifier nor a fingerprint contains a colon, so two pairs never make the same text.
   const sign = (id: string, fingerprint: string) =>
     createHmac('sha256', key).update(`browser:${id}:${fingerprint}`).digest('base64url');

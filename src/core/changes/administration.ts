@@ -68,7 +68,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
-  readonly invite: (user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  readonly invite: ((user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>) | undefined;
   /** Undefined where no mail is sent, or no password can be set. */
   readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** @param judge is called with the locked account */
@@ -215,10 +215,12 @@ export function createAdministration(
 
     /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
     async invite(details: InvitedDetails, byMail: boolean) {
+      const { invite } = options;
+      if (invite === undefined) throw new ChangeRefused('This server has no page on which invited users begin.');
       // No login passes without a password. Until the link is opened, nothing but a mail leads into the account.
       const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
-      return { id: account.user.id, link: await options.invite(account, byMail, actor) };
+      return { id: account.user.id, link: await invite(account, byMail, actor) };
     },
 
     /** Changes the groups of a user, and gives their names. */

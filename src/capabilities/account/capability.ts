@@ -1,0 +1,147 @@
+import type { Core } from '../../core/core.ts';
+import { provedBy } from '../../core/users/held.ts';
+import { originsOf } from '../../ground/config/origin.ts';
+import { defineCapability, defineOptional } from '../capability.ts';
+import { createDeleteAccount } from './deletion.ts';
+import { createChangeEmail } from './email.ts';
+import { events } from './events.ts';
+import { createExportAccount } from './export.ts';
+import { createAccountMails } from './mails.ts';
+import type { AccountOptions, MailingOptions, OwnOptions } from './options.ts';
+import { createChangePassword, createSetPassword } from './password.ts';
+import { createResetPassword } from './reset-password.ts';
+import { createOwnSessions } from './sessions.ts';
+import { createFinishSignUp, createSignUp, signUpPath } from './sign-up.ts';
+
+const optionsOf = (core: Core): AccountOptions => ({
+  ...core,
+  policy: core.passwordPolicy,
+  outbox: core.sentOutbox,
+  listIdentities: core.ports.listIdentities,
+  listApplications: core.ports.listApplications,
+  dataOf: core.ports.dataOf,
+  signUpDomains: core.settings.SIGN_UP_DOMAINS,
+});
+
+/** Only for what is on where mail is sent. */
+function mailingOptionsOf(core: Core): MailingOptions {
+  const { sentOutbox: outbox, requestMail } = core;
+  if (outbox === undefined || requestMail === undefined) throw new TypeError('this needs mail');
+  return { ...optionsOf(core), outbox, requestMail };
+}
+
+/** Only for what is on where the accounts are in Janua's own table. */
+function ownOptionsOf(core: Core): OwnOptions {
+  const { registry, holdNew } = core;
+  if (registry === undefined || holdNew === undefined) throw new TypeError('this needs accounts of our own');
+  return { ...optionsOf(core), registry, holdNew };
+}
+
+/** What each user finds: the home page, the account, its sessions and tokens, and the language. */
+const account = defineCapability({
+  name: 'account',
+  events,
+
+  features: ({ settings, ownAccounts }) => ({
+    ownAccounts,
+    password: ownAccounts || settings.PASSWORD_REHASH === 'on',
+  }),
+
+  make(core: Core) {
+    const { ports, users, tokens, hold, baseUrl, now, outbox, settings } = core;
+    const options = optionsOf(core);
+    const ownSessions = createOwnSessions(options);
+    const mails = createAccountMails(users, tokens, hold, ports.listWaysIn, baseUrl, now);
+    return {
+      parts: { ownSessions, exportAccount: createExportAccount(options, ownSessions) },
+      mails: mails.descriptions,
+      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }) {
+        if (!byMail) return mails.createInvitationLink(invited);
+        const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };
+        const address = invited.user.username;
+        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
+        return undefined;
+      },
+    };
+  },
+
+  async addRoutes(app, parts, options) {
+    const forwardOrigins = originsOf(options.settings.FORWARD_AUTH_ORIGINS);
+    (await import('./home.routes.ts')).addHome(app, { forwardOrigins });
+    (await import('./me.routes.ts')).addMe(app);
+    (await import('./language.routes.ts')).addLanguage(app, parts, options);
+    (await import('./account.routes.ts')).addAccount(app, parts);
+    (await import('./sessions.routes.ts')).addSessions(app, parts);
+    (await import('./tokens.routes.ts')).addTokens(app, parts);
+  },
+});
+
+const signUp = defineOptional({
+  name: 'sign-up',
+  features: ({ settings, ownAccounts, mail }) => ({ signUp: mail && ownAccounts && settings.SIGN_UP === 'on' }),
+  isOn: ({ signUp }) => signUp,
+  make: (core: Core) => ({ parts: { signUp: createSignUp(mailingOptionsOf(core)) }, signUpPath }),
+  async addRoutes(app, parts) {
+    (await import('./sign-up.routes.ts')).addSignUp(app, parts);
+  },
+});
+
+/** What users change of an account in Janua's own table. */
+const ownAccount = defineOptional({
+  name: 'own-account',
+  isOn: ({ ownAccounts }) => ownAccounts,
+  make(core: Core) {
+    const own = ownOptionsOf(core);
+    return { parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) } };
+  },
+  async addRoutes(app, parts, options) {
+    (await import('./sign-up.routes.ts')).addFinishSignUp(app, parts, options);
+    (await import('./profile.routes.ts')).addProfile(app, parts);
+    (await import('./deletion.routes.ts')).addDeleteAccount(app, parts);
+  },
+});
+
+const password = defineOptional({
+  name: 'password',
+  isOn: ({ password }) => password,
+  make(core: Core) {
+    const options = optionsOf(core);
+    return { parts: { changePassword: createChangePassword(options, createSetPassword(options)) } };
+  },
+  async addRoutes(app, parts) {
+    (await import('./password.routes.ts')).addChangePassword(app, parts);
+  },
+});
+
+const resetPassword = defineOptional({
+  name: 'reset-password',
+  isOn: ({ mail, password }) => mail && password,
+  make(core: Core) {
+    const options = mailingOptionsOf(core);
+    return {
+      parts: { resetPassword: createResetPassword(options, createSetPassword(options)) },
+      sendReset: (
+        { username: address, language = core.settings.LANGUAGE },
+        { caller: { requestId }, actorId: userId = 'operator' },
+      ) => options.outbox.add({ purpose: 'reset-password', address, language, requestId, causedBy: { userId } }),
+    };
+  },
+  async addRoutes(app, parts, options) {
+    (await import('./reset-password.routes.ts')).addResetPassword(app, parts, options);
+  },
+});
+
+const changeEmail = defineOptional({
+  name: 'change-email',
+  isOn: ({ mail, ownAccounts }) => mail && ownAccounts,
+  make(core: Core) {
+    const { registry, holdNew } = ownOptionsOf(core);
+    return { parts: { changeEmail: createChangeEmail({ ...mailingOptionsOf(core), registry, holdNew }) } };
+  },
+  async addRoutes(app, parts) {
+    (await import('./email.routes.ts')).addChangeEmail(app, parts);
+  },
+});
+
+/** What users manage themselves, as far as the settings and the table of users allow it. */
+export const accounts = [account, signUp, ownAccount, password, resetPassword, changeEmail] as const;

@@ -1,0 +1,42 @@
+import type { Core } from '../../core/core.ts';
+import { databasePart } from '../../ground/database/errors.ts';
+import { defineCapability } from '../capability.ts';
+import { events } from './events.ts';
+import { createFindUsers } from './find-users.ts';
+import { createOverview } from './overview.ts';
+
+/** The pages of administrators. */
+export const admin = defineCapability({
+  name: 'admin',
+  events,
+
+  make(core: Core) {
+    const { database, users, registry, groupsInColumn, stores, opened, auditTrail, now, checkUp } = core;
+    const overview = createOverview({
+      database,
+      auditTrail,
+      countSessions: stores.sessions.count,
+      now,
+      stores: [
+        ...new Map([
+          [databasePart, opened.check],
+          [stores.sessionsPart, stores.sessions.check],
+        ] as const),
+      ],
+      checkUp,
+    });
+    const findUsers = createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn });
+    return { parts: { overview, findUsers }, clean: overview.count };
+  },
+
+  async addRoutes(app, parts, options) {
+    (await import('./overview.routes.ts')).addOverview(app, parts);
+    (await import('./users.routes.ts')).addUsers(app, parts, options);
+    (await import('./user.routes.ts')).addUser(app, parts, options);
+    (await import('./audit.routes.ts')).addAudit(app, parts, options.events);
+    (await import('./throttle.routes.ts')).addThrottle(app, parts);
+    (await import('./mail.routes.ts')).addMail(app, parts, options.features);
+    (await import('./settings.routes.ts')).addSettings(app, parts);
+    (await import('./groups.routes.ts')).addGroups(app, parts);
+  },
+});

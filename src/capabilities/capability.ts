@@ -1,0 +1,68 @@
+import type { Events } from '../core/audit/event.ts';
+import type { Core } from '../core/core.ts';
+import type { Ports } from '../core/ports.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import type { readUpstreams } from '../ground/config/upstreams-file.ts';
+import type { Features, FlowOptions } from '../web/flow-options.ts';
+import type { LoginPage } from '../web/login-page.ts';
+import type { App } from '../web/types.ts';
+
+/** What is known before the stores answer. */
+export interface Given {
+  readonly settings: Settings;
+  /** The providers of `UPSTREAMS_FILE`. */
+  readonly upstreams: ReturnType<typeof readUpstreams>;
+  /** Whether the accounts are in Janua's own table. */
+  readonly ownAccounts: boolean;
+  readonly mail: boolean;
+  readonly mailbox: boolean;
+}
+
+export interface RouteOptions extends FlowOptions {
+  readonly settings: Settings;
+  /** Of all rooms and capabilities. */
+  readonly events: Events;
+  readonly loginPage: LoginPage;
+  readonly showsLoginAtRoot: boolean;
+}
+
+/**
+ * A part of the server that could be left out, or one that the settings may leave out. `site.ts` lists them. A capability knows no other:
+ * what they want of each other goes through the ports of the core.
+ */
+export interface Capability<Made extends object = object> {
+  readonly name: string;
+  readonly events?: Events;
+  /** What works because it is there. */
+  features?(given: Given): Partial<Features>;
+  /** Whether it works here. Otherwise it is neither made nor reached. */
+  isOn?(features: Features): boolean;
+  /** Makes what its routes, the commands and the core work with, once the stores answer. */
+  make?(core: Core, given: Given): MadeCapability<Made> | Promise<MadeCapability<Made>>;
+  /** @param parts throws {Unavailable} until the stores have answered */
+  addRoutes?(app: App, parts: () => Core & Made, options: RouteOptions): Promise<void> | void;
+}
+
+/** What works with these capabilities. */
+export const findFeatures = (capabilities: readonly Capability[], given: Given): Features => ({
+  mail: given.mail,
+  mailbox: false,
+  signUp: false,
+  password: false,
+  ownAccounts: false,
+  secondFactor: false,
+  passkeyDomain: undefined,
+  upstreams: [],
+  ...Object.assign({}, ...capabilities.map((capability) => capability.features?.(given))),
+});
+
+export interface MadeCapability<Made> extends Ports {
+  readonly parts: Made;
+}
+
+export const defineCapability = <Made extends object>(capability: Capability<Made>): Capability<Made> => capability;
+
+/** For a capability that settings leave out. Nothing but its own routes knows what it makes. */
+export const defineOptional = <Made extends object>(
+  capability: Capability<Made> & Pick<Required<Capability>, 'isOn'>,
+): Capability => capability as Capability;

@@ -1,0 +1,42 @@
+import type { Core } from '../../core/core.ts';
+import { parseForwardRule } from '../../ground/config/forward-rules.ts';
+import { originsOf } from '../../ground/config/origin.ts';
+import type { Settings } from '../../ground/config/settings.ts';
+import { defineCapability } from '../capability.ts';
+import { createHostCredentials } from './host-credentials.ts';
+import { createReturns } from './returns.ts';
+import { createFindBarrier } from './rules.ts';
+
+const originsIn = (settings: Settings) => originsOf(settings.FORWARD_AUTH_ORIGINS);
+
+const rulesIn = (settings: Settings) =>
+  settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined);
+
+/** Applications behind a proxy that asks here who makes each request. */
+export const forwardAuth = defineCapability({
+  name: 'forward-auth',
+
+  async make(core: Core) {
+    const { settings, now } = core;
+    const origins = originsIn(settings);
+    const hostKey = origins.size === 0 ? undefined : await core.loadKey('forward-auth');
+    return {
+      parts: { hostKey, hosts: hostKey && createHostCredentials(hostKey, now) },
+      guardedPaths: rulesIn(settings),
+      nameApplication: createReturns(origins, () => hostKey).nameApplication,
+    };
+  },
+
+  async addRoutes(app, parts, options) {
+    const { settings } = options;
+    const forwardOrigins = originsIn(settings);
+    const own = {
+      ...options,
+      forwardOrigins,
+      findBarrier: createFindBarrier(rulesIn(settings)),
+      returns: createReturns(forwardOrigins, () => parts().hostKey),
+    };
+    (await import('./verify.routes.ts')).addVerify(app, parts, own);
+    (await import('./forward.routes.ts')).addForward(app, parts, own);
+  },
+});

@@ -1,0 +1,55 @@
+import type { Core } from '../../core/core.ts';
+import { stampOf } from '../../core/users/account.ts';
+import { defineCapability } from '../capability.ts';
+import { events } from './events.ts';
+import { createOidcParts } from './parts.ts';
+
+/** OpenID Connect: applications that sign their users in here. */
+export const oidc = defineCapability({
+  name: 'oidc',
+  events,
+
+  async make(core: Core) {
+    const { settings, ports, access, users, sessions, stores, groups, groupsInColumn, log, overrides } = core;
+    const { noteEnding, logoutNotices, ...parts } = createOidcParts({
+      ...core,
+      redis: stores.redis,
+      findAccount: users.findById,
+      findLiving: access.findLiving,
+      listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
+      endSession: ports.endSession,
+      key: await core.loadKey('applications'),
+      groupNames: async () => (groupsInColumn ? undefined : groups.names()),
+      hasSecondFactors: settings.SECOND_FACTOR !== 'off',
+      sessionSeconds: Math.max(settings.SESSION_LIFETIME_SECONDS, settings.REMEMBER_LIFETIME_SECONDS),
+      documentHosts: settings.CLIENT_ID_METADATA,
+      onTokens: core.measures.metrics?.observeTokens,
+      privateHosts: settings.OIDC_PRIVATE_HOSTS,
+      findSignUpPath: () => ports.signUpPath,
+    });
+    return {
+      parts: {
+        ...parts,
+        /** What the operator does, by a command or a program. */
+        clientAdministration: parts.administerClients({ caller: overrides.caller ?? { route: 'janua' } }),
+      },
+      listApplications: parts.applications.list,
+      listClients: parts.clients.list,
+      onEvent: noteEnding,
+      /** Loading the library takes longer than the rest of the start. Requests get the fault if there is one. */
+      start() {
+        parts.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
+      },
+      close: () => logoutNotices.close(),
+    };
+  },
+
+  async addRoutes(app, parts, options) {
+    (await import('./provider.routes.ts')).addProvider(app, parts, options);
+    (await import('./interaction.routes.ts')).addInteractions(app, parts);
+    (await import('./logout.routes.ts')).addApplicationLogOut(app, parts, options);
+    (await import('./clients.routes.ts')).addClients(app, parts, options);
+    (await import('./resources.routes.ts')).addResources(app, parts);
+    (await import('./applications.routes.ts')).addApplications(app, parts);
+  },
+});

@@ -1,0 +1,81 @@
+import { attemptOf, limitsOf, limitsOfFactor } from '../../core/access/login-limits.ts';
+import type { Core } from '../../core/core.ts';
+import { stampOf } from '../../core/users/account.ts';
+import { findPasskeyDomain } from '../../ground/config/origin.ts';
+import { isLanguage } from '../../ground/languages/languages.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import { defineCapability } from '../capability.ts';
+import { createFactorMails } from './enrolment.ts';
+import { events } from './events.ts';
+import type { FactorOptions } from './options.ts';
+import { createFactorParts } from './parts.ts';
+import { createPasskeys } from './passkeys.ts';
+import { rotateEncryptionKey } from './rotate-encryption-key.ts';
+
+/** Passkeys, authenticator apps and recovery codes; the second step of a login, and the login by a passkey alone. */
+export const secondFactor = defineCapability({
+  name: 'second-factor',
+  events,
+
+  features: ({ settings }) => ({
+    secondFactor: settings.SECOND_FACTOR !== 'off',
+    passkeyDomain: findPasskeyDomain(settings),
+  }),
+
+  async make(core: Core) {
+    const { settings, ports, throttle, audit, database, now, baseUrl } = core;
+    const domain = findPasskeyDomain(settings);
+    const isOn = settings.SECOND_FACTOR !== 'off';
+    const options = {
+      ...core,
+      passkeys: createPasskeys({ ...core, key: await core.loadKey('ceremonies'), domain, origins: core.publicOrigins }),
+      limitsOfFactor,
+      trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
+      policy: settings.SECOND_FACTOR,
+      outbox: core.sentOutbox,
+      hasWayIn: ports.hasWayIn,
+      clearPasswordFailures: (account, knownBrowser, caller) =>
+        throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
+    } satisfies FactorOptions;
+    const parts = createFactorParts(options);
+    const { factors, manageFactors, secondFactor } = parts;
+    const { createEnrolmentLink, descriptions } = createFactorMails(core, baseUrl);
+    return {
+      parts: {
+        ...parts,
+        createEnrolmentLink,
+        rotateEncryptionKey: () => rotateEncryptionKey(database, core.encryptionKeys, now),
+      },
+      factors: {
+        demand: secondFactor.demand,
+        abandon: secondFactor.abandon,
+        checkFactor: factors.checkFactor,
+        methodsOf: factors.methodsOf,
+        list: manageFactors.list,
+        removeAll: manageFactors.removeAll,
+      },
+      async hasWayIn(user, db) {
+        const canSignIn = isOn && domain !== undefined;
+        return canSignIn && (await factors.passkeys.list(factors.ownerOf({ user }), db)).length > 0;
+      },
+      async listWaysIn(account, language) {
+        if (!isOn) return [];
+        const { words } = speak(isLanguage(language) ? language : settings.LANGUAGE);
+        const { passkeys, totp } = await manageFactors.list(account.user, stampOf(account));
+        return [...passkeys.map(({ name }) => name), ...(totp === undefined ? [] : [words.security.app])];
+      },
+      mails: descriptions,
+      clean: () => factors.totp.removeExpired(now()),
+    };
+  },
+
+  async addRoutes(app, parts, options) {
+    const { secondFactor, passkeyDomain } = options.features;
+    if (!secondFactor) return;
+    const own = { ...options, trustedBrowserDays: options.settings.TRUSTED_BROWSER_DAYS };
+    (await import('./second-factor.routes.ts')).addSecondFactor(app, parts, own);
+    (await import('./enrolment.routes.ts')).addEnrolment(app, parts);
+    (await import('./security.routes.ts')).addSecurity(app, parts, own);
+    if (passkeyDomain !== undefined) (await import('./passkey.routes.ts')).addPasskeys(app, parts, own);
+  },
+});

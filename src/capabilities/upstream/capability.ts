@@ -1,0 +1,50 @@
+import type { Core } from '../../core/core.ts';
+import { defineCapability } from '../capability.ts';
+import { events } from './events.ts';
+import { createIdentities } from './identities.ts';
+import { describeMethodsChanged } from './linking.ts';
+import { createUpstreamParts } from './parts.ts';
+
+/** Sign-in with other providers, and which of their users are linked with accounts. */
+export const upstream = defineCapability({
+  name: 'upstream',
+  events,
+
+  features: ({ upstreams }) => ({ upstreams: upstreams.map(({ id, name }) => ({ id, name })) }),
+
+  async make(core: Core, { upstreams }) {
+    const { settings, ports, users, baseUrl, database, now } = core;
+    const options = {
+      ...core,
+      upstreams,
+      identities: createIdentities(database, now),
+      key: await core.loadKey('ceremonies'),
+      fetch: core.overrides.fetch,
+      confirmBy: ports.confirmBy,
+      hasWayIn: ports.hasWayIn,
+      signUp: settings.SIGN_UP === 'on',
+      signUpDomains: settings.SIGN_UP_DOMAINS,
+    };
+    const parts = createUpstreamParts(options);
+    const { linking, confirming } = parts;
+    return {
+      parts,
+      otherProof: confirming,
+      hasWayIn: linking.isLinked,
+      listIdentities: async (user) =>
+        (await linking.list(user)).map(({ upstream, ...identity }) => ({ ...identity, provider: upstream })),
+      listWaysIn: async ({ user }) =>
+        (await linking.list(user)).flatMap(({ upstream, name }) =>
+          upstreams.filter(({ id }) => id === upstream).map((provider) => `${provider.name} (${name})`),
+        ),
+      mails: { 'sign-in-methods-changed': describeMethodsChanged(users, baseUrl) },
+    };
+  },
+
+  async addRoutes(app, parts, { features }) {
+    (await import('./providers.routes.ts')).addProviders(app, parts);
+    if (features.upstreams.length === 0) return;
+    (await import('./upstream.routes.ts')).addUpstream(app, parts);
+    (await import('./sign-in-methods.routes.ts')).addSignInMethods(app, parts);
+  },
+});

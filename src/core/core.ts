@@ -1,0 +1,273 @@
+import { isHttps } from '../ground/config/origin.ts';
+import type { Settings } from '../ground/config/settings.ts';
+import { showSettings } from '../ground/config/shown-settings.ts';
+import { expiringTables, removeExpired, removeInBatches } from '../ground/database/deletions.ts';
+import { type KeyName, loadKey, replaceKey } from '../ground/database/keys.ts';
+import { claimLease } from '../ground/database/lease.ts';
+import { unusedTables } from '../ground/database/schema.ts';
+import { createCipher } from '../ground/encryption/cipher.ts';
+import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
+import type { Log } from '../ground/faults/log.ts';
+import { faultsOf, lineOf } from '../ground/faults/misconfiguration.ts';
+import { createAccess } from './access/access.ts';
+import { createAdmit } from './access/admit.ts';
+import { type BrowserCookie, createKnownBrowsers } from './access/known-browsers.ts';
+import { liftFailures } from './access/login-limits.ts';
+import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
+import { createPersonalTokens } from './access/personal-tokens.ts';
+import { createThrottled } from './access/throttled.ts';
+import { createAudit } from './audit/audit.ts';
+import type { AuditEvent, Caller, Events } from './audit/event.ts';
+import { createSqlAuditStore } from './audit/sql-store.ts';
+import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
+import { createChanges } from './changes/change.ts';
+import { createMailing } from './mail/mailing.ts';
+import { createRequestMail } from './mail/request-mail.ts';
+import type { HashingThreads } from './passwords/hashing/threads.ts';
+import { createPasswords } from './passwords/passwords.ts';
+import { createPasswordPolicy } from './passwords/policy.ts';
+import type { JoinedPorts } from './ports.ts';
+import { createSessions } from './sessions/sessions.ts';
+import type { Stores } from './stores/stores.ts';
+import { cleaningInterval } from './stores/upkeep.ts';
+import type { Measures } from './telemetry/measures.ts';
+import { openThrottle } from './throttle/open-throttle.ts';
+import { createTokens } from './tokens/tokens.ts';
+import { createImportUsers } from './users/import-users.ts';
+import { createNoteLogin } from './users/last-logins.ts';
+import type { UserMapping } from './users/mapped/mapping.ts';
+import { openUsers } from './users/open-users.ts';
+import type { RequireRights } from './users/scopes.ts';
+import type { User } from './users/user.ts';
+
+const millisecondsPerDay = 24 * 60 * 60 * 1000;
+
+/** What the demo, the commands and the tests override. */
+export interface CoreOverrides {
+  readonly demoUsers?: boolean;
+  /** Whether users log in here. If so, the core measures how long their password hashes take. Commands need not wait for that. */
+  readonly takesLogins?: boolean;
+  readonly caller?: Caller;
+  /** The names of the settings that a program has passed. Without it they are from the environment. */
+  readonly given?: ReadonlySet<string>;
+  readonly hashingThreads?: HashingThreads | undefined;
+  /** The clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+  /** See `AttemptOptions`. */
+  readonly failureFloor?: number | undefined;
+  /** By which other providers are called. */
+  fetch?(address: string, options: object): Promise<Response>;
+}
+
+export interface CoreOptions {
+  readonly settings: Settings;
+  readonly overrides: CoreOverrides;
+  readonly log: Log;
+  readonly measures: Measures;
+  readonly stores: Stores;
+  readonly mapping: UserMapping | undefined;
+  /** Of all rooms and capabilities. */
+  readonly events: Events;
+  /** What the capabilities offer, once they are made. */
+  readonly ports: JoinedPorts;
+  readonly mailWorks: boolean;
+  /** Asks what `janua doctor` asks. */
+  readonly checkUp: () => Promise<readonly object[]>;
+  readonly browserCookie: BrowserCookie;
+  /** Our own origins, and our address in links. It may be known only once the server listens. */
+  readonly publicOrigins: ReadonlySet<string>;
+  readonly baseUrl: () => string;
+}
+
+export type Core = Awaited<ReturnType<typeof createCore>>;
+
+/** Everything that capabilities stand on: accounts, sessions, and who may do what. */
+export async function createCore(options: CoreOptions) {
+  const { settings, overrides, measures, stores, mapping, ports, mailWorks, baseUrl, publicOrigins } = options;
+  const { now = Date.now, takesLogins = true, caller = { route: 'janua' } } = overrides;
+  const { opened } = stores;
+  const { database } = opened;
+  const log = measures.traces?.namedIn(options.log) ?? options.log;
+  const common = { settings, overrides, stores, opened, database, log, measures, now, takesLogins };
+  const recording = await openAudit(common, options);
+  const { audit } = recording;
+  const hashing = createHashing(common);
+  const { passwords, passwordPolicy } = hashing;
+  const onRefused = measures.metrics?.observeRefusal;
+  const throttle = openThrottle({ ...common, store: stores.failures, onRefused });
+  const directory = await openUsers({
+    ...common,
+    mapping,
+    demoUsers: overrides.demoUsers ?? false,
+    watch: (store) => measures.watchStore('database', 'users', store),
+    calibrate: takesLogins ? passwords.calibrate : undefined,
+  });
+  const { users, registry, groups, hold, holdAny } = directory;
+  const sessions = openSessions(common);
+  const tokens = createTokens(database, now);
+  // Redis and a team's own table need two look-ups.
+  const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
+  const { directoryOptions } = directory;
+  const lookUp = isOneDatabase
+    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
+    : lookUpTwice(stores.sessions, users);
+  const own = mapping === undefined ? directoryOptions : undefined;
+  const personalTokens = createPersonalTokens(opened, { now, users, own });
+  const access = createAccess(lookUp, sessions, personalTokens, audit);
+  const throttled = createThrottled({ throttle, users, audit });
+  const onFailed = measures.metrics?.observeMailFailure;
+  const mailing = createMailing({ ...common, audit, onFailed, sends: takesLogins && mailWorks });
+  if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
+  const outbox = mailWorks ? mailing.outbox : undefined;
+  const lift = ({ id, username }: User, codes?: boolean) =>
+    liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
+  const changing = { hold, holdAny, users, sessions, outbox, liftFailures: lift, audit, log };
+  const { change, changeAny } = createChanges(changing);
+  const admit = createAdmit({
+    access,
+    sessions,
+    users,
+    audit,
+    demand: ports.factors.demand,
+    noticeSignIn: ports.noticeSignIn,
+    meet: (userId) => holdAny(userId, async () => {}),
+    noteLogin: createNoteLogin(database, registry !== undefined, now),
+  });
+  const encryptionKeys = openEncryptionKeys(settings);
+  if (takesLogins && settings.SECOND_FACTOR !== 'off')
+    for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
+  measures.metrics?.watchLoads({
+    hashing() {
+      const load = hashing.load();
+      return { ...load, waiting: load.waiting + throttle.waiting() };
+    },
+    queuedMails: mailing.outbox.countQueued,
+  });
+  const administration: AdministrationOptions = {
+    users,
+    registry,
+    holdNew: directory.holdNew,
+    changeAny,
+    groups,
+    sessions,
+    passwords,
+    passwordPolicy,
+    audit,
+    lift: throttled.lift,
+    get invite() {
+      return ports.invite;
+    },
+    get sendReset() {
+      return ports.sendReset;
+    },
+    removeFactors: (...asked) => ports.factors.removeAll(...asked),
+  };
+  const administer = (actor: Actor, requireRights?: RequireRights) =>
+    createAdministration(administration, actor, requireRights);
+
+  return {
+    ...common,
+    ...recording,
+    ...hashing,
+    ...directory,
+    ...mailing,
+    ports,
+    throttle,
+    sessions,
+    tokens,
+    personalTokens,
+    access,
+    throttled,
+    change,
+    changeAny,
+    admit,
+    publicOrigins,
+    baseUrl,
+    checkUp: options.checkUp,
+    https: isHttps(settings),
+    appName: settings.APP_NAME,
+    knownBrowsers: createKnownBrowsers(options.browserCookie, await loadKey(database, 'browser-cookie')),
+    cipher: createCipher(encryptionKeys, log),
+    encryptionKeys,
+    /** The outbox, if its mails are sent. */
+    sentOutbox: outbox,
+    requestMail: outbox && createRequestMail({ outbox, throttle, audit }),
+    importUsers: registry && createImportUsers(database, registry, groups),
+    shownSettings: showSettings(settings, overrides.given),
+    loadKey: (name: KeyName) => loadKey(database, name),
+    /** Replaces a key with a new one. This process keeps the old one. */
+    replaceKey: (name: KeyName) => replaceKey(database, name),
+    administer,
+    /** What the operator does, by a command or a program. */
+    administration: administer({ caller }),
+    requireFresh: ports.requireFresh,
+    requireStepUp: ports.requireStepUp,
+    /** Removes expired data, unless another process has just done it. */
+    async clean(): Promise<void> {
+      if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;
+      const unused = unusedTables({ users: mapping === undefined, sessions: settings.REDIS_URL === undefined });
+      for (const table of expiringTables.filter((name) => !unused.has(name))) {
+        const count = await removeExpired(database, table, now());
+        if (table === 'janua_sessions') measures.metrics?.observeExpired(count);
+      }
+      const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
+      await removeInBatches((limit) => recording.auditTrail.removeBefore(retained, limit));
+      await ports.clean();
+    },
+  };
+}
+
+interface Common extends Pick<CoreOptions, 'settings' | 'overrides' | 'measures' | 'stores'> {
+  readonly opened: Stores['opened'];
+  readonly database: Stores['opened']['database'];
+  readonly log: Log;
+  readonly now: () => number;
+  readonly takesLogins: boolean;
+}
+
+async function openAudit(
+  { settings, opened, database, measures, log, now, takesLogins }: Common,
+  options: CoreOptions,
+) {
+  const { events, ports } = options;
+  const auditTrail = measures.watchStore('database', 'audit', createSqlAuditStore(opened, events));
+  const nameKey = await loadKey(database, 'audit-names');
+  function onEvent(event: AuditEvent, isRecorded: boolean): void {
+    measures.metrics?.observeEvent(event, isRecorded);
+    if (takesLogins) ports.onEvent(event);
+  }
+  const audit = createAudit({ events, store: auditTrail, log, nameKey, now, processes: settings.WORKERS, onEvent });
+  return { audit, auditTrail, events };
+}
+
+function createHashing({ settings, overrides, measures, log }: Common) {
+  const { HASHING_QUEUE: queue, HASHING_CONCURRENCY: concurrency, APP_NAME: appName } = settings;
+  const passwords = createPasswords({
+    threads: overrides.hashingThreads,
+    concurrency,
+    queue,
+    rehashes: settings.PASSWORD_REHASH === 'on',
+    log,
+    onWaited: measures.metrics?.observeHashingWait,
+    onRefused: measures.metrics?.observeRefusal,
+  });
+  return {
+    passwords: measures.traces?.watchCalls('passwords', passwords) ?? passwords,
+    passwordPolicy: createPasswordPolicy({ appName, breached: settings.BREACHED_PASSWORDS, log }),
+    load: passwords.load,
+  };
+}
+
+function openSessions({ settings, stores, now }: Common) {
+  return createSessions({
+    store: stores.sessions,
+    idleTimeoutSeconds: settings.SESSION_IDLE_SECONDS,
+    lifetimeSeconds: settings.SESSION_LIFETIME_SECONDS,
+    remembered: {
+      idleTimeoutSeconds: settings.REMEMBER_IDLE_SECONDS,
+      lifetimeSeconds: settings.REMEMBER_LIFETIME_SECONDS,
+    },
+    mostPerUser: settings.SESSIONS_PER_USER,
+    now,
+  });
+}

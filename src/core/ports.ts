@@ -1,0 +1,210 @@
+import type { Database } from '../ground/database/database.ts';
+import type { Presented, SignedIn } from './access/access.ts';
+import type { Demand, NoticeSignIn } from './access/admit.ts';
+import type { CheckFactor, FactorMethod } from './access/factor.ts';
+import type { ConfirmingRequest, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
+import type { AuditEvent, Caller } from './audit/event.ts';
+import type { Actor } from './changes/administration.ts';
+import type { MailDescription } from './mail/description.ts';
+import type { RenewedSession, Session } from './sessions/sessions.ts';
+import type { AuthenticationMethod } from './sessions/store.ts';
+import type { Account } from './users/account.ts';
+import type { User } from './users/user.ts';
+
+/** Sign-in, which is always there. */
+export interface SignInPort {
+  readonly requireFresh: RequireFresh;
+  readonly requireStepUp: RequireStepUp;
+  /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
+  readonly confirmBy: (
+    signedIn: SignedIn,
+    methods: readonly AuthenticationMethod[],
+    request: ConfirmingRequest,
+  ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
+  /** Ends every session that is presented. @param wasSignedIn whether the browser shows a page that it got while it was signed in */
+  readonly logOut: (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
+  /** Ends a session that is not presented, unless it has ended already. */
+  readonly endSession: (session: Pick<Session, 'id' | 'userId'>, caller: Caller) => Promise<void>;
+  readonly noticeSignIn: NoticeSignIn | undefined;
+}
+
+/** The second factors of a user. */
+export interface OwnFactors {
+  readonly passkeys: readonly {
+    readonly name: string;
+    readonly createdAt: Date;
+    readonly lastUsedAt: Date | undefined;
+  }[];
+  readonly totp: object | undefined;
+  readonly recoveryCodesLeft: number;
+  readonly trustedBrowsers: readonly { readonly userAgent: string; readonly trustedAt: Date }[];
+}
+
+export interface FactorPort {
+  readonly demand: Demand;
+  readonly checkFactor: CheckFactor;
+  /** The ways to prove a second factor, the one used last first. */
+  readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
+  /** What a user has, also where factors are ignored. @param stamp of the account or session */
+  readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
+  /** @param judge refuses, if the actor may not change the account as it is */
+  /** Ends a login that waits for its second factor. */
+  readonly abandon: (pending: string) => Promise<void>;
+  readonly removeAll: (user: User, actor: Actor, judge?: (account: Account) => void) => Promise<void>;
+}
+
+/** What stands for the password in a fresh proof. */
+export interface OtherProof {
+  /** Whether the user has just proved their identity to another provider. */
+  readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
+  /** The ids of the providers with which the user can prove it. */
+  readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
+}
+
+/** An application that holds something of a user. */
+export interface ConnectedApplication {
+  readonly clientId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly since: Date;
+}
+
+/** A user of another provider who signs an account in. */
+export interface LinkedIdentity {
+  /** Its id. */
+  readonly provider: string;
+  readonly name: string;
+  readonly linkedAt: Date;
+  readonly lastUsedAt: Date | undefined;
+}
+
+/** A client that only members of its groups may use. */
+export interface GuardedClient {
+  readonly id: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** A part of an application that only members of groups may open. */
+export interface GuardedPath {
+  readonly origin: string;
+  readonly path: string;
+  readonly groups: readonly string[];
+}
+
+/**
+ * What a capability offers to the core and, through it, to other capabilities. None knows another, and each part may be missing. The core
+ * asks at each use, because the capabilities are made after it.
+ */
+export interface Ports {
+  readonly signIn?: SignInPort;
+  readonly factors?: FactorPort;
+  readonly otherProof?: OtherProof;
+  /** Whether an account could sign in without a password, as a transaction sees it. */
+  hasWayIn?(user: User, db: Database): Promise<boolean>;
+  /** Names what signs in to an account besides its password. */
+  listWaysIn?(account: Account, language: string): Promise<readonly string[]>;
+  listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
+  listApplications?(user: User): Promise<readonly ConnectedApplication[]>;
+  readonly guardedPaths?: readonly GuardedPath[];
+  listClients?(): Promise<readonly GuardedClient[]>;
+  /** What else the export of an account shows, by name, without secrets. */
+  dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
+  /** The host of the application that a path leads to. */
+  nameApplication?(path: string): string | undefined;
+  /** The page on which strangers sign up. */
+  readonly signUpPath?: string;
+  /** Gives an invited user the link that leads into the account: by mail, or as the result. */
+  readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  /** Mails a link that sets a new password. */
+  readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
+  /** Mails by their purposes. */
+  readonly mails?: Readonly<Record<string, MailDescription>>;
+  onEvent?(event: AuditEvent): void;
+  /** Called once the server listens, and its address is known. */
+  start?(): void;
+  /** Removes what no longer counts. Called by one process at a time. */
+  clean?(): Promise<void>;
+  close?(): Promise<void>;
+}
+
+export type JoinedPorts = ReturnType<typeof joinPorts>;
+
+/** Asks all capabilities, and answers for those that are missing. @param offered may fill later */
+export function joinPorts(offered: readonly Ports[]) {
+  const find = <Name extends keyof Ports>(name: Name): Ports[Name] | undefined =>
+    offered.find((ports) => ports[name] !== undefined)?.[name];
+  const listAll = async <Item>(ask: (ports: Ports) => Promise<readonly Item[]> | undefined): Promise<Item[]> =>
+    (await Promise.all(offered.map((ports) => ask(ports) ?? []))).flat();
+
+  function requireSignIn(): SignInPort {
+    const signIn = find('signIn');
+    if (signIn === undefined) throw new TypeError('sign-in is asked for before it is made');
+    return signIn;
+  }
+
+  const signIn: SignInPort = {
+    requireFresh: (...asked) => requireSignIn().requireFresh(...asked),
+    requireStepUp: (...asked) => requireSignIn().requireStepUp(...asked),
+    confirmBy: (...asked) => requireSignIn().confirmBy(...asked),
+    logOut: (...asked) => requireSignIn().logOut(...asked),
+    endSession: (...asked) => requireSignIn().endSession(...asked),
+    noticeSignIn: async (login) => requireSignIn().noticeSignIn?.(login),
+  };
+
+  const factors: FactorPort = {
+    demand: async (...asked) => find('factors')?.demand(...asked),
+    checkFactor: async (...asked) =>
+      (await find('factors')?.checkFactor(...asked)) ?? { succeeded: false, code: 'wrong-code', reason: 'wrong-code' },
+    methodsOf: async (account) => (await find('factors')?.methodsOf(account)) ?? [],
+    list: async (...asked) =>
+      (await find('factors')?.list(...asked)) ?? {
+        passkeys: [],
+        totp: undefined,
+        recoveryCodesLeft: 0,
+        trustedBrowsers: [],
+      },
+    abandon: async (pending) => find('factors')?.abandon(pending),
+    removeAll: async (...asked) => find('factors')?.removeAll(...asked),
+  };
+
+  return {
+    ...signIn,
+    factors,
+    isProved: (...asked) => find('otherProof')?.isProved(...asked) ?? false,
+    providersOf: async (account) => (await find('otherProof')?.providersOf(account)) ?? [],
+    async hasWayIn(user: User, db: Database): Promise<boolean> {
+      // One after the other: a transaction has one connection.
+      for (const ports of offered) if (await ports.hasWayIn?.(user, db)) return true;
+      return false;
+    },
+    listWaysIn: (account: Account, language: string) => listAll((ports) => ports.listWaysIn?.(account, language)),
+    listIdentities: (user: User) => listAll((ports) => ports.listIdentities?.(user)),
+    listApplications: (user: User) => listAll((ports) => ports.listApplications?.(user)),
+    listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
+    listClients: () => listAll((ports) => ports.listClients?.()),
+    dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
+      Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
+    nameApplication: (path: string) =>
+      offered.map((ports) => ports.nameApplication?.(path)).find((name) => name !== undefined),
+    get invite() {
+      return find('invite');
+    },
+    get sendReset() {
+      return find('sendReset');
+    },
+    get signUpPath() {
+      return find('signUpPath');
+    },
+    onEvent(event: AuditEvent): void {
+      for (const ports of offered) ports.onEvent?.(event);
+    },
+    start(): void {
+      for (const ports of offered) ports.start?.();
+    },
+    async clean(): Promise<void> {
+      for (const ports of offered) await ports.clean?.();
+    },
+    close: () => Promise.all(offered.map((ports) => ports.close?.())),
+  } satisfies OtherProof & SignInPort & Record<string, unknown>;
+}
