@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test';
 import { type Figure, readFigures } from './figures.ts';
 import { figuresAfterTraffic } from './traffic.ts';
 
-const read = (page: string) => readFile(new URL(`../../../docs/${page}`, import.meta.url), 'utf8');
+const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
 describe('the pages about metrics', () => {
   let figures: readonly Figure[] = [];
@@ -14,7 +14,7 @@ describe('the pages about metrics', () => {
   const baseName = (name: string) => name.replace(/_(?:bucket|sum|count)$/, '');
 
   test('list exactly the existing metrics with their labels', async () => {
-    const page = await read('reference/metrics.md');
+    const page = await read('docs/reference/metrics.md');
     const listed = [...page.matchAll(/^\| `(janua_\w+)` \| \w+ \|([^|]*)\|/gm)].map(([, name, labels = '']) => {
       return `${name} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).sort()}`;
     });
@@ -29,7 +29,7 @@ describe('the pages about metrics', () => {
   });
 
   test('use only existing metrics and labels in text and alerts', async () => {
-    const page = await read('observability.md');
+    const page = (await read('docs/observability.md')) + (await read('deploy/prometheus-alerts.yml'));
     const names = new Set(figures.map(({ name }) => name));
     for (const [name] of page.matchAll(/\b(?:janua|nodejs|process)_\w+/g))
       assert.ok(names.has(name) || names.has(`${name}_bucket`), name);
