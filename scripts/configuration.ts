@@ -1,4 +1,5 @@
 import { type SettingSchema, settingGroups, settingSchemas } from '../src/ground/config/settings.ts';
+import { asCode, inCell } from './markdown.ts';
 
 const intro = `# Configuration
 
@@ -15,11 +16,6 @@ and reports only the first step that finds a fault:
 
 \`npx janua doctor\` continues after a fault, so it shows more faults in one run. \`npx janua config\` shows the settings that
 \`janua serve\` uses and where each comes from, without passwords.`;
-
-/** Escapes text for a table cell. */
-export const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-
-export const asCode = (text: unknown) => `\`${inCell(String(text))}\``;
 
 function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: SettingSchema): string {
   if (values !== undefined) return values.map(asCode).join(', ');

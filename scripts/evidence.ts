@@ -23,7 +23,7 @@ interface Row {
   readonly state: State;
   /** Why the state applies, or how far it holds. */
   readonly note: string;
-  /** For rules that ask for documentation, its sections, such as `docs/operation.md#several-processes`. Spaces separate them. */
+  /** For rules that ask for documentation, its sections, such as `docs/running.md#several-processes`. Spaces separate them. */
   readonly document: string;
 }
 

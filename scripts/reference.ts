@@ -4,7 +4,11 @@ import { createProgram } from '../src/commands/program.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
 import { type DescribedOperation, needsCredentials, readDocument } from '../test/fuzz/document.ts';
 import { startJanua, type TestOptions } from '../test/janua.ts';
-import { asCode, inCell, makeConfigurationPage } from './configuration.ts';
+import { makeConfigurationPage } from './configuration.ts';
+import { makeEventsPage } from './events.ts';
+import { asCode, asTable, inCell } from './markdown.ts';
+import { makeMetricsPage } from './metrics.ts';
+import { makeScopesPage } from './scopes.ts';
 
 /** `npm run reference` writes the pages that code can print. A test compares them. */
 
@@ -17,7 +21,7 @@ function* leavesOf(command: Command, path: string): Generator<[path: string, com
 }
 
 /** Every command, from the program that reads them. */
-export function makeCommandsPage(): string {
+function makeCommandsPage(): string {
   const rows = [...leavesOf(createProgram(), 'npx')].map(([name, command]) => {
     const typed = command.registeredArguments.map((argument) =>
       argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`,
@@ -28,7 +32,7 @@ export function makeCommandsPage(): string {
         ({ flags, description, mandatory }) =>
           `${asCode(flags)} ${mandatory ? '(required) ' : ''}${inCell(description)}`,
       );
-    return `| ${asCode(name + typed.join(''))} | ${inCell(command.description())} | ${options.join('<br>')} |`;
+    return [asCode(name + typed.join('')), inCell(command.description()), options.join('<br>')];
   });
   return `# Commands
 
@@ -37,9 +41,7 @@ ${made} \`npx janua help\` shows the same.
 Run them in Janua's own folder, or where [its package](../library.md) is installed: elsewhere \`npx\` looks for a package of that
 name. All commands work while a server runs, and read the same settings.
 
-| command | does | options |
-| --- | --- | --- |
-${rows.join('\n')}
+${asTable(['command', 'does', 'options'], rows)}
 `;
 }
 
@@ -63,25 +65,27 @@ async function operationsOf(options: TestOptions) {
   );
 }
 
+type Operations = Awaited<ReturnType<typeof operationsOf>>;
+
+const scopesOf = ({ security = [] }: DescribedOperation): string[] => [
+  ...new Set(security.flatMap((scheme) => Object.values(scheme)).flat()),
+];
+
 /** Who may call it, by the document. */
 function callerOf(operation: DescribedOperation): string {
   if (!needsCredentials(operation)) return 'anyone';
-  const { security = [] } = operation;
-  const scopes = security.flatMap((scheme) => Object.values(scheme)).flat();
-  return scopes.length === 0 ? 'signed in' : [...new Set(scopes)].map(asCode).join(', ');
+  return scopesOf(operation).map(asCode).join(', ') || 'signed in';
 }
 
 /** Every route, from the document of the API, and what has to be there for it. */
-export async function makeRoutesPage(): Promise<string> {
-  const all = await operationsOf({ settings: whole });
+async function makeRoutesPage(all: Operations): Promise<string> {
   const present = new Map<string, Set<string>>();
   for (const [name, options] of Object.entries(variants))
     present.set(name, new Set((await operationsOf(options)).map(({ key }) => key)));
   // A page stands beside its address under `/api`, which has the same words.
   const rows = Map.groupBy(all, ({ key, operation }) => {
     const needs = [...present].flatMap(([name, keys]) => (keys.has(key) ? [] : [name]));
-    const cells = [callerOf(operation), needs.join(', '), inCell(operation.summary)];
-    return `${key.split(' ')[0]} ${cells.join(' | ')}`;
+    return [key.split(' ')[0], callerOf(operation), needs.join(', '), inCell(operation.summary)].join(' | ');
   });
   return `# Routes
 
@@ -93,20 +97,28 @@ ${made} A running server has the same, with every field and answer, at \`/docs\`
   has the code of RFC 6749.
 - **Needs**: without them, Janua leaves the route out. Mail is there with \`MAIL_URL\`, and in the demo; Janua's table without
   \`USERS_TABLE\`; second factors unless \`SECOND_FACTOR=off\`; a host name if \`PUBLIC_URL\` names no IP address: passkeys belong to a name.
-- A scope is held by members of a group that grants it ([administration](../administration.md)).
+- **For** a [scope](scopes.md): for members of a group that grants it.
 
-| route | for | needs | does |
-| --- | --- | --- | --- |
-${[...rows].map(([words, alike]) => `| ${alike.map(({ key }) => asCode(key)).join('<br>')} | ${words.replace(/^\S+ /, '')} |`).join('\n')}
+${asTable(
+  ['route', 'for', 'needs', 'does'],
+  [...rows].map(([words, alike]) => [alike.map(({ key }) => asCode(key)).join('<br>'), ...words.split(' | ').slice(1)]),
+)}
 `;
 }
 
 /** The pages by their path in `docs/`. */
-export const makePages = async (): Promise<Readonly<Record<string, string>>> => ({
-  'configuration.md': makeConfigurationPage(),
-  'reference/commands.md': makeCommandsPage(),
-  'reference/routes.md': await makeRoutesPage(),
-});
+export async function makePages(): Promise<Readonly<Record<string, string>>> {
+  const operations = await operationsOf({ settings: whole });
+  const pages = operations.filter(({ key }) => !key.includes(' /api/'));
+  return {
+    'configuration.md': makeConfigurationPage(),
+    'reference/commands.md': makeCommandsPage(),
+    'reference/events.md': await makeEventsPage(made),
+    'reference/metrics.md': makeMetricsPage(made),
+    'reference/routes.md': await makeRoutesPage(operations),
+    'reference/scopes.md': makeScopesPage(made, new Map(pages.map(({ key, operation }) => [key, scopesOf(operation)]))),
+  };
+}
 
 export const docs = new URL('../docs/', import.meta.url);
 

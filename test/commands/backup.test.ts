@@ -79,11 +79,11 @@ test('a backup under load has every user and session that was acknowledged befor
   assert.equal((await fetch(`${restored.url}/api/login`, { method: 'POST', body })).status, 200);
   await restored.stop();
 
-  // As in docs/deployment.md: what has ended after the backup must not live again.
+  // As in docs/running.md: what has ended after the backup must not live again.
   await using another = await createWorkplace();
   await mkdir(join(another.folder, 'data'));
   await copyFile(file, join(another.folder, 'data', 'janua.db'));
-  const guide = await readFile(new URL('../../docs/deployment.md', import.meta.url), 'utf8');
+  const guide = await readFile(new URL('../../docs/running.md', import.meta.url), 'utf8');
   const [, statements = ''] = /sqlite3 \/var\/lib\/janua\/janua\.db '([^']+)'/.exec(guide) ?? [];
   const restoredFile = new DatabaseSync(join(another.folder, 'data', 'janua.db'));
   for (const table of tablesOfCredentials) {

@@ -19,6 +19,7 @@ test('the pages that code prints are up to date, and name every setting', async 
       `docs/${path} is out of date; run: npm run reference`,
     );
   for (const [name] of settings) assert.ok(pages['configuration.md']?.includes(`| \`${name}\` |`), name);
+  assert.doesNotMatch(pages['reference/events.md'] ?? '', /\| {2}\|/, 'a field of an event has no meaning');
   assert.ok(settings[0]?.[0] !== undefined && settings[0][0] in settingGroups, 'the first setting begins a group');
 });
 

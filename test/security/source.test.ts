@@ -192,7 +192,7 @@ test('no column or setting stores password hints or security questions, and noth
 
 // Shows: V13.3.1
 test('no file of the repository contains a key', async () => {
-  for (const path of ['package.json', 'bin/janua.mjs', 'README.md', 'docs/operation.md']) {
+  for (const path of ['package.json', 'bin/janua.mjs', 'README.md', 'docs/running.md']) {
     assert.doesNotMatch(await readFile(root + path, 'utf8'), /-----BEGIN|AKIA[0-9A-Z]{16}/);
   }
   for (const name of ['.env', '.env.local']) await assert.rejects(readFile(root + name), /ENOENT/);

@@ -1,62 +1,96 @@
 import { printable } from '../../ground/text/printable.ts';
 
+/** `npm run reference` prints the fields of these types, with their comments. */
 export interface AuditEvent<Kind extends string = string> {
+  /** What was decided. */
   readonly kind: Kind;
+  /** Who caused it, as far as the server can tell. */
   readonly caller: Caller;
-  /** Why the server decided so. The client is not told. `events-left-out` holds their kind here, `key-replaced` the name of the key. */
+  /**
+   * Why the server decided so. The client is not told. Some kinds say something else here. `login-succeeded`: what the user proved,
+   * `password`, `passkey`, `sign-up` or `upstream`, and after a `+` the second step, such as `totp`, `recovery-code`, `passkey` or
+   * `trusted-browser`. `factor-added`, `factor-removed`: the kind of factor. `key-replaced`: the name of the key. `throttle-lifted`: the
+   * address, or `all`. `events-left-out`: their kind.
+   */
   readonly reason?: string | undefined;
+  /** The user, if there is one. */
   readonly userId?: string | undefined;
-  /** Replaces a name that no user has. The name itself is not kept, because people type passwords there. */
+  /**
+   * Replaces a name that no user has: an HMAC-SHA-256 with a key of this installation, cut to 132 bits. The name itself is not kept,
+   * because people type passwords there.
+   */
   readonly nameDigest?: string | undefined;
+  /** The public part of a session. It cannot be used to sign in. */
   readonly sessionId?: string | undefined;
+  /**
+   * The keys that the attempt counted by. In an unknown browser they are `name`, `address` and `pair`, and for an account also `account`;
+   * in a known one only `browser`. A code of a second factor has those that begin with `factor-`.
+   */
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
+  /** How many users, sessions, mails or events it stands for. */
   readonly count?: number | undefined;
   /** The administrator who did it on a page. */
   readonly actorId?: string | undefined;
-  /** What it is about: the groups that a user is in now, the group that was changed, the provider of a sign-in, or the scope that was missing. */
+  /**
+   * What it is about: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes of a
+   * token, the provider of a sign-in, the `client_id` of an application, the address of a resource, the origin that a proxy asked about,
+   * the filters of an export of the audit, or `with password hashes`.
+   */
   readonly about?: string | undefined;
   /** What a library of the protocol says about it, in English. Never a secret. */
   readonly detail?: string | undefined;
-  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a secret. */
+  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a code, token, secret or other credential. */
   readonly sent?: readonly string[] | undefined;
   /** The groups of which the user had to be in one. */
   readonly groups?: readonly string[] | undefined;
 }
 
 export interface RecordedEvent extends AuditEvent {
-  /** In order of time. */
+  /** A UUID of version 7, in order of time. */
   readonly id: string;
-  /** UTC, ISO 8601. */
+  /** UTC, ISO 8601, to the millisecond, by the clock of the process. */
   readonly at: string;
 }
 
 /** Who caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
 export interface Caller {
-  /** Method and route (`POST /auth/token`), the command (`janua users disable`), or `audit`. Never the path as sent. */
+  /**
+   * Method and route (`POST /auth/token`), never the path as sent. Otherwise the command (`janua users disable`), `createJanua` for an
+   * app, or `audit` for Janua itself.
+   */
   readonly route: string;
   /** A refused user can quote it to the operator. Undefined for a command. */
   readonly requestId?: string | undefined;
+  /** The client's, as far as `TRUSTED_PROXIES` reveals it. */
   readonly address?: string | undefined;
+  /** The client's, as sent. */
   readonly userAgent?: string | undefined;
+  /** `html` for a page, `json` for a program. */
   readonly format?: 'html' | 'json' | undefined;
+  /** The account of the machine that ran the command. */
   readonly operator?: string | undefined;
   /** What the decision was based on. */
   readonly trace?: CallerTrace | undefined;
 }
 
 export interface CallerTrace {
+  /** The address that the connection came from. */
   readonly peer: string | undefined;
   /** `X-Forwarded-For` as sent. */
   readonly forwardedFor: string | undefined;
   /** Where the address comes from: the connection or the header of a trusted proxy. */
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
+  /** How many session cookies were sent: `none`, `one` or `several`. */
   readonly cookie: 'one' | 'several' | 'none';
   /** The origin of the application whose own cookies `cookie` counts, in place of session cookies. */
   readonly cookieOf?: string | undefined;
+  /** `sent` or `none`. */
   readonly accessToken: 'sent' | 'none';
+  /** `sent` or `none`. */
   readonly browserCookie: 'sent' | 'none';
+  /** The origins that count as Janua's own. */
   readonly expectedOrigins: readonly string[];
   /** `Origin` as sent. */
   readonly origin: string | undefined;
@@ -77,7 +111,9 @@ export const throttleKeys = {
 };
 
 export interface KeyTrace {
+  /** The kind of the key, as below. */
   readonly kind: keyof typeof throttleKeys;
+  /** Before this attempt. */
   readonly failures: number;
   /** Seconds that this key still had to wait; 0 when it let the attempt pass. */
   readonly waitSeconds: number;

@@ -23,11 +23,16 @@ export function createClusterReader(expected: number): () => Promise<string> {
 }
 
 const addExpected = (registry: Registry, count: number) =>
-  addGauge(registry, 'janua_processes_expected', 'Processes that should serve.', () => count);
+  addGauge(registry, 'janua_processes_expected', 'Processes that should serve: WORKERS.', () => count);
 
 /** Lets the primary read the figures of this worker. @returns a function that sends it the last ones */
 export function announceMetrics(registry: Registry): () => Promise<void> {
-  addGauge(registry, 'janua_processes_answered', 'Processes whose figures are included.', () => 1);
+  addGauge(
+    registry,
+    'janua_processes_answered',
+    'Processes whose figures are included. Fewer, if one has ended.',
+    () => 1,
+  );
   if (!cluster.isWorker) {
     addExpected(registry, 1);
     return async () => {};

@@ -48,7 +48,7 @@ export interface Kinds {
   readonly refusals: readonly string[];
 }
 
-/** `docs/observability.md` lists them. */
+/** `npm run reference` lists them in docs/reference/metrics.md. */
 export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
@@ -71,7 +71,7 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
   addGauge(registry, 'janua_mails_queued', 'Mails that wait to be sent.', () => loads.queuedMails(), 'max');
   const throttle = counter(
     'janua_throttle_decisions_total',
-    'Passwords that the throttle let pass or refused, by the key with the longest wait.',
+    'Passwords that the throttle passed, or refused by the key with the longest wait.',
     'decision',
     'key',
   );
@@ -79,7 +79,14 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
   for (const key of Object.keys(throttleKeys)) if (key !== 'name') throttle.inc({ decision: 'refused', key }, 0);
 
   return {
-    requests: counter('janua_http_requests_total', 'Requests answered.', 'route', 'method', 'status', 'format'),
+    requests: counter(
+      'janua_http_requests_total',
+      'Requests answered. The status is 499 if the client left first.',
+      'route',
+      'method',
+      'status',
+      'format',
+    ),
     requestDuration: histogram(
       'janua_http_request_duration_seconds',
       'Time from the start of a request to the end of its answer.',
@@ -97,19 +104,19 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
     sessionsStarted: counter('janua_sessions_started_total', 'Sessions started.'),
     sessionsEnded: counterFromZero(
       'janua_sessions_ended_total',
-      'Sessions ended by logout, replaced, revoked or expired.',
+      'Sessions that ended: logout, replaced by a new login, revoked, expired.',
       'why',
       ['logout', 'replaced', 'revoked', 'expired'],
     ),
     events: counterFromZero(
       'janua_audit_events_total',
-      'Decisions by the kind of event, including events that were left out.',
+      'Decisions by the kind of event, including events that the audit left out in a flood.',
       'kind',
       kinds.events,
     ),
     applicationTokens: counterFromZero(
       'janua_application_tokens_total',
-      'Requests of applications that got tokens, by grant type.',
+      'Requests of applications that got tokens, by grant type (RFC 6749).',
       'grant',
       ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     ),
@@ -119,25 +126,32 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
       'reason',
       kinds.refusals,
     ),
-    hashingWait: histogram('janua_hashing_wait_seconds', 'Time that a password waited for its hash.', waitBuckets),
-    hashingRefused: counter('janua_hashing_refused_total', 'Passwords refused because too many were waiting.'),
+    hashingWait: histogram(
+      'janua_hashing_wait_seconds',
+      'Time that a password waited for its hash. Its count is the number of hashes.',
+      waitBuckets,
+    ),
+    hashingRefused: counter(
+      'janua_hashing_refused_total',
+      'Logins refused with 503, because too many passwords waited for a hash.',
+    ),
     mailsSent: counter('janua_mails_sent_total', 'Mails that the mail server took.'),
     mailsFailed: counterFromZero(
       'janua_mails_failed_total',
-      'Failed attempts to send a mail: put_off, given_up, or server if it takes no mail at all.',
+      'Failed attempts to send a mail: put_off (tried again later), given_up, or server (it took no mail at all).',
       'why',
       ['put_off', 'given_up', 'server'],
     ),
     storeDuration: histogram(
       'janua_store_duration_seconds',
-      'Time that a call of a store took.',
+      'Time that a call of a store took: database or redis.',
       storeBuckets,
       'store',
       'operation',
     ),
     storeErrors: counter(
       'janua_store_errors_total',
-      'Calls of a store that failed: unavailable, or unexpected.',
+      'Calls of a store that failed: unavailable (answered with 503), or unexpected (500, and in the log).',
       'store',
       'operation',
       'error',

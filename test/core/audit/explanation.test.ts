@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type {
   AuditEvent,
@@ -262,16 +261,6 @@ test('an explanation of a cross-site refusal names the setting for an origin of 
   const ours = explained({ ...refused, ...traced({ fetchSite: 'cross-site' }) })['To do'] ?? '';
   assert.match(ours, /Sec-Fetch-Site was cross-site/);
   assert.doesNotMatch(ours, /PUBLIC_URL/);
-});
-
-test('docs/audit.md lists every kind with its vocabulary name, and every reason', async () => {
-  const page = await readFile(new URL('../../../docs/audit.md', import.meta.url), 'utf8');
-  for (const [kind, { vocabulary, level, by }] of Object.entries(events)) {
-    const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));
-    assert.ok(row?.includes(`| \`${vocabulary}\` | ${level} | ${by} |`), kind);
-    for (const reason of Object.keys(reasonsOf(kind as keyof typeof events)))
-      assert.ok(row?.includes(`\`${reason}\``), reason);
-  }
 });
 
 test("the advice never proposes a command that changes a team's own table", () => {

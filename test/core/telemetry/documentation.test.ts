@@ -4,17 +4,18 @@ import { before, describe, test } from 'node:test';
 import { type Figure, readFigures } from './figures.ts';
 import { figuresAfterTraffic } from './traffic.ts';
 
-const page = await readFile(new URL('../../../docs/observability.md', import.meta.url), 'utf8');
+const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-describe('docs/observability.md', () => {
+describe('the pages about metrics', () => {
   let figures: readonly Figure[] = [];
   before(async () => {
     figures = readFigures(await figuresAfterTraffic());
   });
   const baseName = (name: string) => name.replace(/_(?:bucket|sum|count)$/, '');
 
-  test('lists exactly the existing metrics with their labels', () => {
-    const listed = [...page.matchAll(/^\| `(janua_\w+)` \|([^|]*)\|/gm)].map(([, name, labels = '']) => {
+  test('list exactly the existing metrics with their labels', async () => {
+    const page = await read('docs/reference/metrics.md');
+    const listed = [...page.matchAll(/^\| `(janua_\w+)` \| \w+ \|([^|]*)\|/gm)].map(([, name, labels = '']) => {
       return `${name} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).sort()}`;
     });
     const labelsOf = new Map<string, Set<string>>();
@@ -27,7 +28,8 @@ describe('docs/observability.md', () => {
     assert.deepEqual(listed.sort(), [...labelsOf].map(([name, labels]) => `${name} ${[...labels].sort()}`).sort());
   });
 
-  test('uses only existing metrics and labels in its text and alerts', () => {
+  test('use only existing metrics and labels in text and alerts', async () => {
+    const page = (await read('docs/observability.md')) + (await read('deploy/prometheus-alerts.yml'));
     const names = new Set(figures.map(({ name }) => name));
     for (const [name] of page.matchAll(/\b(?:janua|nodejs|process)_\w+/g))
       assert.ok(names.has(name) || names.has(`${name}_bucket`), name);
