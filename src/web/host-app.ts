@@ -12,6 +12,12 @@ export interface StepUp {
   readonly with?: 'second-factor';
 }
 
+/** What a signed-in request may do. Our own code sees more of it (`types.ts`), and an app only this. */
+export interface Granted {
+  /** The scopes of the user's groups that the credential carries. */
+  readonly scopes: readonly string[];
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The user must be signed in, and is in `request.user`. Other requests are refused before the handler runs. */
@@ -25,5 +31,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The signed-in user. Reading it on a route that is not `signedIn` is a `TypeError`. */
     readonly user: User;
+    /** Undefined on a route that is not `signedIn`. */
+    signedIn: Granted | undefined;
   }
 }

@@ -4,13 +4,16 @@ import type { Admitted } from '../core/access/admit.ts';
 import type { Answer } from '../core/access/refusal.ts';
 import type { Caller } from '../core/audit/event.ts';
 import type { Language } from '../ground/languages/languages.ts';
-import type {} from './host-app.ts';
 import type { TokenAnswer } from './token-answer.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
 
 export type App = FastifyInstance;
+
+declare module './host-app.ts' {
+  interface Granted extends SignedIn {}
+}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -46,7 +49,6 @@ declare module 'fastify' {
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */
     readonly caller: Caller;
-    signedIn: SignedIn | undefined;
   }
 
   interface FastifyReply {

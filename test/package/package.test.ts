@@ -3,6 +3,7 @@ import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
+import { blocksOf } from '../page-examples.ts';
 import { type Consumer, installPackage, root } from './consumer.ts';
 
 let consumer: Consumer;
@@ -79,10 +80,11 @@ test('janua on an older Node names the version that it needs', async () => {
   assert.match(stderr, /^Janua needs Node 26 or newer, and is tested only on Node 26\. This is v/);
 });
 
+const guide = blocksOf(await readFile(join(root, 'docs/library.md'), 'utf8'), 'ts');
+
 /** The example of docs/library.md, changed to print its address. */
-async function example(): Promise<string> {
-  const page = await readFile(join(root, 'docs/library.md'), 'utf8');
-  const code = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+function example(): string {
+  const [code = ''] = guide;
   return `${code.replace('port: 3000', 'port: 0')}
 const [address] = app.addresses();
 if (typeof address === 'object') process.stdout.write(\`http://localhost:\${address.port}\\n\`);
@@ -129,7 +131,7 @@ export async function describe(error: unknown, users: Administration, app: Fasti
 }
 `;
 
-test('the library compiles in a TypeScript program, rejects wrong uses, and signs users in', async () => {
+test('the library and every example of its guide compile in a TypeScript program, which rejects wrong uses and signs users in', async () => {
   const { fastify } = manifest.dependencies;
   const types = `@types/node@${manifest.devDependencies['@types/node']}`;
   const flags = ['--prefer-offline', '--no-audit', '--no-fund'];
@@ -143,12 +145,14 @@ test('the library compiles in a TypeScript program, rejects wrong uses, and sign
     skipLibCheck: false,
     types: ['node'],
   };
-  for (const [name, content] of Object.entries({
-    'app.mts': await example(),
+  const programs = {
+    'app.mts': example(),
+    'guide.mts': guide.join('\n'),
     'wrong.mts': wrongUse,
     'further.mts': furtherUse,
-    'tsconfig.json': JSON.stringify({ compilerOptions: strict, files: ['app.mts', 'wrong.mts', 'further.mts'] }),
-  }))
+  };
+  const project = JSON.stringify({ compilerOptions: strict, files: Object.keys(programs) });
+  for (const [name, content] of Object.entries({ ...programs, 'tsconfig.json': project }))
     await writeFile(join(consumer.folder, name), content);
   const compiled = await consumer.run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')]);
   assert.equal(compiled.stdout, '');
