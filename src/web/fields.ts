@@ -15,7 +15,7 @@ export const tokenField = {
   examples: ['x'.repeat(43)],
 } as const satisfies Field;
 
-/** What a program learns about a link: the address that it was sent to. */
+/** The response to a program about a link: the address that the link was sent to. */
 export const linkAnswer = (optional: readonly string[] = []) =>
   json('The link is valid', object('The link', { email: text('ann@example.com') }, optional));
 

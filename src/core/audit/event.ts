@@ -15,11 +15,11 @@ export interface AuditEvent<Kind extends string = string> {
   readonly count?: number | undefined;
   /** The administrator who did it on a page. */
   readonly actorId?: string | undefined;
-  /** What it is about: the groups that a user is in now, the group that was changed, the provider of a sign-in, or the scope that was missing. */
+  /** The subject: the groups of a user after the change, the changed group, the provider of a sign-in, or the missing scope. */
   readonly about?: string | undefined;
-  /** What a library of the protocol says about it, in English. Never a secret. */
+  /** The explanation of the protocol's library, in English. Never a secret. */
   readonly detail?: string | undefined;
-  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a secret. */
+  /** The part of the request that is the reason, such as `redirect_uri: https://…`. Never a secret. */
   readonly sent?: readonly string[] | undefined;
   /** The groups of which the user had to be in one. */
   readonly groups?: readonly string[] | undefined;
@@ -32,7 +32,7 @@ export interface RecordedEvent extends AuditEvent {
   readonly at: string;
 }
 
-/** Who caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
+/** The client that caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
 export interface Caller {
   /** Method and route (`POST /auth/token`), the command (`janua users disable`), or `audit`. Never the path as sent. */
   readonly route: string;
@@ -100,7 +100,7 @@ export interface Reason {
 export interface EventDescription {
   /** Its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3). */
   readonly vocabulary: string;
-  /** Who can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
+  /** The clients that can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
   readonly by: 'anyone' | 'account-holder' | 'operator';
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
@@ -109,13 +109,13 @@ export interface EventDescription {
   /** What was decided. A reason follows after a colon. */
   readonly words: string;
   readonly reasons?: Readonly<Record<string, Reason>>;
-  /** What an operator can do, if that depends on the event. @param ownTable see `adviceForOwnTable` */
+  /** Advice to the operator, if it depends on the event. @param ownTable see `adviceForOwnTable` */
   readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly string[];
 }
 
 export type Events = Readonly<Record<string, EventDescription>>;
 
-/** What is kept of a value: of a text this number of characters, of a list the first ten items. */
+/** The number of characters that are kept of a text. Of a list, the first ten items are kept. */
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
@@ -149,7 +149,7 @@ const eventShape: Shape = {
   groups: [100],
 };
 
-/** Gives what is kept of a value; undefined if it has another type. */
+/** Cuts a value to what is kept; undefined if it has another type. */
 function read(value: unknown, shape: Shape): unknown {
   if (shape === 'flag') return typeof value === 'boolean' ? value : undefined;
   if (shape === 'count') return typeof value === 'number' && value >= 0 ? wholeNumber(value) : undefined;

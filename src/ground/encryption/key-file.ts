@@ -61,7 +61,7 @@ function readPrivate(path: string): string | undefined {
   return readFileSync(path, 'utf8');
 }
 
-/** The file is complete or does not exist, and is on disk when this returns: what it encrypts would be lost without it. */
+/** The file is complete or does not exist, and is on disk when this returns. Without the file, the secrets that it encrypts would be lost. */
 function writePrivate(path: string, text: string, replaces: boolean): void {
   const part = `${path}.${randomBytes(6).toString('hex')}.part`;
   try {
