@@ -48,7 +48,7 @@ export const codeField = {
 
 export const credentialField = {
   maxLength: 20_000,
-  description: 'What the browser got from the passkey, as JSON',
+  description: 'The response of the passkey, as the browser gives it, in JSON',
   examples: ['{"id":"…","type":"public-key","response":{…}}'],
   json: true,
 } as const satisfies Field;

@@ -75,7 +75,7 @@ export type CheckFactor = (
 export const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',
-    advice: 'If the user sees it again, find what sends the request: the page of Janua, or a program.',
+    advice: 'If the user sees it again, find the sender of the request: the page of Janua, or a program.',
   },
   'unknown-passkey': {
     words: 'the server has no such passkey; the user may have removed it here, but not from the device',
@@ -88,7 +88,7 @@ export const passkeyReasons = {
     advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',
   },
   'old-counter': {
-    words: 'the passkey has been used since, as if there were a copy of it',
+    words: 'the passkey has been used since, so there may be a copy of it',
     advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
   },
 } as const;

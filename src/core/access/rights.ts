@@ -7,7 +7,7 @@ export const beyondOwn: Answer = {
   name: 'beyond-own',
   status: 403,
   error: 'insufficient_scope',
-  detail: 'You may not change what holds groups or scopes that you lack, nor give them',
+  detail: 'You may not change or give groups and scopes that you lack',
   event: { kind: 'permission-refused', reason: 'beyond-own' },
 };
 

@@ -115,10 +115,7 @@ export function createChanges(options: ChangeOptions) {
     const { endsSessions, liftsFailures } = changeRules[kind];
     const orLog = <Result>(step: Promise<Result>): Promise<Result | undefined> =>
       step.catch((err: unknown) => {
-        log.error(
-          { event: 'after_change', err, kind },
-          'the account is changed, but not all that follows could be done',
-        );
+        log.error({ event: 'after_change', err, kind }, 'the account was changed, but a step after the change failed');
         return undefined;
       });
     const kept = account && session;

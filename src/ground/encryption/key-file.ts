@@ -89,7 +89,7 @@ function explaining<Result>(what: 'read' | 'written', work: () => Result): Resul
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
     throw new Misconfiguration({
       message: `The file with the encryption key cannot be ${what} (${code}).`,
-      fix: 'Check ENCRYPTION_KEY_FILE, and what this account may do there.',
+      fix: 'Check ENCRYPTION_KEY_FILE, and the rights of this account there.',
     });
   }
 }
