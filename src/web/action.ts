@@ -26,7 +26,7 @@ export interface Field {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** What the handler gets: required fields, and others if sent. */
+/** The input of the handler: required fields, and optional fields if sent. */
 export type Input<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends { required: true } ? string : string | undefined;
 };
@@ -42,12 +42,12 @@ export interface Action<F extends Fields = Fields> {
   readonly fields?: F;
   /** The parts of the address that vary, such as `:id`. */
   readonly params?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
-  /** What a link to the page may carry, for the OpenAPI document. Any query is accepted. */
+  /** The query of a link to the page, for the OpenAPI document. Any query is accepted. */
   readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
   readonly answer: Response;
   /** The status of that. Default: 200. */
   readonly status?: 201 | 202;
-  /** What a browser gets, for the OpenAPI document: the content of the page, or the target of the redirect. */
+  /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
   /** Whether the handler reads the body itself. It may have any fields of any type. */
   readonly readsBody?: true;
@@ -84,7 +84,7 @@ export function addAction<const F extends Fields>(
   const config = {
     ...action.config,
     refusals: [...refusals, ...(action.config.refusals ?? [])],
-    // What wants no scope is about the account of the user who asks.
+    // A route without a scope concerns the account of the signed-in user.
     refusesLimited:
       action.config.refusesLimited ??
       (method === 'POST' && Boolean(action.config.signedIn) && action.config.scope === undefined),

@@ -16,7 +16,10 @@ export const pendingCookie = (secure: boolean) => createCookie('pending', secure
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
 /** @param days needed to set it, and not to read it */
 export const trustedCookie = (secure: boolean, days = 0) => createCookie('trusted', secure, days * 86_400);
-/** The user has logged out: another provider should ask which account. It is kept for a day, for others at the same browser. */
+/**
+ * Says that the user has logged out. At another provider, the next login then asks for the account, because another person may use the
+ * browser. Kept for a day.
+ */
 export const loggedOutCookie = (secure: boolean) => createCookie('logged-out', secure, 24 * 60 * 60);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 

@@ -15,7 +15,7 @@ export const tokenField = {
   examples: ['x'.repeat(43)],
 } as const satisfies Field;
 
-/** What a program learns about a link: the address that it was sent to. */
+/** The response to a program about a link: the address that the link was sent to. */
 export const linkAnswer = (optional: readonly string[] = []) =>
   json('The link is valid', object('The link', { email: text('ann@example.com') }, optional));
 
@@ -48,7 +48,7 @@ export const codeField = {
 
 export const credentialField = {
   maxLength: 20_000,
-  description: 'What the browser got from the passkey, as JSON',
+  description: 'The response of the passkey, as the browser gives it, in JSON',
   examples: ['{"id":"…","type":"public-key","response":{…}}'],
   json: true,
 } as const satisfies Field;

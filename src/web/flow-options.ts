@@ -45,7 +45,7 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   readonly themeFile?: string | undefined;
 }
 
-/** What works here. It depends on the settings and on the table of users. */
+/** The features that work here, by the settings and the table of users. */
 export interface Features {
   readonly mail: boolean;
   readonly mailbox: boolean;

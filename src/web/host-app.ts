@@ -4,7 +4,7 @@ import type { User } from '../core/users/user.ts';
 /** The plugin for another app. This file holds all of our types that such an app needs. */
 export type JanuaPlugin = FastifyPluginAsync;
 
-/** What a route asks of its signed-in user besides a session. */
+/** The requirements of a route besides a session. */
 export interface StepUp {
   /** How old the latest proof of identity may be: seconds, minutes or hours, such as `10m`. */
   readonly within?: `${number}${'s' | 'm' | 'h'}`;

@@ -63,7 +63,7 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   };
 }
 
-/** Whether the message is about a login, and the page shows what of it is left. */
+/** Whether the message is about a failed login, so that the page fills in the form again. */
 export const isAboutLogin = (message: LoginMessage | undefined): boolean =>
   message === loginMessages.failed || message === loginMessages.passkeyRefused;
 

@@ -40,7 +40,7 @@ export function createRender(
 /** Fields without which a page cannot be shown again, from the query or the form. */
 const keptFields = ['token', 'next'];
 
-/** Where a browser gets the page by GET. Nothing else is repeated of what the client has sent, and no unknown address. */
+/** The address at which a browser gets the page by GET. It repeats no other field of the client, and no unknown address. */
 function pathOf({ method, url, query, body, routeOptions }: Request): string {
   if (routeOptions.url === undefined) return homePath;
   const isOpened = method === 'GET' || method === 'HEAD';

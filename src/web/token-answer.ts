@@ -1,6 +1,6 @@
 import { json, object, settingCookies, text } from './openapi/responses.ts';
 
-/** What a program gets with a session's new credentials (RFC 6749 5.1). */
+/** The response to a program with a session's new credentials (RFC 6749 5.1). */
 export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: 'bearer';

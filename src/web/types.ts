@@ -22,11 +22,11 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
-    /** Whether users come before they have logged in. A browser without a session is then led to the login, and nothing is recorded. */
+    /** Whether browsers usually come without a session. Janua then redirects them to the login, and records no refusal. */
     beginsSignIn?: boolean;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
     anySite?: boolean;
-    /** Whether a token that is limited to some scopes is refused: the route changes the account of the user who asks, or gives all of it. */
+    /** Whether a token that is limited to some scopes is refused: the route changes or exports the account of the signed-in user. */
     refusesLimited?: boolean;
     /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
     openedAt?: string | undefined;

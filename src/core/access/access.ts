@@ -24,7 +24,7 @@ export interface SignedIn {
   readonly session: Session;
   /** What this request may do: the scopes of the user's groups that its credential carries. */
   readonly scopes: readonly string[];
-  /** Whether the credential carries only some scopes. It then changes no account, and exports none. */
+  /** Whether the credential carries only some scopes. Such a credential cannot change or export the account. */
   readonly limited: boolean;
   /** As in `Account`. */
   readonly isAddressVouched?: boolean;
@@ -78,7 +78,7 @@ export function createAccess(
   return {
     findSignedIn,
 
-    /** The living session with this id and its account. For what was derived from a session, and proves nothing by itself. */
+    /** The living session with this id and its account. For a credential that is derived from a session and proves nothing by itself. */
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
       if (found === undefined || !sessions.isAlive(found.session) || !mayUse(found.account, found.session))
@@ -130,7 +130,10 @@ function mayUse(account: Account | undefined, session: Session): account is Acco
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 
-/** The session itself may have changed the stamp a moment ago, and is about to carry it. Otherwise it stays refused: no stamp comes back. */
+/**
+ * A request of this session may have changed the stamp just now, and the session is about to carry the new one. A session with an old stamp
+ * stays refused anyway, because stamps never come back.
+ */
 const isBeingRenewed = (account: Account | undefined): boolean => account?.stamp !== undefined && !account.disabled;
 
 export function whyNot({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {

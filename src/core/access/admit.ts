@@ -20,7 +20,7 @@ export interface Proof {
   stillHolds(current: Account): Promise<boolean>;
 }
 
-/** What of its request a login needs. */
+/** The part of its request that a login needs. */
 export interface LoginRequest {
   /** A login ends every session that was presented with it. */
   readonly presented: Presented;
@@ -32,22 +32,22 @@ export interface LoginRequest {
 export interface Admission extends LoginRequest {
   readonly caller: Caller;
   readonly remembered?: boolean;
-  /** What the access token is asked to carry, separated by spaces. Without it: all scopes of the user. */
+  /** The scopes that the access token is to carry, separated by spaces. Without it: all scopes of the user. */
   readonly scope?: string | undefined;
-  /** For the audit. `reason` says how the user proved who they are. The user is told about a login from a browser that is not known. */
+  /** For the audit. `reason` says how the user proved their identity. Janua mails the user about a login from a browser that is not known. */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser' | 'about'> & { readonly reason: string };
 }
 
 /**
- * Gives what tells the user about a login from a browser or program that the account has not used. Runs before the session starts, because
- * that may end the session which shows it.
+ * Gives a function that mails the user about a login from a new browser or program. Runs before the session starts, because the start may
+ * end the session by which a program is known.
  */
 export type NoticeSignIn = (
   login: Pick<Admission, 'language' | 'caller'> & { readonly account: Account },
 ) => Promise<(() => Promise<void>) | undefined>;
 
 /**
- * Decides what is still missing, from what was proved and what the account has. Gives what stood for a second factor, for the audit.
+ * Decides whether the proof is enough for the account. Gives the substitute for a second factor, if there was one, for the audit.
  * @throws {Refusal} if the proof is not enough
  */
 export type Demand = (proof: Proof, admission: Admission) => Promise<'trusted-browser' | undefined>;
@@ -85,7 +85,7 @@ export interface AdmitOptions {
 export function createAdmit(options: AdmitOptions): Admit {
   const { access, sessions, users, audit, demand, noticeSignIn, meet, noteLogin } = options;
 
-  /** A login of which a step fails leaves no session. */
+  /** If a step of a login fails, its session ends. */
   const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
     step?.catch(async (error: unknown) => {
       await sessions.end([session]);

@@ -22,7 +22,7 @@ export const changeRefusals = {
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
-/** The answer to what the doors of changes throw. The message of a fault without an answer of its own is the answer. */
+/** The answer to an error of `hold` or `change`. A fault without an answer of its own gives its message. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;

@@ -23,7 +23,7 @@ export const credentialReasons = {
   },
   'several-authorization-headers': {
     words: 'the client sent more than one Authorization header, and the server ignored them all',
-    advice: 'Find what adds the second header: the client, or a proxy in front of this server.',
+    advice: 'Find the sender of the second header: the client, or a proxy in front of this server.',
   },
 } as const;
 
@@ -83,7 +83,7 @@ export const events = {
         advice: 'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user.',
       },
       'only-admins': {
-        words: 'only members of admins may say that an address is the one of a user',
+        words: 'only members of admins may verify the address of a user',
         advice: 'Let a member of admins do it, or an operator by a command.',
       },
       'limited-token': {

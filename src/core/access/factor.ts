@@ -6,7 +6,7 @@ import { type Answer, tooMany } from './refusal.ts';
 /** What an account can prove besides its password. */
 export type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
 
-/** Whether a second factor is among what was proved. A passkey is two by itself, because its user was verified. */
+/** Whether the methods include a second factor. A passkey counts as two factors, because the authenticator verified the user. */
 export const includesSecondFactor = (methods: readonly AuthenticationMethod[]): boolean =>
   methods.some((method) => method === 'mfa' || method === 'user');
 
@@ -32,7 +32,7 @@ export const tooManyCodes: Answer = { ...tooMany, name: 'too-many-codes' };
 /** How long a login waits for its second factor, in seconds. */
 export const pendingSeconds = 10 * 60;
 
-/** What a passkey's challenge was made for, besides a login by the passkey alone. It proves nothing elsewhere. */
+/** The purposes of a passkey's challenge, besides a login by passkey alone. A challenge counts for its purpose only. */
 export const challengePurposes = {
   confirm: (sessionId: string) => `confirm:${sessionId}`,
   secondStep: (pendingId: string) => `second-factor:${pendingId}`,
@@ -49,7 +49,7 @@ export interface SentFactor {
 }
 
 /**
- * Checks a second factor, and uses it up. `throttle` is what was known about the keys that codes are counted by.
+ * Checks a second factor, and uses it up. `throttle` describes the keys that codes are counted by.
  * @param purpose one of `challengePurposes`, of which a passkey's challenge must be
  * @throws {Refusal} `too-many-codes`
  */
@@ -75,7 +75,7 @@ export type CheckFactor = (
 export const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',
-    advice: 'If the user sees it again, find what sends the request: the page of Janua, or a program.',
+    advice: 'If the user sees it again, find the sender of the request: the page of Janua, or a program.',
   },
   'unknown-passkey': {
     words: 'the server has no such passkey; the user may have removed it here, but not from the device',
@@ -88,7 +88,7 @@ export const passkeyReasons = {
     advice: 'Compare the origin with PUBLIC_URL, and the domain with PASSKEY_DOMAIN. janua doctor shows both.',
   },
   'old-counter': {
-    words: 'the passkey has been used since, as if there were a copy of it',
+    words: 'the passkey has been used since, so there may be a copy of it',
     advice: 'If the user did not sign in twice at that moment: remove the passkey from the account, and add a new one.',
   },
 } as const;

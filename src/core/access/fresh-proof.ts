@@ -13,13 +13,13 @@ export const insufficientUserAuthentication: Answer = {
 };
 
 /**
- * For what changes how an account is entered, or ends it: the owner must have proved their identity lately (ASVS 7.5.1). A password
- * that is sent along is the proof itself.
+ * Before a change of the ways to sign in, and before the deletion, the owner must have proved their identity lately (ASVS 7.5.1). A
+ * password in the same request is such a proof.
  * @param currentPassword empty counts as none
  * @returns the account for which the proof holds. Changes that the proof allows must be made to the account as it was then.
  * @throws {InvalidFields} `current_password` is wrong
- * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`; `not-authenticated` if the account has changed since
- * the request was let in
+ * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`; `not-authenticated` if the account has changed since the
+ * request was let in
  */
 export type RequireFresh = (
   signedIn: SignedIn,

@@ -7,7 +7,7 @@ export const beyondOwn: Answer = {
   name: 'beyond-own',
   status: 403,
   error: 'insufficient_scope',
-  detail: 'You may not change what holds groups or scopes that you lack, nor give them',
+  detail: 'You may not change or give groups and scopes that you lack',
   event: { kind: 'permission-refused', reason: 'beyond-own' },
 };
 
@@ -21,9 +21,9 @@ export const holds = (signedIn: SignedIn, { groups, scopes }: Rights): boolean =
     scopes.every((scope) => signedIn.scopes.includes(scope)));
 
 /**
- * The one rule for every change that an administrator makes to users, groups and clients: no one changes what exceeds their own rights,
- * before or after. It throws {Refusal} `beyond-own`. The code that makes the change calls it, in the transaction of the change: the
- * target may have got more rights since the request began.
+ * The one rule for every change that an administrator makes to users, groups and clients: an administrator cannot change a target that has
+ * rights which the administrator lacks, before or after the change. It throws {Refusal} `beyond-own`. The code that makes the change calls
+ * it, in the transaction of the change: the target may have got more rights since the request began.
  */
 export const requireRightsOf =
   (signedIn: SignedIn): RequireRights =>

@@ -11,7 +11,7 @@ export const insufficientScope: Answer = {
   detail: 'You lack the permission for this',
 };
 
-/** A token that was given away must not change how its owner signs in, nor read all about them. */
+/** A limited token may be in the hands of another program. It must not change how its owner signs in, nor export the account. */
 export const limitedToken: Answer = {
   name: 'limited-token',
   status: 403,
@@ -19,7 +19,7 @@ export const limitedToken: Answer = {
   detail: 'This token may not change or export the account. Log in without scope',
 };
 
-/** A route of an app wants its user themselves. */
+/** A route of an app wants the user, and not a program of the user. */
 const personalTokenRefused: Answer = {
   name: 'personal-token-refused',
   status: 403,
@@ -27,13 +27,13 @@ const personalTokenRefused: Answer = {
   detail: 'This takes no personal access token. Log in',
 };
 
-/** What of the asked-for scopes a user has (RFC 6749 3.3). Undefined if none was asked for: the token then carries all that the user has. */
+/** The requested scopes that the user has (RFC 6749 3.3). Undefined if none was requested: the token then carries all scopes of the user. */
 export function grantScope(asked: string | undefined, held: readonly string[]): string | undefined {
   const names = readNames(asked);
   return names.length === 0 ? undefined : held.filter((scope) => names.includes(scope)).join(' ');
 }
 
-/** What a route wants of a signed-in user. */
+/** The requirements of a route for signed-in users. */
 interface Wants {
   readonly scope?: string | undefined;
   readonly refusesLimited?: boolean | undefined;

@@ -35,7 +35,7 @@ export interface AuditOptions<Described extends Events> {
   readonly events: Described;
   readonly store: AuditStore;
   readonly log: Pick<Log, 'info' | 'warn'>;
-  /** The key for digests of names, 32 bytes. Without it, an attacker who has the table could try out names (ASVS 14.2.4). */
+  /** The key for digests of names, 32 bytes. Without the key, an attacker with a copy of the table could try out names (ASVS 14.2.4). */
   readonly nameKey: Buffer;
   /** Milliseconds since 1970. */
   readonly now?: () => number;

@@ -39,7 +39,7 @@ export interface AuditEvent<Kind extends string = string> {
    * the filters of an export of the audit, or `with password hashes`.
    */
   readonly about?: string | undefined;
-  /** What a library of the protocol says about it, in English. Never a secret. */
+  /** The explanation of the protocol's library, in English. Never a secret. */
   readonly detail?: string | undefined;
   /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a code, token, secret or other credential. */
   readonly sent?: readonly string[] | undefined;
@@ -54,7 +54,7 @@ export interface RecordedEvent extends AuditEvent {
   readonly at: string;
 }
 
-/** Who caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
+/** The client that caused an event, as far as the server can tell. Never a password, a cookie or a token (ASVS 16.2.5). */
 export interface Caller {
   /**
    * Method and route (`POST /auth/token`), never the path as sent. Otherwise the command (`janua users disable`), `createJanua` for an
@@ -136,7 +136,7 @@ export interface Reason {
 export interface EventDescription {
   /** Its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3). */
   readonly vocabulary: string;
-  /** Who can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
+  /** The clients that can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
   readonly by: 'anyone' | 'account-holder' | 'operator';
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
@@ -145,13 +145,13 @@ export interface EventDescription {
   /** What was decided. A reason follows after a colon. */
   readonly words: string;
   readonly reasons?: Readonly<Record<string, Reason>>;
-  /** What an operator can do, if that depends on the event. @param ownTable see `adviceForOwnTable` */
+  /** Advice to the operator, if it depends on the event. @param ownTable see `adviceForOwnTable` */
   readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly string[];
 }
 
 export type Events = Readonly<Record<string, EventDescription>>;
 
-/** What is kept of a value: of a text this number of characters, of a list the first ten items. */
+/** The number of characters that are kept of a text. Of a list, the first ten items are kept. */
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
@@ -185,7 +185,7 @@ const eventShape: Shape = {
   groups: [100],
 };
 
-/** Gives what is kept of a value; undefined if it has another type. */
+/** Cuts a value to what is kept; undefined if it has another type. */
 function read(value: unknown, shape: Shape): unknown {
   if (shape === 'flag') return typeof value === 'boolean' ? value : undefined;
   if (shape === 'count') return typeof value === 'number' && value >= 0 ? wholeNumber(value) : undefined;

@@ -9,8 +9,8 @@ interface About {
 }
 
 /**
- * Explains a decision in pairs of heading and text: what was asked, what was decided and why, on what basis, and what an operator can do.
- * @param about the names of the event's user and of who did it, if they still exist, and whether users are in a table of a team's own
+ * Explains a decision in pairs of heading and text: the request, the decision with its reason and its basis, and advice to the operator.
+ * @param about the names of the event's user and of its actor, if they still exist, and whether users are in a table of a team's own
  */
 export function explain(
   event: RecordedEvent,

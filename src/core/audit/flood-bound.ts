@@ -18,7 +18,7 @@ export interface Bound {
   readonly all: Allowance;
 }
 
-/** By who can cause the event. docs/audit.md gives the totals per day. */
+/** By the clients that can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 500, perMinute: 3 } },
   'account-holder': {

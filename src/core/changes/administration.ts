@@ -49,7 +49,7 @@ export type Administration = ReturnType<typeof createAdministration>;
 /** A user by name, or by id. Sessions name a user who is gone from the directory by id. */
 export type UserReference = string | { readonly username: string } | { readonly userId: string };
 
-/** Who acts: an operator by a command, or an administrator. */
+/** The actor: an operator with a command, or an administrator. */
 export interface Actor {
   readonly caller: Caller;
   /** The id of the administrator. */
@@ -77,9 +77,9 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
 }
 
 /**
- * What administrators do, by command and on pages. Ends sessions if the change requires it (ASVS 7.4.2). Every method throws `ChangeRefused`
- * when it cannot.
- * @param requireRights judges what a change concerns, before and after, in the transaction of the change. A command may change everything
+ * The actions of administrators, for commands and pages. Ends sessions if the change requires it (ASVS 7.4.2). Every method throws
+ * `ChangeRefused` if it cannot make the change.
+ * @param requireRights judges the target before and after a change, in the transaction of the change. A command may change everything
  */
 export function createAdministration(
   options: AdministrationOptions,
@@ -217,7 +217,7 @@ export function createAdministration(
     async invite(details: InvitedDetails, byMail: boolean) {
       const { invite } = options;
       if (invite === undefined) throw new ChangeRefused('This server has no page on which invited users begin.');
-      // No login passes without a password. Until the link is opened, nothing but a mail leads into the account.
+      // An account without a password cannot log in. Until the link is used, only a mail leads into the account.
       const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
       return { id: account.user.id, link: await invite(account, byMail, actor) };

@@ -1,10 +1,10 @@
-/** What a kind of change brings about, besides the change itself. */
+/** The effects of a kind of change, besides the change itself. */
 interface ChangeRule {
-  /** The account gets a new stamp. What carries the old one ends: sessions, links, trust in browsers, logins that wait. */
+  /** The account gets a new stamp. Sessions, links, trust in browsers and waiting logins carry the old one, and end. */
   readonly newStamp?: true;
   /** Open links end although the stamp stays. */
   readonly endsLinks?: true;
-  /** What carries no stamp ends: personal access tokens, and what the user let applications have. */
+  /** Personal access tokens and the user's consents end. They carry no stamp. */
   readonly endsUnstamped?: true;
   /** The records of sessions are removed. With a new stamp, the one that makes the change stays. */
   readonly endsSessions?: true;
@@ -21,8 +21,8 @@ const newPassword = { ...ends, liftsFailures: 'passwords' } as const;
 const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as const;
 
 /**
- * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A new way to sign in, or one fewer, ends what was opened with the former
- * ones. The address, the names, the groups and enabling leave the owner the same, so sessions stay.
+ * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that the former ways
+ * opened. A change of address, names or groups, and enabling, leave the owner the same, so sessions stay.
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },

@@ -19,7 +19,7 @@ export interface ChangeBy {
   readonly language?: string | undefined;
   /** The session of the owner. It goes on with new credentials if the change ends the others. */
   readonly session?: Session | undefined;
-  /** By what the change itself has proved who the owner is, besides the methods of the session. */
+  /** The methods by which the change itself has proved the owner's identity, besides those of the session. */
   readonly proved?: Session['methods'];
 }
 
@@ -67,8 +67,8 @@ interface Within<Result> {
 export type Changes = ReturnType<typeof createChanges>;
 
 /**
- * Makes the changes to an account: the change and all that belongs to it in one transaction, and then what other stores have to do. What
- * fails there is logged, and hides nothing: the change is made, and the new stamp has ended the old sessions already.
+ * Makes the changes to an account: the change and its effects in one transaction, and afterwards the changes in other stores. A failure
+ * there is only logged: the change is made, and the new stamp has ended the old sessions already.
  */
 export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
@@ -94,7 +94,7 @@ export function createChanges(options: ChangeOptions) {
         const mail = { purpose: notice, address: user.username, language: user.language ?? asked };
         await outbox?.add({ ...mail, userId: user.id, requestId: caller.requestId }, db);
       }
-      // As this change leaves it: another one may follow before the session is renewed.
+      // Read here, because another change may follow before the session is renewed.
       const account = newStamp ? await users.lock(user.id, db) : undefined;
       return { made, user, account };
     };
@@ -115,10 +115,7 @@ export function createChanges(options: ChangeOptions) {
     const { endsSessions, liftsFailures } = changeRules[kind];
     const orLog = <Result>(step: Promise<Result>): Promise<Result | undefined> =>
       step.catch((err: unknown) => {
-        log.error(
-          { event: 'after_change', err, kind },
-          'the account is changed, but not all that follows could be done',
-        );
+        log.error({ event: 'after_change', err, kind }, 'the account was changed, but a step after the change failed');
         return undefined;
       });
     const kept = account && session;
@@ -155,7 +152,7 @@ export function createChanges(options: ChangeOptions) {
   return {
     /**
      * A change by the owner of an account.
-     * @param work makes it. What it throws undoes everything. It may run more than once
+     * @param work makes the change. It may run more than once, and its error undoes everything
      * @throws {AccountChanged} if the proof no longer holds
      */
     change: <Result>(event: ChangeEvent<Result>, proved: Proved, by: ChangeBy, work: Work<Result>) =>

@@ -2,7 +2,7 @@ import type { MailWords } from '../../ground/languages/mail-words.ts';
 import type { events } from './events.ts';
 import type { QueuedMail } from './outbox.ts';
 
-/** What the capability behind a purpose knows about its mails. */
+/** The description of the mails of one purpose, by the capability that causes them. */
 export interface MailDescription {
   /** How long a mail is tried before it is given up. */
   readonly keepSeconds: number;

@@ -15,7 +15,7 @@ export const events = {
     isLimitedByReason: true,
     reasons: {
       'no-account': {
-        words: 'no account has that address, which the response did not tell',
+        words: 'no account has that address. The response did not reveal that',
         advice: 'Check the address: janua users list.',
         adviceForOwnTable: 'Check the address in your own table of users.',
       },
@@ -31,8 +31,8 @@ export const events = {
           'Wait an hour. If it was the same client each time, block it: janua audit --kind mail-not-sent shows it.',
       },
       outdated: {
-        words: 'what it is about had changed before it could be sent',
-        advice: 'If the user still needs it, they ask for it again.',
+        words: 'the account had changed before it could be sent',
+        advice: 'The user can ask for it again.',
       },
       'not-one-address': {
         words: 'its address is not exactly one mail address',
@@ -44,7 +44,7 @@ export const events = {
       },
       'refused-by-server': {
         words: 'the mail server refused it for good',
-        advice: 'janua mail list shows what the mail server said. Correct the cause, then: janua mail retry.',
+        advice: 'janua mail list shows the answer of the mail server. Correct the cause, then: janua mail retry.',
       },
     },
   },
@@ -62,7 +62,7 @@ export const events = {
     reasons: {
       failed: {
         words: 'the mail server did not take it',
-        advice: 'janua mail test ADDRESS shows what the mail server said.',
+        advice: 'janua mail test ADDRESS shows the answer of the mail server.',
       },
     },
   },

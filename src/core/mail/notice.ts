@@ -4,7 +4,7 @@ import type { MailDescription } from './description.ts';
 const daySeconds = 24 * 60 * 60;
 
 /**
- * Describes mails that only tell what has happened. They need no account, because the address may have been the former one.
+ * Describes mails that report a change. They need no account, because the address may be the former one.
  * @param baseUrl the address of this server for browsers
  */
 export const createNotice =

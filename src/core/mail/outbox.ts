@@ -8,7 +8,7 @@ import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
 import type { RenderedMail } from './render.ts';
 
-/** What to mail. Written in the same way whether or not the address is known, so that the time of a request does not tell. */
+/** A mail to add. Its row is the same whether or not the address has an account, so the time of a request does not reveal that. */
 export interface NewMail {
   /** A key of the descriptions. */
   readonly purpose: string;
@@ -32,7 +32,7 @@ export type Cause = { readonly userId: string } | { readonly network: string };
 /** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
 export interface QueuedMail extends Omit<NewMail, 'causedBy'> {
   readonly id: string;
-  /** Who caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added the mail. */
+  /** The party that caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added the mail. */
   readonly party: string | undefined;
   readonly details: Readonly<Record<string, string>>;
   readonly createdAt: number;
@@ -173,8 +173,8 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Finds the mails that are due whose turn is first. At least half of the places are for mails that strangers have not caused, and
-     * the rest is for those of strangers. Either takes the places that the other one does not need.
+     * Finds the due mails with the earliest turns. At least half of the places are for mails that strangers did not cause, and the rest is
+     * for mails of strangers. Either kind takes the places that the other kind leaves free.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
       await giveTurns();
@@ -230,7 +230,7 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       return Number(count);
     },
 
-    /** Lists the mails that wait or were given up, oldest first. @param user for or about whom alone */
+    /** Lists the mails that wait or were given up, oldest first. @param user lists only the mails to or about this user */
     list: (user?: Pick<User, 'id' | 'username'>): AsyncGenerator<QueuedMail> =>
       listPages(
         async (after) => {

@@ -14,7 +14,7 @@ export interface Message extends RenderedMail {
 export interface Failure {
   /** `mail`: only this mail, for now. `mail-for-good`: this mail, whenever it is sent. `server`: any mail, for now. */
   readonly kind: 'mail' | 'mail-for-good' | 'server';
-  /** What the server said, without links. At most 200 characters. */
+  /** The answer of the server, without links. At most 200 characters. */
   readonly reason: string;
 }
 

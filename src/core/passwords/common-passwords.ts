@@ -14,7 +14,7 @@ export const fold = (text: string) => text.toLowerCase().normalize('NFKD').repla
 
 export const digestOf = (folded: string) => hash('sha256', folded, 'buffer').subarray(0, digestBytes);
 
-/** What fingers follow: the alphabet, the digits, the rows and columns of QWERTY, and the rows of QWERTZ and AZERTY. */
+/** Sequences that people type: the alphabet, the digits, the rows and columns of QWERTY, and the rows of QWERTZ and AZERTY. */
 const paths = `
 abcdefghijklmnopqrstuvwxyz
 12345678901
@@ -34,8 +34,8 @@ wxcvbn
 const pathsBothWays = paths + [...paths].reverse().join('');
 
 /**
- * Whether attackers try a password first (ASVS 6.2.4, 6.2.12): it is in the list, repeats one block, or follows the alphabet or the
- * keyboard, or it is one common word with digits and signs. A phrase of several words is none of these.
+ * Whether a password is among the first that attackers try (ASVS 6.2.4, 6.2.12): it is in the list, repeats one block, or follows the
+ * alphabet or the keyboard, or it is one common word with digits and signs. A phrase of several words is none of these.
  * @param folded as `fold` gives it
  */
 export function isCommon(folded: string): boolean {

@@ -30,7 +30,10 @@ export interface PasswordOwner {
 
 export interface PasswordPolicyOptions {
   readonly appName: string;
-  /** What passwords are compared with: the list that comes with Janua; also the service Pwned Passwords; nothing. */
+  /**
+   * New passwords are compared with the list that comes with Janua (`list`), also with the service Pwned Passwords (`hibp`), or with
+   * neither (`off`).
+   */
   readonly breached: 'list' | 'hibp' | 'off';
   readonly log: Pick<Log, 'warn'>;
   readonly pwnedPasswordsUrl?: string;
@@ -59,7 +62,10 @@ export function createPasswordPolicy(options: PasswordPolicyOptions) {
   };
 }
 
-/** What a password must not contain (ASVS 6.2.11): the address and what precedes its `@`, each name, both names, and the app's name. */
+/**
+ * The texts that a password must not contain (ASVS 6.2.11): the address and the part before its `@`, each name, both names, and the app's
+ * name.
+ */
 function partsOf({ username, firstName, lastName }: PasswordOwner, appName: string): string[] {
   const names = `${firstName} ${lastName}`;
   const wholes = [username, username.replace(/@.*/, ''), names, appName].map((part) => part.trim());

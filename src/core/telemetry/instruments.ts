@@ -40,7 +40,7 @@ export interface Loads {
   queuedMails(): Promise<number>;
 }
 
-/** What can be counted. Every series is there from the start. */
+/** The counters. Every series is there from the start. */
 export interface Kinds {
   /** Every kind of decision that the audit records. */
   readonly events: readonly string[];

@@ -42,7 +42,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
     for (;;) {
       const found = await read(client, [key]);
       const counting = countFound([key], found, now);
-      // Tries again if another process was faster. Of those that try at the same time, one succeeds.
+      // Tries again if another process was faster. Of several processes that try at the same time, one succeeds.
       if (!counting.counted || (await replace(client, key, found[0], counting.keys[0]?.after))) return counting;
     }
   }

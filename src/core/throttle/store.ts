@@ -30,7 +30,7 @@ export interface Revision extends PolicedKey {
   revise(tally: Tally): Tally | undefined;
 }
 
-/** What failures mean is in `policy.ts`. Every method throws `Unavailable` when the store cannot be reached. */
+/** `policy.ts` defines what failures mean. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
   /** Counts a failure of each key, or of none if one has to wait, however many calls run at once. @param now milliseconds since 1970 */
   count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;

@@ -51,7 +51,7 @@ export interface ThrottleOptions extends TurnOptions {
   readonly now?: () => number;
 }
 
-/** How often an attempt is counted again because undecided ones blocked it. More than may be under way at once with the same key. */
+/** How often an attempt is counted again because undecided attempts blocked it: more often than attempts with one key run at once. */
 const mostTries = 20;
 
 /**
@@ -64,7 +64,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
   /** The ends of the attempts of this process that are being counted or checked, by their keys. */
   const undecided = new Map<string, Set<Promise<void>>>();
 
-  /** Does an attempt. Meanwhile it is among the undecided ones of its keys. */
+  /** Runs an attempt. Until it ends, it is one of the undecided attempts of its keys. */
   async function whileUndecided<T>(keys: readonly PolicedKey[], work: () => Promise<T>): Promise<T> {
     const { promise: end, resolve } = Promise.withResolvers<void>();
     for (const { key } of keys) undecided.set(key, (undecided.get(key) ?? new Set()).add(end));
@@ -85,7 +85,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
     check: () => Promise<T>,
   ): Promise<Throttled<T, Kind>> {
     for (let tries = 1; ; tries += 1) {
-      // An attempt waits only for those that were there before it, so that two never wait for each other.
+      // An attempt waits only for earlier attempts, so two attempts never wait for each other.
       const earlier = new Map(limits.keys.map(({ key }) => [key, [...(undecided.get(key) ?? [])]]));
       const { outcome, blocked } = await whileUndecided(limits.keys, () => attemptOnce(limits, check));
       const blocking = blocked.map(({ key }) => earlier.get(key) ?? []);
@@ -158,7 +158,7 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
       return { keys, next };
     },
 
-    /** Forgets what a success forgets, after an attempt whose success did not `clears`. */
+    /** Forgets the failures that a success clears, after an attempt whose success cleared none (`clears`). */
     forgive: ({ keys, clears = [] }: Limits<string>): Promise<void> =>
       store.revise([...keys.filter(({ onSuccess }) => onSuccess === 'clear'), ...clears].map(clear)),
 

@@ -5,7 +5,7 @@ interface Place {
   readonly atOnce: number;
 }
 
-/** A piece of work that needs a turn: where it takes room, and for which parties. */
+/** A piece of work that needs a turn: the places whose room it takes, and its parties. */
 export interface Work {
   /** The work begins when each of them has room. */
   readonly places: readonly Place[];
@@ -19,7 +19,7 @@ export interface TurnOptions {
   readonly atOnce: number;
   /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
-  /** Called when the first is refused, and again only after none has waited. */
+  /** Called when the first piece is refused, and again only after the queue was empty. */
   readonly onFull?: () => void;
   readonly onRefused?: (() => void) | undefined;
 }
@@ -27,7 +27,7 @@ export interface TurnOptions {
 interface Party {
   underWay: number;
   waiting: number;
-  /** The number of the change in which it had its last turn, or came if it had none. It gains nothing by leaving and coming back. */
+  /** The number of the change in which the party had its last turn, or came. A party gains nothing by leaving and coming back. */
   since: number;
 }
 

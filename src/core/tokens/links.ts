@@ -26,7 +26,8 @@ export interface LinkOptions {
  * Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64).
  * @param purpose of all these links
  * @param expired refuses a link that cannot be used
- * @param options whether the links go to an address that the account does not have yet. Others count only while it has the address
+ * @param options whether the links go to an address that the account does not have yet. All other links count only while the account has
+ * the address
  */
 export function createLinks(
   { tokens, users, audit }: LinkOptions,
@@ -70,9 +71,9 @@ export function createLinks(
     },
 
     /**
-     * Makes a change by a link, both or neither.
-     * @param change in a transaction, after it has locked the account, calls `spend`. Undefined if the change cannot be made: the link
-     * then counts as expired
+     * Makes a change and uses the link up, both or neither.
+     * @param change in a transaction, after it has locked the account, calls `spend`. Undefined if the change cannot be made: the link then
+     * counts as expired
      * @throws {Refusal} `expired`
      */
     async use<Result>(

@@ -5,7 +5,7 @@ import { insertNew } from '../../ground/database/insert-new.ts';
 import type { TokensTable } from '../../ground/database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 
-/** What a one-time token proves to its holder. */
+/** The permission that a one-time token gives to its holder. */
 export interface OneTimeToken {
   /** The action that it allows, such as `reset-password`. */
   readonly purpose: string;

@@ -7,7 +7,7 @@ export interface Account {
   /** As stored; may be weak, foreign or broken. Undefined if the account has none. */
   readonly passwordHash: string | undefined;
   readonly disabled: boolean;
-  /** What the user may do, through groups (RFC 6749 3.3). */
+  /** The scopes that the groups of the user grant (RFC 6749 3.3). */
   readonly scopes: readonly string[];
   /** Whether the address is verified (`Verification`). Applications link accounts by such an address. */
   readonly isAddressVerified?: boolean;
@@ -20,14 +20,14 @@ export interface Account {
   readonly isInvitedByMail?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
-  /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */
+  /** Changes when the account's sessions have to end. Undefined if only the stored password shows that. */
   readonly stamp: string | undefined;
   /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
   readonly isNewcomer?: boolean;
 }
 
 /**
- * What says that the address is the user's: a mailed link that its owner used, a provider that is trusted for it, a member of `admins`, or
+ * The proof that the address is the user's: a mailed link that its owner used, a provider that is trusted for it, a member of `admins`, or
  * a command. It is void once the address changes.
  */
 export interface Verification {

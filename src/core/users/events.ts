@@ -6,7 +6,7 @@ export const events = {
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
-    words: 'A user was added, who chooses a password by a link',
+    words: 'A user was added, and chooses a password by a link',
   },
   'reset-sent': {
     vocabulary: 'authn_password_change',
@@ -36,7 +36,7 @@ export const events = {
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'warn',
-    words: 'An operator or a member of admins said that the address is the one of the user: it counts as verified',
+    words: 'An operator or a member of admins verified the address of a user',
     advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
   },
   'user-disabled': {

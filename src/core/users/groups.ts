@@ -39,7 +39,7 @@ export interface GroupOptions {
 /** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
-/** All changes to groups and to who is an administrator wait for each other. The first step of a transaction. */
+/** The first step of a transaction that changes groups or administrators. Such transactions wait for each other. */
 export async function lockGroups(db: Database): Promise<void> {
   await db.updateTable('janua_groups').set({ name: admins }).where('name', '=', admins).execute();
 }
@@ -80,7 +80,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     return rightsOf(held, [...new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []))]);
   }
 
-  /** What the row of a user in these groups holds. A group that is gone counts no more. */
+  /** The columns of a user in these groups. A removed group does not count. */
   function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
     const held = names.filter((name) => groups.has(name)).sort();
     const scopes = new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []));
@@ -199,7 +199,7 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     /**
      * Changes the groups of a user, and gives their names. The transaction has called `lockGroups`.
-     * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. What it throws undoes all.
+     * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. Its error undoes everything.
      */
     async setGroupsOf(
       { user: { id: userId, username }, db }: Held,

@@ -6,7 +6,9 @@ import { lockGroups } from './groups.ts';
 import type { User } from './user.ts';
 import type { NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
-/** Whose an act is, and under which stamp that was proved. A session, a link, a mail that waits and an account can each say it. */
+/**
+ * The owner of an action, and the stamp under which the owner was proved. A session, a link, a waiting mail and an account each have both.
+ */
 export interface Proved {
   readonly userId: string;
   readonly stamp: string;
@@ -23,9 +25,9 @@ export interface RowOwner {
 declare const held: unique symbol;
 
 /**
- * An account as it is while its row is locked, until the end of the transaction `db`. What outlives its request and carries no stamp
- * (personal access tokens, second factors, linked identities) can be stored for a `Held` only, so that a change of the account which
- * is made at the same time comes before or after it, and never in between. Only this file makes one.
+ * An account as it is while its row is locked, until the end of the transaction `db`. Personal access tokens, second factors and linked
+ * identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
+ * comes before or after, and never in between. Only this file makes one.
  */
 export interface Held {
   readonly [held]: true;
@@ -51,15 +53,15 @@ type Work<Result> = (held: Held) => Promise<Result>;
 /** @throws {AccountChanged} if the proof no longer holds, or the account is disabled */
 export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
-/** For an administrator or a command, whose proof is another one. @throws {ChangeRefused} `no-such-user` */
+/** For an administrator or a command. Their proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
 export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
 /** Adds a user, and what belongs to the account, in one transaction. Undefined if the name is taken. */
 export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
 
 /**
- * The door through which every change passes that lasts. It locks the row of the account by changing it, because servers in a cluster
- * see no other lock. The order of locks is the same everywhere: groups, the account, and then what belongs to it.
+ * Every lasting change passes this door. It locks the row of the account by changing it, because servers in a cluster see no other lock.
+ * The order of locks is the same everywhere: groups, the account, and then what belongs to it.
  */
 export function createHold(database: Database, users: Pick<UserDirectory, 'lock'>, registry: UserRegistry | undefined) {
   async function lock(userId: string, db: Database): Promise<Held | undefined> {

@@ -19,10 +19,10 @@ export interface Rights {
   readonly scopes: readonly string[];
 }
 
-/** Refuses a change of what holds these rights, or would hold them. It throws unless the actor holds all of them. */
+/** Refuses a change of a target that holds these rights, or would get them. It throws unless the actor holds all of them. */
 export type RequireRights = (...changed: readonly Rights[]) => void;
 
-/** Shared by all users without groups, who are most users. */
+/** One object for all users without groups. Most users have none. */
 const nothing: Rights = { groups: [], scopes: [] };
 
 /** A list as stored: separated by spaces. */

@@ -10,7 +10,7 @@ type Expression = RawBuilder<unknown>;
 const last = '\u{10ffff}';
 
 /**
- * The end of a statement that reads rows in the order of a value, which an index has to begin with.
+ * The end of a statement that reads rows in the order of a value. An index has to begin with that value.
  * @param id tells rows with the same value apart. Undefined if none have
  */
 export function inOrder(
@@ -47,7 +47,7 @@ interface SearchOptions {
   readonly toId?: (text: string) => Expression;
 }
 
-/** Finds users by the beginning of what is known of them. */
+/** Finds users by the beginning of their address or names. */
 export function createSearch(database: Database, { fields, listSome, asText = (value) => value, toId }: SearchOptions) {
   const hasPrefix = ({ where = sql`1 = 1`, value, beginsWith }: IndexedField, prefix: string) =>
     sql`${where} and ${beginsWith?.(prefix) ?? sql`${value} >= ${prefix} and ${value} < ${prefix + last}`}`;
@@ -64,7 +64,7 @@ export function createSearch(database: Database, { fields, listSome, asText = (v
       return rows.map(({ id }) => id);
     },
 
-    /** First those that the first field finds. The key of each names the field too. */
+    /** The users that the first field finds come first. The key of each names the field too. */
     async walkWords(prefix: string, { after, descending, limit }: Omit<Walk, 'sort'>): Promise<Candidate[]> {
       const [value = '', place = ''] = after ?? [];
       const [, begin = '0', id = ''] = /^(\d) (.*)$/s.exec(place) ?? [];

@@ -276,13 +276,13 @@ const verifiedColumns = (address: string, { how, by }: Verification) => ({
   verified_at: Date.now(),
 });
 
-/** Whatever program changes the address, the new one is not verified. */
+/** Compares the addresses, because another program may change the address. The new one is not verified. */
 const isVerified = (row: AccountRow): boolean =>
   row.verified_address === null
     ? ['mail', 'changed'].includes(row.address_proof ?? '')
     : row.verified_address === row.username;
 
-/** Makes a user findable by what has changed. A search that runs meanwhile may miss the user. */
+/** Updates the words by which searches find a user. A search that runs meanwhile may miss the user. */
 async function indexWords(id: string, changed: Partial<Pick<User, Searchable>>, db: Database): Promise<void> {
   const rows = searchRows(id, changed);
   const ids = rows.map((row) => row.id);

@@ -24,7 +24,7 @@ export interface Walk {
 }
 
 export interface Candidate {
-  /** The value that sorts the user, and what tells users with the same value apart. */
+  /** The value that sorts the user, and the id, which tells users with the same value apart. */
   readonly key: readonly [value: string, place: string];
   /** Undefined if an earlier key has shown the user. */
   readonly user: ListedUser | undefined;
@@ -43,7 +43,7 @@ export interface UserDirectory {
   lock(id: string, db: Database): Promise<Account | undefined>;
   /** Since when the id belongs to its user, in milliseconds since 1970. */
   findSince(id: string): Promise<number>;
-  /** Ends all that carries the stamp: sessions, links, trust in browsers, logins that wait. */
+  /** Ends everything that carries the old stamp: sessions, links, trust in browsers, waiting logins. */
   renewStamp(held: Held): Promise<void>;
   /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;

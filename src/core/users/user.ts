@@ -13,7 +13,7 @@ export interface User {
   readonly groups: readonly string[];
 }
 
-/** What an administrator finds a user by: the beginning of the address, of the name, or of the last name. */
+/** The texts by which an administrator finds a user: the beginning of the address, of the name, or of the last name. */
 export const searchable = ['username', 'firstName', 'lastName'] as const;
 
 export type Searchable = (typeof searchable)[number];
@@ -21,7 +21,7 @@ export type Searchable = (typeof searchable)[number];
 /** Longest of the words below, in characters. */
 export const longestWord = 203;
 
-/** What a user is found by, in lower case. Undefined for what is not given. */
+/** The texts by which a user is found, in lower case. Undefined for a text that is not given. */
 export function wordsOf({
   username,
   firstName,

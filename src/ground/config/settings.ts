@@ -52,7 +52,7 @@ export const settingSchemas = {
     'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…,groups=…`.',
   ),
   PASSWORD_REHASH: onOff('on')(
-    'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE`, `off` also leaves out that users change and reset their passwords.',
+    'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE` and `off`, users can neither change nor reset their passwords.',
   ),
   THROTTLE: onOff('on')(
     'Slows down attackers who guess passwords. `on` counts failures in the store of the sessions, for all processes. `off` is for measurements, on this machine alone.',
@@ -70,7 +70,7 @@ export const settingSchemas = {
     'Domains of the addresses that may create an account, such as `example.com`, separated by commas. Without it: any.',
   ),
   ADMINISTRATORS: list({ examples: ['ann@example.com'] })(
-    'Addresses of users who are in the group `admins` for as long as they are listed here, separated by commas. A user counts who was added by `janua users add`, or whose account began with a link that was mailed to the address. Not with `USERS_TABLE`: there, use `janua users groups`.',
+    'Addresses of users, separated by commas. While an address is listed here, its user is in the group `admins`. An address counts if `janua users add` added the user, or if the account began with a link that was mailed to it. Not with `USERS_TABLE`: there, use `janua users groups`.',
   ),
   SCOPES: list({ examples: ['reports:read, reports:write'] })(
     "Scopes of your applications, which groups can grant besides Janua's own, separated by commas.",
@@ -79,13 +79,13 @@ export const settingSchemas = {
     'Refuses new passwords that are common or known from breaches: by the `list` that comes with Janua, or also by asking the service Pwned Passwords (`hibp`), which gets the first five characters of a hash.',
   ),
   REAUTHENTICATION_SECONDS: integer({ minimum: 60, maximum: day, default: 600 })(
-    'A change of password or address, the export and the deletion of the account ask for the password again if the last proof is older (ASVS 7.5.1).',
+    'A change of password or address, the export and the deletion of the account need a new proof of identity if the last one is older than this many seconds (ASVS 7.5.1).',
   ),
   SECOND_FACTOR: choice({ enum: ['optional', 'required', 'off'], default: 'optional' })(
     'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users, and leaves out their pages and routes.',
   ),
   TRUSTED_BROWSER_DAYS: integer({ minimum: 0, maximum: 365, default: 30 })(
-    'How long a browser that the user trusts is not asked for a second factor. 0 offers no trust.',
+    'For how many days a trusted browser needs no second factor. 0 offers no trust.',
   ),
   PASSKEY_DOMAIN: text({ examples: ['example.com'] })(
     'The domain that passkeys belong to: the host of `PUBLIC_URL`, or a parent domain of it. If it changes, every passkey is lost. Without it: the host of `PUBLIC_URL`.',

@@ -40,7 +40,7 @@ export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) 
   return {
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
     ratio: rootSampler === 'traceidratio' ? ratio : Number(rootSampler === 'always_on'),
-    /** Whether the sender of a request decides, if it has a trace. */
+    /** Whether the decision of the sender counts, if the request has a trace. */
     followsParent: sampler !== rootSampler,
     /** Milliseconds until ended spans are sent. */
     scheduleDelay,

@@ -31,8 +31,8 @@ export async function countDeleted(deletion: { executeTakeFirst(): Promise<Delet
 }
 
 /**
- * Gives how many there were. Between two batches, waiting requests have their turn.
- * @param remove tells how many of at most `limit` there were
+ * Removes rows in batches, and gives how many there were. Waiting requests run between two batches.
+ * @param remove removes at most `limit` rows, and gives how many there were
  */
 export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<number> {
   let count = await remove(removalBatch);

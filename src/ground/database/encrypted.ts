@@ -8,10 +8,13 @@ export type EncryptedTable = keyof typeof encryptedColumns;
 
 export const encryptedTables = Object.keys(encryptedColumns) as EncryptedTable[];
 
-/** What the text of a row is encrypted for. In another row it is worthless. */
+/** The context of the encrypted text of a row. In another row, the text cannot be decrypted. */
 export const encryptionContext = (table: EncryptedTable, id: string) => `${table} ${id}`;
 
-/** Tells whether the encryption key would be missed. A secret of an authenticator app that waits for its first code is not missed. */
+/**
+ * Whether the database has encrypted texts in use, which need their key. The secret of an authenticator app that waits for its first code
+ * is not in use.
+ */
 export async function hasEncrypted(database: Database): Promise<boolean> {
   for (const table of encryptedTables) {
     const one = sql`select id from ${sql.table(table)} where id not like 'waiting:%' limit 1`;

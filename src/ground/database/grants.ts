@@ -7,7 +7,7 @@ const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
 const read = 'SELECT';
 
-/** What a server does with the rows of each table (ASVS 13.2.2: no more than that). `janua migrate` needs more: it makes the tables. */
+/** The rights that a server needs on each table, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
 const rights = {
   janua_users: all,
   janua_people: kept,

@@ -10,9 +10,9 @@ export interface LeasedWorkOptions {
   /** Milliseconds between two looks for what another process added, or what is due again. */
   readonly lookInterval: number;
   readonly hasDue: () => Promise<boolean>;
-  /** Does all that is due. @param mayGoOn false once it should stop: during a pause or the close, or without the lease */
+  /** Does all due work. @param mayGoOn false once it should stop: during a pause or the close, or without the lease */
   readonly work: (mayGoOn: () => boolean) => Promise<void>;
-  /** What the work threw, except that a store cannot be reached: its watch has logged that. */
+  /** Gets the errors of the work, except those of stores that cannot be reached: the watch of the store has logged them. */
   readonly onFault: (error: unknown) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;

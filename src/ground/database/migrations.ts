@@ -87,12 +87,15 @@ export async function requireUsableSchema({ database }: OpenDatabase): Promise<{
 }
 
 /**
- * What a migration's name ends with if it takes something away. All others only add, so that servers of the version before go on, and may
- * start again, until all are upgraded.
+ * The end of the name of a migration that removes something. All other migrations only add. Servers of the version before then go on, and
+ * may start again, until all are upgraded.
  */
 const takesAway = '-takes-away';
 
-/** The names of the missing migrations, and whether there are others, which only add. @throws {Misconfiguration} for other tables */
+/**
+ * The names of the missing migrations, and whether a newer version has run more, which only add.
+ * @throws {Misconfiguration} for other tables
+ */
 async function compareSchema(database: Database): Promise<{ missing: string[]; isNewer: boolean }> {
   const applied = await appliedMigrations(database);
   const missing = Object.keys(steps).filter((name) => !applied.includes(name));

@@ -10,7 +10,7 @@ import { createServerDriver, type ServerConnection } from './server-driver.ts';
 /** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} for others */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
-  // As on PostgreSQL: what is read after a lock is the newest.
+  // As on PostgreSQL: a read after a lock sees the newest rows.
   pool.on('connection', (connection) =>
     connection.query('set session transaction isolation level read committed', (error) => {
       if (error) connection.destroy();

@@ -230,14 +230,14 @@ export const rows = {
     stamp: nullable(''),
     consumed_at: nullable(time),
     polled_at: nullable(time),
-    /** Whose it is as long as it waits for its user: the network that a device asked from, or the user of a sign-in. */
+    /** Its party while it waits for its user: the network that a device asked from, or the user of a sign-in. */
     party: generated(nullable('')),
     created_at: time,
     expires_at: time,
   },
   /** Private keys as JWK, encrypted. */
   janua_signing_keys: { id: '', algorithm: '', private_key: '', created_at: time, retired_at: nullable(time) },
-  /** Applications that want to know when a session ends. `due_at` is set once it has. */
+  /** Applications that expect a notice when a session ends. `due_at` is set once the session has ended. */
   janua_logout_notices: {
     id: '',
     session_id: '',
@@ -257,7 +257,7 @@ export const rows = {
     subject: '',
     user_id: '',
     username: '',
-    /** What the user is called there, as the user saw it at the linking. */
+    /** The name of the user there, as the user saw it at the linking. */
     name: '',
     linked_at: time,
     last_used_at: nullable(time),
@@ -292,7 +292,7 @@ export const accountColumns = [
   'verified_address',
 ] as const satisfies readonly (keyof UsersTable)[];
 
-/** What is deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
+/** The tables whose rows are deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
 export const tablesAboutUsers = [
   'janua_tokens',
   'janua_passkeys',

@@ -25,7 +25,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>) {
   return {
     /**
      * Makes the key if there is none. @throws {Unavailable} if there is no key then
-     * @param isFirst whether the database has nothing that was encrypted. Otherwise a missing key is a fault that a new one would hide.
+     * @param isFirst whether the database has no encrypted text. If it has one, a missing key is a fault, which a new key would hide.
      */
     async prepare(isFirst: () => Promise<boolean>): Promise<void> {
       try {
@@ -63,7 +63,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>) {
 
 export const keyPrefixSize = 8;
 
-/** How every text begins that was encrypted with a key: the version of the format, and some bits of the key's hash. */
+/** The beginning of every text that was encrypted with a key: the version of the format, and some bits of the key's hash. */
 export const keyPrefix = (key: Buffer) => `1.${hash('sha256', key, 'base64url').slice(0, keyPrefixSize - 2)}`;
 
 const algorithm = 'aes-256-gcm';

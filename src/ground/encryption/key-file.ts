@@ -61,7 +61,7 @@ function readPrivate(path: string): string | undefined {
   return readFileSync(path, 'utf8');
 }
 
-/** The file is complete or does not exist, and is on disk when this returns: what it encrypts would be lost without it. */
+/** The file is complete or does not exist, and is on disk when this returns. Without the file, the secrets that it encrypts would be lost. */
 function writePrivate(path: string, text: string, replaces: boolean): void {
   const part = `${path}.${randomBytes(6).toString('hex')}.part`;
   try {
@@ -89,7 +89,7 @@ function explaining<Result>(what: 'read' | 'written', work: () => Result): Resul
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
     throw new Misconfiguration({
       message: `The file with the encryption key cannot be ${what} (${code}).`,
-      fix: 'Check ENCRYPTION_KEY_FILE, and what this account may do there.',
+      fix: 'Check ENCRYPTION_KEY_FILE, and the rights of this account there.',
     });
   }
 }

@@ -1,2 +1,2 @@
-/** What parts write to the log. A part that writes at some levels only takes a `Pick` of it. */
+/** The log, for parts that write to it. A part that writes at some levels only takes a `Pick` of it. */
 export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (details: object, message: string) => void>>;

@@ -1,4 +1,4 @@
-/** The languages of pages and mails. The first is the one that every text is written in first. */
+/** The languages of pages and mails. Every text is written in the first one, and then translated. */
 export const languages = ['en', 'de', 'fr', 'es', 'vi'] as const;
 
 export type Language = (typeof languages)[number];
@@ -20,7 +20,7 @@ const mostRead = 1000;
 /** A language range with its weight (RFC 9110 12.5.4, RFC 4647 2.1). Only the first subtag matters: `de-CH` is `de`. */
 const range = /^\s*([a-z]{1,8}|\*)(?:-[a-z\d-]+)?\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?$/i;
 
-/** The language that an `Accept-Language` header likes best. Undefined if it names none of ours, or likes any other as much. */
+/** The language that an `Accept-Language` header prefers. Undefined if the header names none of ours, or prefers any other as much. */
 export function preferredLanguage(header = ''): Language | undefined {
   let best = { language: undefined as Language | undefined, weight: 0 };
   for (const part of header.slice(0, mostRead).split(',')) {

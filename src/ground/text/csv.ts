@@ -1,14 +1,14 @@
 /**
- * Where a spreadsheet would begin a formula: at the start of a field, of a line in it, and after what is a separator on other machines,
- * such as `;`. Quotes in between do not count.
+ * The places where a spreadsheet would begin a formula: the start of a field, the start of a line in it, and the place after a separator of
+ * other machines, such as `;`. Quotes in between do not count.
  */
 const start = /(?<=^|[;,\t\r\n])(?=["']*[=+\-@＝＋－＠\t\r])/g;
 /** The same with the apostrophe that `csvLine` put there. */
 const escapedStart = /(?<=^|[;,\t\r\n])'(?=["']*[=+\-@＝＋－＠\t\r])/g;
 
 /**
- * Gives fields as a line of CSV (RFC 4180). What a spreadsheet would run as a formula gets an apostrophe before it: a stranger may have
- * chosen it. `readCsvLine` takes the apostrophe away.
+ * Gives fields as a line of CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe before it, because a
+ * stranger may have chosen the text. `readCsvLine` takes the apostrophe away.
  */
 export const csvLine = (fields: readonly string[]) => `${fields.map(toField).join(',')}\r\n`;
 

@@ -19,8 +19,8 @@ export function canonicalDomain(text: string): string | undefined {
 }
 
 /**
- * One plain mail address in one spelling: no list, no name, no quotes, no control characters. Undefined for any other text. A mail
- * program might read characters as others (NFKC), such as a full-width comma. They count as those.
+ * One plain mail address in one spelling: no list, no name, no quotes, no control characters. Undefined for any other text. A full-width
+ * comma counts as a comma, and so on (NFKC), because a mail program might read it so.
  */
 export function canonicalMailAddress(text: string): string | undefined {
   const [local = '', host, more] = text.split('@');

@@ -1,6 +1,6 @@
 /**
- * What an application says about its user before the login: the address to fill in, and the languages of the pages, in order and separated
- * by blanks (OpenID Connect Core 3.1.2.1). They stand in the address of the page that waits for the login.
+ * The hints of an application about its user before the login: the address to fill in, and the languages of the pages, in order and
+ * separated by blanks (OpenID Connect Core 3.1.2.1). They stand in the address of the page that waits for the login.
  */
 const hints = ['login_hint', 'ui_locales'] as const;
 

@@ -6,7 +6,7 @@ export const printable = (text: string) => text.toWellFormed().replaceAll(unprin
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Also what fonts show as nothing, such as the fillers of Hangul, variation selectors and the blank of Braille. */
+/** Also characters that fonts show as nothing, such as the fillers of Hangul, variation selectors and the blank of Braille. */
 const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 /**

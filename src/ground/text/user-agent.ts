@@ -1,6 +1,6 @@
 type Names = readonly (readonly [pattern: RegExp, name: string])[];
 
-/** In this order, because most browsers also name those that they want to be taken for. */
+/** The order matters, because most browsers also name the browsers that they imitate. */
 const browsers: Names = [
   [/\bEdg(?:A|iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -20,7 +20,7 @@ const systems: Names = [
   [/\bLinux\b/, 'Linux'],
 ];
 
-/** A client, as far as its `User-Agent` tells. Anyone can send any. */
+/** A client, as far as its `User-Agent` tells. A client can send any text. */
 export interface NamedClient {
   /** A browser, or the first product that a program names, such as `curl`. */
   readonly browser: string | undefined;

@@ -66,7 +66,7 @@ export const actorOf = (request: FastifyRequest) => ({
   actorId: signedInOf(request).user.id,
 });
 
-/** Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no others. */
+/** Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no other separators. */
 export function readBearer(authorization: string | undefined): string | undefined {
   const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
   // `Bearer` alone presents an empty token, which matches no session.

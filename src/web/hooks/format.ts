@@ -38,7 +38,7 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers of a page in the language of the request. A route that has named the language has no others. */
+/** Adds the headers of a page in the language of the request. A route that has named the language has no other languages. */
 export function describePage(request: FastifyRequest, reply: FastifyReply): void {
   if (reply.hasHeader('content-language')) return;
   reply.header('content-language', request.language);

@@ -29,7 +29,7 @@ export function securityHeaders(options: { readonly https: boolean }): Record<st
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
-    // Nearly every response depends on the user. The few others override this.
+    // Nearly every response depends on the user. The few other responses override this.
     'cache-control': 'no-store',
     pragma: 'no-cache',
     ...(options.https ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),

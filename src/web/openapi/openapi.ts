@@ -44,7 +44,7 @@ export function addDocumentation(
       tags: [
         { name: 'Sign in', description: 'Login and logout' },
         { name: 'Who am I', description: 'The signed-in user' },
-        { name: 'Account', description: 'What users manage themselves' },
+        { name: 'Account', description: 'Accounts, as their users manage them' },
         { name: 'Second factors', description: 'Passkeys, authenticator apps and recovery codes' },
         { name: 'Administration', description: 'For administrators' },
         { name: 'Pages', description: 'For browsers only' },

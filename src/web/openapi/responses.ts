@@ -54,7 +54,7 @@ export const problemSchema = object(
     methods: { type: 'array', items: { type: 'string' }, description: 'The ways to go on, the best first' },
     errors: {
       type: 'array',
-      description: 'What is wrong with each field',
+      description: 'The fault of each field',
       items: object('A field', { field: { type: 'string' }, detail: { type: 'string' } }),
     },
   },

@@ -7,8 +7,8 @@ import { parseScrypt } from './scrypt.ts';
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
 /**
- * How hashes begin that are not computed. Most are fast hashes, which only a new password makes safe. No other beginning is logged,
- * because it may be a part of the hash.
+ * The beginnings of hashes that Janua does not compute. Most are fast hashes, whose users need a new password. No other beginning is
+ * logged, because it may be a part of the hash.
  */
 const beginnings = [
   // crypt(5), passlib and phpass.

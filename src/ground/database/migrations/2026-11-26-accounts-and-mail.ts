@@ -1,7 +1,10 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** What users manage themselves: language and age of the password, remembered sessions, one-time tokens, and mail that waits to be sent. */
+/**
+ * Data that users manage themselves: language and age of the password, remembered sessions, one-time tokens, and mail that waits to be
+ * sent.
+ */
 export const up: MigrationStep = async ({ addColumn, recreate }) => {
   await addColumn('janua_users', 'language', sql`varchar(8)`);
   await addColumn('janua_users', 'password_changed_at', sql`bigint`);

@@ -1,7 +1,7 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** Groups, who is in them, and what tokens may do. Processes of the previous version still insert users and sessions. */
+/** Groups, their members, and the scopes of tokens. Processes of the previous version still insert users and sessions. */
 export const up: MigrationStep = async ({ addColumn, addIndex, recreate, insert, exact, fill }) => {
   await recreate('janua_groups', [], {
     name: sql`varchar(63) primary key`,

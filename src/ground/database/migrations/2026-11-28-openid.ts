@@ -1,7 +1,7 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** The provider for other applications: clients, resources, what they were given, and the keys that sign. */
+/** The provider for other applications: clients, resources, consents, codes and tokens, and the keys that sign. */
 export const up: MigrationStep = async ({ recreate }) => {
   await recreate('janua_clients', [], {
     id: sql`varchar(255) primary key`,

@@ -1,7 +1,10 @@
 import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
-/** What a change locks, and by what a mail about an account was proved. Processes of the previous version insert users and mails without. */
+/**
+ * The counter by which a change locks, and the stamp that was proved for a mail about an account. Processes of the previous version insert
+ * users and mails without them.
+ */
 export const up: MigrationStep = async ({ addColumn, recreate }) => {
   await recreate('janua_people', [], {
     user_id: sql`varchar(255) primary key`,

@@ -2,7 +2,7 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep } from '../migration-step.ts';
 
 /**
- * How the tokens of a resource are signed, and by which secret it asks about them. Resources that there are, and those that a process of the
+ * How the tokens of a resource are signed, and by which secret it asks about them. Existing resources, and resources that a process of the
  * previous version adds, keep ES256.
  */
 export const up: MigrationStep = async ({ addColumn, addIndex }) => {

@@ -1,6 +1,6 @@
 import type { MigrationStep } from '../migration-step.ts';
 
-/** What a sweep and the removal of a client look for, among many rows of others. */
+/** Indexes for the sweep of logout notices and for the removal of a client. Without them, both read many other rows. */
 export const up: MigrationStep = async ({ addIndex }) => {
   await addIndex('janua_logout_notices', ['due_at', 'session_id']);
   await addIndex('janua_oidc_records', ['client_id']);
