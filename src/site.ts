@@ -20,7 +20,16 @@ import { events as webEvents } from './web/events.ts';
 import type { App } from './web/types.ts';
 
 /** Every capability, in a good order for reading. A line less leaves a server without it. */
-export const capabilities = [signIn, secondFactor, upstream, ...accounts, admin, oidc, forwardAuth, mailbox] as const;
+export const capabilities = [
+  signIn,
+  secondFactor,
+  upstream,
+  ...accounts,
+  admin,
+  oidc,
+  forwardAuth,
+  mailbox,
+] as const satisfies readonly Capability[];
 
 type MadeBy<Listed> = Listed extends Capability<infer Made> ? Made : never;
 type All<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer Both) => void

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { glob } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Settings } from '../src/ground/config/settings.ts';
-import { capabilities } from '../src/site.ts';
+import { capabilities, events } from '../src/site.ts';
 import { needsCredentials, readDocument } from './fuzz/document.ts';
 import { ann, password, startJanua } from './janua.ts';
 
@@ -26,6 +27,15 @@ async function routesOf({ app }: Pick<Awaited<ReturnType<typeof start>>, 'app'>)
     })),
   );
 }
+
+test('every kind of event that a room describes is known to the audit', async () => {
+  const src = new URL('../src/', import.meta.url);
+  const files = await Array.fromAsync(glob('**/events.ts', { cwd: src }));
+  assert.ok(files.length > 10);
+  for (const file of files)
+    for (const kind of Object.keys((await import(new URL(file, src).href)).events ?? {}))
+      assert.ok(kind in events, `${kind} of ${file}`);
+});
 
 const whole = await start(capabilities);
 const all = new Set((await routesOf(whole)).map(({ key }) => key));
