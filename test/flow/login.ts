@@ -96,7 +96,7 @@ export function testLogin(stores: StoreChoice): void {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
         assert.doesNotMatch(body, /role="alert"/);
-        assert.doesNotMatch(body, /<b>|script>al/);
+        assert.equal(body, (await page('/auth/login')).body, 'nothing is repeated');
       });
     }
 
@@ -207,7 +207,7 @@ export function testLogin(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S55 S60 V7.2.4 VM-02
+      // Shows: S55 V7.2.4 VM-02
       test('a login while signed in starts a new session, and ends the presented ones', async () => {
         const byCookie = await logIn(janua.app);
         const byToken = await logIn(janua.app);
@@ -224,6 +224,7 @@ export function testLogin(stores: StoreChoice): void {
       test('a wrong password while signed in is refused, and the session stays alive', async () => {
         const { cookie } = await logIn(janua.app);
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
+        assert.deepEqual(comparable(answer), comparable(await attempt({ ...good, password: 'wrong' })));
         assert.equal(sessionCookie(answer), undefined);
         assert.ok(await isSignedIn(janua.app, cookie));
       });
@@ -273,6 +274,7 @@ export function testLogin(stores: StoreChoice): void {
         incomplete.push(['two user names', { username: [ann.username, ann.username], password }]);
         incomplete.push(['two passwords', { username: ann.username, password: [password, password] }]);
         incomplete.push(['two grant types', { ...good, grant_type: ['password', 'password'] }]);
+        incomplete.push(['two scopes', { ...good, scope: ['reports:read', 'reports:read'] }]);
       } else {
         for (const value of [0, 1, true, null, [], {}, [ann.username], { $ne: '' }]) {
           incomplete.push([`${JSON.stringify(value)} for a user name`, { username: value, password }]);
@@ -441,7 +443,7 @@ export function testLogin(stores: StoreChoice): void {
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
         assert.equal(large.statusCode, 413);
         assert.equal(typeof large.json().detail, 'string');
-        for (const payload of ['{', '{"username":', '{"__proto__":{"username":"a"}}', '\u0000']) {
+        for (const payload of ['{', '{"username":', `{"__proto__":${JSON.stringify(good)}}`, '\u0000']) {
           const broken = await janua.app.inject({ method: 'POST', url, headers, payload });
           assert.equal(broken.statusCode, 400, payload);
           assert.equal(typeof broken.json().detail, 'string');

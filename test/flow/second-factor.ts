@@ -76,6 +76,7 @@ export function testSecondFactor(stores: StoreChoice): void {
           assert.equal(await isSignedIn(janua.app, headers), false);
       }
       const page = await post('/auth/token', { username, password, next: '/admin/me' });
+      assert.equal(page.statusCode, 303);
       assert.equal(page.headers.location, '/auth/second-factor?next=%2Fadmin%2Fme');
       assert.equal(sessionCookie(page), undefined);
       const pending = { cookie: cookiesOf(page) };
@@ -96,6 +97,9 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(done.headers.location, '/admin/me', done.body);
       assert.equal(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(done)}` }), true);
       assert.match(String(done.headers['set-cookie']), /session=[^;]+;[^,]*Max-Age/);
+      const trail = janua.services.auditTrail.find({ kind: 'login-succeeded', order: 'newest-first', limit: 1 });
+      const reasons = await Array.fromAsync(trail, (event) => 'reason' in event && event.reason);
+      assert.deepEqual(reasons, ['password+totp']);
     });
 
     // Shows: VM-67
@@ -308,6 +312,9 @@ export function testSecondFactor(stores: StoreChoice): void {
       const { bearer, next } = await addProtected();
       time += 601_000;
       assert.equal((await post('/api/account/security/totp/remove', {}, bearer)).statusCode, 401);
+      const led = await post('/account/security/totp/remove', {}, bearer);
+      assert.equal(led.statusCode, 303);
+      assert.match(String(led.headers.location), /^\/auth\/confirm\?next=/);
       const wrong = await post(
         '/api/account/password',
         { current_password: password, new_password: 'a new one with words' },

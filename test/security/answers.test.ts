@@ -154,6 +154,15 @@ test('no credential is repeated in a body, an address or another header', async 
       for (const secret of secrets) assert.ok(!all.includes(secret.split('.')[1] ?? ''), url);
     }
   }
+  for (const login of [
+    { url: '/auth/token', ...form(good) },
+    { url: '/api/login', ...json(good) },
+  ]) {
+    const { headers, body } = await janua.app.inject({ method: 'POST', ...login });
+    const { 'set-cookie': cookies, ...others } = headers;
+    const secret = /session=[^.]*\.([^;]*)/.exec(String(cookies))?.[1] ?? assert.fail();
+    assert.ok(!(JSON.stringify(others) + body).includes(secret), login.url);
+  }
 });
 
 // Shows: S96 V3.6.1 V14.2.3
@@ -208,6 +217,31 @@ test('the login form posts to our origin, allows password managers and pasting, 
   }
   const script = (await janua.app.inject('/assets/pages.js')).body;
   assert.doesNotMatch(script, /paste|clipboard/);
+});
+
+test('every password field is masked, and open to password managers and pasting', async () => {
+  for (const [url, expected] of [
+    ['/', ['current-password']],
+    ['/auth/login', ['current-password']],
+    ['/auth/confirm', ['current-password']],
+    ['/account/password', ['current-password', 'new-password']],
+    ['/account/email', ['current-password']],
+    ['/account/delete', ['current-password']],
+  ] as const) {
+    const headers: Record<string, string> = /login|^.$/.test(url) ? {} : signedIn.cookie;
+    const { body } = await janua.app.inject({ url, headers });
+    const fields = body.match(/<input[^>]*name="\w*password"[^>]*>/g) ?? [];
+    for (const field of fields) {
+      assert.match(field, /type="password"/, url);
+      assert.doesNotMatch(field, /\son\w+=|readonly/, url);
+    }
+    assert.deepEqual(
+      fields.map((field) => /autocomplete="([^"]*)"/.exec(field)?.[1]),
+      expected,
+      url,
+    );
+    if (/login|^.$/.test(url)) assert.match(body, /name="username"[^>]*autocomplete="username[ "]/, url);
+  }
 });
 
 // Shows: S98 V1.2.1 V4.2.4

@@ -144,3 +144,9 @@ test('every page for signed-in users can log out', () => {
   }
   assert.ok(pages.length > 50, pages.join('\n'));
 });
+
+test('every redirect that answers a POST is a 303', () => {
+  const redirects = answers.filter(({ route, answer }) => route.method !== 'GET' && answer.headers.location);
+  assert.ok(redirects.length > 10, String(redirects.length));
+  for (const { name, answer } of redirects) assert.equal(answer.statusCode, 303, name);
+});

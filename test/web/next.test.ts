@@ -79,6 +79,13 @@ describe('an unsafe next is dropped', () => {
   }
 });
 
+test('a next is dropped if a cookie of 4,096 bytes could not hold it, in base64 and beside the rest', () => {
+  const longest = `/${'a'.repeat(2799)}`;
+  assert.equal(safeNext(longest), longest);
+  assert.ok(Buffer.from(longest).toString('base64url').length < 4096 - 300);
+  for (const longer of [`${longest}a`, `${longest.slice(0, -1)}é`]) assert.equal(safeNext(longer), undefined);
+});
+
 // Shows: S97 S98 V1.5.3 V3.7.2 V4.2.4
 test('a followed next stays on the origin, and is a valid header value', () => {
   const pieces = fc.constantFrom(
