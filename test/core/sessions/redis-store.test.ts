@@ -3,7 +3,7 @@ import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
 import { missing } from '../../servers/missing.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
-import { testSessionStore } from './store-contract.ts';
+import { testRestart, testSessionStore } from './store-contract.ts';
 
 testSessionStore(
   'Redis',
@@ -19,4 +19,14 @@ testSessionStore(
     };
   },
   { forgetsByItself: true, skip: missing('Redis') },
+);
+
+testRestart(
+  'Redis',
+  async (url) => {
+    const redis = openRedis(url, 3000, unwatched);
+    return { store: createRedisSessionStore(redis), [Symbol.asyncDispose]: () => redis.close() };
+  },
+  createRedisDatabase,
+  missing('Redis'),
 );

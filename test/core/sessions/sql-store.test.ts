@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
-import { openMigrated } from '../../ground/database/open.ts';
+import { migrate } from '../../../src/ground/database/migrations.ts';
+import { openMigrated, openTestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
-import { testSessionStore } from './store-contract.ts';
+import { createTemporaryFolder } from '../../servers/process-end.ts';
+import { testRestart, testSessionStore } from './store-contract.ts';
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   testSessionStore(
@@ -18,3 +21,16 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     { skip: missing(engine) },
   );
 }
+
+testRestart(
+  'SQLite',
+  async (url) => {
+    const opened = await openTestDatabase(url);
+    await migrate(opened);
+    return { store: createSqlSessionStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  },
+  async () => {
+    const folder = createTemporaryFolder('sessions');
+    return { url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => folder.remove() };
+  },
+);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { claimOf } from '../../../src/core/sessions/credential.ts';
+import { createSessions } from '../../../src/core/sessions/sessions.ts';
 import type { Renewal, SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
 import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 
@@ -234,5 +236,30 @@ export function testSessionStore(
       ]);
       assert.equal(await store.find(record.id), undefined);
     });
+  });
+}
+
+/** @param open opens the same store each time */
+export function testRestart(
+  name: string,
+  open: (url: string) => Promise<OpenStore>,
+  create: () => Promise<{ readonly url: string; drop(): Promise<void> }>,
+  skip: string | false = false,
+): void {
+  test(`sessions in ${name} survive a restart, and end when they would have ended`, { skip }, async () => {
+    const { url, drop } = await create();
+    let time = start;
+    const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 90 };
+    async function withSessions<Result>(use: (sessions: ReturnType<typeof createSessions>) => Promise<Result>) {
+      await using opened = await open(url);
+      return await use(createSessions({ store: opened.store, ...limits, remembered: limits, now: () => time }));
+    }
+    const owner = { userId: 'user-1', stamp: 'f'.repeat(43) };
+    const { cookie } = await withSessions((sessions) => sessions.start(owner, { methods: ['pwd'] }));
+    const find = () => withSessions((sessions) => sessions.find(claimOf('cookie', cookie)));
+    for (let restarts = 1; restarts <= 2; restarts += 1) assert.ok(await find());
+    time += 61_000;
+    assert.equal(await find(), undefined);
+    await drop();
   });
 }
