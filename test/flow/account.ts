@@ -488,6 +488,16 @@ export function testAccount(stores: StoreChoice): void {
       await assertExpired('/auth/confirm-email', { token });
     });
 
+    test('another address wants a fresh proof', async () => {
+      const { bearer } = await logIn(janua.app, await addPerson());
+      time += 601_000;
+      const email = 'unproved@example.com';
+      assert.equal((await post('/api/account/email', { email }, bearer)).statusCode, 401);
+      const wrong = await post('/api/account/email', { email, current_password: 'wrong' }, bearer);
+      assert.deepEqual(errorsOf(wrong), ['current_password']);
+      assert.deepEqual(await mailsTo(email), []);
+    });
+
     test('a browser in which the user is not signed in learns of the change on the login page', async () => {
       const { bearer } = await logIn(janua.app, await addPerson());
       const other = await logIn(janua.app, await addPerson());

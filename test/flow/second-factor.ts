@@ -84,6 +84,17 @@ export function testSecondFactor(stores: StoreChoice): void {
         assert.notEqual((await get(url, pending)).statusCode, 200, url);
     });
 
+    test('with a wrong password gets the answer of an account without a second factor', async () => {
+      const { username } = await addProtected();
+      const names = [username, ann.username, 'nobody@example.com'];
+      const answers = await Promise.all(names.map((name) => post('/api/login', { username: name, password: 'wrong' })));
+      for (const answer of answers) {
+        const { request_id: _, ...problem } = answer.json();
+        assert.deepEqual([answer.statusCode, problem.error, problem.mfa_token], [400, 'invalid_grant', undefined]);
+        assert.deepEqual(answer.cookies, []);
+      }
+    });
+
     test('is finished by a code on the page, and leads to next', async () => {
       const { username, next } = await addProtected();
       const first = await post('/auth/token', { username, password, next: '/admin/me', remember: 'on' });

@@ -110,6 +110,30 @@ test('no route gives a session of an account with a second factor to an attacker
   }
 });
 
+test('a login that waits opens nothing that wants a session', async () => {
+  // An empty requirement means that a route takes a session, and needs none. A logout is confirmed by what its page sent.
+  const guarded = operations
+    .filter(
+      ({ operation: { security = [] } }) => security.length > 0 && security.every((one) => Object.keys(one).length > 0),
+    )
+    .filter(({ path }) => path !== '/oidc/logout/confirm');
+  assert.ok(guarded.length > 50, String(guarded.length));
+  const pending = await startPending();
+  const page = { accept: 'text/html' };
+  for (const { method, path } of guarded)
+    for (const headers of [
+      { cookie: `pending=${pending}` },
+      { cookie: `session=${pending}; pending=${pending}` },
+      { authorization: `Bearer ${pending}` },
+    ])
+      for (const format of [asJson, page]) {
+        const url = path.replaceAll(/\{\w+\}/g, 'x');
+        const answer = await janua.app.inject({ method, url, headers: { ...headers, ...format } });
+        const isRefused = answer.statusCode === 401 || /^\/auth\/login\b/.test(String(answer.headers.location));
+        assert.ok(isRefused, `${method} ${path} with ${JSON.stringify(headers)}: ${answer.statusCode}`);
+      }
+});
+
 /** What gives a session, and what an attacker with the password, the mails and a passkey of their own sends there. */
 const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions[]>>> = {
   '/auth/token /api/login': async ({ request }) => [

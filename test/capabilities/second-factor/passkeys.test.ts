@@ -323,6 +323,9 @@ test('no challenge comes twice', async () => {
   const { passkeys } = opened;
   const made = await Promise.all(Array.from({ length: 1000 }, () => passkeys.requestOptions(signIn)));
   assert.equal(new Set(made.map(({ challenge }) => challenge.slice(0, 21))).size, 1000, 'in the first 126 bits alone');
+  const bytes = made.map(({ challenge }) => Buffer.from(challenge, 'base64url'));
+  for (let index = 0; index < 16; index += 1)
+    assert.ok(new Set(bytes.map((challenge) => challenge[index])).size > 100, `byte ${index} is random`);
 });
 
 test('the options of a new passkey ask for what Janua needs, and tell nothing but a random handle', async () => {

@@ -55,6 +55,18 @@ describe('the sender', { concurrency: true }, () => {
     assert.deepEqual([await sending.listed(), sending.smtp.connections()], [[], 0]);
   });
 
+  test('drops a mail that is not for exactly one address', async () => {
+    await using sending = await openSending();
+    for (const address of ['a@example.com, b@example.com', 'a@b@example.com', 'Ann <a@example.com>'])
+      await sending.outbox.add(greeting(address));
+    await sending.sender.settled();
+    assert.deepEqual(
+      sending.events.map(({ kind, reason }) => `${kind} ${reason}`),
+      Array(3).fill('mail-not-sent not-one-address'),
+    );
+    assert.equal(sending.smtp.connections(), 0);
+  });
+
   test('gives up a mail that has expired, and says so', async () => {
     await using sending = await openSending();
     sending.smtp.direct(answering('RCPT', { answer: '451 try later' }));

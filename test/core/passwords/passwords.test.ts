@@ -94,6 +94,12 @@ describe('a stored hash that is malformed or too costly counts as a wrong passwo
   }
 });
 
+test('a blank password matches neither a missing nor an empty hash', async () => {
+  for (const stored of [undefined, '', ' '])
+    for (const blank of ['', ' ', '\t', '\0', 'undefined', 'null'])
+      assert.equal((await passwords.check(stored, blank)).matches, false, JSON.stringify([stored, blank]));
+});
+
 // Shows: S42 S43 VM-18 VM-19
 test('a failure costs the same work for a missing, cheap, broken or current hash', async () => {
   const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
@@ -133,6 +139,7 @@ describe('passwords are compared exactly as sent', () => {
         secret.slice(0, -1),
         `${secret.slice(0, -1)}y`,
         secret.normalize('NFD') + secret.normalize('NFC'),
+        ...[secret.toUpperCase()].filter((other) => other !== secret),
       ]) {
         assert.equal((await passwords.check(stored, other)).matches, false);
       }

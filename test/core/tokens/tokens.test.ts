@@ -54,6 +54,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await tokens.consume('reset-password', secret), false);
     });
 
+    test('two tokens that prove the same differ', async () => {
+      await using opened = await open();
+      const { tokens } = opened;
+      const [one, other] = [await tokens.issue(reset), await tokens.issue(reset)];
+      for (const secret of [one, other]) assert.deepEqual(await tokens.find('reset-password', secret), reset);
+      assert.notEqual(one, other);
+    });
+
     // Shows: VM-51
     test('a blank, foreign, truncated or expired token proves nothing', async () => {
       await using opened = await open();

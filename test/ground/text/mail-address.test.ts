@@ -42,6 +42,9 @@ describe('a mail address', () => {
     'ann@exam ple.com',
     'ann@example.com\r\nbcc: bob@example.com',
     'a\ud800@example.com',
+    'a\nb@example.com',
+    'a\0b@example.com',
+    'a\u202eb@example.com',
     `${'a'.repeat(250)}@b.com`,
   ])
     test(`${JSON.stringify(typed)} is none`, () => assert.equal(canonicalMailAddress(typed), undefined));

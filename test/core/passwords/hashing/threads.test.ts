@@ -7,14 +7,18 @@ import { Unavailable } from '../../../../src/ground/faults/unavailable.ts';
 
 const nobodys = { storedHash: undefined, rehashes: false };
 
-test('the main thread stays free while passwords are hashed', async () => {
+test('the main thread goes on with other work while passwords are hashed', async () => {
   const threads = createHashingThreads(2);
-  await threads.compute('hash', { password: 'x' });
-  const before = performance.eventLoopUtilization();
-  const start = performance.now();
-  await Promise.all(Array.from({ length: 20 }, () => threads.compute('hash', { password: 'x' })));
-  const { active } = performance.eventLoopUtilization(before);
-  assert.ok(active < (performance.now() - start) * 0.6, `${active} ms`);
+  let done = 0;
+  for (let round = 0; round < 5; round++) {
+    // It runs before a computation ends only if that does not occupy this thread.
+    const other = setImmediate(() => {
+      done += 1;
+    });
+    await threads.compute('hash', { password: 'x' });
+    clearImmediate(other);
+  }
+  assert.ok(done > 0);
 });
 
 test('each caller gets its own result, however many there are', async () => {

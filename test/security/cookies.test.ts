@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
+import { provedBy } from '../../src/core/users/held.ts';
+import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
+import { ann, caller, password, startJanua } from '../janua.ts';
+import { form, json } from '../web/faces.ts';
+
+/** Behind HTTPS, with an authenticator app for Ann. */
+async function open() {
+  let time = Date.now();
+  const settings = { PUBLIC_URL: 'https://auth.example.com' };
+  const janua = await startJanua({ settings, overrides: { now: () => time } });
+  const { services, app } = janua;
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(account);
+  const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
+  const { secret } = await services.enrolment.begin(token, caller);
+  await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
+  return {
+    nextCode() {
+      time += 30_000;
+      return codeOf(secret, time);
+    },
+    post(url: string, fields: Record<string, unknown>, before?: LightMyRequestResponse) {
+      const sent = url.startsWith('/api/') ? json(fields) : form(fields);
+      const cookie = before?.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...(cookie && { cookie }) } });
+    },
+    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
+  };
+}
+
+const cookiesOf = ({ headers }: LightMyRequestResponse) => [headers['set-cookie'] ?? []].flat();
+
+test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', async () => {
+  await using opened = await open();
+  const { post, nextCode } = opened;
+  const waiting = await post('/auth/token', { username: ann.username, password });
+  const factor = { method: 'totp', code: nextCode(), trust_browser: 'on' };
+  const finished = await post('/auth/second-factor', factor, waiting);
+  const answers = [
+    await post('/auth/token', { username: ann.username, password: 'wrong' }),
+    waiting,
+    finished,
+    await post('/api/passkey/options', {}),
+    await post('/auth/language', { language: 'de' }),
+    await post('/auth/logout', {}, finished),
+  ];
+  const cookies = answers.flatMap(cookiesOf);
+  for (const cookie of cookies)
+    assert.match(cookie, /^__Host-[a-z-]+=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=\d+)?$/);
+  assert.deepEqual([...new Set(cookies.map((cookie) => /^__Host-([a-z-]+)/.exec(cookie)?.[1]))].sort(), [
+    'browser',
+    'ceremony',
+    'language',
+    'login-failure',
+    'pending',
+    'session',
+    'trusted',
+  ]);
+});
+
+test('the secret of a session is in its cookie alone, and another one in the access token', async () => {
+  await using opened = await open();
+  const { post, nextCode } = opened;
+  for (const [url, step] of [
+    ['/api/login', '/api/second-factor'],
+    ['/auth/token', '/auth/second-factor'],
+  ] as const) {
+    const waiting = await post(url, { username: ann.username, password });
+    const { mfa_token = '' } = url === '/api/login' ? waiting.json() : {};
+    const started = await post(step, { method: 'totp', code: nextCode(), mfa_token }, waiting);
+    const confirmed = await post(
+      step === '/api/second-factor' ? '/api/confirm' : '/auth/confirm',
+      { password, method: 'totp', code: nextCode() },
+      started,
+    );
+    for (const answer of [started, confirmed]) {
+      const value = answer.cookies.find(({ name }) => name === '__Host-session')?.value ?? '';
+      const secret = value.split('.')[1] ?? assert.fail(answer.body);
+      const { 'set-cookie': _, ...headers } = answer.headers;
+      assert.ok(!`${JSON.stringify(headers)} ${answer.body}`.includes(secret), answer.body);
+      assert.equal(cookiesOf(answer).join().split(secret).length, 2);
+    }
+  }
+});
