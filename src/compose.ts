@@ -374,7 +374,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     return { users: measures.watchStore('database', 'users', mapped.directory), registry: undefined };
   }
   const { users, registry } = await openDirectory();
-  const { hold, holdAny, holdNew } = createHold(database, users, registry);
+  const { hold, holdAny, holdNew, meet } = createHold(database, users, registry);
   const groupsInColumn = mapping?.groups !== undefined;
   const groups = createGroups(database, {
     ownUsers: registry !== undefined,
@@ -382,17 +382,12 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     inColumn: groupsInColumn,
     requireOther: users.requireOtherAdministrator,
   });
-  // Redis and a team's own table need two look-ups.
-  const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
-  const lookUp = isOneDatabase
-    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
-    : lookUpTwice(stores.sessions, users);
-  const personalTokens = createPersonalTokens(opened, {
-    now,
-    users,
-    own: mapping === undefined ? directoryOptions : undefined,
-  });
-  const access = createAccess(lookUp, sessions, personalTokens, audit);
+  const lookUp =
+    settings.REDIS_URL === undefined
+      ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, users.accounts) }).lookUp
+      : lookUpTwice(stores.sessions, users);
+  const personalTokens = createPersonalTokens(opened, { now, accounts: users.accounts });
+  const access = createAccess({ lookUp, sessions, personalTokens, audit, meet });
   const { failureFloor } = overrides;
   const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
   const knownBrowsers = createKnownBrowsers(isHttps(settings), await loadKey(database, 'browser-cookie'));
@@ -482,8 +477,8 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     audit,
     demand: secondFactor.demand,
     noticeSignIn,
-    meet: (userId) => holdAny(userId, async () => {}),
-    noteLogin: createNoteLogin(database, registry !== undefined, now),
+    meet,
+    noteLogin: createNoteLogin(database, now),
   });
   const needsSecondFactor = async (account: Account) =>
     settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0;
@@ -529,7 +524,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     requireFresh: confirm.requireFresh,
     confirmBy: confirm.confirmBy,
     hasPasskey: async (user, db) =>
-      findPasskeyDomain(settings) !== undefined && (await passkeys.list(factors.ownerOf({ user }), db)).length > 0,
+      findPasskeyDomain(settings) !== undefined && (await passkeys.list(user, db)).length > 0,
     signUp: settings.SIGN_UP === 'on',
     signUpDomains: settings.SIGN_UP_DOMAINS,
   });
@@ -599,7 +594,6 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),
     endSession,
     key: await loadKey(database, 'applications'),
-    ownerOf: mapping === undefined ? () => '' : ({ username }) => username,
     groupNames: async () => (groupsInColumn ? undefined : groups.names()),
     requireStepUp: confirm.requireStepUp,
     hasSecondFactors: settings.SECOND_FACTOR !== 'off',
@@ -650,7 +644,7 @@ async function prepare(settings: Settings, overrides: Overrides, openings: Openi
     shownSettings: showSettings(settings, overrides.given),
     throttled,
     overview,
-    findUsers: createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn }),
+    findUsers: createFindUsers(database, users, { groupsInColumn }),
     outbox,
     mail,
     passwordPolicy,

@@ -22,8 +22,6 @@ export interface Account {
   readonly isReplaceable?: boolean;
   /** Changes with everything that ends the account's sessions. Undefined if only the password can tell. */
   readonly stamp: string | undefined;
-  /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
-  readonly isNewcomer?: boolean;
 }
 
 /**

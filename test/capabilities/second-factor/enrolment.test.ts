@@ -235,9 +235,8 @@ describe('the last factor', () => {
     const { passkeys } = services.factors;
     assert.ok(account && passkeys);
     const authenticator = createAuthenticator();
-    const owner = services.factors.ownerOf(account);
     const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const sent = authenticator.create(await passkeys.creationOptions(owner, account.user, binding));
+    const sent = authenticator.create(await passkeys.creationOptions(account.user, binding));
     const made = await passkeys.verifyNew(sent, binding);
     const passkey = made && (await services.hold(provedBy(account), (held) => passkeys.add(held, made)));
     assert.ok(passkey);
@@ -252,7 +251,7 @@ describe('the last factor', () => {
       const { services } = opened;
       const { account, passkey } = await addPasskey(opened);
       const { user } = account;
-      const owner = services.factors.ownerOf(account);
+      const owner = account.user;
       const { secret } = await services.factors.totp.begin(owner, user.username);
       const enable = (held: Held) => services.factors.totp.enable(held, opened.codeOf(secret));
       assert.ok(await services.hold(provedBy(account), enable));
@@ -328,7 +327,7 @@ test('of several renewals of the recovery codes at the same time, one is made', 
     if (result.status === 'fulfilled') made.push(...result.value.recoveryCodes);
     else assert.ok(result.reason instanceof AccountChanged);
   assert.equal(made.length, 10);
-  const owner = services.factors.ownerOf(account);
+  const owner = account.user;
   assert.equal(await services.factors.recoveryCodes.count(owner), 10);
   assert.equal(await services.factors.recoveryCodes.use(owner, made[9] ?? ''), true);
 });

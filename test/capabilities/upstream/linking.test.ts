@@ -188,9 +188,9 @@ test('an account without a password keeps its last way in', async () => {
   const account = await users.findByUsername('gail@gmail.com');
   assert.ok(account);
   const authenticator = createAuthenticator();
-  const owner = factors.ownerOf(account);
+  const owner = account.user;
   const binding = { purpose: 'enrol:1', cookie: 'a' };
-  const created = authenticator.create(await factors.passkeys.creationOptions(owner, account.user, binding));
+  const created = authenticator.create(await factors.passkeys.creationOptions(owner, binding));
   const made = await factors.passkeys.verifyNew(created, binding);
   const { hold } = opened.services;
   const added = made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made)));
@@ -330,7 +330,7 @@ describe('the second factor of the account', () => {
     assert.ok(account);
     const authenticator = createAuthenticator();
     const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const options = await factors.passkeys.creationOptions(factors.ownerOf(account), account.user, binding);
+    const options = await factors.passkeys.creationOptions(account.user, binding);
     const made = await factors.passkeys.verifyNew(authenticator.create(options), binding);
     assert.ok(made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made))));
     return { fake, opened };

@@ -55,7 +55,7 @@ export function testUserDirectory(
       await using opened = await openWithAnn();
       const { users, account: found } = opened;
       // A table of one's own may not say it.
-      const { isAddressVerified = false, isNewcomer: _, ...account } = found;
+      const { isAddressVerified = false, ...account } = found;
       assert.equal(isAddressVerified, false);
       assert.deepEqual(account, {
         user: {

@@ -98,7 +98,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         const locked = await Promise.all(Array.from({ length: atOnce }, lock));
         const account = await read();
         for (const one of locked) assert.deepEqual(one, account);
-        assert.deepEqual([account.user.username, account.isNewcomer, account.stamp], [eve, false, undefined]);
+        assert.deepEqual([account.user.username, account.user.isNewcomer, account.stamp], [eve, false, undefined]);
         const since = await users.findSince('7');
         assert.ok(since >= before && since <= Date.now());
         assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
@@ -136,9 +136,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await using opened = await open(engine);
       const { read, lock, row } = opened;
       const stranger = await read();
-      assert.equal(stranger.isNewcomer, true);
+      assert.equal(stranger.user.isNewcomer, true);
       const locked = await Promise.all(Array.from({ length: 8 }, lock));
-      assert.ok(locked.every((account) => account?.isNewcomer === false));
+      assert.ok(locked.every((account) => account?.user.isNewcomer === false));
       const since = Number((await row())?.since);
       assert.deepEqual({ ...(await row()), since }, { username: ann, since: 0, stamp: null });
       assert.equal(stampOf(await read()), stampOf(stranger));
