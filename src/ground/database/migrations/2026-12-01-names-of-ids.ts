@@ -18,27 +18,32 @@ const names = {
 /**
  * Rows are read by the id alone, so `janua_people` has to tell whose they are. An id whose rows have one name gets a row with it. With
  * several, the name stays empty: the next login decides, keeps the rows of its name, and removes the others. Where the name is known, rows
- * with another one are void already, and go. Processes of the version before find what they found.
+ * with another one are void already, and go. Processes of the version before find what they found. Table by table, because MariaDB and MySQL
+ * lock what a statement reads.
  */
-export const up: MigrationStep = async ({ fillMissing, remove }) => {
-  const named = Object.entries(names).map(
-    ([table, column]) =>
-      sql`select user_id, ${sql.ref(column)} as name from ${sql.table(table)} where ${sql.ref(column)} <> ''`,
-  );
-  await fillMissing(
-    'janua_people',
-    ['user_id', 'username', 'since', 'stamp', 'changes'],
-    sql`select user_id, case when min(name) = max(name) then min(name) else '' end, 0, null, 0
-      from (${sql.join(named, sql` union `)}) as named
-      where user_id not in (select user_id from janua_people) and user_id not in (select id from janua_users)
-      group by user_id`,
-  );
-  for (const [table, column] of Object.entries(names).filter(([table]) => table !== 'janua_logins')) {
-    const row = (name: string) => sql.ref(`${table}.${name}`);
+export const up: MigrationStep = async ({ fillMissing, remove, update }) => {
+  const tables = Object.entries(names).map(([table, column]) => ({
+    table,
+    name: sql.ref(`${table}.${column}`),
+    isOfId: sql`janua_people.user_id = ${sql.ref(`${table}.user_id`)}`,
+  }));
+  for (const { table, name } of tables)
+    await fillMissing(
+      'janua_people',
+      ['user_id', 'username', 'since', 'stamp', 'changes'],
+      sql`select user_id, case when min(${name}) = max(${name}) then min(${name}) else '' end, 0, null, 0
+        from ${sql.table(table)} where ${name} <> '' and user_id not in (select id from janua_users) group by user_id`,
+    );
+  // Whoever was met since has been locked, which counts, and has lost what was of others.
+  for (const { table, name, isOfId } of tables)
+    await update(
+      'janua_people',
+      sql`username = '' where changes = 0
+        and exists (select 1 from ${sql.table(table)} where ${isOfId} and ${name} not in ('', janua_people.username))`,
+    );
+  for (const { table, name, isOfId } of tables.filter((one) => one.table !== 'janua_logins'))
     await remove(
       table,
-      sql`exists (select 1 from janua_people where janua_people.user_id = ${row('user_id')}
-        and janua_people.username not in ('', ${row(column)}))`,
+      sql`exists (select 1 from janua_people where ${isOfId} and janua_people.username not in ('', ${name}))`,
     );
-  }
 };
