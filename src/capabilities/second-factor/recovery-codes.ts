@@ -44,8 +44,8 @@ export function createRecoveryCodes(database: Database) {
 
     /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
     async use(user: RowUser, code: string, db = database): Promise<boolean> {
-      const used = db.deleteFrom('janua_recovery_codes').where('hash', '=', hashCode(code));
-      return (await countDeleted(used.where(rowsOf(user)))) > 0;
+      const used = db.deleteFrom('janua_recovery_codes').where('hash', '=', hashCode(code)).where(rowsOf(user));
+      return (await countDeleted(used)) > 0;
     },
 
     async count(user: RowUser, db = database): Promise<number> {
