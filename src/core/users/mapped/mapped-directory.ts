@@ -47,7 +47,7 @@ const longestId = 255;
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
 /** What PostgreSQL can cast to these types. */
-const castable: Partial<Record<ColumnKind, RegExp>> = { integer: /^-?[0-9]{1,18}$/, uuid: /^[0-9a-fA-F-]{36}$/ };
+const castable: Partial<Record<ColumnKind, RegExp>> = { integer: /^-?[0-9]{1,19}$/, uuid: /^[0-9a-fA-F-]{36}$/ };
 
 /**
  * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
@@ -176,7 +176,10 @@ function createMappedDirectory(
   }
 
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
-  const mayBeId = (text: string) => idType === undefined || castable[idColumn.kind]?.test(text) === true;
+  const mayBeId = (text: string) =>
+    idType === undefined ||
+    (castable[idColumn.kind]?.test(text) === true &&
+      (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
   /** In a transaction, which ends without a change if the column cannot hold the id. */
   const findIn = async (db: Database, value: string): Promise<readonly Row[]> => {

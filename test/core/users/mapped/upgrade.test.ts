@@ -73,6 +73,8 @@ for (const engine of engines)
         await add(database, table, 'known', eve);
         await add(database, table, 'own', table === 'janua_memberships' ? ann.username : '');
       }
+      await add(database, 'janua_subjects', 'apart', ann.username);
+      await add(database, 'janua_logins', 'apart', eve, 'apart');
       await add(database, 'janua_logins', 'login', ann.username, 'login');
       await add(database, 'janua_logins', 'own', '', 'own');
       await add(database, 'janua_sessions', 'session', '');
@@ -81,7 +83,7 @@ for (const engine of engines)
       await database.insertInto('janua_people').values(known).execute();
       const expected = {
         ...Object.fromEntries(tables.map((table) => [`only ${table}`, [ann.username, 0, null]])),
-        ...{ one: [ann.username, 0, null], two: ['', 0, null], login: [ann.username, 0, null] },
+        ...{ one: [ann.username, 0, null], two: ['', 0, null], apart: ['', 0, null], login: [ann.username, 0, null] },
         known: [ann.username, 5, 'stamp'],
       };
       await migrate(opened);
@@ -95,6 +97,7 @@ for (const engine of engines)
           assert.deepEqual(
             left.map(({ user_id, name }) => `${user_id} ${name}`),
             [
+              ...(table === 'janua_subjects' ? [`apart ${ann.username}`] : []),
               ...[`known ${ann.username}`, `one ${ann.username}`, `only ${table} ${ann.username}`],
               ...[`own ${table === 'janua_memberships' ? ann.username : ''}`, `two ${ann.username}`, `two ${eve}`],
             ].toSorted(),
