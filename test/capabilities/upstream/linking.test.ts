@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
@@ -105,6 +107,22 @@ for (const store of stores) {
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
       assert.deepEqual(await services.linking.list(account.user), []);
+    });
+
+    test("a newcomer under an id of a team's own table is not signed in by the account of the former user", {
+      skip: !store.ownTable,
+    }, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      await using team = await openTestDatabase(opened.janua.databaseUrl);
+      await sql`update people set email = 'eve@example.com'`.execute(team.database);
+      const other = opened.createBrowser();
+      const refused = await other.back(fake.authorize(await other.begin(), googleUser()));
+      assert.equal(refused.statusCode, 403);
+      assert.ok((await opened.events()).includes('upstream-refused: void-identity'));
     });
 
     test('a user links an account, logs in with it, and unlinks it', async () => {

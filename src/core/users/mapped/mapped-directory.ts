@@ -61,7 +61,7 @@ function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: Colu
       if (idType !== undefined && pattern !== undefined)
         return sql`case when ${text} ~ ${sql.lit(pattern.source)} then cast(${text} as ${idType}) end`;
       // Outside the search path, citext is compared as a plain text.
-      return base === 'citext' && !ignoresCase ? text : sql`cast(${text} as ${sql.id(base)})`;
+      return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
     }
     if (letters !== undefined)
       return sql`convert(${text} using ${sql.id(letters.charset)}) collate ${sql.id(letters.collation)}`;

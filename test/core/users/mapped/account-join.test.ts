@@ -29,6 +29,7 @@ const keys: Readonly<Record<UserEngine, Readonly<Record<string, readonly [string
     'varchar(20) collate "C" primary key': ['P-1', 'p-1'],
     'char(10) primary key': ['P-1', 'p-1'],
     'uuid primary key': [uuid(1), uuid(2)],
+    'citext primary key': ['P-1', 'P-2'],
   },
   MariaDB: {
     'int primary key': ['7', '8'],
@@ -71,6 +72,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       async function open() {
         const opened = await openMigrated(engine);
         const { database } = opened;
+        if (type.startsWith('citext')) await sql`create extension citext`.execute(database);
         const email = engine === 'SQLite' ? 'text collate nocase unique' : 'varchar(100) unique';
         await sql.raw(`create table people (no ${type}, email ${email}, secret varchar(255))`).execute(database);
         if (engine === 'PostgreSQL') await sql.raw('create unique index on people (lower(email))').execute(database);
