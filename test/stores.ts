@@ -36,9 +36,14 @@ export const openMigratedDatabase = (engine: UserEngine): Promise<OwnDatabase> =
     ? openUserDatabase(engine)
     : createMigratedDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
 
-export async function openStores({ users, sessions, ownTable = false }: StoreChoice): Promise<OpenStores> {
+/** @param isMigrated whether a database server has our own tables already */
+export async function openStores(
+  { users, sessions, ownTable = false }: StoreChoice,
+  isMigrated = true,
+): Promise<OpenStores> {
   // The team's table exists before the server starts. A database in memory would not.
-  const database = users === 'SQLite' && ownTable ? createFile() : await openMigratedDatabase(users);
+  const database =
+    users === 'SQLite' && ownTable ? createFile() : await (isMigrated ? openMigratedDatabase : openUserDatabase)(users);
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
   // SQLite has it beside its file, or in memory.
   const keys = users === 'SQLite' ? undefined : createTemporaryFolder('encryption-key');

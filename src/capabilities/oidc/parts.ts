@@ -5,7 +5,6 @@ import type { Actor } from '../../core/changes/administration.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
-import type { User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
@@ -39,8 +38,6 @@ export interface OidcOptions
   /** 32 bytes. What belongs to a session is derived from them. */
   readonly key: Buffer;
   readonly cipher: Cipher;
-  /** See `createConsents`. */
-  readonly ownerOf: (user: User) => string;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
@@ -96,18 +93,17 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 
 /** The provider, and all that it needs. The library is loaded only where there is a client. */
 export function createOidcParts(options: OidcOptions) {
-  const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
-    options;
+  const { opened, redis, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
-  const subjects = createSubjects(opened, ownerOf);
+  const subjects = createSubjects(opened);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
-  /** Undefined if the account is gone, is disabled, or has another owner now. */
+  /** Undefined if the account is gone, is disabled, or a newcomer under the id. */
   async function findBySubject(subject: string): Promise<Account | undefined> {
-    const known = await subjects.findUser(subject);
-    const account = known && (await findAccount(known.userId));
-    return account && !account.disabled && ownerOf(account.user) === known?.owner ? account : undefined;
+    const userId = await subjects.findUserId(subject);
+    const account = userId === undefined ? undefined : await findAccount(userId);
+    return account?.disabled || account?.user.isNewcomer ? undefined : account;
   }
 
   const records = createRecords(opened, {
@@ -116,13 +112,13 @@ export function createOidcParts(options: OidcOptions) {
     findAccount,
     isAlive,
     brief: redis && createRedisRequests(redis),
-    userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
+    userIdOf: subjects.findUserId,
   });
   const retiredKeys = createRetiredKeys(records, sessionSeconds, now);
   const signingKeys = createSigningKeys(database, cipher, retiredKeys.keep, now);
   const clients = createClients(opened, now);
   const resources = createResources(database, now);
-  const consents = createConsents(database, ownerOf, now);
+  const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
   const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
   const fetch = createGuardedFetch({ privateHosts });

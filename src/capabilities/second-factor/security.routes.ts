@@ -138,8 +138,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     browser: 'The page with the QR code',
     async handle(request, _reply, { next }) {
       const { signedIn } = await requireChange(request);
-      const { totp, ownerOf } = parts().factors;
-      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username), { ...(next && { next }) });
+      const { totp } = parts().factors;
+      return withQrCode(await totp.begin(signedIn.user, signedIn.user.username), { ...(next && { next }) });
     },
   });
 
@@ -193,8 +193,8 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     config: fresh,
     async find(request, bind) {
       const by = await requireChange(request);
-      const { passkeys, ownerOf } = parts().factors;
-      return passkeys.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
+      const { passkeys } = parts().factors;
+      return passkeys.creationOptions(by.signedIn.user, bind(purposeOf(by)));
     },
   });
 

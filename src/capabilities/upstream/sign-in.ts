@@ -8,7 +8,6 @@ import { maxNameLength } from '../../core/users/user.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { events } from './events.ts';
-import type { IdentityOwner } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createProvider, type Provider, UpstreamFault } from './provider.ts';
 import {
@@ -58,11 +57,6 @@ export function createSignIn(options: UpstreamOptions) {
 
   const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
 
-  const ownerOf = ({ user }: Pick<Account, 'user'>): IdentityOwner => ({
-    userId: user.id,
-    username: registry === undefined ? user.username : '',
-  });
-
   /** Only this server knows nonce and verifier. The state alone is in an address. */
   const checksOf = (state: string, since?: number) => ({
     state,
@@ -93,16 +87,16 @@ export function createSignIn(options: UpstreamOptions) {
     }
   }
 
-  /** Undefined if the user is gone, or has another name in a team's own table. */
-  async function accountOf({ userId, username }: IdentityOwner): Promise<Account | undefined> {
+  /** Undefined if the user is gone, or a newcomer under the id. */
+  async function accountOf(userId: string): Promise<Account | undefined> {
     const account = await users.findById(userId);
-    return account && ownerOf(account).username === username ? account : undefined;
+    return account?.user.isNewcomer ? undefined : account;
   }
 
   /** The account that an identity is linked with. Undefined if there is none, or no longer. */
   async function findAccount(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<Account | undefined> {
-    const owner = await identities.find(identity);
-    return owner && accountOf(owner);
+    const userId = await identities.findUserId(identity);
+    return userId === undefined ? undefined : accountOf(userId);
   }
 
   /** Creates an account without a password. Of several first logins at the same time, one does. */
@@ -154,16 +148,15 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   async function findOrSignUp(upstream: string, profile: Profile, request: SignInRequest): Promise<Account> {
-    const owner = await identities.find(profile);
-    if (owner === undefined) return signUp(upstream, profile, request);
-    return (await accountOf(owner)) ?? refuse('void-identity', request.caller, notLinked);
+    const userId = await identities.findUserId(profile);
+    if (userId === undefined) return signUp(upstream, profile, request);
+    return (await accountOf(userId)) ?? refuse('void-identity', request.caller, notLinked);
   }
 
   return {
     sealed,
     cookie,
     loggedOut,
-    ownerOf,
     refuse,
     findAccount,
 
