@@ -765,7 +765,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'what an application gets without a question outlives a new password',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-grants.ts',
     text: 'if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);',
     by: '',
     test: 'test/capabilities/oidc/documents.test.ts',
@@ -1224,7 +1224,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a scheme of its own takes the other addresses of a client down',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-overrides.ts',
     text: 'redirectUris() {},',
     by: 'unused() {},',
     test: 'test/capabilities/oidc/addresses.test.ts',
@@ -1305,7 +1305,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a program of the machine gets in without a page',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-grants.ts',
     text: 'isNativeAddress(String(ctx.oidc.params?.redirect_uri)) ||',
     by: '',
     test: 'test/capabilities/oidc/consent.test.ts',

@@ -15,8 +15,9 @@ import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf } from './asked.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
-import type { OpenIdProvider, WaitingRequest } from './provider.ts';
+import type { OpenIdProvider } from './provider.ts';
 import { calledName, isDocument, lasts, mayUse, type ProviderClient } from './provider-client.ts';
+import type { WaitingRequest } from './provider-waiting.ts';
 import type { Records } from './records.ts';
 import { interactionOver, notInGroup, secondFactorOff, unknownDevice } from './refusals.ts';
 

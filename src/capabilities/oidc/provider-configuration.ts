@@ -1,9 +1,9 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
-import type { SignedIn } from '../../core/access/access.ts';
 import { pageWithHints } from '../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../web/next.ts';
 import { isSameOrigin } from './addresses.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
+import type { Derive } from './derived-ids.ts';
 import { adapterOf } from './provider-adapter.ts';
 import {
   codeGrant,
@@ -14,8 +14,9 @@ import {
   type ProviderClient,
   refreshGrant,
 } from './provider-client.ts';
-import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
+import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
+import { requestOf, signedInOf } from './provider-requests.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
@@ -38,10 +39,7 @@ const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : St
 
 /** What the configuration needs of the provider that is made of it. */
 interface Own {
-  /** @param parts of the session and the client */
-  readonly derive: (purpose: string, ...parts: readonly string[]) => string;
-  readonly requestOf: (ctx: KoaContextWithOIDC) => ProviderRequest | undefined;
-  readonly signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined;
+  readonly derive: Derive;
   /** Where a browser without a session asks again, once its user has logged in. */
   readonly returnAddress: (parameters: Readonly<Record<string, unknown>>) => string;
   readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
@@ -157,7 +155,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         async allowedPolicy(ctx, client, token) {
           if (await mayAsk(client, token)) return isLetIn(token);
           ctx.state.refusal = options.onRefused({
-            request: own.requestOf(ctx),
+            request: requestOf(ctx),
             clientId: client.clientId,
             error: 'invalid_token',
             ...{
@@ -174,7 +172,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
         charset: 'base-20',
         mask: '****-****',
         // Without `User-Agent`, whose length a stranger chooses.
-        deviceInfo: (ctx) => ({ address: own.requestOf(ctx)?.caller.address }),
+        deviceInfo: (ctx) => ({ address: requestOf(ctx)?.caller.address }),
       },
       resourceIndicators: {
         enabled: true,
@@ -208,12 +206,12 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       }),
     },
     interactions: {
-      policy: createPolicy(own.signedInOf, own.needsConsent, options.signUpPath !== undefined),
+      policy: createPolicy(own.needsConsent, options.signUpPath !== undefined),
       async url(ctx, { uid, params, prompt }) {
         // The mail may arrive long after the request, so that the sign-up alone would not show that it was meant.
         if (prompt.name === 'create' && options.signUpPath !== undefined)
           return pathWithNext(options.signUpPath, own.returnAddress(withoutPrompt(params, 'create')));
-        return own.signedInOf(ctx) === undefined
+        return signedInOf(ctx) === undefined
           ? own.returnAddress(params)
           : pageWithHints(`/oidc/interaction/${uid}`, params);
       },
