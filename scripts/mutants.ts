@@ -1153,7 +1153,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a code is taken without a condition',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: "if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;",
     by: 'if ((await one.executeTakeFirst()).numUpdatedRows > 0n) return;',
     test: 'test/capabilities/oidc/records.test.ts',
@@ -1161,7 +1161,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refresh token that several processes share is refused at once',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: 'if (now() - consumedAt >= graceMilliseconds) return false;',
     by: 'if (now() > consumedAt - graceMilliseconds) return false;',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1170,7 +1170,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refresh token counts after its successor was used',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: 'return successor === undefined || successor.consumed_at === null;',
     by: "return successor === undefined || successor.consumed_at !== '';",
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1179,7 +1179,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'what lasts without the session outlives a new password',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/record-rows.ts',
     text: 'return account !== undefined && !account.disabled && stampOf(account) === stamp;',
     by: 'return account !== undefined && !account.disabled;',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1376,7 +1376,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'codes and tokens are stored as they are',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/record-rows.ts',
     text: 'const keyOf = (model: string, id: string): string => hash(',
     by: 'const keyOf = (model: string, id: string): string => id || hash(',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1489,7 +1489,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a flood of device requests ends those of others',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/waiting-room.ts',
     text: "const oldest = waiting.select('id').where('party', '=', of).orderBy",
     by: "const oldest = waiting.select('id').where('party', '>=', of && '').orderBy",
     test: 'test/capabilities/oidc/floods.test.ts',

@@ -7,7 +7,7 @@ import type { Derive } from './derived-ids.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { signedInOf } from './provider-requests.ts';
 import type { WaitingDevice } from './provider-waiting.ts';
-import type { Payload } from './records.ts';
+import type { Payload } from './record-rows.ts';
 
 /** Has the library find Janua's sessions. It makes its own of them for each request, and stores none. */
 export function useOurSessions(
