@@ -1242,7 +1242,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a document hides who asks',
-    file: 'src/capabilities/oidc/interactions.ts',
+    file: 'src/capabilities/oidc/shown-application.ts',
     text: 'documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,',
     by: 'documentHost: undefined,',
     test: 'test/capabilities/oidc/documents.test.ts',
@@ -1314,7 +1314,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the consent page does not say where the answer goes',
-    file: 'src/capabilities/oidc/interactions.ts',
+    file: 'src/capabilities/oidc/shown-application.ts',
     text: "host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,",
     by: "host: typeof address === 'string' ? '' : undefined,",
     test: 'test/capabilities/oidc/consent.test.ts',
