@@ -1206,9 +1206,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'introspection does not look at the groups of the user',
-    file: 'src/capabilities/oidc/provider-configuration.ts',
-    text: 'if (await mayAsk(client, token)) return isLetIn(token);',
-    by: 'if (await mayAsk(client, token)) return true;',
+    file: 'src/capabilities/oidc/provider-features.ts',
+    text: 'if (await mayAsk(client, token, options)) return isLetIn(token, options);',
+    by: 'if (await mayAsk(client, token, options)) return true;',
     test: 'test/capabilities/oidc/consent.test.ts',
     id: 'VM-39',
     only: 'gets nothing more',
@@ -1278,7 +1278,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'an API hears of the tokens of other APIs',
-    file: 'src/capabilities/oidc/provider-configuration.ts',
+    file: 'src/capabilities/oidc/provider-features.ts',
     text: 'if (api !== undefined) return audience === api;',
     by: 'if (api !== undefined) return true;',
     test: 'test/capabilities/oidc/resources.test.ts',
