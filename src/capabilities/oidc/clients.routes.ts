@@ -167,35 +167,40 @@ const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Cli
   pkce: client.pkce,
 });
 
+type Parts = () => ClientRouteParts;
+
+type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
+
+const administrationOf = (parts: Parts, request: Request) =>
+  parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+
+/** What an application needs to know of this server. */
+function describeServer({ publicOrigins }: ServerOptions) {
+  const [issuer = ''] = publicOrigins;
+  return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
+}
+
+async function requireClient(parts: Parts, request: Request): Promise<Client> {
+  const client = await parts().clients.find((request.params as { readonly id: string }).id);
+  if (client === undefined) throw new Refusal(noSuchClient);
+  return client;
+}
+
+/** The client that a user with a fresh proof may change. The change asks again for the rights. */
+async function requireFreshly(parts: Parts, request: Request): Promise<Client> {
+  const client = await requireClient(parts, request);
+  requireRightsOf(signedInOf(request))(rightsOfClient(client));
+  await parts().requireFresh(signedInOf(request), undefined, request);
+  return client;
+}
+
 /** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
-export function addClients(
-  app: App,
-  parts: () => ClientRouteParts,
-  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
-): void {
-  const administrationOf = (request: Request) =>
-    parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+export function addClients(app: App, parts: Parts, options: ServerOptions): void {
+  addClientList(app, parts, options);
+  addClientPages(app, parts, options);
+}
 
-  /** What an application needs to know of this server. */
-  function describeServer() {
-    const [issuer = ''] = publicOrigins;
-    return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
-  }
-
-  async function requireClient(request: Request): Promise<Client> {
-    const client = await parts().clients.find((request.params as { readonly id: string }).id);
-    if (client === undefined) throw new Refusal(noSuchClient);
-    return client;
-  }
-
-  /** The client that a user with a fresh proof may change. The change asks again for the rights. */
-  async function requireFreshly(request: Request): Promise<Client> {
-    const client = await requireClient(request);
-    requireRightsOf(signedInOf(request))(rightsOfClient(client));
-    await parts().requireFresh(signedInOf(request), undefined, request);
-    return client;
-  }
-
+function addClientList(app: App, parts: Parts, options: ServerOptions): void {
   addAction(app, [page, '/api/admin/clients'], {
     method: 'GET',
     summary: 'Clients',
@@ -206,7 +211,7 @@ export function addClients(
       object('Clients', { ...serverFields, clients: listOf(object('A client', clientFields)) }),
     ),
     browser: 'The page with the clients',
-    handle: async () => ({ ...describeServer(), clients: (await parts().clients.list()).map(describeClient) }),
+    handle: async () => ({ ...describeServer(options), clients: (await parts().clients.list()).map(describeClient) }),
   });
 
   addForm(app, [`${page}/add`, '/api/admin/clients/add'], {
@@ -226,14 +231,16 @@ export function addClients(
     async submit(request, reply, input) {
       await parts().requireFresh(signedInOf(request), undefined, request);
       const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
-      const added = await administrationOf(request).addClient(settings);
+      const added = await administrationOf(parts, request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
       if (request.format === 'json') return answer;
       reply.code(201);
-      return { ...answer, ...describeServer() };
+      return { ...answer, ...describeServer(options) };
     },
   });
+}
 
+function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
   addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
     method: 'GET',
     summary: 'A client',
@@ -243,8 +250,12 @@ export function addClients(
     answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
     browser: 'The page of the client',
     async handle(request) {
-      const client = await requireClient(request);
-      return { ...describeClient(client), ...describeServer(), actions: actionsFor(signedInOf(request), client) };
+      const client = await requireClient(parts, request);
+      return {
+        ...describeClient(client),
+        ...describeServer(options),
+        actions: actionsFor(signedInOf(request), client),
+      };
     },
   });
 
@@ -259,15 +270,15 @@ export function addClients(
     answer: detailAnswer('Client changed'),
     browser: 'To the page of the client',
     async show(request, typed) {
-      const client = await requireFreshly(request);
+      const client = await requireFreshly(parts, request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
       const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
       return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
     },
     async submit(request, reply, input) {
-      const { id } = await requireFreshly(request);
-      await administrationOf(request).changeClient(id, readSettings(input, request));
+      const { id } = await requireFreshly(parts, request);
+      await administrationOf(parts, request).changeClient(id, readSettings(input, request));
       return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
     },
   });
@@ -285,10 +296,13 @@ export function addClients(
       object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
     ),
     browser: 'The page with the secret',
-    show: async (request) => describeClient(await requireFreshly(request)),
+    show: async (request) => describeClient(await requireFreshly(parts, request)),
     async submit(request) {
-      const client = await requireFreshly(request);
-      const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
+      const client = await requireFreshly(parts, request);
+      const answer = {
+        client_id: client.id,
+        client_secret: await administrationOf(parts, request).rotateSecret(client.id),
+      };
       return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
     },
   });
@@ -303,10 +317,10 @@ export function addClients(
     fields: {} as Fields,
     answer: detailAnswer('Client removed'),
     browser: 'To the page with the clients',
-    show: async (request) => describeClient(await requireFreshly(request)),
+    show: async (request) => describeClient(await requireFreshly(parts, request)),
     async submit(request, reply) {
-      const { id } = await requireFreshly(request);
-      await administrationOf(request).removeClient(id);
+      const { id } = await requireFreshly(parts, request);
+      await administrationOf(parts, request).removeClient(id);
       return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
     },
   });
