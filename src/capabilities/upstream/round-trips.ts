@@ -4,11 +4,12 @@ import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { UpstreamOptions } from './options.ts';
-import { createProvider, type Provider, UpstreamFault } from './provider.ts';
+import { createProvider, type Provider } from './provider.ts';
 import { noSuchUpstream, notConfirmed, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
 import type { Refuse } from './refuse.ts';
 import { createSealed, flowSeconds } from './sealed.ts';
 import { provesAnew } from './upstream.ts';
+import { UpstreamFault } from './upstream-fault.ts';
 
 /** A sign-in that has begun. The browser keeps it, sealed, until the provider sends it back. */
 export interface Flow {
