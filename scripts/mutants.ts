@@ -1089,7 +1089,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'applications get an address that nobody vouches for',
-    file: 'src/capabilities/forward-auth/verify.routes.ts',
+    file: 'src/capabilities/forward-auth/identity-headers.ts',
     text: 'isAddressVouched && name === username',
     by: '(isAddressVouched || true) && name === username',
     test: 'test/capabilities/forward-auth/verify.test.ts',
