@@ -1038,7 +1038,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the right to change a user is not judged in the transaction of the change',
-    file: 'src/core/changes/administration.ts',
+    file: 'src/core/changes/group-administration.ts',
     text: 'requireRights(rightsIn(before), rightsIn(chosen));',
     by: 'requireRights(rightsIn(chosen));',
     test: 'test/core/access/rights.test.ts',
