@@ -765,7 +765,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'what an application gets without a question outlives a new password',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-grants.ts',
     text: 'if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);',
     by: '',
     test: 'test/capabilities/oidc/documents.test.ts',
@@ -1038,7 +1038,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the right to change a user is not judged in the transaction of the change',
-    file: 'src/core/changes/administration.ts',
+    file: 'src/core/changes/group-administration.ts',
     text: 'requireRights(rightsIn(before), rightsIn(chosen));',
     by: 'requireRights(rightsIn(chosen));',
     test: 'test/core/access/rights.test.ts',
@@ -1089,7 +1089,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'applications get an address that nobody vouches for',
-    file: 'src/capabilities/forward-auth/verify.routes.ts',
+    file: 'src/capabilities/forward-auth/identity-headers.ts',
     text: 'isAddressVouched && name === username',
     by: '(isAddressVouched || true) && name === username',
     test: 'test/capabilities/forward-auth/verify.test.ts',
@@ -1153,7 +1153,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a code is taken without a condition',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: "if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;",
     by: 'if ((await one.executeTakeFirst()).numUpdatedRows > 0n) return;',
     test: 'test/capabilities/oidc/records.test.ts',
@@ -1161,7 +1161,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refresh token that several processes share is refused at once',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: 'if (now() - consumedAt >= graceMilliseconds) return false;',
     by: 'if (now() > consumedAt - graceMilliseconds) return false;',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1170,7 +1170,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a refresh token counts after its successor was used',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/kept-records.ts',
     text: 'return successor === undefined || successor.consumed_at === null;',
     by: "return successor === undefined || successor.consumed_at !== '';",
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1179,7 +1179,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'what lasts without the session outlives a new password',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/record-rows.ts',
     text: 'return account !== undefined && !account.disabled && stampOf(account) === stamp;',
     by: 'return account !== undefined && !account.disabled;',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1206,9 +1206,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'introspection does not look at the groups of the user',
-    file: 'src/capabilities/oidc/provider-configuration.ts',
-    text: 'if (await mayAsk(client, token)) return isLetIn(token);',
-    by: 'if (await mayAsk(client, token)) return true;',
+    file: 'src/capabilities/oidc/provider-features.ts',
+    text: 'if (await mayAsk(client, token, options)) return isLetIn(token, options);',
+    by: 'if (await mayAsk(client, token, options)) return true;',
     test: 'test/capabilities/oidc/consent.test.ts',
     id: 'VM-39',
     only: 'gets nothing more',
@@ -1224,7 +1224,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a scheme of its own takes the other addresses of a client down',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-overrides.ts',
     text: 'redirectUris() {},',
     by: 'unused() {},',
     test: 'test/capabilities/oidc/addresses.test.ts',
@@ -1242,7 +1242,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a document hides who asks',
-    file: 'src/capabilities/oidc/interactions.ts',
+    file: 'src/capabilities/oidc/shown-application.ts',
     text: 'documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,',
     by: 'documentHost: undefined,',
     test: 'test/capabilities/oidc/documents.test.ts',
@@ -1278,7 +1278,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'an API hears of the tokens of other APIs',
-    file: 'src/capabilities/oidc/provider-configuration.ts',
+    file: 'src/capabilities/oidc/provider-features.ts',
     text: 'if (api !== undefined) return audience === api;',
     by: 'if (api !== undefined) return true;',
     test: 'test/capabilities/oidc/resources.test.ts',
@@ -1305,7 +1305,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a program of the machine gets in without a page',
-    file: 'src/capabilities/oidc/provider.ts',
+    file: 'src/capabilities/oidc/provider-grants.ts',
     text: 'isNativeAddress(String(ctx.oidc.params?.redirect_uri)) ||',
     by: '',
     test: 'test/capabilities/oidc/consent.test.ts',
@@ -1314,7 +1314,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'the consent page does not say where the answer goes',
-    file: 'src/capabilities/oidc/interactions.ts',
+    file: 'src/capabilities/oidc/shown-application.ts',
     text: "host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,",
     by: "host: typeof address === 'string' ? '' : undefined,",
     test: 'test/capabilities/oidc/consent.test.ts',
@@ -1376,7 +1376,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'codes and tokens are stored as they are',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/record-rows.ts',
     text: 'const keyOf = (model: string, id: string): string => hash(',
     by: 'const keyOf = (model: string, id: string): string => id || hash(',
     test: 'test/capabilities/oidc/provider.test.ts',
@@ -1489,7 +1489,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     breaks: 'a flood of device requests ends those of others',
-    file: 'src/capabilities/oidc/records.ts',
+    file: 'src/capabilities/oidc/waiting-room.ts',
     text: "const oldest = waiting.select('id').where('party', '=', of).orderBy",
     by: "const oldest = waiting.select('id').where('party', '>=', of && '').orderBy",
     test: 'test/capabilities/oidc/floods.test.ts',

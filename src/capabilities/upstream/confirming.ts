@@ -3,7 +3,8 @@ import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { UpstreamOptions } from './options.ts';
 import { notConfirmed, signInOver } from './refusals.ts';
-import { type Flow, methodsOf, type SignIn } from './sign-in.ts';
+import type { Flow } from './round-trips.ts';
+import { methodsOf, type SignIn } from './sign-in.ts';
 import { type Profile, provesAnew } from './upstream.ts';
 
 /** What a browser keeps while a second factor is missing. The next proof of the session voids it. */

@@ -8,7 +8,8 @@ import type { Language } from '../../ground/languages/languages.ts';
 import { type Identity, identityId } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
-import type { Flow, SignIn } from './sign-in.ts';
+import type { Flow } from './round-trips.ts';
+import type { SignIn } from './sign-in.ts';
 import type { Profile } from './upstream.ts';
 
 export const methodsPath = '/account/sign-in-methods';
