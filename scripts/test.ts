@@ -11,6 +11,7 @@ import { findApache } from '../test/servers/apache.ts';
 import { findAuthlib } from '../test/servers/authlib.ts';
 import { findProgram } from '../test/servers/find-program.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
+import { createTemplate } from '../test/servers/migrated.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
 import { findOidcAgent } from '../test/servers/oidc-agent.ts';
 import { findOpenSmtpd, servesTls } from '../test/servers/opensmtpd.ts';
@@ -143,6 +144,10 @@ async function startServers(): Promise<boolean> {
     findMariadb() && startMariadb(),
     findRedis() && startRedis(),
     templateFolder(),
+  ]);
+  await Promise.all([
+    postgres && createTemplate('postgres', postgres.url),
+    mariadb && createTemplate('mariadb', mariadb.url),
   ]);
   if (postgres) forTests[sharedServerVariables.postgres] = postgres.url;
   if (mariadb) forTests[sharedServerVariables.mariadb] = mariadb.url;

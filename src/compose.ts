@@ -18,6 +18,7 @@ import type { TraceSettings } from './ground/config/traces.ts';
 import { readUpstreams } from './ground/config/upstreams-file.ts';
 import { databasePart } from './ground/database/errors.ts';
 import { migrate, requireTables, requireUsableSchema } from './ground/database/migrations.ts';
+import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
 import { capabilities as allCapabilities, events, type Services, type SiteOptions } from './site.ts';
 import { createTrustedProxies } from './web/client-address.ts';
@@ -78,7 +79,10 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   /** Our address in the links of mails. It is configured, and never taken from a request. */
   function baseUrl(): string {
     const [origin] = publicOrigins;
-    if (origin === undefined) throw new TypeError('mail was sent before the address of its links was known');
+    if (origin === undefined)
+      throw new Misconfiguration(
+        'PUBLIC_URL must be set to make a link before the app listens: the link needs an address.',
+      );
     return origin;
   }
 

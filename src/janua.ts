@@ -41,7 +41,8 @@ export async function createJanua(
 ): Promise<Janua> {
   if (Number(process.versions.node.split('.', 1)[0]) < 26)
     throw new Misconfiguration(`Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.`);
-  const taken = takeSettings(settings);
+  // The app decides the port, which is known once it listens.
+  const taken = { ...takeSettings(settings), PORT: 0 };
   requireSafeExposure(taken, 'serve');
   const composition = await compose(taken, {
     migrates,

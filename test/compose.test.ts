@@ -215,6 +215,9 @@ test("a database account that may only read a team's table is enough to sign use
       const { session } = await logIn(attempt(ann.username, password), caller);
       assert.ok(await access.findSignedIn({ cookie: session.cookie }));
       assert.equal((await users.findByUsername(ann.username))?.passwordHash, before);
+      // With these rights, what belonged to the former user of an id is cleared.
+      await execute("update people set email = 'eve@example.com'");
+      assert.ok(await logIn(attempt('eve@example.com', password), caller));
     });
   } finally {
     await execute(`drop owned by ${account}`);

@@ -1,5 +1,6 @@
 import { hash } from '@node-rs/bcrypt';
-import type { Administration, UserDetails } from '../src/core/changes/administration.ts';
+import type { Administration } from '../src/core/changes/administration.ts';
+import type { UserDetails } from '../src/core/changes/new-users.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
 import { sql } from '../src/ground/database/kysely.ts';
 import { openTestDatabase } from './ground/database/open.ts';

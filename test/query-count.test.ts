@@ -15,8 +15,8 @@ import { logIn, meFaces } from './web/faces.ts';
 // wire to PostgreSQL and MariaDB, the commands that Redis reports, and the statements that SQLite executes.
 
 /**
- * The allowed cost of a request: one look-up of the session and one of its user, or a single one if both are in our own tables of
- * one database. A refused request may also write one event of the audit.
+ * The allowed cost of a request: one look-up of the session and one of its user, or a single one if both are in one database. A refused
+ * request may also write one event of the audit.
  */
 const signedIn = { session: 1, user: 1, event: 0 };
 const dead = { session: 1, user: 0, event: 1 };
@@ -74,9 +74,7 @@ function testCounts(stores: StoreChoice): void {
         const { session, user, event } = expected;
         assert.deepEqual(
           { sql: after.sql - before.sql, redis: after.redis - before.redis },
-          stores.sessions === 'Redis'
-            ? { sql: user + event, redis: session }
-            : { sql: session + (stores.ownTable ? user : 0) + event, redis: 0 },
+          stores.sessions === 'Redis' ? { sql: user + event, redis: session } : { sql: session + event, redis: 0 },
           `${name}, ${who}`,
         );
       }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { createMigratedDatabase } from './servers/migrated.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';
 import { createDatabase, createRedisDatabase, type OwnDatabase } from './servers/shared.ts';
 
@@ -29,9 +30,20 @@ export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
     ? Promise.resolve({ url: 'sqlite::memory:', drop: async () => {} })
     : createDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
 
-export async function openStores({ users, sessions, ownTable = false }: StoreChoice): Promise<OpenStores> {
+/** With our own tables, except for SQLite in memory. */
+export const openMigratedDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
+  engine === 'SQLite'
+    ? openUserDatabase(engine)
+    : createMigratedDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
+
+/** @param isMigrated whether a database server has our own tables already */
+export async function openStores(
+  { users, sessions, ownTable = false }: StoreChoice,
+  isMigrated = true,
+): Promise<OpenStores> {
   // The team's table exists before the server starts. A database in memory would not.
-  const database = users === 'SQLite' && ownTable ? createFile() : await openUserDatabase(users);
+  const database =
+    users === 'SQLite' && ownTable ? createFile() : await (isMigrated ? openMigratedDatabase : openUserDatabase)(users);
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
   // SQLite has it beside its file, or in memory.
   const keys = users === 'SQLite' ? undefined : createTemporaryFolder('encryption-key');

@@ -41,7 +41,7 @@ export const listFactors = (username: string, { json }: { readonly json?: boolea
 
 export const removeFactors = (username: string) =>
   forUser('remove-factors', username, async ({ factors, manageFactors }, account, caller) => {
-    const { hasAny } = await factors.list(factors.ownerOf(account));
+    const { hasAny } = await factors.list(account.user);
     if (!hasAny) throw new ChangeRefused('The user has no second factor.');
     await manageFactors.removeAll(account.user, { caller });
     return "The second factors are removed, and the user's sessions have ended.";
@@ -50,7 +50,7 @@ export const removeFactors = (username: string) =>
 export const printEnrolmentLink = (username: string) =>
   forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
     if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first: janua users enable EMAIL');
-    if ((await factors.list(factors.ownerOf(account))).hasAny)
+    if ((await factors.list(account.user)).hasAny)
       throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
     const link = await createEnrolmentLink(provedBy(account));
     await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });

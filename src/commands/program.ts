@@ -12,6 +12,21 @@ export function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help lists the commands and options)');
 
+  addServing(program);
+  addStores(program);
+  addChecks(program);
+  addUsers(program);
+  addGroups(program);
+  addClients(program);
+  addResources(program);
+  addSessions(program);
+  addThrottle(program);
+  addMail(program);
+  addAudit(program);
+  return program;
+}
+
+function addServing(program: Command): void {
   add(program, 'demo', 'serve on this machine only, with built-in users')
     .addHelpText('after', settingsHelp)
     .hook('preAction', hearLauncher)
@@ -26,7 +41,9 @@ export function createProgram(): Command {
     })
     .hook('postAction', endSoon)
     .action(from(() => import('./serve.ts'), 'serve'));
+}
 
+function addStores(program: Command): void {
   add(program, 'migrate', "create Janua's tables in the database, or update them")
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./migrate.ts'), 'migrate'));
@@ -41,7 +58,9 @@ export function createProgram(): Command {
   add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
     .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, encryption or signing')
     .action(from(() => import('./keys.ts'), 'rotateKey'));
+}
 
+function addChecks(program: Command): void {
   add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes no data')
     .option(...json)
     .addHelpText('after', settingsHelp)
@@ -59,7 +78,9 @@ export function createProgram(): Command {
     .addOption(numberOption('--timeout <seconds>', 'longest that one request may take', 60).default(10))
     .option(...json)
     .action(from(() => import('./selftest.ts'), 'selftest'));
+}
 
+function addUsers(program: Command): void {
   const users = add(program, 'users', 'add, list and change users');
   const usersFile = () => import('./users.ts');
   add(users, 'add <email>', 'add a user; the password is asked for, or read from standard input')
@@ -85,12 +106,22 @@ export function createProgram(): Command {
   const verify = 'say that the address is the one of the user; applications link accounts by it';
   add(users, 'verify <email>', verify).action(from(usersFile, 'verifyUser'));
   add(users, 'remove <email>', 'remove a user and end all sessions').action(from(usersFile, 'removeUser'));
-
-  const groupsFile = () => import('./groups.ts');
   add(users, 'groups <email>', 'show or change the groups of a user')
     .option('--add <name>', 'add the user to a group; may be repeated', collect, [])
     .option('--remove <name>', 'remove the user from a group; may be repeated', collect, [])
-    .action(from(groupsFile, 'changeGroups'));
+    .action(from(() => import('./groups.ts'), 'changeGroups'));
+  const factorsFile = () => import('./factors.ts');
+  add(users, 'factors <email>', 'list the second factors of a user')
+    .option(...json)
+    .action(from(factorsFile, 'listFactors'));
+  const removeFactors = 'remove the second factors of a user who has lost them, and end all sessions';
+  add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
+  const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
+  add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
+}
+
+function addGroups(program: Command): void {
+  const groupsFile = () => import('./groups.ts');
   const groups = add(program, 'groups', 'list, add and change groups, and what they grant');
   add(groups, 'list', 'list all groups with their scopes')
     .option(...json)
@@ -100,7 +131,9 @@ export function createProgram(): Command {
     .action(from(groupsFile, 'addGroup'));
   add(groups, 'scopes <name> [scopes...]', 'set what a group grants').action(from(groupsFile, 'setScopes'));
   add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
+}
 
+function addClients(program: Command): void {
   const clientsFile = () => import('./clients.ts');
   const clients = add(program, 'clients', 'add, list and change the applications that sign their users in here');
   addClientSettings(add(clients, 'add', 'add a client; prints its id and, once, its secret'))
@@ -124,6 +157,9 @@ export function createProgram(): Command {
   add(clients, 'remove <client>', 'remove a client and end all that it holds').action(
     from(clientsFile, 'removeClient'),
   );
+}
+
+function addResources(program: Command): void {
   const resourcesFile = () => import('./resources.ts');
   const resources = add(program, 'resources', 'add, list and remove servers that accept access tokens');
   add(resources, 'add <uri>', 'add a server; clients then ask for tokens for it')
@@ -141,16 +177,9 @@ export function createProgram(): Command {
   add(resources, 'remove <uri>', 'remove a server; clients get no more tokens for it').action(
     from(resourcesFile, 'removeResource'),
   );
+}
 
-  const factorsFile = () => import('./factors.ts');
-  add(users, 'factors <email>', 'list the second factors of a user')
-    .option(...json)
-    .action(from(factorsFile, 'listFactors'));
-  const removeFactors = 'remove the second factors of a user who has lost them, and end all sessions';
-  add(users, 'remove-factors <email>', removeFactors).action(from(factorsFile, 'removeFactors'));
-  const enrolmentLink = 'print a secret link by which the user adds the first factor; it works once, for 30 minutes';
-  add(users, 'enrolment-link <email>', enrolmentLink).action(from(factorsFile, 'printEnrolmentLink'));
-
+function addSessions(program: Command): void {
   const sessions = add(program, 'sessions', 'list and end the sessions of a user');
   const sessionsFile = () => import('./sessions.ts');
   const userId = ['--user-id <id>', 'a user who no longer exists, in place of the e-mail address'] as const;
@@ -162,7 +191,9 @@ export function createProgram(): Command {
   add(sessions, 'revoke-all [email]', 'end all sessions of a user')
     .option(...userId)
     .action(from(sessionsFile, 'revokeAllSessions'));
+}
 
+function addThrottle(program: Command): void {
   const throttle = add(program, 'throttle', 'show which logins have to wait after failures, and lift the wait');
   const throttleFile = () => import('./throttle.ts');
   add(throttle, 'list', 'list every user, name, address and browser with counted failures')
@@ -172,7 +203,9 @@ export function createProgram(): Command {
     .option('--address <address>', 'an IP address, as the list shows it')
     .option('--all', 'all failures')
     .action(from(throttleFile, 'liftThrottle'));
+}
 
+function addMail(program: Command): void {
   const mail = add(program, 'mail', 'show the mail that waits to be sent, and try the mail server');
   const mailFile = () => import('./mail.ts');
   add(mail, 'list', 'list the mails that wait, and those that were given up')
@@ -184,7 +217,9 @@ export function createProgram(): Command {
   add(mail, 'test <address>', 'send a test mail, and show what the mail server says').action(
     from(mailFile, 'testMail'),
   );
+}
 
+function addAudit(program: Command): void {
   add(program, 'audit', 'show recorded decisions, newest last: logins, refusals, changes of users and sessions')
     .option('--since <time>', 'an age such as 30m, 24h or 7d, or a time such as 2026-11-24T08:00Z')
     .option('--until <time>', 'the same')
@@ -198,7 +233,6 @@ export function createProgram(): Command {
   add(program, 'explain', 'explain why a request was refused or allowed')
     .argument('<request-id>', 'as the refused user has seen it')
     .action(from(() => import('./explain.ts'), 'explain'));
-  return program;
 }
 
 const addClientSettings = (command: Command): Command =>

@@ -1,4 +1,4 @@
-import type { UserReference } from '../core/changes/administration.ts';
+import type { UserReference } from '../core/changes/acting.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 import { list, minuteOf } from './list.ts';

@@ -105,15 +105,12 @@ export async function createCore(options: CoreOptions) {
   const { users, registry, groups, hold, holdAny } = directory;
   const sessions = openSessions(common);
   const tokens = createTokens(database, now);
-  // Redis and a team's own table need two look-ups.
-  const isOneDatabase = mapping === undefined && settings.REDIS_URL === undefined;
-  const { directoryOptions } = directory;
-  const lookUp = isOneDatabase
-    ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, directoryOptions) }).lookUp
-    : lookUpTwice(stores.sessions, users);
-  const own = mapping === undefined ? directoryOptions : undefined;
-  const personalTokens = createPersonalTokens(opened, { now, users, own });
-  const access = createAccess(lookUp, sessions, personalTokens, audit);
+  const lookUp =
+    settings.REDIS_URL === undefined
+      ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, users.accounts) }).lookUp
+      : lookUpTwice(stores.sessions, users);
+  const personalTokens = createPersonalTokens(opened, { now, accounts: users.accounts });
+  const access = createAccess({ lookUp, sessions, personalTokens, audit, meet: directory.meet });
   const throttled = createThrottled({ throttle, users, audit });
   const onFailed = measures.metrics?.observeMailFailure;
   const mailing = createMailing({ ...common, audit, onFailed, sends: takesLogins && mailWorks });
@@ -130,8 +127,8 @@ export async function createCore(options: CoreOptions) {
     audit,
     demand: ports.factors.demand,
     noticeSignIn: ports.noticeSignIn,
-    meet: (userId) => holdAny(userId, async () => {}),
-    noteLogin: createNoteLogin(database, registry !== undefined, now),
+    meet: directory.meet,
+    noteLogin: createNoteLogin(database, now),
   });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')

@@ -16,7 +16,7 @@ async function findAnn() {
   assert.ok(account);
   const { passkeys } = services.factors;
   const add = (made: NewPasskey) => services.hold(provedBy(account), (held) => passkeys.add(held, made));
-  return { passkeys, add, user: account.user, owner: { userId: account.user.id, username: '' } };
+  return { passkeys, add, user: account.user };
 }
 
 /** An authenticator of the browser, which answers by itself. */
@@ -34,9 +34,9 @@ async function addDevice({ context, page }: Visit, options: object = {}) {
 
 /** Gives Ann a passkey, and puts it into an authenticator of the browser. */
 async function addPasskey(visit: Visit, options: object = {}) {
-  const { passkeys, add, user, owner } = await findAnn();
+  const { passkeys, add, user } = await findAnn();
   const device = createAuthenticator({ origin: site.origin });
-  const sent = device.create(await passkeys.creationOptions(owner, user, enrolment));
+  const sent = device.create(await passkeys.creationOptions(user, enrolment));
   const made = await passkeys.verifyNew(sent, enrolment);
   const added = made && (await add(made));
   assert.ok(added);
@@ -50,7 +50,7 @@ async function addPasskey(visit: Visit, options: object = {}) {
     },
   });
   const kept = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length;
-  return { cdp, authenticatorId, passkeys, owner, added, kept };
+  return { cdp, authenticatorId, passkeys, user, added, kept };
 }
 
 /** With autofill, an authenticator that answers by itself signs in before a test can click. */
@@ -65,7 +65,7 @@ const button = ({ page }: Visit) => page.getByRole('button', { name: 'Sign in wi
 site.test('a user signs in by a button, and gets where they wanted to go', async (visit) => {
   const { page, context } = visit;
   await withoutAutofill(visit);
-  const { added, passkeys, owner } = await addPasskey(visit);
+  const { added, passkeys, user } = await addPasskey(visit);
   await page.goto('/admin/me');
   await page.getByLabel('Keep me signed in').check();
   await button(visit).click();
@@ -73,7 +73,7 @@ site.test('a user signs in by a button, and gets where they wanted to go', async
   await page.getByText(ann.username).waitFor();
   const cookie = (await context.cookies()).find(({ name }) => name === 'session');
   assert.ok((cookie?.expires ?? 0) > 0, 'the session is remembered');
-  const used = (await passkeys.list(owner)).find(({ id }) => id === added.id);
+  const used = (await passkeys.list(user)).find(({ id }) => id === added.id);
   assert.ok(used?.lastUsedAt);
 });
 
@@ -117,7 +117,7 @@ site.test(
   async (visit) => {
     const { page } = visit;
     await withoutAutofill(visit);
-    const { passkeys, owner, added, kept } = await addPasskey(visit);
+    const { passkeys, user, added, kept } = await addPasskey(visit);
     const { people } = site.janua;
     await people.disable(ann.username);
     await page.goto('/auth/login');
@@ -128,7 +128,7 @@ site.test(
     assert.equal(await kept(), 1);
     await page.goto('/auth/login?state=9');
     assert.equal(await kept(), 1, 'a link cannot make the browser forget it');
-    await passkeys.remove(owner, added.id);
+    await passkeys.remove(user, added.id);
     await button(visit).click();
     await page.locator('[data-unknown]').waitFor();
     await page.getByText('This passkey is not known here any more').waitFor();
@@ -141,8 +141,8 @@ site.test(
 
 site.test('an authenticator makes a passkey once for each account', async (visit) => {
   const { page } = visit;
-  const { passkeys, add, user, owner } = await findAnn();
-  for (const { id } of await passkeys.list(owner)) await passkeys.remove(owner, id);
+  const { passkeys, add, user } = await findAnn();
+  for (const { id } of await passkeys.list(user)) await passkeys.remove(user, id);
   await addDevice(visit, { defaultBackupEligibility: true, defaultBackupState: true });
   // The page that will have this form is not there yet.
   await page.route('**/enrol', async (route) => {
@@ -157,7 +157,7 @@ site.test('an authenticator makes a passkey once for each account', async (visit
     return route.fulfill({ contentType: 'text/html', body: `${added?.name} ${added?.syncable} ${added?.synced}` });
   });
   await page.route('**/enrol/options', async (route) =>
-    route.fulfill({ json: await passkeys.creationOptions(owner, user, enrolment) }),
+    route.fulfill({ json: await passkeys.creationOptions(user, enrolment) }),
   );
   await page.goto('/enrol');
   await page.getByRole('button').click();
@@ -165,7 +165,7 @@ site.test('an authenticator makes a passkey once for each account', async (visit
   await page.goto('/enrol');
   await page.getByRole('button').click();
   await page.getByRole('alert').filter({ hasText: 'Known' }).waitFor();
-  assert.equal((await passkeys.list(owner)).length, 1);
+  assert.equal((await passkeys.list(user)).length, 1);
   await page.goto('/auth/login');
   await page.waitForURL('/auth/home');
 });

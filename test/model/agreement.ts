@@ -165,8 +165,8 @@ async function stateOfServer(server: ModelServer): Promise<State> {
 }
 
 async function readFactors({ services: { factors } }: ModelServer, account: Account): Promise<object> {
-  const { ownerOf, totp, recoveryCodes, trustedBrowsers } = factors;
-  const owner = ownerOf(account);
+  const { totp, recoveryCodes, trustedBrowsers } = factors;
+  const owner = account.user;
   return {
     hasApp: (await totp.find(owner)) !== undefined,
     recoveryCodes: await recoveryCodes.count(owner),

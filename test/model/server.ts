@@ -163,8 +163,8 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
 }
 
 async function addApp({ factors, hold }: Services, account: Account, time: number): Promise<ModelFactors> {
-  const { ownerOf, totp, recoveryCodes } = factors;
-  const { secret } = await totp.begin(ownerOf(account), account.user.username);
+  const { totp, recoveryCodes } = factors;
+  const { secret } = await totp.begin(account.user, account.user.username);
   const lastStep = stepOf(time);
   const codes = await hold(provedBy(account), async (held) => {
     if (!(await totp.enable(held, codeAt(secret, lastStep)))) throw new TypeError('the app was not enabled');

@@ -228,7 +228,7 @@ describe('while a table of factors cannot be read, a password starts no session'
       const { services, app } = other;
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
-      const owner = services.factors.ownerOf(account);
+      const owner = account.user;
       const begun = await services.factors.totp.begin(owner, ann.username);
       const code = codeOf(begun.secret, Date.now());
       assert.ok(await services.hold(provedBy(account), (held) => services.factors.totp.enable(held, code)));

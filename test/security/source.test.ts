@@ -69,6 +69,7 @@ const rules: Rule[] = [
       'src/ground/redis/tls-connector.ts',
       'src/core/telemetry/traces.ts',
       'src/doctor/upstreams.ts',
+      'src/capabilities/upstream/configurations.ts',
       'src/capabilities/upstream/provider.ts',
       // They run in the browser, and request only our own server.
       'src/web/assets/pages.js',

@@ -40,19 +40,19 @@ export interface OwnDatabase {
   drop(): Promise<void>;
 }
 
-/** Creates an empty database. */
-export async function createDatabase(engine: 'postgres' | 'mariadb'): Promise<OwnDatabase> {
+/** Creates an empty database. @param like what follows the name in the statement */
+export async function createDatabase(engine: 'postgres' | 'mariadb', like = ''): Promise<OwnDatabase> {
   const server = await sharedServers[engine]();
   const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await execute(server, `create database ${name}`);
+  await execute(server, `create database ${name} ${like}`);
   return {
     url: Object.assign(new URL(server), { pathname: name }).href,
     drop: () => execute(server, `drop database ${name}${engine === 'postgres' ? ' with (force)' : ''}`),
   };
 }
 
-async function executeInPostgres(url: string, statement: string): Promise<void> {
+export async function executeInPostgres(url: string, statement: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
@@ -62,7 +62,7 @@ async function executeInPostgres(url: string, statement: string): Promise<void> 
   }
 }
 
-async function executeInMariadb(url: string, statement: string): Promise<void> {
+export async function executeInMariadb(url: string, statement: string): Promise<void> {
   const connection = await createConnection(url);
   try {
     await connection.query(statement);

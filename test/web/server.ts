@@ -54,7 +54,6 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
     logIn,
     logOut,
-    factors: { ownerOf: () => ({ userId: '', username: '' }) },
     knownBrowsers: createKnownBrowsers(browserCookie(false), Buffer.alloc(32, 1)),
     hosts: undefined,
   };

@@ -11,7 +11,7 @@ export const admin = defineCapability({
   events,
 
   make(core: Core) {
-    const { database, users, registry, groupsInColumn, stores, opened, auditTrail, now, checkUp } = core;
+    const { database, users, groupsInColumn, stores, opened, auditTrail, now, checkUp } = core;
     const overview = createOverview({
       database,
       auditTrail,
@@ -25,7 +25,7 @@ export const admin = defineCapability({
       ],
       checkUp,
     });
-    const findUsers = createFindUsers(database, users, { ownUsers: registry !== undefined, groupsInColumn });
+    const findUsers = createFindUsers(database, users, { groupsInColumn });
     return { parts: { overview, findUsers }, clean: overview.count };
   },
 

@@ -23,7 +23,6 @@ export interface FoundUser extends ListedUser {
 type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
 
 interface FindUsersOptions {
-  readonly ownUsers: boolean;
   /** Of a team's own table. */
   readonly groupsInColumn: boolean;
 }
@@ -32,11 +31,7 @@ interface FindUsersOptions {
  * Finds users, in 11 statements at most: six to find by each filter, four to read users in the order of words, and one for their details. If an index shows that few users pass one of the filters, all of those are read and sorted.
  * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
  */
-export function createFindUsers(
-  database: Database,
-  users: SearchableDirectory,
-  { ownUsers, groupsInColumn }: FindUsersOptions,
-) {
+export function createFindUsers(database: Database, users: SearchableDirectory, { groupsInColumn }: FindUsersOptions) {
   const { searched } = users;
 
   async function findWithFactor(): Promise<string[]> {
@@ -70,10 +65,11 @@ export function createFindUsers(
 
   /** When users logged in last, and which factors they have. */
   async function findDetails(found: readonly ListedUser[]): Promise<Details> {
-    const names = new Map(found.map((user) => [user.id, ownUsers ? '' : user.username]));
+    // What is under the id of a newcomer is the former user's.
+    const ids = found.flatMap(({ id, isNewcomer }) => (isNewcomer ? [] : [id]));
     const logins = new Map<string, Date>();
     const factors = new Map<string, Set<string>>();
-    if (names.size === 0) return { logins, factors };
+    if (ids.length === 0) return { logins, factors };
     const from = (
       table: 'janua_logins' | 'janua_totp' | 'janua_passkeys',
       kind: string,
@@ -81,15 +77,14 @@ export function createFindUsers(
     ) =>
       database
         .selectFrom(table)
-        .select(['user_id', 'username', sql.lit(kind).as('kind'), at.as('at')])
-        .where('user_id', 'in', [...names.keys()]);
+        .select(['user_id', sql.lit(kind).as('kind'), at.as('at')])
+        .where('user_id', 'in', ids);
     const rows = from('janua_logins', 'login', sql`at`)
       .unionAll(from('janua_totp', 'app'))
       .unionAll(from('janua_passkeys', 'passkey'));
-    for (const { user_id: id, username, kind, at } of await rows.execute()) {
-      if (names.get(id) !== username) continue;
-      if (kind === 'login') logins.set(id, new Date(Number(at)));
-      else factors.getOrInsertComputed(id, () => new Set()).add(kind);
+    for (const { user_id: id, kind, at } of await rows.execute()) {
+      if (kind !== 'login') factors.getOrInsertComputed(id, () => new Set()).add(kind);
+      else if (Number(at) > 0) logins.set(id, new Date(Number(at)));
     }
     return { logins, factors };
   }

@@ -9,13 +9,13 @@ import {
 import { type Answer, loginMessages, Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import { printable } from '../../ground/text/printable.ts';
 import { ambiguousCredential } from '../../web/hooks/credentials.ts';
 import { loginPath, otherLoginPath } from '../../web/login-page.ts';
 import { header, page, redirect, settingCookies } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
+import { identityHeaders } from './identity-headers.ts';
 import { type Returns, takeTicket } from './returns.ts';
 import type { FindBarrier } from './rules.ts';
 
@@ -53,17 +53,8 @@ type Asked = { readonly caller: Caller };
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
 
-/**
- * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
- * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
- */
-export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
-  const { returns, publicOrigins, findBarrier } = options;
-  const findTarget = createFindTarget(options);
-  const named = new Set<string>();
-  /** Read late, because the set fills late. */
-  const ownOrigin = () => [...publicOrigins][0] ?? '';
-
+/** Finds the credentials of the host that the proxy asks for. They come from tickets. */
+function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
   /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
   function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
     const { accessToken, cookie } = request.presented;
@@ -97,6 +88,13 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return reply.send({ again: origin + uri, request_id: request.id });
   }
 
+  return { presentedFor, redeem };
+}
+
+/** Leads browsers to the login and back. */
+function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
+  const named = new Set<string>();
+
   /** Logs once for each origin why the login cannot lead back to it. */
   function warnOnce({ kind, origin }: ForwardedTarget, { log }: Request): void {
     if (named.has(origin) || named.size >= namedOrigins) return;
@@ -124,6 +122,28 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return reply.header('set-cookie', login.cookie).redirect(ownOrigin() + login.path, 303);
   }
 
+  /** Where a user whom no group lets in logs in with another account, and the cookie for the way back. */
+  function findOtherLogin({ kind, origin, uri }: ForwardedTarget, { headers }: Request) {
+    if (kind === 'own') return { another: ownOrigin() + otherLoginPath(uri) };
+    const begin = (path: string) => returns.begin(origin, path, headers.cookie);
+    const way = begin(uri ?? '/') ?? begin('/');
+    return { another: ownOrigin() + otherLoginPath(way?.path), cookie: way?.cookie };
+  }
+
+  return { sendToLogin, findOtherLogin };
+}
+
+/**
+ * Tells a proxy which user makes a request to another application: for nginx's `auth_request`, Caddy's `forward_auth` and Traefik's
+ * `ForwardAuth`. A browser without a session is redirected to the login page and back. A program gets 401.
+ */
+export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
+  const { returns, publicOrigins, findBarrier } = options;
+  const findTarget = createFindTarget(options);
+  /** Read late, because the set fills late. */
+  const ownOrigin = () => [...publicOrigins][0] ?? '';
+  const { presentedFor, redeem } = createTickets(parts, returns);
+  const { sendToLogin, findOtherLogin } = createWaysToLogin(returns, ownOrigin);
   /** The request as the audit describes it: by the cookies that count for the target, and why no credential does. */
   function describeAsked({ kind, origin }: ForwardedTarget, bringsTicket: boolean, request: Request) {
     const { headers } = request;
@@ -137,14 +157,6 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       ...(kind === 'unlisted' && { ignored: { reason: 'origin-not-listed', about: origin } }),
       ...(bringsTicket && { ignored: { reason: 'ticket-in-address', about: origin } }),
     };
-  }
-
-  /** Where a user whom no group lets in logs in with another account, and the cookie for the way back. */
-  function findOtherLogin({ kind, origin, uri }: ForwardedTarget, { headers }: Request) {
-    if (kind === 'own') return { another: ownOrigin() + otherLoginPath(uri) };
-    const begin = (path: string) => returns.begin(origin, path, headers.cookie);
-    const way = begin(uri ?? '/') ?? begin('/');
-    return { another: ownOrigin() + otherLoginPath(way?.path), cookie: way?.cookie };
   }
 
   async function isBarred({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, asked: Asked) {
@@ -221,28 +233,3 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
 
 /** A page of ours that no proxy asks about. A redirect back to it would loop. */
 const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
-
-/** Always sends all four, so they overwrite headers of these names that the client sent. */
-function identityHeaders({ user, isAddressVouched }: SignedIn): Record<string, string> {
-  const { username, firstName, lastName, groups } = user;
-  const name = unmistakable(username);
-  const isAddress = isAddressVouched && name === username && /^[^@\s]+@[^@\s]+$/.test(username);
-  return {
-    'remote-user': headerText(name),
-    'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
-    'remote-groups': groups.join(','),
-    'remote-email': headerText(isAddress ? username : ''),
-  };
-}
-
-/**
- * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
- * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.
- */
-const unmistakable = (name: string) =>
-  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
-    Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
-  );
-
-/** UTF-8, because Node sends one byte for each character of this text. */
-const headerText = (text: string) => Buffer.from(text).toString('latin1');

@@ -47,6 +47,7 @@ export const oidc = defineCapability({
   async addRoutes(app, parts, options) {
     (await import('./provider.routes.ts')).addProvider(app, parts, options);
     (await import('./interaction.routes.ts')).addInteractions(app, parts);
+    (await import('./device.routes.ts')).addDevices(app, parts);
     (await import('./logout.routes.ts')).addApplicationLogOut(app, parts, options);
     (await import('./clients.routes.ts')).addClients(app, parts, options);
     (await import('./resources.routes.ts')).addResources(app, parts);

@@ -1,12 +1,12 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
-import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { Groups } from '../../core/users/groups.ts';
-import { type RequireRights, readNames } from '../../core/users/scopes.ts';
-import { addAction, type Field, type Fields, type Input } from '../../web/action.ts';
+import type { RequireRights } from '../../core/users/scopes.ts';
+import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
@@ -14,15 +14,8 @@ import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
-import { maxNameLength } from './client-rules.ts';
-import {
-  type Client,
-  type ClientSettings,
-  type Clients,
-  nothingSet,
-  type PkceSetting,
-  pkceSettings,
-} from './clients.ts';
+import { fields, newFields, readSettings, valuesOf } from './client-form.ts';
+import { type Client, type Clients, nothingSet } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
@@ -43,47 +36,6 @@ const freshly = {
   ...config,
   refusals: [noSuchClient, insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
 };
-
-const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
-const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
-
-const fields = {
-  name: { maxLength: maxNameLength, description: 'As users see it', examples: ['Wiki'] },
-  redirect_uris: {
-    ...addresses,
-    description: 'Where users return to after signing in',
-    examples: ['https://wiki.example.com/callback'],
-  },
-  post_logout_redirect_uris: {
-    ...addresses,
-    description: 'Where users may return to after logging out',
-    examples: ['https://wiki.example.com/'],
-  },
-  backchannel_logout_uri: {
-    description: 'Where the server tells the application that a session has ended',
-    examples: ['https://wiki.example.com/logout'],
-  },
-  own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
-  device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
-  second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
-  groups: {
-    list: true,
-    maxLength: 6400,
-    description: 'Groups whose members may use it. None: every user may',
-    examples: ['staff'],
-  },
-  pkce: {
-    maxLength: 10,
-    description:
-      '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
-    examples: ['nonce'],
-  },
-} as const satisfies Fields;
-
-const newFields = {
-  ...fields,
-  public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
-} as const satisfies Fields;
 
 const clientFields = {
   client_id: text(exampleId),
@@ -109,39 +61,6 @@ const serverFields = {
 };
 const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
 
-/** The fields that were sent. A form sends no box that is not ticked, and all others: what is missing there is empty. */
-function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
-  const isForm = request.format === 'html';
-  const sent = Object.entries({
-    name: input.name,
-    redirectUris: readAddresses(input.redirect_uris, isForm),
-    postLogoutRedirectUris: readAddresses(input.post_logout_redirect_uris, isForm),
-    own: readFlag(input.own, isForm),
-    device: readFlag(input.device, isForm),
-    secondFactor: readFlag(input.second_factor, isForm),
-    groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
-    pkce: readPkce(input.pkce),
-  });
-  const backchannel = input.backchannel_logout_uri?.trim();
-  return {
-    ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
-    ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
-  };
-}
-
-const readAddresses = (text: string | undefined, isForm: boolean) =>
-  text?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined);
-
-const readFlag = (value: string | undefined, isForm: boolean) =>
-  value === undefined && !isForm ? undefined : value === 'true';
-
-/** @throws {InvalidFields} */
-function readPkce(value: string | undefined): PkceSetting | undefined {
-  const known = pkceSettings.find((setting) => setting === value);
-  if (value !== undefined && known === undefined) throw new InvalidFields({ field: 'pkce', code: 'malformed' });
-  return known;
-}
-
 /** What can be done with a client, by the last part of its address. */
 const actions = ['change', 'rotate-secret', 'remove'];
 
@@ -154,48 +73,40 @@ const actionsFor = (signedIn: SignedIn, client: Client) =>
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
   names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
 
-/** Fills the form with what is set. */
-const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
-  name,
-  redirect_uris: redirectUris.join('\n'),
-  post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
-  backchannel_logout_uri: client.backchannelLogoutUri ?? '',
-  own: String(client.own),
-  device: String(client.device),
-  second_factor: String(client.secondFactor),
-  groups: client.groups.join(' '),
-  pkce: client.pkce,
-});
+type Parts = () => ClientRouteParts;
+
+type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
+
+const administrationOf = (parts: Parts, request: Request) =>
+  parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+
+/** What an application needs to know of this server. */
+function describeServer({ publicOrigins }: ServerOptions) {
+  const [issuer = ''] = publicOrigins;
+  return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
+}
+
+async function requireClient(parts: Parts, request: Request): Promise<Client> {
+  const client = await parts().clients.find((request.params as { readonly id: string }).id);
+  if (client === undefined) throw new Refusal(noSuchClient);
+  return client;
+}
+
+/** The client that a user with a fresh proof may change. The change asks again for the rights. */
+async function requireFreshly(parts: Parts, request: Request): Promise<Client> {
+  const client = await requireClient(parts, request);
+  requireRightsOf(signedInOf(request))(rightsOfClient(client));
+  await parts().requireFresh(signedInOf(request), undefined, request);
+  return client;
+}
 
 /** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
-export function addClients(
-  app: App,
-  parts: () => ClientRouteParts,
-  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
-): void {
-  const administrationOf = (request: Request) =>
-    parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+export function addClients(app: App, parts: Parts, options: ServerOptions): void {
+  addClientList(app, parts, options);
+  addClientPages(app, parts, options);
+}
 
-  /** What an application needs to know of this server. */
-  function describeServer() {
-    const [issuer = ''] = publicOrigins;
-    return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
-  }
-
-  async function requireClient(request: Request): Promise<Client> {
-    const client = await parts().clients.find((request.params as { readonly id: string }).id);
-    if (client === undefined) throw new Refusal(noSuchClient);
-    return client;
-  }
-
-  /** The client that a user with a fresh proof may change. The change asks again for the rights. */
-  async function requireFreshly(request: Request): Promise<Client> {
-    const client = await requireClient(request);
-    requireRightsOf(signedInOf(request))(rightsOfClient(client));
-    await parts().requireFresh(signedInOf(request), undefined, request);
-    return client;
-  }
-
+function addClientList(app: App, parts: Parts, options: ServerOptions): void {
   addAction(app, [page, '/api/admin/clients'], {
     method: 'GET',
     summary: 'Clients',
@@ -206,7 +117,7 @@ export function addClients(
       object('Clients', { ...serverFields, clients: listOf(object('A client', clientFields)) }),
     ),
     browser: 'The page with the clients',
-    handle: async () => ({ ...describeServer(), clients: (await parts().clients.list()).map(describeClient) }),
+    handle: async () => ({ ...describeServer(options), clients: (await parts().clients.list()).map(describeClient) }),
   });
 
   addForm(app, [`${page}/add`, '/api/admin/clients/add'], {
@@ -226,14 +137,16 @@ export function addClients(
     async submit(request, reply, input) {
       await parts().requireFresh(signedInOf(request), undefined, request);
       const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
-      const added = await administrationOf(request).addClient(settings);
+      const added = await administrationOf(parts, request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
       if (request.format === 'json') return answer;
       reply.code(201);
-      return { ...answer, ...describeServer() };
+      return { ...answer, ...describeServer(options) };
     },
   });
+}
 
+function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
   addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
     method: 'GET',
     summary: 'A client',
@@ -243,8 +156,12 @@ export function addClients(
     answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
     browser: 'The page of the client',
     async handle(request) {
-      const client = await requireClient(request);
-      return { ...describeClient(client), ...describeServer(), actions: actionsFor(signedInOf(request), client) };
+      const client = await requireClient(parts, request);
+      return {
+        ...describeClient(client),
+        ...describeServer(options),
+        actions: actionsFor(signedInOf(request), client),
+      };
     },
   });
 
@@ -259,15 +176,15 @@ export function addClients(
     answer: detailAnswer('Client changed'),
     browser: 'To the page of the client',
     async show(request, typed) {
-      const client = await requireFreshly(request);
+      const client = await requireFreshly(parts, request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
       const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
       return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
     },
     async submit(request, reply, input) {
-      const { id } = await requireFreshly(request);
-      await administrationOf(request).changeClient(id, readSettings(input, request));
+      const { id } = await requireFreshly(parts, request);
+      await administrationOf(parts, request).changeClient(id, readSettings(input, request));
       return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
     },
   });
@@ -285,10 +202,13 @@ export function addClients(
       object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
     ),
     browser: 'The page with the secret',
-    show: async (request) => describeClient(await requireFreshly(request)),
+    show: async (request) => describeClient(await requireFreshly(parts, request)),
     async submit(request) {
-      const client = await requireFreshly(request);
-      const answer = { client_id: client.id, client_secret: await administrationOf(request).rotateSecret(client.id) };
+      const client = await requireFreshly(parts, request);
+      const answer = {
+        client_id: client.id,
+        client_secret: await administrationOf(parts, request).rotateSecret(client.id),
+      };
       return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
     },
   });
@@ -303,10 +223,10 @@ export function addClients(
     fields: {} as Fields,
     answer: detailAnswer('Client removed'),
     browser: 'To the page with the clients',
-    show: async (request) => describeClient(await requireFreshly(request)),
+    show: async (request) => describeClient(await requireFreshly(parts, request)),
     async submit(request, reply) {
-      const { id } = await requireFreshly(request);
-      await administrationOf(request).removeClient(id);
+      const { id } = await requireFreshly(parts, request);
+      await administrationOf(parts, request).removeClient(id);
       return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
     },
   });

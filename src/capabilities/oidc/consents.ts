@@ -1,6 +1,6 @@
 import { hashSecret } from '../../core/sessions/credential.ts';
+import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import { readNames } from '../../core/users/scopes.ts';
-import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted, removeOfClient } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
@@ -22,34 +22,37 @@ export type Consents = ReturnType<typeof createConsents>;
 
 /**
  * What users let clients have.
- * @param ownerOf '' in Janua's own table. In a team's own table the user name: an id there may be given to another person
  * @param now milliseconds since 1970
  */
-export function createConsents(database: Database, ownerOf: (user: User) => string, now: () => number) {
-  const idOf = (user: User, clientId: string) => hashSecret(JSON.stringify([user.id, ownerOf(user), clientId]));
+export function createConsents(database: Database, now: () => number) {
+  /** Of many requests at a time, one inserts the row. */
+  const idOf = (user: RowUser, clientId: string) => hashSecret(JSON.stringify([user.id, nameInRows(user), clientId]));
 
   return {
-    async find(user: User, clientId: string): Promise<Consent | undefined> {
-      const one = database.selectFrom('janua_consents').select(['scope', 'version']);
-      const row = await one.where('id', '=', idOf(user, clientId)).executeTakeFirst();
+    async find(user: RowUser, clientId: string): Promise<Consent | undefined> {
+      const own = database.selectFrom('janua_consents').select(['scope', 'version']).where(rowsOf(user));
+      const row = await own.where('client_id', '=', clientId).executeTakeFirst();
       return row && { scope: readNames(row.scope), version: row.version };
     },
 
     /** Replaces what the user let the client have before. */
-    async give(user: User, clientId: string, { scope, version }: Consent): Promise<void> {
-      const id = idOf(user, clientId);
+    async give(user: RowUser, clientId: string, { scope, version }: Consent): Promise<void> {
       const given = { scope: scope.join(' '), version, given_at: now() };
-      const row = { id, user_id: user.id, owner: ownerOf(user), client_id: clientId, ...given };
+      const row = {
+        id: idOf(user, clientId),
+        user_id: user.id,
+        owner: nameInRows(user),
+        client_id: clientId,
+        ...given,
+      };
       if (await insertNew(database.insertInto('janua_consents').values(row))) return;
-      await database.updateTable('janua_consents').set(given).where('id', '=', id).execute();
+      const own = database.updateTable('janua_consents').set(given).where(rowsOf(user));
+      await own.where('client_id', '=', clientId).execute();
     },
 
     /** The latest first. */
-    async list(user: User): Promise<ListedConsent[]> {
-      const own = database
-        .selectFrom('janua_consents')
-        .where('user_id', '=', user.id)
-        .where('owner', '=', ownerOf(user));
+    async list(user: RowUser): Promise<ListedConsent[]> {
+      const own = database.selectFrom('janua_consents').where(rowsOf(user));
       const rows = await own.select(['client_id', 'scope', 'given_at']).orderBy('given_at', 'desc').execute();
       return rows.map((row) => ({
         clientId: row.client_id,
@@ -59,8 +62,10 @@ export function createConsents(database: Database, ownerOf: (user: User) => stri
     },
 
     /** False if there was no consent. */
-    revoke: async (user: User, clientId: string): Promise<boolean> =>
-      (await countDeleted(database.deleteFrom('janua_consents').where('id', '=', idOf(user, clientId)))) > 0,
+    async revoke(user: RowUser, clientId: string): Promise<boolean> {
+      const own = database.deleteFrom('janua_consents').where(rowsOf(user));
+      return (await countDeleted(own.where('client_id', '=', clientId))) > 0;
+    },
 
     /** Forgets what all users let a client have. */
     async forgetClient(clientId: string): Promise<void> {

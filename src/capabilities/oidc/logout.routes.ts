@@ -63,12 +63,8 @@ function targetOf({ address }: AskedLogOut, { state }: Given): string | undefine
   return target.href;
 }
 
-/** Adds the logout that an application begins (OpenID Connect RP-Initiated Logout 1.0). */
-export function addApplicationLogOut(
-  app: App,
-  parts: () => LogOutParts,
-  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
-): void {
+/** What the pages of a logout answer. */
+function createSteps(parts: () => LogOutParts) {
   async function read(sent: unknown) {
     const given = readGiven(sent);
     const { id_token_hint: idTokenHint, client_id: clientId, post_logout_redirect_uri: address } = given;
@@ -141,6 +137,41 @@ export function addApplicationLogOut(
   const mayEnd = (provider: OpenIdProvider, asked: AskedLogOut, { session }: { session: { id: string } }) =>
     asked.fault === undefined && parts().applicationLogOut.proves(provider, asked, session);
 
+  /** The user has answered, or the page has gone on by itself. */
+  async function confirm(request: Request, reply: Reply): Promise<unknown> {
+    const found = await read(request.body);
+    const signedIn = await findSignedIn(request);
+    // Another window has logged out already.
+    if (signedIn === undefined) return goOn(request, reply, found);
+    // The page that goes on by itself has asked no one, and another user may have logged in since.
+    const wasAsked = bodyField(request.body, 'asked') === 'yes';
+    if (!wasAsked && !mayEnd(found.provider, found.asked, signedIn))
+      return ask(request, reply, found, signedIn.user.username);
+    const { cookie } = request.presented;
+    const hasEnded = await parts()
+      .ports.logOut({ cookie }, request.caller)
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof Refusal)) throw error;
+          return false;
+        },
+      );
+    if (hasEnded) reply.answerLogOut();
+    // The page that asked has said that it leads nowhere.
+    return found.asked.fault === undefined ? goOn(request, reply, found) : reply.redirect('/auth/login?state=0', 303);
+  }
+
+  return { answer, confirm };
+}
+
+/** Adds the logout that an application begins (OpenID Connect RP-Initiated Logout 1.0). */
+export function addApplicationLogOut(
+  app: App,
+  parts: () => LogOutParts,
+  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
+): void {
+  const { answer, confirm } = createSteps(parts);
   const refusals = [noProvider, applicationRefused];
   const responses = {
     200: page('A page that asks, or goes on by itself if the ID token is of this session'),
@@ -194,28 +225,6 @@ export function addApplicationLogOut(
         },
       },
     },
-    async (request, reply) => {
-      const found = await read(request.body);
-      const signedIn = await findSignedIn(request);
-      // Another window has logged out already.
-      if (signedIn === undefined) return goOn(request, reply, found);
-      // The page that goes on by itself has asked no one, and another user may have logged in since.
-      const wasAsked = bodyField(request.body, 'asked') === 'yes';
-      if (!wasAsked && !mayEnd(found.provider, found.asked, signedIn))
-        return ask(request, reply, found, signedIn.user.username);
-      const { cookie } = request.presented;
-      const hasEnded = await parts()
-        .ports.logOut({ cookie }, request.caller)
-        .then(
-          () => true,
-          (error: unknown) => {
-            if (!(error instanceof Refusal)) throw error;
-            return false;
-          },
-        );
-      if (hasEnded) reply.answerLogOut();
-      // The page that asked has said that it leads nowhere.
-      return found.asked.fault === undefined ? goOn(request, reply, found) : reply.redirect('/auth/login?state=0', 303);
-    },
+    confirm,
   );
 }

@@ -5,7 +5,6 @@ import type { Actor } from '../../core/changes/administration.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
-import type { User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
@@ -16,16 +15,18 @@ import { type ClientAdministrationOptions, createClientAdministration } from './
 import { createClients } from './clients.ts';
 import { createConsents } from './consents.ts';
 import { createDocumentFetch } from './documents.ts';
+import { endingOf } from './ending-events.ts';
 import type { events } from './events.ts';
 import { createGuardedFetch } from './guarded-fetch.ts';
-import { createInteractions, hasConsent } from './interactions.ts';
+import { createInteractions } from './interactions.ts';
+import { hasConsent } from './let-in.ts';
 import { createLogoutNotices } from './logout-notices.ts';
-import type { OpenIdProvider } from './provider.ts';
 import { isDocument } from './provider-client.ts';
-import type { RefusedRequest, SignedInApplication } from './provider-options.ts';
+import { createProviderLoader } from './provider-loader.ts';
+import type { ProviderOptions, SignedInApplication } from './provider-options.ts';
 import { createRecords } from './records.ts';
 import { createRedisRequests } from './redis-requests.ts';
-import { createRecordRefusal } from './refused-requests.ts';
+import { createNoteRefusal } from './refused-requests.ts';
 import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
@@ -39,8 +40,6 @@ export interface OidcOptions
   /** 32 bytes. What belongs to a session is derived from them. */
   readonly key: Buffer;
   readonly cipher: Cipher;
-  /** See `createConsents`. */
-  readonly ownerOf: (user: User) => string;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
@@ -61,53 +60,27 @@ export interface OidcOptions
   readonly now: () => number;
 }
 
-/** Milliseconds after which the provider looks whether its keys were rotated. */
-const lookMilliseconds = 60_000;
-
-/** Without the library's notice that it is not tested on Node 26: our tests do that. */
-async function loadLibrary() {
-  const { warn } = console;
-  console.warn = () => {};
-  try {
-    return await import('./provider.ts');
-  } finally {
-    console.warn = warn;
-  }
-}
-
-/** Events that may have ended several sessions of their user. */
-const endings: ReadonlySet<string> = new Set([
-  'sessions-ended',
-  'other-sessions-ended',
-  'user-disabled',
-  'account-deleted',
-  'user-removed',
-  'password-changed',
-  'password-reset',
-  'password-set',
-  'factor-added',
-  'factor-removed',
-  'factors-removed',
-  'identity-linked',
-  'identity-unlinked',
-]);
+/** Undefined if no application may introduce itself. */
+const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
+  hosts.length === 0
+    ? undefined
+    : (address) => isDocument(address) && (hosts.includes('any') || hosts.includes(new URL(address).host));
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
 
 /** The provider, and all that it needs. The library is loaded only where there is a client. */
 export function createOidcParts(options: OidcOptions) {
-  const { opened, redis, key, cipher, ownerOf, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } =
-    options;
+  const { opened, redis, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
-  const subjects = createSubjects(opened, ownerOf);
+  const subjects = createSubjects(opened);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
-  /** Undefined if the account is gone, is disabled, or has another owner now. */
+  /** Undefined if the account is gone, is disabled, or a newcomer under the id. */
   async function findBySubject(subject: string): Promise<Account | undefined> {
-    const known = await subjects.findUser(subject);
-    const account = known && (await findAccount(known.userId));
-    return account && !account.disabled && ownerOf(account.user) === known?.owner ? account : undefined;
+    const userId = await subjects.findUserId(subject);
+    const account = userId === undefined ? undefined : await findAccount(userId);
+    return account?.disabled || account?.user.isNewcomer ? undefined : account;
   }
 
   const records = createRecords(opened, {
@@ -116,13 +89,13 @@ export function createOidcParts(options: OidcOptions) {
     findAccount,
     isAlive,
     brief: redis && createRedisRequests(redis),
-    userIdOf: async (subject) => (await subjects.findUser(subject))?.userId,
+    userIdOf: subjects.findUserId,
   });
   const retiredKeys = createRetiredKeys(records, sessionSeconds, now);
   const signingKeys = createSigningKeys(database, cipher, retiredKeys.keep, now);
   const clients = createClients(opened, now);
   const resources = createResources(database, now);
-  const consents = createConsents(database, ownerOf, now);
+  const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
   const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
   const fetch = createGuardedFetch({ privateHosts });
@@ -132,7 +105,7 @@ export function createOidcParts(options: OidcOptions) {
     audit,
     log,
     now,
-    send: async (notice) => (await open())?.tellLogOut(notice),
+    send: async (notice) => (await loader.open())?.tellLogOut(notice),
   });
 
   async function noteSignIn({ client, signedIn, caller, subject, sid }: SignedInApplication): Promise<void> {
@@ -143,72 +116,39 @@ export function createOidcParts(options: OidcOptions) {
     await audit.recordIfPossible({ ...event, caller });
   }
 
-  const recordRefusal = createRecordRefusal(audit);
+  const noteRefusal = createNoteRefusal(audit, log);
 
-  /** The log says what was wrong with a document, in the words of the library. */
-  function noteRefusal(refused: RefusedRequest): Promise<void> {
-    const { clientId, error, detail, request } = refused;
-    const details = { event: 'application_refused', clientId, error, detail, requestId: request?.caller.requestId };
-    log.debug(details, 'a request of an application was refused');
-    return recordRefusal(refused);
-  }
+  const optionsFor = (keys: ProviderOptions['keys']): ProviderOptions => ({
+    issuer: baseUrl(),
+    keys,
+    key,
+    records,
+    findLiving,
+    sessionSeconds,
+    signUpPath: findSignUpPath(),
+    findClient: clients.find,
+    findResource: resources.find,
+    findCredentials: resources.findCredentials,
+    subjectOf: subjects.subjectOf,
+    findAccount: findBySubject,
+    findRetiredKey: retiredKeys.find,
+    hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
+    allowsDocument: createAllowsDocument(documentHosts),
+    fetch: createDocumentFetch(fetch, now),
+    onSignedIn: noteSignIn,
+    onRefused: noteRefusal,
+    onTokens: options.onTokens,
+    onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
+    now,
+  });
 
-  let opening: Promise<OpenIdProvider | undefined> | undefined;
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  let keysVersion: string | undefined;
-
-  async function load(current: OpenIdProvider | undefined): Promise<OpenIdProvider | undefined> {
-    if (documentHosts.length === 0 && current === undefined && !(await clients.exist())) return undefined;
-    const keys = await signingKeys.load();
-    lookedAt = now();
-    if (keys.version === keysVersion && current !== undefined) return current;
-    keysVersion = keys.version;
-    const { createProvider } = await loadLibrary();
-    notices.start();
-    return createProvider({
-      issuer: baseUrl(),
-      keys: keys.keys,
-      key,
-      records,
-      findLiving,
-      sessionSeconds,
-      signUpPath: findSignUpPath(),
-      ...{
-        findClient: clients.find,
-        findResource: resources.find,
-        findCredentials: resources.findCredentials,
-        subjectOf: subjects.subjectOf,
-      },
-      findAccount: findBySubject,
-      findRetiredKey: retiredKeys.find,
-      hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
-      allowsDocument:
-        documentHosts.length === 0
-          ? undefined
-          : (address) =>
-              isDocument(address) && (documentHosts.includes('any') || documentHosts.includes(new URL(address).host)),
-      fetch: createDocumentFetch(fetch, now),
-      onSignedIn: noteSignIn,
-      onRefused: noteRefusal,
-      onTokens: options.onTokens,
-      onFault: (error) => log.error({ event: 'provider_failed', err: error }, 'unexpected error'),
-      now,
-    });
-  }
-
-  /**
-   * The provider. Undefined as long as there is no client, and no application may introduce itself.
-   * @throws {Unavailable} when a store cannot be reached
-   */
-  async function open(): Promise<OpenIdProvider | undefined> {
-    const current = await opening;
-    if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
-    // One request looks. Others at the same time wait for it.
-    if (current !== undefined) lookedAt = now();
-    const next = load(current);
-    opening = next.catch(() => current);
-    return next;
-  }
+  const loader = createProviderLoader({
+    isNeeded: async () => documentHosts.length > 0 || clients.exist(),
+    loadKeys: signingKeys.load,
+    optionsFor,
+    onLoaded: notices.start,
+    now,
+  });
 
   return {
     clients,
@@ -217,7 +157,7 @@ export function createOidcParts(options: OidcOptions) {
     applications: createApplications({ clients, consents, clientsOf, revokeGrants }),
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
-    openProvider: open,
+    openProvider: loader.open,
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({
@@ -231,11 +171,10 @@ export function createOidcParts(options: OidcOptions) {
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */
-    noteEnding({ kind, sessionId, userId }: AuditEvent): void {
+    noteEnding(event: AuditEvent): void {
+      const ending = endingOf(event);
       // Not loaded: no application knows of any session.
-      if (keysVersion === undefined) return;
-      if (kind === 'session-ended' || kind === 'logged-out') notices.wake({ sessionId });
-      else if (endings.has(kind)) notices.wake({ userId });
+      if (ending !== undefined && loader.isLoaded()) notices.wake(ending);
     },
   };
 }

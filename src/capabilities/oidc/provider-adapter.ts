@@ -1,8 +1,10 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import { repeated } from '../../ground/database/transaction.ts';
 import type { Client } from './clients.ts';
+import { Spent, TooFast } from './kept-records.ts';
 import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
-import { type Payload, type Records, Spent, TooFast } from './records.ts';
+import type { Payload } from './record-rows.ts';
+import type { Records } from './records.ts';
 import type { ResourceCredentials } from './resources.ts';
 import { findExcess } from './waiting.ts';
 

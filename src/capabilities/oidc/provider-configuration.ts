@@ -1,21 +1,15 @@
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
-import type { SignedIn } from '../../core/access/access.ts';
 import { pageWithHints } from '../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../web/next.ts';
 import { isSameOrigin } from './addresses.ts';
 import { acrValues, claimsOf, claimsOfScopes } from './claims.ts';
+import type { Derive } from './derived-ids.ts';
 import { adapterOf } from './provider-adapter.ts';
-import {
-  codeGrant,
-  findMissingChallenge,
-  isDocument,
-  lasts,
-  mayUse,
-  type ProviderClient,
-  refreshGrant,
-} from './provider-client.ts';
-import type { ProviderOptions, ProviderRequest } from './provider-options.ts';
+import { codeGrant, findMissingChallenge, lasts, mayUse, refreshGrant } from './provider-client.ts';
+import { createFeatures } from './provider-features.ts';
+import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
+import { signedInOf } from './provider-requests.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
@@ -24,24 +18,9 @@ const longestAssertion = 300;
 /** Seconds by which the clock of a client may be wrong. */
 const clockTolerance = 15;
 
-/** Whether a client has an address on the origin of a resource. */
-const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
-  redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
-
-interface IssuedToken {
-  readonly clientId?: string | undefined;
-  /** The resource that it was made for, if any. */
-  readonly aud?: unknown;
-}
-
-const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
-
 /** What the configuration needs of the provider that is made of it. */
-interface Own {
-  /** @param parts of the session and the client */
-  readonly derive: (purpose: string, ...parts: readonly string[]) => string;
-  readonly requestOf: (ctx: KoaContextWithOIDC) => ProviderRequest | undefined;
-  readonly signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined;
+interface OfProvider {
+  readonly derive: Derive;
   /** Where a browser without a session asks again, once its user has logged in. */
   readonly returnAddress: (parameters: Readonly<Record<string, unknown>>) => string;
   readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
@@ -49,30 +28,7 @@ interface Own {
 }
 
 /** What we offer and how long it lasts. What is not offered is off: less is safer. */
-export function configure(options: ProviderOptions, own: Own): Configuration {
-  /** Whether the user of a token may still use the application that has it. */
-  async function isLetIn(token: object): Promise<boolean> {
-    const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
-    const account = accountId === undefined ? undefined : await options.findAccount(accountId);
-    const groups = (await options.findClient(clientId))?.groups;
-    return account !== undefined && mayUse({ clientId, groups }, account.user);
-  }
-
-  /**
-   * A resource with a secret asks about tokens that were made for it, and an application about its own. Where a resource has no secret, a
-   * client with an address on its origin may ask for it.
-   */
-  async function mayAsk(client: ProviderClient, token: IssuedToken): Promise<boolean> {
-    const { tokenEndpointAuthMethod, api } = client;
-    const audience = audienceOf(token);
-    if (api !== undefined) return audience === api;
-    if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
-    if (token.clientId === client.clientId) return true;
-    if (audience === undefined || !isOfOrigin(client, audience)) return false;
-    const resource = await options.findResource(audience);
-    return resource !== undefined && resource.clientId === undefined;
-  }
-
+export function configure(options: ProviderOptions, ofProvider: OfProvider): Configuration {
   return {
     adapter: (model: string) => adapterOf(model, options),
     jwks: { keys: [...options.keys] },
@@ -116,7 +72,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
     enableHttpPostMethods: false,
     fetch: (address, init) => options.fetch(address instanceof Request ? address.url : address, init),
     cookies: {
-      keys: [own.derive('cookies')],
+      keys: [ofProvider.derive('cookies')],
       names: { session: 'oidc-session', interaction: 'oidc-interaction', resume: 'oidc-resume' },
       short: { httpOnly: true, sameSite: 'lax', secure: options.issuer.startsWith('https:') },
     },
@@ -141,80 +97,15 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       RefreshToken: 30 * 86_400,
       Session: options.sessionSeconds,
     },
-    features: {
-      devInteractions: { enabled: false },
-      dPoP: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
-      claimsParameter: { enabled: true },
-      backchannelLogout: { enabled: true },
-      rpInitiatedLogout: { enabled: true },
-      revocation: {
-        enabled: true,
-        allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
-      },
-      introspection: {
-        enabled: true,
-        async allowedPolicy(ctx, client, token) {
-          if (await mayAsk(client, token)) return isLetIn(token);
-          ctx.state.refusal = options.onRefused({
-            request: own.requestOf(ctx),
-            clientId: client.clientId,
-            error: 'invalid_token',
-            ...{
-              reason: 'token-of-another',
-              detail: `the token is for ${audienceOf(token) ?? token.clientId}`,
-              parameters: {},
-            },
-          });
-          return false;
-        },
-      },
-      deviceFlow: {
-        enabled: true,
-        charset: 'base-20',
-        mask: '****-****',
-        // Without `User-Agent`, whose length a stranger chooses.
-        deviceInfo: (ctx) => ({ address: own.requestOf(ctx)?.caller.address }),
-      },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
-        // A resource that was asked for at authorization need not be named again. There is one at most.
-        useGrantedResource: async () => true,
-        async getResourceServerInfo({ oidc }, uri) {
-          // A token is for one, and the user sees one.
-          if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
-          const resource = await options.findResource(uri);
-          if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
-          const isSigned = resource.tokenFormat === 'jwt';
-          return {
-            scope: resource.scopes.join(' '),
-            audience: resource.uri,
-            accessTokenFormat: resource.tokenFormat,
-            accessTokenTTL: isSigned ? 300 : 3600,
-            ...(isSigned && { jwt: { sign: { alg: resource.alg } } }),
-          };
-        },
-      },
-      ...(options.allowsDocument && {
-        rpMetadataChoices: { enabled: true },
-        clientIdMetadataDocument: {
-          enabled: true,
-          ack: 'draft-02',
-          allowFetch: async (_ctx: KoaContextWithOIDC, address: string) => options.allowsDocument?.(address) ?? false,
-          allowClient: async (_ctx: KoaContextWithOIDC, { clientId }: { clientId: string }) =>
-            options.allowsDocument?.(clientId) ?? false,
-        },
-      }),
-    },
+    features: createFeatures(options),
     interactions: {
-      policy: createPolicy(own.signedInOf, own.needsConsent, options.signUpPath !== undefined),
+      policy: createPolicy(ofProvider.needsConsent, options.signUpPath !== undefined),
       async url(ctx, { uid, params, prompt }) {
         // The mail may arrive long after the request, so that the sign-up alone would not show that it was meant.
         if (prompt.name === 'create' && options.signUpPath !== undefined)
-          return pathWithNext(options.signUpPath, own.returnAddress(withoutPrompt(params, 'create')));
-        return own.signedInOf(ctx) === undefined
-          ? own.returnAddress(params)
+          return pathWithNext(options.signUpPath, ofProvider.returnAddress(withoutPrompt(params, 'create')));
+        return signedInOf(ctx) === undefined
+          ? ofProvider.returnAddress(params)
           : pageWithHints(`/oidc/interaction/${uid}`, params);
       },
     },
@@ -231,7 +122,7 @@ export function configure(options: ProviderOptions, own: Own): Configuration {
       if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;
       return { accountId: subject, claims: async () => claimsOf(subject, account) };
     },
-    loadExistingGrant: own.loadGrant,
+    loadExistingGrant: ofProvider.loadGrant,
     renderError(ctx, fault) {
       ctx.state.fault = fault;
       ctx.body = fault;

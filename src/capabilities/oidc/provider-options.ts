@@ -7,6 +7,7 @@ import type { RefusalReason } from './events.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import type { AdapterOptions } from './provider-adapter.ts';
 import type { ProviderClient } from './provider-client.ts';
+import type { ProviderRequest } from './provider-requests.ts';
 import type { Resource } from './resources.ts';
 import type { RetiredKeys } from './retired-keys.ts';
 import type { SigningKey } from './signing-keys.ts';
@@ -62,10 +63,4 @@ export interface RefusedRequest {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** If it does not follow from the rest. */
   readonly reason?: RefusalReason | undefined;
-}
-
-/** The request that the provider answers. */
-export interface ProviderRequest {
-  readonly signedIn: SignedIn | undefined;
-  readonly caller: Caller;
 }

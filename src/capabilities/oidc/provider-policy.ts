@@ -1,16 +1,12 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { SignedIn } from '../../core/access/access.ts';
 import { acrValues } from './claims.ts';
 import { mayUse } from './provider-client.ts';
+import { signedInOf } from './provider-requests.ts';
 
 const { Check, Prompt } = interactionPolicy;
 
 /** When the user has to do something on a page before the application gets its answer. */
-export function createPolicy(
-  signedInOf: (ctx: KoaContextWithOIDC) => SignedIn | undefined,
-  needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>,
-  offersSignUp: boolean,
-) {
+export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>, offersSignUp: boolean) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
   // The library's own check knows no proof that was given before the request came.

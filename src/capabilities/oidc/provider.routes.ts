@@ -7,7 +7,9 @@ import { json, object, redirect, settingCookies, text } from '../../web/openapi/
 import { originForm } from '../../web/request-target.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
 import type { OidcParts } from './parts.ts';
-import type { OpenIdProvider, PostedAnswer, ProviderAnswer } from './provider.ts';
+import type { OpenIdProvider } from './provider.ts';
+import type { ProviderAnswer } from './provider-answer.ts';
+import type { PostedAnswer } from './provider-form-post.ts';
 import { applicationRefused, interactionOver, noProvider, requestTooLong } from './refusals.ts';
 import { authorizationPath } from './waiting.ts';
 

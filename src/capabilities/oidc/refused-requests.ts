@@ -1,4 +1,5 @@
 import type { Audit } from '../../core/audit/audit.ts';
+import type { Log } from '../../ground/faults/log.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
 import { isDocument } from './provider-client.ts';
@@ -108,12 +109,15 @@ const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]
 /** Without codes and tokens, and without what a query calls one. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
-export type RecordRefusal = (refused: RefusedRequest) => Promise<void>;
-
-/** Records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. */
-export function createRecordRefusal(audit: Audit<keyof typeof events>): RecordRefusal {
-  return (refused) => {
-    const { request, clientId = '', detail } = refused;
+/**
+ * Records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. The log says what
+ * was wrong with a document, in the words of the library.
+ */
+export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
+  return (refused: RefusedRequest): Promise<void> => {
+    const { request, clientId = '', error, detail } = refused;
+    const details = { event: 'application_refused', clientId: refused.clientId, error, detail };
+    log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');
     if (request === undefined) return Promise.resolve();
     const isKept = isClientId(clientId) || isDocument(clientId);
     return audit.recordIfPossible({

@@ -1,4 +1,5 @@
 import { isSame } from '../../core/sessions/credential.ts';
+import type { Derive } from './derived-ids.ts';
 
 /** How long a request waits for its user, in seconds: longer than a login takes. */
 export const waitingSeconds = 900;
@@ -33,12 +34,14 @@ export function findExcess(parameters: Parameters): string | undefined {
   return `the request has more than ${longest.request} characters: make state or claims shorter`;
 }
 
+export type ReturnAddress = ReturnType<typeof createReturnAddress>;
+
 /**
  * A browser without a session keeps its request itself, in the address that the login leads back to. The address says when the request
  * came, so that a login after it is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole request.
  * @param derive signs texts for a purpose
  */
-export const createReturnAddress = (derive: (purpose: string, ...texts: string[]) => string, now: () => number) => ({
+export const createReturnAddress = (derive: Derive, now: () => number) => ({
   make(parameters: Parameters): string {
     const [query, time] = [queryOf(parameters), String(now())];
     return `${authorizationPath}?${query}&asked_at=${time}.${derive('asked', time, query)}`;

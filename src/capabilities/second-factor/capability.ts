@@ -55,7 +55,7 @@ export const secondFactor = defineCapability({
         removeAll: manageFactors.removeAll,
       },
       async hasWayIn(user, db) {
-        return domain !== undefined && (await factors.passkeys.list(factors.ownerOf({ user }), db)).length > 0;
+        return domain !== undefined && (await factors.passkeys.list(user, db)).length > 0;
       },
       async listWaysIn(account, language) {
         if (!isOn) return [];

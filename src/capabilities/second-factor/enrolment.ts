@@ -69,7 +69,7 @@ export type Enrolment = ReturnType<typeof createEnrolment>;
  */
 export function createEnrolment(
   options: FactorOptions,
-  { totp, ownerOf, list }: Factors,
+  { totp, list }: Factors,
   { withCodes }: Pick<ManageFactors, 'withCodes'>,
 ) {
   const { outbox, throttle, change, audit } = options;
@@ -81,7 +81,7 @@ export function createEnrolment(
   async function open(secret: string, caller: Caller): Promise<Account> {
     const { account } = await links.openOwn(secret, caller);
     // An earlier link may have added a factor, which no link replaces.
-    if ((await list(ownerOf(account))).hasAny) {
+    if ((await list(account.user)).hasAny) {
       await audit.recordIfPossible({ kind: 'link-refused', caller, userId: account.user.id });
       throw new Refusal(enrolmentExpired);
     }
@@ -102,8 +102,8 @@ export function createEnrolment(
 
     /** Makes a secret for an authenticator app, which waits for its code. @throws {Refusal} `link-expired` */
     async begin(secret: string, caller: Caller) {
-      const account = await open(secret, caller);
-      return totp.begin(ownerOf(account), account.user.username);
+      const { user } = await open(secret, caller);
+      return totp.begin(user, user.username);
     },
 
     /**
@@ -116,7 +116,7 @@ export function createEnrolment(
       const changed = await links.use(secret, caller, (spend) => {
         const enable = withCodes(async (held) => {
           await spend(held.db);
-          if ((await list(held.owner, held.db)).hasAny) throw new AccountChanged();
+          if ((await list(held.user, held.db)).hasAny) throw new AccountChanged();
           if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         });
         return change(event, proved, { caller, language }, enable);

@@ -1,11 +1,11 @@
 import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../../core/access/factor.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Account } from '../../core/users/account.ts';
+import type { RowUser } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { ceremonyCookie } from '../../web/cookies.ts';
 import type { Binding } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
-import type { FactorOwner } from './owner.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { createPendingLogins } from './pending-logins.ts';
 import { createRecoveryCodes } from './recovery-codes.ts';
@@ -16,7 +16,7 @@ export type Factors = ReturnType<typeof createFactors>;
 
 /** What is stored about second factors, which of them an account has, and whether one that was sent is right. */
 export function createFactors(options: FactorOptions) {
-  const { database, passkeys, registry, trustedBrowserDays, policy, throttle, limitsOfFactor, audit, now } = options;
+  const { database, passkeys, trustedBrowserDays, policy, throttle, limitsOfFactor, audit, now } = options;
   const totp = createTotp(options);
   const recoveryCodes = createRecoveryCodes(database);
   const ceremony = ceremonyCookie(options.https);
@@ -27,39 +27,33 @@ export function createFactors(options: FactorOptions) {
     cookie: ceremony.read(cookie),
   });
 
-  const ownerOf = ({ user }: Pick<Account, 'user'>): FactorOwner => ({
-    userId: user.id,
-    username: registry === undefined ? user.username : '',
-  });
-
   /** What a user has, also where factors are ignored. Recovery codes alone are no factor. `db` may be a transaction. */
-  async function list(owner: FactorOwner, db?: Database) {
-    const keys = await passkeys.list(owner, db);
-    const app = await totp.find(owner, db);
+  async function list(user: RowUser, db?: Database) {
+    const keys = await passkeys.list(user, db);
+    const app = await totp.find(user, db);
     return { passkeys: keys, totp: app, hasAny: keys.length > 0 || app !== undefined };
   }
 
-  async function checkPasskey(owner: FactorOwner, { credential, headers }: SentFactor, purpose: string) {
-    const proven = await passkeys.prove(credential, bindingOf(purpose, headers), owner);
+  async function checkPasskey(user: RowUser, { credential, headers }: SentFactor, purpose: string) {
+    const proven = await passkeys.prove(credential, bindingOf(purpose, headers), user);
     if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
 
-  async function checkCode(owner: FactorOwner, { method, code = '' }: SentFactor) {
+  async function checkCode(user: RowUser, { method, code = '' }: SentFactor) {
     const isRight =
-      (method === 'recovery_code' && (await recoveryCodes.use(owner, code))) ||
-      (method === 'totp' && (await totp.check(owner, code)));
+      (method === 'recovery_code' && (await recoveryCodes.use(user, code))) ||
+      (method === 'totp' && (await totp.check(user, code)));
     return isRight
       ? ({ succeeded: true, methods: ['otp'] } as const)
       : ({ succeeded: false, code: 'wrong-code', reason: 'wrong-code' } as const);
   }
 
-  const checkFactor: CheckFactor = async (account, sent, purpose, caller) => {
-    const owner = ownerOf(account);
+  const checkFactor: CheckFactor = async ({ user }, sent, purpose, caller) => {
     // A passkey cannot be guessed.
-    if (sent.method === 'passkey') return checkPasskey(owner, sent, purpose);
-    const { userId } = owner;
-    const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(owner, sent));
+    if (sent.method === 'passkey') return checkPasskey(user, sent, purpose);
+    const userId = user.id;
+    const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(user, sent));
     const { trace } = attempted;
     if (!attempted.passed) {
       await audit.recordIfPossible({ kind: 'second-factor-throttled', caller, userId, throttle: trace });
@@ -76,24 +70,22 @@ export function createFactors(options: FactorOptions) {
     recoveryCodes,
     passkeys,
     bindingOf,
-    ownerOf,
     list,
     checkFactor,
     pendingLogins: createPendingLogins(database, now),
     trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),
 
     /** The ways to prove a second factor, the one used last first. */
-    async methodsOf(account: Pick<Account, 'user'>): Promise<FactorMethod[]> {
+    async methodsOf({ user }: Pick<Account, 'user'>): Promise<FactorMethod[]> {
       if (policy === 'off') return [];
-      const owner = ownerOf(account);
-      const { passkeys, totp, hasAny } = await list(owner);
+      const { passkeys, totp, hasAny } = await list(user);
       if (!hasAny) return [];
       const used = [
         ...passkeys.map(({ lastUsedAt }) => ({ method: 'passkey' as const, lastUsedAt })),
         ...(totp ? [{ method: 'totp' as const, lastUsedAt: totp.lastUsedAt }] : []),
       ].sort((one, other) => Number(other.lastUsedAt ?? 0) - Number(one.lastUsedAt ?? 0));
       const methods = new Set(used.map(({ method }) => method));
-      return [...methods, ...((await recoveryCodes.count(owner)) > 0 ? ['recovery_code' as const] : [])];
+      return [...methods, ...((await recoveryCodes.count(user)) > 0 ? ['recovery_code' as const] : [])];
     },
   };
 }

@@ -38,17 +38,17 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
 export function createManageFactors({ change, changeAny, policy, audit, hasWayIn }: FactorOptions, factors: Factors) {
-  const { passkeys, totp, recoveryCodes, trustedBrowsers, ownerOf } = factors;
+  const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Makes a change, and gives the recovery codes if they are new. */
   const withCodes =
     (work: Work) =>
     async (held: Held): Promise<readonly string[]> => {
-      const { owner, db } = held;
+      const { user, db } = held;
       await work(held);
-      if ((await factors.list(owner, db)).hasAny)
-        return (await recoveryCodes.count(owner, db)) > 0 ? [] : recoveryCodes.replace(held);
-      await recoveryCodes.remove(owner, db);
+      if ((await factors.list(user, db)).hasAny)
+        return (await recoveryCodes.count(user, db)) > 0 ? [] : recoveryCodes.replace(held);
+      await recoveryCodes.remove(user, db);
       return [];
     };
 
@@ -67,9 +67,9 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
   /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
   const removeOwn = (by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> =>
     changeOwn(by, { kind: 'factor-removed', reason }, async (held) => {
-      const { account, user, owner, db } = held;
+      const { account, user, db } = held;
       await work(held);
-      const { hasAny } = await factors.list(owner, db);
+      const { hasAny } = await factors.list(user, db);
       const canLogIn = account.passwordHash !== undefined || (await hasWayIn(user, db));
       if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
     });
@@ -79,11 +79,10 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
 
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
-      const owner = ownerOf({ user });
       return {
-        ...(await factors.list(owner)),
-        recoveryCodesLeft: await recoveryCodes.count(owner),
-        trustedBrowsers: await trustedBrowsers.list(owner, stamp),
+        ...(await factors.list(user)),
+        recoveryCodesLeft: await recoveryCodes.count(user),
+        trustedBrowsers: await trustedBrowsers.list(user, stamp),
       };
     },
 
@@ -100,9 +99,9 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removeTotp: (by: FactorChange) =>
-      removeOwn(by, 'totp', async ({ owner, db }) => {
-        if ((await totp.find(owner, db)) === undefined) throw new Refusal(noSuchFactor);
-        await totp.remove(owner, db);
+      removeOwn(by, 'totp', async ({ user, db }) => {
+        if ((await totp.find(user, db)) === undefined) throw new Refusal(noSuchFactor);
+        await totp.remove(user, db);
       }),
 
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
@@ -121,25 +120,25 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removePasskey: (by: FactorChange, id: string) =>
-      removeOwn(by, 'passkey', async ({ owner, db }) => {
-        if (!(await passkeys.remove(owner, id, db))) throw new Refusal(noSuchFactor);
+      removeOwn(by, 'passkey', async ({ user, db }) => {
+        if (!(await passkeys.remove(user, id, db))) throw new Refusal(noSuchFactor);
       }),
 
     /** @throws {Refusal} `no-such-factor` */
     async renamePasskey({ signedIn }: FactorChange, id: string, name: string): Promise<undefined> {
-      if (!(await passkeys.rename(ownerOf(signedIn), id, name))) throw new Refusal(noSuchFactor);
+      if (!(await passkeys.rename(signedIn.user, id, name))) throw new Refusal(noSuchFactor);
     },
 
     /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
     renewRecoveryCodes: (by: FactorChange) =>
-      changeOwn(by, { kind: 'recovery-codes-renewed' }, async ({ owner, db }) => {
-        if (!(await factors.list(owner, db)).hasAny) throw new Refusal(noSuchFactor);
-        await recoveryCodes.remove(owner, db);
+      changeOwn(by, { kind: 'recovery-codes-renewed' }, async ({ user, db }) => {
+        if (!(await factors.list(user, db)).hasAny) throw new Refusal(noSuchFactor);
+        await recoveryCodes.remove(user, db);
       }),
 
     /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
-      const count = await trustedBrowsers.end(ownerOf(signedIn), id);
+      const count = await trustedBrowsers.end(signedIn.user, id);
       if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
       await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: signedIn.user.id });
     },
@@ -153,10 +152,10 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
       actor: { readonly caller: Caller; readonly actorId?: string },
       judge: (account: Account) => void = () => {},
     ): Promise<void> {
-      const removed = withCodes(async ({ account, owner, db }) => {
+      const removed = withCodes(async ({ account, user, db }) => {
         judge(account);
-        await totp.remove(owner, db);
-        await passkeys.remove(owner, undefined, db);
+        await totp.remove(user, db);
+        await passkeys.remove(user, undefined, db);
       });
       await changeAny({ kind: 'factors-removed' }, user.id, actor, removed);
     },

@@ -4,7 +4,6 @@ import type { Caller } from '../../core/audit/event.ts';
 import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import { isSameOwner } from './owner.ts';
 import { type Passkey, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
@@ -16,18 +15,18 @@ export interface PasskeyLogin extends LoginRequest {
 /** Logs in by a passkey, which names its user. */
 export function createLogInByPasskey(
   { users, admit, knownBrowsers, audit }: FactorOptions,
-  { passkeys, ownerOf, bindingOf }: Factors,
+  { passkeys, bindingOf }: Factors,
 ) {
-  const isThere = async ({ id }: Passkey, account: Account): Promise<boolean> =>
-    (await passkeys.list(ownerOf(account))).some((one) => one.id === id);
+  const isThere = async ({ id }: Passkey, { user }: Account): Promise<boolean> =>
+    (await passkeys.list(user)).some((one) => one.id === id);
 
   async function check({ credential, headers }: PasskeyLogin) {
     const failed = (reason: string, userId?: string) => ({ succeeded: false, reason, userId }) as const;
     const passkey = await passkeys.prove(credential, bindingOf('sign-in', headers));
     if (typeof passkey === 'string') return failed(passkey);
-    const { userId } = passkey.owner;
+    const { userId } = passkey;
     const account = await users.findById(userId);
-    if (account === undefined || !isSameOwner(ownerOf(account), passkey.owner)) return failed('void-passkey');
+    if (account === undefined || account.user.isNewcomer) return failed('void-passkey');
     // A removal before the account was read left no other trace: the login would carry the new stamp.
     if (!(await isThere(passkey, account))) return failed('changed-meanwhile', userId);
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);

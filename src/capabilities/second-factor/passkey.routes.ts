@@ -99,8 +99,8 @@ export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: Fact
     config: { signedIn: true, openedAt: '/auth/confirm' },
     find(request, bind) {
       const { user, session } = signedInOf(request);
-      const { passkeys, ownerOf } = parts().factors;
-      return passkeys.requestOptions(bind(challengePurposes.confirm(session.id)), ownerOf({ user }));
+      const { passkeys } = parts().factors;
+      return passkeys.requestOptions(bind(challengePurposes.confirm(session.id)), user);
     },
   });
 }

@@ -4,6 +4,7 @@ import type { PasskeyFault } from '../../core/access/factor.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Held } from '../../core/users/held.ts';
+import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { User } from '../../core/users/user.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
@@ -11,8 +12,8 @@ import type { PasskeysTable } from '../../ground/database/schema.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
-import { columnsOf, type FactorOwner, isSameOwner, timesOf } from './owner.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
+import { columnsOf, timesOf } from './rows.ts';
 
 interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
   /** Signs challenges. */
@@ -46,14 +47,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
   const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
 
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
-  function userHandleOf({ userId, username }: FactorOwner, [first]: readonly Passkey[]): string {
-    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', userId, username]), 64);
+  function userHandleOf(user: RowUser, [first]: readonly Passkey[]): string {
+    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', user.id, nameInRows(user)]), 64);
     return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
   }
 
   /** The oldest first. */
-  async function list(owner: FactorOwner, db = database): Promise<Passkey[]> {
-    const own = db.selectFrom('janua_passkeys').where((eb) => eb.and(columnsOf(owner)));
+  async function list(user: RowUser, db = database): Promise<Passkey[]> {
+    const own = db.selectFrom('janua_passkeys').where(rowsOf(user));
     return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
   }
 
@@ -73,13 +74,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     list,
 
     /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
-    async creationOptions(owner: FactorOwner, { username, firstName, lastName }: User, binding: Binding) {
-      const passkeys = await list(owner);
+    async creationOptions(user: User, binding: Binding) {
+      const passkeys = await list(user);
+      const { username, firstName, lastName } = user;
       const displayName = `${firstName} ${lastName}`.trim() || username;
       return {
         challenge: challenges.create(binding),
         rp: { id: domain, name: appName },
-        user: { id: userHandleOf(owner, passkeys), name: username, displayName },
+        user: { id: userHandleOf(user, passkeys), name: username, displayName },
         pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' as const })),
         timeout: challengeLifetime,
         excludeCredentials: passkeys.map(describe),
@@ -100,14 +102,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider.
      */
-    async add({ owner, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
+    async add({ user, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
       const row = {
         ...made,
         id: idOf(made.credential_id),
-        ...columnsOf(owner),
+        ...columnsOf(user),
         syncable: Number(made.syncable),
         synced: Number(made.synced),
-        user_handle: userHandleOf(owner, await list(owner, db)),
+        user_handle: userHandleOf(user, await list(user, db)),
         name: name || providerNames[made.aaguid] || plainName,
         created_at: now(),
         last_used_at: null,
@@ -117,31 +119,31 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
 
     /**
      * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
-     * @param owner without it, the user chooses among all passkeys of this domain
+     * @param user without one, a user chooses among all passkeys of this domain
      */
-    requestOptions: async (binding: Binding, owner?: FactorOwner) => ({
+    requestOptions: async (binding: Binding, user?: RowUser) => ({
       challenge: challenges.create(binding),
       rpId: domain,
-      allowCredentials: owner === undefined ? [] : (await list(owner)).map(describe),
+      allowCredentials: user === undefined ? [] : (await list(user)).map(describe),
       userVerification: 'required' as const,
       timeout: challengeLifetime,
     }),
 
     /**
      * Checks the browser's answer to request options, and stores the use. A challenge works once.
-     * @param owner as for `requestOptions`. Without it, the caller must check that the account of the id still has the name.
+     * @param user as for `requestOptions`. Without one, the caller must check that the user of the id is no newcomer.
      */
-    async prove(sent: unknown, binding: Binding, owner?: FactorOwner): Promise<Passkey | PasskeyFault> {
+    async prove(sent: unknown, binding: Binding, user?: RowUser): Promise<Passkey | PasskeyFault> {
       const read = readCredential(sent, 'authenticatorData', 'signature');
       if (read === undefined) return 'malformed';
       const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(read.id));
       const row = await query.executeTakeFirst();
       if (row === undefined) return 'unknown-passkey';
       const passkey = fromRow(row);
-      if (owner !== undefined && !isSameOwner(passkey.owner, owner)) return 'foreign-passkey';
+      if (user !== undefined && (user.isNewcomer || passkey.userId !== user.id)) return 'foreign-passkey';
       const { user_handle: userHandle } = passkey;
       // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
-      if ((read.response.userHandle ?? (owner && userHandle)) !== userHandle) return 'invalid-response';
+      if ((read.response.userHandle ?? (user && userHandle)) !== userHandle) return 'invalid-response';
       if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
       const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
       if (used === undefined) return 'invalid-response';
@@ -149,16 +151,16 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
       return (await noteUse(passkey.id, used)) ? passkey : 'old-counter';
     },
 
-    /** False if the owner has no such passkey. */
-    async rename(owner: FactorOwner, id: string, name: string): Promise<boolean> {
-      const own = database.updateTable('janua_passkeys').where((eb) => eb.and({ id, ...columnsOf(owner) }));
+    /** False if the user has no such passkey. */
+    async rename(user: RowUser, id: string, name: string): Promise<boolean> {
+      const own = database.updateTable('janua_passkeys').where('id', '=', id).where(rowsOf(user));
       return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
     },
 
     /** Removes one, or all without an `id`. False if there was none. */
-    async remove(owner: FactorOwner, id?: string, db = database): Promise<boolean> {
-      const own = db.deleteFrom('janua_passkeys').where((eb) => eb.and({ ...columnsOf(owner), ...(id && { id }) }));
-      return (await countDeleted(own)) > 0;
+    async remove(user: RowUser, id?: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_passkeys').where(rowsOf(user));
+      return (await countDeleted(id === undefined ? own : own.where('id', '=', id))) > 0;
     },
   };
 }
@@ -172,9 +174,9 @@ export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): Authent
 /** The credential's own id may have 1,023 bytes, and no database has such long keys. */
 const idOf = (credentialId: string): string => hashSecret(credentialId);
 
-const fromRow = ({ user_id: userId, username, created_at, last_used_at, ...row }: PasskeysTable) => ({
+const fromRow = ({ user_id: userId, created_at, last_used_at, ...row }: PasskeysTable) => ({
   ...row,
-  owner: { userId, username },
+  userId,
   ...timesOf({ created_at, last_used_at }),
   counter: Number(row.counter),
   syncable: row.syncable === 1,

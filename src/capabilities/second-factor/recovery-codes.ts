@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { Held } from '../../core/users/held.ts';
+import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { crockford, toBase32 } from './base32.ts';
-import { columnsOf, type FactorOwner } from './owner.ts';
+import { columnsOf } from './rows.ts';
 
 const codesPerUser = 10;
 
@@ -25,31 +26,30 @@ function hashCode(typed: string): string {
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createRecoveryCodes(database: Database) {
-  const remove = async ({ userId }: FactorOwner, db = database): Promise<void> => {
-    await db.deleteFrom('janua_recovery_codes').where('user_id', '=', userId).execute();
+  const remove = async (user: RowUser, db = database): Promise<void> => {
+    await db.deleteFrom('janua_recovery_codes').where(rowsOf(user)).execute();
   };
 
   return {
     remove,
 
     /** Makes new codes, and voids the old ones. They are known only at this moment. */
-    async replace({ owner, db }: Held): Promise<string[]> {
+    async replace({ user, db }: Held): Promise<string[]> {
       const codes = Array.from({ length: codesPerUser }, createCode);
-      const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(owner) }));
-      await remove(owner, db);
+      const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(user) }));
+      await remove(user, db);
       await db.insertInto('janua_recovery_codes').values(rows).execute();
       return codes;
     },
 
     /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
-    async use(owner: FactorOwner, code: string, db = database): Promise<boolean> {
-      const own = { hash: hashCode(code), ...columnsOf(owner) };
-      const used = db.deleteFrom('janua_recovery_codes').where((eb) => eb.and(own));
+    async use(user: RowUser, code: string, db = database): Promise<boolean> {
+      const used = db.deleteFrom('janua_recovery_codes').where('hash', '=', hashCode(code)).where(rowsOf(user));
       return (await countDeleted(used)) > 0;
     },
 
-    async count(owner: FactorOwner, db = database): Promise<number> {
-      const own = db.selectFrom('janua_recovery_codes').where((eb) => eb.and(columnsOf(owner)));
+    async count(user: RowUser, db = database): Promise<number> {
+      const own = db.selectFrom('janua_recovery_codes').where(rowsOf(user));
       const { count } = await own.select((row) => row.fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count);
     },

@@ -70,7 +70,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     async find(request, bind, { mfa_token: token }) {
       const { secondFactor, factors } = parts();
       const { pending, account } = await secondFactor.open(secretOf(request, token), request.caller);
-      return factors.passkeys.requestOptions(bind(challengePurposes.secondStep(pending.id)), factors.ownerOf(account));
+      return factors.passkeys.requestOptions(bind(challengePurposes.secondStep(pending.id)), account.user);
     },
   });
 }

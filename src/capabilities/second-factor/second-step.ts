@@ -16,7 +16,7 @@ export interface SentStep extends SentFactor, LoginRequest {
 
 export function createSecondStep(
   { users, admit, clearPasswordFailures, knownBrowsers, https, policy, audit }: FactorOptions,
-  { pendingLogins, trustedBrowsers, ownerOf, methodsOf, checkFactor }: Factors,
+  { pendingLogins, trustedBrowsers, methodsOf, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
   const trusted = trustedCookie(https);
@@ -49,8 +49,7 @@ export function createSecondStep(
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];
-      if (await trustedBrowsers.isTrusted(trusted.read(headers.cookie), ownerOf(account), stamp))
-        return 'trusted-browser';
+      if (await trustedBrowsers.isTrusted(trusted.read(headers.cookie), account.user, stamp)) return 'trusted-browser';
       const token = await pendingLogins.start({ userId, stamp, methods: proved, remembered, scope });
       await audit.recordIfPossible({ kind: 'second-factor-asked', caller, userId });
       throw new Refusal(mfaRequired, undefined, { token, methods });
@@ -98,7 +97,7 @@ export function createSecondStep(
       if (admitted === undefined) return refuse(caller, userId);
       if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
-      const trustedBrowser = await trustedBrowsers.trust(ownerOf(account), stamp, caller.userAgent);
+      const trustedBrowser = await trustedBrowsers.trust(account.user, stamp, caller.userAgent);
       await audit.recordIfPossible({ kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
       return { ...admitted, trustedBrowser };
     },

@@ -58,43 +58,49 @@ interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'>
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
 
-export function addSecurity(app: App, parts: () => SecurityParts, options: FactorRouteOptions): void {
-  const { https, features } = options;
-  const manage = () => parts().manageFactors;
+type Parts = () => SecurityParts;
 
-  async function requireChange(request: Request): Promise<FactorChange> {
-    const { language, caller } = request;
-    const signedIn = signedInOf(request);
-    const account = await parts().requireFresh(signedIn, undefined, request);
-    return { signedIn, account, language, caller };
-  }
+async function requireChange(parts: Parts, request: Request): Promise<FactorChange> {
+  const { language, caller } = request;
+  const signedIn = signedInOf(request);
+  const account = await parts().requireFresh(signedIn, undefined, request);
+  return { signedIn, account, language, caller };
+}
 
-  /** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
-  function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
-    const { recoveryCodes = [], renewed } = made;
-    const [detail, state] = message;
-    const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
-    const place = safeNext(next);
-    if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
-    return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
-  }
+/** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
+function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
+  const { recoveryCodes = [], renewed } = made;
+  const [detail, state] = message;
+  const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
+  const place = safeNext(next);
+  if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
+  return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
+}
 
-  function addChange<const F extends Fields>(path: string, definition: Change<F>): void {
-    const { refusals = [], message, change, ...action } = definition;
-    addAction<F>(app, addresses(path), {
-      ...action,
-      method: 'POST',
-      tag,
-      config: { ...fresh, view: 'capabilities/second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
-      answer: changed(message[0]),
-      browser: 'To the page Security, or the page with new recovery codes',
-      async handle(request, reply, input) {
-        const { next } = input as { readonly next?: string };
-        return answer(reply, message, await change(await requireChange(request), input, request), next);
-      },
-    });
-  }
+function addChange<const F extends Fields>(app: App, parts: Parts, path: string, definition: Change<F>): void {
+  const { refusals = [], message, change, ...action } = definition;
+  addAction<F>(app, addresses(path), {
+    ...action,
+    method: 'POST',
+    tag,
+    config: { ...fresh, view: 'capabilities/second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
+    answer: changed(message[0]),
+    browser: 'To the page Security, or the page with new recovery codes',
+    async handle(request, reply, input) {
+      const { next } = input as { readonly next?: string };
+      return answer(reply, message, await change(await requireChange(parts, request), input, request), next);
+    },
+  });
+}
 
+export function addSecurity(app: App, parts: Parts, { https, features }: FactorRouteOptions): void {
+  addSecurityPage(app, parts);
+  addAuthenticatorApp(app, parts);
+  addCodesAndTrust(app, parts);
+  if (features.passkeyDomain !== undefined) addPasskeyChanges(app, parts, https);
+}
+
+function addSecurityPage(app: App, parts: Parts): void {
   addAction(app, addresses(''), {
     method: 'GET',
     summary: 'Security',
@@ -105,7 +111,10 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
-      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await manage().list(user, session.stamp);
+      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await parts().manageFactors.list(
+        user,
+        session.stamp,
+      );
       return {
         next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
@@ -127,7 +136,9 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       };
     },
   });
+}
 
+function addAuthenticatorApp(app: App, parts: Parts): void {
   addAction(app, addresses('/totp/begin'), {
     method: 'POST',
     summary: 'Begin to add an authenticator app',
@@ -137,9 +148,9 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     answer: appSecret,
     browser: 'The page with the QR code',
     async handle(request, _reply, { next }) {
-      const { signedIn } = await requireChange(request);
-      const { totp, ownerOf } = parts().factors;
-      return withQrCode(await totp.begin(ownerOf(signedIn), signedIn.user.username), { ...(next && { next }) });
+      const { signedIn } = await requireChange(parts, request);
+      const { totp } = parts().factors;
+      return withQrCode(await totp.begin(signedIn.user, signedIn.user.username), { ...(next && { next }) });
     },
   });
 
@@ -155,35 +166,38 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
       answer(
         reply,
         ['Authenticator app added', 1],
-        await manage().enableTotp(await requireChange(request), code),
+        await parts().manageFactors.enableTotp(await requireChange(parts, request), code),
         next,
       ),
   });
 
-  addChange('/totp/remove', {
+  addChange(app, parts, '/totp/remove', {
     summary: 'Remove the authenticator app',
     refusals: [noSuchFactor, lastFactor],
     message: ['Authenticator app removed', 2],
-    change: (by) => manage().removeTotp(by),
+    change: (by) => parts().manageFactors.removeTotp(by),
   });
+}
 
-  addChange('/recovery-codes', {
+function addCodesAndTrust(app: App, parts: Parts): void {
+  addChange(app, parts, '/recovery-codes', {
     summary: 'Get new recovery codes',
     refusals: [noSuchFactor],
     // The page shows the codes instead.
     message: ['The old recovery codes are void', 0],
-    change: (by) => manage().renewRecoveryCodes(by),
+    change: (by) => parts().manageFactors.renewRecoveryCodes(by),
   });
 
-  addChange('/trusted-browsers/end', {
+  addChange(app, parts, '/trusted-browsers/end', {
     summary: 'End the trust in a browser',
     fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all', examples: [exampleId] } },
     refusals: [noSuchFactor],
     message: ['Trust ended', 6],
-    change: (by, { id }) => manage().endTrust(by, id || undefined),
+    change: (by, { id }) => parts().manageFactors.endTrust(by, id || undefined),
   });
+}
 
-  if (features.passkeyDomain === undefined) return;
+function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['https']): void {
   const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
 
   addPasskeyOptions(app, https, addresses('/passkeys/options'), {
@@ -192,13 +206,13 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     takenBy: 'parseCreationOptionsFromJSON',
     config: fresh,
     async find(request, bind) {
-      const by = await requireChange(request);
-      const { passkeys, ownerOf } = parts().factors;
-      return passkeys.creationOptions(ownerOf(by.signedIn), by.signedIn.user, bind(purposeOf(by)));
+      const by = await requireChange(parts, request);
+      const { passkeys } = parts().factors;
+      return passkeys.creationOptions(by.signedIn.user, bind(purposeOf(by)));
     },
   });
 
-  addChange('/passkeys', {
+  addChange(app, parts, '/passkeys', {
     summary: 'Add a passkey',
     fields: {
       credential: credentialField,
@@ -207,11 +221,16 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     },
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
-      return manage().addPasskey(by, credential, parts().factors.bindingOf(purposeOf(by), headers), personName(name));
+      return parts().manageFactors.addPasskey(
+        by,
+        credential,
+        parts().factors.bindingOf(purposeOf(by), headers),
+        personName(name),
+      );
     },
   });
 
-  addChange('/passkeys/rename', {
+  addChange(app, parts, '/passkeys/rename', {
     summary: 'Rename a passkey',
     fields: { id: idField('The id of the passkey'), name: { ...nameField, required: true, minLength: 1 } },
     refusals: [noSuchFactor],
@@ -219,15 +238,15 @@ export function addSecurity(app: App, parts: () => SecurityParts, options: Facto
     change(by, { id, name }) {
       const typed = personName(name);
       if (!typed) throw new InvalidFields({ field: 'name', code: 'malformed' });
-      return manage().renamePasskey(by, id, typed);
+      return parts().manageFactors.renamePasskey(by, id, typed);
     },
   });
 
-  addChange('/passkeys/remove', {
+  addChange(app, parts, '/passkeys/remove', {
     summary: 'Remove a passkey',
     fields: { id: idField('The id of the passkey') },
     refusals: [noSuchFactor, lastFactor],
     message: ['Passkey removed', 4],
-    change: (by, { id }) => manage().removePasskey(by, id),
+    change: (by, { id }) => parts().manageFactors.removePasskey(by, id),
   });
 }

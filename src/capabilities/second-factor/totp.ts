@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Held } from '../../core/users/held.ts';
+import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../../ground/database/encrypted.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
 import type { FactorOptions } from './options.ts';
-import { columnsOf, type FactorOwner, timesOf } from './owner.ts';
+import { columnsOf, timesOf } from './rows.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
 /** Milliseconds that an enrolment waits for its code. */
@@ -15,7 +16,7 @@ const enrolmentMilliseconds = 10 * 60 * 1000;
 type State = 'active' | 'waiting';
 
 /** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
-const idOf = (state: State, { userId }: FactorOwner) => `${state}:${userId}`;
+const idOf = (state: State, user: RowUser) => `${state}:${user.id}`;
 
 const contextOf = (id: string) => encryptionContext('janua_totp', id);
 
@@ -26,25 +27,30 @@ const contextOf = (id: string) => encryptionContext('janua_totp', id);
 export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
   const { database, cipher, appName, now } = options;
 
-  async function findRow(state: State, owner: FactorOwner, db: Database) {
-    const id = idOf(state, owner);
-    const row = await db.selectFrom('janua_totp').selectAll().where('id', '=', id).executeTakeFirst();
+  async function findRow(state: State, user: RowUser, db: Database) {
+    const id = idOf(state, user);
+    const row = await db
+      .selectFrom('janua_totp')
+      .selectAll()
+      .where('id', '=', id)
+      .where(rowsOf(user))
+      .executeTakeFirst();
     // MySQL ignores trailing spaces.
-    return row?.id === id && row.username === owner.username ? row : undefined;
+    return row?.id === id ? row : undefined;
   }
 
   /** The secret of a user, if the code is right, and the step of the code. */
-  async function findByCode(state: State, owner: FactorOwner, code: string, db: Database) {
-    const row = await findRow(state, owner, db);
+  async function findByCode(state: State, user: RowUser, code: string, db: Database) {
+    const row = await findRow(state, user, db);
     const secret = row && cipher.open(row.secret, contextOf(row.id));
     const step = secret && findStep(secret, code, now());
     return row && secret && step !== undefined ? { row, secret, step } : undefined;
   }
 
-  async function put(state: State, owner: FactorOwner, secret: Buffer, lastStep: number, db: Database): Promise<void> {
-    const id = idOf(state, owner);
+  async function put(state: State, user: RowUser, secret: Buffer, lastStep: number, db: Database): Promise<void> {
+    const id = idOf(state, user);
     const row = {
-      ...columnsOf(owner),
+      ...columnsOf(user),
       secret: cipher.seal(secret, contextOf(id)),
       last_step: lastStep,
       created_at: now(),
@@ -63,24 +69,24 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
      * @param account names the user in the authenticator app
      * @throws {Unavailable} if the secret cannot be encrypted
      */
-    async begin(owner: FactorOwner, account: string): Promise<{ secret: string; uri: string }> {
+    async begin(user: RowUser, account: string): Promise<{ secret: string; uri: string }> {
       await cipher.prepare(async () => !(await hasEncrypted(database)));
       // RFC 4226 4, R6.
       const secret = randomBytes(20);
-      await put('waiting', owner, secret, 0, database);
+      await put('waiting', user, secret, 0, database);
       const text = toBase32(secret, rfc4648);
       return { secret: text, uri: uriOf(text, account, appName) };
     },
 
     /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
-    async enable({ owner, db }: Held, code: string): Promise<boolean> {
-      const found = await findByCode('waiting', owner, code, db);
+    async enable({ user, db }: Held, code: string): Promise<boolean> {
+      const found = await findByCode('waiting', user, code, db);
       if (found === undefined) return false;
       const { row, secret, step } = found;
       if (now() - Number(row.created_at) >= enrolmentMilliseconds) return false;
       const taken = db.deleteFrom('janua_totp').where('id', '=', row.id).where('created_at', '=', row.created_at);
       if ((await countDeleted(taken)) === 0) return false;
-      await put('active', owner, secret, step, db);
+      await put('active', user, secret, step, db);
       return true;
     },
 
@@ -88,8 +94,8 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
      * Tells whether a code is right, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls
      * at the same time, one succeeds.
      */
-    async check(owner: FactorOwner, code: string, db = database): Promise<boolean> {
-      const found = await findByCode('active', owner, code, db);
+    async check(user: RowUser, code: string, db = database): Promise<boolean> {
+      const found = await findByCode('active', user, code, db);
       if (found === undefined) return false;
       const { row, step } = found;
       // Another secret may have replaced it.
@@ -98,8 +104,8 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return (await update.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
-    async find(owner: FactorOwner, db = database) {
-      const row = await findRow('active', owner, db);
+    async find(user: RowUser, db = database) {
+      const row = await findRow('active', user, db);
       return row && timesOf(row);
     },
 
@@ -110,8 +116,8 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     },
 
     /** Removes the secrets of a user id, also one that waits. */
-    async remove({ userId }: FactorOwner, db = database): Promise<void> {
-      await db.deleteFrom('janua_totp').where('user_id', '=', userId).execute();
+    async remove(user: RowUser, db = database): Promise<void> {
+      await db.deleteFrom('janua_totp').where(rowsOf(user)).execute();
     },
   };
 }

@@ -1,37 +1,39 @@
 import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
+import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
-import { columnsOf, type FactorOwner } from './owner.ts';
+import { columnsOf } from './rows.ts';
 
 /**
  * Browsers that are not asked for a second factor for some days. Each is bound to the account and its stamp, so that a new password or a
  * change of factors ends the trust. It never replaces the password. Ids are hashes of the secrets.
  */
 export function createTrustedBrowsers(database: Database, days: number, now: () => number) {
-  const rowsOf = (owner: FactorOwner, stamp: string) =>
+  const trustOf = (user: RowUser, stamp: string) =>
     database
       .selectFrom('janua_trusted_browsers')
       .selectAll()
-      .where((eb) => eb.and({ ...columnsOf(owner), stamp }))
+      .where(rowsOf(user))
+      .where('stamp', '=', stamp)
       .where('expires_at', '>', now());
 
   return {
     /** Gives the secret for the cookie. */
-    async trust(owner: FactorOwner, stamp: string, userAgent = ''): Promise<string> {
+    async trust(user: RowUser, stamp: string, userAgent = ''): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
-      const row = { id: hashSecret(secret), ...columnsOf(owner), stamp, user_agent: userAgent, ...times };
+      const row = { id: hashSecret(secret), ...columnsOf(user), stamp, user_agent: userAgent, ...times };
       await database.insertInto('janua_trusted_browsers').values(row).execute();
       return secret;
     },
 
-    async isTrusted(secret: string | undefined, owner: FactorOwner, stamp: string): Promise<boolean> {
+    async isTrusted(secret: string | undefined, user: RowUser, stamp: string): Promise<boolean> {
       if (!secret || days === 0) return false;
-      return (await rowsOf(owner, stamp).where('id', '=', hashSecret(secret)).executeTakeFirst()) !== undefined;
+      return (await trustOf(user, stamp).where('id', '=', hashSecret(secret)).executeTakeFirst()) !== undefined;
     },
 
-    async list(owner: FactorOwner, stamp: string) {
-      const rows = await rowsOf(owner, stamp).orderBy('trusted_at', 'desc').execute();
+    async list(user: RowUser, stamp: string) {
+      const rows = await trustOf(user, stamp).orderBy('trusted_at', 'desc').execute();
       return rows.map(({ id, user_agent: userAgent, trusted_at: at }) => ({
         id,
         userAgent,
@@ -40,8 +42,8 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     },
 
     /** Ends one, or all without an `id`. Returns how many there were. */
-    async end({ userId }: FactorOwner, id?: string): Promise<number> {
-      const own = database.deleteFrom('janua_trusted_browsers').where('user_id', '=', userId);
+    async end(user: RowUser, id?: string): Promise<number> {
+      const own = database.deleteFrom('janua_trusted_browsers').where(rowsOf(user));
       return countDeleted(id === undefined ? own : own.where('id', '=', id));
     },
   };

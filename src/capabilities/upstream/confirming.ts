@@ -3,7 +3,8 @@ import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { UpstreamOptions } from './options.ts';
 import { notConfirmed, signInOver } from './refusals.ts';
-import { type Flow, methodsOf, type SignIn } from './sign-in.ts';
+import type { Flow } from './round-trips.ts';
+import { methodsOf, type SignIn } from './sign-in.ts';
 import { type Profile, provesAnew } from './upstream.ts';
 
 /** What a browser keeps while a second factor is missing. The next proof of the session voids it. */
@@ -15,12 +16,12 @@ interface Proof {
 /** Takes a new sign-in with another provider as the proof that the owner of a session is there. */
 export const createConfirming = (
   { upstreams, identities, confirmBy }: UpstreamOptions,
-  { sealed, cookie, ownerOf, refuse, findAccount }: SignIn,
+  { sealed, cookie, refuse, findAccount }: SignIn,
 ) => ({
   /** The ids of the linked providers that can prove anew who the user is. */
   async providersOf(account: Pick<Account, 'user'>): Promise<string[]> {
     if (!upstreams.some(provesAnew)) return [];
-    const linked = new Set((await identities.list(ownerOf(account))).map(({ upstream }) => upstream));
+    const linked = new Set((await identities.list(account.user)).map(({ upstream }) => upstream));
     return upstreams.filter((one) => provesAnew(one) && linked.has(one.id)).map(({ id }) => id);
   },
 

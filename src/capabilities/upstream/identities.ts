@@ -1,12 +1,10 @@
 import { hash } from 'node:crypto';
-import type { Held, RowOwner } from '../../core/users/held.ts';
+import type { Held } from '../../core/users/held.ts';
+import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { Profile } from './upstream.ts';
-
-/** The user that an identity belongs to. In a team's own table an identity counts only with the name that it was linked under. */
-export type IdentityOwner = RowOwner;
 
 export type Identity = Pick<Profile, 'issuer' | 'subject' | 'name'> & { readonly upstream: string };
 
@@ -26,10 +24,10 @@ export type Identities = ReturnType<typeof createIdentities>;
 
 /** Which user of another provider is which account, in a table of the SQL database. `db` may be a transaction. */
 export const createIdentities = (database: Database, now: () => number) => ({
-  async find(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<IdentityOwner | undefined> {
-    const rows = database.selectFrom('janua_identities').select(['user_id', 'username']);
-    const row = await rows.where('id', '=', identityId(identity)).executeTakeFirst();
-    return row && { userId: row.user_id, username: row.username };
+  /** The id of the user whom an identity is linked with. The user may be a newcomer, or gone. */
+  async findUserId(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<string | undefined> {
+    const rows = database.selectFrom('janua_identities').select('user_id');
+    return (await rows.where('id', '=', identityId(identity)).executeTakeFirst())?.user_id;
   },
 
   async noteUse(identity: Pick<Profile, 'issuer' | 'subject'>, upstream: string): Promise<void> {
@@ -38,15 +36,16 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /** False if the identity belongs to an account already: a transaction must then be rolled back. */
-  add({ upstream, issuer, subject, name }: Identity, { owner: { userId, username }, db }: Held): Promise<boolean> {
-    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: userId, username, name };
+  add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
+    const owner = { user_id: user.id, username: nameInRows(user) };
+    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, ...owner, name };
     return insertNew(db.insertInto('janua_identities').values({ ...row, linked_at: now(), last_used_at: null }));
   },
 
   /** The oldest first. */
-  async list({ userId, username }: IdentityOwner, db = database): Promise<LinkedIdentity[]> {
-    const own = db.selectFrom('janua_identities').selectAll().where('user_id', '=', userId);
-    const rows = await own.where('username', '=', username).orderBy('linked_at').orderBy('id').execute();
+  async list(user: RowUser, db = database): Promise<LinkedIdentity[]> {
+    const own = db.selectFrom('janua_identities').selectAll().where(rowsOf(user));
+    const rows = await own.orderBy('linked_at').orderBy('id').execute();
     return rows.map(({ id, upstream, name, linked_at, last_used_at }) => ({
       id,
       upstream,
@@ -57,8 +56,8 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /** False if the user has no such identity. */
-  async remove({ userId, username }: IdentityOwner, id: string, db = database): Promise<boolean> {
-    const one = db.deleteFrom('janua_identities').where('id', '=', id).where('user_id', '=', userId);
-    return (await countDeleted(one.where('username', '=', username))) > 0;
+  async remove(user: Pick<RowUser, 'id'>, id: string, db = database): Promise<boolean> {
+    const one = db.deleteFrom('janua_identities').where('id', '=', id).where(rowsOf(user));
+    return (await countDeleted(one)) > 0;
   },
 });

@@ -8,7 +8,8 @@ import type { Language } from '../../ground/languages/languages.ts';
 import { type Identity, identityId } from './identities.ts';
 import type { UpstreamOptions } from './options.ts';
 import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
-import type { Flow, SignIn } from './sign-in.ts';
+import type { Flow } from './round-trips.ts';
+import type { SignIn } from './sign-in.ts';
 import type { Profile } from './upstream.ts';
 
 export const methodsPath = '/account/sign-in-methods';
@@ -27,14 +28,14 @@ const changeBy = ({ signedIn: { session }, language, caller }: WayChange) => ({ 
 /** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   const { upstreams, identities, tokens, change, requireFresh } = options;
-  const { sealed, ownerOf, refuse, findAccount } = signIn;
+  const { sealed, refuse, findAccount } = signIn;
 
   /** Those whose provider is still set up: with others, no user can log in. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
-    (await identities.list(ownerOf({ user }), db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
+    (await identities.list(user, db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
 
   return {
-    list: (user: SignedIn['user']) => identities.list(ownerOf({ user })),
+    list: (user: SignedIn['user']) => identities.list(user),
 
     /** Whether an account could log in without a password and a passkey. */
     isLinked: async (user: SignedIn['user'], db: Database) => (await usable(user, db)).length > 0,
@@ -66,14 +67,14 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       const account = await requireFresh(signedIn, undefined, by);
       const offer = sealed.open<Offer>('link', sent);
       if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
-      const former = await identities.find(offer);
+      const former = await identities.findUserId(offer);
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
       if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
         return refuse('over', caller, signInOver, signedIn.user.id);
       const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
         // The user whom it was linked with is gone.
-        if (former !== undefined) await identities.remove(former, identityId(offer), held.db);
+        if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
         if (!(await identities.add(offer, held))) throw new Refusal(linkedElsewhere);
       });
       return changed.renewed;
@@ -83,8 +84,8 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
     async unlink(id: string, by: WayChange) {
       const account = await requireFresh(by.signedIn, undefined, by);
       const changed = await change({ kind: 'identity-unlinked' }, provedBy(account), changeBy(by), async (held) => {
-        const { user, owner, db } = held;
-        if (!(await identities.remove(owner, id, db))) throw new Refusal(noSuchIdentity);
+        const { user, db } = held;
+        if (!(await identities.remove(user, id, db))) throw new Refusal(noSuchIdentity);
         const canLogIn = held.account.passwordHash !== undefined || (await options.hasWayIn(user, db));
         if (!canLogIn) throw new Refusal(lastWayIn);
       });

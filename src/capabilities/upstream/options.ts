@@ -11,9 +11,9 @@ import type { HoldNew } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { UserDirectory, UserRegistry } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
+import type { ProviderOptions } from './configurations.ts';
 import type { events } from './events.ts';
 import type { Identities } from './identities.ts';
-import type { ProviderOptions } from './provider.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'> {

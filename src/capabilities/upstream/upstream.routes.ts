@@ -15,7 +15,7 @@ import {
   upstreamRefused,
   upstreamUnreachable,
 } from './refusals.ts';
-import type { Flow } from './sign-in.ts';
+import type { Flow } from './round-trips.ts';
 
 export const leadsAway = settingCookies(
   json(
@@ -37,6 +37,12 @@ const next = { maxLength: 65_536, description: 'The path to go to afterwards' };
 const idOf = (request: Request) => (request.params as { readonly id: string }).id;
 
 export function addUpstream(app: App, parts: () => UpstreamParts): void {
+  addSignIn(app, parts);
+  addConfirmation(app, parts);
+  addCallback(app, parts);
+}
+
+function addSignIn(app: App, parts: () => UpstreamParts): void {
   addAction(app, ['/auth/upstream/:id', '/api/upstream/:id'], {
     method: 'POST',
     summary: 'Sign in with another provider',
@@ -62,7 +68,9 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
         reply,
       ),
   });
+}
 
+function addConfirmation(app: App, parts: () => UpstreamParts): void {
   addAction(app, ['/auth/confirm/upstream/:id', '/api/confirm/upstream/:id'], {
     method: 'POST',
     summary: 'Confirm your identity with another provider',
@@ -92,7 +100,9 @@ export function addUpstream(app: App, parts: () => UpstreamParts): void {
         reply,
       ),
   });
+}
 
+function addCallback(app: App, parts: () => UpstreamParts): void {
   app.get(
     '/auth/upstream/:id/callback',
     {

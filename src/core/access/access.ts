@@ -3,6 +3,7 @@ import type { AuditEvent, Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { Meet } from '../users/held.ts';
 import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { events } from './events.ts';
@@ -52,12 +53,21 @@ type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'r
 
 export type Access = ReturnType<typeof createAccess>;
 
-export function createAccess(
-  lookUp: LookUp,
-  sessions: Sessions,
-  personalTokens: Pick<PersonalTokens, 'find'>,
-  audit: Audit<keyof typeof events>,
-) {
+interface AccessOptions {
+  readonly lookUp: LookUp;
+  readonly sessions: Sessions;
+  readonly personalTokens: Pick<PersonalTokens, 'find'>;
+  readonly audit: Audit<keyof typeof events>;
+  readonly meet: Meet;
+}
+
+export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: AccessOptions) {
+  /** The account of a session that counts. A process of the version before may have started it without noting its user. */
+  async function accountOf(account: Account | undefined, session: Session): Promise<Account | undefined> {
+    const present = mayUse(account, session) && account.user.isNewcomer ? await meet(session.userId) : account;
+    return mayUse(present, session) ? present : undefined;
+  }
+
   async function findSignedIn(presented: Presented, request?: Request): Promise<SignedIn | undefined> {
     const { accessToken = '' } = presented;
     if (isPersonalToken(accessToken)) {
@@ -69,7 +79,8 @@ export function createAccess(
     const found = await lookUp(claim.sessionId);
     const session = found && (await sessions.judge(claim, found.session));
     if (found === undefined || session === undefined) return undefined;
-    if (mayUse(found.account, session)) return signedInAs(found.account, session, presented);
+    const account = await accountOf(found.account, session);
+    if (account !== undefined) return signedInAs(account, session, presented);
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
     return undefined;
@@ -81,9 +92,9 @@ export function createAccess(
     /** The living session with this id and its account. For a credential that is derived from a session and proves nothing by itself. */
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
-      if (found === undefined || !sessions.isAlive(found.session) || !mayUse(found.account, found.session))
-        return undefined;
-      return { session: found.session, account: found.account };
+      if (found === undefined || !sessions.isAlive(found.session)) return undefined;
+      const account = await accountOf(found.account, found.session);
+      return account && { session: found.session, account };
     },
 
     /**

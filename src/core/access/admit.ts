@@ -5,6 +5,7 @@ import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import type { Meet } from '../users/held.ts';
 import type { NoteLogin } from '../users/last-logins.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
@@ -76,8 +77,7 @@ export interface AdmitOptions {
   readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
   readonly demand: Demand;
   readonly noticeSignIn: NoticeSignIn | undefined;
-  /** In a team's own table: notes that an id has a new user, and clears what belonged to the former one. */
-  readonly meet: (userId: string) => Promise<unknown>;
+  readonly meet: Meet;
   readonly noteLogin: NoteLogin;
 }
 
@@ -114,9 +114,19 @@ export function createAdmit(options: AdmitOptions): Admit {
     return start(again, admission, []);
   }
 
-  return async (proof, admission) => {
+  /** The proof of a user who is no newcomer any more. Undefined if it does not hold for the account as it is now. */
+  async function meetBy(proof: Proof): Promise<Proof | undefined> {
+    if (!proof.account.user.isNewcomer) return proof;
+    const account = await meet(proof.account.user.id);
+    if (account === undefined) return undefined;
+    const isSame = stampOf(account) === stampOf(proof.account) || (await proof.stillHolds(account));
+    return isSame ? { ...proof, account } : undefined;
+  }
+
+  return async (given, admission) => {
     const { presented, caller, event, language } = admission;
-    if (proof.account.isNewcomer) await meet(proof.account.user.id);
+    const proof = await meetBy(given);
+    if (proof === undefined) return undefined;
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
     const tellUser =

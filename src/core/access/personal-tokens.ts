@@ -1,15 +1,15 @@
 import type { Selectable } from 'kysely';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
-import { type AccessTokensTable, accountColumns } from '../../ground/database/schema.ts';
+import { type AccessTokensTable, rows } from '../../ground/database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
+import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
+import { nameInRows, rowsOf } from '../users/rows-of.ts';
 import { readNames } from '../users/scopes.ts';
-import { type AccountRow, type DirectoryOptions, toAccount } from '../users/sql-directory.ts';
 import type { User } from '../users/user.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
 
 const { crc32 } = process.getBuiltinModule('node:zlib');
 
@@ -36,9 +36,7 @@ export type PersonalTokens = ReturnType<typeof createPersonalTokens>;
 interface PersonalTokenOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Where users are in Janua's own table: a token and its user are then one look-up. */
-  readonly own: DirectoryOptions | undefined;
-  readonly users: Pick<UserDirectory, 'findById'>;
+  readonly accounts: AccountJoin;
 }
 
 /** Lets a secret scanner tell a token from a text that looks like one, without asking the server. */
@@ -48,32 +46,11 @@ function checksumOf(text: string): string {
   return bytes.toString('base64url');
 }
 
-/**
- * Tokens that users make for their programs. They carry scopes, and end at a time that their owner chooses. Only a hash is stored.
- * In a team's own table an id may be given to another person, so a token counts only with the name that it was made under.
- */
-export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, options: PersonalTokenOptions) {
-  const { now, own, users } = options;
+/** Tokens that users make for their programs. They carry scopes, and end at a time that their owner chooses. Only a hash is stored. */
+export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: PersonalTokenOptions) {
+  const { database } = opened;
   const tokens = database.selectFrom('janua_access_tokens');
-  const ownerOf = ({ username }: Pick<User, 'username'>) => (own === undefined ? username : '');
-  const findRow = prepareLookup((id) => tokens.selectAll().where('id', '=', id), 'id');
-  const joined = tokens
-    .leftJoin('janua_users', 'janua_users.id', 'user_id')
-    .select(['janua_access_tokens.id', 'user_id', 'owner', 'hash', 'name', 'scope', 'expires_at'])
-    .select(['janua_access_tokens.created_at', 'last_used_at', 'last_used_address'])
-    .select(['janua_users.id as account_id', ...accountColumns]);
-  const findWithUser = prepareLookup((id) => joined.where('janua_access_tokens.id', '=', id), 'id');
-
-  async function lookUp(id: string) {
-    if (own === undefined) {
-      const [row] = await findRow(id);
-      return row && { row, account: await users.findById(row.user_id) };
-    }
-    const [row] = await findWithUser(id);
-    if (row === undefined) return undefined;
-    const isFound = row.account_id === row.user_id;
-    return { row, account: isFound ? toAccount(row.user_id, row as AccountRow, own) : undefined };
-  }
+  const lookUp = prepareWithAccount<Row>(opened, 'janua_access_tokens', columns, accounts);
 
   return {
     /**
@@ -88,7 +65,7 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
       if (found?.account === undefined || !isSame(hashSecret(secret), found.row.hash)) return undefined;
       const { row, account } = found;
       const time = now();
-      if (account.disabled || row.owner !== ownerOf(account.user) || Number(row.expires_at) <= time) return undefined;
+      if (account.disabled || account.user.isNewcomer || Number(row.expires_at) <= time) return undefined;
       if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
         const used = { last_used_at: time, last_used_address: addressOf() ?? null };
         // The use counts even if it cannot be written down.
@@ -104,7 +81,7 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
 
     /** @param scopes that the credential which asks has too @returns the token. It is known only now */
     async create(
-      { owner, db }: Held,
+      { user, db }: Held,
       { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
     ) {
       const [id, secret, time] = [createSessionId(), createSecret(), now()];
@@ -113,8 +90,8 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
         .insertInto('janua_access_tokens')
         .values({
           id,
-          user_id: owner.userId,
-          owner: owner.username,
+          user_id: user.id,
+          owner: nameInRows(user),
           hash: hashSecret(secret),
           name,
           scope: scopes.join(' '),
@@ -128,23 +105,25 @@ export function createPersonalTokens({ database, prepareLookup }: OpenDatabase, 
 
     /** The tokens of a user that have not expired, the newest first. */
     async list(user: User): Promise<PersonalToken[]> {
-      const living = tokens.selectAll().where('user_id', '=', user.id).where('owner', '=', ownerOf(user));
+      const living = tokens.selectAll().where(rowsOf(user));
       return (await living.where('expires_at', '>', now()).orderBy('created_at', 'desc').execute()).map(fromRow);
     },
 
     /** False if the user has no such token. */
     async end(user: User, id: string): Promise<boolean> {
-      const one = database.deleteFrom('janua_access_tokens').where('id', '=', id).where('user_id', '=', user.id);
-      return (await countDeleted(one.where('owner', '=', ownerOf(user)))) > 0;
+      const one = database.deleteFrom('janua_access_tokens').where('id', '=', id).where(rowsOf(user));
+      return (await countDeleted(one)) > 0;
     },
 
     async endAllOf({ user, db }: Held): Promise<void> {
-      await db.deleteFrom('janua_access_tokens').where('user_id', '=', user.id).execute();
+      await db.deleteFrom('janua_access_tokens').where(rowsOf(user)).execute();
     },
   };
 }
 
 type Row = Selectable<AccessTokensTable>;
+
+const columns = Object.keys(rows.janua_access_tokens) as (keyof Row)[];
 
 function sessionOf({ id, user_id, scope, created_at, expires_at }: Row, account: Account, time: number): Session {
   return {

@@ -22,8 +22,6 @@ export interface Account {
   readonly isReplaceable?: boolean;
   /** Changes when the account's sessions have to end. Undefined if only the stored password shows that. */
   readonly stamp: string | undefined;
-  /** In a team's own table: whether Janua has seen another person, or none, under the id. A login notes the new one. */
-  readonly isNewcomer?: boolean;
 }
 
 /**

@@ -5,6 +5,7 @@ import { sql } from '../../ground/database/kysely.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { Held } from './held.ts';
+import { rowsOf } from './rows-of.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
 import type { User } from './user.ts';
 
@@ -50,8 +51,8 @@ const membersAtOnce = 1_000;
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
 /**
- * Groups, and who is in them. A membership has the name of its user too. In a team's own table, an id may be given to another person: with
- * another name the membership is void. Methods throw `ChangeRefused` when a change cannot be made.
+ * Groups, and who is in them. A membership has the name of its user too, for processes of the version before. Methods throw `ChangeRefused`
+ * when a change cannot be made.
  */
 export function createGroups(database: Database, options: GroupOptions) {
   const { ownUsers, applicationScopes, inColumn, requireOther } = options;
@@ -64,9 +65,9 @@ export function createGroups(database: Database, options: GroupOptions) {
     });
 
   /** The groups that a user was put into. A setting may make the user an administrator besides. */
-  async function namesOf({ id, username }: Pick<User, 'id' | 'username'>, db = database): Promise<string[]> {
-    const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
-    return (await rows.where('username', '=', username).execute()).map((row) => row.group_name);
+  async function namesOf(user: Pick<User, 'id' | 'isNewcomer'>, db = database): Promise<string[]> {
+    const rows = db.selectFrom('janua_memberships').select('group_name').where(rowsOf(user));
+    return (await rows.execute()).map((row) => row.group_name);
   }
 
   async function readAll(db: Database): Promise<Map<string, Group>> {
@@ -202,10 +203,11 @@ export function createGroups(database: Database, options: GroupOptions) {
      * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. Its error undoes everything.
      */
     async setGroupsOf(
-      { user: { id: userId, username }, db }: Held,
+      { user, db }: Held,
       choose: (present: readonly string[], rightsIn: (names: readonly string[]) => Rights) => readonly string[],
     ): Promise<readonly string[]> {
-      const present = await namesOf({ id: userId, username }, db);
+      const { id: userId, username } = user;
+      const present = await namesOf(user, db);
       const groups = await readAll(db);
       const names = [...new Set(choose(present, (chosen) => rightsIn(chosen, groups)))].sort();
       if (inColumn && names.some((name) => name !== admins))

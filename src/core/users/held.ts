@@ -16,12 +16,6 @@ export interface Proved {
 
 export const provedBy = (account: Account): Proved => ({ userId: account.user.id, stamp: stampOf(account) });
 
-/** In columns of a row about a user. `username` is empty for Janua's own accounts: their ids are never given to another person. */
-export interface RowOwner {
-  readonly userId: string;
-  readonly username: string;
-}
-
 declare const held: unique symbol;
 
 /**
@@ -33,7 +27,6 @@ export interface Held {
   readonly [held]: true;
   readonly account: Account;
   readonly user: User;
-  readonly owner: RowOwner;
   readonly db: Database;
 }
 
@@ -56,6 +49,9 @@ export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOp
 /** For an administrator or a command. Their proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
 export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
+/** In a team's own table: makes a newcomer the user of the id, and clears what belonged to the former one. Undefined without an account. */
+export type Meet = (userId: string) => Promise<Account | undefined>;
+
 /** Adds a user, and what belongs to the account, in one transaction. Undefined if the name is taken. */
 export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
 
@@ -66,10 +62,7 @@ export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: Hold
 export function createHold(database: Database, users: Pick<UserDirectory, 'lock'>, registry: UserRegistry | undefined) {
   async function lock(userId: string, db: Database): Promise<Held | undefined> {
     const account = await users.lock(userId, db);
-    if (account === undefined) return undefined;
-    const { user } = account;
-    const owner = { userId, username: registry === undefined ? user.username : '' };
-    return { account, user, owner, db } as Held;
+    return account && ({ account, user: account.user, db } as Held);
   }
 
   const inOrder = <Result>({ groups = false }: HoldOptions, work: (db: Database) => Promise<Result>): Promise<Result> =>
@@ -107,5 +100,7 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
     }
   };
 
-  return { hold, holdAny, holdNew: registry && holdNew };
+  const meet: Meet = (userId) => inOrder({}, (db) => users.lock(userId, db));
+
+  return { hold, holdAny, holdNew: registry && holdNew, meet };
 }

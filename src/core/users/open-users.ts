@@ -7,7 +7,7 @@ import { createHold } from './held.ts';
 import { openMappedDirectory, samplePasswordHashes } from './mapped/mapped-directory.ts';
 import type { UserMapping } from './mapped/mapping.ts';
 import { createSqlDirectory } from './sql-directory.ts';
-import { canonicalUsername, type User } from './user.ts';
+import { canonicalUsername } from './user.ts';
 import type { SearchableDirectory, UserRegistry } from './user-directory.ts';
 
 interface OpenUsersOptions {
@@ -60,9 +60,6 @@ export async function openUsers(options: OpenUsersOptions) {
       requireOther: users.requireOtherAdministrator,
     }),
     groupsInColumn,
-    directoryOptions,
-    /** In columns of rows about a user: its name in a team's own table, else empty. */
-    ownerOf: ({ username }: Pick<User, 'username'>) => (registry === undefined ? username : ''),
     ...createHold(database, users, registry),
   };
 }

@@ -101,7 +101,15 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     return rows.map(({ id }) => id);
   }
 
+  const columns = sql.join(accountColumns.map((column) => sql.ref(`janua_users.${column}`)));
+
   return {
+    accounts: {
+      columns: () => sql`janua_users.id as account_id, ${columns}`,
+      join: (userId) => sql`left join janua_users on janua_users.id = ${userId}`,
+      read: (row) => toAccount((row as JoinedRow).account_id, row as JoinedRow, options),
+    },
+
     async findByUsername(username) {
       const [row] = await findRowByUsername(username);
       return row && toAccount(row.id, row, options);
@@ -203,10 +211,10 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     },
 
     async walk({ sort, state = '', ...part }) {
-      const columns = sql.join(['id', 'created_at', ...accountColumns].map((column) => sql.ref(column)));
+      const listed = sql.join(['id', 'created_at', ...accountColumns].map((column) => sql.ref(column)));
       const where = state === '' ? sql`1 = 1` : state === 'disabled' ? sql`disabled = 1` : sql`disabled = 0`;
       const end = inOrder(sql.ref(sort), sort === 'username' ? undefined : sql.ref('id'), part, { where });
-      const { rows } = await sql<ListedRow>`select ${columns} from janua_users ${end}`.execute(database);
+      const { rows } = await sql<ListedRow>`select ${listed} from janua_users ${end}`.execute(database);
       return rows.map((row) => ({
         key: [String(row[sort as 'username' | 'created_at']), row.id],
         user: toListed(row),
@@ -296,11 +304,13 @@ function searchRows(id: string, changed: Partial<Pick<User, Searchable>>) {
   return rows.flatMap(({ word, ...row }) => (word === undefined ? [] : [{ ...row, word }]));
 }
 
-export type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
+type AccountRow = Pick<Selectable<UsersTable>, (typeof accountColumns)[number]>;
+
+type JoinedRow = AccountRow & { readonly account_id: string };
 
 type ListedRow = AccountRow & Pick<Selectable<UsersTable>, 'id' | 'created_at'>;
 
-export function toAccount(id: string, row: AccountRow, options: DirectoryOptions): Account {
+function toAccount(id: string, row: AccountRow, options: DirectoryOptions): Account {
   const isReplaceable = row.demo !== 0 && !options.demoUsers;
   const disabled = row.disabled !== 0 || isReplaceable;
   // An invited user has none yet.

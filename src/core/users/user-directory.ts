@@ -1,5 +1,6 @@
 import type { Database } from '../../ground/database/database.ts';
 import type { Account, PastVerification, Verification } from './account.ts';
+import type { AccountJoin } from './account-join.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
 import type { Held } from './held.ts';
 import type { Searchable, User } from './user.ts';
@@ -53,6 +54,7 @@ export interface UserDirectory {
 
 /** In which administrators find users. */
 export interface SearchableDirectory extends UserDirectory {
+  readonly accounts: AccountJoin;
   requireOtherAdministrator: RequireOtherAdministrator;
   walk(walk: Walk): Promise<Candidate[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */

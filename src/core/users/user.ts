@@ -11,6 +11,8 @@ export interface User {
   readonly language?: string | undefined;
   /** Names of the groups that the user is in. */
   readonly groups: readonly string[];
+  /** In a team's own table only: whether Janua has seen another person under the id, or none. A login or a session notes the new one. */
+  readonly isNewcomer?: boolean;
 }
 
 /** The texts by which an administrator finds a user: the beginning of the address, of the name, or of the last name. */

@@ -53,6 +53,23 @@ export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
       await sql`insert into ${sql.table(table)} (${sql.join(names)}) ${select}`.execute(db);
     },
 
+    /** Like `fill`, but keeps the rows that there are, and those that another process adds meanwhile. */
+    async fillMissing(table: string, columns: readonly string[], select: RawBuilder<unknown>): Promise<void> {
+      const into =
+        engine === 'postgres'
+          ? sql`insert into`
+          : engine === 'mysql'
+            ? sql`insert ignore into`
+            : sql`insert or ignore into`;
+      const end = engine === 'postgres' ? sql`on conflict do nothing` : sql``;
+      const names = columns.map((name) => sql.ref(name));
+      await sql`${into} ${sql.table(table)} (${sql.join(names)}) ${select} ${end}`.execute(db);
+    },
+
+    async remove(table: string, where: RawBuilder<unknown>): Promise<void> {
+      await sql`delete from ${sql.table(table)} where ${where}`.execute(db);
+    },
+
     async insert(table: string, row: Readonly<Record<string, string>>): Promise<void> {
       const [names, values] = [Object.keys(row).map((name) => sql.ref(name)), Object.values(row)];
       await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(values)})`.execute(db);

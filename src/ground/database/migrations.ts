@@ -19,6 +19,7 @@ import { up as waiting } from './migrations/2026-11-29-waiting.ts';
 import { up as resources } from './migrations/2026-11-30-resources.ts';
 import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
+import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { rows as sampleRows, unusedTables } from './schema.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -37,6 +38,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-30-resources': resources,
   '2026-11-30-verified-addresses': verifiedAddresses,
   '2026-11-30-wider-indexes': widerIndexes,
+  '2026-12-01-names-of-ids': namesOfIds,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {

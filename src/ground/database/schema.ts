@@ -40,7 +40,10 @@ export const rows = {
     /** Counts the changes that locked the row (`core/users/held.ts`). */
     changes: generated(time),
   },
-  /** Users of a team's own table whom Janua has seen, by their id. */
+  /**
+   * Users of a team's own table whom Janua has seen, by their id. In other tables, `username` and `owner` are written for processes of the
+   * version before, and not read, but to sort members by name.
+   */
   janua_people: {
     user_id: '',
     /** Canonical. With another name the id belongs to another person. */
@@ -163,12 +166,12 @@ export const rows = {
   janua_groups: { name: '', description: '', scopes: '' },
   /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
-  /** When each user logged in last. `username` is the name of a user of a team's own table, else empty. */
+  /** When each user logged in last. 0 if the id has got another user since. */
   janua_logins: { user_id: '', username: '', at: time },
   /** What happened in an hour, which begins at `hour`: events by name, counted from the audit. */
   janua_counts: { id: '', hour: time, name: '', count: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
-  /** Personal access tokens. `owner` is the name of a user of a team's own table, else empty. */
+  /** Personal access tokens. */
   janua_access_tokens: {
     id: '',
     user_id: '',
@@ -203,7 +206,7 @@ export const rows = {
     secret_hash: generated(nullable('')),
     created_at: time,
   },
-  /** What users let applications have. `owner` is the name of a user of a team's own table, else empty. */
+  /** What users let applications have. */
   janua_consents: {
     id: '',
     user_id: '',
@@ -214,7 +217,7 @@ export const rows = {
     version: '',
     given_at: time,
   },
-  /** What applications know users by. The key is a hash of the id and the owner. */
+  /** What applications know users by. */
   janua_subjects: { id: '', subject: '', user_id: '', owner: '' },
   /** What the provider keeps: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
   janua_oidc_records: {
@@ -248,7 +251,7 @@ export const rows = {
     attempts: 0,
     expires_at: time,
   },
-  /** Users of other providers, by a hash of issuer and subject. `username` is the name of a user of a team's own table, else empty. */
+  /** Users of other providers, by a hash of issuer and subject. */
   janua_identities: {
     id: '',
     /** The id of the provider in the settings. */

@@ -25,7 +25,7 @@ const people = [
   ['dee_x@example.com', '100%', 'O_o'],
 ] as const;
 
-const settings = { ownUsers: true, groupsInColumn: false };
+const settings = { groupsInColumn: false };
 
 /** All pages of a list. */
 async function readPages(
@@ -153,7 +153,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await using opened = await open();
       const { database, find, listed, ids } = opened;
       const times = [1000, 2000];
-      const noteLogin = createNoteLogin(database, true, () => times.shift() ?? 0);
+      const noteLogin = createNoteLogin(database, () => times.shift() ?? 0);
       const [id = ''] = ids;
       for (let count = 0; count < 2; count += 1)
         await noteLogin({ id, username: 'ann@example.com', firstName: '', lastName: '', groups: [] });
@@ -223,7 +223,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const { database } = opened;
       const users = await openOwnTable(opened, engine);
       for (const person of people) await insertPerson(opened, person);
-      const find = createFindUsers(database, users, { ownUsers: false, groupsInColumn: false }).list;
+      const find = createFindUsers(database, users, settings).list;
       const listed = (query: Record<string, string>) => lettersOf(find, query);
       assert.deepEqual(users.searched, ['username', 'lastName']);
       for (const [q, expected] of [
@@ -282,7 +282,7 @@ describe('the list of users in an own table that lacks letters', { skip: missing
         ['cid@example.com', 'Cid', 'O'],
       ] as const)
         await insertPerson(opened, person);
-      const find = createFindUsers(opened.database, users, { ownUsers: false, groupsInColumn: false }).list;
+      const find = createFindUsers(opened.database, users, settings).list;
       for (const [q, expected] of [
         ['ann', 'a'],
         ['ö', 'a'],

@@ -249,8 +249,8 @@ describe('an administrator', () => {
     const { post, get, annId, services, eventsOf } = janua;
     const account = await services.users.findById(annId);
     assert.ok(account);
-    const { ownerOf, totp } = services.factors;
-    const { secret } = await totp.begin(ownerOf(account), ann.username);
+    const { totp } = services.factors;
+    const { secret } = await totp.begin(account.user, ann.username);
     const code = codeAt(secret, stepOf(Date.now()));
     assert.ok(await services.hold(provedBy(account), (held) => totp.enable(held, code)));
     assert.deepEqual((await get(`/api/admin/users/${annId}`)).json().factors, ['app']);

@@ -72,11 +72,7 @@ test('the list joins consents with what applications hold, and names those that 
   const { database } = opened;
   const user = { id: '1', username: ann.username, firstName: 'Ann', lastName: 'Archer', groups: [] };
   const clients = createClients(opened, () => 5000);
-  const consents = createConsents(
-    database,
-    () => '',
-    () => 5000,
-  );
+  const consents = createConsents(database, () => 5000);
   const { client } = await clients.add(settings);
   const document = 'https://claude.ai/oauth/client';
   await consents.give(user, document, { scope: ['openid'], version: '' });

@@ -35,7 +35,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         clock,
         clients: createClients(opened, now),
         resources: createResources(opened.database, now),
-        consents: createConsents(opened.database, ({ username }) => username, now),
+        consents: createConsents(opened.database, now),
       };
     }
 
@@ -184,8 +184,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await consents.find(ann, 'wiki'), second);
       const listed = { clientId: 'wiki', scope: ['openid'], givenAt: new Date(clock.now) };
       assert.deepEqual(await consents.list(ann), [listed]);
-      // In a team's own table, another person may have got the id.
-      const successor = { ...ann, username: 'eve@example.com' };
+      const successor = { ...ann, isNewcomer: true };
       assert.equal(await consents.find(successor, 'wiki'), undefined);
       assert.deepEqual(await consents.list(successor), []);
       assert.equal(await consents.revoke(successor, 'wiki'), false);

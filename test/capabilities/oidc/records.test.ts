@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRecords, Spent } from '../../../src/capabilities/oidc/records.ts';
+import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
+import { createRecords } from '../../../src/capabilities/oidc/records.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 

@@ -173,7 +173,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { database, now, signing, log, cipher } = await open();
       await signing.load();
       const empty = createCipher(createMemoryKeys(), log);
-      const ann = { userId: 'ann', username: '' };
+      const ann = { id: 'ann', username: 'ann' };
       const totp = (withCipher: typeof cipher) =>
         createTotp({ database, cipher: withCipher, appName: 'Example', now }).begin(ann, 'ann');
       await assert.rejects(totp(empty), Unavailable);

@@ -15,7 +15,7 @@ test('wrong codes are limited by pair, account and address, and 100 of them stop
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const owned = account;
-  const owner = factors.ownerOf(account);
+  const owner = account.user;
   const { secret } = await factors.totp.begin(owner, ann.username);
   assert.ok(await hold(provedBy(account), (held) => factors.totp.enable(held, codeOf(secret, time))));
   /** Sends a wrong code, or the right one. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../../src/core/audit/event.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, caller, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
@@ -11,7 +12,7 @@ import { type AuthenticatorOptions, createAuthenticator, type Tricks } from './a
 const asJson = { 'x-expected-format': 'application/json' };
 
 /** A server with an account of Ann, and a passkey of hers. */
-async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}, ownName = ann.username) {
+async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}) {
   const janua = await startJanua(options);
   const { app, services } = janua;
   const { passkeys } = services.factors;
@@ -20,11 +21,10 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
   assert.ok(account);
   const { user } = account;
   const authenticator = createAuthenticator(device);
-  const owner = { userId: user.id, username: options.stores?.ownTable ? ownName : '' };
   const enrolment = { purpose: 'enrol:1', cookie: 'a' };
-  const sent = authenticator.create(await passkeys.creationOptions(owner, user, enrolment));
+  const sent = authenticator.create(await passkeys.creationOptions(user, enrolment));
   const made = await passkeys.verifyNew(sent, enrolment);
-  const added = made && (await services.hold(provedBy(account), (held) => passkeys.add({ ...held, owner }, made)));
+  const added = made && (await services.hold(provedBy(account), (held) => passkeys.add(held, made)));
   assert.ok(added);
 
   /** Asks for options as a browser does, and gives them with the cookie that it got. */
@@ -48,7 +48,7 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
       .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
   }
   return {
-    ...{ janua, app, services, passkeys, authenticator, owner, added, begin, prove, post, events },
+    ...{ janua, app, services, passkeys, authenticator, user, added, begin, prove, post, events },
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
   };
 }
@@ -66,25 +66,25 @@ for (const store of stores) {
     // Shows: VM-15
     test('a passkey that is removed while it logs in starts no session', async () => {
       await using opened = await open({ stores: store });
-      const { services, prove, post, owner } = opened;
+      const { services, prove, post, user } = opened;
       const { credential, cookie } = await prove();
       const { findById } = services.users;
       Object.assign(services.users, {
         // Between the proof of the passkey and the look at its account.
         async findById(id: string) {
           Object.assign(services.users, { findById });
-          await services.administration.removeFactors({ userId: owner.userId });
+          await services.administration.removeFactors({ userId: user.id });
           return findById(id);
         },
       });
       const answer = await post('/api/passkey', json({ credential }), cookie);
       assert.equal(answer.statusCode, 400, answer.body);
-      assert.deepEqual(await services.sessions.listOf(owner.userId, undefined), []);
+      assert.deepEqual(await services.sessions.listOf(user.id, undefined), []);
     });
 
     test('a passkey logs its user in, once for each challenge, in every face', async () => {
       await using opened = await open({ stores: store });
-      const { app, services, prove, events, owner } = opened;
+      const { app, services, prove, events, user } = opened;
       const faces = bodyFaces('/auth/passkey', '/api/passkey');
       for (const { name, format, request } of faces) {
         const { credential, cookie } = await prove();
@@ -99,7 +99,7 @@ for (const store of stores) {
         assert.ok(await isSignedIn(app, { cookie: `session=${sessionCookie(answer)}` }), name);
         assert.equal(sessionCookie(await send()), undefined, `${name}: a replay starts no session`);
       }
-      const sessions = await services.sessions.listOf(owner.userId, undefined);
+      const sessions = await services.sessions.listOf(user.id, undefined);
       assert.deepEqual(
         sessions.map(({ remembered }) => remembered),
         faces.map(() => true),
@@ -141,7 +141,7 @@ interface Case {
   readonly reason: string;
 }
 
-const remove = ({ passkeys, owner, added }: Awaited<ReturnType<typeof open>>) => passkeys.remove(owner, added.id);
+const remove = ({ passkeys, user, added }: Awaited<ReturnType<typeof open>>) => passkeys.remove(user, added.id);
 
 const refused: Record<string, Case> = {
   'from another origin': { tricks: { origin: 'http://evil.example' }, reason: 'invalid-response' },
@@ -186,8 +186,10 @@ describe('a login is refused with a passkey', () => {
 
   test('that belongs to the person who had the id before, in a team’s own table', async () => {
     const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
-    await using opened = await open({ stores }, {}, 'former@example.com');
-    const { post, prove, events } = opened;
+    await using opened = await open({ stores });
+    const { janua, post, prove, events } = opened;
+    await using direct = await openTestDatabase(janua.databaseUrl);
+    await direct.database.updateTable('janua_people').set({ username: 'former@example.com' }).execute();
     const { credential, cookie } = await prove();
     const sent = json({ credential });
     const answer = await post('/api/passkey', sent, cookie);
@@ -221,9 +223,9 @@ describe('a login is refused with a passkey', () => {
 
 test('only the answer to an unknown passkey lets the browser forget it', async () => {
   await using opened = await open();
-  const { app, post, passkeys, owner, added, prove } = opened;
+  const { app, post, passkeys, user, added, prove } = opened;
   const { credential, cookie } = await prove();
-  await passkeys.remove(owner, added.id);
+  await passkeys.remove(user, added.id);
   const sent = form({ credential: JSON.stringify(credential) });
   const page = await post('/auth/passkey', sent, cookie);
   assert.equal(page.statusCode, 400);
@@ -300,7 +302,7 @@ test('a host that can have no passkeys still refuses the password alone to an ac
   const { app, services } = janua;
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
-  const owner = services.factors.ownerOf(account);
+  const owner = account.user;
   const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };
   const made = { credential_id: 'made-elsewhere', public_key: '', ...kind };
   await services.hold(provedBy(account), (held) => services.factors.passkeys.add(held, made));

@@ -10,8 +10,8 @@ import { type AuthenticatorOptions, algorithms, createAuthenticator, type Tricks
 
 const origin = 'https://auth.example.com';
 const domain = 'example.com';
-const ann = { userId: 'ann', username: '' };
-const bob = { userId: 'bob', username: '' };
+const ann = { id: 'ann', username: 'ann@example.com' };
+const bob = { id: 'bob', username: 'bob@example.com' };
 const user = { id: 'ann', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
 const enrolment = { purpose: 'enrol:1', cookie: 'a' };
 const signIn = { purpose: 'sign-in', cookie: 'a' };
@@ -35,7 +35,7 @@ async function open(engine: UserEngine = 'SQLite') {
     clock.now += 1;
     const device = createAuthenticator({ origin, domain, ...options });
     const made = await passkeys.verifyNew(
-      device.create(await passkeys.creationOptions(owner, user, enrolment)),
+      device.create(await passkeys.creationOptions({ ...user, ...owner }, enrolment)),
       enrolment,
     );
     assert.ok(made);
@@ -81,7 +81,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     test('of 20 enrolments with one challenge at the same time, one succeeds', async () => {
       await using opened = await open(engine);
       const { passkeys } = opened;
-      const sent = createAuthenticator({ origin, domain }).create(await passkeys.creationOptions(ann, user, enrolment));
+      const sent = createAuthenticator({ origin, domain }).create(await passkeys.creationOptions(user, enrolment));
       const results = await Promise.all(Array.from({ length: 20 }, () => passkeys.verifyNew(sent, enrolment)));
       assert.equal(results.filter((result) => result !== undefined).length, 1);
     });
@@ -114,7 +114,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const { passkeys, database } = opened;
       const device = createAuthenticator({ origin, domain });
       const made = async () => {
-        const sent = device.create(await passkeys.creationOptions(ann, user, enrolment));
+        const sent = device.create(await passkeys.creationOptions(user, enrolment));
         return passkeys.verifyNew(sent, enrolment);
       };
       const [first, second] = [await made(), await made()];
@@ -134,14 +134,14 @@ for (const algorithm of algorithms) {
       const { device, added } = await enrol({ algorithm });
       const proven = await use(device);
       assert.ok(typeof proven === 'object');
-      assert.deepEqual([proven.owner, proven.id], [ann, added.id]);
+      assert.deepEqual([proven.userId, proven.id], [ann.id, added.id]);
     });
 
     test('is not taken if any byte at its end is missing', async () => {
       await using opened = await open();
       const { passkeys, challenges } = opened;
       const device = createAuthenticator({ algorithm, origin, domain });
-      const options = await passkeys.creationOptions(ann, user, enrolment);
+      const options = await passkeys.creationOptions(user, enrolment);
       const whole = Buffer.from(String(device.create(options).response.attestationObject), 'base64url').length;
       for (let length = 0; length < whole; length++) {
         const change = { attestationObject: (bytes: Buffer) => bytes.subarray(0, length) };
@@ -255,7 +255,7 @@ describe('a use of a passkey proves nothing', () => {
     assert.deepEqual((await passkeys.requestOptions(binding, bob)).allowCredentials, []);
     assert.equal(await passkeys.prove(device.get({ challenge }), binding, bob), 'foreign-passkey');
     assert.equal(
-      await passkeys.prove(device.get({ challenge }), binding, { ...ann, username: 'ann@example.com' }),
+      await passkeys.prove(device.get({ challenge }), binding, { ...ann, isNewcomer: true }),
       'foreign-passkey',
     );
     // A security key need not tell the user, because it was told its credential.
@@ -310,7 +310,7 @@ describe('a new passkey is not taken', () => {
       await using opened = await open();
       const { passkeys, challenges } = opened;
       const device = createAuthenticator({ origin, domain });
-      const options = await passkeys.creationOptions(ann, user, enrolment);
+      const options = await passkeys.creationOptions(user, enrolment);
       assert.equal(await passkeys.verifyNew(device.create(options, tricks), enrolment), undefined);
       assert.deepEqual(await challenges(), [], 'nothing was stored');
       assert.ok(await passkeys.verifyNew(device.create(options), enrolment));
@@ -331,7 +331,7 @@ test('no challenge comes twice', async () => {
 test('the options of a new passkey ask for what Janua needs, and tell nothing but a random handle', async () => {
   await using opened = await open();
   const { passkeys, passkeysOf, enrol, challenges } = opened;
-  const options = await passkeys.creationOptions(ann, user, enrolment);
+  const options = await passkeys.creationOptions(user, enrolment);
   assert.deepEqual(await challenges(), [], 'looking stores nothing');
   const { challenge, user: described, ...rest } = options;
   assert.match(challenge, /^[\w-]{72}$/);
@@ -346,17 +346,19 @@ test('the options of a new passkey ask for what Janua needs, and tell nothing bu
     attestation: 'none',
   });
   const { device, added } = await enrol();
-  const again = await passkeysOf(Buffer.alloc(32, 2)).creationOptions(ann, user, enrolment);
+  const again = await passkeysOf(Buffer.alloc(32, 2)).creationOptions(user, enrolment);
   assert.equal(again.user.id, described.id, 'the handle stays, even with another key');
   assert.equal(added.user_handle, described.id);
   assert.deepEqual(again.excludeCredentials, [
     { id: device.id, type: 'public-key', transports: ['hybrid', 'internal'] },
   ]);
-  assert.notEqual((await passkeys.creationOptions(bob, user, enrolment)).user.id, described.id);
+  assert.notEqual((await passkeys.creationOptions({ ...user, ...bob }, enrolment)).user.id, described.id);
   // In a team's own table, an id may be given to another person.
-  const other = await passkeys.creationOptions({ ...ann, username: 'new@example.com' }, user, enrolment);
-  assert.notEqual(other.user.id, described.id);
-  assert.deepEqual(other.excludeCredentials, []);
+  const { user: heir } = await passkeys.creationOptions({ ...user, id: 'eve', isNewcomer: false }, enrolment);
+  const another = { ...user, id: 'eve', isNewcomer: false, username: 'eve@example.com' };
+  assert.notEqual((await passkeys.creationOptions(another, enrolment)).user.id, heir.id);
+  const newcomer = await passkeys.creationOptions({ ...user, isNewcomer: true }, enrolment);
+  assert.deepEqual(newcomer.excludeCredentials, []);
 });
 
 test('a passkey without a name is named after its provider', async () => {
@@ -372,7 +374,7 @@ test('a passkey that was made with a statement is taken, and the statement is no
   await using opened = await open();
   const { passkeys } = opened;
   const device = createAuthenticator({ origin, domain });
-  const options = await passkeys.creationOptions(ann, user, enrolment);
+  const options = await passkeys.creationOptions(user, enrolment);
   const packed = (bytes: Buffer) =>
     // fmt "none" and an empty attStmt become fmt "tpm", with a certificate that would be asked about.
     Buffer.from(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
@@ -107,6 +109,22 @@ for (const store of stores) {
       assert.deepEqual(await services.linking.list(account.user), []);
     });
 
+    test("a newcomer under an id of a team's own table is not signed in by the account of the former user", {
+      skip: !store.ownTable,
+    }, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const browser = opened.createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      await using team = await openTestDatabase(opened.janua.databaseUrl);
+      await sql`update people set email = 'eve@example.com'`.execute(team.database);
+      const other = opened.createBrowser();
+      const refused = await other.back(fake.authorize(await other.begin(), googleUser()));
+      assert.equal(refused.statusCode, 403);
+      assert.ok((await opened.events()).includes('upstream-refused: void-identity'));
+    });
+
     test('a user links an account, logs in with it, and unlinks it', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
@@ -189,9 +207,9 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
     const account = await users.findByUsername('gail@gmail.com');
     assert.ok(account);
     const authenticator = createAuthenticator();
-    const owner = factors.ownerOf(account);
+    const owner = account.user;
     const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const created = authenticator.create(await factors.passkeys.creationOptions(owner, account.user, binding));
+    const created = authenticator.create(await factors.passkeys.creationOptions(owner, binding));
     const made = await factors.passkeys.verifyNew(created, binding);
     const { hold } = opened.services;
     const added = made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made)));
@@ -333,7 +351,7 @@ describe('the second factor of the account', () => {
     assert.ok(account);
     const authenticator = createAuthenticator();
     const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const options = await factors.passkeys.creationOptions(factors.ownerOf(account), account.user, binding);
+    const options = await factors.passkeys.creationOptions(account.user, binding);
     const made = await factors.passkeys.verifyNew(authenticator.create(options), binding);
     assert.ok(made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made))));
     return { fake, opened };

@@ -73,7 +73,11 @@ function createRacing(
   };
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
-  const access = createAccess(lookUpTwice(store, users), sessions, { find: async () => undefined }, audit);
+  const access = createAccess({
+    ...{ lookUp: lookUpTwice(store, users), sessions, audit },
+    personalTokens: { find: async () => undefined },
+    meet: async () => undefined,
+  });
   const attemptPassword = createAttemptPassword({
     users,
     passwords: {
@@ -95,7 +99,7 @@ function createRacing(
   });
   const admit = createAdmit({
     ...{ access, sessions, users, audit, demand, noticeSignIn },
-    meet: async () => {},
+    meet: async () => undefined,
     noteLogin: async () => {},
   });
   const logIn = createLogIn({ users, attemptPassword, admit });

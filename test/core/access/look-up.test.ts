@@ -36,7 +36,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const closing = stack.move();
       const users = createSqlDirectory(opened, options);
       return {
-        lookUp: createSqlLookUp(opened, options),
+        lookUp: createSqlLookUp(opened, users.accounts),
         sessions: createSqlSessionStore(opened),
         users,
         hold: holdIn(opened.database, users, users),

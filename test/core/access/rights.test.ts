@@ -178,7 +178,7 @@ for (const stores of [
           const { administration, users, factors, sessions, hold } = janua.services;
           const account = await users.findById(scene.target);
           assert.ok(account);
-          const owner = factors.ownerOf(account);
+          const owner = account.user;
           const { secret } = await factors.totp.begin(owner, account.user.username);
           const code = codeAt(secret, stepOf(Date.now()));
           await hold(provedBy(account), (held) => factors.totp.enable(held, code));

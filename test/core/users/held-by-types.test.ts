@@ -12,11 +12,11 @@ test('the compiler refuses to store what lasts for an account that is not locked
   const { users, factors, groups, registry } = janua.services;
   const account = (await users.findByUsername(ann.username)) ?? assert.fail();
   const { user } = account;
-  const tokens = createPersonalTokens(opened, { now: Date.now, own: undefined, users });
+  const tokens = createPersonalTokens(opened, { now: Date.now, accounts: users.accounts });
   const identities = createIdentities(opened.database, Date.now);
   const token = { name: 'report', scopes: [], days: 1 };
   const identity = { upstream: 'google', issuer: 'https://a.example', subject: '1', name: 'a' };
-  const forged = { account, user, owner: { userId: user.id, username: '' }, db: opened.database };
+  const forged = { account, user, db: opened.database };
   // Each line must be an error: with none, `npm test` fails at the step Types.
   const refused: readonly (() => unknown)[] = [
     // @ts-expect-error: no one but `createHold` makes a `Held`

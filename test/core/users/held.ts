@@ -1,4 +1,5 @@
-import { createHold, type Held, type HoldOptions, type RowOwner } from '../../../src/core/users/held.ts';
+import { createHold, type Held, type HoldOptions } from '../../../src/core/users/held.ts';
+import type { RowUser } from '../../../src/core/users/rows-of.ts';
 import type { UserDirectory, UserRegistry } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 
@@ -9,5 +10,4 @@ export const holdIn =
     createHold(database, users, registry).holdAny(userId, work, options);
 
 /** For tests of what is stored for an account, which need no account. Nothing is locked. */
-export const unlocked = (db: Database, owner: RowOwner): Held =>
-  ({ owner, db, user: { id: owner.userId, username: owner.username } }) as unknown as Held;
+export const unlocked = (db: Database, user: RowUser): Held => ({ db, user }) as Held;

@@ -34,7 +34,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       });
       await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
       await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
-      const find = createFindUsers(opened.database, users, { ownUsers: true, groupsInColumn: false }).list;
+      const find = createFindUsers(opened.database, users, { groupsInColumn: false }).list;
       return {
         ...opened,
         users,

@@ -1,7 +1,7 @@
 import { type OpenDatabase, openDatabase } from '../../../src/ground/database/database.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
-import { openUserDatabase, type UserEngine } from '../../stores.ts';
+import { openMigratedDatabase, type UserEngine } from '../../stores.ts';
 
 export type TestDatabase = OpenDatabase & AsyncDisposable;
 
@@ -13,7 +13,7 @@ export async function openTestDatabase(url: string, timeoutMilliseconds = 3000):
 
 /** A new database with our own tables. It is removed with its scope. */
 export async function openMigrated(engine: UserEngine = 'SQLite'): Promise<TestDatabase> {
-  const { url, drop } = await openUserDatabase(engine);
+  const { url, drop } = await openMigratedDatabase(engine);
   const opened = await openTestDatabase(url);
   await migrate(opened);
   return {

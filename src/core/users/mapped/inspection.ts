@@ -49,6 +49,7 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
     columns: rows.map((row) => ({
       name: row.name,
       type: row.type,
+      base: row.base,
       kind: kinds.find(([, pattern]) => pattern.test(row.base))?.[0] ?? ('other' as const),
       ignoresCase: Boolean(row.ignorescase),
       letters: row.charset && row.collation ? { charset: row.charset, collation: row.collation } : undefined,

@@ -19,14 +19,14 @@ import { type Fitness, judgeTable, type NameMatch, quoteName } from './requireme
 
 interface Row {
   /** SQLite allows NULL in some keys. */
-  readonly id: string | null;
+  readonly account_id: string | null;
   readonly username: string | null;
   readonly password: string | null;
   readonly first_name: string | null;
   readonly last_name: string | null;
   readonly disabled: string | null;
   readonly groups: string | null;
-  /** JSON: the names of groups with the name of the user, and every group with its scopes. NULL if there are none. */
+  /** JSON: the names of groups, and every group with its scopes. NULL if there are none. */
   readonly memberships: string | null;
   readonly definitions: string | null;
   /** JSON: the name under which Janua has seen the id, and the stamp. NULL if there is none. */
@@ -46,6 +46,30 @@ const longestId = 255;
 /** PostgreSQL's types of ids. The client sends texts. The cast compares whole numbers as numbers. */
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
+/** What PostgreSQL can cast to these types. */
+const castable: Partial<Record<ColumnKind, RegExp>> = { integer: /^-?[0-9]{1,19}$/, uuid: /^[0-9a-fA-F-]{36}$/ };
+
+/**
+ * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
+ * an id of no user for a text that the type does not have.
+ */
+function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
+  const [idType, pattern] = [idTypes[kind], castable[kind]];
+  return (text: RawBuilder<unknown>): RawBuilder<unknown> => {
+    if (engine === 'sqlite') return text;
+    if (engine === 'postgres') {
+      if (idType !== undefined && pattern !== undefined)
+        return sql`case when ${text} ~ ${sql.lit(pattern.source)} then cast(${text} as ${idType}) end`;
+      // Outside the search path, citext is compared as a plain text.
+      return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
+    }
+    if (letters !== undefined)
+      return sql`convert(${text} using ${sql.id(letters.charset)}) collate ${sql.id(letters.collation)}`;
+    if (kind === 'uuid') return sql`cast(${text} as uuid)`;
+    return sql`cast(${text} as ${/unsigned/i.test(type) ? sql`unsigned` : sql`signed`})`;
+  };
+}
+
 const sampleSize = 200;
 
 /**
@@ -63,13 +87,14 @@ export async function openMappedDirectory(opened: OpenDatabase, mapping: UserMap
     throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });
   }
   const fitness = judgeTable(mapping, description, opened.engine, options.rehashes);
-  if (fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
+  const { id } = fitness;
+  if (id === undefined || fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
   const warnings = [...fitness.warnings];
   await opened.withTimeout(scanMilliseconds, async () => {
     if (!fitness.namesAreUnique) await requireUniqueNames(opened, mapping);
     warnings.push(...(await findMissing(opened, mapping)));
   });
-  return { directory: createMappedDirectory(opened, mapping, fitness, options), warnings };
+  return { directory: createMappedDirectory(opened, mapping, { ...fitness, id }, options), warnings };
 }
 
 /** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
@@ -104,20 +129,22 @@ async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Pr
 function createMappedDirectory(
   { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
-  { nameMatch, idKind, disabledKind, searches, letters }: Fitness,
+  { nameMatch, id: idColumn, disabledKind, searches, letters }: Fitness & { readonly id: ColumnDescription },
   { log, rehashes }: MappedOptions,
 ): SearchableDirectory {
   const table = sql.table(mapping.table);
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
-  const columns = selectList(engine, mapping, disabledKind);
-  const idType = engine === 'postgres' && idKind !== undefined ? idTypes[idKind] : undefined;
+  const columnsFor = (userId: RawBuilder<unknown>) => selectList(engine, mapping, disabledKind, userId);
+  const columns = columnsFor(asText(engine, sql.ref(`${mapping.table}.${mapping.id}`)));
+  const asId = asIdOf(engine, idColumn);
+  const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
 
   const select = (condition: RawBuilder<unknown>) => sql<Row>`select ${columns} from ${table} where ${condition}`;
   const lookUp = (condition: (value: string) => RawBuilder<unknown>, column?: keyof Row) =>
     prepareLookup<Row>((value) => ({ compile: () => select(condition(value)).compile(database) }), column);
-  const findById = lookUp((value) => sql`${id} = ${idValue(value)}`, 'id');
+  const findById = lookUp((value) => sql`${id} = ${idValue(value)}`, 'account_id');
   const findEqual = lookUp((value) => sql`${name} = ${value}`);
   const findFolded = lookUp((value) =>
     nameMatch === 'nocase' ? sql`${name} = ${value} collate nocase` : sql`lower(${name}) = ${value}`,
@@ -150,7 +177,9 @@ function createMappedDirectory(
 
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeId = (text: string) =>
-    idType === undefined || (idKind === 'integer' ? /^-?\d{1,18}$/ : /^[0-9a-f-]{36}$/i).test(text);
+    idType === undefined ||
+    (castable[idColumn.kind]?.test(text) === true &&
+      (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
   /** In a transaction, which ends without a change if the column cannot hold the id. */
   const findIn = async (db: Database, value: string): Promise<readonly Row[]> => {
@@ -181,6 +210,12 @@ function createMappedDirectory(
   });
 
   return {
+    accounts: {
+      columns: columnsFor,
+      join: (userId) => sql`left join ${table} on ${sql.ref(`${mapping.table}.${mapping.id}`)} = ${asId(userId)}`,
+      read: (row) => toAccount(row as Row, mapping),
+    },
+
     async findByUsername(username) {
       // A collation may ignore more than case. Only our own rule counts.
       const rows = (await findRowsByName(username)).filter((row) => canonicalUsername(row.username ?? '') === username);
@@ -200,7 +235,7 @@ function createMappedDirectory(
     },
 
     async findAll(ids) {
-      return new Map((await findRows(ids)).map((row) => [row.id ?? '', toAccount(row, mapping)]));
+      return new Map((await findRows(ids)).map((row) => [row.account_id ?? '', toAccount(row, mapping)]));
     },
 
     async check() {
@@ -215,20 +250,19 @@ function createMappedDirectory(
       people.lock(value, db, async () => {
         const rows = await findIn(db, value);
         // A comparison of the database may be less exact, such as one that ignores case.
-        const row = rows.find((one) => one.id === value);
+        const row = rows.find((one) => one.account_id === value);
         return row && toAccount(row, mapping);
       }),
 
     findSince: (value) => people.findSince(value, database),
 
     async requireOtherAdministrator(userId, db) {
-      const members = db.selectFrom('janua_memberships').select(['user_id', 'username']);
-      const rows = await members.where('group_name', '=', admins).where('user_id', '!=', userId).execute();
-      const names = new Map(rows.map((row) => [row.user_id, row.username]));
-      // A membership is void if its user is gone, or the id has another name by now.
-      const others = (await findRows([...names.keys()], db)).map((row) => toAccount(row, mapping));
-      if (!others.some(({ user, disabled }) => !disabled && names.get(user.id) === user.username))
-        throw lastAdministrator();
+      const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
+      const rows = await members.where('user_id', '!=', userId).execute();
+      const ids = rows.map((row) => row.user_id);
+      // A membership is void if its user is gone, or a newcomer under the id.
+      const others = (await findRows(ids, db)).map((row) => toAccount(row, mapping));
+      if (!others.some(({ user, disabled }) => !disabled && !user.isNewcomer)) throw lastAdministrator();
     },
 
     renewStamp: ({ user, db }) => people.renewStamp(user.id, createStamp(), db),
@@ -267,7 +301,7 @@ function createMappedDirectory(
   };
 }
 
-const hasUsableId = ({ id }: Row) => id !== null && id.length <= longestId;
+const hasUsableId = ({ account_id: id }: Row) => id !== null && id.length <= longestId;
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
@@ -292,60 +326,64 @@ const pairOf: Readonly<Record<Engine, Pairing>> = {
   mysql: (one, other) => sql`json_array(${one}, ${other})`,
 };
 
-/** Makes a list of pairs from the rows of a group, as JSON. */
-const pairsOf: Readonly<Record<Engine, Pairing>> = {
-  sqlite: (one, other) => sql`json_group_array(${pairOf.sqlite(one, other)})`,
-  postgres: (one, other) => sql`json_agg(${pairOf.postgres(one, other)})`,
-  mysql: (one, other) => sql`json_arrayagg(${pairOf.mysql(one, other)})`,
+/** Makes a list from the rows of a group, as JSON. */
+const listOf: Readonly<Record<Engine, (value: RawBuilder<unknown>) => RawBuilder<unknown>>> = {
+  sqlite: (value) => sql`json_group_array(${value})`,
+  postgres: (value) => sql`json_agg(${value})`,
+  mysql: (value) => sql`json_arrayagg(${value})`,
 };
 
-/** Each column as text: a client library would round a large number, and SQLite returns values of any type. */
+/**
+ * Each column as text: a client library would round a large number, and SQLite returns values of any type.
+ * @param userId the id, as a text
+ */
 function selectList(
   engine: Engine,
   { table, id, username, password, firstName, lastName, disabled, groups }: UserMapping,
   disabledKind: ColumnKind | undefined,
+  userId: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
-  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, sql.ref(column)));
-  const pairs = (one: string, other: string) => asText(engine, pairsOf[engine](sql.ref(one), sql.ref(other)));
+  const own = (column: string) => sql.ref(`${table}.${column}`);
+  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, own(column)));
   // In one statement, because each request reads them.
-  const ownId = asText(engine, sql.ref(`${table}.${id}`));
-  const memberships = sql`(select ${pairs('janua_memberships.group_name', 'janua_memberships.username')}
-    from janua_memberships where janua_memberships.user_id = ${ownId})`;
+  const names = asText(engine, listOf[engine](sql.ref('janua_memberships.group_name')));
+  const memberships = sql`(select ${names} from janua_memberships where janua_memberships.user_id = ${userId})`;
   const pair = pairOf[engine](sql.ref('janua_people.username'), sql.ref('janua_people.stamp'));
-  const person = sql`(select ${asText(engine, pair)} from janua_people where janua_people.user_id = ${ownId})`;
-  const definitions = sql`(select ${pairs('janua_groups.name', 'janua_groups.scopes')} from janua_groups)`;
+  const person = sql`(select ${asText(engine, pair)} from janua_people where janua_people.user_id = ${userId})`;
+  const group = pairOf[engine](sql.ref('janua_groups.name'), sql.ref('janua_groups.scopes'));
+  const definitions = sql`(select ${asText(engine, listOf[engine](group))} from janua_groups)`;
   const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
-  return sql`${text(id)} as id, ${text(username)} as username, ${text(password)} as password,
+  return sql`${text(id)} as account_id, ${text(username)} as username, ${text(password)} as password,
     ${text(firstName)} as first_name, ${text(lastName)} as last_name,
-    ${isBoolean ? asText(engine, sql`${sql.ref(disabled.column)}::integer`) : text(disabled?.column)} as disabled,
+    ${isBoolean ? asText(engine, sql`${own(disabled.column)}::integer`) : text(disabled?.column)} as disabled,
     ${text(groups)} as ${sql.ref('groups')}, ${memberships} as memberships, ${definitions} as definitions,
     ${person} as person`;
 }
 
 function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account {
   const username = canonicalUsername(row.username ?? '');
-  const kept: [group: string, username: string][] = JSON.parse(row.memberships ?? '[]');
-  const own = kept.filter(([group, name]) => name === username && (column === undefined || group === admins));
-  const names = [...own.map(([group]) => group), ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
+  const [seenName, stamp]: [name?: string, stamp?: string | null] = JSON.parse(row.person ?? '[]');
+  const isNewcomer = seenName !== username;
+  const kept: string[] = isNewcomer ? [] : JSON.parse(row.memberships ?? '[]');
+  const own = kept.filter((group) => column === undefined || group === admins);
+  const names = [...own, ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
   const granted = names.length === 0 ? [] : namesOfScopes(names, row.definitions);
   const { groups, scopes } = rightsOf(names.sort(), granted);
   const user = {
     groups,
-    id: row.id ?? '',
+    id: row.account_id ?? '',
     username,
     firstName: row.first_name ?? '',
     lastName: row.last_name ?? '',
+    isNewcomer,
   };
   const passwordHash = row.password ?? undefined;
-  const [seenName, stamp]: [name?: string, stamp?: string | null] = JSON.parse(row.person ?? '[]');
-  const isNewcomer = seenName !== username;
   return {
     scopes,
     user,
     passwordHash,
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
     stamp: isNewcomer || !stamp ? undefined : joinedStamp(stamp, { user, passwordHash }),
-    isNewcomer,
     isAddressVouched: true,
   };
 }

@@ -1,20 +1,21 @@
 import type { Database, Engine } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
-import { stampedTables } from '../../../ground/database/schema.ts';
+import { rows, type Tables, tablesAboutUsers } from '../../../ground/database/schema.ts';
 import { type Account, stampOf } from '../account.ts';
 import { countChange } from '../sql-directory.ts';
 
-/** The tables whose rows have the name of their user, in this column. */
-const named = {
-  janua_passkeys: 'username',
-  janua_totp: 'username',
-  janua_recovery_codes: 'username',
-  janua_memberships: 'username',
-  janua_identities: 'username',
-  janua_access_tokens: 'owner',
-  janua_consents: 'owner',
-  janua_subjects: 'owner',
-} as const;
+/** Janua's own users alone are in it, and not every server may write it. A login that is noted takes its row over. */
+const untouched: readonly string[] = ['janua_search', 'janua_logins'];
+
+const aboutUsers = tablesAboutUsers.filter((table) => !untouched.includes(table));
+
+/** The column with the name of the user, in which processes of the version before tell the users of an id apart. */
+const nameColumn = (table: keyof Tables) =>
+  (['username', 'owner'] as const).find((column) => column in rows[table] && !('stamp' in rows[table]));
+
+const [named, nameless] = [true, false].map((isNamed) =>
+  aboutUsers.filter((table) => (nameColumn(table) !== undefined) === isNamed),
+) as [typeof aboutUsers, typeof aboutUsers];
 
 /**
  * Rows of ours for the users of a team's own table, which has no column for a stamp, and whose rows may not be ours to lock. A team may
@@ -27,46 +28,48 @@ export function createPeople(engine: Engine) {
   const lock = async (id: string, db: Database): Promise<boolean> =>
     (await rowOf(id, db).set(countChange).executeTakeFirst()).numUpdatedRows > 0n;
 
-  /** Adds the row of an id, unless another transaction does, and locks it. */
-  async function add(id: string, username: string, db: Database): Promise<void> {
-    const login = db.selectFrom('janua_logins').select('username').where('user_id', '=', id);
-    // Before there was such a row, logins were noted with the name.
-    const known = (await login.executeTakeFirst())?.username ?? username;
-    const row = db
-      .insertInto('janua_people')
-      .values({ user_id: id, username: known, since: 0, stamp: null, changes: 0 });
+  /** Adds the row of an id, unless another transaction does, and locks it. Without a name, every user of the id is a newcomer. */
+  async function add(id: string, db: Database): Promise<void> {
+    const row = db.insertInto('janua_people').values({ user_id: id, username: '', since: 0, stamp: null, changes: 0 });
     await (engine === 'mysql' ? row.ignore() : row.onConflict((conflict) => conflict.doNothing())).execute();
     await lock(id, db);
   }
 
-  /** Removes what belongs to another name than that of the id's user. */
-  async function clear(account: Account, db: Database): Promise<void> {
+  /**
+   * Removes all that is under the id of a newcomer, but what processes of the version before have stored for the newcomer.
+   * @returns whether another person had the id
+   */
+  async function clear(account: Account, hadName: boolean, db: Database): Promise<boolean> {
     const { id, username } = account.user;
-    for (const [table, column] of Object.entries(named))
-      await sql`delete from ${sql.table(table)} where user_id = ${id} and ${sql.ref(column)} <> ${username}`.execute(
-        db,
-      );
-    for (const table of stampedTables)
-      await db.deleteFrom(table).where('user_id', '=', id).where('stamp', '<>', stampOf(account)).execute();
-    await db.deleteFrom('janua_oidc_records').where('user_id', '=', id).execute();
+    const remove = async (table: (typeof aboutUsers)[number], isOther = sql`1 = 1`) =>
+      (await sql`delete from ${sql.table(table)} where user_id = ${id} and ${isOther}`.execute(db)).numAffectedRows;
+    const counts: (bigint | undefined)[] = [];
+    for (const table of named)
+      counts.push(await remove(table, sql`${sql.ref(nameColumn(table) ?? '')} <> ${username}`));
+    const login = db.updateTable('janua_logins').set({ username, at: 0 }).where('user_id', '=', id);
+    counts.push((await login.where('username', '<>', username).executeTakeFirst()).numUpdatedRows);
+    if (!hadName && !counts.some(Boolean)) return false;
+    for (const table of nameless)
+      await remove(table, 'stamp' in rows[table] ? sql`coalesce(stamp, '') <> ${stampOf(account)}` : undefined);
     // They still go out, to the address of the former user.
     const mails = db.updateTable('janua_mails').set({ user_id: null }).where('user_id', '=', id);
     await mails.where('address', '<>', username).execute();
+    return true;
   }
 
   return {
     /** Locks the row of an account, and makes it the row of its present user. @param read gives the account as it is now */
     async lock(id: string, db: Database, read: () => Promise<Account | undefined>): Promise<Account | undefined> {
       if (!(await lock(id, db))) {
-        const stranger = await read();
-        if (stranger === undefined) return undefined;
-        await add(id, stranger.user.username, db);
+        if ((await read()) === undefined) return undefined;
+        await add(id, db);
       }
       const account = await read();
-      if (account?.isNewcomer !== true) return account;
-      await clear(account, db);
-      const { username } = account.user;
-      await rowOf(id, db).set({ username, since: Date.now(), stamp: null }).execute();
+      if (!account?.user.isNewcomer) return account;
+      const row = db.selectFrom('janua_people').select('username').where('user_id', '=', id);
+      const hadName = (await row.executeTakeFirst())?.username !== '';
+      const since = (await clear(account, hadName, db)) ? Date.now() : 0;
+      await rowOf(id, db).set({ username: account.user.username, since, stamp: null }).execute();
       return read();
     },
 

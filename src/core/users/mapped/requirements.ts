@@ -127,7 +127,7 @@ export function judgeTable(
     /** Whether an index keeps names apart that differ only in case. */
     namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,
-    idKind: id?.kind,
+    id,
   };
 }
 

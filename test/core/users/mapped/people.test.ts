@@ -51,7 +51,7 @@ const kept: readonly string[] = [
   'janua_sessions',
   // It keeps events by id, and `findSince` tells the former user's from the present one's.
   'janua_audit',
-  // The next login writes over it, and it counts with its name only.
+  // Looked at one by one.
   'janua_logins',
   'janua_mails',
 ];
@@ -94,18 +94,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         assert.notEqual(former.stamp, undefined);
         await setName(eve);
         await store(opened);
+        await database.insertInto('janua_logins').values({ user_id: '7', username: ann, at: 1 }).execute();
         const before = Date.now();
         const locked = await Promise.all(Array.from({ length: atOnce }, lock));
         const account = await read();
         for (const one of locked) assert.deepEqual(one, account);
-        assert.deepEqual([account.user.username, account.isNewcomer, account.stamp], [eve, false, undefined]);
+        assert.deepEqual([account.user.username, account.user.isNewcomer, account.stamp], [eve, false, undefined]);
         const since = await users.findSince('7');
         assert.ok(since >= before && since <= Date.now());
         assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
-        for (const table of cleared) {
-          const expected = table === 'janua_oidc_records' ? ['other'] : ['other', 'present'];
-          assert.deepEqual(await leftIn(table, opened), expected, table);
-        }
+        for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['other', 'present'], table);
+        const logins = await database.selectFrom('janua_logins').selectAll().execute();
+        assert.deepEqual(
+          logins.map(({ username, at }) => [username, Number(at)]),
+          [[eve, 0]],
+        );
         const mails = await database.selectFrom('janua_mails').select(['id', 'user_id']).orderBy('id').execute();
         assert.deepEqual(
           mails.map(({ id, user_id }) => [id, user_id]),
@@ -132,13 +135,78 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await leftIn('janua_memberships', opened), ['other', 'present']);
     });
 
+    test('that Janua meets for the first time keeps what processes of the version before stored for its user', async () => {
+      await using opened = await open(engine);
+      const { users, lock, database } = opened;
+      const present = { user_id: '7', username: ann, owner: ann };
+      for (const table of cleared) await insertSample(database, table, { ...present, [keyOf(table)]: 'present' });
+      assert.equal((await lock())?.user.isNewcomer, false);
+      for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['present'], table);
+      assert.equal(await users.findSince('7'), 0);
+    });
+
+    test('under which rows of two names are belongs to the user whom Janua meets next', async () => {
+      await using opened = await open(engine);
+      const { users, lock, database, setName, read } = opened;
+      await database
+        .insertInto('janua_people')
+        .values({ user_id: '7', username: '', since: 0, stamp: null, changes: 0 })
+        .execute();
+      await setName(eve);
+      await store(opened);
+      assert.equal((await read()).user.isNewcomer, true);
+      assert.equal((await lock())?.user.isNewcomer, false);
+      for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['other', 'present'], table);
+      assert.ok((await users.findSince('7')) > 0);
+    });
+
+    test('is left as it was if a part of it cannot be cleared', async () => {
+      await using opened = await open(engine);
+      const { lock, database, setName, row } = opened;
+      await lock();
+      await setName(eve);
+      await store(opened);
+      const [last = 'janua_identities'] = cleared.toReversed();
+      const rename = (from: string, to: string) =>
+        sql`alter table ${sql.table(from)} rename to ${sql.table(to)}`.execute(database);
+      await rename(last, 'elsewhere');
+      await assert.rejects(lock());
+      await rename('elsewhere', last);
+      for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['former', 'other', 'present'], table);
+      assert.equal((await row())?.username, ann);
+      await lock();
+      for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['other', 'present'], table);
+    });
+
+    test('that is removed, and added again with the same name, is the same user', async () => {
+      await using opened = await open(engine);
+      const { database, users, lock, renewStamp, read } = opened;
+      await renewStamp();
+      const before = await read();
+      await insertSample(database, 'janua_passkeys', { id: 'ann', user_id: '7', username: ann });
+      await sql`delete from people`.execute(database);
+      assert.equal(await users.findById('7'), undefined);
+      assert.equal(await lock(), undefined);
+      await sql`insert into people values (7, ${ann}, 'hash')`.execute(database);
+      assert.deepEqual(await read(), before);
+      assert.deepEqual(await leftIn('janua_passkeys', opened), ['ann']);
+    });
+
+    test('has the same user if the team writes the name in another case', async () => {
+      await using opened = await open(engine);
+      const { lock, setName, read } = opened;
+      await lock();
+      await setName(ann.toUpperCase());
+      assert.deepEqual([(await read()).user.username, (await read()).user.isNewcomer], [ann, false]);
+    });
+
     test('has a row from the first change on, which several may make at once', async () => {
       await using opened = await open(engine);
       const { read, lock, row } = opened;
       const stranger = await read();
-      assert.equal(stranger.isNewcomer, true);
+      assert.equal(stranger.user.isNewcomer, true);
       const locked = await Promise.all(Array.from({ length: 8 }, lock));
-      assert.ok(locked.every((account) => account?.isNewcomer === false));
+      assert.ok(locked.every((account) => account?.user.isNewcomer === false));
       const since = Number((await row())?.since);
       assert.deepEqual({ ...(await row()), since }, { username: ann, since: 0, stamp: null });
       assert.equal(stampOf(await read()), stampOf(stranger));

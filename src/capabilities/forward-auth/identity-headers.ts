@@ -1,0 +1,27 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { printable } from '../../ground/text/printable.ts';
+
+/** Tells an application about the user. Always sends all four, so they overwrite headers of these names that the client sent. */
+export function identityHeaders({ user, isAddressVouched }: SignedIn): Record<string, string> {
+  const { username, firstName, lastName, groups } = user;
+  const name = unmistakable(username);
+  const isAddress = isAddressVouched && name === username && /^[^@\s]+@[^@\s]+$/.test(username);
+  return {
+    'remote-user': headerText(name),
+    'remote-name': headerText(printable(`${firstName} ${lastName}`).trim()),
+    'remote-groups': groups.join(','),
+    'remote-email': headerText(isAddress ? username : ''),
+  };
+}
+
+/**
+ * An application identifies users by this name, so two names must not look the same in a header. Invisible characters are written as their
+ * code point. So are blanks at the ends, which HTTP drops, and the character that marks a code point.
+ */
+const unmistakable = (name: string) =>
+  name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]|^\s+|\s+$/gu, (odd) =>
+    Array.from(odd, (character) => `\uFFFD{${character.codePointAt(0)?.toString(16)}}`).join(''),
+  );
+
+/** UTF-8, because Node sends one byte for each character of this text. */
+const headerText = (text: string) => Buffer.from(text).toString('latin1');

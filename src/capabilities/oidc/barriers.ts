@@ -1,0 +1,53 @@
+import { byOwner, type SignedIn } from '../../core/access/access.ts';
+import { includesSecondFactor } from '../../core/access/factor.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { events } from './events.ts';
+import { calledName, mayUse, type ProviderClient } from './provider-client.ts';
+import { notInGroup, secondFactorOff } from './refusals.ts';
+
+/** Why a user cannot use an application, whatever they do. */
+export type Barrier = typeof notInGroup | typeof secondFactorOff;
+
+/** What the page says of it. */
+export interface RefusedApplication {
+  readonly name: string;
+  /** The user name. */
+  readonly account: string;
+  /** The name of the answer. */
+  readonly reason: string;
+}
+
+/** The user who decides, and the request by which they do. */
+export interface Deciding {
+  readonly signedIn: SignedIn;
+  readonly caller: Caller;
+}
+
+export interface BarrierOptions {
+  /** Whether users can have a second factor at all. */
+  readonly hasSecondFactors: boolean;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+export const describeRefused = (client: ProviderClient, { user }: SignedIn, { name }: Barrier): RefusedApplication => ({
+  name: calledName(client),
+  account: user.username,
+  reason: name,
+});
+
+export type Barriers = ReturnType<typeof createBarriers>;
+
+export const createBarriers = ({ hasSecondFactors, audit }: BarrierOptions) => ({
+  find(client: ProviderClient, { user, session }: SignedIn): Barrier | undefined {
+    if (!mayUse(client, user)) return notInGroup;
+    const lacks = Boolean(client.secondFactor) && !hasSecondFactors && !includesSecondFactor(session.methods);
+    return lacks ? secondFactorOff : undefined;
+  },
+
+  async note({ signedIn, caller }: Deciding, { clientId, groups }: ProviderClient, { name }: Barrier): Promise<void> {
+    const event = { kind: 'application-refused', reason: name, about: clientId, ...byOwner(signedIn, caller) } as const;
+    const needed = name === notInGroup.name && Array.isArray(groups) ? { groups: groups.map(String) } : {};
+    await audit.recordIfPossible({ ...event, ...needed });
+  },
+});

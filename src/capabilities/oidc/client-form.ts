@@ -1,0 +1,93 @@
+import { InvalidFields } from '../../core/access/refusal.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import type { Field, Fields, Input } from '../../web/action.ts';
+import type { Request } from '../../web/types.ts';
+import { maxNameLength } from './client-rules.ts';
+import { type Client, type ClientSettings, type PkceSetting, pkceSettings } from './clients.ts';
+
+const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
+const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
+
+export const fields = {
+  name: { maxLength: maxNameLength, description: 'As users see it', examples: ['Wiki'] },
+  redirect_uris: {
+    ...addresses,
+    description: 'Where users return to after signing in',
+    examples: ['https://wiki.example.com/callback'],
+  },
+  post_logout_redirect_uris: {
+    ...addresses,
+    description: 'Where users may return to after logging out',
+    examples: ['https://wiki.example.com/'],
+  },
+  backchannel_logout_uri: {
+    description: 'Where the server tells the application that a session has ended',
+    examples: ['https://wiki.example.com/logout'],
+  },
+  own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
+  device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
+  second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'Groups whose members may use it. None: every user may',
+    examples: ['staff'],
+  },
+  pkce: {
+    maxLength: 10,
+    description:
+      '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
+    examples: ['nonce'],
+  },
+} as const satisfies Fields;
+
+export const newFields = {
+  ...fields,
+  public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
+} as const satisfies Fields;
+
+/** The fields that were sent. A form sends no box that is not ticked, and all others: what is missing there is empty. */
+export function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
+  const isForm = request.format === 'html';
+  const sent = Object.entries({
+    name: input.name,
+    redirectUris: readAddresses(input.redirect_uris, isForm),
+    postLogoutRedirectUris: readAddresses(input.post_logout_redirect_uris, isForm),
+    own: readFlag(input.own, isForm),
+    device: readFlag(input.device, isForm),
+    secondFactor: readFlag(input.second_factor, isForm),
+    groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
+    pkce: readPkce(input.pkce),
+  });
+  const backchannel = input.backchannel_logout_uri?.trim();
+  return {
+    ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
+    ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
+  };
+}
+
+const readAddresses = (text: string | undefined, isForm: boolean) =>
+  text?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined);
+
+const readFlag = (value: string | undefined, isForm: boolean) =>
+  value === undefined && !isForm ? undefined : value === 'true';
+
+/** @throws {InvalidFields} */
+function readPkce(value: string | undefined): PkceSetting | undefined {
+  const known = pkceSettings.find((setting) => setting === value);
+  if (value !== undefined && known === undefined) throw new InvalidFields({ field: 'pkce', code: 'malformed' });
+  return known;
+}
+
+/** Fills the form with what is set. */
+export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
+  name,
+  redirect_uris: redirectUris.join('\n'),
+  post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
+  backchannel_logout_uri: client.backchannelLogoutUri ?? '',
+  own: String(client.own),
+  device: String(client.device),
+  second_factor: String(client.secondFactor),
+  groups: client.groups.join(' '),
+  pkce: client.pkce,
+});

@@ -1,0 +1,67 @@
+import type { RequireStepUp } from '../../core/access/fresh-proof.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import { type Barrier, type Barriers, type Deciding, describeRefused, type RefusedApplication } from './barriers.ts';
+import type { LetIn } from './let-in.ts';
+import type { OpenIdProvider } from './provider.ts';
+import type { Records } from './records.ts';
+import { unknownDevice } from './refusals.ts';
+import { type ShownApplication, showApplication } from './shown-application.ts';
+
+export interface DeviceOptions {
+  readonly records: Records;
+  readonly requireStepUp: RequireStepUp;
+}
+
+/** What happens on the page on which a user lets a device in. */
+export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions, barriers: Barriers, letIn: LetIn) {
+  /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, and the device gets to know at once */
+  async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
+    const { signedIn } = request;
+    const device = await provider.findDevice(readUserCode(userCode));
+    if (device === undefined) throw new Refusal(unknownDevice);
+    const { client, asked } = device;
+    const barrier = barriers.find(client, signedIn);
+    if (barrier !== undefined) {
+      await barriers.note(request, client, barrier);
+      const answer = { error: 'access_denied', errorDescription: barrier.detail };
+      await records.answerDevice(readUserCode(userCode), answer);
+      throw new DeviceRefused(barrier, describeRefused(client, signedIn, barrier));
+    }
+    return { ...device, application: showApplication(client, asked, undefined) };
+  }
+
+  return {
+    showDevice,
+
+    /** Answers a device. @throws {Refusal} as `showDevice`; `no-second-factor` */
+    async decideDevice(
+      provider: OpenIdProvider,
+      userCode: string,
+      isAllowed: boolean,
+      request: Deciding,
+    ): Promise<ShownApplication> {
+      const { signedIn, caller } = request;
+      const device = await showDevice(provider, userCode, request);
+      if (device.client.secondFactor)
+        await requireStepUp(signedIn, { maxAgeSeconds: undefined, secondFactor: true }, { caller });
+      const answer = isAllowed
+        ? await provider.deviceAnswer(device, signedIn, await letIn(provider, device, request, true))
+        : { error: 'access_denied', errorDescription: 'the user said no' };
+      if (!(await records.answerDevice(readUserCode(userCode), answer))) throw new Refusal(unknownDevice);
+      return device.application;
+    },
+  };
+}
+
+/** A device whose user may not use it. */
+export class DeviceRefused extends Refusal {
+  readonly refused: RefusedApplication;
+
+  constructor(barrier: Barrier, refused: RefusedApplication) {
+    super(barrier);
+    this.refused = refused;
+  }
+}
+
+/** As typed, in any case and with any blanks or hyphens. */
+const readUserCode = (typed: string): string => typed.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');

@@ -1,0 +1,45 @@
+import { removeOfClient } from '../../ground/database/deletions.ts';
+import { keyOf, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
+import type { RecordOptions } from './records.ts';
+
+/** What applications were given: in which session, how long, and what of it a user still has. */
+export function createGrantRecords(
+  { database, rows, revoke, holds }: RecordRows,
+  { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
+) {
+  const grantsOf = (userId: string) =>
+    rows.selectAll().where('user_id', '=', userId).where('model', '=', 'Grant').where('expires_at', '>', now());
+
+  return {
+    /** Says in which session a grant was given. */
+    async bind(grantId: string, sessionId: string): Promise<void> {
+      const one = database.updateTable(table).where('id', '=', keyOf('Grant', grantId));
+      await one.set({ session_id: sessionId }).execute();
+    },
+
+    /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
+    async keep(grantId: string, stamp: string): Promise<void> {
+      const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
+      await database.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
+    },
+
+    async revokeOf(userId: string, clientId: string): Promise<void> {
+      for (const { id } of await grantsOf(userId).where('client_id', '=', clientId).execute()) await revoke(id);
+    },
+
+    async revokeClient(clientId: string): Promise<void> {
+      await removeOfClient(database, table, clientId);
+    },
+
+    /** The applications that hold something of a user, with the time since which they do. */
+    async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
+      const found = new Map<string, Date>();
+      for (const row of await grantsOf(userId).orderBy('created_at').execute()) {
+        const lives = row.session_id === null ? await holds(row) : await isAlive(row.session_id);
+        const clientId = row.client_id ?? '';
+        if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));
+      }
+      return [...found].map(([clientId, since]) => ({ clientId, since }));
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import { createHmac } from 'node:crypto';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { NewRow, Row } from '../../ground/database/schema.ts';
+import { emptyRow, keyOf, ownId, type Payload, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
+import type { RecordOptions } from './records.ts';
+import { makeRoom, partyOf } from './waiting-room.ts';
+
+/** It was used already. All that came from it has been revoked. */
+export class Spent extends Error {
+  override readonly name = 'Spent';
+}
+
+/** The device asks more often than every five seconds (RFC 8628 3.5). */
+export class TooFast extends Error {
+  override readonly name = 'TooFast';
+}
+
+/** How long a refresh token that was used gives its successor again, in milliseconds. Several processes of a client may share one. */
+const graceMilliseconds = 10_000;
+
+const pollMilliseconds = 5000;
+
+/** They are written once. */
+const writtenOnce: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+
+/** The records of one kind. */
+export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>;
+
+/**
+ * Keeps hashes only: a thief of the database can use none of it. What may be used once is taken by a conditional update, so that one of
+ * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
+ */
+export function createKeptRecords(
+  { database, findRow, findByLookup, revoke, holds }: RecordRows,
+  { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
+) {
+  /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
+  const successorOf = (token: string): string => createHmac('sha256', key).update(token).digest('base64url');
+
+  async function isInGrace(id: string, consumedAt: number): Promise<boolean> {
+    if (now() - consumedAt >= graceMilliseconds) return false;
+    const [successor] = await findRow(keyOf('RefreshToken', successorOf(id)));
+    return successor === undefined || successor.consumed_at === null;
+  }
+
+  /** One request in five seconds. */
+  async function takePoll({ id }: Row<typeof table>): Promise<void> {
+    const { numUpdatedRows } = await database
+      .updateTable(table)
+      .set({ polled_at: now() })
+      .where('id', '=', id)
+      .where((or) => or.or([or('polled_at', 'is', null), or('polled_at', '<=', now() - pollMilliseconds)]))
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) throw new TooFast();
+  }
+
+  const toPayload = (row: Row<typeof table>, id: string): Payload => ({
+    ...JSON.parse(row.payload.replaceAll(ownId, id)),
+    jti: id,
+    exp: Math.floor(Number(row.expires_at) / 1000),
+  });
+
+  /** The records of one kind, as the provider wants them. */
+  const of = (model: string) => ({
+    /** @throws {Spent} if its grant was revoked meanwhile */
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+      const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
+      const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
+      const isGrant = model === 'Grant';
+      const changed = {
+        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }).replaceAll(id, ownId),
+        expires_at: now() + seconds * 1000,
+      };
+      if (!writtenOnce.has(model)) {
+        const update = database.updateTable(table).set(changed).where('id', '=', keyOf(model, id));
+        if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
+      }
+      const row: NewRow<typeof table> = {
+        ...emptyRow,
+        id: keyOf(model, id),
+        model,
+        ...changed,
+        grant_id: grantKey,
+        lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
+        user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
+        client_id: typeof clientId === 'string' ? clientId : null,
+        party: partyOf(model, payload) ?? null,
+        created_at: now(),
+      };
+      await insertNew(database.insertInto(table).values(row));
+      if (row.party) await makeRoom(database, model, row.party);
+      if (grantKey === null || !writtenOnce.has(model)) return;
+      const [grant] = await findRow(grantKey);
+      if (grant === undefined) {
+        await database.deleteFrom(table).where('id', '=', row.id).execute();
+        throw new Spent();
+      }
+      if (model !== 'RefreshToken' || grant.stamp === null) return;
+      const until = { expires_at: now() + unusedMilliseconds };
+      await database.updateTable(table).set(until).where('id', '=', grantKey).execute();
+    },
+
+    /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
+    async find(id: string, polls = false): Promise<Payload | undefined> {
+      const [row] = await findRow(keyOf(model, id));
+      if (row === undefined) return undefined;
+      if (!(await holds(row))) {
+        // It ends for good: a user who is enabled again has to let the application in again.
+        await revoke(row.id);
+        return undefined;
+      }
+      if (polls) await takePoll(row);
+      const payload = toPayload(row, id);
+      if (row.consumed_at === null) return payload;
+      if (model === 'RefreshToken' && (await isInGrace(id, Number(row.consumed_at)))) return payload;
+      return { ...payload, consumed: Math.floor(Number(row.consumed_at) / 1000) };
+    },
+
+    /** A device code. Its own text is not known. */
+    async findByUserCode(userCode: string): Promise<Payload | undefined> {
+      const [row] = await findByLookup(keyOf('user code', userCode));
+      return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
+    },
+
+    /** Uses it up. @throws {Spent} if it was used before: its grant is then revoked */
+    async consume(id: string): Promise<void> {
+      const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
+      if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;
+      const [row] = await findRow(keyOf(model, id));
+      const consumedAt = Number(row?.consumed_at ?? 0);
+      if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
+      if (row?.grant_id) await revoke(row.grant_id);
+      throw new Spent();
+    },
+
+    async destroy(id: string): Promise<void> {
+      await database.deleteFrom(table).where('id', '=', keyOf(model, id)).execute();
+    },
+
+    async revokeByGrantId(grantId: string): Promise<void> {
+      const all = database.deleteFrom(table).where('grant_id', '=', keyOf('Grant', grantId));
+      await all.where('model', '=', model).execute();
+    },
+  });
+
+  return { of, successorOf };
+}

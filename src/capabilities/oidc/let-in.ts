@@ -1,0 +1,59 @@
+import { hash } from 'node:crypto';
+import { byOwner, notAuthenticated, type SignedIn } from '../../core/access/access.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import type { Audit } from '../../core/audit/audit.ts';
+import { type Account, stampOf } from '../../core/users/account.ts';
+import type { User } from '../../core/users/user.ts';
+import { requestedOf } from './asked.ts';
+import type { Deciding } from './barriers.ts';
+import type { Consents } from './consents.ts';
+import type { events } from './events.ts';
+import type { OpenIdProvider } from './provider.ts';
+import type { ProviderClient } from './provider-client.ts';
+import type { WaitingRequest } from './provider-waiting.ts';
+
+export interface LetInOptions {
+  readonly consents: Consents;
+  readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly audit: Audit<keyof typeof events>;
+}
+
+/** A hash of what the user saw of an application. With another one, the user is asked again. */
+export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
+  hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
+
+export type LetIn = ReturnType<typeof createLetIn>;
+
+/** Gives an application what it asks for, and keeps that its user wanted so. */
+export function createLetIn({ consents, findAccount, audit }: LetInOptions) {
+  /** The account as it is now: what lasts must not outlive a change that was made since the request was let in. */
+  async function requireAccount({ user, session }: SignedIn): Promise<Account> {
+    const account = await findAccount(user.id);
+    if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
+    return account;
+  }
+
+  /** @returns the id of the grant */
+  return async (
+    provider: OpenIdProvider,
+    { client, asked }: Pick<WaitingRequest, 'client' | 'asked'>,
+    { signedIn, caller }: Deciding,
+    lasting: boolean,
+  ): Promise<string> => {
+    const account = await requireAccount(signedIn);
+    const grantId = await provider.grant(client, asked, signedIn, lasting ? account : undefined);
+    const version = versionOf(client);
+    const before = await consents.find(signedIn.user, client.clientId);
+    const kept = before?.version === version ? before.scope : [];
+    const scope = [...new Set([...kept, ...requestedOf(asked)])];
+    await consents.give(signedIn.user, client.clientId, { scope, version });
+    await audit.recordIfPossible({ kind: 'consent-given', about: client.clientId, ...byOwner(signedIn, caller) });
+    return grantId;
+  };
+}
+
+/** Whether a user let an application have all of this before. */
+export async function hasConsent(consents: Consents, user: User, client: ProviderClient, scopes: readonly string[]) {
+  const given = await consents.find(user, client.clientId);
+  return given?.version === versionOf(client) && scopes.every((scope) => given.scope.includes(scope));
+}

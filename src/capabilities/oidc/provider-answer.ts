@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { withScopes } from './asked.ts';
+import { takeEmptySecret } from './provider-empty-secret.ts';
+import { noteSignIn } from './provider-events.ts';
+import type { PostedAnswer } from './provider-form-post.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { noteRequest, type ProviderRequest } from './provider-requests.ts';
+import { authorizationPath, type ReturnAddress } from './waiting.ts';
+
+/** What the provider answers, for the route to send. */
+export interface ProviderAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly type: string;
+  readonly location: string | undefined;
+  /** Where a login has to lead to, if no user is signed in. */
+  readonly loginNext: string | undefined;
+  /** The protocol's error, if a person has to see it because it cannot go to the application. */
+  readonly fault: ProtocolFault | undefined;
+  /** What the browser sends to the application in a form, if the application asked for that. */
+  readonly form: PostedAnswer | undefined;
+}
+
+export interface ProtocolFault {
+  /** As in RFC 6749 4.1.2.1. */
+  readonly error: string;
+  readonly error_description?: string;
+}
+
+/** Has the library answer requests without sending anything. */
+export function createAnswer(provider: Provider, options: ProviderOptions, returnAddress: ReturnAddress) {
+  const { issuer, findClient, findResource, signUpPath } = options;
+  const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
+  // Addresses never follow the Host header (ASVS 4.1.3).
+  const { protocol, host } = new URL(issuer);
+
+  provider.use(async (koaContext, next) => {
+    const ctx = koaContext as unknown as KoaContextWithOIDC;
+    contexts.set(ctx.req, ctx);
+    // The route sends the answer.
+    ctx.respond = false;
+    // A target may itself contain a host (RFC 9112 3.2.2).
+    const href = `${issuer}${ctx.path}${ctx.search}`;
+    for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
+      Object.defineProperty(ctx.request, name, { value });
+    try {
+      ctx.state.publicClient = await takeEmptySecret(ctx.req, findClient);
+      if (ctx.path === authorizationPath) {
+        ctx.state.askedAt = returnAddress.readTime(ctx.querystring);
+        ctx.query = await withScopes(ctx.query, findResource);
+      }
+      await next();
+      // A refused user may ask at once why.
+      await ctx.state.refusal;
+      if (ctx.state.accepted) await noteSignIn(ctx, options);
+    } catch (error) {
+      ctx.state.thrown = error;
+    }
+    adaptBody(ctx, signUpPath !== undefined);
+  });
+
+  const answer = provider.callback();
+  const sessionCookie = provider.cookieName('session');
+
+  /** Answers a request of the protocol. It writes cookies and headers to the response, and leaves sending it to the route. */
+  return async (req: IncomingMessage, res: ServerResponse, request: ProviderRequest): Promise<ProviderAnswer> => {
+    noteRequest(req, request);
+    await answer(req, res);
+    const ctx = contexts.get(req);
+    if (ctx === undefined || ctx.state.thrown !== undefined) throw ctx?.state.thrown ?? new Error('no answer');
+    const cookies = [res.getHeader('set-cookie') ?? []].flat().map(String);
+    // The session of the library is made anew for each request. Without a session nothing waits that a cookie could belong to.
+    const kept = request.signedIn && cookies.filter((cookie) => !cookie.startsWith(sessionCookie));
+    res.removeHeader('set-cookie');
+    if (kept !== undefined && kept.length > 0) res.setHeader('set-cookie', kept);
+    const location = res.getHeader('location')?.toString();
+    const { status } = ctx;
+    // The route sets it again, or sends a page in place of a redirect.
+    res.statusCode = 200;
+    for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
+    const loginNext = location?.startsWith(`${authorizationPath}?`) ? location : undefined;
+    const { fault, form } = ctx.state;
+    return { status, body: ctx.body, type: ctx.type, location, loginNext, fault, form };
+  };
+}
+
+/** Changes what the library says about us, and about tokens. */
+function adaptBody({ body, oidc }: KoaContextWithOIDC, offersSignUp: boolean): void {
+  if (typeof body !== 'object' || body === null) return;
+  // An API learns what the token of a client allows, and not in which session the client got it.
+  if ('sid' in body && oidc.route === 'introspection' && oidc.client?.api !== undefined) body.sid = undefined;
+  if ('claims_supported' in body && Array.isArray(body.claims_supported))
+    // Only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and not of the page).
+    body.claims_supported = body.claims_supported.filter((name) => name !== 'locale');
+  if ('response_modes_supported' in body)
+    Object.assign(body, {
+      response_modes_supported: ['query', 'form_post'],
+      // Initiating User Registration via OpenID Connect 1.0, 4.1
+      prompt_values_supported: ['none', 'login', 'consent', 'select_account', ...(offersSignUp ? ['create'] : [])],
+    });
+}

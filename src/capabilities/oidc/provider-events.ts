@@ -1,0 +1,66 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { requestOf } from './provider-requests.ts';
+
+type EventOptions = Pick<ProviderOptions, 'onRefused' | 'onTokens' | 'onFault'>;
+
+/** Tells what the library has done. */
+export function reportEvents(provider: Provider, { onRefused, onTokens, onFault }: EventOptions): void {
+  provider.on('authorization.success', (ctx) => {
+    ctx.state.accepted = true;
+  });
+  provider.on('grant.success', ({ oidc }) => onTokens?.(String(oidc.params?.grant_type)));
+  provider.on('server_error', (ctx, error) => {
+    if (error instanceof Unavailable) ctx.state.thrown = error;
+    else onFault(error);
+  });
+  for (const event of errorEvents)
+    provider.on(event as 'authorization.error', (ctx, error) => {
+      if (expectedErrors.has(error.error)) return;
+      const { oidc, state, method, query } = ctx;
+      const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
+      const refused = onRefused({
+        request: requestOf(ctx),
+        clientId: typeof clientId === 'string' ? clientId : undefined,
+        error: error.error,
+        detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
+        // The library clears what it does not know.
+        parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
+        reason: state.reason,
+      });
+      state.refusal = Promise.all([state.refusal, refused]);
+    });
+}
+
+/** Before the browser gets the code: an application that has one is told about the end of the session. */
+export async function noteSignIn(
+  ctx: KoaContextWithOIDC,
+  { onSignedIn }: Pick<ProviderOptions, 'onSignedIn'>,
+): Promise<void> {
+  const { client, session, account } = ctx.oidc;
+  const request = requestOf(ctx);
+  const signedIn = request?.signedIn;
+  if (request === undefined || signedIn === undefined) return;
+  if (client === undefined || session === undefined || account === undefined) return;
+  const sid = session.sidFor(client.clientId) ?? '';
+  await onSignedIn({ signedIn, caller: request.caller, client, subject: account.accountId, sid });
+}
+
+const errorEvents = [
+  'authorization.error',
+  'grant.error',
+  'device_authorization.error',
+  'revocation.error',
+  'introspection.error',
+  'userinfo.error',
+];
+
+/** Part of how the protocol works, and no fault of the application. */
+const expectedErrors: ReadonlySet<string> = new Set([
+  'authorization_pending',
+  'slow_down',
+  'login_required',
+  'consent_required',
+  'interaction_required',
+]);

@@ -1,0 +1,111 @@
+import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { isDocument, mayUse, type ProviderClient } from './provider-client.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { requestOf } from './provider-requests.ts';
+
+type Features = NonNullable<Configuration['features']>;
+
+/** What the library can do that we offer, and how. */
+export const createFeatures = (options: ProviderOptions): Features => ({
+  devInteractions: { enabled: false },
+  dPoP: { enabled: false },
+  pushedAuthorizationRequests: { enabled: false },
+  claimsParameter: { enabled: true },
+  backchannelLogout: { enabled: true },
+  rpInitiatedLogout: { enabled: true },
+  revocation: {
+    enabled: true,
+    allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+  },
+  introspection: {
+    enabled: true,
+    async allowedPolicy(ctx, client, token) {
+      if (await mayAsk(client, token, options)) return isLetIn(token, options);
+      ctx.state.refusal = options.onRefused({
+        request: requestOf(ctx),
+        clientId: client.clientId,
+        error: 'invalid_token',
+        reason: 'token-of-another',
+        detail: `the token is for ${audienceOf(token) ?? token.clientId}`,
+        parameters: {},
+      });
+      return false;
+    },
+  },
+  deviceFlow: {
+    enabled: true,
+    charset: 'base-20',
+    mask: '****-****',
+    // Without `User-Agent`, whose length a stranger chooses.
+    deviceInfo: (ctx) => ({ address: requestOf(ctx)?.caller.address }),
+  },
+  resourceIndicators: createResourceIndicators(options),
+  ...(options.allowsDocument && {
+    rpMetadataChoices: { enabled: true },
+    clientIdMetadataDocument: {
+      enabled: true,
+      ack: 'draft-02',
+      allowFetch: async (_ctx: KoaContextWithOIDC, address: string) => options.allowsDocument?.(address) ?? false,
+      allowClient: async (_ctx: KoaContextWithOIDC, { clientId }: { clientId: string }) =>
+        options.allowsDocument?.(clientId) ?? false,
+    },
+  }),
+});
+
+interface IssuedToken {
+  readonly clientId?: string | undefined;
+  /** The resource that it was made for, if any. */
+  readonly aud?: unknown;
+}
+
+const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
+
+/** Whether a client has an address on the origin of a resource. */
+const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
+  redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
+
+/** Whether the user of a token may still use the application that has it. */
+async function isLetIn(token: object, { findAccount, findClient }: ProviderOptions): Promise<boolean> {
+  const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
+  const account = accountId === undefined ? undefined : await findAccount(accountId);
+  const groups = (await findClient(clientId))?.groups;
+  return account !== undefined && mayUse({ clientId, groups }, account.user);
+}
+
+/**
+ * A resource with a secret asks about tokens that were made for it, and an application about its own. Where a resource has no secret, a
+ * client with an address on its origin may ask for it.
+ */
+async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource }: ProviderOptions): Promise<boolean> {
+  const { tokenEndpointAuthMethod, api } = client;
+  const audience = audienceOf(token);
+  if (api !== undefined) return audience === api;
+  if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
+  if (token.clientId === client.clientId) return true;
+  if (audience === undefined || !isOfOrigin(client, audience)) return false;
+  const resource = await findResource(audience);
+  return resource !== undefined && resource.clientId === undefined;
+}
+
+function createResourceIndicators({ findResource }: ProviderOptions): Features['resourceIndicators'] {
+  return {
+    enabled: true,
+    defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
+    // A resource that was asked for at authorization need not be named again. There is one at most.
+    useGrantedResource: async () => true,
+    async getResourceServerInfo({ oidc }, uri) {
+      // A token is for one, and the user sees one.
+      if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
+      const resource = await findResource(uri);
+      if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
+      const isSigned = resource.tokenFormat === 'jwt';
+      return {
+        scope: resource.scopes.join(' '),
+        audience: resource.uri,
+        accessTokenFormat: resource.tokenFormat,
+        accessTokenTTL: isSigned ? 300 : 3600,
+        ...(isSigned && { jwt: { sign: { alg: resource.alg } } }),
+      };
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { Provider } from 'oidc-provider';
+import { isWebAddress } from './addresses.ts';
+
+/** OAuth 2.0 Form Post Response Mode. */
+export interface PostedAnswer {
+  readonly address: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+type ResponseMode = Parameters<Provider['registerResponseMode']>[1];
+
+/** Whether the application at a redirect address can take a form: the address leads to a server. */
+export const takesForms = (address: unknown): boolean => {
+  const url = URL.parse(String(address));
+  return url !== null && isWebAddress(url);
+};
+
+/** The library's own page with the form has a script in it, which our policy forbids, and no words. */
+export class PostingProvider extends Provider {
+  override registerResponseMode(name: string, handler: ResponseMode): void {
+    super.registerResponseMode(name, name === 'form_post' ? postAnswer : handler);
+  }
+}
+
+const postAnswer: ResponseMode = (ctx, address, fields) => {
+  if (takesForms(address)) {
+    ctx.state.form = { address, fields };
+    return;
+  }
+  const target = new URL(address);
+  for (const [name, value] of Object.entries(fields)) target.searchParams.set(name, String(value));
+  ctx.status = 303;
+  ctx.redirect(target.href);
+};

@@ -1,0 +1,88 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { SignedIn } from '../../core/access/access.ts';
+import { createSecret } from '../../core/sessions/credential.ts';
+import { type Account, stampOf } from '../../core/users/account.ts';
+import { isNativeAddress } from './addresses.ts';
+import { type Asked, requestedOf, scopesOfResources } from './asked.ts';
+import type { Derive } from './derived-ids.ts';
+import { lasts, type ProviderClient } from './provider-client.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { signedInOf } from './provider-requests.ts';
+
+type Grant = InstanceType<Provider['Grant']>;
+
+type GrantOptions = Pick<ProviderOptions, 'records' | 'hasConsent' | 'subjectOf'>;
+
+/** What applications were given: by their users on a page, or without a question. */
+export function createGrants(provider: Provider, { records, hasConsent, subjectOf }: GrantOptions, derive: Derive) {
+  /** Whether the user has to decide on a page, which was not shown yet. */
+  async function needsConsent(ctx: KoaContextWithOIDC): Promise<boolean> {
+    const { client, result } = ctx.oidc;
+    const user = signedInOf(ctx)?.user;
+    if (client === undefined || user === undefined || client.own || result?.consent) return false;
+    // Any program of a machine could act as the application.
+    return (
+      isNativeAddress(String(ctx.oidc.params?.redirect_uri)) || !(await hasConsent(user, client, requestedOf(ctx.oidc)))
+    );
+  }
+
+  /** Gives an application what it asks for, in a session. */
+  async function give(
+    to: { accountId: string; clientId: string; sessionId: string },
+    asked: Asked,
+    given?: Grant,
+    isSeparate = false,
+  ): Promise<Grant> {
+    const { accountId, clientId, sessionId } = to;
+    const grant = given ?? new provider.Grant({ accountId, clientId });
+    if (!addAsked(grant, asked) && given !== undefined) return grant;
+    grant.jti = given?.jti ?? (isSeparate ? createSecret() : derive('grant', sessionId, clientId));
+    await grant.save();
+    if (given === undefined) await records.bind(grant.jti, sessionId);
+    return grant;
+  }
+
+  return {
+    needsConsent,
+
+    /** What the application was given already, or gets without a question. */
+    async load(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+      const { client, session, result, account } = ctx.oidc;
+      const signedIn = signedInOf(ctx);
+      if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
+        return undefined;
+      const { clientId } = client;
+      const given = await provider.Grant.find(String(result?.consent?.grantId ?? session.grantIdFor(clientId)));
+      if (result?.consent || (await needsConsent(ctx))) return given;
+      const to = { accountId: account.accountId, clientId, sessionId: session.uid };
+      const grant = await give(to, ctx.oidc, given);
+      // What outlives the session ends with the stamp, also where the user was not asked again.
+      if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);
+      return grant;
+    },
+
+    /**
+     * Gives an application what it asked for, because the user let it.
+     * @param account if the application keeps it when the session ends
+     * @returns the id of the grant
+     */
+    async grant(client: ProviderClient, asked: Asked, { session, user }: SignedIn, account: Account | undefined) {
+      const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
+      // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
+      const isLasting = account !== undefined;
+      const given = isLasting ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
+      const { jti } = await give(to, asked, given, isLasting);
+      if (isLasting) await records.keep(jti, stampOf(account));
+      return jti;
+    },
+  };
+}
+
+/** False if the grant has all of it already. */
+function addAsked(grant: Grant, asked: Asked): boolean {
+  const before = JSON.stringify([grant.openid, grant.resources]);
+  if (asked.requestParamOIDCScopes.size > 0) grant.addOIDCScope(new Set(asked.requestParamOIDCScopes));
+  if (asked.requestParamClaims.size > 0) grant.addOIDCClaims(new Set(asked.requestParamClaims));
+  for (const { resource, scope } of scopesOfResources(asked)) grant.addResourceScope(resource, scope);
+  return JSON.stringify([grant.openid, grant.resources]) !== before;
+}

@@ -1,0 +1,64 @@
+import type { OpenIdProvider } from './provider.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import type { LoadedKeys } from './signing-keys.ts';
+
+/** Milliseconds after which the provider looks whether its keys were rotated. */
+const lookMilliseconds = 60_000;
+
+export interface LoaderOptions {
+  /** Whether an application could use the provider. */
+  readonly isNeeded: () => Promise<boolean>;
+  readonly loadKeys: () => Promise<LoadedKeys>;
+  readonly optionsFor: (keys: ProviderOptions['keys']) => ProviderOptions;
+  /** Called before a provider is made. */
+  readonly onLoaded: () => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Loads the library where it is needed, and makes the provider anew once its keys were rotated. */
+export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded, now }: LoaderOptions) {
+  let opening: Promise<OpenIdProvider | undefined> | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let keysVersion: string | undefined;
+
+  async function load(current: OpenIdProvider | undefined): Promise<OpenIdProvider | undefined> {
+    if (current === undefined && !(await isNeeded())) return undefined;
+    const keys = await loadKeys();
+    lookedAt = now();
+    if (keys.version === keysVersion && current !== undefined) return current;
+    keysVersion = keys.version;
+    const { createProvider } = await loadLibrary();
+    onLoaded();
+    return createProvider(optionsFor(keys.keys));
+  }
+
+  return {
+    /**
+     * The provider. Undefined as long as there is no client, and no application may introduce itself.
+     * @throws {Unavailable} when a store cannot be reached
+     */
+    async open(): Promise<OpenIdProvider | undefined> {
+      const current = await opening;
+      if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
+      // One request looks. Others at the same time wait for it.
+      if (current !== undefined) lookedAt = now();
+      const next = load(current);
+      opening = next.catch(() => current);
+      return next;
+    },
+
+    isLoaded: (): boolean => keysVersion !== undefined,
+  };
+}
+
+/** Without the library's notice that it is not tested on Node 26: our tests do that. */
+async function loadLibrary() {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return await import('./provider.ts');
+  } finally {
+    console.warn = warn;
+  }
+}

@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errors, type Provider } from 'oidc-provider';
+import { type Asked, readAsked } from './asked.ts';
+import type { ProviderClient } from './provider-client.ts';
+import type { ProviderOptions } from './provider-options.ts';
+import { readToken } from './token-parts.ts';
+
+/** A request that waits for its user. */
+export interface WaitingRequest {
+  readonly uid: string;
+  readonly prompt: { readonly name: string; readonly reasons: readonly string[] };
+  readonly client: ProviderClient;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly asked: Asked;
+  /** The user whom the application asks for by an ID token, which was verified when the request came. */
+  readonly subject: unknown;
+}
+
+export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' | 'asked'> {
+  readonly askedAt: Date;
+  /** The address of the device. Undefined if it has none, as over a Unix socket. */
+  readonly askedFrom: unknown;
+}
+
+/** Finds what waits for its user. */
+export const createWaiting = (provider: Provider, { findResource }: Pick<ProviderOptions, 'findResource'>) => ({
+  /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */
+  async findInteraction(req: IncomingMessage, res: ServerResponse): Promise<WaitingRequest | undefined> {
+    try {
+      const { uid, prompt, params } = await provider.interactionDetails(req, res);
+      const client = await provider.Client.find(String(params.client_id));
+      if (client === undefined) return undefined;
+      const { id_token_hint: hint } = params;
+      const subject = typeof hint === 'string' ? readToken(hint).payload?.sub : undefined;
+      return { uid, prompt, client, params, subject, asked: await readAsked(params, findResource) };
+    } catch (error) {
+      if (error instanceof errors.OIDCProviderError) return undefined;
+      throw error;
+    }
+  },
+
+  async findDevice(userCode: string): Promise<WaitingDevice | undefined> {
+    const code = await provider.DeviceCode.findByUserCode(userCode);
+    const client = code?.clientId === undefined ? undefined : await provider.Client.find(code.clientId);
+    if (code === undefined || client === undefined || code.accountId || code.error) return undefined;
+    const { params = {}, iat, deviceInfo } = code;
+    const [askedAt, askedFrom] = [new Date(Number(iat) * 1000), deviceInfo?.address];
+    return { client, params, asked: await readAsked(params, findResource), askedAt, askedFrom };
+  },
+});

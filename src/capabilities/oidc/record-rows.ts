@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import { type Account, stampOf } from '../../core/users/account.ts';
+import type { OpenDatabase } from '../../ground/database/database.ts';
+import type { Row } from '../../ground/database/schema.ts';
+import { repeated } from '../../ground/database/transaction.ts';
+
+/** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
+export type Payload = Record<string, unknown>;
+
+export const table = 'janua_oidc_records';
+
+/** How long a grant lasts that nothing uses, in milliseconds, if the user let the application act without the session. */
+export const unusedMilliseconds = 30 * 86_400_000;
+
+export const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
+
+/** Stands in a payload for its own id. In JSON no text contains it, because control characters are escaped. */
+export const ownId = '\u0001';
+
+export const emptyRow = {
+  payload: '{}',
+  grant_id: null,
+  lookup: null,
+  user_id: null,
+  client_id: null,
+  session_id: null,
+  stamp: null,
+  consumed_at: null,
+  polled_at: null,
+  party: null,
+};
+
+export type RecordRows = ReturnType<typeof createRecordRows>;
+
+/** The rows of records that are in the database. */
+export function createRecordRows(
+  { database, prepareLookup }: OpenDatabase,
+  findAccount: (userId: string) => Promise<Account | undefined>,
+) {
+  const rows = database.selectFrom(table);
+  return {
+    database,
+    rows,
+    findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
+    findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
+
+    async revoke(grantKey: string): Promise<void> {
+      const all = database
+        .deleteFrom(table)
+        .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
+      await repeated(() => all.execute());
+    },
+
+    /** A password that was changed, or an account that was disabled, ends what acts without a session. */
+    async holds({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
+      if (stamp === null) return true;
+      const account = await findAccount(user_id ?? '');
+      return account !== undefined && !account.disabled && stampOf(account) === stamp;
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import type { Configuration, CustomFetch, ExportedJWKSCache } from 'openid-client';
+import type { Log } from '../../ground/faults/log.ts';
+import { readBody } from '../../ground/text/read-body.ts';
+import type { Upstream } from './upstream.ts';
+import type { Fail } from './upstream-fault.ts';
+
+/** How long what a provider says about itself is believed, and how long it is left in peace after it could not be reached. */
+const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
+
+const timeoutSeconds = 5;
+
+/** After which the library asks for a key that it does not know. */
+const keysCooldownSeconds = 60;
+
+const jsonType = { 'content-type': 'application/json' };
+
+/** Bytes of the longest answer of a provider. Some put pictures into userinfo. */
+const longestAnswer = 1024 * 1024;
+
+/** Loaded at the first sign-in, because most servers need no more than passwords. */
+export const loadLibrary = () => import('openid-client');
+
+export interface ProviderOptions {
+  /** Default: Node's. */
+  readonly fetch: CustomFetch | undefined;
+  readonly log: Pick<Log, 'warn'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** How to talk to a provider. It is asked what it says about itself, and that is believed for an hour. */
+export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<ProviderOptions, 'log'>, fail: Fail) {
+  const { kind, issuer, clientId, clientSecret } = upstream;
+  const boundedFetch: CustomFetch = async (address, init) => {
+    const response = await (fetch ?? (globalThis.fetch as CustomFetch))(address, init);
+    const { status, headers } = response;
+    return new Response(response.body && (await readBody(response.body, longestAnswer)), { status, headers });
+  };
+
+  /** What the provider says about itself, as JSON. */
+  let known: { readonly document: string; readonly until: number } | undefined;
+
+  let opening: Promise<string> | undefined;
+
+  let keys: ExportedJWKSCache | undefined;
+
+  /** @param fetch reads what the provider says about itself */
+  async function configure(fetch: CustomFetch): Promise<Configuration> {
+    const client = await loadLibrary();
+    const [post, basic] = [client.ClientSecretPost(clientSecret), client.ClientSecretBasic(clientSecret)];
+    // Without a list, servers take Basic alone (OpenID Connect Discovery 1.0, 3).
+    const authenticate: typeof post = (server, ...rest) =>
+      (server.token_endpoint_auth_methods_supported?.includes('client_secret_post') ? post : basic)(server, ...rest);
+    const execute = [
+      client.enableNonRepudiationChecks,
+      ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : []),
+    ];
+    const options = { execute, timeout: timeoutSeconds, [client.customFetch]: fetch };
+    const configuration = await client.discovery(new URL(issuer), clientId, {}, authenticate, options);
+    requireEndpoints(configuration, new URL(issuer));
+    configuration[client.customFetch] = boundedFetch;
+    return configuration;
+  }
+
+  async function configureGitHub(): Promise<Configuration> {
+    const client = await loadLibrary();
+    const endpoints = {
+      issuer,
+      authorization_endpoint: `${issuer}/login/oauth/authorize`,
+      token_endpoint: `${issuer}/login/oauth/access_token`,
+    };
+    const configuration = new client.Configuration(endpoints, clientId, {}, client.ClientSecretPost(clientSecret));
+    configuration.timeout = timeoutSeconds;
+    configuration[client.customFetch] = boundedFetch;
+    return configuration;
+  }
+
+  /** Asks the provider what it says about itself. */
+  async function discover(): Promise<string> {
+    let document = '';
+    await configure(async (address, init) => {
+      const answer = await boundedFetch(address, init);
+      document = await answer.clone().text();
+      return answer;
+    });
+    return document;
+  }
+
+  /**
+   * A configuration for one sign-in. The library asks for keys that it does not know only if those of the configuration are a minute old. The
+   * provider may have changed them since, so they are said to be.
+   */
+  async function open(): Promise<Configuration> {
+    if (kind === 'github') return configureGitHub();
+    const document = await findDocument();
+    const configuration = await configure(async () => new Response(document, { headers: jsonType }));
+    const uat = Math.min(keys?.uat ?? 0, Math.floor(Date.now() / 1000) - keysCooldownSeconds);
+    if (keys !== undefined) (await loadLibrary()).setJwksCache(configuration, { ...keys, uat });
+    return configuration;
+  }
+
+  /** The provider is asked at most once at a time, however many users wait for it. */
+  async function findDocument(): Promise<string> {
+    if (known !== undefined && now() < known.until) return known.document;
+    opening ??= refresh().finally(() => {
+      opening = undefined;
+    });
+    return opening;
+  }
+
+  async function refresh(): Promise<string> {
+    try {
+      known = { document: await discover(), until: now() + freshMilliseconds };
+    } catch (error) {
+      if (known === undefined) return fail(error, 'unreachable');
+      known = { ...known, until: now() + retryMilliseconds };
+    }
+    return known.document;
+  }
+
+  return {
+    open,
+
+    /** Asks the provider again what it says about itself. */
+    async check(): Promise<void> {
+      await (kind === 'github' ? configureGitHub() : discover()).catch((error) => fail(error, 'unreachable'));
+    },
+
+    /** Keeps the keys of the provider that the library has asked for. */
+    async keepKeys(configuration: Configuration): Promise<void> {
+      keys = (await loadLibrary()).getJwksCache(configuration) ?? keys;
+    },
+  };
+}
+
+/** The browser is led to one of them, and our secret goes to the other. @throws {Error} if one is no address, or has no TLS although the issuer has it */
+function requireEndpoints(configuration: Configuration, issuer: URL): void {
+  const { authorization_endpoint, token_endpoint } = configuration.serverMetadata();
+  for (const [name, endpoint] of Object.entries({ authorization_endpoint, token_endpoint })) {
+    const protocol = URL.parse(String(endpoint))?.protocol;
+    if (protocol !== 'https:' && !(protocol === 'http:' && issuer.protocol === 'http:'))
+      throw new Error(`the ${name} of ${issuer.href} is no address of the web`);
+  }
+}

@@ -1,0 +1,17 @@
+import { Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import type { events } from './events.ts';
+import type { UpstreamOptions } from './options.ts';
+import { upstreamRefused } from './refusals.ts';
+
+export type Reason = keyof (typeof events)['upstream-refused']['reasons'];
+
+export type Refuse = ReturnType<typeof createRefuse>;
+
+/** Refuses a sign-in, and records why. */
+export const createRefuse =
+  ({ audit }: Pick<UpstreamOptions, 'audit'>) =>
+  async (reason: Reason, caller: Caller, answer = upstreamRefused, userId?: string): Promise<never> => {
+    await audit.recordIfPossible({ kind: 'upstream-refused', reason, caller, userId });
+    throw new Refusal(answer);
+  };

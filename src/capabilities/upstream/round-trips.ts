@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import type { LoginRequest } from '../../core/access/admit.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
+import type { UpstreamOptions } from './options.ts';
+import { createProvider, type Provider } from './provider.ts';
+import { noSuchUpstream, notConfirmed, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
+import type { Refuse } from './refuse.ts';
+import { createSealed, flowSeconds } from './sealed.ts';
+import { provesAnew } from './upstream.ts';
+import { UpstreamFault } from './upstream-fault.ts';
+
+/** A sign-in that has begun. The browser keeps it, sealed, until the provider sends it back. */
+export interface Flow {
+  readonly upstream: string;
+  readonly state: string;
+  /** The id of the session whose user wants to link an account, or to confirm that it is them. Without it, the user logs in. */
+  readonly sessionId?: string | undefined;
+  readonly remembered?: boolean | undefined;
+  readonly confirms?: boolean | undefined;
+  /** Where a login or a confirmation leads. */
+  readonly next?: string | undefined;
+}
+
+/** What of its request a sign-in needs. */
+export interface SignInRequest extends LoginRequest {
+  readonly caller: Caller;
+}
+
+/** Leads a browser to another provider, and takes it back. */
+export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
+  const { upstreams, tokens, now } = options;
+  const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
+  const sealed = createSealed(options.key, now);
+  const cookie = createCookie('upstream', options.https, flowSeconds);
+  const loggedOut = loggedOutCookie(options.https);
+
+  const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
+
+  /** Only this server knows nonce and verifier. The state alone is in an address. */
+  const checksOf = (state: string, since?: number) => ({
+    state,
+    since,
+    nonce: sealed.derive('nonce', state),
+    verifier: sealed.derive('verifier', state),
+  });
+
+  /** @throws {Refusal} `no-such-upstream` */
+  function requireProvider(id: string): Provider {
+    const provider = providers.get(id);
+    if (provider === undefined) throw new Refusal(noSuchUpstream);
+    return provider;
+  }
+
+  /** Gives what `work` gives. @throws {Refusal} `upstream-unreachable`, or `refused` */
+  async function ask<Result>(caller: Caller, work: Promise<Result>, refused = upstreamRefused): Promise<Result> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof UpstreamFault)) throw error;
+      return refuse(error.reason, caller, error.reason === 'unreachable' ? upstreamUnreachable : refused);
+    }
+  }
+
+  return {
+    sealed,
+    cookie,
+    loggedOut,
+
+    /** The providers in the order of the settings, each with the address to register there. */
+    list: () => Array.from(providers.values(), (provider) => ({ provider, redirectUri: redirectUri(provider.id) })),
+
+    /**
+     * Begins a sign-in. Gives the address that the browser opens, and the cookie that it brings back.
+     * @throws {Refusal} `no-such-upstream`, `upstream-unreachable`
+     */
+    async begin(
+      { upstream, ...flow }: Omit<Flow, 'state'>,
+      { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>,
+    ) {
+      const provider = requireProvider(upstream);
+      if (flow.confirms && !provesAnew(provider)) throw new Refusal(noSuchUpstream);
+      const state = randomBytes(32).toString('base64url');
+      const checks = checksOf(state, flow.confirms ? now() : undefined);
+      const choosesAccount = flow.sessionId === undefined && loggedOut.amount(headers.cookie) !== 'none';
+      const url = await ask(caller, provider.authorizationUrl(redirectUri(upstream), checks, choosesAccount));
+      return { url, name: provider.name, cookie: cookie.header(sealed.seal('flow', { ...flow, upstream, state })) };
+    },
+
+    /**
+     * Takes a browser back, once, and asks the provider who the user is.
+     * @param query of the address, as sent
+     * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `not-confirmed`, `upstream-unreachable`
+     */
+    async takeBack(upstream: string, query: string, { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>) {
+      const provider = requireProvider(upstream);
+      const flow = sealed.open<Flow>('flow', cookie.read(headers.cookie) ?? '');
+      const [state, ...more] = new URLSearchParams(query).getAll('state');
+      const isOurs = flow?.upstream === upstream && flow.state === state && more.length === 0;
+      if (!isOurs || !(await tokens.burn('upstream', flow.state, flow.expiresAt)))
+        return refuse('over', caller, signInOver);
+      const address = new URL(`${redirectUri(upstream)}?${query}`);
+      const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
+      const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
+      return { flow, provider, profile: await ask(caller, provider.findProfile(address, checks), refused) };
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { ChangeRefused } from '../users/change-refused.ts';
+import type { Group } from '../users/groups.ts';
+import type { Held } from '../users/held.ts';
+import type { Acting, UserReference } from './acting.ts';
+import type { AdministrationOptions } from './administration.ts';
+
+export interface GroupChange {
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+}
+
+export type GroupAdministration = ReturnType<typeof createGroupAdministration>;
+
+/** Gives the new groups of a user, from those that the user is in. */
+type Choose = (present: readonly string[]) => readonly string[];
+
+/** The groups of users, and what groups grant. */
+export function createGroupAdministration(
+  { groups, changeAny }: AdministrationOptions,
+  { actor, requireRights, find, record }: Acting,
+) {
+  /** Changes the groups of a user. */
+  function setGroupsOf(held: Held, choose: Choose) {
+    const { user } = held;
+    return groups.setGroupsOf(held, (present, rightsIn) => {
+      const fixed = user.groups.filter((name) => !present.includes(name));
+      const before = [...fixed, ...present];
+      const chosen = choose(before);
+      requireRights(rightsIn(before), rightsIn(chosen));
+      const taken = fixed.find((name) => !chosen.includes(name));
+      if (taken !== undefined)
+        throw new ChangeRefused(
+          `The user is in ${taken} by ADMINISTRATORS, or by a column of your table. Change it there.`,
+        );
+      return chosen.filter((name) => !fixed.includes(name));
+    });
+  }
+
+  async function setGroups(reference: UserReference, choose: Choose) {
+    const about = (names: readonly string[]) => names.join(' ');
+    const userId = (await find(reference)).user.id;
+    const changed = await changeAny({ kind: 'user-groups-changed', about }, userId, actor, (held) =>
+      setGroupsOf(held, choose),
+    );
+    return changed.made;
+  }
+
+  return {
+    setGroupsOf,
+
+    /** Changes the groups of a user, and gives their names. */
+    async changeGroups(reference: UserReference, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
+      if (add.length + remove.length === 0) return (await find(reference)).user.groups;
+      return setGroups(reference, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
+    },
+
+    /** Puts a user into these groups only. */
+    async setGroups(reference: UserReference, names: readonly string[]): Promise<readonly string[]> {
+      return setGroups(reference, () => names);
+    },
+
+    listGroups: groups.list,
+
+    async addGroup(group: Group): Promise<void> {
+      requireRights({ groups: [], scopes: group.scopes });
+      await groups.add(group);
+      await record('group-added', { about: group.name });
+    },
+
+    async setScopes(name: string, scopes: readonly string[]): Promise<void> {
+      await groups.setScopes(name, scopes, requireRights);
+      await record('group-changed', { about: [name, ...scopes].join(' ') });
+    },
+
+    async removeGroup(name: string): Promise<void> {
+      await groups.remove(name, requireRights);
+      await record('group-removed', { about: name });
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { maxPasswordBytes } from '../passwords/passwords.ts';
+import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
+import type { Account } from '../users/account.ts';
+import { ChangeRefused } from '../users/change-refused.ts';
+import type { Held } from '../users/held.ts';
+import { requireEmail, requireName } from '../users/require-details.ts';
+import type { User } from '../users/user.ts';
+import type { NewUser } from '../users/user-directory.ts';
+import type { Acting } from './acting.ts';
+import type { AdministrationOptions } from './administration.ts';
+import type { GroupAdministration } from './group-administration.ts';
+
+export interface UserDetails extends Omit<User, 'id' | 'groups'> {
+  readonly password: string;
+  /** Names of groups that the user is added to. */
+  readonly groups?: readonly string[];
+  /** Whether the actor says that the address is the user's. Default: false. */
+  readonly verified?: boolean | undefined;
+}
+
+type InvitedDetails = Omit<UserDetails, 'password' | 'verified'>;
+
+const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
+  malformed: 'A password must be valid text.',
+  'password-too-long': `A password must have at most ${maxPasswordBytes} bytes.`,
+  'password-too-short': `A password must have at least ${minPasswordLength} characters. You can use a few words with spaces.`,
+  'password-personal':
+    'A password must not contain the name or address of the user, or the name of the site (APP_NAME).',
+  'password-common':
+    'Attackers try this password first, because it is common or has a simple pattern. Use a few words with spaces.',
+  'password-breached': 'This password is known from a data breach. Choose another one.',
+};
+
+/** Hashes a password that an actor chooses. @throws {ChangeRefused} if it breaks a rule */
+export async function hashChosen(
+  { passwords, passwordPolicy }: AdministrationOptions,
+  password: string,
+  owner: PasswordOwner,
+): Promise<string> {
+  const fault = await passwordPolicy.findFault(password, owner);
+  if (fault !== undefined) throw new ChangeRefused(passwordFaults[fault.code]);
+  return passwords.hash(password);
+}
+
+/** Adds users: with a password, or by an invitation. */
+export function createNewUsers(
+  options: AdministrationOptions,
+  { actor, verification, requireRights, requireRegistry, judge, record }: Acting,
+  { setGroupsOf }: Pick<GroupAdministration, 'setGroupsOf'>,
+) {
+  const { groups } = options;
+
+  async function addUser(
+    kind: 'user-added' | 'user-invited',
+    { username, firstName, lastName, groups: chosen = [] }: InvitedDetails,
+    complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof' | 'verification'>>,
+  ): Promise<Account> {
+    requireRegistry();
+    const canonical = requireEmail(username);
+    const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
+    if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
+    const user = { ...details, ...(await complete(details)), demo: false };
+    const setChosen = async (held: Held) => {
+      // ADMINISTRATORS may list the address.
+      judge(held.account);
+      if (chosen.length > 0) await setGroupsOf(held, () => chosen);
+      return held.account;
+    };
+    const account = await options.holdNew?.(user, setChosen, { groups: chosen.length > 0 });
+    if (account === undefined) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
+    const userId = account.user.id;
+    await record(kind, { userId });
+    if (chosen.length > 0) await record('user-groups-changed', { userId, about: [...chosen].sort().join(' ') });
+    return account;
+  }
+
+  return {
+    async add({ password, verified = false, ...details }: UserDetails): Promise<User> {
+      const { user } = await addUser('user-added', details, async (owner) => ({
+        passwordHash: await hashChosen(options, password, owner),
+        ...(verified && { verification }),
+      }));
+      if (verified) await record('address-verified', { userId: user.id });
+      return user;
+    },
+
+    /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
+    async invite(details: InvitedDetails, byMail: boolean) {
+      const { invite } = options;
+      if (invite === undefined) throw new ChangeRefused('This server has no page on which invited users begin.');
+      // An account without a password cannot log in. Until the link is used, only a mail leads into the account.
+      const addressProof = byMail ? 'mail' : 'admin';
+      const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
+      return { id: account.user.id, link: await invite(account, byMail, actor) };
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { RawBuilder } from 'kysely';
+import type { OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import type { Account } from './account.ts';
+
+/** How a directory gives the account of a user together with a row that names the user. */
+export interface AccountJoin {
+  /** What is selected: `account_id` and other names that no such row has. @param userId the column of the row that names the user */
+  columns(userId: RawBuilder<unknown>): RawBuilder<unknown>;
+  /** `left join …`, by an index of the directory. No id makes it fail. */
+  join(userId: RawBuilder<unknown>): RawBuilder<unknown>;
+  read(row: object): Account;
+}
+
+/** Prepares a look-up of a row by its `id`, and of the account that its `user_id` names, in one statement. */
+export function prepareWithAccount<Row extends { readonly id: string; readonly user_id: string }>(
+  { database, prepareLookup }: OpenDatabase,
+  table: 'janua_sessions' | 'janua_access_tokens',
+  columns: readonly (keyof Row & string)[],
+  accounts: AccountJoin,
+) {
+  const ref = (column: string) => sql.ref(`${table}.${column}`);
+  const userId = ref('user_id');
+  const found = sql<Row & { readonly account_id: string | null }>`
+    select ${sql.join([...columns.map(ref), accounts.columns(userId)])} from ${sql.table(table)} ${accounts.join(userId)}`;
+  const findRows = prepareLookup<Row & { readonly account_id: string | null }>(
+    (id) => ({
+      compile: () => sql<Row & { account_id: string | null }>`${found} where ${ref('id')} = ${id}`.compile(database),
+    }),
+    'id',
+  );
+  return async (id: string) => {
+    const [row] = await findRows(id);
+    // A comparison of the database may be less exact, such as one that ignores case.
+    return row && { row, account: row.account_id === row.user_id ? accounts.read(row) : undefined };
+  };
+}

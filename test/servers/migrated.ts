@@ -1,0 +1,79 @@
+import { createConnection } from 'mysql2/promise';
+import { openDatabase } from '../../src/ground/database/database.ts';
+import { migrate } from '../../src/ground/database/migrations.ts';
+import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import {
+  createDatabase,
+  executeInMariadb,
+  executeInPostgres,
+  type OwnDatabase,
+  sharedServers,
+  sharedServerVariables,
+} from './shared.ts';
+
+/** A database of the shared server with our own tables, which others are copied from: all migrations take a second. */
+const template = 'janua_template';
+
+type ServerEngine = 'postgres' | 'mariadb';
+
+const urlIn = (server: string, name: string) => Object.assign(new URL(server), { pathname: name }).href;
+
+/** Makes the template of a server. A whole run does it once; a test file that runs alone does it for its own server. */
+export async function createTemplate(engine: ServerEngine, server: string): Promise<void> {
+  const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
+  await execute(server, `create database ${template}`);
+  const url = urlIn(server, template);
+  const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: 60_000, watch: unwatched });
+  try {
+    await migrate(opened);
+  } finally {
+    await opened.database.destroy();
+  }
+}
+
+const made = new Map<ServerEngine, Promise<void>>();
+
+async function requireTemplate(engine: ServerEngine): Promise<void> {
+  if (process.env[sharedServerVariables[engine]]) return;
+  const making = made.get(engine) ?? sharedServers[engine]().then((server) => createTemplate(engine, server));
+  made.set(engine, making);
+  await making;
+}
+
+/** Creates a database with our own tables, all of them empty. */
+export async function createMigratedDatabase(engine: ServerEngine): Promise<OwnDatabase> {
+  await requireTemplate(engine);
+  if (engine === 'postgres') return createDatabase(engine, `template ${template}`);
+  const own = await createDatabase(engine);
+  await copyTables(own.url);
+  return own;
+}
+
+let statements: Promise<string> | undefined;
+
+/** MariaDB has no templates: the same tables are created with what they have become. */
+async function copyTables(url: string): Promise<void> {
+  statements ??= readStatements(url);
+  const connection = await createConnection({ uri: url, multipleStatements: true });
+  try {
+    await connection.query(await statements);
+  } finally {
+    await connection.end();
+  }
+}
+
+async function readStatements(url: string): Promise<string> {
+  const connection = await createConnection(urlIn(url, template));
+  try {
+    const [tables] = await connection.query({ sql: 'show tables', rowsAsArray: true });
+    const created: string[] = [];
+    for (const [table] of tables as [string][]) {
+      const [rows] = await connection.query({ sql: `show create table ${table}`, rowsAsArray: true });
+      const [[, statement]] = rows as unknown as [[string, string]];
+      created.push(statement, `insert into ${table} select * from ${template}.${table}`);
+    }
+    return created.join(';\n');
+  } finally {
+    await connection.end();
+  }
+}
