@@ -25,6 +25,16 @@ site.test('a button opens My Info as JSON on the page, and closes it', async ({ 
   }
 });
 
+site.test('the panel shows a name with tags as text', async ({ page }) => {
+  await signIn(page);
+  const named = { ...me, first_name: '<img src="/x" onerror="document.title = 1"><b>Ann</b>' };
+  await page.route('/api/me', (route) => route.fulfill({ json: named }));
+  await page.getByRole('button', { name: 'My Info as JSON' }).click();
+  const panel = page.getByRole('region', { name: 'My Info as JSON' });
+  await panel.waitFor();
+  assert.deepEqual(JSON.parse((await panel.textContent()) ?? ''), named);
+});
+
 site.test(
   'without scripts, the same link leads to the JSON',
   async ({ page }) => {

@@ -398,3 +398,16 @@ test('a password, a disabling or a removal by an operator voids the links of the
     assert.equal((await post('/api/confirm-email', { token: confirm })).statusCode, 410);
   }
 });
+
+test('a password counts however long ago it was chosen', async () => {
+  const folder = createTemporaryFolder('accounts');
+  try {
+    const url = `sqlite:${join(folder.path, 'janua.db')}`;
+    await using janua = await startJanua({ settings: { DATABASE_URL: url } });
+    await using writing = await openTestDatabase(url);
+    await writing.database.updateTable('janua_users').set({ password_changed_at: 1, created_at: 1 }).execute();
+    assert.ok(await isSignedIn(janua.app, (await logIn(janua.app)).cookie));
+  } finally {
+    folder.remove();
+  }
+});

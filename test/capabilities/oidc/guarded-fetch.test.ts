@@ -171,6 +171,10 @@ describe('the guarded fetch', () => {
       await assert.rejects(fetch(`http://${host}:${port}/`), { name: 'AddressRefused' }, host);
     for (const url of ['ftp://app.internal/', 'file:///etc/passwd', 'data:,x'])
       await assert.rejects(fetch(url), { name: 'AddressRefused' }, url);
+    const lookup = resolving([]);
+    const other = createGuardedFetch({ privateHosts: ['app.internal'], lookup });
+    await assert.rejects(other('http://app.test/'), { name: 'AddressRefused' });
+    assert.deepEqual(lookup.asked, [], 'plain http is refused before the name is looked up');
     for (const url of ['', 'x', `http://ann:secret@app.internal:${port}/`]) await assert.rejects(fetch(url), TypeError);
     assert.equal(server.connections(), 1);
   });

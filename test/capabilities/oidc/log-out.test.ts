@@ -365,6 +365,9 @@ describe('a logout that an application begins', () => {
     const page = await browser.submitFromElsewhere('/oidc/logout', { ...sent, id_token_hint: hint });
     assert.equal(page.url.search, '');
     assert.match(page.text, /<form method="post" action="\/oidc\/logout" data-submit>/);
+    // A field of that name would hide the method of the form that our script calls.
+    const odd = await browser.submitFromElsewhere('/oidc/logout', { ...sent, requestSubmit: 'x', elements: 'x' });
+    assert.deepEqual(Object.keys(hiddenFields(odd.text)), ['post_logout_redirect_uri', 'next']);
     browser.hasScript = true;
     const done = await browser.submitFromElsewhere('/oidc/logout', { ...sent, id_token_hint: hint });
     assert.equal(done.url.href, back);

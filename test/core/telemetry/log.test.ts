@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -137,6 +137,15 @@ test('LOG_FORMAT=text gives readable lines, in which a client cannot control the
   assert.doesNotMatch(written.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
   assert.doesNotMatch(written, /canary/);
   await server.stop();
+});
+
+test('in JSON, a value with line breaks and colours stays within its line', () => {
+  const value = 'ann\r\n{"level":30}\u001b[31m';
+  const program = `import { createLog } from ${JSON.stringify(new URL('../../../src/core/telemetry/log.ts', import.meta.url))};
+    createLog({ LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, String).info({ value: ${JSON.stringify(value)} }, 'a message');`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
+  assert.match(stdout, /^\{\P{Cc}+\}\n$/u);
+  assert.equal(JSON.parse(stdout).value, value);
 });
 
 test('the log is readable text in a terminal, and JSON elsewhere', {

@@ -125,6 +125,13 @@ describe('the exposure check', () => {
     });
   }
 
+  test('refuses passwords over plain HTTP beyond this machine, unless the network is trusted', () => {
+    const PUBLIC_URL = 'http://auth.example.com';
+    assert.equal(faultsOf({ PUBLIC_URL }, 'serve'), 1);
+    assert.equal(faultsOf({ PUBLIC_URL, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
+    assert.equal(faultsOf({ PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 0);
+  });
+
   for (const HOST of [
     '0.0.0.0',
     '::',

@@ -130,6 +130,7 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
     const [get, head] = [await janua.app.inject(path), await janua.app.inject({ method: 'HEAD', url: path })];
     assert.equal(head.body, '');
     assert.equal(head.statusCode, get.statusCode, methods);
+    assert.equal(get.headers['content-length'], String(Buffer.byteLength(get.body)));
     const own = { date: '', 'x-request-id': '' };
     assert.deepEqual({ ...head.headers, ...own }, { ...get.headers, ...own });
   });
@@ -179,6 +180,14 @@ test('a missing file and a forbidden file get the same 404', async () => {
     '/docs/..%2fpackage.json',
     '/docs/%2e%2e/package.json',
     '/docs/.git',
+    // These files exist where those that are served are, and above.
+    '/assets/layout.eta',
+    '/assets/assets.ts',
+    '/assets/login-page.eta',
+    '/docs/docs.eta',
+    '/docs/openapi.ts',
+    '/docs/index.html',
+    '/docs/swagger-initializer.js',
     // This file exists in the folder in which the tests run.
     '/docs/package.json',
     '/assets/package.json',

@@ -4,6 +4,7 @@ import type { InjectOptions } from 'fastify';
 import { tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { securityHeaders } from '../../../src/web/hooks/security-headers.ts';
 import { json, loginFaces } from '../faces.ts';
 import { startServer } from '../server.ts';
 
@@ -77,7 +78,8 @@ for (const face of loginFaces) {
       const logged = server.log.filter((line) => line.includes('secret detail'));
       assert.equal(logged.length, 1);
       assert.equal(JSON.parse(logged[0] ?? '{}').reqId, id);
-      assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+      for (const [name, value] of Object.entries(securityHeaders({ https: false })))
+        assert.equal(answer.headers[name], value, name);
     });
   });
 }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { test } from 'node:test';
+import { appOrigin, createForwardBrowser, forwardSettings } from '../capabilities/forward-auth/forward-browser.ts';
+import { ann, password, startJanua } from '../janua.ts';
+
+/** The hash functions that Node was asked for. Later imports from `node:crypto` get the wrapped functions. */
+const used = new Set<string>();
+for (const name of ['hash', 'createHash', 'createHmac', 'sign', 'hkdfSync'] as const) {
+  const original = crypto[name] as (algorithm: string, ...others: unknown[]) => unknown;
+  Reflect.set(crypto, name, (algorithm: string, ...others: unknown[]) => {
+    used.add(`${name} ${algorithm}`);
+    return original(algorithm, ...others);
+  });
+}
+syncBuiltinESMExports();
+
+test('a login, its sessions and the way to another application are hashed and signed with SHA-256 alone', async () => {
+  await using janua = await startJanua({ settings: forwardSettings });
+  used.clear();
+  const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
+  const { cookies } = await janua.app.inject(login);
+  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+  assert.equal((await janua.app.inject({ ...login, headers: { cookie } })).statusCode, 200);
+
+  const browser = createForwardBrowser(janua.app);
+  await browser.logIn('');
+  assert.equal((await browser.open(`${appOrigin}/x`)).answer.statusCode, 200);
+  assert.deepEqual([...used].sort(), ['createHmac sha256', 'hash sha256']);
+});

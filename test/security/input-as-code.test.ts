@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { ann, password, startJanua, type TestJanua } from '../janua.ts';
+import { form, logIn } from '../web/faces.ts';
+
+/** A command would make it. */
+const trace = join(tmpdir(), `janua-command-${process.pid}`);
+/** A program in this process would set it. */
+const mark = 'ranInput';
+
+/** Texts that do something where they are run, and not where they are only text. */
+const texts = {
+  'a program': `globalThis.${mark}=1`,
+  'a program that ends another text': `'+(globalThis.${mark}=1)+'`,
+  'a template': `<% globalThis.${mark}=1 %>`,
+  'a template literal': `\${globalThis.${mark}=1}`,
+  'a command': `;touch ${trace};`,
+  'a command within another': `$(touch ${trace})`,
+  'a broken regular expression': '(',
+};
+
+let janua: TestJanua;
+let cookie: Record<string, string>;
+before(async () => {
+  janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
+  ({ cookie } = await logIn(janua.app));
+});
+after(() => janua[Symbol.asyncDispose]());
+
+describe('the server takes text from outside as text', () => {
+  for (const [what, text] of Object.entries(texts))
+    test(what, async () => {
+      const inQuery = encodeURIComponent(text);
+      for (const request of [
+        { url: `/auth/login?state=${inQuery}&next=${inQuery}&account=${inQuery}` },
+        { url: `/auth/login?next=/${inQuery}` },
+        { url: `/${inQuery}` },
+        { url: `/admin/users?q=${inQuery}`, headers: cookie },
+        { url: '/admin/me', headers: { ...cookie, 'user-agent': text, 'accept-language': text, 'x-request-id': text } },
+        { url: '/admin/me', headers: { 'x-expected-format': text, cookie: `session=${text}; language=${text}` } },
+        { method: 'POST' as const, url: '/auth/token', ...form({ username: text, password: text, next: `/${text}` }) },
+        { method: 'POST' as const, url: '/api/login', ...form({ username: ann.username, password, scope: text }) },
+        {
+          method: 'POST' as const,
+          url: '/auth/token',
+          ...form({ username: ann.username, password, next: `/${text}` }),
+        },
+      ]) {
+        const answer = await janua.app.inject(request);
+        assert.ok(answer.statusCode < 500, `${request.url}: ${answer.statusCode}`);
+        // The login page shows the name of a failed login again.
+        const shown = answer.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+        if (shown !== '') await janua.app.inject({ url: '/auth/login?state=3', headers: { cookie: shown } });
+      }
+      assert.equal(Reflect.get(globalThis, mark), undefined);
+      assert.ok(!existsSync(trace));
+    });
+});
