@@ -235,6 +235,20 @@ test('a login leads to no other site', async () => {
   }
 });
 
+test('a HEAD of the way back signs nobody in, and does not use it up', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  const back = fake.authorize(await browser.begin(), googleUser());
+  const { pathname, search } = new URL(back);
+  const headers = { cookie: `upstream=${browser.jar.upstream}` };
+  const answer = await opened.app.inject({ method: 'HEAD', url: pathname + search, headers });
+  assert.equal(answer.statusCode, 400);
+  assert.deepEqual(answer.cookies, []);
+  assert.equal((await browser.back(back)).statusCode, 303);
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+});
+
 test('the cookie of a sign-in is not larger than browsers keep, however long next is', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
