@@ -152,6 +152,13 @@ test('every redirect is a 303', () => {
     assert.ok([201, 303].includes(answer.statusCode), `${name} ${answer.statusCode}`);
 });
 
+test('every 401 has a challenge', () => {
+  const refused = answers.filter(({ answer }) => answer.statusCode === 401);
+  assert.ok(refused.some(({ route }) => route.url === '/oidc/userinfo'));
+  for (const { name, answer } of refused)
+    assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="[^"]+"/, name);
+});
+
 // Shows: V7.4.4
 test('every page for signed-in users can log out', () => {
   const pages: string[] = [];

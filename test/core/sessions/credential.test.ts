@@ -8,13 +8,17 @@ test('a session id is unique, and a command can take it as an argument', () => {
   for (const id of ids) assert.match(id, /^\w[\w-]{21}$/);
 });
 
-test('each of the 256 bits of a secret is random', () => {
-  const secrets = Array.from({ length: 200 }, () => Buffer.from(createSecret(), 'base64url'));
-  for (let bit = 0; bit < 256; bit++) {
-    const values = new Set(secrets.map((secret) => ((secret[bit >> 3] ?? 0) >> (bit & 7)) & 1));
-    assert.equal(values.size, 2, `bit ${bit} is the same in ${secrets.length} secrets`);
-  }
-});
+for (const [what, create, bits] of [
+  ['secret', createSecret, 256],
+  ['session id', createSessionId, 128],
+] as const)
+  test(`each of the ${bits} bits of a ${what} is random`, () => {
+    const made = Array.from({ length: 200 }, () => Buffer.from(create(), 'base64url'));
+    for (let bit = 0; bit < bits; bit++) {
+      const values = new Set(made.map((bytes) => ((bytes[bit >> 3] ?? 0) >> (bit & 7)) & 1));
+      assert.equal(values.size, 2, `bit ${bit} is the same in ${made.length} of them`);
+    }
+  });
 
 test('neither Math.random nor the time decides what a session id or a secret is', (t) => {
   t.mock.method(Math, 'random', () => 0.5);
