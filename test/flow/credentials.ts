@@ -72,7 +72,8 @@ export function testCredentials(stores: StoreChoice): void {
           if (face.format === 'json') values.push(answer.json().access_token);
           for (const value of values)
             assert.doesNotMatch(Buffer.from(value, 'base64url').toString('latin1') + value, /ann@|example/);
-          for (const value of values) seen.add(value);
+          // The id of the session alone would make them differ.
+          for (const value of values) seen.add(value.slice(-43));
         }
         assert.equal(seen.size, face.format === 'json' ? 15 : 10);
       });

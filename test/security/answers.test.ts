@@ -265,6 +265,16 @@ test('line breaks in sent values never create a header', async () => {
   }
 });
 
+test('no cookie is larger than browsers keep, whatever was sent', async () => {
+  for (const username of ['ä'.repeat(254), 'x'.repeat(5000), `${'x'.repeat(5000)}@example.com`]) {
+    const sent = form({ username, password: 'wrong', remember: 'on', next: `/${'x'.repeat(5000)}` });
+    const answer = await janua.app.inject({ method: 'POST', url: '/auth/token', ...sent });
+    assert.ok(answer.cookies.length > 0);
+    for (const { name, value } of answer.cookies)
+      assert.ok('__Host-'.length + name.length + 1 + value.length <= 4096, name);
+  }
+});
+
 // Shows: S73 V14.3.1
 test('a logout clears only its own cookie, because the browser stores nothing else', async () => {
   for (const url of ['/auth/logout', '/api/logout']) {

@@ -14,6 +14,7 @@ import { form, isSignedIn, json } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 const folder = createTemporaryFolder('every-answer');
+const goodbye = 'https://wiki.example.com/goodbye';
 const databaseUrl = `sqlite:${folder.path}/janua.db`;
 let janua: TestJanua;
 let routes: Route[];
@@ -21,6 +22,8 @@ let routes: Route[];
 let ids: Readonly<Record<string, string>>;
 let signedIn: { readonly cookie: string };
 let answers: Awaited<ReturnType<typeof ask>>;
+/** What an application gets that logs out a user who is not signed in. */
+let farewells: { name: string; answer: LightMyRequestResponse }[];
 /** The values of columns that no answer may show, with the names of the columns. */
 const secrets = new Map<string, Set<string>>();
 
@@ -84,7 +87,8 @@ before(async () => {
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const { client } = await services.clientAdministration.addClient({
-    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], postLogoutRedirectUris: [], groups: [] },
+    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], groups: [] },
+    postLogoutRedirectUris: [goodbye],
     ...{
       backchannelLogoutUri: undefined,
       own: false,
@@ -107,6 +111,10 @@ before(async () => {
   ids = { users: account.user.id, clients: client.id, audit: event?.id ?? '' };
   signedIn = await signIn();
   await readSecrets();
+  const back = new URLSearchParams({ client_id: client.id, post_logout_redirect_uri: goodbye });
+  farewells = await Promise.all(
+    ['/oidc/logout', `/oidc/logout?${back}`].map(async (name) => ({ name, answer: await app.inject(name) })),
+  );
   answers = await ask();
   assert.ok(answers.length > 200);
 });
@@ -129,6 +137,26 @@ test('no answer shows a hash, a stamp or a key', () => {
     const sent = answer.body + JSON.stringify(answer.headers);
     for (const [secret, columns] of secrets) assert.ok(!sent.includes(secret), `${name} shows ${[...columns]}`);
   }
+});
+
+test('no answer may be cached, but for the files of pages', () => {
+  const others = answers.filter(({ route }) => !/^\/(?:assets\/|docs\/|favicon\.ico$)/.test(route.url));
+  assert.ok(others.length > 200);
+  for (const { name, answer } of others) assert.equal(answer.headers['cache-control'], 'no-store', name);
+});
+
+test('every redirect is a 303', () => {
+  const redirects = answers.filter(({ answer }) => answer.headers.location !== undefined);
+  assert.ok(redirects.length > 20, String(redirects.length));
+  for (const { name, answer } of [...redirects, ...farewells])
+    assert.ok([201, 303].includes(answer.statusCode), `${name} ${answer.statusCode}`);
+});
+
+test('every 401 has a challenge', () => {
+  const refused = answers.filter(({ answer }) => answer.statusCode === 401);
+  assert.ok(refused.some(({ route }) => route.url === '/oidc/userinfo'));
+  for (const { name, answer } of refused)
+    assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="[^"]+"/, name);
 });
 
 // Shows: V7.4.4

@@ -9,7 +9,18 @@ import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
-import { isSignedIn, logIn, logoutFaces, meFaces } from '../web/faces.ts';
+import { isSignedIn, json, logIn, logoutFaces, meFaces } from '../web/faces.ts';
+
+/** By the names in Redis. */
+type Spoiled = Partial<Record<'created' | 'seen' | 'expires' | 'cookie' | 'token', string>>;
+
+const columns = {
+  created: 'created_at',
+  seen: 'last_seen_at',
+  expires: 'expires_at',
+  cookie: 'cookie_hash',
+  token: 'token_hash',
+} as const satisfies Record<keyof Spoiled, string>;
 
 /** The session stores, with functions that count sessions from outside and that corrupt them. */
 const stores = {
@@ -27,11 +38,12 @@ const stores = {
           const { rows } = await sql<{ count: number }>`select count(*) as count from janua_sessions`.execute(database);
           return Number(rows[0]?.count);
         }),
-      spoil: () =>
+      spoil: (values: Spoiled) =>
         use(async (database) => {
-          await sql`update janua_sessions set expires_at = 'soon', cookie_hash = '__proto__', token_hash = ''`.execute(
-            database,
-          );
+          for (const [name, value] of Object.entries(values))
+            await sql`update janua_sessions set ${sql.ref(columns[name as keyof Spoiled])} = ${value}`.execute(
+              database,
+            );
         }),
       drop: async () => folder.remove(),
     };
@@ -43,8 +55,8 @@ const stores = {
     return {
       settings: { DATABASE_URL: 'sqlite::memory:', REDIS_URL: url },
       count: async () => (await keys()).length,
-      async spoil() {
-        for (const key of await keys()) await redis.hset(key, { expires: 'soon', cookie: '__proto__', token: '' });
+      async spoil(values: Spoiled) {
+        for (const key of await keys()) await redis.hset(key, values);
       },
       async drop() {
         redis.disconnect();
@@ -96,11 +108,39 @@ for (const [name, open] of Object.entries(stores)) {
     test('a corrupt session record counts as no session, and causes no error', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
-      const { cookie, bearer } = await logIn(janua.app);
-      await store.spoil();
-      // A write to a SQLite file by another connection is visible in the next turn of the event loop.
-      await setImmediate();
-      for (const headers of [cookie, bearer]) assert.equal(await isSignedIn(janua.app, headers), false);
+      const broken: Spoiled[] = [
+        { created: 'soon' },
+        { seen: 'soon' },
+        { created: 'soon', seen: 'soon', expires: 'soon' },
+        { cookie: '__proto__', token: '' },
+      ];
+      for (const values of broken) {
+        const { cookie, bearer } = await logIn(janua.app);
+        await store.spoil(values);
+        // A write to a SQLite file by another connection is visible in the next turn of the event loop.
+        await setImmediate();
+        for (const headers of [cookie, bearer])
+          assert.equal(await isSignedIn(janua.app, headers), false, JSON.stringify(values));
+      }
+    });
+
+    test('a cookie with the id of a living session alone sees and ends no session', async () => {
+      await using served = await serveOn(await open());
+      const { app } = served.janua;
+      const [victim, other] = [await logIn(app), await logIn(app)];
+      const idOf = ({ cookie }: typeof victim) => cookie.cookie.replace('session=', '').split('.')[0] ?? '';
+      const guessed = { cookie: `session=${idOf(victim)}.${'A'.repeat(43)}` };
+      for (const [method, url] of [
+        ['GET', '/api/account/sessions'],
+        ['POST', '/api/account/sessions/end'],
+        ['POST', '/api/account/sessions/end-others'],
+        ['POST', '/api/logout'],
+      ] as const) {
+        const sent = method === 'POST' ? json({ id: idOf(other) }) : { headers: {} };
+        const answer = await app.inject({ method, url, ...sent, headers: { ...sent.headers, ...guessed } });
+        assert.equal(answer.statusCode, 401, url);
+      }
+      for (const { cookie } of [victim, other]) assert.ok(await isSignedIn(app, cookie));
     });
 
     for (const [what, step, steps] of [

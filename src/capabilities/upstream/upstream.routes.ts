@@ -139,6 +139,8 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       },
     },
     async (request, reply) => {
+      // The way back works once. A program that only looks at an address must not use it up.
+      if (request.method === 'HEAD') throw new Refusal(signInOver);
       const { upstreamSignIn, linking, confirming } = parts();
       const [, ...query] = request.url.split('?');
       const { flow, profile, provider } = await upstreamSignIn.takeBack(idOf(request), query.join('?'), request);

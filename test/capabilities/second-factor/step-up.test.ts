@@ -74,6 +74,8 @@ for (const mounted of [false, true]) {
         [false, 'pwd'],
         // A code alone is one factor.
         [false, 'otp'],
+        [false, 'fed'],
+        [true, 'fed', 'mfa'],
         [true, 'pwd', 'otp', 'mfa'],
         [true, 'pwd', 'hwk', 'user', 'mfa'],
         [true, 'hwk', 'user'],

@@ -37,7 +37,11 @@ export interface FakeProvider {
 }
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const foreignKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const foreignKey = foreign.privateKey;
+
+/** Verifies a signature that is foreign. */
+export const foreignJwk = { ...foreign.publicKey.export({ format: 'jwk' }), kid: 'k1' };
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

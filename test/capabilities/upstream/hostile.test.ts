@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createGoogle, googleUser, type Tricks } from './fakes.ts';
+import { createGoogle, foreignJwk, googleUser, type Tricks } from './fakes.ts';
 import { google, open, refusalOf } from './opened.ts';
 
 const second = { ...google, id: 'second' };
@@ -22,6 +22,7 @@ const tampered: Record<string, Tricks> = {
   'with an algorithm of secrets': { header: { alg: 'HS256' } },
   'signed by another key': { signature: 'foreign' },
   'signed by a key that is not listed': { header: { kid: 'k2' }, signature: 'foreign' },
+  'signed by a key that it brings along': { header: { jwk: foreignJwk }, signature: 'foreign' },
   'that is missing': { omitsIdToken: true },
 };
 
@@ -231,6 +232,31 @@ test('a login leads to no other site', async () => {
     const browser = opened.createBrowser();
     const answer = await browser.back(fake.authorize(await browser.begin('google', { next }), googleUser()));
     assert.equal(answer.headers.location, '/auth/home');
+  }
+});
+
+test('a HEAD of the way back signs nobody in, and does not use it up', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  const back = fake.authorize(await browser.begin(), googleUser());
+  const { pathname, search } = new URL(back);
+  const headers = { cookie: `upstream=${browser.jar.upstream}` };
+  const answer = await opened.app.inject({ method: 'HEAD', url: pathname + search, headers });
+  assert.equal(answer.statusCode, 400);
+  assert.deepEqual(answer.cookies, []);
+  assert.equal((await browser.back(back)).statusCode, 303);
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+});
+
+test('the cookie of a sign-in is not larger than browsers keep, however long next is', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  for (const next of [`/${'x'.repeat(2799)}`, `/${'x'.repeat(5000)}`, `/${'ä'.repeat(1000)}`]) {
+    const answer = await opened.createBrowser().send('POST', '/auth/upstream/google', { next, remember: 'on' });
+    assert.equal(answer.cookies.length, 1);
+    for (const { name, value } of answer.cookies)
+      assert.ok('__Host-'.length + name.length + 1 + value.length <= 4096, name);
   }
 });
 

@@ -119,6 +119,23 @@ describe('GitHub', () => {
   });
 });
 
+test('the same subject is another user at each provider', async () => {
+  const fakes = { google: createGoogle(), github: createGitHub() };
+  await using opened = await open({
+    entries: [google, gitHub],
+    fetch: (address, init) => (address.includes('github.com') ? fakes.github : fakes.google).fetch(address, init),
+  });
+  const users = { google: googleUser({ sub: String(gitHubUser().id) }), github: gitHubUser() };
+  for (const [id, address] of [
+    ['google', 'gail@gmail.com'],
+    ['github', 'octo@example.com'],
+  ] as const) {
+    const browser = opened.createBrowser();
+    await browser.back(fakes[id].authorize(await browser.begin(id), users[id]));
+    assert.equal(await browser.whoAmI(), address);
+  }
+});
+
 describe('a new account needs an address that a trusted provider has verified', () => {
   const notLinked = [
     403,

@@ -158,6 +158,18 @@ describe('a session ends', () => {
   });
 });
 
+test('each device has a remembered session of its own, which can be ended alone', async () => {
+  await using opened = await open();
+  const { sessions } = opened;
+  const start = () => sessions.start(owner, { methods, remembered: true });
+  const [phone, laptop] = [await start(), await start()];
+  const isAlive = async ({ cookie }: { cookie: string }) =>
+    (await sessions.find(claimOf('cookie', cookie))) !== undefined;
+  assert.deepEqual([await isAlive(phone), await isAlive(laptop)], [true, true]);
+  assert.equal(await sessions.end([phone]), true);
+  assert.deepEqual([await isAlive(phone), await isAlive(laptop)], [false, true]);
+});
+
 // Shows: V7.2.4
 test('a renewed session keeps its id and start, and only its new credentials are valid', async () => {
   await using opened = await open();
