@@ -1,10 +1,10 @@
 import { isHttps } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { showSettings } from '../ground/config/shown-settings.ts';
-import { expiringTables, removeExpired, removeInBatches } from '../ground/database/deletions.ts';
+import { removeExpired, removeInBatches } from '../ground/database/deletions.ts';
 import { type KeyName, loadKey, replaceKey } from '../ground/database/keys.ts';
 import { claimLease } from '../ground/database/lease.ts';
-import { unusedTables } from '../ground/database/schema.ts';
+import { expiringTables, unusedTables } from '../ground/database/tables.ts';
 import { createCipher } from '../ground/encryption/cipher.ts';
 import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import type { Log } from '../ground/faults/log.ts';

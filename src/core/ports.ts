@@ -47,9 +47,9 @@ export interface FactorPort {
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
   /** What a user has, also where factors are ignored. @param stamp of the account or session */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
-  /** @param judge refuses, if the actor may not change the account as it is */
   /** Ends a login that waits for its second factor. */
   readonly abandon: (pending: string) => Promise<void>;
+  /** @param judge refuses, if the actor may not change the account as it is */
   readonly removeAll: (user: User, actor: Actor, judge?: (account: Account) => void) => Promise<void>;
 }
 

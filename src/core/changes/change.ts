@@ -1,4 +1,4 @@
-import { stampedTables, unstampedTables } from '../../ground/database/schema.ts';
+import { stampedTables, unstampedTables } from '../../ground/database/tables.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';

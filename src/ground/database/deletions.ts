@@ -2,27 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { DeleteResult } from 'kysely';
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
-import type { Tables } from './schema.ts';
-
-/** The tables whose rows expire, with their keys. */
-const expiring = {
-  janua_sessions: 'id',
-  janua_failures: 'key',
-  janua_tokens: 'hash',
-  janua_mails: 'id',
-  janua_pending_logins: 'id',
-  janua_trusted_browsers: 'id',
-  janua_access_tokens: 'id',
-  janua_oidc_records: 'id',
-  janua_logout_notices: 'id',
-} as const satisfies { readonly [Table in keyof Tables]?: keyof Tables[Table] };
-
-type ExpiringTable = keyof typeof expiring;
-
-export const expiringTables = Object.keys(expiring) as ExpiringTable[];
-
-/** Their senders first give up what is due. */
-const queues: ReadonlySet<ExpiringTable> = new Set(['janua_mails', 'janua_logout_notices']);
+import { type ExpiringTable, tables } from './tables.ts';
 
 const removalBatch = 500;
 
@@ -59,8 +39,8 @@ export async function removeOfClient(
 
 /** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
 export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {
-  const [from, key] = [sql.table(table), sql.ref(expiring[table])];
-  const isOver = queues.has(table) ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
+  const [from, key] = [sql.table(table), sql.ref(tables[table].expiresBy)];
+  const isOver = 'queue' in tables[table] ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
   return removeInBatches(async (limit) => {
     const expired = sql<{
       key: string;

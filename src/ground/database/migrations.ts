@@ -20,7 +20,8 @@ import { up as resources } from './migrations/2026-11-30-resources.ts';
 import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
-import { rows as sampleRows, unusedTables } from './schema.ts';
+import { rows as sampleRows } from './schema.ts';
+import { unusedTables } from './tables.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,

@@ -295,38 +295,4 @@ export const accountColumns = [
   'verified_address',
 ] as const satisfies readonly (keyof UsersTable)[];
 
-/** The tables whose rows are deleted with a user. Sessions may be in Redis, and the audit keeps its events. */
-export const tablesAboutUsers = [
-  'janua_tokens',
-  'janua_passkeys',
-  'janua_totp',
-  'janua_recovery_codes',
-  'janua_trusted_browsers',
-  'janua_pending_logins',
-  'janua_memberships',
-  'janua_search',
-  'janua_logins',
-  'janua_access_tokens',
-  'janua_consents',
-  'janua_subjects',
-  'janua_oidc_records',
-  'janua_identities',
-] as const satisfies (keyof Tables)[];
-
-/** What carries the stamp of its account, and counts under no other. */
-export const stampedTables = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins'] as const;
-
-/** What a thief may have made, and carries no stamp. */
-export const unstampedTables = ['janua_access_tokens', 'janua_consents'] as const;
-
-/** Unused with `REDIS_URL`. The throttle keeps failures in the same store as the sessions. */
-export const tablesInRedis: ReadonlySet<string> = new Set(['janua_sessions', 'janua_failures']);
-
-/** The tables that a server leaves alone. @param used whether users, and whether sessions, are in Janua's own tables */
-export const unusedTables = (used: { readonly users: boolean; readonly sessions: boolean }): ReadonlySet<string> =>
-  new Set([
-    ...(used.users ? ['janua_people'] : ['janua_users', 'janua_search']),
-    ...(used.sessions ? [] : tablesInRedis),
-  ]);
-
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

@@ -49,6 +49,9 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
     assert.ok(account);
     return account;
   };
+  const { hold, holdAny } = createHold(database, users, undefined);
+  // Otherwise what is under the id belonged to somebody else.
+  await holdAny((await read()).user.id, async () => {});
   const account = await read();
   const { id } = account.user;
   const store = createSqlSessionStore(opened);
@@ -59,7 +62,6 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
   const events: AuditEvent[] = [];
   const lifted: string[] = [];
   const faults: unknown[] = [];
-  const { hold, holdAny } = createHold(database, users, undefined);
   const changes = createChanges({
     ...{ hold, holdAny, users, sessions, outbox },
     liftFailures: async (user) => lifted.push(user.id),

@@ -1,6 +1,7 @@
 import type { Database, Engine } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
-import { rows, type Tables, tablesAboutUsers } from '../../../ground/database/schema.ts';
+import { rows, type Tables } from '../../../ground/database/schema.ts';
+import { tablesAboutUsers } from '../../../ground/database/tables.ts';
 import { type Account, stampOf } from '../account.ts';
 import { countChange } from '../sql-directory.ts';
 
