@@ -10,7 +10,7 @@ import { createMemoryKeys } from '../../src/ground/encryption/keys.ts';
 import { unlocked } from '../core/users/held.ts';
 import { openMigrated, type TestDatabase } from '../ground/database/open.ts';
 
-const owner = { userId: 'ann', username: '' };
+const owner = { id: 'ann', username: 'ann@example.com' };
 const now = () => 0;
 
 let opened: TestDatabase;

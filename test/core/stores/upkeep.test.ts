@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cleaningInterval, startCleaning } from '../../../src/core/stores/upkeep.ts';
-import { expiringTables, removeExpired } from '../../../src/ground/database/deletions.ts';
+import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { rows, type Tables } from '../../../src/ground/database/schema.ts';
+import { expiringTables } from '../../../src/ground/database/tables.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { insertSample } from '../../ground/database/sample-rows.ts';
 
