@@ -83,8 +83,8 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'the sessions of a disabled user stay alive',
     file: 'src/core/access/access.ts',
-    text: '!account.disabled && session',
-    by: 'session',
+    text: 'account.disabled || account.replacesUser',
+    by: 'account.replacesUser',
     test: 'test/flow/own-table-sqlite.test.ts',
     id: 'S76',
   },
@@ -748,8 +748,8 @@ export const mutants: readonly Mutant[] = [
   {
     breaks: 'the new owner of an id sees what the former one did',
     file: 'src/core/users/mapped/people.ts',
-    text: 'Date.now() : 0',
-    by: '0 : 0',
+    text: '? now : 0',
+    by: '? 0 : 0',
     test: 'test/core/changes/doors.test.ts',
     only: 'the new owner of an id',
     id: 'S122',

@@ -246,13 +246,15 @@ function createMappedDirectory(
       await replaceHash(account, replacement);
     },
 
-    lock: (value, db) =>
-      people.lock(value, db, async () => {
+    lock(value, db, since) {
+      async function read() {
         const rows = await findIn(db, value);
         // A comparison of the database may be less exact, such as one that ignores case.
         const row = rows.find((one) => one.account_id === value);
         return row && toAccount(row, mapping);
-      }),
+      }
+      return people.lock(value, db, read, since);
+    },
 
     findSince: (value) => people.findSince(value, database),
 
@@ -301,7 +303,8 @@ function createMappedDirectory(
   };
 }
 
-const hasUsableId = ({ account_id: id }: Row) => id !== null && id.length <= longestId;
+/** Our columns compare texts without the spaces at their end, in MySQL and MariaDB. */
+const hasUsableId = ({ account_id: id }: Row) => id !== null && id.length <= longestId && !id.endsWith(' ');
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
@@ -317,13 +320,11 @@ const beginsWithIn =
     return sql`${value} like convert(${pattern} using ${sql.id(charset)}) collate ${sql.id(collation)} escape '|'`;
   };
 
-type Pairing = (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>;
-
-/** Makes a pair of two values, as JSON. */
-const pairOf: Readonly<Record<Engine, Pairing>> = {
-  sqlite: (one, other) => sql`json_array(${one}, ${other})`,
-  postgres: (one, other) => sql`json_build_array(${one}, ${other})`,
-  mysql: (one, other) => sql`json_array(${one}, ${other})`,
+/** Makes an array of a few values, as JSON. */
+const arrayOf: Readonly<Record<Engine, (...values: readonly RawBuilder<unknown>[]) => RawBuilder<unknown>>> = {
+  sqlite: (...values) => sql`json_array(${sql.join(values)})`,
+  postgres: (...values) => sql`json_build_array(${sql.join(values)})`,
+  mysql: (...values) => sql`json_array(${sql.join(values)})`,
 };
 
 /** Makes a list from the rows of a group, as JSON. */
@@ -348,9 +349,9 @@ function selectList(
   // In one statement, because each request reads them.
   const names = asText(engine, listOf[engine](sql.ref('janua_memberships.group_name')));
   const memberships = sql`(select ${names} from janua_memberships where janua_memberships.user_id = ${userId})`;
-  const pair = pairOf[engine](sql.ref('janua_people.username'), sql.ref('janua_people.stamp'));
-  const person = sql`(select ${asText(engine, pair)} from janua_people where janua_people.user_id = ${userId})`;
-  const group = pairOf[engine](sql.ref('janua_groups.name'), sql.ref('janua_groups.scopes'));
+  const seen = ['username', 'stamp', 'since'].map((column) => sql.ref(`janua_people.${column}`));
+  const person = sql`(select ${asText(engine, arrayOf[engine](...seen))} from janua_people where janua_people.user_id = ${userId})`;
+  const group = arrayOf[engine](sql.ref('janua_groups.name'), sql.ref('janua_groups.scopes'));
   const definitions = sql`(select ${asText(engine, listOf[engine](group))} from janua_groups)`;
   const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
   return sql`${text(id)} as account_id, ${text(username)} as username, ${text(password)} as password,
@@ -362,8 +363,11 @@ function selectList(
 
 function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account {
   const username = canonicalUsername(row.username ?? '');
-  const [seenName, stamp]: [name?: string, stamp?: string | null] = JSON.parse(row.person ?? '[]');
-  const isNewcomer = seenName !== username;
+  const [seenName = '', stamp, since = 0]: [name?: string, stamp?: string | null, since?: number | string] = JSON.parse(
+    row.person ?? '[]',
+  );
+  // A row without a name has no user, and an empty name in the row of the id tells none.
+  const isNewcomer = username === '' || seenName !== username;
   const kept: string[] = isNewcomer ? [] : JSON.parse(row.memberships ?? '[]');
   const own = kept.filter((group) => column === undefined || group === admins);
   const names = [...own, ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
@@ -384,6 +388,8 @@ function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account
     passwordHash,
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
     stamp: isNewcomer || !stamp ? undefined : joinedStamp(stamp, { user, passwordHash }),
+    since: Number(since),
+    replacesUser: isNewcomer && seenName !== '',
     isAddressVouched: true,
   };
 }
