@@ -12,10 +12,10 @@ import { createSearch, inOrder } from '../search.ts';
 import { createStamp, usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername, searchable } from '../user.ts';
 import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
-import { type ColumnDescription, type ColumnKind, describeTable } from './inspection.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import { createPeople } from './people.ts';
 import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
+import { type ColumnDescription, type ColumnKind, describeTable } from './table-description.ts';
 
 interface Row {
   /** SQLite allows NULL in some keys. */
