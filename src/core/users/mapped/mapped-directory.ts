@@ -47,19 +47,22 @@ const longestId = 255;
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
 /** What PostgreSQL can cast to these types. */
-const castable: Partial<Record<ColumnKind, RegExp>> = { integer: /^-?[0-9]{1,19}$/, uuid: /^[0-9a-fA-F-]{36}$/ };
+const castable: Partial<Record<ColumnKind, { readonly pattern: RegExp; readonly inSql: RawBuilder<unknown> }>> = {
+  integer: { pattern: /^-?[0-9]{1,19}$/, inSql: sql`'^-?[0-9]{1,19}$'` },
+  uuid: { pattern: /^[0-9a-fA-F-]{36}$/, inSql: sql`'^[0-9a-fA-F-]{36}$'` },
+};
 
 /**
  * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
  * an id of no user for a text that the type does not have.
  */
 function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
-  const [idType, pattern] = [idTypes[kind], castable[kind]];
+  const [idType, shape] = [idTypes[kind], castable[kind]];
   return (text: RawBuilder<unknown>): RawBuilder<unknown> => {
     if (engine === 'sqlite') return text;
     if (engine === 'postgres') {
-      if (idType !== undefined && pattern !== undefined)
-        return sql`case when ${text} ~ ${sql.lit(pattern.source)} then cast(${text} as ${idType}) end`;
+      if (idType !== undefined && shape !== undefined)
+        return sql`case when ${text} ~ ${shape.inSql} then cast(${text} as ${idType}) end`;
       // Outside the search path, citext is compared as a plain text.
       return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
     }
@@ -178,7 +181,7 @@ function createMappedDirectory(
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeId = (text: string) =>
     idType === undefined ||
-    (castable[idColumn.kind]?.test(text) === true &&
+    (castable[idColumn.kind]?.pattern.test(text) === true &&
       (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
   /** In a transaction, which ends without a change if the column cannot hold the id. */
