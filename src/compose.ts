@@ -70,6 +70,8 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   };
   const listed = overrides.capabilities ?? allCapabilities;
   const features = findFeatures(listed, given);
+  if (settings.SECOND_FACTOR === 'required' && !features.secondFactor)
+    throw new Misconfiguration('SECOND_FACTOR=required: this server has no second factors.');
   const capabilities = listed.filter((capability) => capability.isOn?.(features) ?? true);
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
   const publicOrigins = publicOriginsOf(settings);
@@ -114,6 +116,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       },
     });
     // An attempt before may have failed half-way.
+    await ports.close();
     offered.length = 0;
     const made: object[] = [];
     for (const capability of capabilities) {
@@ -125,6 +128,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     return Object.assign({}, core, ...made);
   }
 
+  let preparing: Promise<Services> | undefined;
   let prepared: Services | undefined;
   let cleaning: NodeJS.Timeout | undefined;
   /** Why `prepared` is not set yet. Requests get this error meanwhile. */
@@ -198,11 +202,13 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        prepared ??= await makeServices();
+        preparing ??= makeServices();
+        prepared = await preparing;
         if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
         startWork();
         return prepared;
       } catch (error) {
+        preparing = undefined;
         fault = error;
         throw refusedAccount(error) ?? error;
       }

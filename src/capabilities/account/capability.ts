@@ -23,6 +23,9 @@ const optionsOf = (core: Core): AccountOptions => ({
   signUpDomains: core.settings.SIGN_UP_DOMAINS,
 });
 
+const mailsOf = ({ users, tokens, hold, ports, baseUrl, now }: Core) =>
+  createAccountMails(users, tokens, hold, ports.listWaysIn, baseUrl, now);
+
 /** Only for what is on where mail is sent. */
 function mailingOptionsOf(core: Core): MailingOptions {
   const { sentOutbox: outbox, requestMail } = core;
@@ -42,26 +45,12 @@ const account = defineCapability({
   name: 'account',
   events,
 
-  features: ({ settings, ownAccounts }) => ({
-    ownAccounts,
-    password: ownAccounts || settings.PASSWORD_REHASH === 'on',
-  }),
-
   make(core: Core) {
-    const { ports, users, tokens, hold, baseUrl, now, outbox, settings } = core;
     const options = optionsOf(core);
     const ownSessions = createOwnSessions(options);
-    const mails = createAccountMails(users, tokens, hold, ports.listWaysIn, baseUrl, now);
     return {
       parts: { ownSessions, exportAccount: createExportAccount(options, ownSessions) },
-      mails: mails.descriptions,
-      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }) {
-        if (!byMail) return mails.createInvitationLink(invited);
-        const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };
-        const address = invited.user.username;
-        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
-        return undefined;
-      },
+      mails: mailsOf(core).descriptions,
     };
   },
 
@@ -89,10 +78,22 @@ const signUp = defineOptional({
 /** What users change of an account in Janua's own table. */
 const ownAccount = defineOptional({
   name: 'own-account',
+  features: ({ ownAccounts }) => ({ ownAccounts }),
   isOn: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
     const own = ownOptionsOf(core);
-    return { parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) } };
+    const { outbox, settings } = core;
+    const { createInvitationLink } = mailsOf(core);
+    return {
+      parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
+      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }) {
+        if (!byMail) return createInvitationLink(invited);
+        const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };
+        const address = invited.user.username;
+        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
+        return undefined;
+      },
+    };
   },
   async addRoutes(app, parts, options) {
     (await import('./sign-up.routes.ts')).addFinishSignUp(app, parts, options);
@@ -103,6 +104,7 @@ const ownAccount = defineOptional({
 
 const password = defineOptional({
   name: 'password',
+  features: ({ settings, ownAccounts }) => ({ password: ownAccounts || settings.PASSWORD_REHASH === 'on' }),
   isOn: ({ password }) => password,
   make(core: Core) {
     const options = optionsOf(core);

@@ -158,9 +158,11 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const mayAct = holds(signedInOf(request), rightsOfAccount(account));
     const isAdmin = holdsAll(signedInOf(request));
     const { users, sessions, personalTokens, ports, auditTrail } = parts();
-    const trail = scopes.includes('audit:read')
-      ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
-      : undefined;
+    // Those of a newcomer are of the former user.
+    const trail =
+      scopes.includes('audit:read') && !account.user.isNewcomer
+        ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
+        : undefined;
     return {
       ...describeUser(user),
       verification: await describeVerification(user.id),

@@ -40,10 +40,11 @@ const keepSeconds = 24 * 60 * 60;
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
     keepSeconds,
-    async prepare({ address: to, userId = '', language: usual, details }) {
-      const account = await users.findById(userId);
-      if (account === undefined) return { dropped: 'no-account' };
-      const { firstName: name, language = usual } = account.user;
+    async prepare({ address: to, userId, language: usual, details }) {
+      // Without an id, the id of the user belongs to another person by now, and the mail goes out all the same.
+      const account = userId === undefined ? undefined : await users.findById(userId);
+      if (userId !== undefined && account === undefined) return { dropped: 'no-account' };
+      const { firstName: name, language = usual } = account?.user.isNewcomer ? {} : (account?.user ?? {});
       const { client, dateTime } = speak(isLanguage(language) ? language : 'en');
       const login = [client(details.userAgent), details.address, dateTime(Number(details.at))];
       const values = { login: login.filter(Boolean).join(', ') };

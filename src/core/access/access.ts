@@ -64,7 +64,8 @@ interface AccessOptions {
 export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: AccessOptions) {
   /** The account of a session that counts. A process of the version before may have started it without noting its user. */
   async function accountOf(account: Account | undefined, session: Session): Promise<Account | undefined> {
-    const present = mayUse(account, session) && account.user.isNewcomer ? await meet(session.userId) : account;
+    if (!mayUse(account, session)) return undefined;
+    const present = account.user.isNewcomer ? await meet(session.userId, session.createdAt) : account;
     return mayUse(present, session) ? present : undefined;
   }
 
@@ -93,8 +94,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: 
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
       if (found === undefined || !sessions.isAlive(found.session)) return undefined;
-      const account = await accountOf(found.account, found.session);
-      return account && { session: found.session, account };
+      return mayUse(found.account, found.session) ? { session: found.session, account: found.account } : undefined;
     },
 
     /**
@@ -138,7 +138,8 @@ function signedInAs(
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */
 function mayUse(account: Account | undefined, session: Session): account is Account {
-  return account !== undefined && !account.disabled && session.stamp === stampOf(account);
+  if (account === undefined || account.disabled || account.replacesUser) return false;
+  return session.stamp === stampOf(account) && session.createdAt >= (account.since ?? 0);
 }
 
 /**

@@ -13,7 +13,8 @@ export const createNotice =
     keepSeconds: daySeconds,
     async prepare({ address, userId, language, details }) {
       const account = userId === undefined ? undefined : await users.findById(userId);
-      const { firstName: name, language: chosen = language } = account?.user ?? {};
+      // The mail is about the former user of a newcomer's id.
+      const { firstName: name, language: chosen = language } = account?.user.isNewcomer ? {} : (account?.user ?? {});
       return { to: address, name, language: chosen, values: details, link: path && `${baseUrl()}${path}` };
     },
   });

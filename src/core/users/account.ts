@@ -20,6 +20,10 @@ export interface Account {
   readonly isInvitedByMail?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
+  /** Since when the id belongs to its user, in milliseconds since 1970. Sessions that started before belong to a former user. */
+  readonly since?: number;
+  /** Whether the id belonged to another user, and this one has not logged in yet: only a login takes the id over. */
+  readonly replacesUser?: boolean;
   /** Changes when the account's sessions have to end. Undefined if only the stored password shows that. */
   readonly stamp: string | undefined;
 }

@@ -40,8 +40,8 @@ export interface UserDirectory {
   findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
-  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
-  lock(id: string, db: Database): Promise<Account | undefined>;
+  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. @param since see `Meet` */
+  lock(id: string, db: Database, since?: number): Promise<Account | undefined>;
   /** Since when the id belongs to its user, in milliseconds since 1970. */
   findSince(id: string): Promise<number>;
   /** Ends everything that carries the old stamp: sessions, links, trust in browsers, waiting logins. */

@@ -12,10 +12,10 @@ import { createSearch, inOrder } from '../search.ts';
 import { createStamp, usersPerPage } from '../sql-directory.ts';
 import { canonicalUsername, searchable } from '../user.ts';
 import type { ListedUser, SearchableDirectory } from '../user-directory.ts';
-import { type ColumnDescription, type ColumnKind, describeTable } from './inspection.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import { createPeople } from './people.ts';
 import { type Fitness, judgeTable, type NameMatch, quoteName } from './requirements.ts';
+import { type ColumnDescription, type ColumnKind, describeTable } from './table-description.ts';
 
 interface Row {
   /** SQLite allows NULL in some keys. */
@@ -47,19 +47,22 @@ const longestId = 255;
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
 /** What PostgreSQL can cast to these types. */
-const castable: Partial<Record<ColumnKind, RegExp>> = { integer: /^-?[0-9]{1,19}$/, uuid: /^[0-9a-fA-F-]{36}$/ };
+const castable: Partial<Record<ColumnKind, { readonly pattern: RegExp; readonly inSql: RawBuilder<unknown> }>> = {
+  integer: { pattern: /^-?[0-9]{1,19}$/, inSql: sql`'^-?[0-9]{1,19}$'` },
+  uuid: { pattern: /^[0-9a-fA-F-]{36}$/, inSql: sql`'^[0-9a-fA-F-]{36}$'` },
+};
 
 /**
  * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
  * an id of no user for a text that the type does not have.
  */
 function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
-  const [idType, pattern] = [idTypes[kind], castable[kind]];
+  const [idType, shape] = [idTypes[kind], castable[kind]];
   return (text: RawBuilder<unknown>): RawBuilder<unknown> => {
     if (engine === 'sqlite') return text;
     if (engine === 'postgres') {
-      if (idType !== undefined && pattern !== undefined)
-        return sql`case when ${text} ~ ${sql.lit(pattern.source)} then cast(${text} as ${idType}) end`;
+      if (idType !== undefined && shape !== undefined)
+        return sql`case when ${text} ~ ${shape.inSql} then cast(${text} as ${idType}) end`;
       // Outside the search path, citext is compared as a plain text.
       return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
     }
@@ -178,7 +181,7 @@ function createMappedDirectory(
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeId = (text: string) =>
     idType === undefined ||
-    (castable[idColumn.kind]?.test(text) === true &&
+    (castable[idColumn.kind]?.pattern.test(text) === true &&
       (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
   /** In a transaction, which ends without a change if the column cannot hold the id. */
@@ -246,13 +249,15 @@ function createMappedDirectory(
       await replaceHash(account, replacement);
     },
 
-    lock: (value, db) =>
-      people.lock(value, db, async () => {
+    lock(value, db, since) {
+      async function read() {
         const rows = await findIn(db, value);
         // A comparison of the database may be less exact, such as one that ignores case.
         const row = rows.find((one) => one.account_id === value);
         return row && toAccount(row, mapping);
-      }),
+      }
+      return people.lock(value, db, read, since);
+    },
 
     findSince: (value) => people.findSince(value, database),
 
@@ -301,7 +306,8 @@ function createMappedDirectory(
   };
 }
 
-const hasUsableId = ({ account_id: id }: Row) => id !== null && id.length <= longestId;
+/** Our columns compare texts without the spaces at their end, in MySQL and MariaDB. */
+const hasUsableId = ({ account_id: id }: Row) => id !== null && id.length <= longestId && !id.endsWith(' ');
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
@@ -317,13 +323,11 @@ const beginsWithIn =
     return sql`${value} like convert(${pattern} using ${sql.id(charset)}) collate ${sql.id(collation)} escape '|'`;
   };
 
-type Pairing = (one: RawBuilder<unknown>, other: RawBuilder<unknown>) => RawBuilder<unknown>;
-
-/** Makes a pair of two values, as JSON. */
-const pairOf: Readonly<Record<Engine, Pairing>> = {
-  sqlite: (one, other) => sql`json_array(${one}, ${other})`,
-  postgres: (one, other) => sql`json_build_array(${one}, ${other})`,
-  mysql: (one, other) => sql`json_array(${one}, ${other})`,
+/** Makes an array of a few values, as JSON. */
+const arrayOf: Readonly<Record<Engine, (...values: readonly RawBuilder<unknown>[]) => RawBuilder<unknown>>> = {
+  sqlite: (...values) => sql`json_array(${sql.join(values)})`,
+  postgres: (...values) => sql`json_build_array(${sql.join(values)})`,
+  mysql: (...values) => sql`json_array(${sql.join(values)})`,
 };
 
 /** Makes a list from the rows of a group, as JSON. */
@@ -348,9 +352,9 @@ function selectList(
   // In one statement, because each request reads them.
   const names = asText(engine, listOf[engine](sql.ref('janua_memberships.group_name')));
   const memberships = sql`(select ${names} from janua_memberships where janua_memberships.user_id = ${userId})`;
-  const pair = pairOf[engine](sql.ref('janua_people.username'), sql.ref('janua_people.stamp'));
-  const person = sql`(select ${asText(engine, pair)} from janua_people where janua_people.user_id = ${userId})`;
-  const group = pairOf[engine](sql.ref('janua_groups.name'), sql.ref('janua_groups.scopes'));
+  const seen = ['username', 'stamp', 'since'].map((column) => sql.ref(`janua_people.${column}`));
+  const person = sql`(select ${asText(engine, arrayOf[engine](...seen))} from janua_people where janua_people.user_id = ${userId})`;
+  const group = arrayOf[engine](sql.ref('janua_groups.name'), sql.ref('janua_groups.scopes'));
   const definitions = sql`(select ${asText(engine, listOf[engine](group))} from janua_groups)`;
   const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
   return sql`${text(id)} as account_id, ${text(username)} as username, ${text(password)} as password,
@@ -362,8 +366,11 @@ function selectList(
 
 function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account {
   const username = canonicalUsername(row.username ?? '');
-  const [seenName, stamp]: [name?: string, stamp?: string | null] = JSON.parse(row.person ?? '[]');
-  const isNewcomer = seenName !== username;
+  const [seenName = '', stamp, since = 0]: [name?: string, stamp?: string | null, since?: number | string] = JSON.parse(
+    row.person ?? '[]',
+  );
+  // A row without a name has no user, and an empty name in the row of the id tells none.
+  const isNewcomer = username === '' || seenName !== username;
   const kept: string[] = isNewcomer ? [] : JSON.parse(row.memberships ?? '[]');
   const own = kept.filter((group) => column === undefined || group === admins);
   const names = [...own, ...(column === undefined ? [] : readGroups(row.groups ?? ''))];
@@ -384,6 +391,8 @@ function toAccount(row: Row, { disabled, groups: column }: UserMapping): Account
     passwordHash,
     disabled: disabled !== undefined && isDisabled(disabled, row.disabled),
     stamp: isNewcomer || !stamp ? undefined : joinedStamp(stamp, { user, passwordHash }),
+    since: Number(since),
+    replacesUser: isNewcomer && seenName !== '',
     isAddressVouched: true,
   };
 }

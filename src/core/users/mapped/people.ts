@@ -60,7 +60,12 @@ export function createPeople(engine: Engine) {
 
   return {
     /** Locks the row of an account, and makes it the row of its present user. @param read gives the account as it is now */
-    async lock(id: string, db: Database, read: () => Promise<Account | undefined>): Promise<Account | undefined> {
+    async lock(
+      id: string,
+      db: Database,
+      read: () => Promise<Account | undefined>,
+      now = Date.now(),
+    ): Promise<Account | undefined> {
       if (!(await lock(id, db))) {
         if ((await read()) === undefined) return undefined;
         await add(id, db);
@@ -69,7 +74,7 @@ export function createPeople(engine: Engine) {
       if (!account?.user.isNewcomer) return account;
       const row = db.selectFrom('janua_people').select('username').where('user_id', '=', id);
       const hadName = (await row.executeTakeFirst())?.username !== '';
-      const since = (await clear(account, hadName, db)) ? Date.now() : 0;
+      const since = (await clear(account, hadName, db)) ? now : 0;
       await rowOf(id, db).set({ username: account.user.username, since, stamp: null }).execute();
       return read();
     },

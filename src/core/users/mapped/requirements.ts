@@ -1,8 +1,8 @@
 import type { Engine } from '../../../ground/database/database.ts';
 import type { Fault } from '../../../ground/faults/misconfiguration.ts';
 import type { Searchable } from '../user.ts';
-import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './inspection.ts';
 import type { UserMapping } from './mapping.ts';
+import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
 /** How a name is found regardless of case. If no index covers the folded name, `equal-then-scan` may read all rows. */
 export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';

@@ -152,18 +152,50 @@ for (const stores of [
       assert.equal(await isSignedIn(app, token), false);
     });
 
-    test('is met at the first request of a session that a process of the version before has started', async () => {
+    test('is met by a session that a process of the version before has started, unless another user was met under the id', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, services, rename, account, id, countRows, add } = opened;
+      const { app, services, database, rename, account, id, countRows } = opened;
       await rename(ann.username, eve);
-      const newcomer = await account(eve);
-      await add('janua_subjects', id, eve);
-      const started = await services.sessions.start({ userId: id, stamp: stampOf(newcomer) }, { methods: ['pwd'] });
-      const bearer = { authorization: `Bearer ${started.accessToken}` };
-      assert.equal(await isSignedIn(app, bearer), true);
-      assert.deepEqual(await countRows(id), { janua_subjects: 1, janua_logins: 1 });
+      const start = async () => {
+        const how = { methods: ['pwd'] } as const;
+        const session = await services.sessions.start({ userId: id, stamp: stampOf(await account(eve)) }, how);
+        return { authorization: `Bearer ${session.accessToken}` };
+      };
+      const before = await countRows(id);
+      assert.equal(await isSignedIn(app, await start()), false);
+      assert.deepEqual(await countRows(id), before, 'nothing of the former user was cleared');
+      // As the migration leaves an id with the names of two users.
+      await database.updateTable('janua_people').set({ username: '', stamp: null }).execute();
+      assert.equal(await isSignedIn(app, await start()), true);
       assert.equal((await account(eve)).user.isNewcomer, false);
       assert.ok((await services.users.findSince(id)) > 0);
+    });
+
+    test('ends the sessions of the former user for good, also when the name comes back', async () => {
+      await using opened = await open(stores);
+      const { app, services, logIn, rename, account, bearerOf } = opened;
+      const signIn = async (name: string) => bearerOf(await logIn(name));
+      const former = await signIn(ann.username);
+      await rename(ann.username, eve);
+      const present = await signIn(eve);
+      await services.administration.changeGroups(eve, { add: ['admins'] });
+      await rename(eve, ann.username);
+      assert.equal(await isSignedIn(app, former), false);
+      await rename(ann.username, eve);
+      assert.deepEqual((await account(eve)).user.groups, ['admins'], 'a session takes no id over');
+      assert.equal(await isSignedIn(app, present), true);
+    });
+
+    test('without a name is nobody, whatever is noted for the id', async () => {
+      await using opened = await open(stores);
+      const { services, database, logIn, rename, account } = opened;
+      await logIn(ann.username);
+      const { id } = (await account(ann.username)).user;
+      await services.administration.changeGroups(ann.username, { add: ['admins'] });
+      await database.updateTable('janua_people').set({ username: '', stamp: null }).execute();
+      await rename(ann.username, ' ');
+      const { user } = (await services.users.findById(id)) ?? {};
+      assert.deepEqual([user?.isNewcomer, user?.groups], [true, []]);
     });
 
     test('is asked for a factor that a process of the version before stored for them', async () => {
