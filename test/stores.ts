@@ -25,16 +25,16 @@ export interface OpenStores {
   drop(): Promise<void>;
 }
 
+const serverEngines = { PostgreSQL: 'postgres', MariaDB: 'mariadb' } as const;
+
 export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
   engine === 'SQLite'
     ? Promise.resolve({ url: 'sqlite::memory:', drop: async () => {} })
-    : createDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
+    : createDatabase(serverEngines[engine]);
 
 /** With our own tables, except for SQLite in memory. */
 export const openMigratedDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
-  engine === 'SQLite'
-    ? openUserDatabase(engine)
-    : createMigratedDatabase(engine === 'PostgreSQL' ? 'postgres' : 'mariadb');
+  engine === 'SQLite' ? openUserDatabase(engine) : createMigratedDatabase(serverEngines[engine]);
 
 /** @param isMigrated whether a database server has our own tables already */
 export async function openStores(

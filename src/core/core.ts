@@ -194,6 +194,7 @@ export async function createCore(options: CoreOptions) {
     loadKey: (name: KeyName) => loadKey(database, name),
     /** Replaces a key with a new one. This process keeps the old one. */
     replaceKey: (name: KeyName) => replaceKey(database, name),
+    caller,
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),

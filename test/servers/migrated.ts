@@ -4,24 +4,20 @@ import { migrate } from '../../src/ground/database/migrations.ts';
 import { unwatched } from '../../src/ground/faults/store-watch.ts';
 import {
   createDatabase,
-  executeInMariadb,
-  executeInPostgres,
+  executeIn,
   type OwnDatabase,
+  type ServerEngine,
   sharedServers,
   sharedServerVariables,
+  urlIn,
 } from './shared.ts';
 
 /** A database of the shared server with our own tables, which others are copied from: all migrations take a second. */
 const template = 'janua_template';
 
-type ServerEngine = 'postgres' | 'mariadb';
-
-const urlIn = (server: string, name: string) => Object.assign(new URL(server), { pathname: name }).href;
-
 /** Makes the template of a server. A whole run does it once; a test file that runs alone does it for its own server. */
 export async function createTemplate(engine: ServerEngine, server: string): Promise<void> {
-  const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
-  await execute(server, `create database ${template}`);
+  await executeIn[engine](server, `create database ${template}`);
   const url = urlIn(server, template);
   const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: 60_000, watch: unwatched });
   try {

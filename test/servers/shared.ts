@@ -40,19 +40,26 @@ export interface OwnDatabase {
   drop(): Promise<void>;
 }
 
+/** The URL of a database of a server. */
+export const urlIn = (server: string, name: string) => Object.assign(new URL(server), { pathname: name }).href;
+
+/** Runs a statement on a server. */
+export const executeIn = { postgres: executeInPostgres, mariadb: executeInMariadb };
+
+export type ServerEngine = keyof typeof executeIn;
+
 /** Creates an empty database. @param like what follows the name in the statement */
-export async function createDatabase(engine: 'postgres' | 'mariadb', like = ''): Promise<OwnDatabase> {
+export async function createDatabase(engine: ServerEngine, like = ''): Promise<OwnDatabase> {
   const server = await sharedServers[engine]();
-  const execute = engine === 'postgres' ? executeInPostgres : executeInMariadb;
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await execute(server, `create database ${name} ${like}`);
+  await executeIn[engine](server, `create database ${name} ${like}`);
   return {
-    url: Object.assign(new URL(server), { pathname: name }).href,
-    drop: () => execute(server, `drop database ${name}${engine === 'postgres' ? ' with (force)' : ''}`),
+    url: urlIn(server, name),
+    drop: () => executeIn[engine](server, `drop database ${name}${engine === 'postgres' ? ' with (force)' : ''}`),
   };
 }
 
-export async function executeInPostgres(url: string, statement: string): Promise<void> {
+async function executeInPostgres(url: string, statement: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
@@ -62,7 +69,7 @@ export async function executeInPostgres(url: string, statement: string): Promise
   }
 }
 
-export async function executeInMariadb(url: string, statement: string): Promise<void> {
+async function executeInMariadb(url: string, statement: string): Promise<void> {
   const connection = await createConnection(url);
   try {
     await connection.query(statement);
@@ -80,7 +87,7 @@ export async function createRedisDatabase(): Promise<OwnDatabase> {
   const counter = connectOnce(server);
   try {
     const taken = await counter.incr('test-databases');
-    const url = Object.assign(new URL(server), { pathname: String(((taken - 1) % redisDatabases) + 1) }).href;
+    const url = urlIn(server, String(((taken - 1) % redisDatabases) + 1));
     return { url, drop: () => flush(url) };
   } finally {
     counter.disconnect();

@@ -10,7 +10,7 @@ export const oidc = defineCapability({
   events,
 
   async make(core: Core) {
-    const { settings, ports, access, users, sessions, stores, groups, groupsInColumn, log, overrides } = core;
+    const { settings, ports, access, users, sessions, stores, groups, groupsInColumn, log } = core;
     const { noteEnding, logoutNotices, ...parts } = createOidcParts({
       ...core,
       redis: stores.redis,
@@ -31,7 +31,7 @@ export const oidc = defineCapability({
       parts: {
         ...parts,
         /** What the operator does, by a command or a program. */
-        clientAdministration: parts.administerClients({ caller: overrides.caller ?? { route: 'janua' } }),
+        clientAdministration: parts.administerClients({ caller: core.caller }),
       },
       listApplications: parts.applications.list,
       listClients: parts.clients.list,

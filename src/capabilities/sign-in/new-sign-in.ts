@@ -1,6 +1,7 @@
 import type { NoticeSignIn } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
+import { addressed } from '../../core/mail/notice.ts';
 import type { RequestMail } from '../../core/mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../../core/sessions/sessions.ts';
 import { stampOf } from '../../core/users/account.ts';
@@ -44,7 +45,7 @@ export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUr
       // Without an id, the id of the user belongs to another person by now, and the mail goes out all the same.
       const account = userId === undefined ? undefined : await users.findById(userId);
       if (userId !== undefined && account === undefined) return { dropped: 'no-account' };
-      const { firstName: name, language = usual } = account?.user.isNewcomer ? {} : (account?.user ?? {});
+      const { name, language } = addressed(account, usual);
       const { client, dateTime } = speak(isLanguage(language) ? language : 'en');
       const login = [client(details.userAgent), details.address, dateTime(Number(details.at))];
       const values = { login: login.filter(Boolean).join(', ') };

@@ -13,7 +13,7 @@ interface MailingOptions extends Pick<SenderOptions, 'database' | 'audit' | 'log
   readonly sends: boolean;
 }
 
-/** The outbox and its sender. The mails are described by their purposes; whoever makes one adds it. */
+/** The outbox and its sender. Each capability adds the descriptions of its mails to `mails`, by purpose. */
 export function createMailing({ settings, sends, ...options }: MailingOptions) {
   const { APP_NAME: appName, LANGUAGE: usual } = settings;
   const mails: Record<string, MailDescription> = {};

@@ -1,7 +1,14 @@
+import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { MailDescription } from './description.ts';
 
 const daySeconds = 24 * 60 * 60;
+
+/** The name and the language in a mail about an account. Under the id of a newcomer, the mail is about the former user. */
+export function addressed(account: Account | undefined, usual: string) {
+  const { firstName: name, language = usual } = account?.user.isNewcomer ? {} : (account?.user ?? {});
+  return { name, language };
+}
 
 /**
  * Describes mails that report a change. They need no account, because the address may be the former one.
@@ -13,8 +20,7 @@ export const createNotice =
     keepSeconds: daySeconds,
     async prepare({ address, userId, language, details }) {
       const account = userId === undefined ? undefined : await users.findById(userId);
-      // The mail is about the former user of a newcomer's id.
-      const { firstName: name, language: chosen = language } = account?.user.isNewcomer ? {} : (account?.user ?? {});
-      return { to: address, name, language: chosen, values: details, link: path && `${baseUrl()}${path}` };
+      const link = path && `${baseUrl()}${path}`;
+      return { to: address, ...addressed(account, language), values: details, link };
     },
   });

@@ -50,7 +50,7 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
     return account;
   };
   const { hold, holdAny } = createHold(database, users, undefined);
-  // Otherwise what is under the id belonged to somebody else.
+  // Otherwise the rows under the id are those of a former user.
   await holdAny((await read()).user.id, async () => {});
   const account = await read();
   const { id } = account.user;

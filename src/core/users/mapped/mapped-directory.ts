@@ -29,7 +29,7 @@ interface Row {
   /** JSON: the names of groups, and every group with its scopes. NULL if there are none. */
   readonly memberships: string | null;
   readonly definitions: string | null;
-  /** JSON: the name under which Janua has seen the id, and the stamp. NULL if there is none. */
+  /** JSON: the name under which Janua has seen the id, the stamp, and since when. NULL if there is none. */
   readonly person: string | null;
 }
 
@@ -139,7 +139,8 @@ function createMappedDirectory(
   const name = sql.ref(mapping.username);
   const id = sql.ref(mapping.id);
   const columnsFor = (userId: RawBuilder<unknown>) => selectList(engine, mapping, disabledKind, userId);
-  const columns = columnsFor(asText(engine, sql.ref(`${mapping.table}.${mapping.id}`)));
+  const qualifiedId = sql.ref(`${mapping.table}.${mapping.id}`);
+  const columns = columnsFor(asText(engine, qualifiedId));
   const asId = asIdOf(engine, idColumn);
   const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
@@ -215,7 +216,7 @@ function createMappedDirectory(
   return {
     accounts: {
       columns: columnsFor,
-      join: (userId) => sql`left join ${table} on ${sql.ref(`${mapping.table}.${mapping.id}`)} = ${asId(userId)}`,
+      join: (userId) => sql`left join ${table} on ${qualifiedId} = ${asId(userId)}`,
       read: (row) => toAccount(row as Row, mapping),
     },
 
@@ -225,7 +226,7 @@ function createMappedDirectory(
       if (!rows.every(hasUsableId))
         log.warn(
           { event: 'user_id_unusable' },
-          `an id is NULL or longer than ${longestId} characters: that user cannot sign in`,
+          `an id is NULL, ends with a space, or is longer than ${longestId} characters: that user cannot sign in`,
         );
       if (rows.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have the same name: neither can sign in');
       const [row] = rows;

@@ -40,7 +40,7 @@ export function createPeople(engine: Engine) {
    * Removes all that is under the id of a newcomer, but what processes of the version before have stored for the newcomer.
    * @returns whether another person had the id
    */
-  async function clear(account: Account, hadName: boolean, db: Database): Promise<boolean> {
+  async function clear(account: Account, db: Database): Promise<boolean> {
     const { id, username } = account.user;
     const remove = async (table: (typeof aboutUsers)[number], isOther = sql`1 = 1`) =>
       (await sql`delete from ${sql.table(table)} where user_id = ${id} and ${isOther}`.execute(db)).numAffectedRows;
@@ -49,7 +49,7 @@ export function createPeople(engine: Engine) {
       counts.push(await remove(table, sql`${sql.ref(nameColumn(table) ?? '')} <> ${username}`));
     const login = db.updateTable('janua_logins').set({ username, at: 0 }).where('user_id', '=', id);
     counts.push((await login.where('username', '<>', username).executeTakeFirst()).numUpdatedRows);
-    if (!hadName && !counts.some(Boolean)) return false;
+    if (!account.replacesUser && !counts.some(Boolean)) return false;
     for (const table of nameless)
       await remove(table, 'stamp' in rows[table] ? sql`coalesce(stamp, '') <> ${stampOf(account)}` : undefined);
     // They still go out, to the address of the former user.
@@ -72,9 +72,7 @@ export function createPeople(engine: Engine) {
       }
       const account = await read();
       if (!account?.user.isNewcomer) return account;
-      const row = db.selectFrom('janua_people').select('username').where('user_id', '=', id);
-      const hadName = (await row.executeTakeFirst())?.username !== '';
-      const since = (await clear(account, hadName, db)) ? now : 0;
+      const since = (await clear(account, db)) ? now : 0;
       await rowOf(id, db).set({ username: account.user.username, since, stamp: null }).execute();
       return read();
     },

@@ -34,7 +34,7 @@ export const up: MigrationStep = async ({ fillMissing, remove, update }) => {
       sql`select user_id, case when min(${name}) = max(${name}) then min(${name}) else '' end, 0, null, 0
         from ${sql.table(table)} where ${name} <> '' and user_id not in (select id from janua_users) group by user_id`,
     );
-  // Whoever was met since has been locked, which counts, and has lost what was of others.
+  // A user who was met since has been locked, which counts, and has lost the rows of other names.
   for (const { table, name, isOfId } of tables)
     await update(
       'janua_people',
