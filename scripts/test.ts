@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findChromium } from '../test/browser/chromium.ts';
 import { findWebServer } from '../test/deploy/web-server.ts';
+import { longVariable } from '../test/long.ts';
 import { findApache } from '../test/servers/apache.ts';
 import { findAuthlib } from '../test/servers/authlib.ts';
 import { findProgram } from '../test/servers/find-program.ts';
@@ -28,10 +29,15 @@ import { filesAtOnce, formatTime } from './progress-reporter.ts';
  * if anything failed.
  * - Arguments replace the list of test files.
  * - `--no-install` installs nothing.
+ * - `--long` (`npm run test:long`) also runs what shows no further rule (`test/long.ts`).
  * - `--quick` (`npm run test:quick`) starts no servers and runs only the tests in `test/web`.
  */
 const { values: options, positionals: chosen } = parseArgs({
-  options: { install: { type: 'boolean', default: true }, quick: { type: 'boolean', default: false } },
+  options: {
+    install: { type: 'boolean', default: true },
+    long: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+  },
   allowNegative: true,
   allowPositionals: true,
 });
@@ -41,7 +47,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
 
 /** Environment variables for the test files, added to our own. */
-const forTests: Record<string, string> = {};
+const forTests: Record<string, string> = options.long ? { [longVariable]: 'true' } : {};
 
 let current: ChildProcess | undefined;
 
