@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createMigratedDatabase } from './servers/migrated.ts';
+import { createMigratedDatabase, createMigratedFile } from './servers/migrated.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';
 import { createDatabase, createRedisDatabase, type OwnDatabase } from './servers/shared.ts';
 
@@ -32,18 +32,19 @@ export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
     ? Promise.resolve({ url: 'sqlite::memory:', drop: async () => {} })
     : createDatabase(serverEngines[engine]);
 
-/** With our own tables, except for SQLite in memory. */
+/** With our own tables, all of them empty. */
 export const openMigratedDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
-  engine === 'SQLite' ? openUserDatabase(engine) : createMigratedDatabase(serverEngines[engine]);
+  engine === 'SQLite' ? createMigratedFile() : createMigratedDatabase(serverEngines[engine]);
 
-/** @param isMigrated whether a database server has our own tables already */
+/** @param isMigrated whether the database has our own tables already */
 export async function openStores(
   { users, sessions, ownTable = false }: StoreChoice,
   isMigrated = true,
 ): Promise<OpenStores> {
   // The team's table exists before the server starts. A database in memory would not.
-  const database =
-    users === 'SQLite' && ownTable ? createFile() : await (isMigrated ? openMigratedDatabase : openUserDatabase)(users);
+  const database = isMigrated
+    ? await openMigratedDatabase(users)
+    : await (users === 'SQLite' && ownTable ? createFile() : openUserDatabase(users));
   const redis = sessions === 'Redis' ? await createRedisDatabase() : undefined;
   // SQLite has it beside its file, or in memory.
   const keys = users === 'SQLite' ? undefined : createTemporaryFolder('encryption-key');

@@ -1,7 +1,11 @@
+import { copyFileSync, existsSync } from 'node:fs';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { openDatabase } from '../../src/ground/database/database.ts';
 import { migrate } from '../../src/ground/database/migrations.ts';
 import { unwatched } from '../../src/ground/faults/store-watch.ts';
+import { createTemporaryFolder, fastFolder } from './process-end.ts';
 import {
   createDatabase,
   executeIn,
@@ -11,6 +15,7 @@ import {
   sharedServerVariables,
   urlIn,
 } from './shared.ts';
+import { templateFolder } from './throw-away-server.ts';
 
 /** A database of the shared server with our own tables, which others are copied from: all migrations take a second. */
 const template = 'janua_template';
@@ -18,13 +23,38 @@ const template = 'janua_template';
 /** Makes the template of a server. A whole run does it once; a test file that runs alone does it for its own server. */
 export async function createTemplate(engine: ServerEngine, server: string): Promise<void> {
   await executeIn[engine](server, `create database ${template}`);
-  const url = urlIn(server, template);
+  await migrateAt(urlIn(server, template));
+}
+
+async function migrateAt(url: string): Promise<void> {
   const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: 60_000, watch: unwatched });
   try {
     await migrate(opened);
   } finally {
     await opened.database.destroy();
   }
+}
+
+let file: Promise<string> | undefined;
+
+/** Creates a file of SQLite with our own tables, all of them empty. */
+export async function createMigratedFile(): Promise<OwnDatabase> {
+  file ??= createTemplateFile();
+  const folder = createTemporaryFolder('sqlite', fastFolder());
+  const path = join(folder.path, 'janua.db');
+  copyFileSync(await file, path);
+  return { url: `sqlite:${path}`, drop: async () => folder.remove() };
+}
+
+/** The first of the processes that share the folder makes the file. */
+async function createTemplateFile(): Promise<string> {
+  const shared = join(await templateFolder(), 'sqlite.db');
+  if (existsSync(shared)) return shared;
+  const own = await mkdtemp(`${shared}-`);
+  await migrateAt(`sqlite:${join(own, 'janua.db')}`);
+  await rename(join(own, 'janua.db'), shared);
+  await rm(own, { recursive: true });
+  return shared;
 }
 
 const made = new Map<ServerEngine, Promise<void>>();
