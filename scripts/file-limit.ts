@@ -23,7 +23,7 @@ const usual: FileLimit = {
 /**
  * Ends every test file that takes too long, with all processes that it started. The runner then reports the file as failed. The
  * runner's own `--test-timeout` only fails the test or hook: a process that goes on, or that is blocked, would keep it waiting.
- * @param runner `node --test`, which runs each file in a process
+ * @param runner runs each file in a process of its own
  */
 export function limitFiles(runner: ChildProcess, { limit, grace, interval, print }: FileLimit = usual): void {
   const files = new Map<number, { readonly start: number; readonly tree: Set<number> }>();

@@ -104,15 +104,16 @@ export function codeAround(file: string, source: string, text: string): string {
   return found === undefined ? source : source.slice(found.start, found.end);
 }
 
-/** A test file, and what it imports beside `src/`. */
+/**
+ * A test file, and what it imports from its own folder. What all folders share (`test/janua.ts`, `test/servers/`) does not count: each
+ * change there would make every result stale.
+ */
 function helpersOf(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file) || !existsSync(join(root, file))) return found;
   found.add(file);
   const source = readFileSync(join(root, file), 'utf8');
-  for (const [, path = ''] of source.matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g)) {
-    const imported = normalize(join(dirname(file), path));
-    if (imported.startsWith('test')) helpersOf(imported, found);
-  }
+  for (const [, path = ''] of source.matchAll(/from '(\.\/[^']+\.ts)'/g))
+    helpersOf(normalize(join(dirname(file), path)), found);
   return found;
 }
 

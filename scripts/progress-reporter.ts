@@ -7,6 +7,9 @@ import { noServersVariable } from '../test/servers/missing.ts';
 /** How many test files run at once. One more than there are cores, because many of them wait for a server, a browser or a clock. */
 export const filesAtOnce = availableParallelism() + 1;
 
+/** How many of the tests that were left out for one reason are named. */
+const namedTitles = 12;
+
 /** A reporter of `node --test`. It reads events and gives the text to print. */
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;
 
@@ -20,6 +23,7 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
     const wipe = isTTY ? '\r\x1b[2K' : '';
     const spec = new Spec();
     const open = new Set<string>();
+    const leftOut = new Map<string, string[]>();
     const start = performance.now();
     let done = 0;
 
@@ -37,6 +41,8 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
         const line = `[${done}/${done + open.size}]  ${time}  ${ended}`;
         yield isTTY ? `${wipe}${line.slice(0, columns - 1)}` : `${line}\n`;
       }
+      if (event.type === 'test:pass' && typeof event.data.skip === 'string')
+        leftOut.getOrInsertComputed(event.data.skip, () => []).push(event.data.name);
       if (!isForSpec(event)) continue;
       spec.write(event);
       const text = spec.read();
@@ -44,18 +50,15 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
     }
     spec.end();
     yield* spec;
+    for (const [reason, titles] of leftOut) yield formatLeftOut(reason, titles);
     await mkdir(new URL('.', durationsFile), { recursive: true });
     await writeFile(durationsFile, JSON.stringify(durations));
   };
 
-// biome-ignore lint/style/noDefaultExport: the test runner loads a reporter from the default export.
-export default createProgressReporter(
-  // Without servers the same files take less time.
-  new URL(
-    `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
-    import.meta.url,
-  ),
-  process.stdout,
+/** The seconds that each file took in the last run. Without servers the same files take less time. */
+export const durationsFile = new URL(
+  `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
+  import.meta.url,
 );
 
 /** Gives the path of the test file, from the root of the project, if the event is about a whole file. */
@@ -68,6 +71,13 @@ function fileOf({ type, data }: TestEvent): string | undefined {
 function isForSpec({ type, data }: TestEvent): boolean {
   if (type === 'test:diagnostic') return data.file === undefined;
   return ['test:fail', 'test:stdout', 'test:stderr', 'test:summary', 'test:interrupted'].includes(type);
+}
+
+/** The titles of the first tests that were left out for a reason. */
+function formatLeftOut(reason: string, titles: readonly string[]): string {
+  const rest = titles.length > namedTitles ? [`and ${titles.length - namedTitles} more`] : [];
+  const lines = [...titles.slice(0, namedTitles), ...rest].map((title) => `    ${title}\n`);
+  return `Left out, ${reason}:\n${lines.join('')}`;
 }
 
 /** Empty if one of the remaining files has never run. */
@@ -83,7 +93,7 @@ export const formatTime = (seconds: number) =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
 /** Reads the seconds that each test file took in its last run. */
-async function readDurations(file: URL): Promise<Record<string, number>> {
+export async function readDurations(file: URL): Promise<Record<string, number>> {
   try {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch {

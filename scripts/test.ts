@@ -1,8 +1,10 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findChromium } from '../test/browser/chromium.ts';
@@ -22,7 +24,7 @@ import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
 import { readAdvisories } from './dependencies.ts';
 import { limitFiles } from './file-limit.ts';
-import { filesAtOnce, formatTime } from './progress-reporter.ts';
+import { formatTime } from './progress-reporter.ts';
 
 /**
  * `npm test` runs every check. It shows its progress, and names at the end the tests that it left out. It exits with a non-zero code
@@ -30,7 +32,7 @@ import { filesAtOnce, formatTime } from './progress-reporter.ts';
  * - Arguments replace the list of test files.
  * - `--no-install` installs nothing.
  * - `--long` (`npm run test:long`) also runs what shows no further rule (`test/long.ts`).
- * - `--quick` (`npm run test:quick`) starts no servers and runs only the tests in `test/web`.
+ * - `--quick` (`npm run test:quick`) starts no servers, and runs only `quickFiles`.
  */
 const { values: options, positionals: chosen } = parseArgs({
   options: {
@@ -41,6 +43,9 @@ const { values: options, positionals: chosen } = parseArgs({
   allowNegative: true,
   allowPositionals: true,
 });
+/** Logins, accounts, factors and rights over SQLite, and the tables of the hooks, formats and pages. */
+const quickFiles = ['test/web/**/*.test.ts', 'test/flow/sqlite-sql.test.ts', 'test/security/authorization.test.ts'];
+
 const isWhole = chosen.length === 0 && !options.quick;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -49,24 +54,38 @@ const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, i
 /** Environment variables for the test files, added to our own. */
 const forTests: Record<string, string> = options.long ? { [longVariable]: 'true' } : {};
 
-let current: ChildProcess | undefined;
+/** The programs that run. Each ends with this process. */
+const children = new Set<ChildProcess>();
 
-/** Runs a program to its end and returns whether it succeeded. */
-async function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  current = spawn(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
-  const [code] = await once(current, 'exit');
-  current = undefined;
-  return code === 0;
+/** Starts a program of ours, or another. */
+function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  const child = spawn(program, args, { cwd: root, ...options });
+  children.add(child);
+  child.once('close', () => children.delete(child));
+  return child;
 }
 
-const node = (...args: string[]) => run(process.execPath, args);
+const succeeds = async (child: ChildProcess) => (await once(child, 'close'))[0] === 0;
+
+/** Runs a program to its end, and returns whether it succeeded. */
+const run = (program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  succeeds(start(program, args, { stdio: 'inherit', env: { ...process.env, ...env } }));
 
 async function step(name: string, work: () => Promise<boolean>): Promise<void> {
-  const start = performance.now();
+  const begin = performance.now();
   process.stdout.write(`\n▸ ${name}\n`);
   const succeeded = await work();
-  process.stdout.write(`  ${succeeded ? 'done' : 'FAILED'} in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
-  if (!succeeded) process.exit(1);
+  process.stdout.write(`  ${succeeded ? 'done' : 'FAILED'} in ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
+  if (!succeeded) await end(1);
+}
+
+/** Ends the programs that run, and then this process. */
+async function end(code: number): Promise<never> {
+  const ended = [...children].map((child) => once(child, 'close'));
+  // `node --test` does not handle SIGHUP.
+  for (const child of children) child.kill('SIGTERM');
+  await Promise.all(ended);
+  process.exit(code);
 }
 
 /** Programs that only some tests need, by the name of the distribution's package. */
@@ -127,15 +146,37 @@ function isDispensable(): boolean {
   return leftOut.every((name) => dispensable.includes(name));
 }
 
+/** The services that these packages would start with the system. */
+const services: Readonly<Record<string, string>> = {
+  'redis-server': 'redis-server',
+  'mariadb-server': 'mariadb',
+  postgresql: 'postgresql',
+  nginx: 'nginx',
+  caddy: 'caddy',
+  opensmtpd: 'opensmtpd',
+  'valkey-server': 'valkey-server',
+};
+
+/** Installs packages. Their services neither start nor will start with the system. */
 async function install(packages: readonly string[]): Promise<void> {
   const list = packages.join(' ');
   process.stdout.write(`  Running as root: apt-get install ${list} (npm test -- --no-install skips this)\n`);
   const unattended = { DEBIAN_FRONTEND: 'noninteractive' };
   const add = (...names: string[]) =>
     run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], unattended);
-  if (!(await run('apt-get', ['update', '-qq'], unattended)) || (await add(...packages))) return;
-  // If the distribution lacks one package, apt installs none of them.
-  for (const name of packages) await add(name);
+  // The scripts of packages ask it whether they may start a service. 101 forbids it.
+  const policy = '/usr/sbin/policy-rc.d';
+  const isOurs = !existsSync(policy);
+  if (isOurs) await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    // If the distribution lacks one package, apt installs none of them.
+    if ((await run('apt-get', ['update', '-qq'], unattended)) && !(await add(...packages)))
+      for (const name of packages) await add(name);
+  } finally {
+    if (isOurs) await rm(policy);
+  }
+  const units = packages.flatMap((name) => (services[name] === undefined ? [] : [`${services[name]}.service`]));
+  if (units.length > 0) await run('deb-systemd-helper', ['disable', ...units]);
 }
 
 async function isDebian(): Promise<boolean> {
@@ -162,67 +203,72 @@ async function startServers(): Promise<boolean> {
   return true;
 }
 
-/** Fails for a known fault (ASVS 15.2.1). If the registry does not answer, it prints a notice and the tests go on. */
-async function askForAdvisories(): Promise<boolean> {
-  const printed = await new Promise<string>((resolve) => {
-    execFile('npm', ['audit', '--json'], { cwd: root, timeout: 60_000, maxBuffer: 2 ** 26 }, (_error, stdout) =>
-      resolve(stdout),
-    );
-  });
+const read = async (stream: Readable | null) => (stream === null ? '' : text(stream));
+
+/** Fails for a known fault (ASVS 15.2.1). If the registry does not answer, the tests go on, and the last line says so. */
+async function askForAdvisories(): Promise<{ succeeded: boolean; output: string }> {
+  const audit = start('npm', ['audit', '--json'], { timeout: 60_000, stdio: ['ignore', 'pipe', 'ignore'] });
+  const [printed] = await Promise.all([read(audit.stdout), once(audit, 'close')]);
   const faults = readAdvisories(printed);
-  if (faults === undefined)
-    process.stdout.write('  The registry did not answer `npm audit`, so this is not checked.\n');
-  for (const fault of faults ?? []) process.stdout.write(`  ${fault}\n`);
-  return (faults ?? []).length === 0;
+  if (faults === undefined) unchecked.push('the known faults of packages, because the registry did not answer');
+  return { succeeded: (faults ?? []).length === 0, output: (faults ?? []).map((fault) => `  ${fault}\n`).join('') };
 }
 
-// The current program gets SIGTERM, because the test runner does not handle SIGHUP. This process and its servers end after it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    const end = () => process.exit(128 + constants.signals[signal]);
-    if (current === undefined) end();
-    current?.once('exit', end).kill('SIGTERM');
-  });
+/** Checks that did not run. */
+const unchecked: string[] = [];
+
+async function runQuietly(...args: readonly string[]): Promise<{ succeeded: boolean; output: string }> {
+  const child = start(process.execPath, args, { stdio: 'pipe' });
+  const [stdout, stderr, succeeded] = await Promise.all([read(child.stdout), read(child.stderr), succeeds(child)]);
+  return { succeeded, output: stdout + stderr };
 }
 
-const start = performance.now();
-if (isWhole)
-  process.stdout.write(
-    'Runs everything that CI runs, which takes a while. In less than a minute: npm run test:quick\n',
-  );
+const checks: Readonly<Record<string, () => Promise<{ succeeded: boolean; output: string }>>> = {
+  Types: () => runQuietly(bin('typescript/bin/tsc')),
+  'Lint, format and import rules': () => runQuietly(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'),
+  'Dead code': () => runQuietly(bin('knip/bin/knip.js')),
+  ...(!options.quick && { 'Known faults of packages': askForAdvisories }),
+};
 
-if (!options.quick) await step('Programs', ensurePrograms);
-await step('Types', () => node(bin('typescript/bin/tsc')));
-await step('Lint, format and import rules', () => node(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'));
-await step('Dead code', () => node(bin('knip/bin/knip.js')));
+/** Checks the source while the tests run, one check after the other. The first that fails ends the tests. */
+async function checkSource(): Promise<void> {
+  for (const [name, check] of Object.entries(checks)) {
+    const { succeeded, output } = await check();
+    process.stdout.write(`▸ ${name}: ${succeeded ? 'done' : `FAILED\n${output}`}\n`);
+    if (!succeeded) await end(1);
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => end(128 + constants.signals[signal]));
+
+const begin = performance.now();
+if (isWhole) process.stdout.write('Runs everything that CI runs. In less than a minute: npm run test:quick\n');
+
 if (options.quick) forTests[noServersVariable] = 'true';
 else {
-  await step('Known faults of packages', askForAdvisories);
+  await step('Programs', ensurePrograms);
   await step('Servers', startServers);
 }
+const checking = checkSource();
 await step('Tests', testFiles);
+await checking;
 sumUp();
 
 async function testFiles(): Promise<boolean> {
-  const reporters: [name: string, destination: string][] = [
-    // For chosen files, every test is listed.
-    [chosen.length > 0 ? 'spec' : './scripts/progress-reporter.ts', 'stdout'],
-  ];
-  const files = options.quick ? ['test/web/**/*.test.ts'] : ['test/**/*.test.ts'];
-  const succeeded = run(
-    process.execPath,
-    [
-      ...['--test', '--test-timeout=120000', `--test-concurrency=${filesAtOnce}`],
-      ...reporters.flatMap(([name, to]) => [`--test-reporter=${name}`, `--test-reporter-destination=${to}`]),
-      ...(chosen.length > 0 ? chosen : files),
-    ],
-    forTests,
-  );
-  if (current) limitFiles(current);
-  return succeeded;
+  const wanted = options.quick ? quickFiles : ['test/**/*.test.ts'];
+  const files = chosen.length > 0 ? chosen : await Array.fromAsync(glob(wanted, { cwd: root }));
+  const list = chosen.length > 0 ? ['--list'] : [];
+  const runner = start(process.execPath, ['scripts/run-test-files.ts', ...list, ...files], {
+    stdio: 'inherit',
+    env: { ...process.env, ...forTests },
+  });
+  limitFiles(runner);
+  return succeeds(runner);
 }
 
 function sumUp(): void {
   const without = leftOut.length > 0 ? `, WITHOUT the tests that need ${leftOut.join(', ')}` : '';
-  process.stdout.write(`\nPassed in ${formatTime((performance.now() - start) / 1000)} minutes${without}.\n`);
+  const not = unchecked.length > 0 ? `, WITHOUT ${unchecked.join(' and ')}` : '';
+  process.stdout.write(`\nPassed in ${formatTime((performance.now() - begin) / 1000)} minutes${without}${not}.\n`);
 }

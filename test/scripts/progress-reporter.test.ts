@@ -26,6 +26,10 @@ const failed = {
   },
 };
 const passed = { type: 'test:pass', data: { name: 'a good claim', nesting: 0, details: { duration_ms: 1 } } };
+const leftOut = Array.from({ length: 14 }, (_, index) => ({
+  type: 'test:pass',
+  data: { name: `claim ${index}`, nesting: 0, skip: 'not installed: Redis', details: { duration_ms: 1 } },
+}));
 const summary = [
   { type: 'test:diagnostic', data: { nesting: 0, message: 'tests 3', level: 'info' } },
   { type: 'test:summary', data: { success: false, counts: {}, duration_ms: 1 } },
@@ -40,6 +44,7 @@ const run = [
   completed('test/b.test.ts', 4, false),
   failed,
   completed('test/c.test.ts', 70),
+  ...leftOut,
   ...summary,
 ];
 
@@ -62,6 +67,7 @@ test('each finished file has a line, and full failures follow the summary', asyn
   assert.equal(third, '[3/3]  0:00, about 0:00 left  test/c.test.ts (70.0 s)');
   assert.match(rest.join('\n'), /^[^\n]*tests 3[^\n]*\n.*failing tests:.*test\/b\.test\.ts:3:1.*the reason/s);
   assert.doesNotMatch(printed, /a good claim/);
+  assert.match(printed, /\nLeft out, not installed: Redis:\n {4}claim 0\n(?: {4}claim \d+\n){11} {4}and 2 more\n$/);
   folder.remove();
 });
 
