@@ -117,10 +117,12 @@ function helpersOf(file: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
+/** Lines of comment do not count. */
 export function fingerprintOf({ file, text, test }: Mutant): string {
   const source = readFileSync(join(root, file), 'utf8');
   const tested = [...helpersOf(test)].sort().map((path) => readFileSync(join(root, path), 'utf8'));
-  return hash('sha256', [codeAround(file, source, text), ...tested].join('\0'), 'base64url').slice(0, 16);
+  const code = [codeAround(file, source, text), ...tested].map((each) => each.replaceAll(/^\s*\/\/.*\n/gm, ''));
+  return hash('sha256', code.join('\0'), 'base64url').slice(0, 16);
 }
 
 export interface Checked extends Mutant {
