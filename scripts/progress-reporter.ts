@@ -24,6 +24,7 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
     const spec = new Spec();
     const open = new Set<string>();
     const leftOut = new Map<string, string[]>();
+    const failed: string[] = [];
     const start = performance.now();
     let done = 0;
 
@@ -37,6 +38,7 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
         durations[file] = duration / 1000;
         const time =
           formatTime((performance.now() - start) / 1000) + formatRest([...open].map((name) => durations[name]));
+        if (!passed) failed.push(file);
         const ended = `${passed ? '' : 'FAILED '}${file} (${(duration / 1000).toFixed(1)} s)`;
         const line = `[${done}/${done + open.size}]  ${time}  ${ended}`;
         yield isTTY ? `${wipe}${line.slice(0, columns - 1)}` : `${line}\n`;
@@ -51,6 +53,7 @@ export const createProgressReporter = (durationsFile: URL, { isTTY = false, colu
     spec.end();
     yield* spec;
     for (const [reason, titles] of leftOut) yield formatLeftOut(reason, titles);
+    if (failed.length > 0) yield `To run these files again: npm test -- --no-install ${failed.join(' ')}\n`;
     await mkdir(new URL('.', durationsFile), { recursive: true });
     await writeFile(durationsFile, JSON.stringify(durations));
   };

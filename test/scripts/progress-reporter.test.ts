@@ -67,7 +67,8 @@ test('each finished file has a line, and full failures follow the summary', asyn
   assert.equal(third, '[3/3]  0:00, about 0:00 left  test/c.test.ts (70.0 s)');
   assert.match(rest.join('\n'), /^[^\n]*tests 3[^\n]*\n.*failing tests:.*test\/b\.test\.ts:3:1.*the reason/s);
   assert.doesNotMatch(printed, /a good claim/);
-  assert.match(printed, /\nLeft out, not installed: Redis:\n {4}claim 0\n(?: {4}claim \d+\n){11} {4}and 2 more\n$/);
+  assert.match(printed, /\nLeft out, not installed: Redis:\n {4}claim 0\n(?: {4}claim \d+\n){11} {4}and 2 more\n/);
+  assert.match(printed, /\nTo run these files again: npm test -- --no-install test\/b\.test\.ts\n$/);
   folder.remove();
 });
 
