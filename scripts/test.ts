@@ -5,7 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type BrowserServer, chromium } from 'playwright-core';
 import { findChromium } from '../test/browser/chromium.ts';
+import { launchOptions, sharedBrowserVariable } from '../test/browser/launch.ts';
 import { findWebServer } from '../test/deploy/web-server.ts';
 import { longVariable } from '../test/long.ts';
 import { findApache } from '../test/servers/apache.ts';
@@ -50,6 +52,7 @@ const bin = (name: string) => fileURLToPath(new URL(`../node_modules/${name}`, i
 const forTests: Record<string, string> = options.long ? { [longVariable]: 'true' } : {};
 
 let current: ChildProcess | undefined;
+let browser: BrowserServer | undefined;
 
 /** Runs a program to its end and returns whether it succeeded. */
 async function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -143,7 +146,7 @@ async function isDebian(): Promise<boolean> {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(await readFile('/etc/os-release', 'utf8'));
 }
 
-/** Starts one server of each installed kind, on a free port and in a temporary folder. The servers end with this process. */
+/** Starts a browser, and one server of each installed kind, on a free port and in a temporary folder. They end with this process. */
 async function startServers(): Promise<boolean> {
   const [postgres, mariadb, redis, templates] = await Promise.all([
     findPostgres() && startPostgres(),
@@ -151,6 +154,9 @@ async function startServers(): Promise<boolean> {
     findRedis() && startRedis(),
     templateFolder(),
   ]);
+  const endings = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  if (findChromium()) browser = await chromium.launchServer({ ...launchOptions(), ...endings, host: '127.0.0.1' });
+  if (browser) forTests[sharedBrowserVariable] = browser.wsEndpoint();
   await Promise.all([
     postgres && createTemplate('postgres', postgres.url),
     mariadb && createTemplate('mariadb', mariadb.url),
@@ -201,6 +207,7 @@ else {
   await step('Servers', startServers);
 }
 await step('Tests', testFiles);
+await browser?.close();
 sumUp();
 
 async function testFiles(): Promise<boolean> {

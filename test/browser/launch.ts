@@ -27,5 +27,8 @@ export function launchOptions(): LaunchOptions {
   if (executablePath === undefined) throw new Error('No Chromium was found. Set CHROMIUM_PATH.');
   const off = ['gpu', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`);
   const features = `--disable-features=${disabledFeatures.join(',')}`;
-  return { executablePath, args: ['--no-sandbox', '--no-first-run', '--renderer-process-limit=1', features, ...off] };
+  return {
+    executablePath,
+    args: ['--no-sandbox', '--no-first-run', '--in-process-gpu', '--renderer-process-limit=1', features, ...off],
+  };
 }
