@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { admins } from '../src/core/users/scopes.ts';
-import { launchBrowser, sendLogin } from '../test/browser/browser.ts';
+import { openBrowser, sendLogin } from '../test/browser/browser.ts';
 import { caller, password, startJanua } from '../test/janua.ts';
 
 const picture = (name: string) => fileURLToPath(new URL(`../docs/images/${name}.png`, import.meta.url));
@@ -14,7 +14,7 @@ await using janua = await startJanua({ settings: { SIGN_UP: 'on' }, overrides: {
 await janua.services.administration.add({ username, firstName: 'Be Hai', lastName: 'Doe', password });
 const baseURL = await janua.app.listen({ host: '127.0.0.1', port: 0 });
 
-await using browser = await launchBrowser();
+await using browser = await openBrowser();
 const page = await browser.newPage({ baseURL, viewport: { width: 720, height: 660 }, colorScheme: 'light' });
 await page.goto('/auth/login');
 await page.getByLabel('Username').fill(username);

@@ -7,7 +7,9 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type BrowserServer, chromium } from 'playwright-core';
 import { findChromium } from '../test/browser/chromium.ts';
+import { launchOptions, sharedBrowserVariable } from '../test/browser/launch.ts';
 import { findWebServer } from '../test/deploy/web-server.ts';
 import { longVariable } from '../test/long.ts';
 import { findApache } from '../test/servers/apache.ts';
@@ -56,6 +58,7 @@ const forTests: Record<string, string> = options.long ? { [longVariable]: 'true'
 
 /** The programs that run. Each ends with this process. */
 const children = new Set<ChildProcess>();
+let browser: BrowserServer | undefined;
 
 /** Starts a program of ours, or another. */
 function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
@@ -84,7 +87,7 @@ async function end(code: number): Promise<never> {
   const ended = [...children].map((child) => once(child, 'close'));
   // `node --test` does not handle SIGHUP.
   for (const child of children) child.kill('SIGTERM');
-  await Promise.all(ended);
+  await Promise.all([...ended, browser?.close()]);
   process.exit(code);
 }
 
@@ -184,7 +187,7 @@ async function isDebian(): Promise<boolean> {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(await readFile('/etc/os-release', 'utf8'));
 }
 
-/** Starts one server of each installed kind, on a free port and in a temporary folder. The servers end with this process. */
+/** Starts a browser, and one server of each installed kind, on a free port and in a temporary folder. They end with this process. */
 async function startServers(): Promise<boolean> {
   const [postgres, mariadb, redis, templates] = await Promise.all([
     findPostgres() && startPostgres(),
@@ -192,6 +195,9 @@ async function startServers(): Promise<boolean> {
     findRedis() && startRedis(),
     templateFolder(),
   ]);
+  const endings = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  if (findChromium()) browser = await chromium.launchServer({ ...launchOptions(), ...endings, host: '127.0.0.1' });
+  if (browser) forTests[sharedBrowserVariable] = browser.wsEndpoint();
   await Promise.all([
     postgres && createTemplate('postgres', postgres.url),
     mariadb && createTemplate('mariadb', mariadb.url),
@@ -253,6 +259,7 @@ else {
 const checking = checkSource();
 await step('Tests', testFiles);
 await checking;
+await browser?.close();
 sumUp();
 
 async function testFiles(): Promise<boolean> {

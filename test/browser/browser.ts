@@ -3,30 +3,12 @@ import { after, before, test } from 'node:test';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../janua.ts';
 import { findChromium } from './chromium.ts';
+import { launchOptions, sharedBrowserVariable } from './launch.ts';
 
-/**
- * For each page Chromium loads two more, the popups of its address bar, which take as long as a test. The other features are those that
- * Playwright switches off, because only the last list counts.
- */
-const disabledFeatures = [
-  ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'],
-  ...['AimEnabled', 'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades'],
-  ...['HttpsFirstBalancedModeAutoEnable', 'LensOverlay', 'MediaRouter', 'NetworkTimeServiceQuerying', 'PaintHolding'],
-  ...[
-    'AvoidCorsURLLoaderRestartOnRedirect',
-    'OptimizationHints',
-    'PreconnectToSearch',
-    'ThirdPartyStoragePartitioning',
-  ],
-];
-
-/** @throws when there is no Chromium */
-export async function launchBrowser(): Promise<Browser> {
-  const executablePath = findChromium();
-  if (executablePath === undefined) throw new Error('No Chromium was found. Set CHROMIUM_PATH.');
-  const off = ['gpu', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`);
-  const features = `--disable-features=${disabledFeatures.join(',')}`;
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--no-first-run', features, ...off] });
+/** Connects to the browser that the whole run shares, or starts one. @throws when there is no Chromium */
+export async function openBrowser(): Promise<Browser> {
+  const shared = process.env[sharedBrowserVariable];
+  return shared ? chromium.connect(shared) : chromium.launch(launchOptions());
 }
 
 /** For `skip`: the reason to skip a test that needs a browser, or false. CI skips none. */
@@ -38,6 +20,8 @@ export interface VisitOptions extends BrowserContextOptions {
   readonly expected?: RegExp;
   /** Origins, besides our own, that the browser may send requests to. */
   readonly otherOrigins?: () => string[];
+  /** The test changes its page by more than cookies and routes, for example its clock. No other test gets the page. */
+  readonly changesPage?: boolean;
 }
 
 export interface Visit {
@@ -51,7 +35,7 @@ export interface Site {
   /** Where the server listens. */
   readonly origin: string;
   /**
-   * A test in a fresh browser context. It also fails when a script fails, the console shows an error or a warning, the
+   * A test in a page without cookies. A test with the same options had the page before. It also fails when a script fails, the console shows an error or a warning, the
    * content security policy stops something, or a request leaves our origin.
    */
   test(name: string, visit: (visit: Visit) => Promise<void>, options?: VisitOptions): void;
@@ -63,6 +47,8 @@ export function openSite(options: TestOptions = {}): Site {
   let janua: TestJanua;
   let origin: string;
   let browser: Browser;
+  /** Pages that wait for the next test with the same options. A new one takes as long as a short test. */
+  const kept = new Map<string, WatchedPage>();
 
   before(async () => {
     if (noBrowser) return;
@@ -70,7 +56,7 @@ export function openSite(options: TestOptions = {}): Site {
     janua = resources.use(await startJanua({ ...options, settings: { PORT: 0, ...options.settings } }));
     const { port } = new URL(await janua.app.listen({ host: '127.0.0.1', port: 0 }));
     origin = `http://localhost:${port}`;
-    browser = resources.adopt(await launchBrowser(), (launched) => launched.close());
+    browser = resources.adopt(await openBrowser(), (launched) => launched.close());
   });
   after(() => resources.disposeAsync());
 
@@ -81,27 +67,41 @@ export function openSite(options: TestOptions = {}): Site {
     get origin() {
       return origin;
     },
-    test(name, visit, { expected, otherOrigins = () => [], ...options } = {}) {
+    test(name, visit, { expected, otherOrigins = () => [], changesPage = false, ...options } = {}) {
       test(name, { skip: noBrowser, timeout: 120_000 }, async () => {
-        const context = await browser.newContext({ baseURL: origin, ...options });
-        context.setDefaultTimeout(30_000);
-        const complaints = await watch(context, [origin, ...otherOrigins()]);
-        try {
-          await visit({ page: await context.newPage(), context });
-          assert.deepEqual(
-            complaints.filter((text) => !expected?.test(text)),
-            [],
-          );
-        } finally {
+        const key = JSON.stringify(options);
+        const watched = kept.get(key) ?? (await openPage(browser, { baseURL: origin, ...options }));
+        kept.delete(key);
+        const { page, context, complaints } = watched;
+        watched.origins = [origin, ...otherOrigins()];
+        await visit({ page, context });
+        assert.deepEqual(
+          complaints.filter((text) => !expected?.test(text)),
+          [],
+        );
+        if (changesPage) {
           await context.close();
+          return;
         }
+        for (const other of context.pages().filter((other) => other !== page)) await other.close();
+        await page.unrouteAll();
+        await context.clearCookies();
+        complaints.length = 0;
+        kept.set(key, watched);
       });
     },
   };
 }
 
-/** Notes every error, warning and foreign request of a page. */
-async function watch(context: BrowserContext, origins: string[]): Promise<string[]> {
+interface WatchedPage extends Visit {
+  readonly complaints: string[];
+  origins: readonly string[];
+}
+
+/** Opens a page, and notes its errors, warnings and foreign requests. */
+async function openPage(browser: Browser, options: BrowserContextOptions): Promise<WatchedPage> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.location().url} ${message.text()}`);
@@ -109,12 +109,14 @@ async function watch(context: BrowserContext, origins: string[]): Promise<string
   context.on('weberror', (error) => complaints.push(String(error.error())));
   context.on('request', (request) => {
     const { protocol, origin } = new URL(request.url());
-    if (/^https?:$/.test(protocol) && !origins.includes(origin)) complaints.push(`left the origin: ${request.url()}`);
+    if (/^https?:$/.test(protocol) && !watched.origins.includes(origin))
+      complaints.push(`left the origin: ${request.url()}`);
   });
   await context.addInitScript(
     "addEventListener('securitypolicyviolation', (event) => console.error('policy:', event.violatedDirective, event.blockedURI))",
   );
-  return complaints;
+  const watched: WatchedPage = { page: await context.newPage(), context, complaints, origins: [] };
+  return watched;
 }
 
 /** Fills in the open login page, and sends it. */

@@ -54,35 +54,46 @@ async function addPasskey(visit: Visit, options: object = {}) {
 }
 
 /** With autofill, an authenticator that answers by itself signs in before a test can click. */
-const withoutAutofill = ({ context }: Visit) =>
-  context.addInitScript('window.PublicKeyCredential.isConditionalMediationAvailable = async () => false');
+const withoutAutofill = ({ page }: Visit) =>
+  page.addInitScript('window.PublicKeyCredential.isConditionalMediationAvailable = async () => false');
 
 /** Passkeys belong to a name. Browsers take none for an address. */
 const atAddress = (path: string) => site.origin.replace('localhost', '127.0.0.1') + path;
 
+/** Its authenticator and its scripts stay with the page. */
+const ownPage = { changesPage: true };
+
 const button = ({ page }: Visit) => page.getByRole('button', { name: 'Sign in with a passkey' });
 
-site.test('a user signs in by a button, and gets where they wanted to go', async (visit) => {
-  const { page, context } = visit;
-  await withoutAutofill(visit);
-  const { added, passkeys, user } = await addPasskey(visit);
-  await page.goto('/admin/me');
-  await page.getByLabel('Keep me signed in').check();
-  await button(visit).click();
-  await page.waitForURL('/admin/me');
-  await page.getByText(ann.username).waitFor();
-  const cookie = (await context.cookies()).find(({ name }) => name === 'session');
-  assert.ok((cookie?.expires ?? 0) > 0, 'the session is remembered');
-  const used = (await passkeys.list(user)).find(({ id }) => id === added.id);
-  assert.ok(used?.lastUsedAt);
-});
+site.test(
+  'a user signs in by a button, and gets where they wanted to go',
+  async (visit) => {
+    const { page, context } = visit;
+    await withoutAutofill(visit);
+    const { added, passkeys, user } = await addPasskey(visit);
+    await page.goto('/admin/me');
+    await page.getByLabel('Keep me signed in').check();
+    await button(visit).click();
+    await page.waitForURL('/admin/me');
+    await page.getByText(ann.username).waitFor();
+    const cookie = (await context.cookies()).find(({ name }) => name === 'session');
+    assert.ok((cookie?.expires ?? 0) > 0, 'the session is remembered');
+    const used = (await passkeys.list(user)).find(({ id }) => id === added.id);
+    assert.ok(used?.lastUsedAt);
+  },
+  ownPage,
+);
 
-site.test('the browser offers the passkey in the field of the user name', async (visit) => {
-  const { page } = visit;
-  await addPasskey(visit);
-  await page.goto('/auth/login');
-  await page.waitForURL('/auth/home');
-});
+site.test(
+  'the browser offers the passkey in the field of the user name',
+  async (visit) => {
+    const { page } = visit;
+    await addPasskey(visit);
+    await page.goto('/auth/login');
+    await page.waitForURL('/auth/home');
+  },
+  ownPage,
+);
 
 site.test(
   'autofill gets a new challenge before the old one expires, and leaves the way to the button',
@@ -98,19 +109,24 @@ site.test(
     await button(visit).click();
     await page.waitForURL('/auth/home');
   },
+  ownPage,
 );
 
-site.test('a user who cannot be verified is told so, and may try again', async (visit) => {
-  const { page } = visit;
-  await withoutAutofill(visit);
-  const { cdp, authenticatorId } = await addPasskey(visit, { isUserVerified: false });
-  await page.goto('/auth/login');
-  await button(visit).click();
-  await page.getByRole('alert').filter({ hasText: 'No passkey was used. Please try again.' }).waitFor();
-  await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true });
-  await button(visit).click();
-  await page.waitForURL('/auth/home');
-});
+site.test(
+  'a user who cannot be verified is told so, and may try again',
+  async (visit) => {
+    const { page } = visit;
+    await withoutAutofill(visit);
+    const { cdp, authenticatorId } = await addPasskey(visit, { isUserVerified: false });
+    await page.goto('/auth/login');
+    await button(visit).click();
+    await page.getByRole('alert').filter({ hasText: 'No passkey was used. Please try again.' }).waitFor();
+    await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true });
+    await button(visit).click();
+    await page.waitForURL('/auth/home');
+  },
+  ownPage,
+);
 
 site.test(
   'the browser forgets a passkey that the server does not have, and keeps one that is refused',
@@ -136,39 +152,43 @@ site.test(
       await page.evaluate('new Promise(requestAnimationFrame)');
     assert.equal(await kept(), 0);
   },
-  { expected: /status of 400/ },
+  { ...ownPage, expected: /status of 400/ },
 );
 
-site.test('an authenticator makes a passkey once for each account', async (visit) => {
-  const { page } = visit;
-  const { passkeys, add, user } = await findAnn();
-  for (const { id } of await passkeys.list(user)) await passkeys.remove(user, id);
-  await addDevice(visit, { defaultBackupEligibility: true, defaultBackupState: true });
-  // The page that will have this form is not there yet.
-  await page.route('**/enrol', async (route) => {
-    if (route.request().method() === 'GET') {
-      const body = `<form method="post" data-passkey="/enrol/options"><input type="hidden" name="credential"><button>Add</button></form>
+site.test(
+  'an authenticator makes a passkey once for each account',
+  async (visit) => {
+    const { page } = visit;
+    const { passkeys, add, user } = await findAnn();
+    for (const { id } of await passkeys.list(user)) await passkeys.remove(user, id);
+    await addDevice(visit, { defaultBackupEligibility: true, defaultBackupState: true });
+    // The page that will have this form is not there yet.
+    await page.route('**/enrol', async (route) => {
+      if (route.request().method() === 'GET') {
+        const body = `<form method="post" data-passkey="/enrol/options"><input type="hidden" name="credential"><button>Add</button></form>
         <script src="/assets/passkeys.js" data-domain="localhost" data-known="Known" data-cancelled="-" data-failed="-" defer></script>`;
-      return route.fulfill({ contentType: 'text/html', body });
-    }
-    const credential = new URLSearchParams(route.request().postData() ?? '').get('credential');
-    const made = await passkeys.verifyNew(credential, enrolment);
-    const added = made && (await add(made));
-    return route.fulfill({ contentType: 'text/html', body: `${added?.name} ${added?.syncable} ${added?.synced}` });
-  });
-  await page.route('**/enrol/options', async (route) =>
-    route.fulfill({ json: await passkeys.creationOptions(user, enrolment) }),
-  );
-  await page.goto('/enrol');
-  await page.getByRole('button').click();
-  await page.getByText('Passkey true true').waitFor();
-  await page.goto('/enrol');
-  await page.getByRole('button').click();
-  await page.getByRole('alert').filter({ hasText: 'Known' }).waitFor();
-  assert.equal((await passkeys.list(user)).length, 1);
-  await page.goto('/auth/login');
-  await page.waitForURL('/auth/home');
-});
+        return route.fulfill({ contentType: 'text/html', body });
+      }
+      const credential = new URLSearchParams(route.request().postData() ?? '').get('credential');
+      const made = await passkeys.verifyNew(credential, enrolment);
+      const added = made && (await add(made));
+      return route.fulfill({ contentType: 'text/html', body: `${added?.name} ${added?.syncable} ${added?.synced}` });
+    });
+    await page.route('**/enrol/options', async (route) =>
+      route.fulfill({ json: await passkeys.creationOptions(user, enrolment) }),
+    );
+    await page.goto('/enrol');
+    await page.getByRole('button').click();
+    await page.getByText('Passkey true true').waitFor();
+    await page.goto('/enrol');
+    await page.getByRole('button').click();
+    await page.getByRole('alert').filter({ hasText: 'Known' }).waitFor();
+    assert.equal((await passkeys.list(user)).length, 1);
+    await page.goto('/auth/login');
+    await page.waitForURL('/auth/home');
+  },
+  ownPage,
+);
 
 site.test(
   'at an address in place of a name, the button is absent',

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { Browser, BrowserContext, BrowserContextOptions, Request } from 'playwright-core';
-import { launchBrowser, sendLogin } from '../browser/browser.ts';
+import { openBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
@@ -35,7 +35,7 @@ export function testFronted(name: WebServerName): void {
     let browser: Browser | undefined;
     before(async () => {
       deployed = await startFrontedDeployment(name);
-      if (!skipPages) browser = await launchBrowser();
+      if (!skipPages) browser = await openBrowser();
     });
     after(async () => {
       await browser?.close();
