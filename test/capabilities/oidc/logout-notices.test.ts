@@ -155,7 +155,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       for (let index = 0; index < 40; index += 1) await notices.expect(notice(`ended-${index}`, 'slow'));
       for (let index = 0; index < 20; index += 1) await notices.expect(notice(`ended-${index}`, `client-${index}`));
       for (let index = 0; index < 40; index += 1) notices.wake({ sessionId: `ended-${index}` });
-      // The slow one has not answered yet: nothing gives up on it before the others have their notices.
+      // Four to the slow one, which has not answered, and all others.
       await receiver.waitFor(24);
       await notices.settled();
       assert.equal(receiver.sids('slow').length, 4, 'the others wait');
