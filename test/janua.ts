@@ -5,6 +5,7 @@ import type { Caller } from '../src/core/audit/event.ts';
 import { loadSettings } from '../src/ground/config/load.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
 import type { App } from '../src/web/types.ts';
+import './cheap-keys.ts';
 import { hashingThreads } from './cheap-hashes/threads.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
 import { openStores, type StoreChoice } from './stores.ts';

@@ -91,18 +91,35 @@ function limitsOf({ minLength = 0, maxLength }: Schema): string[] {
 const tooLarge = 'x'.repeat(200_000);
 
 const dealt = <T>(values: readonly T[], hands: number, hand: number) =>
-  values.filter((_, index) => index % hands === hand);
+  values.filter((_, index) => index % hands === hand % hands);
 
-/** Of the operations that share what no operation reads by itself. */
-const sharing = 4;
+/** Which hostile values an operation takes. */
+export interface Share {
+  /** Those that share the values of each field and parameter with the same name. Without the operation itself, it takes a sample. */
+  readonly sharers: readonly Operation[];
+  /** Into how many parts a sample is divided, and what hooks and parsers read for all operations. */
+  readonly parts: number;
+  readonly part: number;
+}
 
-/**
- * Sends each hostile value once in each parameter and each field of the operation, with valid values elsewhere.
- * @param alike the operations with the same body. They share the values for its fields, because each costs a hash
- * @param place of the operation in the document. Hooks and parsers read headers and whole bodies for all operations: four share their values
- */
-export function* everyAttempt(operation: Operation, alike: readonly Operation[], place: number): Generator<Attempt> {
-  const some = <T>(values: readonly T[]) => dealt(values, sharing, place % sharing);
+const namesOf = (operation: Operation): string[] => [
+  ...(operation.parameters ?? []).map(({ name }) => name),
+  ...bodyTypesOf(operation).flatMap((type) =>
+    Object.keys(operation.requestBody?.content[type]?.schema.properties ?? {}),
+  ),
+];
+
+/** Sends hostile values in each parameter and each field of the operation, with valid values elsewhere. */
+export function* everyAttempt(operation: Operation, { sharers, parts, part }: Share): Generator<Attempt> {
+  const some = <T>(values: readonly T[]) => dealt(values, parts, part);
+  const isSample = !sharers.includes(operation);
+  /** @param step which of several equal places of this operation it is */
+  function own<T>(values: readonly T[], name: string, step = 0, steps = 1): T[] {
+    const among = sharers.filter((each) => namesOf(each).includes(name));
+    return isSample
+      ? dealt(values, parts * steps, part + parts * step)
+      : dealt(values, among.length * steps, among.indexOf(operation) * steps + step);
+  }
   const types = bodyTypesOf(operation);
   const faces = facesOf(operation);
   const base = baseOf(operation);
@@ -112,13 +129,20 @@ export function* everyAttempt(operation: Operation, alike: readonly Operation[],
   /** The next item of a list. In time, all combinations occur. */
   const next = <T>(list: readonly T[]): T => list[turn++ % list.length] as T;
 
-  for (const credential of credentialKinds) {
-    for (const face of faces) yield { ...withHeaders(base, ...face), credential, odd: 'x' };
+  for (const face of faces) {
+    for (const credential of isSample
+      ? (['none', 'cookie', 'dead token', ...some(credentialKinds)] as const)
+      : credentialKinds)
+      yield { ...withHeaders(base, ...face), credential, odd: 'x' };
+    // What hooks and parsers refuse of each operation, which has to document it.
+    yield withHeaders(base, ['Sec-Fetch-Site', 'cross-site'], ...face);
+    yield withHeaders(withBody(base, 'a=b', 'text/plain'), ...face);
+    yield withHeaders(base, ['Host', 'evil.example'], ...face);
   }
   const odd = ['odd cookie', 'odd token', 'odd token beside a good cookie'] as const;
   for (const text of some(hostileTexts))
     yield { ...withHeaders(base, ...next(faces)), credential: next(odd), odd: bytesOf(text) };
-  for (const field of oddFields)
+  for (const field of some(oddFields))
     yield { ...withHeaders(next(bases), field, ...next(faces)), credential: next(credentialKinds) };
 
   for (const { name, schema } of parametersOf(operation, 'header')) {
@@ -126,16 +150,34 @@ export function* everyAttempt(operation: Operation, alike: readonly Operation[],
       yield { ...withHeaders(next(bases), [name, bytesOf(text)]), credential: next(credentialKinds), odd: 'x' };
   }
   for (const { name, schema } of parametersOf(operation, 'query')) {
-    for (const text of [...hostileTexts, ...limitsOf(schema)])
-      yield withHeaders(withQuery(next(bases), `${name}=${encoded(text)}`), ...next(faces));
-    for (const bytes of hostileBytes) yield withHeaders(withQuery(next(bases), `${name}=${bytes}`), ...next(faces));
+    const values = [...[...hostileTexts, ...limitsOf(schema)].map(encoded), ...hostileBytes];
+    for (const value of own(values, name))
+      yield withHeaders(withQuery(next(bases), `${name}=${value}`), ...next(faces));
     yield withQuery(base, `${name}=1&${name}=2&${name}[a]=3`);
   }
-  for (const bytes of hostileBytes) yield withHeaders(withQuery(next(bases), bytes), ...next(faces));
+  for (const bytes of some(hostileBytes)) yield withHeaders(withQuery(next(bases), bytes), ...next(faces));
 
-  for (const type of types) {
-    for (const name of Object.keys(operation.requestBody?.content[type]?.schema.properties ?? {})) {
-      for (const entries of fieldAttempts(operation, type, name, alike))
+  for (const [step, type] of types.entries()) {
+    const example = exampleOf(operation, type);
+    for (const [name, schema] of Object.entries(operation.requestBody?.content[type]?.schema.properties ?? {})) {
+      const verbatim = (type === formType ? hostileBytes : hostileJson).map((value) => ({
+        name,
+        value,
+        verbatim: true,
+      }));
+      // The types of body share the texts.
+      const texts = own(hostileTexts, name, step, types.length);
+      const values: Entry[] = [...texts, ...limitsOf(schema).slice(isSample ? -1 : 0)].map((value) => ({
+        name,
+        value,
+      }));
+      const others = example.filter((entry) => entry.name !== name);
+      const bodies = [
+        others,
+        [...example, { name, value: 'a' }, { name, value: 'b' }],
+        ...[...values, ...own(verbatim, name)].map((value) => [...others, value]),
+      ];
+      for (const entries of bodies)
         yield withHeaders(withBody(base, writers[type]?.(entries) ?? '', type), ...next(faces));
     }
   }
@@ -148,27 +190,6 @@ export function* everyAttempt(operation: Operation, alike: readonly Operation[],
   yield withBody(base, tooLarge, bodyTypes[0]);
   for (const type of some(oddContentTypes))
     yield withHeaders(withBody(base, base.request.body ?? 'a=b', type), ...next(faces));
-}
-
-/** One field missing, doubled, and with each hostile value. The types of body share the texts. */
-function* fieldAttempts(
-  operation: Operation,
-  type: string,
-  name: string,
-  alike: readonly Operation[],
-): Generator<Entry[]> {
-  const example = exampleOf(operation, type);
-  const others = example.filter((entry) => entry.name !== name);
-  const schema = operation.requestBody?.content[type]?.schema.properties?.[name] ?? {};
-  const types = bodyTypesOf(operation);
-  const place = alike.indexOf(operation);
-  const texts = dealt(hostileTexts, alike.length * types.length, place * types.length + types.indexOf(type));
-  const verbatim = dealt(type === formType ? hostileBytes : hostileJson, alike.length, place);
-
-  yield others;
-  yield [...example, { name, value: 'a' }, { name, value: 'b' }];
-  for (const value of [...texts, ...limitsOf(schema)]) yield [...others, { name, value }];
-  for (const value of verbatim) yield [...others, { name, value, verbatim: true }];
 }
 
 const hostileText = fc.constantFrom(...hostileTexts);

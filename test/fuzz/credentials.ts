@@ -1,4 +1,3 @@
-import type { Services } from '../../src/compose.ts';
 import type { StartedSession } from '../../src/core/sessions/sessions.ts';
 import type { Document } from './document.ts';
 import type { Field } from './request.ts';
@@ -28,20 +27,16 @@ export const credentialKinds = Object.keys(kinds) as readonly CredentialKind[];
 export const effectOf = (kind: CredentialKind): 'signs in' | 'holds' | 'nothing' => kinds[kind];
 
 export interface Credentials {
-  /** The fields with credentials of a kind. Good ones belong to a new user. @param odd bytes in place of a credential */
-  present(kind: CredentialKind, odd: string): Promise<Field[]>;
+  /** The fields with credentials of a kind. @param odd bytes in place of a credential @param signIn gives a session for good ones */
+  present(kind: CredentialKind, odd: string, signIn: () => Promise<StartedSession>): Promise<Field[]>;
 }
 
 /**
  * Credentials for the security schemes of the document.
- * @param signIn starts a session of a new user, because the request may end the account. A login would take longer
+ * @param dead a session that has ended
  * @throws for an unknown scheme
  */
-export async function createCredentials(
-  { securitySchemes }: Document['components'],
-  { sessions }: Services,
-  signIn: () => Promise<StartedSession>,
-): Promise<Credentials> {
+export function createCredentials({ securitySchemes }: Document['components'], dead: StartedSession): Credentials {
   let cookieName = '';
   for (const [name, scheme] of Object.entries(securitySchemes)) {
     if (scheme.type === 'apiKey' && scheme.in === 'cookie') cookieName = scheme.name ?? '';
@@ -51,11 +46,9 @@ export async function createCredentials(
   }
   const cookie = (value: string): Field => ['Cookie', `${cookieName}=${value}`];
   const token = (value: string): Field => ['Authorization', `Bearer ${value}`];
-  const dead = await signIn();
-  await sessions.end([dead]);
 
   return {
-    async present(kind, odd) {
+    async present(kind, odd, signIn) {
       const good = /dead|odd|none/.test(kind) && !kind.includes('good') ? dead : await signIn();
       switch (kind) {
         case 'none':

@@ -1,3 +1,3 @@
 import { testModel } from './test-model.ts';
 
-testModel({ users: 'MariaDB', sessions: 'SQL' }, 600);
+testModel({ users: 'MariaDB', sessions: 'SQL' }, { commands: 400, long: 600 });

@@ -1,3 +1,3 @@
 import { testModel } from './test-model.ts';
 
-testModel({ users: 'PostgreSQL', sessions: 'Redis' }, 600);
+testModel({ users: 'PostgreSQL', sessions: 'Redis' }, { commands: 400, long: 600 });

@@ -4,6 +4,7 @@ import { relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { isLong } from '../long.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
 import { lookFaces, requireAgreement } from './agreement.ts';
@@ -27,10 +28,12 @@ const longestSequence = 60;
 const shrinkingTime = 3 * 60_000;
 
 /**
- * Runs sequences of commands on a server with these stores, and compares each step with the model, until `commands` are done.
+ * Runs sequences of commands on a server with these stores, and compares each step with the model, until `commands` are done, or
+ * `long` in a long run.
  * `JANUA_MODEL_MINUTES` sets the duration, and `JANUA_MODEL_REPLAY` repeats a failed sequence.
  */
-export function testModel(stores: StoreChoice, commands: number): void {
+export function testModel(stores: StoreChoice, counts: { readonly commands: number; readonly long: number }): void {
+  const commands = isLong ? counts.long : counts.commands;
   const minutes = Number(process.env.JANUA_MODEL_MINUTES ?? 0);
   const replay = process.env.JANUA_MODEL_REPLAY;
   const file = relative(fileURLToPath(new URL('../..', import.meta.url)), process.argv[1] ?? '');

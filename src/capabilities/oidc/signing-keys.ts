@@ -12,14 +12,14 @@ import type { RetiredKeys } from './retired-keys.ts';
 const generate = promisify(generateKeyPair);
 
 /** RSA with 2048 bits, which every client can verify (RFC 7518 3.3), and P-256, whose signatures are short and fast. */
-const algorithms = {
+export const makers = {
   ES256: async () => (await generate('ec', { namedCurve: 'P-256' })).privateKey,
   RS256: async () => (await generate('rsa', { modulusLength: 2048 })).privateKey,
 };
 
-type Algorithm = keyof typeof algorithms;
+type Algorithm = keyof typeof makers;
 
-const names = Object.keys(algorithms) as Algorithm[];
+const names = Object.keys(makers) as Algorithm[];
 
 /** Milliseconds for which a retired key is published: longer than anything that it has signed is valid. */
 const overlapMilliseconds = 24 * 60 * 60 * 1000;
@@ -66,7 +66,7 @@ export function createSigningKeys(
   const rows = (db: Database) => db.selectFrom('janua_signing_keys');
 
   async function make(algorithm: Algorithm) {
-    const jwk = (await algorithms[algorithm]()).export({ format: 'jwk' });
+    const jwk = (await makers[algorithm]()).export({ format: 'jwk' });
     const id = thumbprintOf(jwk);
     const private_key = cipher.seal(Buffer.from(JSON.stringify(jwk)), contextOf(id));
     return { id, algorithm, private_key, created_at: now(), retired_at: null };

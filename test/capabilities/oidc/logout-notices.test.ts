@@ -155,10 +155,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       for (let index = 0; index < 40; index += 1) await notices.expect(notice(`ended-${index}`, 'slow'));
       for (let index = 0; index < 20; index += 1) await notices.expect(notice(`ended-${index}`, `client-${index}`));
       for (let index = 0; index < 40; index += 1) notices.wake({ sessionId: `ended-${index}` });
-      const started = performance.now();
+      // Four to the slow one, which has not answered, and all others.
       await receiver.waitFor(24);
-      const took = performance.now() - started;
-      assert.ok(took < 2_500, `${took} ms`);
       await notices.settled();
       assert.equal(receiver.sids('slow').length, 4, 'the others wait');
       assert.equal((await rows()).length, 40);

@@ -154,7 +154,9 @@ for (const stores of [
       });
     }
 
-    for (const [name, signIn] of Object.entries(lasting)) {
+    // How an application gets it is the same with all stores.
+    const isFirst = stores.users === 'SQLite' && !hasOwnTable;
+    for (const [name, signIn] of Object.entries(lasting).slice(0, isFirst ? undefined : 1)) {
       // Shows: V10.4.9 V10.7.3
       test(`what ${name} gets outlives the logout and ends by a revocation, a new password or disabling`, async () => {
         await using server = await open();
