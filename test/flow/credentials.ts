@@ -15,7 +15,6 @@ import {
   type SignedIn,
   sessionCookie,
 } from '../web/faces.ts';
-import { facesOn } from './part.ts';
 
 const asBearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const asCookie = (value: string) => ({ cookie: `session=${value}` });
@@ -41,7 +40,7 @@ export function testCredentials(stores: StoreChoice): void {
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  for (const face of facesOn(stores, loginFaces)) {
+  for (const face of loginFaces) {
     describe(face.name, () => {
       const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
         const request = face.request(fields);
@@ -144,7 +143,7 @@ export function testCredentials(stores: StoreChoice): void {
     test(`every login accepts the password ${JSON.stringify(secret.slice(-16))}, and no similar one`, async () => {
       await janua.people.setPassword(bob.username, secret);
       const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
-      for (const [index, face] of facesOn(stores, loginFaces).entries()) {
+      for (const [index, face] of loginFaces.entries()) {
         const other = String(nearly[index % nearly.length]);
         const attempt = (sent: string) => janua.app.inject(face.request({ username: bob.username, password: sent }));
         assert.equal(sessionCookie(await attempt(other)), undefined, face.name);
@@ -153,7 +152,7 @@ export function testCredentials(stores: StoreChoice): void {
     });
   }
 
-  for (const face of facesOn(stores, meFaces)) {
+  for (const face of meFaces) {
     describe(face.name, () => {
       const ask = (headers: Record<string, string>, url = String(face.request.url)) =>
         janua.app.inject({ ...face.request, url, headers: { ...face.request.headers, ...headers } });
@@ -223,7 +222,7 @@ export function testCredentials(stores: StoreChoice): void {
     });
   }
 
-  for (const face of facesOn(stores, logoutFaces)) {
+  for (const face of logoutFaces) {
     // Shows: S32 S67 VM-07
     test(`${face.name}: credentials in the body or in other headers neither end a session nor sign in`, async () => {
       const { cookie, bearer } = await logIn(janua.app);

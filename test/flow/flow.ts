@@ -33,11 +33,11 @@ export function testFlow(stores: StoreChoice): void {
     describe('language', () => testLanguage(stores));
     describe('forward', () => testForward(stores));
     if (stores.mounted || isWhole(stores)) describe('home', () => testHome(stores));
-    if (stores.mounted && !isWhole(stores)) return;
+    if (isWhole(stores)) describe('credentials', () => testCredentials(stores));
+    else if (stores.mounted) return;
     describe('sessions', () => testSessions(stores));
     describe('remember', () => testRemember(stores));
     describe('account', () => testAccount(stores));
     describe('second factor', () => testSecondFactor(stores));
-    describe('credentials', () => testCredentials(stores));
   });
 }
