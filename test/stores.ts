@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createMigratedDatabase, createMigratedFile } from './servers/migrated.ts';
-import { createTemporaryFolder } from './servers/process-end.ts';
+import { createTemporaryFolder, fastFolder } from './servers/process-end.ts';
 import { createDatabase, createRedisDatabase, type OwnDatabase } from './servers/shared.ts';
 
 export type UserEngine = 'SQLite' | 'PostgreSQL' | 'MariaDB';
@@ -62,6 +62,6 @@ export async function openStores(
 }
 
 function createFile(): OwnDatabase {
-  const folder = createTemporaryFolder('own-table');
+  const folder = createTemporaryFolder('own-table', fastFolder());
   return { url: `sqlite:${join(folder.path, 'people.db')}`, drop: async () => folder.remove() };
 }

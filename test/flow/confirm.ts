@@ -4,6 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { bodyFaces, isSignedIn, logIn, type SignedIn, sessionCookie } from '../web/faces.ts';
+import { facesOn } from './part.ts';
 
 /** The flow of a fresh proof, on any stores. */
 export function testConfirm(stores: StoreChoice): void {
@@ -15,7 +16,7 @@ export function testConfirm(stores: StoreChoice): void {
 
   const idIn = ({ cookie }: SignedIn) => cookie.cookie.slice('session='.length).split('.')[0];
 
-  for (const face of bodyFaces('/auth/confirm', '/api/confirm')) {
+  for (const face of facesOn(stores, bodyFaces('/auth/confirm', '/api/confirm'))) {
     describe(face.name, () => {
       const send = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
         const request = face.request(fields);

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { isSignedIn, logIn, logoutFaces } from '../web/faces.ts';
+import { facesOn } from './part.ts';
 
 /** The flow of a logout, on any stores. */
 export function testLogout(stores: StoreChoice): void {
@@ -12,7 +13,7 @@ export function testLogout(stores: StoreChoice): void {
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  for (const face of logoutFaces) {
+  for (const face of facesOn(stores, logoutFaces)) {
     describe(face.name, () => {
       const logOut = (headers: Record<string, string> = {}, payload?: string) =>
         janua.app.inject({

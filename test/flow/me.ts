@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { logIn, meFaces, type SignedIn } from '../web/faces.ts';
+import { facesOn } from './part.ts';
 
 /** The flow of "who am I", on any stores. */
 export function testMe(stores: StoreChoice): void {
@@ -14,7 +15,7 @@ export function testMe(stores: StoreChoice): void {
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  for (const face of meFaces) {
+  for (const face of facesOn(stores, meFaces)) {
     describe(face.name, () => {
       const ask = (headers: Record<string, string> = {}) =>
         janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...headers } });

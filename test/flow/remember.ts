@@ -4,6 +4,7 @@ import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { isSignedIn, json, loginFaces, sessionCookie } from '../web/faces.ts';
+import { facesOn } from './part.ts';
 
 const day = 24 * 60 * 60;
 
@@ -20,7 +21,7 @@ export function testRemember(stores: StoreChoice): void {
   const setCookies = (answer: LightMyRequestResponse) => [answer.headers['set-cookie'] ?? []].flat();
   const withCookie = (answer: LightMyRequestResponse) => ({ cookie: `session=${sessionCookie(answer)}` });
 
-  for (const face of loginFaces) {
+  for (const face of facesOn(stores, loginFaces)) {
     // Shows: VM-12
     test(`${face.name}: the cookie of a remembered session outlives the browser`, async () => {
       const answer = await janua.app.inject(face.request({ ...good, remember: 'on' }));

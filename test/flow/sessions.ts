@@ -3,6 +3,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { bodyFaces, faces, isSignedIn, json, logIn, type SignedIn } from '../web/faces.ts';
+import { facesOn } from './part.ts';
 
 const firefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0';
 const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Bell' };
@@ -29,7 +30,7 @@ export function testSessions(stores: StoreChoice): void {
     return (await janua.app.inject({ url: '/api/account/sessions', headers })).json().sessions;
   }
 
-  for (const face of faces('GET', '/account/sessions', '/api/account/sessions')) {
+  for (const face of facesOn(stores, faces('GET', '/account/sessions', '/api/account/sessions'))) {
     // Shows: V7.4.4
     test(`${face.name} shows where the user is signed in, and nobody else`, async () => {
       const sent = json({ username: ann.username, password, remember: 'on' });
@@ -69,7 +70,7 @@ export function testSessions(stores: StoreChoice): void {
     });
   }
 
-  for (const face of bodyFaces('/account/sessions/end', '/api/account/sessions/end')) {
+  for (const face of facesOn(stores, bodyFaces('/account/sessions/end', '/api/account/sessions/end'))) {
     describe(face.name, () => {
       const end = (fields: Record<string, unknown>, { cookie }: SignedIn) => {
         const request = face.request(fields);
@@ -135,7 +136,10 @@ export function testSessions(stores: StoreChoice): void {
     });
   }
 
-  for (const face of faces('POST', '/account/sessions/end-others', '/api/account/sessions/end-others')) {
+  for (const face of facesOn(
+    stores,
+    faces('POST', '/account/sessions/end-others', '/api/account/sessions/end-others'),
+  )) {
     test(`${face.name} ends all sessions of the user but the one that asks`, async () => {
       const [own, other, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
       const foreign = await logIn(janua.app, bob.username);

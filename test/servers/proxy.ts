@@ -44,7 +44,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
       const due = performance.now() + latency();
       passed = passed.then(async () => {
         const early = due - performance.now();
-        if (early > 0) await setTimeout(early);
+        if (early > 0) await setTimeout(early, undefined, { ref: false });
         await held.promise;
         deliver();
       });

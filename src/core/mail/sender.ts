@@ -12,10 +12,9 @@ export interface SenderOptions extends DeliverOptions {
   /** Undefined in the demo, whose mailbox keeps the mail. */
   readonly openTransport: (() => Promise<Transport>) | undefined;
   readonly log: Log;
+  /** Milliseconds between two looks for mail that another process added, or that is due again. */
+  readonly lookInterval?: number;
 }
-
-/** Milliseconds between two looks for mail that another process added, or that is due again. */
-const lookInterval = 2_000;
 
 /** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
 const firstPause = 1_000;
@@ -34,7 +33,7 @@ const mailServer = 'The mail server';
  * 15 seconds. A crash may send a mail twice, but loses none.
  */
 export function createSender(options: SenderOptions) {
-  const { database, outbox, openTransport, now, log } = options;
+  const { database, outbox, openTransport, now, log, lookInterval = 2_000 } = options;
   const watch = createStoreWatch(mailServer, log);
   const cutOff = new AbortController();
   let deliver: Promise<Deliver> | undefined;

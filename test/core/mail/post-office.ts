@@ -51,10 +51,11 @@ export interface OfficeOptions {
   /** Without it, the demo's mailbox keeps the mails. */
   readonly mailUrl?: string;
   readonly others?: Readonly<Record<string, MailDescription>>;
+  readonly lookInterval?: number;
 }
 
 /** An outbox and its sender, on a database of their own. */
-export async function openOffice({ engine, opened: given, mailUrl, others }: OfficeOptions = {}) {
+export async function openOffice({ engine, opened: given, mailUrl, others, lookInterval }: OfficeOptions = {}) {
   const opened = given ?? (await openMigrated(engine));
   const { database } = opened;
   const events: AuditEvent[] = [];
@@ -78,6 +79,7 @@ export async function openOffice({ engine, opened: given, mailUrl, others }: Off
     },
     openTransport: server && (() => openTransport({ server, from })),
     onFailed: (why) => failures.push(why),
+    ...(lookInterval !== undefined && { lookInterval }),
   });
   return {
     opened,

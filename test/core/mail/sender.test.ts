@@ -3,11 +3,14 @@ import { describe, test } from 'node:test';
 import { greeting, link, openOffice } from './post-office.ts';
 import { type Reaction, startScriptedSmtp } from './scripted-smtp.ts';
 
+/** Milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
 /** A started sender, and the mail server that it uses. */
-async function openSending() {
+async function openSending(lookInterval?: number) {
   const smtp = await startScriptedSmtp();
   const mailUrl = `smtp://janua:secret@127.0.0.1:${smtp.port}`;
-  const office = await openOffice({ mailUrl });
+  const office = await openOffice({ mailUrl, ...(lookInterval !== undefined && { lookInterval }) });
   office.sender.start();
   return {
     ...office,
@@ -38,12 +41,10 @@ describe('the sender', { concurrency: true }, () => {
     assert.deepEqual([sending.lines, sending.failures], [[], []]);
   });
 
-  test('sends a mail soon after the commit of its transaction', async () => {
-    await using sending = await openSending();
+  test('sends a mail after the commit of its transaction, without waiting for the next look at the outbox', async () => {
+    await using sending = await openSending(longestTimer);
     await sending.database.transaction().execute((db) => sending.outbox.add(greeting('ann@example.com'), db));
-    const added = performance.now();
     await sending.smtp.waitFor(1);
-    assert.ok(performance.now() - added < 1500, 'before the next look at the outbox');
   });
 
   test('drops a mail that its capability does not want any more', async () => {
@@ -190,22 +191,19 @@ describe('the sender', { concurrency: true }, () => {
     assert.equal(await outbox.countQueued(), 10);
   });
 
-  for (const [command, seconds] of [
-    ['CONNECT', 5],
-    ['DATA.', 10],
-  ] as const) {
+  for (const command of ['CONNECT', 'DATA.']) {
     test(`gives up on a server that is silent after ${command}, and requests do not notice`, async () => {
       await using sending = await openSending();
       const { smtp, outbox, sender } = sending;
       smtp.direct(answering(command, 'silence'));
       await outbox.add(greeting('ann@example.com'));
-      const started = performance.now();
-      const settled = sender.settled();
+      let isSettled = false;
+      const settled = sender.settled().then(() => {
+        isSettled = true;
+      });
       for (let index = 0; index < 50; index += 1) await outbox.add(greeting(`${index}@example.com`));
-      assert.ok(performance.now() - started < 2000);
+      assert.equal(isSettled, false);
       await settled;
-      const took = (performance.now() - started) / 1000;
-      assert.ok(took > seconds - 1 && took < seconds + 4, `${took} s`);
       smtp.direct(() => undefined);
       await smtp.waitFor(51);
       await sender.settled();
@@ -262,11 +260,9 @@ describe('the sender', { concurrency: true }, () => {
     });
     await outbox.add(greeting('ann@example.com'));
     await underWay;
-    const started = performance.now();
     await sender.close();
-    const took = performance.now() - started;
-    assert.ok(took > 4900 && took < 8000, `${took} ms`);
-    assert.equal((await sending.listed()).length, 1, 'the mail is sent by the next process');
+    const [mail] = await sending.listed();
+    assert.deepEqual([mail?.attempts, mail?.failure], [0, 'Message sending aborted'], 'the next process sends it');
   });
 
   test('sends each mail once, when two senders share an outbox', async () => {

@@ -7,24 +7,21 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
+import { createMigratedDatabase } from '../../servers/migrated.ts';
 import { missing } from '../../servers/missing.ts';
-import { createTemporaryFolder } from '../../servers/process-end.ts';
-import { createDatabase } from '../../servers/shared.ts';
+import { createTemporaryFolder, fastFolder } from '../../servers/process-end.ts';
 import { greeting, openOffice } from './post-office.ts';
 import { startScriptedSmtp } from './scripted-smtp.ts';
 
 const program = fileURLToPath(new URL('sending-process.ts', import.meta.url));
 
-/** Milliseconds within which another process must go on. */
-const patience = 15_000;
-
 const mails = 40;
 
 /** A database on disk with mails, and two processes that could send them. The first one sends, and hangs in the middle. */
 async function openTakeover(engine: 'SQLite' | 'PostgreSQL') {
-  const folder = createTemporaryFolder('takeover');
+  const folder = createTemporaryFolder('takeover', fastFolder());
   const file = { url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => {} };
-  const { url, drop } = engine === 'SQLite' ? file : await createDatabase('postgres');
+  const { url, drop } = engine === 'SQLite' ? file : await createMigratedDatabase('postgres');
   const opened = await openTestDatabase(url);
   await migrate(opened);
   const office = await openOffice({ opened });
@@ -49,6 +46,8 @@ async function openTakeover(engine: 'SQLite' | 'PostgreSQL') {
   });
   const first = start();
   await stuck;
+  const lease = await opened.database.selectFrom('janua_leases').select('expires_at').executeTakeFirstOrThrow();
+  assert.ok(Number(lease.expires_at) - Date.now() <= 13_000, 'and the other process looks every two seconds');
   smtp.direct(() => undefined);
   const second = start();
   assert.ok(second.stdout);
@@ -68,31 +67,23 @@ async function openTakeover(engine: 'SQLite' | 'PostgreSQL') {
 }
 
 describe('another process goes on within 15 seconds', { concurrency: true }, () => {
-  test('when the one that sends is killed', async (t) => {
+  test('when the one that sends is killed', async () => {
     await using taken = await openTakeover('SQLite');
     const { smtp, first } = taken;
     const sent = smtp.received.length;
-    const started = performance.now();
     first.kill('SIGKILL');
     await smtp.waitFor(sent + 1);
-    const took = performance.now() - started;
-    t.diagnostic(`after ${Math.round(took)} ms`);
-    assert.ok(took < patience, `${took} ms`);
     await smtp.waitFor(mails);
     assert.equal(new Set(smtp.received.map(({ to }) => to[0])).size, mails);
   });
 
   test('when the one that sends is stopped, which sends nothing more when it resumes', {
     skip: missing('PostgreSQL'),
-  }, async (t) => {
+  }, async () => {
     await using taken = await openTakeover('PostgreSQL');
     const { smtp, first } = taken;
-    const started = performance.now();
     first.kill('SIGSTOP');
     await smtp.waitFor(mails);
-    const took = performance.now() - started;
-    t.diagnostic(`after ${Math.round(took)} ms`);
-    assert.ok(took < patience, `${took} ms`);
     const { stdout } = first;
     assert.ok(stdout);
     first.kill('SIGCONT');

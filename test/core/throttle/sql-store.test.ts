@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { createSqlFailureStore } from '../../../src/core/throttle/sql-store.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
@@ -8,9 +8,10 @@ import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
+import { createMigratedDatabase } from '../../servers/migrated.ts';
 import { missing } from '../../servers/missing.ts';
-import { createTemporaryFolder } from '../../servers/process-end.ts';
-import { createDatabase, type OwnDatabase } from '../../servers/shared.ts';
+import { createTemporaryFolder, fastFolder } from '../../servers/process-end.ts';
+import type { OwnDatabase } from '../../servers/shared.ts';
 import { policies } from './policies.ts';
 import { type OpenStore, recordsOf, testFailureStore } from './store-contract.ts';
 
@@ -22,41 +23,57 @@ async function openStore(url: string): Promise<OpenStore> {
   return { store: createSqlFailureStore(opened), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
-/** A new database that other connections can open too. */
-async function openOwn({ url, drop }: OwnDatabase): Promise<OpenStore> {
-  const opened = await openTestDatabase(url, timeout);
-  await migrate(opened);
-  return {
-    store: createSqlFailureStore(opened),
-    reopen: () => openStore(url),
-    clean: (time) => removeExpired(opened.database, 'janua_failures', time),
-    async [Symbol.asyncDispose]() {
-      await opened.database.destroy();
-      await drop();
-    },
+/** One database for all tests, each of which gets it empty. Other connections can open it too. */
+function shareDatabase(create: () => Promise<OwnDatabase>): () => Promise<OpenStore & { readonly url: string }> {
+  async function prepare() {
+    const own = await create();
+    const opened = await openTestDatabase(own.url, timeout);
+    await migrate(opened);
+    return { ...own, opened };
+  }
+  let prepared: ReturnType<typeof prepare> | undefined;
+  after(async () => {
+    const shared = await prepared;
+    await shared?.opened.database.destroy();
+    await shared?.drop();
+  });
+  return async () => {
+    prepared ??= prepare();
+    const { url, opened } = await prepared;
+    await opened.database.deleteFrom('janua_failures').execute();
+    return {
+      url,
+      store: createSqlFailureStore(opened),
+      reopen: () => openStore(url),
+      clean: (time) => removeExpired(opened.database, 'janua_failures', time),
+      async [Symbol.asyncDispose]() {},
+    };
   };
 }
 
+const openInMemory = shareDatabase(async () => ({ url: 'sqlite::memory:', drop: async () => {} }));
 testFailureStore('SQLite in memory', async () => {
-  const { reopen: _, ...opened } = await openOwn({ url: 'sqlite::memory:', drop: async () => {} });
+  const { reopen: _, ...opened } = await openInMemory();
   return opened;
 });
 
-testFailureStore('SQLite', async () => {
-  const folder = createTemporaryFolder('failures');
-  return openOwn({ url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => folder.remove() });
+const openFile = shareDatabase(async () => {
+  const folder = createTemporaryFolder('failures', fastFolder());
+  return { url: `sqlite:${join(folder.path, 'janua.db')}`, drop: async () => folder.remove() };
 });
+testFailureStore('SQLite', openFile);
 
-testFailureStore('PostgreSQL', async () => openOwn(await createDatabase('postgres')), { skip: missing('PostgreSQL') });
+const openPostgres = shareDatabase(() => createMigratedDatabase('postgres'));
+testFailureStore('PostgreSQL', openPostgres, { skip: missing('PostgreSQL') });
 
-testFailureStore('MariaDB', async () => openOwn(await createDatabase('mariadb')), { skip: missing('MariaDB') });
+const openMariadb = shareDatabase(() => createMigratedDatabase('mariadb'));
+testFailureStore('MariaDB', openMariadb, { skip: missing('MariaDB') });
 
 test('a transaction that MariaDB aborts because of a deadlock is retried', {
   skip: missing('MariaDB'),
 }, async () => {
-  const { url, drop } = await createDatabase('mariadb');
-  await using opened = await openOwn({ url, drop });
-  await using other = await openTestDatabase(url, timeout);
+  await using opened = await openMariadb();
+  await using other = await openTestDatabase(opened.url, timeout);
   const keys = ['name:a', 'name:b'].map((key) => ({ key, policy: policies.name }));
   await opened.store.count(keys, 1000);
   const counting = await other.database.transaction().execute(async (transaction) => {

@@ -124,19 +124,19 @@ export function testFailureStore(
     });
 
     // Shows: S48 V15.4.2 VM-38
-    test('lets only the free number of a hundred attempts at once pass, for every policy', async () => {
+    test('lets only the free number of 30 attempts at once pass, for every policy', async () => {
       await using opened = await open();
       const { store } = opened;
       for (const [kind, policy] of Object.entries(policies)) {
         const key = named(`name:${kind}`, policy);
-        const countings = await Promise.all(Array.from({ length: 100 }, () => store.count([key], start)));
+        const countings = await Promise.all(Array.from({ length: 30 }, () => store.count([key], start)));
         assert.equal(passedOf(countings), policy.free, kind);
       }
       const expected = Object.entries(policies).map(([kind, { free }]) => [`name:${kind}`, free]);
       assert.deepEqual(await countsOf(store), Object.fromEntries(expected));
     });
 
-    test('lets the strictest key decide on a hundred attempts at once, and counts no more for the others', async () => {
+    test('lets the strictest key decide on 40 attempts at once, and counts no more for the others', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = [
@@ -145,7 +145,7 @@ export function testFailureStore(
         named('address:1', policies.address),
         named('pair:n:1', policies.pair),
       ];
-      const countings = await Promise.all(Array.from({ length: 100 }, () => store.count(keys, start)));
+      const countings = await Promise.all(Array.from({ length: 40 }, () => store.count(keys, start)));
       assert.equal(passedOf(countings), 8);
       assert.deepEqual(Object.values(await countsOf(store)), [8, 8, 8, 8]);
     });
@@ -153,7 +153,7 @@ export function testFailureStore(
     test('counts exactly the passed attempts when many share some keys, without a deadlock', async () => {
       await using opened = await open();
       const { store } = opened;
-      const sets = Array.from({ length: 100 }, (_, index) => [
+      const sets = Array.from({ length: 60 }, (_, index) => [
         named(`account:${index % 3}:f`, policies.account),
         named(`address:${index % 4}`, policies.address),
         named(`pair:${index % 3}:${index % 4}`, policies.pair),
@@ -205,17 +205,6 @@ export function testFailureStore(
       assert.deepEqual(await recordsOf(store), [
         { key: 'name:kept', count: 1, lastAt: start, expiresAt: start + month },
       ]);
-    });
-
-    test('gives every record, part by part', async () => {
-      await using opened = await open();
-      const names = Array.from({ length: 1001 }, (_, index) => `name:${index}`);
-      for (let from = 0; from < names.length; from += 50)
-        await Promise.all(names.slice(from, from + 50).map((key) => countAll(opened.store, [named(key)])));
-      assert.deepEqual(
-        (await recordsOf(opened.store)).map(({ key }) => key),
-        names.toSorted(),
-      );
     });
 
     test('returns the number of forgotten keys', async () => {

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { openMappedDirectory, samplePasswordHashes } from '../../../../src/core/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
-import { migrate } from '../../../../src/ground/database/migrations.ts';
 import { Misconfiguration } from '../../../../src/ground/faults/misconfiguration.ts';
-import { openTestDatabase } from '../../../ground/database/open.ts';
+import { openMigrated, type TestDatabase } from '../../../ground/database/open.ts';
 import { missing } from '../../../servers/missing.ts';
-import { openUserDatabase, type UserEngine } from '../../../stores.ts';
+import type { UserEngine } from '../../../stores.ts';
 import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
 const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
@@ -94,19 +93,34 @@ const tables: Readonly<Record<UserEngine, readonly Table[]>> = {
   ],
 };
 
-async function openTable(engine: UserEngine, declaration: string, after?: string) {
-  const { url, drop } = await openUserDatabase(engine);
-  const opened = await openTestDatabase(url);
-  await migrate(opened);
+const shared = new Map<UserEngine, Promise<TestDatabase>>();
+after(async () => {
+  for (const opening of shared.values()) await (await opening)[Symbol.asyncDispose]();
+});
+
+/** A table in a database of its own, for a test that leaves more in it. */
+async function openOwnTable(engine: UserEngine, ...declarations: readonly string[]) {
+  const { [Symbol.asyncDispose]: close, ...opened } = await openMigrated(engine);
+  const execute = (text: string) => sql.raw(text).execute(opened.database);
+  for (const declaration of declarations) await execute(declaration);
+  return { opened, execute, [Symbol.asyncDispose]: close };
+}
+
+/** A table in a database that all tests share, because it takes longer to make than a test. */
+async function openTable(engine: UserEngine, declaration: string, after = '') {
+  const opening = shared.get(engine) ?? openMigrated(engine);
+  shared.set(engine, opening);
+  const opened = await opening;
   const execute = (text: string) => sql.raw(text).execute(opened.database);
   await execute(declaration);
-  if (after !== undefined) await execute(after);
+  if (after !== '') await execute(after);
   return {
     opened,
     execute,
     async [Symbol.asyncDispose]() {
-      await opened.database.destroy();
-      await drop();
+      for (const made of [after, declaration].flatMap((text) => /^create ((?:table|view) \w+)/.exec(text)?.[1] ?? []))
+        await execute(`drop ${made}`);
+      await opened.database.deleteFrom('janua_people').execute();
     },
   };
 }
@@ -323,7 +337,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 }
 
 test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
-  await using table = await openTable(
+  await using table = await openOwnTable(
     'PostgreSQL',
     'create schema "HR"',
     'create table "HR".people (no int primary key, email text, secret text)',
@@ -337,7 +351,7 @@ test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () 
 });
 
 test('names in a citext column are found by their index', { skip: missing('PostgreSQL') }, async () => {
-  await using table = await openTable(
+  await using table = await openOwnTable(
     'PostgreSQL',
     'create extension citext',
     declare({ id: 'serial primary key', email: 'citext unique' }),
@@ -430,7 +444,7 @@ test('keys may be the largest whole numbers', { skip: missing('PostgreSQL', 'Mar
 test('citext in a schema outside the search path counts as case-sensitive', {
   skip: missing('PostgreSQL'),
 }, async () => {
-  await using table = await openTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
+  await using table = await openOwnTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
   await table.execute(declare({ id: 'int primary key', email: 'ext.citext unique' }));
   await table.execute("insert into people (no, email, secret) values (1, 'Bob@Example.com', 'hash')");
   const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
@@ -439,7 +453,7 @@ test('citext in a schema outside the search path counts as case-sensitive', {
 });
 
 test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }, async () => {
-  await using table = await openTable(
+  await using table = await openOwnTable(
     'PostgreSQL',
     "create type mood as enum ('a', 'b')",
     declare({ id: 'int primary key', email: 'mood unique' }),
@@ -451,7 +465,7 @@ test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }
 });
 
 test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQL') }, async () => {
-  await using table = await openTable(
+  await using table = await openOwnTable(
     'PostgreSQL',
     'create table "People Table" (no int primary key, "E-Mail" text, secret text)',
   );
