@@ -380,7 +380,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createWorkplace();
       const machine = first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
         os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`);
-      const poor = await examine(workplace, { ...machine, HASHING_CONCURRENCY: '10' }, true);
+      const poor = await examine(workplace, { ...machine, HASHING_CONCURRENCY: '10' });
       // On a busy machine, the speed is a complaint too.
       const complaints = poor.complaints('hashing');
       const isSpeed = (text: string) =>

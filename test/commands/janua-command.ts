@@ -69,6 +69,9 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
 
 const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compiled });
 
+/** Node reads these variables only at its start. */
+const readByNode = (env: Environment) => Object.keys(env).some((name) => name.startsWith('NODE_'));
+
 interface Order {
   readonly folder: string;
   readonly args: readonly string[];
@@ -130,7 +133,7 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     folder,
     launch,
 
-    async run(args, { env = {}, input = '', alone = program !== cli } = {}) {
+    async run(args, { env = {}, input = '', alone = program !== cli || readByNode(env) } = {}) {
       if (!alone) return runInHost({ folder, args, env: { ...ownEnvironment(), ...env }, input });
       const child = launch(args, env);
       child.stdin.end(input);
