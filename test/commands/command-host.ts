@@ -2,13 +2,13 @@
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 
 /** Milliseconds after which a hanging command ends this process. */
 const patience = 60_000;
 
 const exit = process.exit.bind(process);
 const channel = new Socket({ fd: 3 });
-const cli = new URL('../../src/cli.ts', import.meta.url);
 
 const texts = { stdout: '', stderr: '' };
 for (const name of ['stdout', 'stderr'] as const) {
@@ -27,15 +27,15 @@ process.exit = (() => {}) as typeof process.exit;
 
 let count = 0;
 for await (const line of createInterface({ input: channel })) {
-  const { folder, args, env, input } = JSON.parse(line);
+  const { program, folder, args, env, input } = JSON.parse(line);
   process.chdir(folder);
   process.env = env;
-  process.argv = [process.execPath, cli.pathname, ...args];
+  process.argv = [process.execPath, program, ...args];
   Object.defineProperty(process, 'stdin', { value: Readable.from([Buffer.from(input)]), configurable: true });
   const timer = setTimeout(() => exit(70), patience);
   // The query makes Node run the file again.
   count += 1;
-  await import(`${cli.href}?${count}`);
+  await import(`${pathToFileURL(program)}?${count}`);
   clearTimeout(timer);
   channel.write(`${JSON.stringify({ code: process.exitCode ?? 0, ...texts })}\n`);
   process.exitCode = undefined;

@@ -67,12 +67,14 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
   return workplace;
 }
 
-const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compiled });
+export const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compiled });
 
 /** Node reads these variables only at its start. */
 const readByNode = (env: Environment) => Object.keys(env).some((name) => name.startsWith('NODE_'));
 
 interface Order {
+  /** The file of a program that ends as soon as it is loaded. */
+  readonly program: string;
   readonly folder: string;
   readonly args: readonly string[];
   readonly env: Environment;
@@ -83,7 +85,7 @@ let channel: Socket | undefined;
 const ordered: PromiseWithResolvers<Finished>[] = [];
 
 /** Runs a command in `command-host.ts`, because starting a process takes far longer than most commands. */
-function runInHost(order: Order): Promise<Finished> {
+export function runInHost(order: Order): Promise<Finished> {
   channel ??= startHost();
   const finished = Promise.withResolvers<Finished>();
   ordered.push(finished);
@@ -133,8 +135,8 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     folder,
     launch,
 
-    async run(args, { env = {}, input = '', alone = program !== cli || readByNode(env) } = {}) {
-      if (!alone) return runInHost({ folder, args, env: { ...ownEnvironment(), ...env }, input });
+    async run(args, { env = {}, input = '', alone = readByNode(env) } = {}) {
+      if (!alone) return runInHost({ program, folder, args, env: { ...ownEnvironment(), ...env }, input });
       const child = launch(args, env);
       child.stdin.end(input);
       const [stdout, stderr, [code]] = await Promise.all([
