@@ -276,7 +276,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
   describe('examines the machine and the settings', { concurrency: 2 }, () => {
     test('and finds nothing wrong if `janua serve` would work', async () => {
       await using workplace = await createMigratedWorkplace();
-      const { code, lines, complaints } = await examine(workplace);
+      // Long enough for a machine with other tests.
+      const env = { STORE_TIMEOUT_SECONDS: '30' };
+      const { code, lines, complaints } = await examine(workplace, env);
       assert.equal(code, 0);
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
@@ -288,7 +290,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       // Other tests at the same time may make hashing slow.
       const checks = new Set(lines.map(({ check }) => check).filter((check) => check !== 'hashing'));
       assertOnly([...checks].flatMap(complaints), /^warning: Plain http .*PUBLIC_URL=https/);
-      const { stdout } = await workplace.run(['doctor']);
+      const { stdout } = await workplace.run(['doctor'], { env });
       assert.match(stdout, /^ok {7}settings {4}.* accepts all settings\.\n/);
       assert.match(stdout, /\nwarning {2}public-url {5}Plain http .*\n {24}Fix: PUBLIC_URL=/);
       assert.match(stdout, /\n\nNothing is wrong; [12] warnings?\.\n$/);

@@ -135,8 +135,9 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     folder,
     launch,
 
-    async run(args, { env = {}, input = '', alone = readByNode(env) } = {}) {
-      if (!alone) return runInHost({ program, folder, args, env: { ...ownEnvironment(), ...env }, input });
+    async run(args, { env = {}, input = '', alone = false } = {}) {
+      if (!alone && !readByNode(env))
+        return runInHost({ program, folder, args, env: { ...ownEnvironment(), ...env }, input });
       const child = launch(args, env);
       child.stdin.end(input);
       const [stdout, stderr, [code]] = await Promise.all([

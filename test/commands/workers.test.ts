@@ -25,7 +25,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const patience = 120_000;
 
 /** Milliseconds between two requests of a client, so that the load leaves time for the servers. */
-const pause = 10;
+const pause = 50;
 
 const secret = 'correct horse battery';
 const username = 'ann@example.com';
@@ -415,7 +415,7 @@ describe('several workers', { concurrency: 3, timeout: 2 * patience }, () => {
   });
 
   describe('a reload', { concurrency: 1 }, () => {
-    const take = shareCluster(() => openCluster({ DRAIN_SECONDS: '3' }));
+    const take = shareCluster(() => openCluster({ DRAIN_SECONDS: '6' }));
 
     test('two reloads under load replace all workers, stay ready and lose no request', async () => {
       const cluster = take();
