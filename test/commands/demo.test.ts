@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { createWorkplace } from './janua-command.ts';
+import { after, before, describe, test } from 'node:test';
+import { createWorkplace, type Running, type Workplace } from './janua-command.ts';
 
 const demoUsers = ['behai_nguyen@hotmail.com', 'pranav.furedi.10198@gmail.com'];
 
@@ -32,40 +32,56 @@ test('the demo prints its address and its users, they can sign in, and data stay
   assert.equal(await server.stop('SIGINT'), 0);
 });
 
-// Shows: S99
-test('the demo answers for this machine alone, so that no name of another site leads to its mailbox', async () => {
-  await using workplace = await createWorkplace();
-  const server = await workplace.start(['demo']);
-  const port = new URL(server.url).port;
-  const statusFor = async (host: string) => {
-    const [answer] = (await once(
-      get(`${server.url}/api/demo/mail`, { headers: { host }, agent: false }),
-      'response',
-    )) as [IncomingMessage];
-    answer.resume();
-    return answer.statusCode;
-  };
-  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'LOCALHOST', '127.0.0.1'])
-    assert.equal(await statusFor(host), 200, host);
-  for (const host of [
-    `evil.example:${port}`,
-    'evil.example',
-    'localhost.evil.example',
-    '127.0.0.1.evil.example',
-    '0.0.0.0',
-  ])
-    assert.equal(await statusFor(host), 421, host);
-  await server.stop();
-});
+describe('one demo', () => {
+  let workplace: Workplace;
+  let server: Running;
+  before(async () => {
+    workplace = await createWorkplace();
+    server = await workplace.start(['demo']);
+  });
+  after(() => workplace[Symbol.asyncDispose]());
 
-// Shows: S69 V13.3.2
-test('the demo makes its file in data/, readable only by its owner', async () => {
-  await using workplace = await createWorkplace();
-  const server = await workplace.start(['demo']);
-  for (const name of ['janua.db', 'janua.db-wal']) {
-    assert.equal((await stat(join(workplace.folder, 'data', name))).mode & 0o777, 0o600);
-  }
-  await server.stop();
+  // Shows: S99
+  test('the demo answers for this machine alone, so that no name of another site leads to its mailbox', async () => {
+    const port = new URL(server.url).port;
+    const statusFor = async (host: string) => {
+      const [answer] = (await once(
+        get(`${server.url}/api/demo/mail`, { headers: { host }, agent: false }),
+        'response',
+      )) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'LOCALHOST', '127.0.0.1'])
+      assert.equal(await statusFor(host), 200, host);
+    for (const host of [
+      `evil.example:${port}`,
+      'evil.example',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '0.0.0.0',
+    ])
+      assert.equal(await statusFor(host), 421, host);
+  });
+
+  // Shows: S69 V13.3.2
+  test('the demo makes its file in data/, readable only by its owner', async () => {
+    for (const name of ['janua.db', 'janua.db-wal']) {
+      assert.equal((await stat(join(workplace.folder, 'data', name))).mode & 0o777, 0o600);
+    }
+  });
+
+  test('the demo accepts its own origin by either host name, at its own port only', async () => {
+    const { port } = new URL(server.url);
+    for (const [origin, status] of [
+      [`http://localhost:${port}`, 401],
+      [`http://127.0.0.1:${port}`, 401],
+      ['http://localhost:1', 403],
+    ] as const) {
+      const answer = await fetch(`${server.url}/api/logout`, { method: 'POST', headers: { origin } });
+      assert.equal(answer.status, status, origin);
+    }
+  });
 });
 
 // Shows: S79
@@ -87,32 +103,17 @@ test('an acknowledged login or logout survives a kill of the demo', async () => 
   await server.stop();
 });
 
-test('the demo accepts its own origin by either host name, at its own port only', async () => {
-  await using workplace = await createWorkplace();
-  const server = await workplace.start(['demo']);
-  const { port } = new URL(server.url);
-  for (const [origin, status] of [
-    [`http://localhost:${port}`, 401],
-    [`http://127.0.0.1:${port}`, 401],
-    ['http://localhost:1', 403],
-  ] as const) {
-    const answer = await fetch(`${server.url}/api/logout`, { method: 'POST', headers: { origin } });
-    assert.equal(answer.status, status, origin);
-  }
-  await server.stop();
-});
-
-for (const env of [
+for (const [index, env] of [
   { HOST: '0.0.0.0' },
   { HOST: '::' },
   { HOST: '192.0.2.1' },
   { HOST: 'example.com' },
   { PUBLIC_URL: 'https://auth.example.com' },
-]) {
+].entries()) {
   // Shows: S58
   test(`the demo refuses ${JSON.stringify(env)}`, async () => {
     await using workplace = await createWorkplace();
-    const { code, stderr } = await workplace.run(['demo'], { env });
+    const { code, stderr } = await workplace.run(['demo'], { env, alone: index === 0 });
     assert.equal(code, 2);
     assert.match(stderr, /^The demo has public passwords and listens on this machine only\. .*\n$/);
   });

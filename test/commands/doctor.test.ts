@@ -25,9 +25,6 @@ import { createMigratedWorkplace, createWorkplace, type Workplace } from './janu
 /** Every password in this file. No output may hold it. */
 const canary = 'canary-secret';
 
-/** Keeps compiled code for the next run, as `bin/own-node.mjs` does. The command runs many times here. */
-const cached = { NODE_COMPILE_CACHE: createTemporaryFolder('compiled').path };
-
 interface Line {
   readonly check: string;
   readonly state: 'ok' | 'warning' | 'wrong';
@@ -38,19 +35,19 @@ interface Line {
 interface Diagnosis {
   readonly code: number | null;
   readonly lines: readonly Line[];
-  /** Milliseconds. */
-  readonly took: number;
   /** The warnings and faults of a check, each with its state, message and fix. */
   complaints(check: string): string[];
   /** The messages of a check whose state is ok. */
   praise(check: string): string;
 }
 
-/** Runs the command, and checks the rules that hold for every output. */
-async function examine(workplace: Workplace, env: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
-  const start = performance.now();
-  const { code, stdout, stderr } = await workplace.run(['doctor', '--json'], { env: { ...cached, ...env } });
-  const took = performance.now() - start;
+/** Runs the command, and checks the rules that hold for every output. @param alone in its own process */
+async function examine(
+  workplace: Workplace,
+  env: Readonly<Record<string, string>> = {},
+  alone = false,
+): Promise<Diagnosis> {
+  const { code, stdout, stderr } = await workplace.run(['doctor', '--json'], { env, alone });
   // The Redis client prints its own warning when the account may not run the ready check.
   assert.match(stderr, /^(?:Skipping the ready check .*\n)*$/);
   assert.doesNotMatch(stdout, /canary|\bat .*:\d+:\d+/);
@@ -64,7 +61,6 @@ async function examine(workplace: Workplace, env: Readonly<Record<string, string
   return {
     code,
     lines,
-    took,
     complaints: (check) =>
       of(check)
         .filter(({ state }) => state !== 'ok')
@@ -140,9 +136,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assertOnly(noDatabase.complaints('database'), /^wrong: .* has no database of that name/);
 
       server.freeze();
-      const frozen = await examine(workplace, { ...env, STORE_TIMEOUT_SECONDS: '3' });
+      // The process ends although the store does not answer.
+      const frozen = await examine(workplace, { ...env, STORE_TIMEOUT_SECONDS: '3' }, true);
       assertOnly(frozen.complaints('database'), /^wrong: The database \(postgres:.*\) gives no answer within 3 s/);
-      assert.ok(frozen.took < 9_000, `${frozen.took} ms`);
       server.resume();
       await server.stop();
       const stopped = await examine(workplace, env);
@@ -258,9 +254,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.doesNotMatch(second.praise('sessions'), /can be written/);
 
       server.freeze();
-      const frozen = await examine(workplace, { ...env, STORE_TIMEOUT_SECONDS: '3', REDIS_URL: server.url });
+      const frozen = await examine(workplace, { ...env, STORE_TIMEOUT_SECONDS: '3', REDIS_URL: server.url }, true);
       assertOnly(frozen.complaints('sessions'), /^wrong: Redis \(redis:.*\) gives no answer within 3 s/);
-      assert.ok(frozen.took < 16_000, `${frozen.took} ms`);
       server.resume();
       await server.kill();
       assertOnly((await using(server.url)).complaints('sessions'), /^wrong: Redis \(redis:.*\) cannot be reached/);
@@ -281,7 +276,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
   describe('examines the machine and the settings', { concurrency: 2 }, () => {
     test('and finds nothing wrong if `janua serve` would work', async () => {
       await using workplace = await createMigratedWorkplace();
-      const { code, lines, complaints } = await examine(workplace);
+      // Long enough for a machine with other tests.
+      const env = { STORE_TIMEOUT_SECONDS: '30' };
+      const { code, lines, complaints } = await examine(workplace, env);
       assert.equal(code, 0);
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
@@ -293,7 +290,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       // Other tests at the same time may make hashing slow.
       const checks = new Set(lines.map(({ check }) => check).filter((check) => check !== 'hashing'));
       assertOnly([...checks].flatMap(complaints), /^warning: Plain http .*PUBLIC_URL=https/);
-      const { stdout } = await workplace.run(['doctor']);
+      const { stdout } = await workplace.run(['doctor'], { env });
       assert.match(stdout, /^ok {7}settings {4}.* accepts all settings\.\n/);
       assert.match(stdout, /\nwarning {2}public-url {5}Plain http .*\n {24}Fix: PUBLIC_URL=/);
       assert.match(stdout, /\n\nNothing is wrong; [12] warnings?\.\n$/);
@@ -383,11 +380,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
     test('and compares the memory and the cores with HASHING_CONCURRENCY', async () => {
       await using workplace = await createWorkplace();
-      const poor = await examine(workplace, {
-        ...first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
-        os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`),
-        HASHING_CONCURRENCY: '10',
-      });
+      const machine = first(`import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+        os.freemem = () => 100 * 2 ** 20; os.availableParallelism = () => 2; syncBuiltinESMExports();`);
+      const poor = await examine(workplace, { ...machine, HASHING_CONCURRENCY: '10' });
       // On a busy machine, the speed is a complaint too.
       const complaints = poor.complaints('hashing');
       const isSpeed = (text: string) =>

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -10,6 +11,7 @@ import { fastFolder } from '../servers/process-end.ts';
 import { templateFolder } from '../servers/throw-away-server.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const host = fileURLToPath(new URL('command-host.ts', import.meta.url));
 
 /** The folder for compiled code, the same as the launcher in `bin/` uses. A command then starts in half the time. */
 const compiled = fileURLToPath(new URL('../../node_modules/.cache/janua', import.meta.url));
@@ -28,8 +30,11 @@ export interface Finished {
 /** An empty folder in which the `janua` command runs. Its disposal ends all processes that were started in it. */
 export interface Workplace extends AsyncDisposable {
   readonly folder: string;
-  /** Runs a command to its end. */
-  run(args: readonly string[], options?: { env?: Environment; input?: string }): Promise<Finished>;
+  /** Runs a command to its end, in a process that all commands of the test file share. @param alone in its own process */
+  run(
+    args: readonly string[],
+    options?: { readonly env?: Environment; readonly input?: string; readonly alone?: boolean },
+  ): Promise<Finished>;
   /** Starts a command without waiting for it. */
   launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams;
   /** Starts a server and waits until it reports ready. @param limit milliseconds after which it is killed */
@@ -62,16 +67,63 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
   return workplace;
 }
 
+export const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compiled });
+
+/** Node reads these variables only at its start. */
+const readByNode = (env: Environment) => Object.keys(env).some((name) => name.startsWith('NODE_'));
+
+interface Order {
+  /** The file of a program that ends as soon as it is loaded. */
+  readonly program: string;
+  readonly folder: string;
+  readonly args: readonly string[];
+  readonly env: Environment;
+  readonly input: string;
+}
+
+let channel: Socket | undefined;
+const ordered: PromiseWithResolvers<Finished>[] = [];
+
+/** Runs a command in `command-host.ts`, because starting a process takes far longer than most commands. */
+export function runInHost(order: Order): Promise<Finished> {
+  channel ??= startHost();
+  const finished = Promise.withResolvers<Finished>();
+  ordered.push(finished);
+  refer(channel);
+  channel.write(`${JSON.stringify(order)}\n`);
+  return finished.promise;
+}
+
+function startHost(): Socket {
+  const child = spawn(process.execPath, [host], {
+    env: ownEnvironment(),
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  child.unref();
+  const opened = child.stdio[3] as Socket;
+  createInterface({ input: opened }).on('line', (line) => {
+    ordered.shift()?.resolve(JSON.parse(line));
+    refer(opened);
+  });
+  child.once('exit', () => {
+    channel = undefined;
+    for (const { reject } of ordered.splice(0)) reject(new Error('the process of the commands has ended'));
+  });
+  return opened;
+}
+
+/** The host keeps this process alive only while it runs a command. It ends with this process. */
+const refer = (opened: Socket) => opened[ordered.length > 0 ? 'ref' : 'unref']();
+
 /** @param program runs in place of our own `src/cli.ts` */
 export async function createWorkplace(program = cli): Promise<Workplace> {
   const folder = await mkdtemp(join(fastFolder(), 'janua-'));
   const started = new Set<ChildProcessWithoutNullStreams>();
 
   function launch(args: readonly string[], env: Environment, limit = patience): ChildProcessWithoutNullStreams {
-    const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [program, ...args], {
       cwd: folder,
-      env: { PATH, NODE_COMPILE_CACHE: compiled, ...env },
+      env: { ...ownEnvironment(), ...env },
       timeout: limit,
     });
     started.add(child);
@@ -83,7 +135,9 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     folder,
     launch,
 
-    async run(args, { env = {}, input = '' } = {}) {
+    async run(args, { env = {}, input = '', alone = false } = {}) {
+      if (!alone && !readByNode(env))
+        return runInHost({ program, folder, args, env: { ...ownEnvironment(), ...env }, input });
       const child = launch(args, env);
       child.stdin.end(input);
       const [stdout, stderr, [code]] = await Promise.all([

@@ -18,6 +18,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const run = (...args: string[]) => workplace.run(args, { env, input: password });
       return {
         run,
+        runAlone: (...args: string[]) => workplace.run(args, { env, alone: true }),
         start: () => workplace.start(['serve'], env),
         url,
         async [Symbol.asyncDispose]() {
@@ -29,7 +30,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 
     test('are made only once when several processes try at the same time', async () => {
       await using place = await open();
-      const finished = await Promise.all(Array.from({ length: 6 }, () => place.run('migrate')));
+      const finished = await Promise.all(Array.from({ length: 3 }, () => place.runAlone('migrate')));
       for (const { code, stderr } of finished) assert.equal(code, 0, stderr);
       assert.equal((await place.run('migrate')).stdout, 'The tables are up to date.\n');
       await using opened = await openTestDatabase(place.url);
@@ -102,11 +103,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
-for (const url of ['sqlite:/dev/null/janua.db', 'sqlite:/proc/x/janua.db', 'sqlite:/proc/janua.db']) {
-  test(`janua migrate refuses ${url}`, async () => {
-    await using workplace = await createWorkplace();
+test('janua migrate refuses a path that cannot be a file', async () => {
+  await using workplace = await createWorkplace();
+  for (const url of ['sqlite:/dev/null/janua.db', 'sqlite:/proc/x/janua.db', 'sqlite:/proc/janua.db']) {
     const { code, stderr } = await workplace.run(['migrate'], { env: { DATABASE_URL: url } });
-    assert.equal(code, 2);
+    assert.equal(code, 2, url);
     assert.match(stderr, /^DATABASE_URL: the file cannot be opened for writing \(.*\)\.\n$/);
-  });
-}
+  }
+});

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { missing } from '../servers/missing.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
-import { createWorkplace } from './janua-command.ts';
+import { createWorkplace, type Running } from './janua-command.ts';
 
 const secret = 'correct horse battery';
 
@@ -34,13 +34,21 @@ for (const choice of choices) {
   describe(`the sessions of a user, in ${choice.users} and ${choice.sessions}`, {
     skip: missing(choice.users, choice.sessions),
   }, () => {
+    let place: Awaited<ReturnType<typeof openPlace>>;
+    let server: Running;
+    before(async () => {
+      place = await openPlace(choice);
+      server = await place.serve();
+      // Nobody else reads its log. Unread, it would fill the pipe.
+      server.process.stdout.resume();
+    });
+    after(() => place[Symbol.asyncDispose]());
+
     // Shows: S76 V7.4.5
     test('are listed, and ended one by one or all at once', async () => {
-      await using place = await openPlace(choice);
       const { run } = place;
       for (const name of ['ann', 'bob'])
         await run(['users', 'add', `${name}@example.com`, '--first-name', 'A', '--last-name', 'B'], secret);
-      const server = await place.serve();
 
       async function logIn(name: string): Promise<string> {
         const body = new URLSearchParams({ username: `${name}@example.com`, password: secret });
@@ -97,35 +105,31 @@ for (const choice of choices) {
       }
       const unknown = await run(['sessions', 'list', 'nobody@example.com']);
       assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user with that name.\n']);
-      await server.stop();
     });
 
     // Shows: S76 V7.4.2 VM-05 VM-16 VM-90
     test('end when the user is disabled, gets another password, or is removed', async () => {
-      await using place = await openPlace(choice);
       const { run } = place;
-      await run(['users', 'add', 'ann@example.com', '--first-name', 'A', '--last-name', 'B'], secret);
-      const server = await place.serve();
+      await run(['users', 'add', 'cid@example.com', '--first-name', 'A', '--last-name', 'B'], secret);
       const statusOf = async (token: string) =>
         (await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
 
       for (const [args, input] of [
-        [['users', 'disable', 'ann@example.com'], ''],
-        [['users', 'set-password', 'ann@example.com'], secret],
-        [['users', 'remove', 'ann@example.com'], ''],
+        [['users', 'disable', 'cid@example.com'], ''],
+        [['users', 'set-password', 'cid@example.com'], secret],
+        [['users', 'remove', 'cid@example.com'], ''],
       ] as const) {
-        const body = new URLSearchParams({ username: 'ann@example.com', password: secret });
+        const body = new URLSearchParams({ username: 'cid@example.com', password: secret });
         const answer = await fetch(`${server.url}/api/login`, { method: 'POST', body });
         const { access_token: token } = (await answer.json()) as { access_token: string };
         assert.equal(await statusOf(token), 200);
         assert.equal((await run([...args], input)).code, 0);
         assert.equal(await statusOf(token), 401, args[1]);
         if (args[1] === 'disable') {
-          await run(['users', 'enable', 'ann@example.com']);
+          await run(['users', 'enable', 'cid@example.com']);
           assert.equal(await statusOf(token), 401, 'enabling the user does not revive the session');
         }
       }
-      await server.stop();
     });
   });
 }

@@ -187,6 +187,21 @@ test('every command has --help', async () => {
   assert.match((await workplace.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
+test('a command ends as a process of its own, with an exit code, and complains at standard error alone', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const lists = ['users', 'groups', 'clients', 'throttle', 'mail'].map((name) => [name, 'list']);
+  for (const [expected, ...commands] of [
+    [0, ...lists, ['keys', 'rotate', 'browser-cookie'], ['config']],
+    [1, ['explain', 'x'], ['nothing']],
+    [2, ['sessions', 'list']],
+  ] as const)
+    for (const args of commands) {
+      const { code, stdout, stderr } = await workplace.run(args, { alone: true });
+      assert.equal(code, expected, args.join(' '));
+      assert.deepEqual([stdout !== '', stderr !== ''], [expected === 0, expected !== 0], args.join(' '));
+    }
+});
+
 test('an unknown command or option gets a short error and a hint', async () => {
   await using workplace = await createMigratedWorkplace();
   for (const args of [['nothing'], ['serve', '--port', '1'], ['users', 'nothing'], ['users', 'add']]) {

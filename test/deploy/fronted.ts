@@ -10,6 +10,7 @@ import { openBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
+import { isLong } from '../long.ts';
 import { findFreePort } from '../servers/throw-away-server.ts';
 import {
   bea,
@@ -329,48 +330,51 @@ export function testFronted(name: WebServerName): void {
         assert.ok(!seen.some(({ method }) => method === 'POST'));
       });
 
-      for (const javaScriptEnabled of [true, false]) {
-        for (const width of [375, 1280]) {
-          test(`shows the page of Janua to a user whom no group lets in, and leads to another account: ${width} pixels, scripts ${javaScriptEnabled ? 'on' : 'off'}`, {
-            skip: skipPages,
-          }, async () => {
-            const { authOrigin, appOrigin, seen } = deployed;
-            const before = seen.length;
-            const look = { javaScriptEnabled, viewport: { width, height: 720 } };
-            await inBrowser(async (context) => {
-              const page = await context.newPage();
-              const complaints: string[] = [];
-              page.on('console', (message) => complaints.push(message.text()));
-              const address = `${appOrigin}/bosses/1?a=b`;
-              await page.goto(address);
-              await sendLogin(page);
-              await page.getByRole('heading', { name: 'None of your groups may open this' }).waitFor();
-              const shownIn = new URL(page.url());
-              assert.equal(shownIn.origin + shownIn.pathname, `${appOrigin}/bosses/1`);
-              await page.getByText(`You opened ${shownIn.host} as ${ann.username}.`).waitFor();
-              const card = (await page.getByRole('article').boundingBox()) ?? { x: 0, width: 0 };
-              assert.ok(
-                card.x >= 16 && card.x + card.width <= width - 16 && card.width <= 36 * 16,
-                JSON.stringify(card),
-              );
-              assert.deepEqual(
-                complaints.filter((text) => !/status of 403/.test(text)),
-                [],
-              );
-              assert.equal(
-                await page.getByRole('link', { name: 'Go to the home page' }).getAttribute('href'),
-                `${authOrigin}/auth/home`,
-              );
-              assert.ok(!seen.slice(before).some(({ url }) => url.startsWith('/bosses')));
-              await page.getByRole('link', { name: 'Use another account' }).click();
-              await page.getByText(`to continue to ${shownIn.host}`).waitFor();
-              await sendLogin(page, { username: bea });
-              await page.waitForURL(address);
-              assert.ok(told(shown(await page.locator('body').textContent())).includes(`remote-user: ${bea}`));
-            }, look);
-          });
-        }
-      }
+      for (const [javaScriptEnabled, width] of [
+        [true, 1280],
+        [false, 375],
+        ...(isLong
+          ? ([
+              [true, 375],
+              [false, 1280],
+            ] as const)
+          : []),
+      ] as const)
+        test(`shows the page of Janua to a user whom no group lets in, and leads to another account: ${width} pixels, scripts ${javaScriptEnabled ? 'on' : 'off'}`, {
+          skip: skipPages,
+        }, async () => {
+          const { authOrigin, appOrigin, seen } = deployed;
+          const before = seen.length;
+          const look = { javaScriptEnabled, viewport: { width, height: 720 } };
+          await inBrowser(async (context) => {
+            const page = await context.newPage();
+            const complaints: string[] = [];
+            page.on('console', (message) => complaints.push(message.text()));
+            const address = `${appOrigin}/bosses/1?a=b`;
+            await page.goto(address);
+            await sendLogin(page);
+            await page.getByRole('heading', { name: 'None of your groups may open this' }).waitFor();
+            const shownIn = new URL(page.url());
+            assert.equal(shownIn.origin + shownIn.pathname, `${appOrigin}/bosses/1`);
+            await page.getByText(`You opened ${shownIn.host} as ${ann.username}.`).waitFor();
+            const card = (await page.getByRole('article').boundingBox()) ?? { x: 0, width: 0 };
+            assert.ok(card.x >= 16 && card.x + card.width <= width - 16 && card.width <= 36 * 16, JSON.stringify(card));
+            assert.deepEqual(
+              complaints.filter((text) => !/status of 403/.test(text)),
+              [],
+            );
+            assert.equal(
+              await page.getByRole('link', { name: 'Go to the home page' }).getAttribute('href'),
+              `${authOrigin}/auth/home`,
+            );
+            assert.ok(!seen.slice(before).some(({ url }) => url.startsWith('/bosses')));
+            await page.getByRole('link', { name: 'Use another account' }).click();
+            await page.getByText(`to continue to ${shownIn.host}`).waitFor();
+            await sendLogin(page, { username: bea });
+            await page.waitForURL(address);
+            assert.ok(told(shown(await page.locator('body').textContent())).includes(`remote-user: ${bea}`));
+          }, look);
+        });
 
       test('gives a program that no group lets in the refusal in JSON', async () => {
         const { appOrigin, send, seen } = deployed;
@@ -591,10 +595,10 @@ export function testFronted(name: WebServerName): void {
           ]),
         ];
         for (const [title, answer] of faults) {
-          test(`gets no request, and the client is refused soon, when Janua ${title}`, async () => {
+          test(`gets no request, and the client is refused, when Janua ${title}`, async () => {
             const { wikiOrigin, send, seen } = deployed;
             standIn.answer = answer;
-            const [heard, began] = [seen.length, performance.now()];
+            const heard = seen.length;
             await Promise.all(
               asked.map(async ([who, headers, body]) => {
                 const { status } = await send(`${wikiOrigin}/x`, headers, body);
@@ -603,7 +607,6 @@ export function testFronted(name: WebServerName): void {
               }),
             );
             assert.equal(seen.length, heard);
-            assert.ok(performance.now() - began < 10_000);
           });
         }
 
