@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { hash, verify } from '@node-rs/argon2';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
@@ -14,8 +11,7 @@ import type { App } from '../../src/web/types.ts';
 import '../cheap-hashes/cost.ts';
 import { hashingThreads } from '../cheap-hashes/threads.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
-import { createTemporaryFolder } from '../servers/process-end.ts';
-import { type OpenStores, openStores, type StoreChoice } from '../stores.ts';
+import { openStores, type StoreChoice } from '../stores.ts';
 import { codeAt, type ModelFactors, stepOf } from './factors.ts';
 import {
   idleTimeoutSeconds,
@@ -68,7 +64,7 @@ export interface ModelServer extends AsyncDisposable {
 }
 
 export async function startModelServer(stores: StoreChoice): Promise<ModelServer> {
-  const opened = await openModelStores(stores);
+  const opened = await openStores(stores);
   const settings: Settings = {
     ...loadSettings({}, {}),
     LOG_LEVEL: 'silent',
@@ -171,21 +167,6 @@ async function addApp({ factors, hold }: Services, account: Account, time: numbe
     return recoveryCodes.replace(held);
   });
   return { app: { secret, lastStep }, begun: undefined, recoveryCodes: codes, spent: [] };
-}
-
-/** Puts SQLite into a file, so that it survives a restart, but in memory if possible, because each step writes often. */
-async function openModelStores(stores: StoreChoice): Promise<OpenStores> {
-  if (stores.users !== 'SQLite') return openStores(stores);
-  const opened = await openStores(stores);
-  const inMemory = '/dev/shm';
-  const folder = createTemporaryFolder('model', existsSync(inMemory) ? inMemory : tmpdir());
-  return {
-    settings: { ...opened.settings, DATABASE_URL: `sqlite:${join(folder.path, 'janua.db')}` },
-    async drop() {
-      await opened.drop();
-      folder.remove();
-    },
-  };
 }
 
 /** Computed once, because each sequence starts with them. */
