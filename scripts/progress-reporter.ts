@@ -1,6 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
 import { noServersVariable } from '../test/servers/missing.ts';
 
@@ -14,33 +13,33 @@ const namedTitles = 12;
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;
 
 /**
- * Prints a line for each test file that has ended, with the progress of the run and an estimate of the time left. The estimate comes from
+ * Prints a line for each of the files, or suites with the name of one, that has ended, with the progress of the run and an estimate of the time left. The estimate comes from
  * the durations of the last run, in `durationsFile`. The runner's own `spec` prints failures and the summary.
  */
-export const createProgressReporter = (durationsFile: URL, { isTTY = false, columns = 80 }): Reporter =>
+export const createProgressReporter = (
+  files: readonly string[],
+  durationsFile: URL,
+  { isTTY = false, columns = 80 },
+): Reporter =>
   async function* report(events) {
     const durations = await readDurations(durationsFile);
     const wipe = isTTY ? '\r\x1b[2K' : '';
     const spec = new Spec();
-    const open = new Set<string>();
+    const open = new Set(files);
     const leftOut = new Map<string, string[]>();
     const failed: string[] = [];
     const start = performance.now();
-    let done = 0;
 
     for await (const event of events) {
-      const file = fileOf(event);
-      if (event.type === 'test:enqueue' && file !== undefined) open.add(file);
-      if (event.type === 'test:complete' && file !== undefined) {
-        open.delete(file);
-        done += 1;
+      const file = event.type === 'test:complete' ? event.data.name.replaceAll('\\', '/') : '';
+      if (event.type === 'test:complete' && open.delete(file)) {
         const { duration_ms: duration, passed } = event.data.details;
         durations[file] = duration / 1000;
         const time =
           formatTime((performance.now() - start) / 1000) + formatRest([...open].map((name) => durations[name]));
         if (!passed) failed.push(file);
         const ended = `${passed ? '' : 'FAILED '}${file} (${(duration / 1000).toFixed(1)} s)`;
-        const line = `[${done}/${done + open.size}]  ${time}  ${ended}`;
+        const line = `[${files.length - open.size}/${files.length}]  ${time}  ${ended}`;
         yield isTTY ? `${wipe}${line.slice(0, columns - 1)}` : `${line}\n`;
       }
       if (event.type === 'test:pass' && typeof event.data.skip === 'string')
@@ -63,12 +62,6 @@ export const durationsFile = new URL(
   `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
   import.meta.url,
 );
-
-/** Gives the path of the test file, from the root of the project, if the event is about a whole file. */
-function fileOf({ type, data }: TestEvent): string | undefined {
-  if (type !== 'test:enqueue' && type !== 'test:complete') return undefined;
-  return data.nesting === 0 && resolve(data.name) === data.file ? data.name.replaceAll('\\', '/') : undefined;
-}
 
 /** Tells whether an event is a failure, output of a test, or the summary of the whole run. */
 function isForSpec({ type, data }: TestEvent): boolean {

@@ -1,23 +1,50 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createProgressReporter, durationsFile, filesAtOnce, readDurations } from './progress-reporter.ts';
 
 /**
- * Runs test files, each in a process of its own. The files that took longest in the last run begin, so that none is left alone at the end.
- * A signal ends the files that run, and their failures and those before are printed.
- * - `--list` lists every test in place of the progress.
+ * Runs test files. What took longest in the last run begins, so that nothing is left alone at the end. A signal ends the files that run,
+ * and their failures and those before are printed.
+ * - `--list` runs each file in a process of its own, and lists every test in place of the progress.
  */
-const { values, positionals: files } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
+const files = positionals.map((file) => relative('', file).replaceAll('\\', '/')).sort();
+
+/** Their files share processes, which are faster than a new process for each. The others measure, or end, their process. */
+const sharing = /^test\/(?:bench|capabilities|core|ground(?!\/faults)|scripts|web)\//;
+const filesTogether = 10;
+
+const groups = Object.entries(Object.groupBy(files, (file) => (sharing.test(file) ? dirname(file) : file))).flatMap(
+  ([, some = []]) =>
+    Array.from({ length: Math.ceil(some.length / filesTogether) }, (_, index) =>
+      some.slice(index * filesTogether, (index + 1) * filesTogether),
+    ),
+);
+
+/** Writes a file that runs all of these, each as a suite with its name. */
+async function join(group: readonly string[], index: number): Promise<string> {
+  const folder = new URL('../node_modules/.cache/janua/groups/', import.meta.url);
+  await mkdir(folder, { recursive: true });
+  const suites = group.map((file) => `describe(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(file))}));\n`);
+  const joined = new URL(`${index}.test.mjs`, folder);
+  await writeFile(joined, `import { describe } from 'node:test';\n${suites.join('')}`);
+  return fileURLToPath(joined);
+}
 
 const durations = await readDurations(durationsFile);
-const secondsOf = (file: string) => durations[relative('', file).replaceAll('\\', '/')] ?? 0;
+const secondsOf = (group: readonly string[]) => group.reduce((sum, file) => sum + (durations[file] ?? 0), 0);
+const ordered = groups.toSorted((one, other) => secondsOf(other) - secondsOf(one));
 
 const interruption = new AbortController();
 const tests = run({
-  files: files.toSorted((one, other) => secondsOf(other) - secondsOf(one)),
+  files: values.list
+    ? files
+    : await Promise.all(ordered.map((group, index) => (group.length > 1 ? join(group, index) : (group[0] ?? '')))),
   concurrency: filesAtOnce,
   timeout: 120_000,
   signal: interruption.signal,
@@ -30,4 +57,5 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     interruption.abort();
     process.exitCode = 128 + constants.signals[signal];
   });
-tests.compose(values.list ? new Spec() : createProgressReporter(durationsFile, process.stdout)).pipe(process.stdout);
+const reporter = values.list ? new Spec() : createProgressReporter(files, durationsFile, process.stdout);
+tests.compose(reporter).pipe(process.stdout);
