@@ -20,6 +20,7 @@ export const createProgressReporter = (
   files: readonly string[],
   durationsFile: URL,
   { isTTY = false, columns = 80 },
+  interruption?: AbortSignal,
 ): Reporter =>
   async function* report(events) {
     const durations = await readDurations(durationsFile);
@@ -31,16 +32,20 @@ export const createProgressReporter = (
     const start = performance.now();
 
     for await (const event of events) {
-      const file = event.type === 'test:complete' ? event.data.name.replaceAll('\\', '/') : '';
-      if (event.type === 'test:complete' && open.delete(file)) {
+      const file = event.type === 'test:complete' ? toPath(event.data.name) : '';
+      if (event.type === 'test:complete' && !interruption?.aborted && open.delete(file)) {
         const { duration_ms: duration, passed } = event.data.details;
         durations[file] = duration / 1000;
         const time =
           formatTime((performance.now() - start) / 1000) + formatRest([...open].map((name) => durations[name]));
-        if (!passed) failed.push(file);
         const ended = `${passed ? '' : 'FAILED '}${file} (${(duration / 1000).toFixed(1)} s)`;
         const line = `[${files.length - open.size}/${files.length}]  ${time}  ${ended}`;
         yield isTTY ? `${wipe}${line.slice(0, columns - 1)}` : `${line}\n`;
+      }
+      if (event.type === 'test:fail' && files.includes(toPath(event.data.name))) {
+        // It did not end.
+        if (interruption?.aborted) continue;
+        failed.push(toPath(event.data.name));
       }
       if (event.type === 'test:pass' && typeof event.data.skip === 'string')
         leftOut.getOrInsertComputed(event.data.skip, () => []).push(event.data.name);
@@ -62,6 +67,8 @@ export const durationsFile = new URL(
   `../node_modules/.cache/janua/durations${process.env[noServersVariable] ? '-quick' : ''}.json`,
   import.meta.url,
 );
+
+const toPath = (name: string) => name.replaceAll('\\', '/');
 
 /** Tells whether an event is a failure, output of a test, or the summary of the whole run. */
 function isForSpec({ type, data }: TestEvent): boolean {

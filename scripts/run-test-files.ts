@@ -30,7 +30,9 @@ const groups = Object.entries(Object.groupBy(files, (file) => (sharing.test(file
 async function join(group: readonly string[], index: number): Promise<string> {
   const folder = new URL('../node_modules/.cache/janua/groups/', import.meta.url);
   await mkdir(folder, { recursive: true });
-  const suites = group.map((file) => `describe(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(file))}));\n`);
+  const suites = group.map(
+    (file) => `describe(${JSON.stringify(file)}, () => import(${JSON.stringify(pathToFileURL(file))}));\n`,
+  );
   const joined = new URL(`${index}.test.mjs`, folder);
   await writeFile(joined, `import { describe } from 'node:test';\n${suites.join('')}`);
   return fileURLToPath(joined);
@@ -57,5 +59,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     interruption.abort();
     process.exitCode = 128 + constants.signals[signal];
   });
-const reporter = values.list ? new Spec() : createProgressReporter(files, durationsFile, process.stdout);
+const reporter = values.list
+  ? new Spec()
+  : createProgressReporter(files, durationsFile, process.stdout, interruption.signal);
 tests.compose(reporter).pipe(process.stdout);

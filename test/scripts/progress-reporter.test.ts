@@ -24,6 +24,10 @@ const failed = {
     details: { duration_ms: 1, error: new Error('the reason') },
   },
 };
+const failedFile = {
+  type: 'test:fail',
+  data: { ...failed.data, name: 'test/b.test.ts', details: { duration_ms: 1, error: new Error('1 subtest failed') } },
+};
 const passed = { type: 'test:pass', data: { name: 'a good claim', nesting: 0, details: { duration_ms: 1 } } };
 const leftOut = Array.from({ length: 14 }, (_, index) => ({
   type: 'test:pass',
@@ -41,6 +45,7 @@ const run = [
   passed,
   completed('test/b.test.ts', 4, false),
   failed,
+  failedFile,
   completed('test/c.test.ts', 70),
   ...leftOut,
   ...summary,
@@ -50,23 +55,32 @@ async function* asEvents(events: readonly unknown[]): AsyncGenerator<TestEvent> 
   yield* events as TestEvent[];
 }
 
-async function print(folder: string, stream = {}): Promise<string> {
+async function print(folder: string, stream = {}, interruption?: AbortSignal): Promise<string> {
   const file = pathToFileURL(`${folder}/cache/durations.json`);
-  return (await Array.fromAsync(createProgressReporter(files, file, stream)(asEvents(run)))).join('');
+  return (await Array.fromAsync(createProgressReporter(files, file, stream, interruption)(asEvents(run)))).join('');
 }
 
 test('each finished file has a line, and full failures follow the summary', async () => {
   const folder = createTemporaryFolder('progress');
   const printed = await print(folder.path);
-  const [first, second, failure, third, ...rest] = printed.split('\n');
+  const [first, second, failure, failedFile, third, ...rest] = printed.split('\n');
   assert.equal(first, '[1/3]  0:00  test/a.test.ts (2.0 s)');
   assert.equal(second, '[2/3]  0:00  FAILED test/b.test.ts (4.0 s)');
   assert.match(failure ?? '', /a claim/);
+  assert.match(failedFile ?? '', /test\/b\.test\.ts/);
   assert.equal(third, '[3/3]  0:00, about 0:00 left  test/c.test.ts (70.0 s)');
   assert.match(rest.join('\n'), /^[^\n]*tests 3[^\n]*\n.*failing tests:.*test\/b\.test\.ts:3:1.*the reason/s);
   assert.doesNotMatch(printed, /a good claim/);
   assert.match(printed, /\nLeft out, not installed: Redis:\n {4}claim 0\n(?: {4}claim \d+\n){11} {4}and 2 more\n/);
   assert.match(printed, /\nTo run these files again: npm test -- --no-install test\/b\.test\.ts\n$/);
+  folder.remove();
+});
+
+test('an interrupted run names what failed, and not the files that did not end', async () => {
+  const folder = createTemporaryFolder('progress');
+  const printed = await print(folder.path, {}, AbortSignal.abort());
+  assert.match(printed, /failing tests:.*the reason/s);
+  assert.doesNotMatch(printed, /again|subtest failed|\[1/);
   folder.remove();
 });
 
