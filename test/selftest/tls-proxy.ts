@@ -32,7 +32,7 @@ export interface Misdeeds {
   /** Changes the answer. */
   readonly answer?: (given: Given, passed: Passed) => void;
   /** The answer to plain HTTP. `pass` passes the request on as if it were HTTPS. */
-  readonly plain?: Given | 'pass';
+  readonly plain?: Given | 'pass' | undefined;
 }
 
 /** A TLS proxy before Janua, with a port for plain HTTP. */

@@ -14,18 +14,23 @@ import { type DocumentServer, startDocumentServer } from './document-server.ts';
 const resource = 'https://mcp.example.com/mcp';
 
 let documents: DocumentServer;
+let server: ProviderUnderTest;
 before(async () => {
   documents = await startDocumentServer();
+  server = await open();
 });
-after(() => documents[Symbol.asyncDispose]());
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  await documents[Symbol.asyncDispose]();
+});
 
 async function open(settings: Partial<Settings> = {}): Promise<ProviderUnderTest> {
-  const server = await openProvider({
+  const opened = await openProvider({
     settings: { CLIENT_ID_METADATA: [documents.host], OIDC_PRIVATE_HOSTS: ['localhost'], ...settings },
   });
   const tools = { uri: resource, scopes: ['tools'], tokenFormat: 'jwt' } as const;
-  await server.janua.services.clientAdministration.addResource(tools);
-  return server;
+  await opened.janua.services.clientAdministration.addResource(tools);
+  return opened;
 }
 
 const createDocumentApplication = (
@@ -165,7 +170,6 @@ const visualStudioCode = {
 
 describe('applications that introduce themselves by a document', () => {
   test('are promised in the metadata, with the authentication methods that they look for', async () => {
-    await using server = await open();
     for (const document of ['openid-configuration', 'oauth-authorization-server']) {
       const metadata = await readJson(`${server.origin}/.well-known/${document}`);
       assert.equal(metadata.client_id_metadata_document_supported, true);
@@ -178,7 +182,6 @@ describe('applications that introduce themselves by a document', () => {
 
   for (const [index, { application, document, redirectUri, signs, warns, refreshes = true }] of published.entries())
     test(`get tokens of a resource: ${application}`, async () => {
-      await using server = await open();
       documents.answer('/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
       const clientId = documents.publish(`/published/${index}.json`, document());
       const app = await createDocumentApplication(server, clientId, redirectUri, signs ? signed : openid.None());
@@ -198,7 +201,6 @@ describe('applications that introduce themselves by a document', () => {
     });
 
   test('may send an empty secret by Basic, unless they prove themselves by a key', async () => {
-    await using server = await open();
     documents.answer('/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
     const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/jwks.json` };
     for (const [method, error] of [
@@ -214,7 +216,6 @@ describe('applications that introduce themselves by a document', () => {
   });
 
   test('are read once in a while, not at each request', async () => {
-    await using server = await open();
     const clientId = documents.publish('/cached.json', { ...visualStudioCode });
     const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect');
     const browser = await server.browser();
@@ -223,7 +224,6 @@ describe('applications that introduce themselves by a document', () => {
   });
 
   test('are asked about again when the document has changed, and not before', async (t) => {
-    await using server = await open();
     const redirectUri = 'https://app.example.com/callback';
     const document = { client_name: 'Notes', redirect_uris: [redirectUri], ...usual };
     const clientId = documents.publish('/changing.json', document);
@@ -249,9 +249,12 @@ describe('applications that introduce themselves by a document', () => {
   ] as const) {
     // Shows: V10.7.2
     test(`are shown first with the host of the document, whatever they call themselves: ${about}`, async () => {
-      await using server = await open();
       const redirectUri = 'https://app.example.com/callback';
-      const clientId = documents.publish('/named.json', { client_name, redirect_uris: [redirectUri], ...usual });
+      const clientId = documents.publish(`/named/${encodeURIComponent(about)}.json`, {
+        client_name,
+        redirect_uris: [redirectUri],
+        ...usual,
+      });
       const app = await createDocumentApplication(server, clientId, redirectUri);
       const page = await (await server.browser()).open((await app.begin()).address);
       const { host } = documents;
@@ -263,7 +266,6 @@ describe('applications that introduce themselves by a document', () => {
   }
 
   test('get nothing by the device flow, even if their document asks for it', async () => {
-    await using server = await open();
     const clientId = documents.publish('/device.json', visualStudioCode);
     const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect');
     const begun = openid.initiateDeviceAuthorization(app.config, { scope: 'openid' });
@@ -271,7 +273,6 @@ describe('applications that introduce themselves by a document', () => {
   });
 
   test('have a name that is text only, of a bounded length', async () => {
-    await using server = await open();
     const redirectUri = 'https://app.example.com/callback';
     const client_name = `<script>alert(1)</script>\u202E${'x'.repeat(300)}`;
     const clientId = documents.publish('/html.json', { client_name, redirect_uris: [redirectUri], ...usual });
@@ -373,7 +374,6 @@ describe('applications that introduce themselves by a document', () => {
   ];
 
   test('are refused without a redirect, and the audit has the reason', async (t) => {
-    await using server = await open();
     const browser = await server.browser();
     for (const [index, { about, publish, reason }] of hostile.entries())
       await t.test(`because ${about}`, async () => {
@@ -427,7 +427,6 @@ describe('applications that introduce themselves by a document', () => {
 
 // Shows: V10.7.3
 test('what outlives the session ends with a new password, also where the user was not asked again', async () => {
-  await using server = await open();
   const redirectUri = 'https://app.example.com/callback';
   const metadata = { client_name: 'Notes', redirect_uris: [redirectUri], ...usual, token_endpoint_auth_method: 'none' };
   const notes = await createDocumentApplication(server, documents.publish('/notes.json', metadata), redirectUri);

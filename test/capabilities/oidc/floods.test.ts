@@ -4,6 +4,7 @@ import { mostWaiting } from '../../../src/capabilities/oidc/waiting-room.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { password } from '../../janua.ts';
+import { isLong } from '../../long.ts';
 import { missing } from '../../servers/missing.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
 import { connectOnce } from '../../servers/redis.ts';
@@ -100,11 +101,12 @@ async function finishDevice(server: ProviderUnderTest, { clientId }: Application
   return { status, tokens: (await answer.json()) as { access_token?: string } };
 }
 
-for (const stores of [
+const choices = [
   { users: 'SQLite', sessions: 'SQL' },
-  { users: 'PostgreSQL', sessions: 'SQL' },
   { users: 'MariaDB', sessions: 'Redis' },
-] as const satisfies StoreChoice[]) {
+  { users: 'PostgreSQL', sessions: 'SQL' },
+] as const satisfies StoreChoice[];
+for (const stores of choices.slice(0, isLong ? undefined : 2)) {
   describe(`what waits, users in ${stores.users}, requests in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {

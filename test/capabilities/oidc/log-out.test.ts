@@ -474,20 +474,22 @@ async function startApplication() {
 }
 
 describe('an application with a back-channel', () => {
-  const endings: Readonly<
-    Record<string, (own: ProviderUnderTest, browser: Browser, tokens: Tokens) => Promise<unknown>>
-  > = {
-    'a logout here': (_own, browser) => browser.submit('/auth/logout', {}),
-    'a logout that an application begins': async (_own, browser) =>
-      confirm(browser, await browser.open('/oidc/logout')),
-    'a logout that a program begins by an ID token': (own, _browser, { id_token = '' }) =>
+  let own: ProviderUnderTest;
+  before(async () => {
+    own = await openProvider({ settings: { OIDC_PRIVATE_HOSTS: ['localhost'] } });
+  });
+  after(() => own[Symbol.asyncDispose]());
+
+  const endings: Readonly<Record<string, (browser: Browser, tokens: Tokens) => Promise<unknown>>> = {
+    'a logout here': (browser) => browser.submit('/auth/logout', {}),
+    'a logout that an application begins': async (browser) => confirm(browser, await browser.open('/oidc/logout')),
+    'a logout that a program begins by an ID token': (_browser, { id_token = '' }) =>
       fetch(own.origin + address({ id_token_hint: id_token })),
-    'an account that is disabled': (own) => own.janua.people.disable('ann@example.com'),
+    'an account that is disabled': () => own.janua.people.disable('ann@example.com'),
   };
   for (const [name, end] of Object.entries(endings)) {
     test(`is told about ${name}`, async () => {
       await using application = await startApplication();
-      await using own = await openProvider({ settings: { OIDC_PRIVATE_HOSTS: ['localhost'] } });
       const [wiki, other] = [
         await own.addApplication({ backchannelLogoutUri: application.url }),
         await own.addApplication(),
@@ -495,7 +497,7 @@ describe('an application with a back-channel', () => {
       const browser = await own.browser();
       const tokens = await wiki.signIn(browser);
       await other.signIn(browser);
-      await end(own, browser, tokens);
+      await end(browser, tokens);
       const [token = ''] = await application.receive(1);
       const { claims, typ } = await readToken(own, token);
       assert.equal(typ, 'logout+jwt');

@@ -180,7 +180,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   });
 }
 
-test('another process goes on within 15 seconds when the one that sends is killed, and no notice is lost', async (t) => {
+test('another process goes on once the lease of one that was killed has ended, and no notice is lost', async () => {
   const folder = createTemporaryFolder('logout-notices');
   const url = `sqlite:${join(folder.path, 'janua.db')}`;
   await using closing = new AsyncDisposableStack();
@@ -188,7 +188,9 @@ test('another process goes on within 15 seconds when the one that sends is kille
   const opened = closing.use(await openTestDatabase(url));
   await migrate(opened);
   const receiver = closing.use(await startReceiver());
-  const notices = openNotices({ database: opened.database, url: receiver.url, isAlive: () => false });
+  let ahead = 0;
+  const now = () => Date.now() + ahead;
+  const notices = openNotices({ database: opened.database, url: receiver.url, isAlive: () => false, now });
   closing.defer(() => notices.close());
   for (let index = 0; index < 10; index += 1) await notices.expect(notice('s1', `client-${index}`));
   receiver.direct(() => {});
@@ -197,7 +199,6 @@ test('another process goes on within 15 seconds when the one that sends is kille
   closing.defer(() => void child.kill('SIGKILL'));
   await receiver.waitFor(1);
   child.kill('SIGKILL');
-  const started = performance.now();
   const accepted = new Set<string>();
   const { promise: complete, resolve } = Promise.withResolvers<void>();
   receiver.direct(({ sid }, response) => {
@@ -205,8 +206,8 @@ test('another process goes on within 15 seconds when the one that sends is kille
     if (accepted.add(sid).size === 10) resolve();
   });
   notices.start();
+  await notices.settled();
+  ahead = 10_000;
+  // The process looks again by itself.
   await complete;
-  const took = performance.now() - started;
-  t.diagnostic(`after ${Math.round(took)} ms`);
-  assert.ok(took < 15_000, `${took} ms`);
 });

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import * as openid from 'openid-client';
 import { password } from '../../janua.ts';
+import { isLong } from '../../long.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { type Application, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
@@ -148,10 +149,10 @@ async function play(server: ProviderUnderTest, apps: readonly Application[], seq
   }
 }
 
-for (const stores of [
-  { users: 'SQLite', sessions: 'SQL' },
-  { users: 'MariaDB', sessions: 'Redis' },
-] as const satisfies StoreChoice[]) {
+for (const [stores, numRuns] of [
+  [{ users: 'SQLite', sessions: 'SQL' }, 12],
+  [{ users: 'MariaDB', sessions: 'Redis' }, isLong ? 12 : 4],
+] as const satisfies [StoreChoice, number][]) {
   describe(`one user and two applications, users in ${stores.users}, sessions in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
@@ -164,7 +165,7 @@ for (const stores of [
       ];
       await fc.assert(
         fc.asyncProperty(actions, (sequence) => play(server, apps, sequence)),
-        { numRuns: 12, endOnFailure: true },
+        { numRuns, endOnFailure: true },
       );
     });
   });

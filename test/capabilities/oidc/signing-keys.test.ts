@@ -7,6 +7,7 @@ import { createTotp } from '../../../src/capabilities/second-factor/totp.ts';
 import { createCipher } from '../../../src/ground/encryption/cipher.ts';
 import { createMemoryKeys } from '../../../src/ground/encryption/keys.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import '../../cheap-keys.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';

@@ -225,9 +225,8 @@ describe('a longer request', () => {
 /** A user who logs in at the time of the test, after a browser has kept a request. */
 async function logInLater(t: TestContext, parameters: Sent) {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
-  const own = await openProvider();
-  t.after(() => own[Symbol.asyncDispose]());
-  const [app, browser] = [await own.addApplication(), await own.browser(false)];
+  server.clock.time = 0;
+  const [app, browser] = [await server.addApplication(), await server.browser(false)];
   const begun = await app.begin(parameters);
   const next = nextOf(await browser.open(begun.address));
   t.mock.timers.tick(1000);
