@@ -14,7 +14,6 @@ test('the pinned Node has the same version on every platform, and runs these tes
   for (const [name, version] of runtimes) assert.equal(`v${version}`, process.version, name);
 });
 
-// Shows: V15.1.2
 test('npm run sbom lists every package, even those for development and for other platforms', async () => {
   const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'sbom'], { cwd: root, maxBuffer: 2 ** 26 });
   const { bomFormat, components } = JSON.parse(stdout);

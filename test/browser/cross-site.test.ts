@@ -30,7 +30,6 @@ const options = { otherOrigins: origins, expected: /status of 403/ };
 // Another host name makes the attacker cross-site. Our host name with another port makes it only same-site.
 for (const [index, relation] of ['another host', 'another port'].entries()) {
   site.test(
-    // Shows: S80 S81 VM-79
     `a page on ${relation} cannot sign a visitor in`,
     async ({ page, context }) => {
       const answered = page.waitForResponse(`${site.origin}/auth/token`);
@@ -44,7 +43,6 @@ for (const [index, relation] of ['another host', 'another port'].entries()) {
   );
 
   site.test(
-    // Shows: S80 S81
     `a page on ${relation} cannot sign a visitor out`,
     async ({ page }) => {
       await signIn(page);

@@ -9,7 +9,6 @@ for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? 'with scripts' : 'without scripts';
 
   site.test(
-    // Shows: S73 V14.3.1
     `${how}: a user signs in, visits the pages and signs out, and then the Back button shows nothing private`,
     async ({ page, context }) => {
       await page.goto('/');

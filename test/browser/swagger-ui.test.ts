@@ -18,7 +18,6 @@ async function openDocs(page: Page): Promise<void> {
 
 const me = { username: ann.username, first_name: ann.firstName, last_name: ann.lastName };
 
-// Shows: S26
 site.test(
   'Try it out sends the token of Authorize, else the session, and Authorize signs in on the pages too',
   async ({ page, context }) => {

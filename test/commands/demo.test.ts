@@ -41,7 +41,6 @@ describe('one demo', () => {
   });
   after(() => workplace[Symbol.asyncDispose]());
 
-  // Shows: S99
   test('the demo answers for this machine alone, so that no name of another site leads to its mailbox', async () => {
     const port = new URL(server.url).port;
     const statusFor = async (host: string) => {
@@ -64,7 +63,6 @@ describe('one demo', () => {
       assert.equal(await statusFor(host), 421, host);
   });
 
-  // Shows: S69 V13.3.2
   test('the demo makes its file in data/, readable only by its owner', async () => {
     for (const name of ['janua.db', 'janua.db-wal']) {
       assert.equal((await stat(join(workplace.folder, 'data', name))).mode & 0o777, 0o600);
@@ -84,7 +82,6 @@ describe('one demo', () => {
   });
 });
 
-// Shows: S79
 test('an acknowledged login or logout survives a kill of the demo', async () => {
   await using workplace = await createWorkplace();
   let server = await workplace.start(['demo']);
@@ -110,7 +107,6 @@ for (const [index, env] of [
   { HOST: 'example.com' },
   { PUBLIC_URL: 'https://auth.example.com' },
 ].entries()) {
-  // Shows: S58
   test(`the demo refuses ${JSON.stringify(env)}`, async () => {
     await using workplace = await createWorkplace();
     const { code, stderr } = await workplace.run(['demo'], { env, alone: index === 0 });

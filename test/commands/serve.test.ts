@@ -8,7 +8,6 @@ import { describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/ground/config/load.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
 
-// Shows: S112 V12.2.1
 describe('janua serve does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
     [
@@ -105,7 +104,6 @@ describe('janua serve does not start', () => {
   });
 });
 
-// Shows: S58 V6.3.2
 test('demo users cannot sign in to janua serve, even if a demo adds them to the same file', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
@@ -157,7 +155,6 @@ test('the server finishes the requests under way before it stops', async () => {
   assert.equal(await stopping, 0);
 });
 
-// Shows: V16.2.3
 test('the server writes only to the database and to standard output', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve']);
@@ -180,7 +177,6 @@ test('the server writes only to the database and to standard output', async () =
   await server.stop();
 });
 
-// Shows: S20 S68 S110 S111 V14.2.1 V16.2.4 V16.2.5 V16.4.1 VM-47 VM-65
 test('the log holds no password, cookie, token or query string', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';

@@ -44,7 +44,6 @@ for (const choice of choices) {
     });
     after(() => place[Symbol.asyncDispose]());
 
-    // Shows: S76 V7.4.5
     test('are listed, and ended one by one or all at once', async () => {
       const { run } = place;
       for (const name of ['ann', 'bob'])
@@ -107,7 +106,6 @@ for (const choice of choices) {
       assert.deepEqual([unknown.code, unknown.stderr], [1, 'There is no user with that name.\n']);
     });
 
-    // Shows: S76 V7.4.2 VM-05 VM-16 VM-90
     test('end when the user is disabled, gets another password, or is removed', async () => {
       const { run } = place;
       await run(['users', 'add', 'cid@example.com', '--first-name', 'A', '--last-name', 'B'], secret);

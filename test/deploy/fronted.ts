@@ -124,7 +124,6 @@ export function testFronted(name: WebServerName): void {
       assert.ok((await readEvents()).some(({ caller }) => caller.requestId === id));
     });
 
-    // Shows: V14.2.1 V16.2.5
     test('no log and no Referer gets the token of a link that is opened, used, or not answered', {
       skip: skipPages,
     }, async () => {
@@ -170,7 +169,6 @@ export function testFronted(name: WebServerName): void {
       }
     });
 
-    // Shows: S66 VM-03
     test('a sibling host cannot plant a session: an extra byte before or after the name makes another cookie', async () => {
       const { authOrigin, send } = deployed;
       const [cookie = ''] = (await logIn('/auth/token')).headers['set-cookie'] ?? [];
@@ -653,7 +651,6 @@ export function testFronted(name: WebServerName): void {
         assert.equal(seen.length, before);
       });
 
-      // Shows: VM-86
       test('has no public path that leads to a protected one, however the application reads it', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;

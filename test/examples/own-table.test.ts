@@ -91,7 +91,6 @@ async function requireSignIn(port: string, databaseUrl: string): Promise<void> {
 
 const complaint = /users_table|"level":(?:40|50|60)/;
 
-// Shows: V13.2.2
 test('the commands for MariaDB, as printed, sign in an employee', { skip: missing('MariaDB') }, async () => {
   // As distributions start it: connections from this machine count as localhost.
   await using mariadb = await startMariadb({ args: ['--skip-name-resolve=0'] });
@@ -103,7 +102,6 @@ test('the commands for MariaDB, as printed, sign in an employee', { skip: missin
   await requireSignIn(server.port, mariadb.url.replace(/\w+$/, 'staff'));
 });
 
-// Shows: V13.2.2
 test('the commands for PostgreSQL, as printed, sign in an employee', {
   skip: missing('PostgreSQL'),
 }, async () => {

@@ -75,7 +75,6 @@ export function testAccount(stores: StoreChoice): void {
   const ownOnly = { skip: stores.ownTable ? 'a team manages its own table' : false };
 
   describe('sign-up', ownOnly, () => {
-    // Shows: VM-23 V6.3.8 VM-21 S115
     test('a known and an unknown address get the same answer, and a different mail', async () => {
       const known = await addPerson();
       const answers: string[] = [];
@@ -98,7 +97,6 @@ export function testAccount(stores: StoreChoice): void {
       ['/auth/sign-up', '/auth/sign-up/finish'],
       ['/api/sign-up', '/api/sign-up/finish'],
     ] as const) {
-      // Shows: VM-62
       test(`the link of ${page} makes the account once, and signs its owner in`, async () => {
         const email = `new-${page.slice(1, 5)}@example.com`;
         await post(page, { email: ` ${email.toUpperCase()} ` });
@@ -131,7 +129,6 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('forgotten password', () => {
-    // Shows: VM-26 V6.3.8 VM-21 S115
     test('a known and an unknown address get the same answer, and only the known one a mail', async () => {
       const known = await addPerson();
       const answers: string[] = [];
@@ -149,7 +146,6 @@ export function testAccount(stores: StoreChoice): void {
     });
 
     for (const reset of ['/auth/reset-password', '/api/reset-password']) {
-      // Shows: VM-16 VM-54 VM-64 V6.4.3 V7.4.3 S117 V6.3.7
       test(`a link works once at ${reset}, ends every session, and signs nobody in`, async () => {
         const username = await addPerson();
         const { cookie, bearer } = await logIn(janua.app, username);
@@ -173,7 +169,6 @@ export function testAccount(stores: StoreChoice): void {
       });
     }
 
-    // Shows: VM-53 V2.3.4
     test('of 50 redemptions at the same time, one succeeds', async () => {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });
@@ -188,7 +183,6 @@ export function testAccount(stores: StoreChoice): void {
       );
     });
 
-    // Shows: VM-51
     test('a request without a token gets nothing of the links that are open', async () => {
       const username = await addPerson();
       const bearer = ownOnly.skip ? undefined : (await logIn(janua.app, username)).bearer;
@@ -225,7 +219,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.ok(await logIn(janua.app, username), 'the password has not changed');
     });
 
-    // Shows: VM-51 V6.4.1
     test('a blank, foreign, truncated or expired token gets the same page', async () => {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });
@@ -268,7 +261,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await get('/api/account')).statusCode, 401);
     });
 
-    // Shows: V7.5.3
     test('the export holds what is stored about the user, and no secret', async () => {
       const username = await addPerson();
       await post('/api/login', { username, password: 'wrong' });
@@ -296,7 +288,6 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('changed password', () => {
-    // Shows: VM-16 V7.4.3 V6.2.3 V6.2.2 V6.3.7 VM-02
     test('ends all other sessions, renews this one, and mails a notice', async () => {
       const username = await addPerson();
       const other = await logIn(janua.app, username);
@@ -323,7 +314,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal(await isSignedIn(janua.app, { authorization: `Bearer ${token}` }), true);
     });
 
-    // Shows: V7.5.1 VM-41 S118 V6.2.3
     test('wants a fresh proof, and a wrong password is refused even in a fresh session', async () => {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());
       const wrong = { current_password: 'wrong', new_password: newPassword };
@@ -339,7 +329,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await post('/api/account/password', proven, bearer)).statusCode, 200);
     });
 
-    // Shows: V6.2.1 V6.2.4 V6.2.11 S116
     test('a weak password is shown at its field, and never sent back', async () => {
       const username = await addPerson();
       const { cookie, bearer } = await logIn(janua.app, username);
@@ -354,7 +343,6 @@ export function testAccount(stores: StoreChoice): void {
       }
     });
 
-    // Shows: V6.2.11
     test('no way to set a password takes the name that its owner has, or enters beside it', ownOnly, async () => {
       const names = { first_name: 'Maximiliane', last_name: 'Montgomery' };
       const personal = ['maximiliane 2026', 'MONTGOMERY-montgomery', 'maximilianemontgomery'];
@@ -394,7 +382,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await post('/api/reset-password', { token: reset, password: newPassword })).statusCode, 200);
     });
 
-    // Shows: S117
     test('voids the open links of the account', async () => {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });
@@ -405,7 +392,6 @@ export function testAccount(stores: StoreChoice): void {
     });
   });
 
-  // Shows: VM-16
   test('a request whose body comes after its session has ended changes nothing', async () => {
     const username = await addPerson();
     const { bearer } = await logIn(janua.app, username);
@@ -420,7 +406,6 @@ export function testAccount(stores: StoreChoice): void {
     assert.equal((await post('/api/login', { username, password: 'set by its owner meanwhile' })).statusCode, 200);
   });
 
-  // Shows: V15.4.2
   test('of changes of a password at the same time, one is made and the session lives on', async () => {
     // Hashes of the real cost: a request must not reach the guard between the change of one and its new credentials.
     await using own = await startJanua({ stores, settings: { HASHING_CONCURRENCY: 2 } });
@@ -466,7 +451,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await get('/api/me', bearer)).json().first_name, longest);
     });
 
-    // Shows: VM-61 V6.3.7 S118
     test('the address changes by the link, keeps the sessions, and both addresses are told', async () => {
       const former = await addPerson();
       const email = `new-${former}`;
@@ -512,7 +496,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.match((await get('/auth/login?state=10')).body, /Your e-mail address was changed/);
     });
 
-    // Shows: VM-22 VM-21
     test('a taken address gets the same answer, and its link fails like an expired one', async () => {
       const taken = await addPerson();
       const { bearer } = await logIn(janua.app, await addPerson());
@@ -526,7 +509,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await post('/api/login', { username: taken, password })).statusCode, 200);
     });
 
-    // Shows: VM-50
     test('each of two links changes to the address that it was sent to', async () => {
       const { bearer } = await logIn(janua.app, await addPerson());
       await post('/api/account/email', { email: 'one@example.com' }, bearer);
@@ -541,7 +523,6 @@ export function testAccount(stores: StoreChoice): void {
   });
 
   describe('deleted account', ownOnly, () => {
-    // Shows: V7.4.2 VM-05 V6.3.7
     test('ends everything, and mails a farewell', async () => {
       const username = await addPerson();
       const other = await logIn(janua.app, username);
@@ -557,7 +538,6 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await mailsTo(username))[0]?.subject, 'Your account was deleted');
     });
 
-    // Shows: V7.5.3
     test('wants the password, unless it was just given', async () => {
       const { bearer } = await logIn(janua.app, await addPerson());
       time += 601_000;
@@ -569,7 +549,6 @@ export function testAccount(stores: StoreChoice): void {
     });
   });
 
-  // Shows: VM-58 VM-57
   test('an address must be exactly one', async () => {
     for (const email of [
       '',

@@ -127,7 +127,6 @@ function testAudit(stores: StoreChoice): void {
   after(() => janua[Symbol.asyncDispose]());
 
   for (const { name, ways, headers, events } of decisions) {
-    // Shows: S109 V16.2.1 V16.2.2 V16.3.1 V16.3.2 V16.3.3
     test(`${name} records ${events.length === 0 ? 'no event' : 'the same event'} on every path and in every format`, async () => {
       for (const { request, format } of facesOn(stores, ways)) {
         const signedIn = await logIn(janua.app);
@@ -168,7 +167,6 @@ function testAudit(stores: StoreChoice): void {
     });
   }
 
-  // Shows: S77 V7.1.2
   test('a login beyond SESSIONS_PER_USER ends the oldest session, and records it', async () => {
     await using janua = await startJanua({ stores, settings: { SESSIONS_PER_USER: 2 } });
     const signedIn = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
@@ -191,7 +189,6 @@ function testAudit(stores: StoreChoice): void {
   // No store sees the rest.
   if (!isWhole(stores)) return;
 
-  // Shows: S109 V16.3.3
   test('a throttled login and a stopped account are recorded', async () => {
     let time = Date.now();
     await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
@@ -233,7 +230,6 @@ for (const stores of [
   );
 }
 
-// Shows: S109 V16.3.3
 test('changes by an administrator are recorded with the operator', async () => {
   const caller = { route: 'janua users', operator: 'root' };
   await using janua = await startJanua({ overrides: { caller } });
@@ -252,7 +248,6 @@ test('changes by an administrator are recorded with the operator', async () => {
   assert.equal(new Set(events.map(({ userId }) => userId)).size, 1);
 });
 
-// Shows: S108 V2.3.3 V16.5.3
 test('a login that cannot be recorded gets 503 and no session', async () => {
   await using janua = await startJanua();
   const { users, sessions, audit } = janua.services;

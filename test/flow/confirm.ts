@@ -35,7 +35,6 @@ export function testConfirm(stores: StoreChoice): void {
         }
       }
 
-      // Shows: V7.2.4 V7.5.1
       test('the right password gives the session new credentials, and ends the old ones', async () => {
         const before = await logIn(janua.app);
         const answer = await send({ password }, before.cookie);
@@ -63,7 +62,6 @@ export function testConfirm(stores: StoreChoice): void {
         assert.equal(await isSignedIn(janua.app, before.bearer), false);
       });
 
-      // Shows: V3.7.2
       test('a browser is led to a safe next, and to no other', async () => {
         for (const [next, expected] of [
           ['/account/password', '/account/password'],

@@ -47,7 +47,6 @@ export function testCredentials(stores: StoreChoice): void {
         return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
       };
 
-      // Shows: S61 VM-01 VM-03
       test('a login never adopts a credential that was planted before it', async () => {
         const planted = `${'P'.repeat(22)}.${'P'.repeat(43)}`;
         const dead = await logIn(janua.app);
@@ -61,7 +60,6 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S24 S65 V3.3.5 V7.2.2 V7.2.3 VM-02 VM-04
       test('each login gets new credentials, of a fixed length and without the user name', async () => {
         const seen = new Set<string>();
         for (let time = 0; time < 5; time++) {
@@ -78,7 +76,6 @@ export function testCredentials(stores: StoreChoice): void {
         assert.equal(seen.size, face.format === 'json' ? 15 : 10);
       });
 
-      // Shows: V8.2.2 V15.3.3 VM-62 VM-92
       test('only the user name and the password decide which user signs in', async () => {
         const answer = await attempt(
           {
@@ -97,7 +94,6 @@ export function testCredentials(stores: StoreChoice): void {
         assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).json().username, ann.username);
       });
 
-      // Shows: S59 V1.2.4 V1.3.3 V4.2.4 V15.3.6
       test('a hostile user name gets the same answer as a wrong password', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         for (const username of [
@@ -139,7 +135,6 @@ export function testCredentials(stores: StoreChoice): void {
     '🔑🚲🌍🎈🍋🐙🎺🧊🪁🦉🎲🥕🛶🌵🔭',
     'пароль с пробелом',
   ]) {
-    // Shows: S52 V6.2.5 V6.2.8 V6.2.9
     test(`every login accepts the password ${JSON.stringify(secret.slice(-16))}, and no similar one`, async () => {
       await janua.people.setPassword(bob.username, secret);
       const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
@@ -158,7 +153,6 @@ export function testCredentials(stores: StoreChoice): void {
         janua.app.inject({ ...face.request, url, headers: { ...face.request.headers, ...headers } });
       const refused = face.format === 'html' ? 303 : 401;
 
-      // Shows: VM-87
       test('a signed token is refused, even one that names a living session', async () => {
         await logIn(janua.app);
         const sub = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
@@ -185,7 +179,6 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      // Shows: V8.2.2 VM-92
       test('no query or header makes the server show another user', async () => {
         const { cookie, bearer } = await logIn(janua.app);
         for (const headers of [cookie, bearer]) {
@@ -200,7 +193,6 @@ export function testCredentials(stores: StoreChoice): void {
         }
       });
 
-      // Shows: V10.3.3
       test('a new user with the name of a removed user gets none of the old sessions', async () => {
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E', password };
         await janua.people.add(eve);
@@ -211,7 +203,6 @@ export function testCredentials(stores: StoreChoice): void {
         await janua.people.remove(eve.username);
       });
 
-      // Shows: S77 V7.1.2
       test('a user can have several sessions, and a logout ends only one of them', async () => {
         const all: SignedIn[] = [];
         for (let time = 0; time < 6; time++) all.push(await logIn(janua.app));
@@ -223,7 +214,6 @@ export function testCredentials(stores: StoreChoice): void {
   }
 
   for (const face of logoutFaces) {
-    // Shows: S32 S67 VM-07
     test(`${face.name}: credentials in the body or in other headers neither end a session nor sign in`, async () => {
       const { cookie, bearer } = await logIn(janua.app);
       const access_token = bearer.authorization.slice('Bearer '.length);

@@ -14,7 +14,6 @@ export function testHome(stores: StoreChoice): void {
 
   const asJson = { 'x-expected-format': 'application/json' };
 
-  // Shows: S78 V7.4.4 V14.3.2
   test('a signed-in user gets the page with who they are and its actions, in either format', async () => {
     const { cookie, bearer } = await logIn(janua.app);
     for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
@@ -43,7 +42,6 @@ export function testHome(stores: StoreChoice): void {
     ]);
   });
 
-  // Shows: S7 S27 V8.2.1
   test('without a session, a browser is sent to the login page without next, and a program gets 401', async () => {
     const page = await janua.app.inject({ url: '/auth/home' });
     assert.equal(page.statusCode, 303);

@@ -84,7 +84,6 @@ export function testLanguage(stores: StoreChoice): void {
       assert.equal(await languageOf({ cookie: 'language=vi', 'accept-language': 'de' }), 'vi');
     });
 
-    // Shows: V3.7.2
     test('is never led to another site', async () => {
       for (const next of ['https://evil.example/', '//evil.example', '/\\evil.example', undefined])
         assert.equal((await choose({ language: 'fr', ...(next && { next }) })).headers.location, '/auth/home');

@@ -36,7 +36,6 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(answer.cookies.length, told === undefined ? 0 : 1);
       }
 
-      // Shows: S6 S13 S14 S25 S64 S68 S74 V3.3.2 V3.3.4 V10.1.1 V14.3.2 VM-13
       test('the right credentials sign in', async () => {
         const answer = await attempt(good);
         if (face.format === 'html') {
@@ -64,7 +63,6 @@ export function testLogin(stores: StoreChoice): void {
         assert.match(cookies[1] ?? '', /^browser=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=31536000$/);
       });
 
-      // Shows: S52 V6.2.8
       test('the user name is trimmed and compared without case, the password exactly', async () => {
         assert.ok(sessionCookie(await attempt({ username: '  ANN@Example.COM ', password })));
         for (const other of [`${password} `, ` ${password}`, password.toUpperCase(), password.slice(0, -1)]) {
@@ -72,7 +70,6 @@ export function testLogin(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S55 V7.2.4 VM-02
       test('a login while signed in starts a new session, and ends the presented ones', async () => {
         const byCookie = await logIn(janua.app);
         const byToken = await logIn(janua.app);
@@ -85,7 +82,6 @@ export function testLogin(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S55
       test('a wrong password while signed in is refused, and the session stays alive', async () => {
         const { cookie } = await logIn(janua.app);
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
@@ -94,7 +90,6 @@ export function testLogin(stores: StoreChoice): void {
         assert.ok(await isSignedIn(janua.app, cookie));
       });
 
-      // Shows: S14 S15 S40 S41 S44 V6.3.8 VM-20 VM-24
       test('an unknown user, a wrong password and a disabled user get the same answer', async () => {
         const wrong = await attempt({ ...good, password: 'wrong' });
         if (face.format === 'html') {
@@ -148,7 +143,6 @@ export function testLogin(stores: StoreChoice): void {
         incomplete.push(['a lone surrogate', { username: ann.username, password: '\ud800' }]);
       }
       for (const [name, fields] of isWhole(stores) ? incomplete : []) {
-        // Shows: S16 S18 S53 V1.3.3 V2.2.1 V2.2.2 V15.3.5 V15.3.7 VM-43
         test(`${name} is an invalid request`, async () => {
           const answer = await attempt(fields);
           if (face.format === 'html') {
@@ -172,14 +166,12 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       for (const grantType of ['password', '']) {
-        // Shows: S17
         test(`grant_type "${grantType}" is accepted`, async () => {
           assert.ok(sessionCookie(await attempt({ ...good, grant_type: grantType })));
         });
       }
 
       for (const grantType of ['client_credentials', 'PASSWORD', ' password']) {
-        // Shows: S17
         test(`grant_type "${grantType}" is not supported`, async () => {
           const answer = await attempt({ ...good, grant_type: grantType });
           assertOnlyTells(answer, ann.username);
@@ -205,7 +197,6 @@ export function testLogin(stores: StoreChoice): void {
         });
       }
 
-      // Shows: S19
       test('unknown fields are ignored, and a scope that the user does not have is not granted', async () => {
         const answer = await attempt({
           ...good,
@@ -219,7 +210,6 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       if (face.format === 'html') {
-        // Shows: S97
         test('a login follows a safe next, and a failed login keeps it', async () => {
           assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
           const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
@@ -227,7 +217,6 @@ export function testLogin(stores: StoreChoice): void {
         });
 
         for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {
-          // Shows: V4.2.5 VM-14
           test(`a login drops a next that is empty, too long or given twice: ${String(next).slice(0, 20)}`, async () => {
             const answer = await attempt({ ...good, next });
             assert.equal(answer.headers.location, '/auth/home');
@@ -236,7 +225,6 @@ export function testLogin(stores: StoreChoice): void {
           });
         }
 
-        // Shows: S97 V3.7.2 VM-76
         test('a login drops an unsafe next', async () => {
           const answer = await attempt({ ...good, next: '//evil.example' });
           assert.equal(answer.headers.location, '/auth/home');
@@ -273,7 +261,6 @@ export function testLogin(stores: StoreChoice): void {
   // No store sees the rest, but an app around Janua may.
   if (!isWhole(stores) && !stores.mounted) return;
 
-  // Shows: S57 V6.2.6 V6.2.7
   describe('the login page', () => {
     const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
 
@@ -320,7 +307,6 @@ export function testLogin(stores: StoreChoice): void {
       ['8', 'You could not be logged in with this passkey. Please try again, or use your password.'],
       ['9', 'This passkey is not known here any more. Please use another one, or your password.'],
     ]) {
-      // Shows: S56
       test(`state ${state} shows its message`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
@@ -343,7 +329,6 @@ export function testLogin(stores: StoreChoice): void {
       '3&state=4',
       'x'.repeat(5000),
     ]) {
-      // Shows: S56 V1.2.1 VM-85
       test(`state ${state.slice(0, 20)} shows no message`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
         assert.equal(statusCode, 200);
@@ -357,7 +342,6 @@ export function testLogin(stores: StoreChoice): void {
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
     });
 
-    // Shows: S97 V1.2.2 V3.7.2 VM-76
     test('the form contains a safe next, escaped, and drops an unsafe one', async () => {
       assert.match((await page('/auth/login?next=%2Fa%3Fb%3D%22c%26d')).body, /name="next" value="\/a\?b=%22c&amp;d"/);
       assert.doesNotMatch((await page('/auth/login?next=https://evil.example')).body, /evil/);
@@ -402,7 +386,6 @@ export function testLogin(stores: StoreChoice): void {
       });
     }
 
-    // Shows: VM-17
     test('the page clears a dead session cookie', async () => {
       const answer = await page('/auth/login', { cookie: 'session=dead' });
       assert.match(String(answer.headers['set-cookie']), /^session=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
@@ -411,7 +394,6 @@ export function testLogin(stores: StoreChoice): void {
 
   describe('a request that is no login', () => {
     for (const url of ['/auth/token', '/api/login']) {
-      // Shows: S18 S20 V14.2.1
       test(`POST ${url} reads no credentials from the query string`, async () => {
         const query = new URLSearchParams(good).toString();
         const answer = await janua.app.inject({
@@ -447,7 +429,6 @@ export function testLogin(stores: StoreChoice): void {
         'nonsense',
       ]) {
         for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
-          // Shows: S10 S85 V3.5.2
           test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415`, async () => {
             const payload = form(good).payload as string;
             const answer = await janua.app.inject({
@@ -463,7 +444,6 @@ export function testLogin(stores: StoreChoice): void {
         }
       }
 
-      // Shows: S10 V15.3.6 VM-43
       test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
         const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });

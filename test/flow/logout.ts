@@ -23,7 +23,6 @@ export function testLogout(stores: StoreChoice): void {
         });
 
       for (const by of ['cookie', 'bearer'] as const) {
-        // Shows: S6 S35 S71 S72 S74 V7.4.1 V14.3.1 VM-06
         test(`a logout by ${by} ends both credentials, and clears the cookie`, async () => {
           const signedIn = await logIn(janua.app);
           const answer = await logOut(signedIn[by]);
@@ -41,7 +40,6 @@ export function testLogout(stores: StoreChoice): void {
         });
       }
 
-      // Shows: VM-07
       test('a logout ends every presented session, and no other', async () => {
         const [first, second, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
         await logOut({ ...first.cookie, ...second.bearer });
@@ -50,7 +48,6 @@ export function testLogout(stores: StoreChoice): void {
         assert.ok(await isSignedIn(janua.app, third.cookie));
       });
 
-      // Shows: S72
       test('a logout without a session is refused', async () => {
         for (const headers of [{}, { cookie: 'session=dead' }, { authorization: 'Bearer dead' }]) {
           const answer = await logOut(headers as Record<string, string>);
@@ -66,7 +63,6 @@ export function testLogout(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S71
       test('a second logout reports that the session is over', async () => {
         const { cookie } = await logIn(janua.app);
         await logOut(cookie);
@@ -82,7 +78,6 @@ export function testLogout(stores: StoreChoice): void {
           assert.equal(answer.headers.location, '/auth/login?state=5');
         });
 
-      // Shows: S85
       test('a logout takes a form, JSON or no body, and any other type is 415 and ends no session', async () => {
         for (const [type, payload] of [
           ['application/x-www-form-urlencoded', 'a=b'],
@@ -101,7 +96,6 @@ export function testLogout(stores: StoreChoice): void {
         assert.ok(await isSignedIn(janua.app, cookie));
       });
 
-      // Shows: S71 S86 V3.5.3 VM-83
       test('only a POST logs out', async () => {
         const { cookie } = await logIn(janua.app);
         for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) {

@@ -44,7 +44,6 @@ export function testMe(stores: StoreChoice): void {
           'Bearer realm="janua", error="invalid_token"',
         );
 
-      // Shows: S36 S37 S78 V7.4.4 V14.2.2 V14.2.6 V14.3.2 V15.3.1 V8.2.3 VM-27 VM-47 VM-82
       test('a cookie or a token shows the user', async () => {
         for (const headers of [signedIn.cookie, signedIn.bearer, { ...signedIn.cookie, ...signedIn.bearer }]) {
           const answer = await ask(headers);
@@ -63,12 +62,10 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S7 S27 S36
       test('a request without a credential is refused', async () => {
         await refusedWithout({});
       });
 
-      // Shows: S29 V7.2.1 VM-17
       test('a dead, foreign or malformed cookie counts as none, and only a page clears it', async () => {
         for (const value of [
           '',
@@ -83,7 +80,6 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S66
       test('two session cookies count as none, and so does another spelling of the name', async () => {
         const { cookie } = signedIn.cookie;
         const value = cookie.slice('session='.length);
@@ -99,7 +95,6 @@ export function testMe(stores: StoreChoice): void {
         assert.equal((await ask({ cookie: `a=b; ${cookie} ; c` })).statusCode, 200);
       });
 
-      // Shows: S28
       test('a changed last character of a credential is refused', async () => {
         for (const last of 'AEQgw') {
           const token = `${signedIn.bearer.authorization.slice(0, -1)}${last}`;
@@ -107,7 +102,6 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S28 S34 V7.2.1 V9.2.2
       test('a token without a living session is refused, even beside a good cookie', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         const cookieAsToken = `janua_${signedIn.cookie.cookie.slice('session='.length)}`;
@@ -128,7 +122,6 @@ export function testMe(stores: StoreChoice): void {
         await refusedToken('Bearer', signedIn.cookie);
       });
 
-      // Shows: S31
       test('the scheme Bearer is compared without case, and other schemes are ignored', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         assert.equal((await ask({ authorization: `bEaReR   ${token}` })).statusCode, 200);
@@ -139,7 +132,6 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S32 S67 V14.2.1
       test('credentials in the query string are not read', async () => {
         const token = signedIn.bearer.authorization.slice('Bearer '.length);
         const url = `${face.request.url}?access_token=${token}&session=${signedIn.cookie.cookie.slice(8)}`;
@@ -147,7 +139,6 @@ export function testMe(stores: StoreChoice): void {
         assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401);
       });
 
-      // Shows: S35 S76 V7.4.2 V8.3.2 VM-05 VM-06 VM-16 VM-90
       test('sessions end at once when the user is disabled, removed or gets a new password, and stay dead', async () => {
         const { people } = janua;
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E' };
@@ -168,7 +159,6 @@ export function testMe(stores: StoreChoice): void {
         }
       });
 
-      // Shows: S8
       test('HEAD answers as GET, without a body', async () => {
         for (const headers of [signedIn.cookie, {}]) {
           const get = await ask(headers);
@@ -186,7 +176,6 @@ export function testMe(stores: StoreChoice): void {
     });
   }
 
-  // Shows: V1.1.2 V1.2.1 V1.2.3 VM-85
   test('markup in a name is escaped', async () => {
     const name = `<script>alert("1")</script>'&`;
     // An address contains no angle bracket and no double quote.

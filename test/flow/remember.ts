@@ -22,7 +22,6 @@ export function testRemember(stores: StoreChoice): void {
   const withCookie = (answer: LightMyRequestResponse) => ({ cookie: `session=${sessionCookie(answer)}` });
 
   for (const face of facesOn(stores, loginFaces)) {
-    // Shows: VM-12
     test(`${face.name}: the cookie of a remembered session outlives the browser`, async () => {
       const answer = await janua.app.inject(face.request({ ...good, remember: 'on' }));
       assert.match(
@@ -50,7 +49,6 @@ export function testRemember(stores: StoreChoice): void {
       return withCookie(answer);
     };
 
-    // Shows: V7.3.1 V7.3.2 VM-12
     test('ends after 30 days without use, and after 180 days at most', async () => {
       const idle = await start();
       const used = await start();

@@ -61,7 +61,6 @@ export function testSecondFactor(stores: StoreChoice): void {
   };
 
   describe('a login', () => {
-    // Shows: VM-72 VM-70 V6.3.3
     test('with a password alone gets no session in either face, only a waiting login', async () => {
       const { username } = await addProtected();
       for (const url of ['/api/login', '/auth/token']) {
@@ -113,7 +112,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.deepEqual(reasons, ['password+totp']);
     });
 
-    // Shows: VM-67
     test('takes no code twice, and none before one that was taken', async () => {
       const { username, secret, next } = await addProtected();
       const code = next();
@@ -130,7 +128,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(forged.statusCode, 400, 'the method is one that there is');
     });
 
-    // Shows: VM-68 VM-69 VM-38
     test('of 20 uses of one code at the same time, one succeeds', async () => {
       const { username, codes, next } = await addProtected();
       for (const sent of [
@@ -160,7 +157,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(left, 9);
     });
 
-    // Shows: VM-72 V15.4.2
     test('that gets two right codes at the same time is finished by one', async () => {
       const { username, codes } = await addProtected();
       while (codes.length > 0) {
@@ -171,7 +167,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       }
     });
 
-    // Shows: VM-08
     test('that waits is ended by a logout, with its cookie', async () => {
       const { username, next } = await addProtected();
       for (const [login, logout, step] of [
@@ -186,7 +181,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       }
     });
 
-    // Shows: VM-37 VM-38
     test('that waits takes five of 20 codes that come at the same time', async () => {
       const { username } = await addProtected();
       const mfa_token = await tokenOf(username);
@@ -198,7 +192,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(judged.length, 5);
     });
 
-    // Shows: VM-37 VM-73
     test('that waits ends after five wrong codes, after ten minutes, and when the password changes', async () => {
       const { username, next } = await addProtected();
       const failing = await tokenOf(username);
@@ -246,7 +239,6 @@ export function testSecondFactor(stores: StoreChoice): void {
   });
 
   describe('trust in a browser', () => {
-    // Shows: VM-72 V7.4.3
     test('is for one user, and ends with the password', async () => {
       const { username, next } = await addProtected();
       const other = await addProtected();
@@ -262,7 +254,6 @@ export function testSecondFactor(stores: StoreChoice): void {
   });
 
   describe('the factors of an account', () => {
-    // Shows: VM-15
     test('end every other session when one is added, and this one goes on with new credentials', async () => {
       const { username, first, bearer } = await addProtected();
       const account = await janua.services.users.findByUsername(username);
@@ -274,7 +265,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.match((await get('/account/security', bearer)).body, /Remove the authenticator app/);
     });
 
-    // Shows: V7.5.1 VM-08
     test('do not change for a session that has proved the password alone, in a trusted browser', async () => {
       const { username, next } = await addProtected();
       const mfa_token = await tokenOf(username);
@@ -318,7 +308,6 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.deepEqual([left.totp, left.recoveryCodesLeft, left.trustedBrowsers], [undefined, 0, []]);
     });
 
-    // Shows: V7.5.1
     test('change with a fresh proof only, which needs both factors', async () => {
       const { bearer, next } = await addProtected();
       time += 601_000;

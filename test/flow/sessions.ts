@@ -31,7 +31,6 @@ export function testSessions(stores: StoreChoice): void {
   }
 
   for (const face of facesOn(stores, faces('GET', '/account/sessions', '/api/account/sessions'))) {
-    // Shows: V7.4.4
     test(`${face.name} shows where the user is signed in, and nobody else`, async () => {
       const sent = json({ username: ann.username, password, remember: 'on' });
       const headers = { ...sent.headers, 'user-agent': firefox };
@@ -100,7 +99,6 @@ export function testSessions(stores: StoreChoice): void {
         assert.equal(await isSignedIn(janua.app, own.bearer), false);
       });
 
-      // Shows: V8.2.2 V8.2.3 VM-07
       test('finds no session of another user, none that has ended, and none that never was', async () => {
         const [own, ended, foreign] = [
           await logIn(janua.app),

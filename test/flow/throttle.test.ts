@@ -49,7 +49,6 @@ function testThrottle(stores: StoreChoice): void {
   const succeeded = ({ statusCode, headers }: LightMyRequestResponse) =>
     statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
 
-  // Shows: S45 S46 S48 V6.3.1 V6.3.4 VM-31 VM-33 VM-35 VM-42
   test('every way to log in counts for the same keys, and answers 429 in its format', async () => {
     await using janua = await start();
     const spellings = [ann.username, ` ${ann.username.toUpperCase()} `];
@@ -73,7 +72,6 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  // Shows: S45 S51 V2.3.2 V6.1.1 V6.3.1
   test('a wait ends by itself, the next one is longer, and a success clears the count', async () => {
     await using janua = await start();
     for (const way of faces(8)) await send(janua, way, {});
@@ -89,7 +87,6 @@ function testThrottle(stores: StoreChoice): void {
     for (const way of faces(8)) assert.notEqual((await send(janua, way, {})).statusCode, 429);
   });
 
-  // Shows: S45 V6.1.1 VM-39
   test('100 failures in a row stop an account until it gets a new password or an administrator lifts the stop', async () => {
     for (const end of stores.ownTable ? (['password'] as const) : (['password', 'lift'] as const)) {
       await using janua = await start();
@@ -144,7 +141,6 @@ function testThrottle(stores: StoreChoice): void {
       assert.deepEqual(await left(), []);
     });
 
-  // Shows: S48 V2.4.1 V15.4.2 VM-38
   test('a hundred tries at once cost no more hashes than a hundred in a row, whatever the path', async () => {
     await using janua = await start({ HASHING_QUEUE: 200 });
     const answers = await Promise.all(faces(100).map((way) => send(janua, way, {})));
@@ -163,7 +159,6 @@ function testThrottle(stores: StoreChoice): void {
   // No store sees the rest.
   if (!isWhole(stores)) return;
 
-  // Shows: S47 V6.3.8 VM-32
   test('a throttled login gets the same answer for right and wrong passwords, known and unknown users', async () => {
     await using janua = await start();
     await janua.people.add({ ...ann, username: 'off@example.com', password });
@@ -189,7 +184,6 @@ function testThrottle(stores: StoreChoice): void {
     }
   });
 
-  // Shows: S51 V6.1.1 VM-40
   test('strangers cannot lock the owner out of a browser that the owner has used before', async () => {
     await using janua = await start();
     const login = await send(janua, face, { password });
@@ -224,7 +218,6 @@ function testThrottle(stores: StoreChoice): void {
     assert.notEqual((await send(janua, face, { username: nobody }, other)).statusCode, 429);
   });
 
-  // Shows: S45 VM-40
   test('a new password makes all browsers unknown, so that an old one gives no extra tries', async () => {
     await using janua = await start();
     const browsers: string[] = [];
@@ -240,7 +233,6 @@ function testThrottle(stores: StoreChoice): void {
     assert.equal(statuses.filter((status) => status !== 429).length, 8);
   });
 
-  // Shows: S49 S50 V4.1.3 V15.3.4 VM-28
   test('an address that tries a password on many accounts has to wait, whatever X-Forwarded-For says', async () => {
     await using janua = await start();
     const guess = (index: number, address: string, forwarded = `203.0.113.${index}`) =>
@@ -263,7 +255,6 @@ function testThrottle(stores: StoreChoice): void {
     assert.notEqual((await guess(61, '2001:db8:0:1::1')).statusCode, 429);
   });
 
-  // Shows: S50 V4.1.3 VM-28 VM-30
   test('X-Forwarded-For of a trusted proxy counts, and all clients without it share one strict limit', async () => {
     await using janua = await start({ TRUSTED_PROXIES: ['192.0.2.1'] });
     const guess = (index: number, forwarded?: string) =>
@@ -283,7 +274,6 @@ function testThrottle(stores: StoreChoice): void {
     assert.equal((await guess(41, '203.0.113.9, x')).statusCode, 429);
   });
 
-  // Shows: S55
   test('a user stays signed in while further logins are throttled', async () => {
     await using janua = await start();
     const cookie = (await send(janua, face, { password })).cookies.find(({ name }) => name === 'session');

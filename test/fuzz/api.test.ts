@@ -265,7 +265,6 @@ const title = ({ method, path }: Operation) => `${method} ${path}`;
 
 describe('the server survives every hostile value in every place of the document', () => {
   for (const [place, operation] of operations.entries()) {
-    // Shows: S10 S59 V1.3.3 V2.2.1 V4.1.1 VM-43
     test(`${title(operation)}`, async (t) => {
       const share = { sharers: isLong ? [operation] : whole, parts: isLong ? 4 : 48, part: place + seed };
       const sent = await sendAll(everyAttempt(operation, share), operation);
@@ -292,20 +291,17 @@ describe(`the server survives generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS
   const weightOf = ({ requestBody }: Operation) => (requestBody === undefined ? 1 : 4);
   const total = operations.reduce((sum, operation) => sum + weightOf(operation), 2);
   for (const operation of operations) {
-    // Shows: V2.2.1
     test(`${title(operation)}`, { timeout: (seconds + 60) * 1000 }, async (t) => {
       const share = (seconds * weightOf(operation)) / total;
       t.diagnostic(`${await sendAny(anyAttempt(operation), operation, share)} requests`);
     });
   }
-  // Shows: S9 S12 V4.1.4
   test('odd methods and targets', { timeout: (seconds + 60) * 1000 }, async (t) => {
     const paths = operations.map(({ path }) => path);
     t.diagnostic(`${await sendAny(anyElsewhere(paths), undefined, (seconds * 2) / total)} requests`);
   });
 });
 
-// Shows: V2.2.1
 test('after the fuzzing, an earlier session is alive, the server answers, and its memory has not grown', async () => {
   for (const headers of bystander) {
     const answer = await janua.app.inject({ url: '/api/me', headers });

@@ -194,7 +194,6 @@ async function carryOut(page: Operation, api: Operation, face: keyof typeof face
   return { faults: faultsOf(answer), same: { outcome: outcomeOf(answer), effect: await effectOn(person) } };
 }
 
-// Shows: VM-35 V4.1.3
 describe('a page and its API have the same outcome', () => {
   test('every address under /api/ has its page', () => {
     const paired = new Set(actions.map(({ api }) => api));

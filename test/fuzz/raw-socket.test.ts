@@ -48,7 +48,6 @@ describe('broken or ambiguous HTTP', () => {
     assert.doesNotMatch(server.log.join(), /\/hidden/, 'the hidden request is not served');
 
   const refused: Record<string, string[]> = {
-    // Shows: S11 V4.2.1
     'two lengths in one request': [
       post(['Content-Length: 6', 'Transfer-Encoding: chunked'], `0\r\n\r\n${hidden}`),
       post(['Transfer-Encoding: chunked', 'Content-Length: 6'], `0\r\n\r\n${hidden}`),
@@ -57,11 +56,9 @@ describe('broken or ambiguous HTTP', () => {
       post(['Transfer-Encoding: chunked', 'Transfer-Encoding: identity'], `0\r\n\r\n${hidden}`),
       'POST /api/logout HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    // Shows: S11 V4.2.1
     'invalid lengths': [
       ...['2, 2', '+2', '-2', '0x2', '2 2', '2;', '2.0', '', '2\0', '\xb2', '99999999999999999999'].map(sized),
     ],
-    // Shows: S11 V4.2.1
     'codings that two parsers may read differently': [
       ...[
         'xchunked',
@@ -80,7 +77,6 @@ describe('broken or ambiguous HTTP', () => {
       post(['Transfer_Encoding: chunked'], `0\r\n\r\n${hidden}`),
       post(['Transfer-Encoding\0: chunked'], `0\r\n\r\n${hidden}`),
     ],
-    // Shows: S11 V4.2.1
     'invalid chunks': [
       ...['zz\r\n\r\n', '-1\r\n', '0x2\r\n{}\r\n0\r\n\r\n', ' 2\r\n{}\r\n', '2 \r\n{}\r\n'].map(chunks),
       ...['2\n{}\n0\n\n', '2;a\n{}\r\n0\r\n\r\n', 'fffffffffffffffff\r\na', '\r\n2\r\n{}\r\n'].map(chunks),
@@ -88,7 +84,6 @@ describe('broken or ambiguous HTTP', () => {
       chunks(`2;${'a'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`),
       chunks(`0\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`),
     ],
-    // Shows: S11 V4.2.1
     'invalid fields': [
       ...['A: b\r\n folded', 'A: b\r\n\tfolded', 'A: b\nB: c', 'A: b\rB: c', 'A: b\0c', 'A\0: b'].map((field) =>
         get(field),
@@ -96,7 +91,6 @@ describe('broken or ambiguous HTTP', () => {
       ...['A', ': a', 'A b: c', 'A : c', 'A: \x7f', 'A: \x01', '\xe9: a', ' A: b', '(A): b'].map((field) => get(field)),
       'GET /health/live HTTP/1.1\nHost: a\n\n',
     ],
-    // Shows: V4.2.1
     'a missing, double or invalid Host': [
       get('Host: a'),
       get('host: b'),
@@ -120,7 +114,6 @@ describe('broken or ambiguous HTTP', () => {
       'EHLO a\r\n',
       `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n${hidden}`,
     ],
-    // Shows: S10 V1.3.3
     'heads that are too large': [
       get(`A: ${'a'.repeat(17_000)}`),
       get(`${'a'.repeat(17_000)}: a`),
@@ -144,7 +137,6 @@ describe('broken or ambiguous HTTP', () => {
     });
   }
 
-  // Shows: S11 V4.2.1
   test('the server refuses a coding before the chunks, although the parser accepts it', async () => {
     for (const coding of ['gzip, chunked', 'identity, chunked', 'identity\r\nTransfer-Encoding: chunked']) {
       const statuses = await statusesOf(post([`Transfer-Encoding: ${coding}`], '0\r\n\r\n'));
@@ -157,7 +149,6 @@ describe('broken or ambiguous HTTP', () => {
     }
   });
 
-  // Shows: S11 V4.2.1
   test('a request hidden in a body is never handled, whatever the answer to the outer request', async () => {
     const length = `Content-Length: ${hidden.length}`;
     const requests: [status: number, bytes: string][] = [
@@ -202,7 +193,6 @@ describe('broken or ambiguous HTTP', () => {
     assert.deepEqual(await statusesOf(post(['Expect: more', ...fields], '{}')), [417]);
   });
 
-  // Shows: S99
   test('a foreign host in the target does not appear in the answer', async () => {
     for (const scheme of ['http', 'https']) {
       const bytes = head(`GET ${scheme}://evil.example/auth/login HTTP/1.1`, 'Connection: close');
@@ -224,7 +214,6 @@ describe('broken or ambiguous HTTP', () => {
   });
 });
 
-// Shows: V13.1.3
 describe('the server cuts off slow clients, and serves others meanwhile', () => {
   const short = {
     requestTimeout: 400,

@@ -39,7 +39,6 @@ export function testModel(stores: StoreChoice, counts: { readonly commands: numb
   const file = relative(fileURLToPath(new URL('../..', import.meta.url)), process.argv[1] ?? '');
   const title = `users in ${stores.users}, sessions in ${stores.sessions}: every path, format and credential agrees with the model after any commands`;
 
-  // Shows: S34 S35 S45 S47 S48 S55 S61 S70 S71 S76 S79 V6.3.4 V7.2.4 V7.3.1 V7.3.2 V7.4.1 V7.4.2 V8.3.2 V15.4.2 VM-02 VM-04 VM-05 VM-06 VM-07 VM-08 VM-15 VM-16 VM-33 VM-35 VM-37 VM-39 VM-40 VM-67 VM-69 VM-72 VM-73 VM-90
   test(title, {
     skip: missing(stores.users, stores.sessions),
     timeout: minutes * 60_000 + 10 * 60_000,

@@ -7,7 +7,6 @@ const good: LockEntry = { integrity: 'sha512-x', license: 'MIT' };
 const judge = (entry: LockEntry) => judgeDependencies({}, { packages: { '': {}, 'node_modules/a': entry } });
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'));
 
-// Shows: V15.2.4
 test('the packages are pinned, run no install script, and have digests and agreed licences', () => {
   assert.deepEqual(judgeDependencies(read('package.json'), read('package-lock.json')), [
     // A test needs it. It is MIT by its LICENSE. Its manifest is older than the licence field that npm reads.
@@ -27,7 +26,6 @@ test('the packages of the measured peers follow the same rules, and hash with th
   assert.equal(manifest.dependencies['@node-rs/argon2'], dependencies['@node-rs/argon2']);
 });
 
-// Shows: V15.2.4
 describe('a package is refused', () => {
   for (const [name, entry, fault] of [
     ['that runs a script at install', { ...good, hasInstallScript: true }, 'a runs a script at install'],
@@ -57,7 +55,6 @@ test('a development tool may have a licence that a distributed package may not',
   assert.deepEqual(judge({ ...good, license: 'MPL-2.0', dev: true }), []);
 });
 
-// Shows: V15.2.1
 test('known faults are named, and a failed audit does not count as no faults', () => {
   assert.deepEqual(readAdvisories('{"vulnerabilities":{"a":{"severity":"high"}}}'), ['a has a known fault (high)']);
   assert.deepEqual(readAdvisories('{"vulnerabilities":{}}'), []);

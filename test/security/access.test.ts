@@ -232,7 +232,6 @@ function listRoutes(): string[] {
     });
 }
 
-// Shows: V6.1.3 V6.3.6 V8.1.1 VM-92
 test('the access to every route is defined, and the documents list every route with a credential', async () => {
   const known = listRoutes().filter((route) => !administration.test(route));
   assert.deepEqual(known.sort(), Object.keys(routes).sort());
@@ -288,7 +287,6 @@ const pagesByScope: Record<string, readonly string[]> = {
   'settings:read': ['GET /admin/mail', 'POST /admin/mail/retry', 'GET /admin/upstreams', 'GET /admin/settings'],
 };
 
-// Shows: V8.1.1
 test('every route of administrators has the scope that is expected, and there are no others', () => {
   const expected = Object.entries(pagesByScope).flatMap(([scope, pages]) => pages.map((page) => [page, scope]));
   const scopeOf = new Map(added.map(({ name, config }) => [name, config?.scope]));
@@ -325,7 +323,6 @@ interface Operation {
   };
 }
 
-// Shows: V2.1.1
 test('every parameter of a route has a description or a type', async () => {
   let count = 0;
   for (const { parameters = [] } of await readOperations()) {
@@ -337,7 +334,6 @@ test('every parameter of a route has a description or a type', async () => {
   assert.ok(count > 5);
 });
 
-// Shows: V2.1.1
 test('every field of a body has a type and a description, and every required text has limits', async () => {
   const required: string[] = [];
   for (const { requestBody } of await readOperations()) {
@@ -394,7 +390,6 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
   const [method = '', path = ''] = route.split(' ');
   const ask = (url: string, headers: Record<string, string>) =>
     janua.app.inject({ method: method as 'GET' | 'POST', url, headers });
-  // Shows: V8.2.1 V8.3.1 V7.2.1 VM-86
   describe(`${route} is only for users who are ${who}`, () => {
     for (const headers of tricks) {
       test(`and refuses ${JSON.stringify(headers)}`, async () => {
@@ -431,7 +426,6 @@ for (const path of [
   '/admin/me%00',
   '/api//me',
 ]) {
-  // Shows: VM-86
   test(`${path} does not bypass the guard`, async () => {
     const answer = await janua.app.inject({ url: path });
     assert.ok([303, 401, 404].includes(answer.statusCode), String(answer.statusCode));

@@ -61,7 +61,6 @@ const forged: Readonly<Record<string, string>> = {
   'x-host': 'evil.example',
 };
 
-// Shows: VM-55 S117
 describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
   for (const [where, proxies] of [
     ['from any client', []],
@@ -92,7 +91,6 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
     });
 });
 
-// Shows: VM-63
 test('a request of another site sends no mail, and uses no link up', async () => {
   await using opened = await open();
   const { addPerson, post, mailsTo, tokenTo } = opened;
@@ -151,7 +149,6 @@ const extras = (victimId: string) => ({
   'user[disabled]': '1',
 });
 
-// Shows: VM-62 VM-92 V15.3.3
 test('a field that a form does not have changes nothing, in any form and as JSON', async () => {
   const folder = createTemporaryFolder('accounts');
   try {
@@ -246,7 +243,6 @@ test('a field that a form does not have changes nothing, in any form and as JSON
   }
 });
 
-// Shows: VM-60 VM-57
 test('an address in another spelling is the same account, for sign-up and for a change of address', async () => {
   await using opened = await open();
   const { janua, addPerson, post, mailsTo, tokenTo } = opened;
@@ -268,7 +264,6 @@ test('an address in another spelling is the same account, for sign-up and for a 
   assert.equal((await opened.app.inject({ url: '/api/me', headers: bearer })).json().username, username);
 });
 
-// Shows: VM-13 V3.3.1 V3.3.2 V3.3.3 V3.3.4
 test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {
   await using opened = await open({ settings: { PUBLIC_URL: publicUrl } });
   const { addPerson, post, tokenTo } = opened;
@@ -295,7 +290,6 @@ test('behind HTTPS, every cookie of these routes is for this host, this scheme a
   assert.ok(cookies >= 7, `${cookies} cookies`);
 });
 
-// Shows: S106 S116 V16.5.1
 test('no answer repeats a password, in any form and as JSON', async () => {
   await using opened = await open();
   const { addPerson, post, tokenTo } = opened;
@@ -329,7 +323,6 @@ test('no answer repeats a password, in any form and as JSON', async () => {
   }
 });
 
-// Shows: S117 S51
 test('a reset and a change of the password lift the wait after wrong ones', async () => {
   let time = Date.now();
   await using opened = await open({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
@@ -353,7 +346,6 @@ test('a reset and a change of the password lift the wait after wrong ones', asyn
   }
 });
 
-// Shows: VM-16 V7.4.3
 test('a new password ends the sessions even if they cannot be removed at that moment', async () => {
   await using opened = await open();
   const { janua, addPerson, post, tokenTo, app } = opened;
@@ -372,7 +364,6 @@ test('a new password ends the sessions even if they cannot be removed at that mo
   assert.equal(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), true);
 });
 
-// Shows: S117 V7.4.2
 test('a password, a disabling or a removal by an operator voids the links of the user', async () => {
   await using opened = await open();
   const { janua, addPerson, post, tokenTo } = opened;

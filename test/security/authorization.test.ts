@@ -96,7 +96,6 @@ function decisionOf({ statusCode, headers, body }: LightMyRequestResponse, isJso
 const challenge = (scope?: string) =>
   `403 Bearer realm="janua", error="insufficient_scope"${scope === undefined ? '' : `, scope="${scope}"`}`;
 
-// Shows: VM-27 VM-92 V8.2.1 V8.3.1
 describe('every route that wants a user', () => {
   test('under /admin wants a scope, but for the one that says who is signed in', () => {
     const administrative = routes.filter(({ url }) => /^\/(?:api\/)?admin(?:\/|$)/.test(url) && url !== '/admin/me');

@@ -40,7 +40,6 @@ const spellings = (text: string): string[] => [
   Buffer.from(text).toString('hex'),
 ];
 
-// Shows: S68 S110 V3.3.4 V14.2.1 V16.2.5 VM-47 VM-65
 describe('the server writes no password, cookie or token, and no link of a mail', () => {
   for (const choice of stores) {
     test(`with users in ${choice.users} and sessions in ${choice.sessions}`, {

@@ -18,7 +18,6 @@ syncBuiltinESMExports();
 
 const secretOf = (credential: string) => hashSecret(credential.split('.').at(-1) ?? '');
 
-// Shows: V11.2.4
 test('every presented credential is compared in constant time', async () => {
   await using janua = await startJanua({ settings: forwardSettings });
   const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
@@ -50,7 +49,6 @@ test('every presented credential is compared in constant time', async () => {
   }
 });
 
-// Shows: V11.2.4
 test('every password hash that Janua itself compares is compared in constant time', () => {
   for (const stored of ['scrypt:1024:8:1$salt$', 'pbkdf2:sha256:1000$salt$']) {
     const key = Buffer.alloc(stored.startsWith('s') ? 64 : 32, 'k');

@@ -123,7 +123,6 @@ after(async () => {
   folder.remove();
 });
 
-// Shows: VM-47
 test('no answer shows a hash, a stamp or a key', () => {
   const columns = new Set([...secrets.values()].flatMap((names) => [...names]));
   for (const name of [
@@ -159,7 +158,6 @@ test('every 401 has a challenge', () => {
     assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="[^"]+"/, name);
 });
 
-// Shows: V7.4.4
 test('every page for signed-in users can log out', () => {
   const pages: string[] = [];
   for (const { name, route, answer } of answers) {

@@ -83,7 +83,6 @@ const lookAlikes = [
   'ªnn@example.com',
 ];
 
-// Shows: VM-57
 test('no new account and no new address looks like that of another user', async () => {
   await using janua = await open();
   const { app, services, faultsOf } = janua;

@@ -4,7 +4,6 @@ import { setTimeout } from 'node:timers/promises';
 import { ann, password, startJanua } from '../janua.ts';
 import { form, json, logIn } from '../web/faces.ts';
 
-// Shows: S54 V2.4.1 V15.2.2 VM-45
 test('of 200 logins at once some succeed and the others get 503, while other requests are served', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 5, THROTTLE: 'off' } });
   const { cookie } = await logIn(janua.app);
@@ -78,7 +77,6 @@ async function guess({ send }: Awaited<ReturnType<typeof startCrowded>>, name: s
 
 const right = { username: ann.username, password };
 
-// Shows: V2.4.1 VM-40
 test('one account that logs in from many known browsers at once does not delay logins from other addresses', async () => {
   await using janua = await startCrowded();
   const mallory = { username: 'mallory@example.com', password };
@@ -112,7 +110,6 @@ test('guesses from the same address do not keep the owner out of a known browser
   assert.deepEqual(victims, Array(5).fill(200));
 });
 
-// Shows: S53 V1.3.3 VM-43
 test('a password that is too long is refused without computing a hash', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 0, THROTTLE: 'off' } });
   // One hash is under way and the queue has no places, so that any further hash would be refused with 503.
@@ -137,7 +134,6 @@ test('a password that is too long is refused without computing a hash', async ()
   assert.equal((await busy).statusCode, 200);
 });
 
-// Shows: S59 V1.3.12
 test('long and odd texts are parsed in linear time, wherever they are sent', async () => {
   await using janua = await startJanua();
   const texts = ['a', ' ', '=', ';', '%2f', '/..', '@', '.', ',', '\t', '(', '\\', 'a=b; '].map((piece) =>

@@ -83,7 +83,6 @@ const known: Readonly<Record<string, string>> = {
   ...{ token: 'x'.repeat(43), id: 'x', name: 'x', language: 'en', credential: '{}' },
 };
 
-// Shows: VM-70 VM-72 VM-75 V2.3.1 V6.3.3
 test('no route gives a session of an account with a second factor to an attacker who knows the password', async () => {
   for (const { method, path, operation } of operations) {
     const fields = Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) =>
@@ -180,7 +179,6 @@ const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions
   },
 };
 
-// Shows: VM-72 V6.3.4
 describe('a route that can start a session', () => {
   test('is one of these, and every other wants a session first', () => {
     const giving = operations.filter(({ operation }) =>
@@ -217,7 +215,6 @@ describe('a route that can start a session', () => {
   });
 });
 
-// Shows: VM-75
 describe('while a table of factors cannot be read, a password starts no session', () => {
   for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     test(`in ${users}`, { skip: missing(users) }, async () => {

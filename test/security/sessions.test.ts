@@ -83,7 +83,6 @@ async function serveOn(store: Store, { settings, overrides = {} }: TestOptions =
 
 for (const [name, open] of Object.entries(stores)) {
   describe(`sessions in ${name}`, { skip: name === 'Redis' && missing(name) }, () => {
-    // Shows: S75 V2.4.1 VM-10
     test('a thousand requests without a valid credential create no session', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
@@ -104,7 +103,6 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await store.count(), 1, 'only a login starts a session');
     });
 
-    // Shows: V1.5.2
     test('a corrupt session record counts as no session, and causes no error', async () => {
       await using served = await serveOn(await open());
       const { store, janua } = served;
@@ -147,7 +145,6 @@ for (const [name, open] of Object.entries(stores)) {
       ['idle for its timeout', 600_000, 1],
       ['used until its lifetime is over', 59_000, 61],
     ] as const) {
-      // Shows: S35 S70 V7.3.1 V7.3.2 V7.4.1 V9.2.1
       test(`a session that was ${what} is dead on every path, by cookie and by token`, async () => {
         const clock = { time: Date.now() };
         await using served = await serveOn(await open(), {

@@ -49,7 +49,6 @@ async function requireSameTime(janua: TestJanua, compared: Compared): Promise<vo
   assert.ok(worst <= 0.15, `response times of ${compared.url} reveal the kind: ${worst.toFixed(2)}`);
 }
 
-// Shows: S42 S43 S44 V6.3.8 VM-18 VM-19
 test('the time of a failed login does not reveal an unknown user, a disabled user or a cheap hash', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'off', HASHING_CONCURRENCY: 1 } });
   await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
@@ -73,7 +72,6 @@ test('the time of a failed login does not reveal an unknown user, a disabled use
 });
 
 for (const url of ['/api/forgot-password', '/api/sign-up']) {
-  // Shows: S115 V6.3.8 VM-18 VM-21
   test(`the time of ${url} does not reveal whether an account has the address`, async () => {
     await using janua = await startJanua({ settings: { THROTTLE: 'off', HASHING_CONCURRENCY: 1, SIGN_UP: 'on' } });
     await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });

@@ -66,7 +66,6 @@ function assertComplaints({ complaints }: Outcome, expected: readonly RegExp[]):
 
 describe('janua selftest accepts a server', () => {
   // The only test through TLS and a proxy.
-  // Shows: S80 S91 S93 S99 V3.3.1 V3.3.2 V3.3.3 V3.4.1 V3.4.3 V3.4.4 V3.4.5 V3.4.6 V3.4.8 V3.5.1 V4.1.3 VM-28
   test('that is set up well, with few requests and without leaving a session', async () => {
     const before = site.proxy.count;
     const outcome = await run({ throttle: true });

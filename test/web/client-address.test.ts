@@ -7,7 +7,6 @@ const trusted = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'];
 const behindProxies = createTrustedProxies(trusted).findClient;
 const alone = createTrustedProxies([]).findClient;
 
-// Shows: S50 VM-28 V4.1.3 V15.3.4
 describe('without a trusted proxy, only the address of the connection counts', () => {
   for (const forwardedFor of [undefined, '', '203.0.113.9', '203.0.113.9, 127.0.0.1', 'unknown', ','])
     test(`whatever X-Forwarded-For says: ${forwardedFor}`, () => {
@@ -22,7 +21,6 @@ describe('without a trusted proxy, only the address of the connection counts', (
     });
 });
 
-// Shows: S50 VM-28 V4.1.3 V15.3.4
 describe('behind trusted proxies, X-Forwarded-For is read from the right', () => {
   for (const [peer, forwardedFor, address, from] of [
     ['127.0.0.1', '203.0.113.9', '203.0.113.9', 'trusted-proxy'],
@@ -50,7 +48,6 @@ describe('behind trusted proxies, X-Forwarded-For is read from the right', () =>
     });
 });
 
-// Shows: S50
 describe('the throttle counts IPv4 by address and IPv6 by /64, and an end site is a /48', () => {
   for (const [peer, network, endSite] of [
     ['203.0.113.9', '203.0.113.9', '203.0.113.9'],

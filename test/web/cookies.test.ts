@@ -33,7 +33,6 @@ const places: [place: string, write: (more: string) => string, harmless: string]
   ['after the value', (more) => `__Host-session=${value}${more}`, ' \t;'],
 ];
 
-// Shows: S66 VM-03
 describe('the session cookie over HTTPS needs its exact name and value', () => {
   for (const [place, write, harmless] of places) {
     test(`any byte ${place} makes it another cookie, except a blank`, async () => {

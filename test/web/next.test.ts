@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { safeNext } from '../../src/web/next.ts';
 
-// Shows: S98
 describe('a safe next is followed', () => {
   for (const [next, followed] of [
     ['/', '/'],
@@ -23,7 +22,6 @@ describe('a safe next is followed', () => {
   }
 });
 
-// Shows: S97 V1.1.1 V1.2.2 V3.7.2 VM-76
 describe('an unsafe next is dropped', () => {
   for (const next of [
     undefined,
@@ -86,7 +84,6 @@ test('a next is dropped if a cookie of 4,096 bytes could not hold it, in base64 
   for (const longer of [`${longest}a`, `${longest.slice(0, -1)}é`]) assert.equal(safeNext(longer), undefined);
 });
 
-// Shows: S97 S98 V1.5.3 V3.7.2 V4.2.4
 test('a followed next stays on the origin, and is a valid header value', () => {
   const pieces = fc.constantFrom(
     '/',

@@ -26,7 +26,6 @@ describe('a request id', () => {
     ['with an escaped line break', 'a%0d%0ab'],
     ['given twice', ['one', 'two']],
   ] as const) {
-    // Shows: V16.4.1
     test(`${name} is replaced, even from a trusted proxy`, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
       const headers = { 'x-request-id': id as string | string[] };

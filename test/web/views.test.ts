@@ -15,7 +15,6 @@ const unescaped: Readonly<Record<string, readonly string[]>> = {
 /** Mail programs know no other styles. Another host has none of our files; the policy names the hash of this style. */
 const withStyle = new Set(['core/mail/mail.html.eta', 'web/bare.eta']);
 
-// Shows: V1.1.2 V1.2.1 V1.3.7 V3.4.3 S92
 describe('a template', () => {
   for (const name of globSync('**/*.eta', { cwd: root })) {
     const template = readFileSync(new URL(name, root), 'utf8');

@@ -160,7 +160,6 @@ const histories: Readonly<
   ],
 };
 
-// Shows: VM-62
 describe('whether an address is verified', () => {
   for (const [name, [user, history, how]] of Object.entries(histories))
     test(`is ${how === undefined ? 'no' : `yes, by ${how},`} ${name}`, async () => {
@@ -175,7 +174,6 @@ describe('whether an address is verified', () => {
     });
 });
 
-// Shows: VM-62
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   test(`a reset in ${users} verifies no address that the user does not have any longer`, {
     skip: missing(users),

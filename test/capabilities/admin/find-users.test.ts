@@ -352,7 +352,6 @@ test('a list takes 11 statements at most, when no filter leaves few users', asyn
   all.mock.restore();
 });
 
-// Shows: VM-92
 test('a query that cannot be read is refused', () => {
   for (const query of [
     { limit: '0' },

@@ -34,7 +34,6 @@ async function open(scopes?: Scope[], overrides = {}) {
 }
 
 describe('the page of a user', () => {
-  // Shows: VM-47
   test('shows the user, the sessions and the last events, and what can be done, and no hash', async () => {
     await using janua = await open();
     const { app, get, annId } = janua;
@@ -168,7 +167,6 @@ describe('an administrator', () => {
     assert.equal(await services.users.findById(annId), undefined);
   });
 
-  // Shows: VM-92
   test('changes no user who may do more, and lets no one do more', async () => {
     await using janua = await open(['users:read', 'users:write']);
     const { post, annId, services, eventsOf } = janua;
@@ -208,7 +206,6 @@ describe('an administrator', () => {
     assert.deepEqual([event.userId, event.actorId], [annId, await idOf('admins@example.com')]);
   });
 
-  // Shows: VM-62 VM-92
   test('says so only as a member of admins, with a fresh proof', async () => {
     const clock = { time: Date.now() };
     const overrides = { now: () => clock.time };
@@ -263,7 +260,6 @@ describe('an administrator', () => {
 describe('a user who is added', () => {
   const eve = { email: 'Eve@example.com', first_name: 'Eve', last_name: 'Evans' };
 
-  // Shows: VM-62
   test('by an invitation chooses a password by the mailed link, where SIGN_UP is off too', async () => {
     await using janua = await open();
     const { app, post, get, services } = janua;
@@ -341,7 +337,6 @@ describe('a user who is added', () => {
 });
 
 for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  // Shows: V8.3.1
   test(`of two administrators in ${users} who go at once, one remains`, { skip: missing(users) }, async () => {
     await using janua = await startJanua({ stores: { users, sessions: 'SQL' } });
     const { services } = janua;

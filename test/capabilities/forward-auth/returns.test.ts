@@ -40,7 +40,6 @@ describe('a way to another host', () => {
   });
 });
 
-// Shows: V4.2.5
 test('there is no way to an address that would be too long', () => {
   const pathOf = (length: number) => listing(origin).begin(origin, `/${'a'.repeat(length)}`, undefined)?.path;
   assert.equal(pathOf(3000), undefined);

@@ -36,7 +36,6 @@ describe('a rule for an application or a path', () => {
   test('lets everybody open an origin that no rule is about', () =>
     assert.equal(findBarrier('https://wiki.example.com', '/admin', []), undefined));
 
-  // Shows: VM-92
   test('demands every group of the origin for a path that applications may read in another way, or that is unknown', () => {
     for (const uri of [
       undefined,

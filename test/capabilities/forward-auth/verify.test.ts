@@ -106,7 +106,6 @@ describe('the answer about a signed-in user', () => {
     ['admin', 'ceo@corp.example'],
     ['none', ''],
   ] as const) {
-    // Shows: VM-62
     test(`has ${email ? 'an' : 'no'} address that is proved by ${addressProof ?? 'the operator'}`, async () => {
       await using other = await startJanua();
       const { registry, users, sessions } = other.services;
@@ -287,7 +286,6 @@ describe('the request that a proxy describes', () => {
     });
   }
 
-  // Shows: V4.1.3
   test('is taken as a request to our own origin if it names no host or comes from an untrusted peer', async () => {
     assert.equal((await verify(navigating)).headers.location, '/auth/login?state=2');
     assert.equal(await kindOf({}), 'own');
@@ -570,7 +568,6 @@ describe('the way back to another host', () => {
     assert.ok(german.body.includes(catalogues.de.forward.refusedHeading), german.body);
   });
 
-  // Shows: VM-76
   test('is refused with a changed address or an invalid signature', async () => {
     const browser = createForwardBrowser(janua.app);
     await browser.logIn('');
@@ -646,7 +643,6 @@ describe('a ticket', () => {
     assert.deepEqual(await statusOf(address, kept), [303, true]);
   });
 
-  // Shows: V9.2.1
   test('is refused from another browser, on another origin, after a minute, or after the session', async () => {
     const { browser, address, kept } = await getTicket();
     assert.deepEqual(await statusOf(address, new Map()), [400, false]);
@@ -848,7 +844,6 @@ describe('the page for a user whom no group lets in', () => {
     assert.equal(new Map(explain(event, events)).get('Sent'), `one cookie of Janua for ${appOrigin}; no access token.`);
   });
 
-  // Shows: V3.4.3
   test('needs nothing of the host that shows it, and its policy allows its own style alone', async () => {
     await using failing = await startServer({
       isTrustedPeer: () => true,

@@ -43,7 +43,6 @@ describe("the demo's mailbox", () => {
     assert.ok(page.indexOf(reset.subject) < page.indexOf(notice.subject));
   });
 
-  // Shows: VM-58
   test('shows markup in a mail as text', async () => {
     await using janua = await startJanua();
     await addNotice(janua, 'ann@example.com', { email: '<script>alert(1)</script>' });
@@ -62,7 +61,6 @@ describe("the demo's mailbox", () => {
   });
 });
 
-// Shows: VM-56
 test('no mail is sent before the server knows its own address, whatever host a request names', async () => {
   await using janua = await startJanua({ settings: { PORT: 0 } });
   const { app, services } = janua;

@@ -41,7 +41,6 @@ describe('a client keeps its production address', () => {
       isPublic: true,
     },
   })) {
-    // Shows: V10.4.1
     test(`beside ${beside}, and each address works`, async () => {
       const app = await server.addApplication({ own: false, ...client });
       const browser = await server.browser();
@@ -85,7 +84,6 @@ test('the reason names the address', async () => {
   });
 });
 
-// Shows: V10.4.1
 test('only the port of http on loopback may differ from what is registered', () => {
   const registered = [production, localTls, local, 'http://[::1]:80/cb?x=1'];
   for (const [address, isSame] of [

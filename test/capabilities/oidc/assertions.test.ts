@@ -58,7 +58,6 @@ for (const stores of [
 ] satisfies StoreChoice[]) {
   const { users, sessions } = stores;
   describe(`with users in ${users} and sessions in ${sessions}`, { skip: missing(users, sessions) }, () => {
-    // Shows: V10.4.10
     test('an assertion that is sent 20 times at once counts once, and never again', async () => {
       await using server = await open(stores);
       const assertion = await sign(server);
@@ -71,7 +70,6 @@ for (const stores of [
   });
 }
 
-// Shows: V10.4.10
 test('an assertion lasts five minutes at most, and is for the issuer alone', async () => {
   await using server = await open();
   const { origin } = server;

@@ -82,7 +82,6 @@ describe('a redirect address', () => {
     '',
   ];
 
-  // Shows: VM-78 V10.4.1
   test('is compared as a whole: nothing that only looks alike gets an answer', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     for (const redirect_uri of near) {
@@ -93,7 +92,6 @@ describe('a redirect address', () => {
     }
   });
 
-  // Shows: VM-76
   test('is no open redirect: an error goes nowhere without a known client and address', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const evil = 'https://evil.example.com/';
@@ -141,7 +139,6 @@ describe('a redirect address', () => {
 });
 
 describe('a code', () => {
-  // Shows: VM-89
   test('is worth nothing to another client, at another address or with another verifier', async () => {
     const [app, other, browser] = [
       await server.addApplication(),
@@ -165,7 +162,6 @@ describe('a code', () => {
     }
   });
 
-  // Shows: VM-91
   test('that is injected into another sign-in does not fit its challenge, nonce and state', async () => {
     const app = await server.addApplication();
     const ofAttacker = await answered(app, await malloryBrowser());
@@ -192,7 +188,6 @@ describe('a code', () => {
     assert.ok((await app.finish(begun, answer)).id_token);
   });
 
-  // Shows: V10.4.6
   test('cannot be had without a challenge or a nonce, and no verifier is taken for a missing one', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     for (const method of ['plain', 's256', 'none']) {
@@ -205,7 +200,6 @@ describe('a code', () => {
   });
 });
 
-// Shows: V10.4.3
 test('a code is worth nothing after a minute', async (t) => {
   const [app, browser] = [await server.addApplication(), await server.browser()];
   const { begun, answer } = await answered(app, browser);
@@ -214,7 +208,6 @@ test('a code is worth nothing after a minute', async (t) => {
 });
 
 describe('a refresh token', () => {
-  // Shows: VM-89
   test('is worth nothing to another client, or without the proof of its own', async () => {
     const [app, other, browser] = [
       await server.addApplication(),
@@ -237,7 +230,6 @@ describe('a refresh token', () => {
 });
 
 describe('a signed token', () => {
-  // Shows: VM-87
   test('is no hint without a right signature, whatever its algorithm and key', async () => {
     const [app, other, browser] = [
       await server.addApplication(),
@@ -273,7 +265,6 @@ describe('a signed token', () => {
     assert.equal(answer.searchParams.get('error'), 'invalid_request', 'of another application');
   });
 
-  // Shows: VM-87
   test('is no access token: neither an ID token nor one of another resource opens userinfo', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const tokens = await app.signIn(browser);
@@ -286,7 +277,6 @@ describe('a signed token', () => {
 });
 
 describe('what an application holds', () => {
-  // Shows: V10.3.1
   test("opens nothing of Janua's own API", async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const tokens = await app.signIn(browser);
@@ -335,7 +325,6 @@ describe('what an application holds', () => {
     assert.equal((await introspect(app, tokens.access_token)).active, true);
   });
 
-  // Shows: VM-92
   test('is of the user of the session, whatever the request says', async () => {
     const app = await server.addApplication({ own: false });
     const browser = await malloryBrowser();
@@ -360,7 +349,6 @@ describe('a page of the provider', () => {
     return { app, browser, begun, page };
   }
 
-  // Shows: VM-01
   test('is of the browser in which the sign-in began, and of its user', async () => {
     const { app, browser, begun, page } = await waiting();
     for (const other of [await malloryBrowser(), await server.browser()]) {
@@ -378,7 +366,6 @@ describe('a page of the provider', () => {
     assert.equal((await browser.submit(page.url, { decision: 'allow' })).status, 400);
   });
 
-  // Shows: VM-01
   test('gives nothing of one user to the next in the same browser', async () => {
     const { browser, page } = await waiting();
     await browser.logIn('mallory@example.com', password);
@@ -473,7 +460,6 @@ describe('an address of the server', () => {
       });
     };
 
-  // Shows: VM-86
   test('never follows Host, X-Forwarded-Host or the target of a request', async () => {
     await using own = await openProvider({ settings: { PUBLIC_URL: 'https://login.example.com' } });
     const added = await own.janua.services.clientAdministration.addClient({
@@ -522,7 +508,6 @@ describe('an address of the server', () => {
     assert.match(answers[6]?.location ?? '', /^https:\/\/app\.example\.com\/callback\?error=login_required/);
   });
 
-  // Shows: VM-86
   test('is guarded however it is written and whichever program asks', async () => {
     await server.addApplication();
     const ask = askOf(server);

@@ -154,7 +154,6 @@ describe('how surely it is the user', () => {
     'the client demands it': { settings: { secondFactor: true }, parameters: {} },
   };
   for (const [name, { settings, parameters }] of Object.entries(demands)) {
-    // Shows: VM-71 VM-72
     test(`is proved by a second factor where ${name}`, async () => {
       const app = await server.addApplication(settings);
       const { username, nextCode } = await addUser({ hasApp: true });
@@ -191,7 +190,6 @@ describe('how surely it is the user', () => {
     assert.equal(tokens.claims()?.acr, 'urn:janua:1fa');
   });
 
-  // Shows: VM-72
   test('is demanded: a user without a second factor is led to add one', async () => {
     const app = await server.addApplication({ secondFactor: true });
     const { username } = await addUser();

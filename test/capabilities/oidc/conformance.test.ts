@@ -270,11 +270,9 @@ const basicPlan: Readonly<Record<string, Run>> = {
 
 describe('the checks of the plan for basic providers', () => {
   for (const [name, run] of Object.entries(basicPlan)) {
-    // Shows: V10.4.6 V10.4.10 V10.4.12 V10.6.1
     test(name, async () => run(await server.addApplication(), await server.browser()));
   }
 
-  // Shows: V7.6.1
   test('max_age=1 wants a new proof after two seconds', async (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
     await using own = await openProvider();
@@ -338,7 +336,6 @@ describe('the documents of the provider', () => {
     });
   }
 
-  // Shows: V11.6.1
   test('the keys have no private parts', async () => {
     await server.addApplication();
     const { keys } = (await (await fetch(`${server.origin}/oidc/jwks`)).json()) as { keys: Record<string, string>[] };

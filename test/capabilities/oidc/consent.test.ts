@@ -32,7 +32,6 @@ describe('consent', () => {
     assert.ok((await (await server.addApplication()).signIn(await server.browser())).id_token);
   });
 
-  // Shows: V10.7.1 V10.7.2
   test('is asked once, and again for more', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const silent = await app.begin({ prompt: 'none' });
@@ -73,7 +72,6 @@ describe('consent', () => {
     localhost: 'http://localhost/callback',
     'a scheme of its own': 'com.example.app:/callback',
   })) {
-    // Shows: V10.7.1
     test(`is asked every time for an application at ${name}`, async () => {
       const app = await server.addApplication({ own: false, isPublic: true, redirectUris: [redirect] });
       const browser = await server.browser();
@@ -138,7 +136,6 @@ describe('consent', () => {
 });
 
 describe('an application for members of groups', () => {
-  // Shows: VM-39
   test('is refused to other users before they are asked, and to those who leave at the next refresh', async () => {
     const { groups, administration } = server.janua.services;
     await groups.add({ name: 'editors', description: '', scopes: [] });
@@ -182,7 +179,6 @@ describe('an application for members of groups', () => {
       server.janua.services.clientAdministration.changeClient(id, { groups: [isIn ? 'wikis' : 'others'] }),
   };
   for (const [leaves, change] of Object.entries(leavings)) {
-    // Shows: VM-39
     test(`gets nothing more of a user who ${leaves}, at the very next request`, async () => {
       const { administration, clientAdministration } = server.janua.services;
       await administration.changeGroups(ann.username, { add: ['wikis'] });

@@ -247,7 +247,6 @@ describe('applications that introduce themselves by a document', () => {
     ['a name with a Cyrillic letter', 'Сlaude Code', true],
     ['no name', undefined, false],
   ] as const) {
-    // Shows: V10.7.2
     test(`are shown first with the host of the document, whatever they call themselves: ${about}`, async () => {
       const redirectUri = 'https://app.example.com/callback';
       const clientId = documents.publish(`/named/${encodeURIComponent(about)}.json`, {
@@ -425,7 +424,6 @@ describe('applications that introduce themselves by a document', () => {
   });
 });
 
-// Shows: V10.7.3
 test('what outlives the session ends with a new password, also where the user was not asked again', async () => {
   const redirectUri = 'https://app.example.com/callback';
   const metadata = { client_name: 'Notes', redirect_uris: [redirectUri], ...usual, token_endpoint_auth_method: 'none' };

@@ -24,7 +24,6 @@ describe('a script of another origin', () => {
     }
   });
 
-  // Shows: VM-78
   test('reads tokens only if a redirect address of the client has exactly its origin', async () => {
     const app = await server.addApplication();
     const tokens = await app.signIn(await server.browser());

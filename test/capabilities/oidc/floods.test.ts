@@ -110,7 +110,6 @@ for (const stores of choices.slice(0, isLong ? undefined : 2)) {
   describe(`what waits, users in ${stores.users}, requests in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
-    // Shows: VM-10
     test('strangers at the authorization endpoint store nothing', async () => {
       await using flooded = await openFlooded(stores);
       const { server, waiting } = flooded;
@@ -120,7 +119,6 @@ for (const stores of choices.slice(0, isLong ? undefined : 2)) {
       assert.deepEqual(await waiting(), []);
     });
 
-    // Shows: VM-10
     test('a flood of device requests takes the place of its own party, and of no other', async () => {
       await using flooded = await openFlooded(stores);
       const { server, waiting } = flooded;

@@ -72,7 +72,6 @@ describe('response_mode=form_post', () => {
     assert.match(other.headers.get('content-security-policy') ?? '', /form-action 'self';/);
   });
 
-  // Shows: V1.1.2
   test('escapes what the application sent', async () => {
     const app = await server.addApplication();
     for (const state of ['"><script>alert(1)</script>', '\'"<>&amp;&lt;', '\u2028</form><form action=x>']) {

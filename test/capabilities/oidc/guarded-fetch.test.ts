@@ -115,7 +115,6 @@ describe('the guarded fetch', () => {
     assert.equal(server.told.length, 0);
   });
 
-  // Shows: V1.3.6
   test('calls no private address, whether it is written, or a name resolves to it', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const { port } = server;
@@ -135,7 +134,6 @@ describe('the guarded fetch', () => {
     assert.deepEqual([server.connections(), lookup.asked], [0, ['app.test']]);
   });
 
-  // Shows: V1.3.6
   test('uses only the public ones of the addresses that a name has', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const fetch = createGuardedFetch({ privateHosts: [], lookup: resolving(['127.0.0.1', '64:ff9b::cb00:7101']) });
@@ -143,7 +141,6 @@ describe('the guarded fetch', () => {
     assert.equal(server.connections(), 0);
   });
 
-  // Shows: V1.3.6
   test('judges the very addresses that it connects to, however a name resolves before and after', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const lookup = resolving(['8.8.8.8'], ['127.0.0.1']);

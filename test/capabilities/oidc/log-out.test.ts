@@ -181,7 +181,6 @@ async function explainShown({ text }: Pick<Place, 'text'>): Promise<string> {
 
 describe('a logout that an application begins', () => {
   for (const { name, sent, to, asks, reason } of cases) {
-    // Shows: VM-76
     test(`${name} ends the session ${asks ? 'once the user has said so' : 'without a question'}`, async () => {
       const { app, browser, hint } = await open();
       const asked = await sent(hint, app);
@@ -217,7 +216,6 @@ describe('a logout that an application begins', () => {
     assert.ok(!(await isSignedIn(browser)));
   });
 
-  // Shows: VM-76
   test('asks a user who has logged in since the page went on by itself', async () => {
     const { browser, hint } = await open();
     browser.hasScript = false;
@@ -285,7 +283,6 @@ describe('a logout that an application begins', () => {
     assert.ok(!(await isSignedIn(browser)));
   });
 
-  // Shows: VM-76
   test('accepts an ID token whose key was retired, as long as a session can last', async () => {
     await using own = await openProvider({
       stores: { users: 'SQLite', sessions: 'SQL', ownTable: true },
@@ -349,7 +346,6 @@ describe('a logout that an application begins', () => {
     assert.ok(!JSON.stringify(await rowsOf(own, 'janua_oidc_records')).includes('"kty"'), 'it is removed');
   });
 
-  // Shows: V10.6.2
   test('by a form of another site needs the ID token of this very session, which gets into no address', async () => {
     const { browser, hint } = await open();
     const [other, sent] = [await open(), { post_logout_redirect_uri: back }];
@@ -414,7 +410,6 @@ describe('a program', () => {
     'a cookie of anything': [303, (hint) => get({ id_token_hint: hint }, { headers: { cookie: 'a=b' } })],
     'no ID token': [303, () => get({})],
   };
-  // Shows: VM-76
   for (const [name, [status, send]] of Object.entries(harmless))
     test(`ends no session with ${name}`, async () => {
       const { hint, browser } = await open();

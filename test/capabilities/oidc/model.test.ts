@@ -156,7 +156,6 @@ for (const [stores, numRuns] of [
   describe(`one user and two applications, users in ${stores.users}, sessions in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
-    // Shows: VM-72 VM-90
     test('tokens count exactly as long as the model says, after any actions', async () => {
       await using server = await openProvider({ stores });
       const apps = [

@@ -96,7 +96,6 @@ describe('programs that send no challenge by their defaults', () => {
     ['Gitea', 'neither'],
   ];
   for (const [program, what] of programs) {
-    // Shows: V10.4.6
     test(`${program} signs in with ${what === 'nonce' ? 'its nonce' : 'the setting that explain names'}`, async () => {
       const app = await server.addApplication();
       if (what === 'neither') {
@@ -154,7 +153,6 @@ const cases: readonly Case[] = [
 
 describe('without a challenge', () => {
   for (const { client, settings, parameters = {}, suffices } of cases) {
-    // Shows: V10.4.6
     test(`${client} gets a code with ${suffices.join(', or ') || 'nothing else'}`, async () => {
       const app = await server.addApplication(settings);
       for (const what of ['challenge', 'nonce', 'neither'] as const) {
@@ -196,7 +194,6 @@ describe('without a challenge', () => {
 
 describe('a challenge', () => {
   for (const pkce of ['nonce', 'required', 'optional'] as const) {
-    // Shows: V10.4.6
     test(`is by S256 alone, and is met, where the setting is ${pkce}`, async () => {
       const app = await server.addApplication({ pkce });
       for (const wrong of [{ code_challenge_method: 'plain' }, { code_challenge_method: '' }, { code_challenge: 'x' }])

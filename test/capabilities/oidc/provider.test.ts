@@ -140,7 +140,6 @@ for (const stores of [
       'an account that is removed': ({ janua }) => janua.people.remove(ann.username),
     };
     for (const [name, end] of Object.entries(endings)) {
-      // Shows: VM-39 VM-90 V7.6.1
       test(`${name} ends what applications hold of the session at the next request`, async () => {
         await using server = await open();
         const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -157,7 +156,6 @@ for (const stores of [
     // How an application gets it is the same with all stores.
     const isFirst = stores.users === 'SQLite' && !hasOwnTable;
     for (const [name, signIn] of Object.entries(lasting).slice(0, isFirst ? undefined : 1)) {
-      // Shows: V10.4.9 V10.7.3
       test(`what ${name} gets outlives the logout and ends by a revocation, a new password or disabling`, async () => {
         await using server = await open();
         const { people } = server.janua;
@@ -185,7 +183,6 @@ for (const stores of [
       });
     }
 
-    // Shows: VM-01
     test('another user in the same browser inherits nothing', async () => {
       await using server = await open();
       await server.janua.people.add({ ...bob, password });
@@ -200,7 +197,6 @@ for (const stores of [
       await assert.rejects(refreshed(app, ofAnn.refresh_token), refused('invalid_grant'));
     });
 
-    // Shows: VM-89
     test('of eight redemptions of a code at a time one gets tokens, and they are revoked', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -216,7 +212,6 @@ for (const stores of [
       await app.signIn(browser);
     });
 
-    // Shows: VM-89 V10.4.2
     test('a code that is used again after 30 seconds revokes the tokens', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -231,7 +226,6 @@ for (const stores of [
       }
     });
 
-    // Shows: VM-89 V10.4.5
     test('eight refreshes with one token at a time are answered with the same successor', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -250,7 +244,6 @@ for (const stores of [
       await assertRevoked(app, again);
     });
 
-    // Shows: VM-89 V10.4.5
     test('a refresh token is refused as soon as its successor was used, and the family ends', async () => {
       await using server = await open();
       const [app, browser] = [await server.addApplication(), await server.browser()];
@@ -282,7 +275,6 @@ for (const stores of [
       assert.equal(new Set(all.map((tokens) => tokens.claims()?.sub)).size, 1);
     });
 
-    // Shows: S69
     test('the database has hashes only of what was given out', async (t) => {
       const folder = createTemporaryFolder('rows');
       t.after(() => folder.remove());

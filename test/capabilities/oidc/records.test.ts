@@ -5,7 +5,6 @@ import { createRecords } from '../../../src/capabilities/oidc/records.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 
-// Shows: VM-89
 test('a code is taken once, and taking it again revokes its grant', async () => {
   await using opened = await openMigrated();
   const { of } = createRecords(opened, {

@@ -266,7 +266,6 @@ describe('what was refused is explained', () => {
       if (says !== undefined) assert.match(text, says);
     });
 
-  // Shows: V16.2.5
   test('without what proves anything: codes, tokens, secrets, verifiers, assertions and hints', async () => {
     const [application, browser] = [await server.addApplication(), await server.browser()];
     const begun = await application.begin();

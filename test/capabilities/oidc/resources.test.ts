@@ -45,7 +45,6 @@ describe('an access token', () => {
     assert.ok(!('username' in told) && !('email' in told));
   });
 
-  // Shows: V9.2.4
   test('is signed, and lasts five minutes, for a resource that wants it (RFC 9068)', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const tokens = await app.signIn(browser, { resource: signed.uri, scope: 'openid files:read' });
@@ -158,7 +157,6 @@ describe('an API with a secret', () => {
     assert.ok((await ask(own, token)).sid);
   });
 
-  // Shows: VM-92
   test('hears nothing of other tokens, and explain says so under the id of the request', async () => {
     const others = {
       'for another resource': await tokenFor(opaque.uri, 'openid mail:read'),
@@ -206,7 +204,6 @@ describe('an API with a secret', () => {
     await assert.rejects(clientAdministration.setResourceSecret(signed.uri), /signed/);
   });
 
-  // Shows: VM-92
   test('does nothing else: it is no client anywhere but where it asks', async () => {
     const { clientId, secret = '' } = api;
     const refresh = (await own.signIn(await server.browser())).refresh_token ?? '';

@@ -137,7 +137,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.ok(old.keys.every(({ kid }) => keys.slice(2).some((key) => key.kid === kid)));
     });
 
-    // Shows: V11.3.2 V13.3.1
     test('are stored only encrypted, and each for its own row', async () => {
       const { database, signing, rows, lines } = await open();
       const { keys } = await signing.load();

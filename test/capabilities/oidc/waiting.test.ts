@@ -239,7 +239,6 @@ type Later = Awaited<ReturnType<typeof logInLater>>;
 
 describe('a login after the request', () => {
   for (const parameters of [{ prompt: 'login' }, { max_age: '0' }, { max_age: '1' }]) {
-    // Shows: V7.6.1
     test(`is the proof that ${JSON.stringify(parameters)} asks for`, async (t) => {
       const { app, browser, begun, next } = await logInLater(t, parameters);
       assert.ok((await app.finish(begun, requireAnswer(await browser.open(next)))).claims()?.auth_time);
@@ -271,7 +270,6 @@ describe('a login after the request', () => {
     },
   };
   for (const [name, forge] of Object.entries(forgeries)) {
-    // Shows: V7.6.1
     test(`is no proof for a request ${name}`, async (t) => {
       const later = await logInLater(t, { prompt: 'login' });
       const place = await later.browser.open(await forge(later));

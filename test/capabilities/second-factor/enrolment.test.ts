@@ -66,7 +66,6 @@ function assertExpired(answer: LightMyRequestResponse): void {
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`a factor is required, with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
-    // Shows: V6.3.3
     test('a password gets no session in any face, but a mail', async () => {
       await using opened = await open(store);
       for (const { name, format, request } of loginFaces) {
@@ -131,7 +130,6 @@ for (const store of stores) {
       assert.ok(await isSignedIn(app, { authorization: `Bearer ${step.json().access_token}` }), step.body);
     });
 
-    // Shows: VM-53
     test('of 20 uses of a link at the same time, one succeeds', async () => {
       await using opened = await open(store);
       const token = await opened.makeToken();

@@ -7,7 +7,6 @@ import { codeOf } from './authenticator-app.ts';
 
 const minute = 60_000;
 
-// Shows: V6.3.1
 test('wrong codes are limited by pair, account and address, and 100 of them stop the account until an operator lifts that', async () => {
   let time = Date.now();
   await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });

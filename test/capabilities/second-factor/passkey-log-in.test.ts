@@ -63,7 +63,6 @@ const stores: StoreChoice[] = [
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
-    // Shows: VM-15
     test('a passkey that is removed while it logs in starts no session', async () => {
       await using opened = await open({ stores: store });
       const { services, prove, post, user } = opened;
@@ -267,7 +266,6 @@ test('a user who only looks leaves nothing, and keeps the cookie for all tabs', 
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
 });
 
-// Shows: V6.1.1
 test('wrong passkeys, which cannot be guessed, do not make the owner at the same address wait', async () => {
   await using opened = await open({ settings: { THROTTLE: 'on' } });
   const { services, begin, authenticator } = opened;
@@ -296,7 +294,6 @@ test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', asy
   }
 });
 
-// Shows: VM-08 V6.3.3
 test('a host that can have no passkeys still refuses the password alone to an account with one', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://192.0.2.1' } });
   const { app, services } = janua;

@@ -86,7 +86,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(results.filter((result) => result !== undefined).length, 1);
     });
 
-    // Shows: VM-74 V6.5.6
     test('a passkey is listed, renamed, used and removed by its owner only', async () => {
       await using opened = await open(engine);
       const { passkeys, enrol, use, clock } = opened;
@@ -172,7 +171,6 @@ for (const algorithm of algorithms) {
   });
 }
 
-// Shows: VM-78 V6.5.7
 describe('a use of a passkey proves nothing', () => {
   const wrong: Record<string, Tricks> = {
     'on another origin': { origin: 'https://auth.example.com.evil.example' },
@@ -220,7 +218,6 @@ describe('a use of a passkey proves nothing', () => {
     assert.equal(await use(device, { counter: 0 }), 'old-counter');
   });
 
-  // Shows: VM-73
   test('with a challenge that was used, expired, is another, or belongs to something else', async () => {
     await using opened = await open();
     const { passkeys, passkeysOf, enrol, clock } = opened;
@@ -317,7 +314,6 @@ describe('a new passkey is not taken', () => {
     });
 });
 
-// Shows: V6.7.2
 test('no challenge comes twice', async () => {
   await using opened = await open();
   const { passkeys } = opened;

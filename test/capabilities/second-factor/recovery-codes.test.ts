@@ -26,7 +26,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       return { database, codes, replace };
     }
 
-    // Shows: VM-69 V6.5.1
     test('each of ten codes works once, for its own user', async () => {
       const { codes, replace } = await open();
       assert.equal(await codes.count(ann), 0);
@@ -43,7 +42,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await codes.count(bob), 10);
     });
 
-    // Shows: VM-69 V6.5.1
     test('of 50 uses of a code at the same time, one succeeds', async () => {
       const { codes, replace } = await open();
       const [code = ''] = await replace(ann);
@@ -52,7 +50,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await codes.count(ann), 9);
     });
 
-    // Shows: V6.5.2 V6.5.4
     test('a code has 120 random bits, in a form that people can type', async () => {
       const { codes, replace } = await open();
       const spellings: ((code: string) => string)[] = [
@@ -118,7 +115,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual([await codes.count(newcomer), await codes.count(ann)], [0, 10]);
     });
 
-    // Shows: V14.2.4
     test('only hashes of the codes are stored', async () => {
       const { replace, database } = await open();
       const made = await replace(ann);

@@ -66,7 +66,6 @@ async function open({ mounted = false, more = {} }: { mounted?: boolean; more?: 
 
 for (const mounted of [false, true]) {
   describe(`a route ${mounted ? 'of an app with Janua in it' : 'of our own server'} that asks for more than a session`, () => {
-    // Shows: VM-71 V7.5.3
     test('judges every combination of proofs and ages', async () => {
       await using opened = await open({ mounted });
       await opened.addApp();
@@ -123,7 +122,6 @@ for (const mounted of [false, true]) {
       }
     });
 
-    // Shows: V10.3.4
     test('passes after a confirmation with both factors, and not with the password alone', async () => {
       await using opened = await open({ mounted });
       const secret = await opened.addApp();

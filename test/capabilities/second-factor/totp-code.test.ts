@@ -27,7 +27,6 @@ test('codes are the last six digits of those of RFC 6238, appendix B', () => {
   }
 });
 
-// Shows: V6.5.5
 test('a code is right in its own 30 seconds, and in those before and after', () => {
   const at = (seconds: number) => findStep(secret, codeAt(secret, 100), seconds * 1000);
   for (const seconds of [2970, 3000, 3029.999, 3030, 3059.999]) assert.equal(at(seconds), 100);

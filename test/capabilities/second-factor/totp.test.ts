@@ -69,7 +69,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await totp.check(bob, show(secret, 1)), false);
     });
 
-    // Shows: VM-67 V6.5.1
     test('no code of the last accepted step or an earlier one is accepted again', async () => {
       const { totp, show, clock } = await open();
       const { secret } = await totp.begin(ann, 'ann');
@@ -85,7 +84,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await totp.check(ann, show(secret)), true);
     });
 
-    // Shows: VM-68 VM-67 V6.5.1
     test('of 50 uses of a code at the same time, one succeeds', async () => {
       const { totp, show, enable } = await open();
       const secret = await enable(ann);
@@ -170,7 +168,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await totp.check(bob, show(others)), true);
     });
 
-    // Shows: V14.2.4 V11.3.2
     test('a secret is stored only encrypted, and for its own row', async () => {
       const { totp, show, enable, rows, database, lines } = await open();
       const [anns, bobs] = [await enable(ann), await enable(bob)];

@@ -44,7 +44,6 @@ const needsProof = (maxAgeSeconds: number) => (error: unknown) => {
   return true;
 };
 
-// Shows: V7.5.1
 describe('a change that wants a fresh proof', () => {
   test('passes for REAUTHENTICATION_SECONDS after the login, and not a millisecond longer', async () => {
     await using opened = await open({ settings: { REAUTHENTICATION_SECONDS: 300 } });
@@ -117,7 +116,6 @@ for (const ownTable of [false, true]) {
 describe('a wrong confirmation', () => {
   const settings = { THROTTLE: 'on' } as const;
 
-  // Shows: V6.3.1 VM-41
   test('counts as a failed login, and a failed login counts as one of it', async () => {
     await using opened = await open({ settings });
     const { janua, requireFresh, kinds } = opened;
@@ -151,7 +149,6 @@ describe('a wrong confirmation', () => {
   });
 });
 
-// Shows: V7.5.1
 test('a refusal for want of a proof leads a browser to the confirmation and back, and tells a program the age', async () => {
   await using server = await startServer({
     addRoutes: (app) =>

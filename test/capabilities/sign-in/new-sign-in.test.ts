@@ -54,7 +54,6 @@ const cookiesOf = (answer: Awaited<ReturnType<Awaited<ReturnType<typeof open>>['
 
 const firefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0';
 
-// Shows: V6.3.5
 describe('the user is told about a login', () => {
   test('from a new browser, with browser, address and time, and the way to end it', async () => {
     await using opened = await open();
@@ -178,7 +177,6 @@ describe('the user is not told about a login', () => {
   });
 });
 
-// Shows: VM-63
 test('an account gets at most five mails about sign-ins an hour', async () => {
   await using opened = await open();
   for (let count = 0; count < 20; count++) {

@@ -36,12 +36,10 @@ test('a login passes if another login has replaced the weak hash, or if the hash
     assert.equal(await logInWhile(stored), stored);
 });
 
-// Shows: V15.4.2 VM-16 VM-39
 test('a login is refused if the password changes before the weak hash is replaced', async () => {
   assert.equal(await logInWhile('strong hash of another'), undefined);
 });
 
-// Shows: VM-25
 test('an account without a password costs the same hash as an unknown name', async () => {
   const compared: unknown[] = [];
   const provePassword = createProvePassword({

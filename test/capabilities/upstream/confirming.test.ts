@@ -86,7 +86,6 @@ test('a user without a password is asked for nothing that they do not have', asy
   assert.match((await browser.send('GET', '/account')).body, /Password only/);
 });
 
-// Shows: V6.8.4
 describe('no fresh proof is', () => {
   for (const [name, claims, reason] of [
     ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response'],

@@ -26,7 +26,6 @@ const tampered: Record<string, Tricks> = {
   'that is missing': { omitsIdToken: true },
 };
 
-// Shows: V6.8.2 V9.1.1 V9.1.2 V9.1.3 V9.2.3 V10.5.1 V10.5.4
 describe('a sign-in is refused with an ID token', () => {
   for (const [name, tricks] of Object.entries(tampered))
     test(name, async () => {
@@ -58,7 +57,6 @@ describe('a sign-in is refused with an ID token', () => {
 
 const over = [400, 'This sign-in has expired, was used already, or began in another browser. Please begin again'];
 
-// Shows: V6.8.1 V10.1.2 V10.2.1
 describe('a browser is not taken back', () => {
   type Opened = Awaited<ReturnType<typeof open>>;
   type Attempt = (address: URL, opened: Opened) => Promise<Awaited<ReturnType<Opened['app']['inject']>>>;
@@ -124,7 +122,6 @@ describe('a browser is not taken back', () => {
   });
 });
 
-// Shows: V10.2.2
 describe('a sign-in is refused', () => {
   for (const [name, change, reason] of [
     [
@@ -148,7 +145,6 @@ describe('a sign-in is refused', () => {
       assert.deepEqual(await opened.events(), [`upstream-refused: ${reason}`]);
     });
 
-  // Shows: VM-91
   test('with a code that a user got in another browser', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });
@@ -260,7 +256,6 @@ test('the cookie of a sign-in is not larger than browsers keep, however long nex
   }
 });
 
-// Shows: V10.5.3
 test('a provider whose document names another issuer is not used', async () => {
   const fake = createGoogle();
   await using opened = await open({

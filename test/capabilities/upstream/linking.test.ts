@@ -85,7 +85,6 @@ const stores: StoreChoice[] = [
 for (const store of stores) {
   const name = `${store.users}, sessions in ${store.sessions}${store.ownTable ? ', own table' : ''}`;
   describe(`with ${name}`, { skip: missing(store.users, store.sessions) }, () => {
-    // Shows: S120
     test('an account is not linked after the password has changed since the proof', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
@@ -174,7 +173,6 @@ for (const store of stores) {
       assert.equal(events.filter((event) => event === 'identity-linked: new-account').length, 1);
     });
 
-    // Shows: VM-91
     test('of several uses of one state at the same time, one is taken', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
@@ -379,7 +377,6 @@ describe('the second factor of the account', () => {
       assert.deepEqual(signedIn?.session.methods, ['fed', 'mfa']);
     });
 
-  // Shows: V6.8.4
   test('is asked for whatever the provider says, if nothing counts', async () => {
     const { fake, opened } = await openWithFactor([]);
     await using _ = opened;

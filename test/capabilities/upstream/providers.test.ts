@@ -6,7 +6,6 @@ import { gitHub, google, open, refusalOf } from './opened.ts';
 const tenant = String(microsoftUser().tid);
 const microsoft = { ...google, id: 'microsoft', kind: 'microsoft' };
 
-// Shows: V10.2.3
 test('a new user of Google gets an account without a password, and the same one later', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
@@ -69,7 +68,6 @@ describe('Microsoft', () => {
       assert.equal(await browser.whoAmI(), expected === 303 ? 'mia@contoso.example' : undefined);
     });
 
-  // Shows: V10.5.2
   test('tells users apart by tenant and object, and not by the subject or the address', async () => {
     const fake = createMicrosoft('common');
     await using opened = await open({

@@ -112,7 +112,6 @@ describe('a user logs in while the account changes', () => {
     ['an account that is disabled', (current: Account) => ({ ...current, disabled: true })],
     ['an account that gets another password', (current: Account) => ({ ...current, passwordHash: 'hash of other' })],
   ] as const) {
-    // Shows: S44
     test(`the server refuses ${name}, and leaves no session behind`, async () => {
       const { logIn, store } = createRacing(change);
       await assert.rejects(logIn(), (error) => error instanceof Refusal && error.answer === invalidCredentials);
@@ -127,7 +126,6 @@ describe('a user logs in while the account changes', () => {
   });
 });
 
-// Shows: VM-75
 test('a second factor that is added during the login is asked for, also without a column for a stamp', async ({
   mock,
 }) => {
@@ -156,7 +154,6 @@ test('a second factor that is added during the login is asked for, also without 
   }
 });
 
-// Shows: VM-75
 test('no session starts if it cannot be found out whether a second factor is missing', async () => {
   for (const [failing, passwordHash] of [
     [1, 'hash of secret'],
@@ -175,7 +172,6 @@ test('no session starts if it cannot be found out whether a second factor is mis
   }
 });
 
-// Shows: S108 V2.3.3 V16.5.3
 test('no session is left when the store fails after the session was started', async () => {
   const { logIn, store } = createRacing((current) => current, new Error('gone'));
   await assert.rejects(logIn(), /gone/);
@@ -195,7 +191,6 @@ test('no session is left when the user cannot be told about the login', async ()
   assert.equal(store.records.size, 0);
 });
 
-// Shows: S42 V6.3.8
 test('the server does not answer a failed login before the failure floor', async () => {
   await using janua = await startJanua({ overrides: { failureFloor: 300 } });
   await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
@@ -215,7 +210,6 @@ test('the server does not answer a failed login before the failure floor', async
   assert.ok(performance.now() - start >= 300);
 });
 
-// Shows: S42 V6.3.8
 test('the server does not answer a throttled login before a tenth of the failure floor', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { failureFloor: 200 } });
   for (const [username, address] of [
@@ -231,7 +225,6 @@ test('the server does not answer a throttled login before a tenth of the failure
   }
 });
 
-// Shows: S101 V11.4.2 V15.4.2
 test('a login replaces a weak stored hash, and logins at the same time all succeed', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 2 } });
   const { users, registry, access, logIn } = janua.services;

@@ -52,7 +52,6 @@ async function listed(throttle: Throttle): Promise<Record<string, number>> {
 }
 
 describe('the policies', () => {
-  // Shows: S45 S51 V6.3.1
   test('an account waits after 10 failures, an address after 20, and an unknown address after 5', () => {
     const firstWaits = (policy: Policy) =>
       Array.from({ length: 200 }, (_, failures) => failures).find((failures) => waitAfter(policy, failures) > 0);
@@ -105,7 +104,6 @@ describe('password attempts', () => {
     });
   }
 
-  // Shows: S47
   test('while they wait, known and unknown names, right and wrong passwords get the same answer', async () => {
     const t = createTest();
     await t.failPatiently(14, elsewhere);
@@ -122,7 +120,6 @@ describe('password attempts', () => {
     assert.equal(retryAfter(known), 160);
   });
 
-  // Shows: S51
   test('a wait ends by itself, and attempts meanwhile cost no hash and do not extend it', async () => {
     const t = createTest();
     for (let index = 0; index < 10; index += 1) await t.fail(elsewhere(index));
@@ -135,7 +132,6 @@ describe('password attempts', () => {
     assert.equal((await t.succeed(elsewhere(20))).passed, true);
   });
 
-  // Shows: S45 S49
   test('a success clears the failures of account, name and pair, but not those of the address', async () => {
     const t = createTest();
     for (let index = 0; index < 7; index += 1) await t.fail();
@@ -151,7 +147,6 @@ describe('password attempts', () => {
     );
   });
 
-  // Shows: S45 V6.1.1
   test('a new password lifts the stop of an account', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
@@ -166,7 +161,6 @@ describe('password attempts', () => {
     );
   });
 
-  // Shows: S51 VM-40
   test('a known browser passes while account, name and address wait, and has its own stop', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);
@@ -204,7 +198,6 @@ describe('password attempts', () => {
     );
   });
 
-  // Shows: S49
   test('an address that tries a password on every account has to wait', async () => {
     const t = createTest();
     for (let index = 0; index < 20; index += 1) assert.equal((await t.fail(otherUser(index))).passed, true);
@@ -244,7 +237,6 @@ describe('password attempts', () => {
     assert.equal(t.checks(), 200 * 5);
   });
 
-  // Shows: VM-30
   test('all clients without a known address share one strict limit', async () => {
     const t = createTest();
     const address = undefined;
@@ -263,7 +255,6 @@ describe('password attempts', () => {
     ['on one account from everywhere', elsewhere],
     ['on every account from one address', otherUser],
   ] as const) {
-    // Shows: V2.4.1 VM-38
     test(`a hundred tries at once ${how} cost at most twenty hashes`, async () => {
       const t = createTest();
       const all = await Promise.all(Array.from({ length: 100 }, (_, index) => t.fail(changes(index))));

@@ -113,7 +113,6 @@ for (const stores of [
   });
 }
 
-// Shows: VM-74
 test("another user's token is not there to end or to see", async () => {
   await using opened = await open();
   const { make, post, get, services, app } = opened;

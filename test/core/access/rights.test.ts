@@ -160,7 +160,6 @@ for (const stores of [
   { users: 'SQLite', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'Redis' },
 ] as const satisfies StoreChoice[]) {
-  // Shows: VM-92
   describe(`the rights of a group, users in ${stores.users}, sessions in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
@@ -319,7 +318,6 @@ test('a refusal is in the audit, and the pages offer only what one may do', asyn
   assert.ok(events.some((event) => 'reason' in event && event.reason === 'beyond-own' && event.userId === helper));
 });
 
-// Shows: VM-62
 describe('the link of a new user', () => {
   const ceo = { email: 'ceo@corp.example', first_name: 'C', last_name: 'O' };
 

@@ -75,7 +75,6 @@ async function open({ mounted = false, ...stores }: Partial<StoreChoice> = {}) {
 
 for (const mounted of [false, true]) {
   describe(`a route ${mounted ? 'of an app with Janua in it' : 'of our own server'} that wants a scope`, () => {
-    // Shows: VM-92
     test('passes a user whose group grants it, from the very next request on and until the group is left', async () => {
       await using opened = await open({ mounted });
       const { ask, logIn, add, services } = opened;
@@ -95,7 +94,6 @@ for (const mounted of [false, true]) {
       assert.deepEqual(await statuses(), [403, 403], "admins holds Janua's scopes, not those of applications");
     });
 
-    // Shows: VM-92
     test('takes a personal access token, unless it says otherwise', async () => {
       await using opened = await open({ mounted });
       const { ask, logIn, add, services } = opened;
@@ -122,7 +120,6 @@ for (const mounted of [false, true]) {
       assert.equal(event.reason, 'personal-token');
     });
 
-    // Shows: S30
     test('tells a program and a browser which scope is missing, and janua explain too', async () => {
       await using opened = await open({ mounted });
       const { ask, logIn, services } = opened;
@@ -167,7 +164,6 @@ for (const stores of [
   describe(`scope in the password grant, users in ${table}${stores.users}, sessions in ${stores.sessions}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
-    // Shows: S23 V10.3.2
     test('narrows the access token, and not the cookie', async () => {
       await using opened = await open(stores);
       const { ask, logIn, add } = opened;

@@ -18,7 +18,6 @@ const add = (changes: object) =>
     ...changes,
   });
 
-// Shows: VM-58 VM-60
 describe('a new user is refused', () => {
   for (const [name, changes] of [
     ['without @', { username: 'ann' }],
@@ -35,7 +34,6 @@ describe('a new user is refused', () => {
   }
 });
 
-// Shows: V6.2.1 V6.2.4 V6.2.11
 describe('a new password', () => {
   const personal = /^A password must not contain the name or address of the user/;
   for (const [name, secret, expected] of [
@@ -56,13 +54,11 @@ describe('a new password', () => {
   }
 });
 
-// Shows: VM-57 VM-60
 test('two names that differ only in case or composition are the same user', async () => {
   await add({ username: 'andr\u00e9@example.com' });
   await assert.rejects(add({ username: 'ANDRE\u0301@example.com' }), ChangeRefused);
 });
 
-// Shows: S103
 test('two users with the same password have different hashes', async () => {
   const { users } = janua.services;
   await add({ username: 'twin@example.com' });
@@ -77,7 +73,6 @@ test('every change to an unknown user is refused', async () => {
   }
 });
 
-// Shows: VM-16
 test('a new password from an administrator works, ends the old one and every session, and makes a demo user a real one', async () => {
   const { administration, access, logIn, registry } = janua.services;
   await registry?.add({ username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true });

@@ -138,7 +138,6 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
 
 for (const [name, openDirectory] of Object.entries(directories))
   describe(`a change in ${name}`, () => {
-    // Shows: VM-15 VM-16 V7.4.2 V7.4.3
     for (const [kind, { ends, ...left }] of Object.entries(expected) as [ChangeKind, (typeof expected)[ChangeKind]][])
       test(`${kind} gives ${left.stamp ? 'no' : 'a'} new stamp, and ends what belongs to it`, async () => {
         for (const byOwner of [false, true]) {
@@ -179,7 +178,6 @@ for (const [name, openDirectory] of Object.entries(directories))
       assert.deepEqual([events, stampOf(await opened.read())], [[], stampOf(account)]);
     });
 
-    // Shows: V15.4.2
     test('of several with the same proof at the same time is made once, if it gives a new stamp', async () => {
       await using opened = await open(openDirectory);
       const { change, account, events } = opened;
@@ -196,7 +194,6 @@ for (const [name, openDirectory] of Object.entries(directories))
       assert.deepEqual([made, events.length], [1, 1]);
     });
 
-    // Shows: V16.5.3
     test('is made, and logged, if the store of the sessions fails afterwards', async ({ mock }) => {
       await using opened = await open(openDirectory);
       const { change, account, session, sessions, faults, read, lifted } = opened;

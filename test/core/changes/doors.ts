@@ -119,7 +119,6 @@ export function testDoors(stores: StoreChoice): void {
   else testOwnAccounts(stores, isWhole);
   if (stores.ownTable && stores.users !== 'SQLite' && !isLong) return;
 
-  // Shows: S120
   describe('a change between the proof and what it was for', () => {
     const all = Object.entries({ ...lasting, ...(stores.ownTable ? {} : own) });
     for (const [what, begin] of isWhole ? all : all.slice(0, 1)) {
@@ -145,7 +144,6 @@ export function testDoors(stores: StoreChoice): void {
     }
   });
 
-  // Shows: S120
   test('no token that is asked for beside a reset signs in afterwards', async () => {
     await using opened = await open(stores);
     const { app, post, tokenTo, sendAll } = opened;
@@ -174,7 +172,6 @@ export function testDoors(stores: StoreChoice): void {
 
   if (stores.ownTable && !isLong) return;
 
-  // Shows: S117
   test('the mail after a reset names what still signs in, and the next login shows it', async () => {
     await using opened = await open(stores);
     const { app, post, tokenTo, sendAll, smtp } = opened;
@@ -216,7 +213,6 @@ export function testDoors(stores: StoreChoice): void {
     }
   });
 
-  // Shows: S123
   test('what fails after a change hides nothing of it', async () => {
     await using opened = await open(stores);
     const { services, post, account } = opened;
@@ -234,7 +230,6 @@ export function testDoors(stores: StoreChoice): void {
     assert.equal(await isSignedIn(opened.app, opened.bearer), false);
   });
 
-  // Shows: S120
   test('a session is not renewed under the stamp of a later change', async () => {
     await using opened = await open(stores);
     const { app, services, post, people } = opened;
@@ -291,7 +286,6 @@ const endings: Readonly<Record<string, (opened: Opened, username: string) => Pro
 };
 
 function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
-  // Shows: S121 VM-61
   describe('a mail that waited at the mail server brings no link, once', () => {
     for (const [mail, { to, ask }] of Object.entries(mails))
       for (const [ending, make] of isWhole ? Object.entries(endings) : []) {
@@ -331,7 +325,6 @@ function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
     });
   });
 
-  // Shows: S121 VM-50
   test('a reset link to an address counts only while the account has it', async () => {
     await using opened = await open(stores);
     const { services, post, sendAll, tokenTo } = opened;
@@ -372,7 +365,6 @@ function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
 }
 
 function testOwnTable(stores: StoreChoice): void {
-  // Shows: S122
   test('the new owner of an id inherits nothing, and sees nothing of the former one', async () => {
     await using opened = await open(stores);
     const { janua, services, post, get, account, app, smtp } = opened;

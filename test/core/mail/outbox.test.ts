@@ -99,7 +99,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
 
     for (const [claim, limit, added, expected] of orders) {
-      // Shows: V2.4.1
       test(claim, async () => {
         await using office = await openOffice({ engine });
         for (const name of added) {

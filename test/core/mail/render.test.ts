@@ -49,7 +49,6 @@ describe('a mail', () => {
     assert.match(html, /<meta name="color-scheme" content="light dark">/);
   });
 
-  // Shows: VM-58
   test('shows markup in a value as text', () => {
     const name = '<a href="https://evil.example">&quot;</a>{app}';
     const { text, html } = render(words, { ...frame, values: { name } });
@@ -58,7 +57,6 @@ describe('a mail', () => {
     assert.doesNotMatch(html, /<a href="https:\/\/evil/);
   });
 
-  // Shows: VM-58 V1.3.11
   test('has no line that a value began', () => {
     for (const end of ['\r\n', '\n', '\r', '\u2028', '\u0085', '\0']) {
       const { subject, text } = render(words, { ...frame, values: { name: `Ann${end}Bcc: eve@example.com` } });

@@ -21,7 +21,6 @@ async function post({ app }: TestJanua, from: string, url: string, fields: Recor
 /** An address in one of the 65,536 /64s of a site. */
 const inSite = (number: number) => `2001:db8:1:${number.toString(16)}::1`;
 
-// Shows: V2.4.1 V15.2.2
 test('strangers of one IPv6 site do not hold up the mail of others', async () => {
   const storm = 150;
   await using smtp = await startScriptedSmtp();
@@ -42,7 +41,6 @@ test('strangers of one IPv6 site do not hold up the mail of others', async () =>
   assert.deepEqual(first.filter((to = '') => ofUsers.includes(to)).sort(), ofUsers, 'a reset, a notice and a link');
 });
 
-// Shows: V2.4.1 V2.4.2
 test('strangers of one IPv6 site get a hundred mails, and then the same answers without a mail', async () => {
   const time = Date.now();
   await using janua = await open({ settings: { THROTTLE: 'on' }, overrides: { now: () => time, takesLogins: false } });

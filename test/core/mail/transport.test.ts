@@ -49,7 +49,6 @@ test('a mail says who sent it, that a program did, and which attempts are the sa
   assert.match(type, /^multipart\/alternative; boundary=/);
 });
 
-// Shows: VM-58 V1.3.11
 describe('no value adds a header', () => {
   for (const end of ['\r\n', '\n', '\r']) {
     for (const changes of [
@@ -65,7 +64,6 @@ describe('no value adds a header', () => {
   }
 });
 
-// Shows: VM-57 VM-58
 describe('a mail goes to exactly one address, or to none', () => {
   for (const address of [
     'ann@example.com, eve@example.com',

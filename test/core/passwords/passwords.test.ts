@@ -14,7 +14,6 @@ const passwords = createPasswords({
 
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
-// Shows: S100 V11.4.2
 test("a new hash is argon2id at today's cost, with a new salt each time", async () => {
   const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
   assert.notEqual(first, second);
@@ -24,7 +23,6 @@ test("a new hash is argon2id at today's cost, with a new salt each time", async 
   assert.equal((await passwords.check(first, 'Secret')).matches, false);
 });
 
-// Shows: S101 V11.2.2
 describe('a weaker stored hash', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
@@ -51,7 +49,6 @@ describe('a weaker stored hash', () => {
   }
 });
 
-// Shows: S101
 describe('an equal or stronger stored hash is kept', () => {
   for (const options of [
     { memoryCost: 47_104, timeCost: 1 },
@@ -64,7 +61,6 @@ describe('an equal or stronger stored hash is kept', () => {
   }
 });
 
-// Shows: S102 V11.2.5 V16.5.3 VM-48
 describe('a stored hash that is malformed or too costly counts as a wrong password, and is logged', () => {
   const good = '$argon2id$v=19$m=19456,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
   for (const stored of [
@@ -100,7 +96,6 @@ test('a blank password matches neither a missing nor an empty hash', async () =>
       assert.equal((await passwords.check(stored, blank)).matches, false, JSON.stringify([stored, blank]));
 });
 
-// Shows: S42 S43 VM-18 VM-19
 test('a failure costs the same work for a missing, cheap, broken or current hash', async () => {
   const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
   const spent: number[][] = cases.map(() => []);
@@ -118,7 +113,6 @@ test('a failure costs the same work for a missing, cheap, broken or current hash
   assert.ok(least > Math.max(...medians) / 4, medians.join(', '));
 });
 
-// Shows: S52 V6.2.5 V6.2.8 V6.2.9
 describe('passwords are compared exactly as sent', () => {
   for (const secret of [
     'x'.repeat(64),
@@ -147,7 +141,6 @@ describe('passwords are compared exactly as sent', () => {
   }
 });
 
-// Shows: S54 V15.2.2 V16.3.4 VM-45
 test('hashing has a bounded queue, refuses further work at once, and logs the full queue once', async () => {
   const logged: object[] = [];
   const log = { warn: (details: object) => logged.push(details) };

@@ -54,7 +54,6 @@ async function start(answer: RequestListener) {
   };
 }
 
-// Shows: V6.2.12
 describe('Pwned Passwords', () => {
   test('gets the first five characters of the SHA-1, and is asked for padding', async () => {
     await using fake = await start(send(other));

@@ -26,7 +26,6 @@ async function open() {
   return { database: opened.database, clock, store, sessions, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
 }
 
-// Shows: V9.2.2
 test('a cookie finds its session only as a cookie, and a token only as a token', async () => {
   await using opened = await open();
   const { sessions } = opened;
@@ -45,7 +44,6 @@ test('a cookie finds its session only as a cookie, and a token only as a token',
   assert.equal(await sessions.find(claimOf('token', `janua_${cookie}`)), undefined);
 });
 
-// Shows: S24 S65 S69 V7.2.3 V11.2.3 V11.5.1
 test('the store holds only hashes of the secrets, and credentials have 256 random bits', async () => {
   await using opened = await open();
   const { cookie, accessToken } = await opened.sessions.start(owner, { methods });
@@ -60,7 +58,6 @@ test('the store holds only hashes of the secrets, and credentials have 256 rando
 });
 
 describe('a session ends', () => {
-  // Shows: S35 S70 V7.3.1 V9.2.1
   test('when it is idle for its timeout', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
@@ -74,7 +71,6 @@ describe('a session ends', () => {
     assert.equal(await sessions.find(claimOf('token', accessToken)), undefined);
   });
 
-  // Shows: S35 S70 V7.3.2 V9.2.1
   test('at the end of its lifetime, however much it is used', async () => {
     await using opened = await open();
     const { sessions, clock } = opened;
@@ -123,7 +119,6 @@ describe('a session ends', () => {
     );
   });
 
-  // Shows: S77 V7.1.2
   test('when its user starts more sessions than allowed, the oldest first', async () => {
     await using opened = await open();
     const { clock, store } = opened;
@@ -170,7 +165,6 @@ test('each device has a remembered session of its own, which can be ended alone'
   assert.deepEqual([await isAlive(phone), await isAlive(laptop)], [false, true]);
 });
 
-// Shows: V7.2.4
 test('a renewed session keeps its id and start, and only its new credentials are valid', async () => {
   await using opened = await open();
   const { sessions, clock } = opened;
@@ -239,7 +233,6 @@ test('the last use of a session is written at most once a minute', async () => {
   assert.equal(await seen(), clock.time);
 });
 
-// Shows: S61 VM-01
 test('a session id that a client made up is never adopted', async () => {
   await using opened = await open();
   const id = 'A'.repeat(22);
@@ -249,7 +242,6 @@ test('a session id that a client made up is never adopted', async () => {
   }
 });
 
-// Shows: V1.3.12
 test('malformed credentials find no session, and are fast', async () => {
   await using opened = await open();
   const { sessions } = opened;
@@ -270,7 +262,6 @@ test('malformed credentials find no session, and are fast', async () => {
   }
 });
 
-// Shows: V14.2.7
 test('cleaning removes only expired sessions, in batches', async () => {
   await using opened = await open();
   const { sessions, clock, database } = opened;

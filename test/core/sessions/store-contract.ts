@@ -123,7 +123,6 @@ export function testSessionStore(
       assert.ok(await opened.store.find(ahead.id), 'a session at the limit of the clock difference is kept');
     });
 
-    // Shows: V2.3.3
     test('removes nothing when an insert fails', async () => {
       await using opened = await open();
       const [first, second] = [createRecord(), createRecord()];
@@ -145,7 +144,6 @@ export function testSessionStore(
       assert.equal(await opened.store.find(record.id), undefined);
     });
 
-    // Shows: V7.2.4
     test('replaces the credentials of a session, and of no other', async () => {
       await using opened = await open();
       const { store } = opened;
@@ -180,7 +178,6 @@ export function testSessionStore(
       assert.equal(await opened.store.remove([first.id]), 0);
     });
 
-    // Shows: S76 VM-05
     test('removes all sessions of one user only', async () => {
       await using opened = await open();
       const [first, second, other] = [createRecord(), createRecord(), createRecord({ userId: 'user-2' })];
@@ -203,7 +200,6 @@ export function testSessionStore(
       assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * minute }]);
     });
 
-    // Shows: S79 V14.2.7
     test('removes only expired sessions, on its own or when it is cleaned', async () => {
       await using opened = await open();
       const { store } = opened;
@@ -220,7 +216,6 @@ export function testSessionStore(
       await Promise.all([opened.store.check(), opened.store.check(), opened.store.check()]);
     });
 
-    // Shows: V15.4.2
     test('does not restore a removed session by touches at the same time', async () => {
       await using opened = await open();
       const { store } = opened;

@@ -123,7 +123,6 @@ async function visit(url: string): Promise<void> {
   await once(answer, 'end');
 }
 
-// Shows: V16.4.1
 test('LOG_FORMAT=text gives readable lines, in which a client cannot control the terminal', async () => {
   await using workplace = await createWorkplace();
   const server = await workplace.start(['demo'], { LOG_LEVEL: 'info', LOG_FORMAT: 'text' });
@@ -230,7 +229,6 @@ describe('a server whose log cannot be written', { timeout: 60_000 }, () => {
   });
 });
 
-// Shows: V16.2.5
 test('the log never contains invalid HTTP, at any level, because it may contain a password', async () => {
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'trace' });

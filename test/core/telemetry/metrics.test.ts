@@ -137,7 +137,6 @@ describe('the metrics count', () => {
     assert.deepEqual(counts('janua_sessions_ended_total'), ['logout 1', 'replaced 1', 'revoked 1', 'expired 1']);
   });
 
-  // Shows: V6.3.8
   test('a failed login in the same way for a user and an unknown name', async () => {
     const figuresAfter = async (username: string) => {
       await using janua = await startJanua({ settings: measured });
@@ -149,7 +148,6 @@ describe('the metrics count', () => {
     assert.deepEqual(await figuresAfter(ann.username), await figuresAfter('nobody@example.com'));
   });
 
-  // Shows: V6.3.8
   test('a throttled login by its longest wait, in the same way for an account and an unknown name', async () => {
     const metrics = createMetrics({ events: [], refusals: [] });
     const waiting = (kind: KeyTrace['kind'], waitSeconds: number) => ({

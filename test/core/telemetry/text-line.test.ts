@@ -23,7 +23,6 @@ test('an error has its stack, with a line for each frame', () => {
   );
 });
 
-// Shows: V16.4.1
 test('values from a client cannot move the cursor, forge a line or change a colour', () => {
   const hostile = '\u001b[2J\u001b]0;title\u0007\r\n12:00:00 info forged\u009b31m\u202e\u2028';
   const entry = {

@@ -123,7 +123,6 @@ export function testFailureStore(
       assert.deepEqual(await countsOf(store), { 'name:n': 11, 'pair:n:1': 1 });
     });
 
-    // Shows: S48 V15.4.2 VM-38
     test('lets only the free number of 30 attempts at once pass, for every policy', async () => {
       await using opened = await open();
       const { store } = opened;
@@ -257,7 +256,6 @@ export function testFailureStore(
       assert.deepEqual(listed, keys.map(({ key }) => key).toSorted());
     });
 
-    // Shows: S48 S79
     test('shares its data with other connections, and keeps it for later ones', async (t) => {
       await using opened = await open();
       if (opened.reopen === undefined) return t.skip('it is in this process');

@@ -22,7 +22,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       return { ...opened, clock, tokens: createTokens(opened.database, () => clock.now) };
     }
 
-    // Shows: VM-53 V2.3.4
     test('of 50 redemptions at the same time, one succeeds', async () => {
       await using opened = await open();
       const { tokens, database } = opened;
@@ -62,7 +61,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.notEqual(one, other);
     });
 
-    // Shows: VM-51
     test('a blank, foreign, truncated or expired token proves nothing', async () => {
       await using opened = await open();
       const { tokens, clock } = opened;
@@ -98,7 +96,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await database.selectFrom('janua_tokens').selectAll().execute(), []);
     });
 
-    // Shows: V14.2.4 S117
     test('only a hash of the secret is stored', async () => {
       await using opened = await open();
       const secret = await opened.tokens.issue(reset);

@@ -79,7 +79,6 @@ export function testUserDirectory(
       assert.deepEqual(await users.findById(account.user.id), found);
     });
 
-    // Shows: S59 V1.2.4
     test('finds no user by an unknown name or id', async () => {
       await using opened = await openWithAnn();
       const { id } = opened.account.user;
@@ -116,7 +115,6 @@ export function testUserDirectory(
       }
     });
 
-    // Shows: S101 V15.4.2
     test('replaces a hash only if it has not changed since it was read', async () => {
       await using opened = await openWithAnn();
       const { users, account } = opened;
@@ -140,7 +138,6 @@ export function testUserDirectory(
       assert.equal(await users.findSince(id), 0);
     });
 
-    // Shows: V15.4.2
     test('makes other changes of a user wait for the end of a transaction, and they then see it', async () => {
       await using opened = await openWithAnn();
       const { users, hold, account } = opened;
@@ -174,7 +171,6 @@ export function testUserDirectory(
       assert.deepEqual(await users.findById(account.user.id), last);
     });
 
-    // Shows: VM-47
     test('lists every user once, by name, without a hash', async () => {
       await using opened = await openWithAnn();
       const names = Array.from({ length: 12 }, (_, index) => `user-${String(index).padStart(2, '0')}@example.com`);

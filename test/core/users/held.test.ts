@@ -28,7 +28,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     type Opened = Awaited<ReturnType<typeof open>>;
     const locked = { groups: true };
 
-    // Shows: V15.4.2
     for (const [name, change] of [
       ['has another stamp', ({ holdAny, users, account }) => holdAny(account.user.id, users.renewStamp)],
       [
@@ -51,7 +50,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         assert.equal(isReached, false);
       });
 
-    // Shows: V15.4.2
     test('cannot be removed while something is stored for it, which then goes with it', async () => {
       await using opened = await open(engine);
       const { hold, holdAny, users, account, database, tokens } = opened;

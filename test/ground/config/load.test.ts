@@ -9,7 +9,6 @@ import { createTemporaryFolder } from '../../servers/process-end.ts';
 
 const load = (environment: Record<string, string>) => loadSettings({}, environment);
 
-// Shows: V12.3.3
 test('an empty environment gives the defaults', () => {
   const settings = load({});
   assert.equal(settings.HOST, '127.0.0.1');
@@ -50,7 +49,6 @@ describe('a setting that may carry a password', () => {
   const empty = join(folder.path, 'empty');
   writeFileSync(empty, ' \n');
 
-  // Shows: V13.3.1
   test('may be in a file', () => {
     assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
@@ -106,7 +104,6 @@ describe('the error for a wrong value names the setting without the value', () =
   }
 });
 
-// Shows: S112 V12.2.1
 describe('the exposure check', () => {
   const faultsOf = (environment: Record<string, string>, mode: 'demo' | 'serve') => {
     try {
@@ -151,7 +148,6 @@ describe('the exposure check', () => {
     });
   }
 
-  // Shows: V6.3.1
   test('allows THROTTLE=off on this machine alone', () => {
     assert.equal(faultsOf({ THROTTLE: 'off' }, 'serve'), 0);
     assert.equal(faultsOf({ THROTTLE: 'off', PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 0);
@@ -165,7 +161,6 @@ describe('the exposure check', () => {
     assert.equal(faultsOf({ WORKERS: '2' }, 'serve'), 0);
   });
 
-  // Shows: VM-56
   test('allows mail only with a sender, and in an app only with a public URL', () => {
     const mail = { MAIL_URL: 'smtps://janua:canary@mail.example.com', MAIL_FROM: 'Example <no-reply@example.com>' };
     assert.equal(faultsOf(mail, 'serve'), 0);

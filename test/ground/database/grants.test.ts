@@ -6,7 +6,6 @@ import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts
 const own: Granted = { account: 'janua', ownTable: undefined, sessionsInRedis: false };
 const team: Granted = { ...own, ownTable: { table: 'hr.employees', writes: 'pass"word' } };
 
-// Shows: V13.2.2
 describe('the statements that grant rights', () => {
   test("give a server Janua's own users, or a team's table, and not both", () => {
     const [ofOwn, ofTeam] = [own, team].map((granted) => listGrants('postgres', granted).join('\n'));

@@ -18,7 +18,6 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-// Shows: S69 V13.3.2
 test('a new database file is readable only by its owner, and missing folders are created', async () => {
   const path = join(folder, 'a', 'b', 'janua.db');
   await using database = await openTestDatabase(`sqlite:${path}`);

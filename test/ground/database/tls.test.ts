@@ -46,7 +46,6 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-// Shows: V12.3.2 V12.3.4
 describe('PostgreSQL that accepts TLS alone', { skip: missing('PostgreSQL') }, () => {
   let server: ThrowAwayServer;
   before(async () => {
@@ -125,7 +124,6 @@ async function withClient(access: ClientConfig, work: (client: Client) => Promis
   }
 }
 
-// Shows: V12.3.2 V12.3.4
 describe('MariaDB that accepts TLS alone', { skip: missing('MariaDB') }, () => {
   /** Starts a server that uses that certificate, and refuses connections in the clear. */
   async function start({ certificate, key }: Certificate): Promise<ThrowAwayServer> {

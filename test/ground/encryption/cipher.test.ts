@@ -14,7 +14,6 @@ function open() {
   return { keys, lines, cipher: createCipher(keys, log) };
 }
 
-// Shows: V11.3.2 V11.3.3
 describe('an encrypted secret', () => {
   test('is decrypted at its own place, and nowhere else', async () => {
     const { cipher, lines } = open();
@@ -38,7 +37,6 @@ describe('an encrypted secret', () => {
       assert.throws(() => decrypt([key], text, 'row 1'), Error, text);
   });
 
-  // Shows: V11.3.4
   test('differs each time, and does not show the secret or the key', () => {
     const key = randomBytes(32);
     const sealed = Array.from({ length: 1000 }, () => encrypt(key, secret, 'row 1'));

@@ -15,7 +15,6 @@ const newPath = () => {
   return join(folder, `${count}.encryption-key`);
 };
 
-// Shows: V13.3.1
 describe('the file with the encryption key', () => {
   test('is made with mode 0600, and only when asked for', () => {
     const path = newPath();

@@ -63,7 +63,6 @@ export function testFaults(store: FaultyStore): void {
       assert.equal(served.count('store_available'), served.count('store_unavailable'));
     }
 
-    // Shows: S107 V16.3.4 V16.5.2 V16.5.3
     test('is stopped and started again', async () => {
       await server.stop();
       await served.expectUnavailable(store.part);
@@ -73,7 +72,6 @@ export function testFaults(store: FaultyStore): void {
       await expectOneLineEach();
     });
 
-    // Shows: S79 S107
     test('is killed during requests and started again, and keeps every acknowledged login', async () => {
       server.freeze();
       const underWay = Array.from({ length: 4 }, () => served.logIn());
@@ -88,7 +86,6 @@ export function testFaults(store: FaultyStore): void {
       await served.expectRecovery();
     });
 
-    // Shows: S107 V13.2.6 V16.5.2
     test('is frozen and resumed', async () => {
       server.freeze();
       await served.expectUnavailable(store.part);

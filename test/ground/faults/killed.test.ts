@@ -85,7 +85,6 @@ class Visitor {
   }
 }
 
-// Shows: VM-53 S117 V2.3.3
 test('a server that is killed at any moment leaves no account half made, loses no mail, and no link works twice', async (t) => {
   await using workplace = await createMigratedWorkplace();
   await using smtp = await startScriptedSmtp();

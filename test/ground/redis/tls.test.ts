@@ -103,7 +103,6 @@ test('Redis is used if NODE_EXTRA_CA_CERTS trusts its certificate', { skip }, as
   for (const result of finished) assert.deepEqual(result, listed);
 });
 
-// Shows: V12.3.2 V12.3.4
 test('Redis is not used with an untrusted certificate, one for another host, or without TLS at a TLS port', {
   skip,
 }, async () => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { canonicalDomain, canonicalMailAddress } from '../../../src/ground/text/mail-address.ts';
 
-// Shows: VM-57 VM-58
 describe('a mail address', () => {
   for (const [typed, canonical] of [
     ['ann@example.com', 'ann@example.com'],

@@ -49,7 +49,6 @@ const actions = [
   ['POST', '/api/confirm'],
 ] as const;
 
-// Shows: S82 S84 V3.7.5
 describe('a request from our own pages or from a program is carried out', () => {
   for (const headers of passing) {
     test(JSON.stringify(headers), async () => {
@@ -63,7 +62,6 @@ describe('a request from our own pages or from a program is carried out', () => 
   }
 });
 
-// Shows: S80 S81 S82 S83 S85 V3.5.1 V3.5.2 VM-01 VM-78 VM-79
 describe('a request from another site is refused before any effect', () => {
   for (const headers of refused) {
     test(JSON.stringify(headers), async () => {
@@ -104,7 +102,6 @@ test('every site may send a GET', async () => {
   }
 });
 
-// Shows: S83 VM-78
 test('with PUBLIC_URL, only its origin counts as our own', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com/' } });
   const statusOf = async (origin: string) =>
@@ -121,7 +118,6 @@ test('with PUBLIC_URL, only its origin counts as our own', async () => {
 });
 
 describe('CORS', () => {
-  // Shows: S88 V3.4.2
   test('is off without CORS_ORIGINS', async () => {
     await using janua = await startJanua();
     for (const method of ['GET', 'OPTIONS', 'POST'] as const) {
@@ -133,7 +129,6 @@ describe('CORS', () => {
     }
   });
 
-  // Shows: S88 V3.4.2
   test('lets a listed origin act and read, and answers with its exact value and Vary', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const sent = json({ username: ann.username, password });
@@ -146,7 +141,6 @@ describe('CORS', () => {
     assert.equal(page.headers.vary, 'x-expected-format, Origin');
   });
 
-  // Shows: S89
   test('allows the headers and methods in use in a preflight of a listed origin', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     const headers = { origin: listed, 'access-control-request-method': 'POST' };
@@ -157,7 +151,6 @@ describe('CORS', () => {
     assert.equal(answer.headers.allow, 'POST, OPTIONS');
   });
 
-  // Shows: S88 V3.4.2 VM-78
   test('refuses unlisted origins, without CORS headers', async () => {
     await using janua = await startJanua({ settings: { CORS_ORIGINS: [listed] } });
     for (const origin of [

@@ -19,7 +19,6 @@ async function isJson(url: string, value?: string): Promise<boolean> {
   return json;
 }
 
-// Shows: S1 S3
 describe('x-expected-format asks for JSON', () => {
   for (const value of [
     'application/json',
@@ -32,7 +31,6 @@ describe('x-expected-format asks for JSON', () => {
   }
 });
 
-// Shows: S1
 describe('an unknown x-expected-format gets a page', () => {
   for (const value of [
     '',
@@ -48,7 +46,6 @@ describe('an unknown x-expected-format gets a page', () => {
   }
 });
 
-// Shows: S2
 describe('under /api the answer is always JSON', () => {
   for (const url of [
     '/api/me',
@@ -85,7 +82,6 @@ test('Accept does not change the format', async () => {
   assert.equal(program.statusCode, 401);
 });
 
-// Shows: S4 VM-82
 test('Vary names x-expected-format on every answer with two formats, whatever the status', async () => {
   for (const [method, url, payload] of [
     ['GET', '/admin/me'],

@@ -54,7 +54,6 @@ for (const face of loginFaces) {
       }
     });
 
-    // Shows: V2.4.1 V16.5.2
     test('meets an unavailable store or queue, the server answers 503 without the cause', async () => {
       await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
       const answer = await server.app.inject(face.request(credentials));
@@ -66,7 +65,6 @@ for (const face of loginFaces) {
       else assert.equal(typeof answer.json().detail, 'string');
     });
 
-    // Shows: S104 V13.4.2 V16.3.4 V16.5.1 V16.5.4
     test('meets a fault of our own, the server answers a general text with the request id of the log', async () => {
       await using server = await failingWith(new TypeError('secret detail'));
       const answer = await server.app.inject(face.request(credentials));
@@ -84,7 +82,6 @@ for (const face of loginFaces) {
   });
 }
 
-// Shows: S22 S105
 test('every refusal in JSON has a detail, title and status, and its error texts are ASCII (RFC 6749 5.2)', async () => {
   await using server = await startServer();
   const { paths } = (await server.app.inject('/openapi.json')).json();
@@ -137,7 +134,6 @@ const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' |
   ['another type of body', { headers: { 'content-type': `text/${canary}` }, payload: canary }],
 ];
 for (const [what, sent] of mistakes) {
-  // Shows: S106
   test(`a login with ${what} is refused without repeating a sent value`, async () => {
     await using server = await startServer();
     for (const url of ['/api/login', '/auth/token']) {

@@ -33,7 +33,6 @@ async function withDocument() {
   return { janua, document, operations };
 }
 
-// Shows: S26
 test('the document lists every route, in OpenAPI 3.1, with relative addresses only', async () => {
   const { janua, document, operations } = await withDocument();
   assert.match(document.openapi, /^3\.1\./);
@@ -332,7 +331,6 @@ test('x-expected-format is a parameter of exactly the routes with two formats', 
   await janua[Symbol.asyncDispose]();
 });
 
-// Shows: S5 S113 V2.2.1 V4.1.1
 test('a login documents each way in which it is refused, and so does a route for signed-in users', async () => {
   const { janua, operations } = await withDocument();
   for (const [url, statuses] of [
@@ -425,7 +423,6 @@ test('the document passes all rules of a linter but those named here', async () 
   assert.match((await lint(broken)).join(), /summary|summery/, 'the linter reports a mistake');
 });
 
-// Shows: S113 V13.4.5
 test('DOCS=off removes the document and its page', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
   for (const url of ['/docs', '/docs/', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
@@ -439,7 +436,6 @@ test('/docs/ redirects to /docs', async () => {
   assert.deepEqual([statusCode, headers.location], [303, '/docs']);
 });
 
-// Shows: S96 V14.3.3
 test('Swagger UI requests no other server, and stores no token', async () => {
   await using janua = await startJanua();
   const { body } = await janua.app.inject('/docs/docs.js');

@@ -84,7 +84,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       return (await query.execute(database)).rows.map(({ whose }) => whose).sort();
     }
 
-    // Shows: V15.4.2
     test('that gets another name loses what belonged to the former one, also if two requests see it first', async () => {
       for (const atOnce of [1, 2, 8]) {
         await using opened = await open(engine);
