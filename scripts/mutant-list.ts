@@ -121,7 +121,7 @@ function helpersOf(file: string, found = new Set<string>()): Set<string> {
 export function fingerprintOf({ file, text, test }: Mutant): string {
   const source = readFileSync(join(root, file), 'utf8');
   const tested = [...helpersOf(test)].sort().map((path) => readFileSync(join(root, path), 'utf8'));
-  const code = [codeAround(file, source, text), ...tested].map((each) => each.replaceAll(/^\s*\/\/.*\n/gm, ''));
+  const code = [codeAround(file, source, text), ...tested].map((each) => each.replaceAll(/^[ \t]*\/\/.*\n/gm, ''));
   return hash('sha256', code.join('\0'), 'base64url').slice(0, 16);
 }
 

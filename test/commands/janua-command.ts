@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { fastFolder } from '../servers/process-end.ts';
+import { atProcessEnd, createTemporaryFolder, fastFolder } from '../servers/process-end.ts';
 import { templateFolder } from '../servers/throw-away-server.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -117,7 +117,7 @@ const refer = (opened: Socket) => opened[ordered.length > 0 ? 'ref' : 'unref']()
 
 /** @param program runs in place of our own `src/cli.ts` */
 export async function createWorkplace(program = cli): Promise<Workplace> {
-  const folder = await mkdtemp(join(fastFolder(), 'janua-'));
+  const { path: folder, remove } = createTemporaryFolder('command', fastFolder());
   const started = new Set<ChildProcessWithoutNullStreams>();
 
   function launch(args: readonly string[], env: Environment, limit = patience): ChildProcessWithoutNullStreams {
@@ -127,7 +127,11 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
       timeout: limit,
     });
     started.add(child);
-    child.once('exit', () => started.delete(child));
+    const forget = atProcessEnd(() => child.kill('SIGKILL'));
+    child.once('exit', () => {
+      started.delete(child);
+      forget();
+    });
     return child;
   }
 
@@ -181,7 +185,7 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
           await closed;
         }),
       );
-      await rm(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }
