@@ -15,15 +15,19 @@ import { createProgressReporter, durationsFile, filesAtOnce, readDurations } fro
 const { values, positionals } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
 const files = positionals.map((file) => relative('', file).replaceAll('\\', '/')).sort();
 
-/** Their files share processes, which are faster than a new process for each. The others measure, or end, their process. */
-const sharing = /^test\/(?:bench|capabilities|core|ground(?!\/faults)|scripts|web)\//;
+/** The files of these folders share processes, which are faster than a new process for each. */
+const sharing = /^test\/(?:bench|capabilities|commands|core|flow|ground|scripts|security|web)\//;
+/** They take long, or measure or end their process. */
+const alone =
+  /^test\/(?:commands\/(?:doctor|many|serve|workers)|ground\/faults\/|security\/(?:canary|overload|timing))/;
 const filesTogether = 10;
 
-const groups = Object.entries(Object.groupBy(files, (file) => (sharing.test(file) ? dirname(file) : file))).flatMap(
-  ([, some = []]) =>
-    Array.from({ length: Math.ceil(some.length / filesTogether) }, (_, index) =>
-      some.slice(index * filesTogether, (index + 1) * filesTogether),
-    ),
+const groups = Object.entries(
+  Object.groupBy(files, (file) => (sharing.test(file) && !alone.test(file) ? dirname(file) : file)),
+).flatMap(([, some = []]) =>
+  Array.from({ length: Math.ceil(some.length / filesTogether) }, (_, index) =>
+    some.slice(index * filesTogether, (index + 1) * filesTogether),
+  ),
 );
 
 /** Writes a file that runs all of these, each as a suite with its name. */
