@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, relative } from 'node:path';
+import { relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -23,7 +23,7 @@ const alone =
 const filesTogether = 10;
 
 const groups = Object.entries(
-  Object.groupBy(files, (file) => (sharing.test(file) && !alone.test(file) ? dirname(file) : file)),
+  Object.groupBy(files, (file) => (alone.test(file) ? file : (sharing.exec(file)?.[0] ?? file))),
 ).flatMap(([, some = []]) =>
   Array.from({ length: Math.ceil(some.length / filesTogether) }, (_, index) =>
     some.slice(index * filesTogether, (index + 1) * filesTogether),
