@@ -130,7 +130,7 @@ function formatPage(rowsOf: readonly (readonly Judged[])[]): string {
       ]),
     );
   const claimed = within('claimed');
-  const mutantCount = rows.reduce((sum, { mutants }) => sum + mutants.length, 0);
+  const breaks = new Set(rows.flatMap(({ mutants }) => mutants));
   return `# Evidence
 
 Made by \`npm run evidence\`: do not edit.
@@ -143,7 +143,7 @@ ${list('does not hold')}
 
 Janua is compared with three lists. Of the rules that hold:
 
-- **shown**: \`npm run mutants\` breaks a copy of the code so that the rule is false, and a test fails. There are ${mutantCount} such
+- **shown**: \`npm run mutants\` breaks a copy of the code so that the rule is false, and a test fails. There are ${breaks.size} such
   breaks in [mutants.tsv](../../security/mutants.tsv), one a line; [evidence.tsv](../../security/evidence.tsv) names the tests.
 - **stated**: the rule asks for documentation, or no test can show it.
 - **claimed**: no break shows it yet.
