@@ -17,6 +17,9 @@ export interface Proxy extends AsyncDisposable {
   resetOnce(): void;
 }
 
+/** A reset in the middle of an orderly end would leave a handle for whose closing the process waits for ever. */
+const reset = (socket: Socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
+
 /** Starts a proxy for the server at that port of this machine. */
 export async function startProxy(targetPort: number): Promise<Proxy> {
   const open = new Set<Socket>();
@@ -53,12 +56,12 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     from.on('data', (chunk) => passOn(() => to.write(chunk)));
     from.on('end', () => passOn(() => to.end()));
     // A reset on one side becomes a reset on the other.
-    from.on('error', () => passOn(() => to.resetAndDestroy()));
+    from.on('error', () => passOn(() => reset(to)));
     from.on('close', () => open.delete(from));
   }
 
   function resetAll(): void {
-    for (const socket of open) socket.resetAndDestroy();
+    open.forEach(reset);
   }
 
   function pass(): void {
