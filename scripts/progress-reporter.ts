@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
 import { noServersVariable } from '../test/servers/missing.ts';
 
-/** How many test files run at once. One more than there are cores, because many of them wait for a server, a browser or a clock. */
-export const filesAtOnce = availableParallelism() + 1;
+/** How many test files run at once. More than there are cores, because many of them wait for a server, a browser or a clock. */
+export const filesAtOnce = availableParallelism() + 2;
 
 /** How many of the tests that were left out for one reason are named. */
 const namedTitles = 12;
