@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
 import { spec as Spec, type TestEvent } from 'node:test/reporters';
 import { noServersVariable } from '../test/servers/missing.ts';
 
@@ -68,7 +69,7 @@ export const durationsFile = new URL(
   import.meta.url,
 );
 
-const toPath = (name: string) => name.replaceAll('\\', '/');
+const toPath = (name: string) => relative('', name).replaceAll('\\', '/');
 
 /** Tells whether an event is a failure, output of a test, or the summary of the whole run. */
 function isForSpec({ type, data }: TestEvent): boolean {

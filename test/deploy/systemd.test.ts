@@ -55,7 +55,7 @@ test('janua-admin runs a command with the settings of the service', {
   const own = process.getuid?.() === 0 ? `setpriv --reuid=${account.uid} --regid=${account.gid} --init-groups` : '';
   const changed = text
     .replace('setpriv --reuid=janua --regid=janua --init-groups', own)
-    .replace('/usr/local/bin/janua', `${process.execPath} ${join(import.meta.dirname, '../../src/cli.ts')}`)
+    .replace('/usr/local/bin/janua', `"${process.execPath}" "${join(import.meta.dirname, '../../src/cli.ts')}"`)
     .replaceAll('/etc/janua', folder)
     .replaceAll('/var/lib/janua', folder);
   await writeFile(script, changed);

@@ -22,6 +22,13 @@ const environment: NodeJS.ProcessEnv = {
 /** Milliseconds after which a hanging program is killed and its test fails. */
 const patience = 90_000;
 
+/** Whether npm reaches the registry, from which the dependencies of the package come. */
+export const findsRegistry = () =>
+  promisify(execFile)('npm', ['ping', '--fetch-retries=0'], { env: environment, timeout: patience }).then(
+    () => true,
+    () => false,
+  );
+
 interface Finished {
   readonly code: number;
   readonly stdout: string;
