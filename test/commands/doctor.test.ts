@@ -300,9 +300,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createMigratedWorkplace();
       await using smtp = await startScriptedSmtp();
       const MAIL_FROM = 'janua@example.com';
-      const MAIL_URL = `smtp://janua:${canary}@localhost:${smtp.port}`;
+      const MAIL_URL = `smtp://janua:${canary}@127.0.0.1:${smtp.port}`;
       const good = await examine(workplace, { MAIL_URL, MAIL_FROM });
-      assert.equal(good.praise('mail'), `The mail server smtp://localhost:${smtp.port} takes mail.`);
+      assert.equal(good.praise('mail'), `The mail server smtp://127.0.0.1:${smtp.port} takes mail.`);
       smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
       const refused = await examine(workplace, { MAIL_URL, MAIL_FROM });
       assertOnly(
@@ -312,7 +312,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       smtp.direct(() => 'silence');
       const silent = await examine(workplace, { MAIL_URL, MAIL_FROM, STORE_TIMEOUT_SECONDS: '1' });
       assertOnly(silent.complaints('mail'), /^wrong: .* cannot be used: no answer within 0\.8 s\./);
-      const gone = await examine(workplace, { MAIL_URL: 'smtp://localhost:1', MAIL_FROM });
+      const gone = await examine(workplace, { MAIL_URL: 'smtp://127.0.0.1:1', MAIL_FROM });
       assertOnly(gone.complaints('mail'), /^wrong: .* cannot be used: connect ECONNREFUSED/);
       const wrong = await examine(workplace, { MAIL_URL: `smtp://${canary}@localhost` });
       assertOnly(wrong.complaints('mail'), /^warning: Not checked, because MAIL_URL or MAIL_FROM is wrong\./);

@@ -7,7 +7,7 @@ import { openTestDatabase } from '../ground/database/open.ts';
 import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
 
 const mailSettings = ({ port }: ScriptedSmtp) => ({
-  MAIL_URL: `smtp://janua:canary-secret@localhost:${port}`,
+  MAIL_URL: `smtp://janua:canary-secret@127.0.0.1:${port}`,
   MAIL_FROM: 'Example <no-reply@example.com>',
 });
 
@@ -78,12 +78,12 @@ describe('janua mail', () => {
     const send = (address: string, env = mailSettings(smtp)) => workplace.run(['mail', 'test', address], { env });
     const sent = await send('ann@example.com');
     assert.deepEqual([sent.code, sent.stderr], [0, '']);
-    assert.match(sent.stdout, /^localhost:\d+ took the mail to ann@example\.com\./);
+    assert.match(sent.stdout, /^127\.0\.0\.1:\d+ took the mail to ann@example\.com\./);
     assert.match(smtp.received[0]?.data ?? '', /^Subject: Test mail from Janua$/m);
     smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '550 5.1.1 no such user' } : undefined));
     const refused = await send('bob@example.com');
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
-    assert.match(refused.stderr, /^localhost:\d+ did not take the mail: 550 5\.1\.1 no such user\n$/);
+    assert.match(refused.stderr, /^127\.0\.0\.1:\d+ did not take the mail: 550 5\.1\.1 no such user\n$/);
     const list = await send('ann@example.com, bob@example.com');
     assert.deepEqual(list, {
       code: 2,
