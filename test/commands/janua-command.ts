@@ -105,11 +105,6 @@ function startHost(): Socket {
     ordered.shift()?.resolve(JSON.parse(line));
     refer(opened);
   });
-  // The host ends before this process does, which can hang while it closes the channel itself.
-  process.once('beforeExit', () => {
-    child.ref();
-    opened.end();
-  });
   child.once('exit', () => {
     channel = undefined;
     for (const { reject } of ordered.splice(0)) reject(new Error('the process of the commands has ended'));
