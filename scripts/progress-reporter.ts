@@ -14,8 +14,9 @@ const namedTitles = 12;
 type Reporter = (events: AsyncIterable<TestEvent>) => AsyncGenerator<string>;
 
 /**
- * Prints a line for each of the files, or suites with the name of one, that has ended, with the progress of the run and an estimate of the time left. The estimate comes from
- * the durations of the last run, in `durationsFile`. The runner's own `spec` prints failures and the summary.
+ * Prints a line for each of the files, or suites with the name of one, that has ended, with the progress of the run and an estimate of
+ * the time left. The estimate comes from the durations of the last run, in `durationsFile`. The runner's own `spec` prints failures and
+ * the summary.
  */
 export const createProgressReporter = (
   files: readonly string[],
@@ -43,10 +44,11 @@ export const createProgressReporter = (
         const line = `[${files.length - open.size}/${files.length}]  ${time}  ${ended}`;
         yield isTTY ? `${wipe}${line.slice(0, columns - 1)}` : `${line}\n`;
       }
-      if (event.type === 'test:fail' && files.includes(toPath(event.data.name))) {
+      const failedFile = event.type === 'test:fail' ? toPath(event.data.name) : '';
+      if (files.includes(failedFile)) {
         // It did not end.
         if (interruption?.aborted) continue;
-        failed.push(toPath(event.data.name));
+        failed.push(failedFile);
       }
       if (event.type === 'test:pass' && typeof event.data.skip === 'string')
         leftOut.getOrInsertComputed(event.data.skip, () => []).push(event.data.name);
@@ -69,7 +71,8 @@ export const durationsFile = new URL(
   import.meta.url,
 );
 
-const toPath = (name: string) => relative('', name).replaceAll('\\', '/');
+/** The path of a test file from the root of the project, as it is printed. */
+export const toPath = (name: string) => relative('', name).replaceAll('\\', '/');
 
 /** Tells whether an event is a failure, output of a test, or the summary of the whole run. */
 function isForSpec({ type, data }: TestEvent): boolean {

@@ -1,11 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createProgressReporter, durationsFile, filesAtOnce, readDurations } from './progress-reporter.ts';
+import { createProgressReporter, durationsFile, filesAtOnce, readDurations, toPath } from './progress-reporter.ts';
 
 /**
  * Runs test files. What took longest in the last run begins, so that nothing is left alone at the end. A signal ends the files that run,
@@ -13,7 +12,7 @@ import { createProgressReporter, durationsFile, filesAtOnce, readDurations } fro
  * - `--list` runs each file in a process of its own, and lists every test in place of the progress.
  */
 const { values, positionals } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
-const files = positionals.map((file) => relative('', file).replaceAll('\\', '/')).sort();
+const files = positionals.map(toPath).sort();
 
 /** The files of these folders share processes, which are faster than a new process for each. */
 const sharing = /^test\/(?:bench|capabilities|commands|core|flow|ground|scripts|security|web)\//;
@@ -22,9 +21,9 @@ const alone =
   /^test\/(?:commands\/(?:doctor|many|serve|workers)|ground\/faults\/|security\/(?:canary|overload|timing))/;
 const filesTogether = 10;
 
-const groups = Object.entries(
+const groups = Object.values(
   Object.groupBy(files, (file) => (alone.test(file) ? file : (sharing.exec(file)?.[0] ?? file))),
-).flatMap(([, some = []]) =>
+).flatMap((some = []) =>
   Array.from({ length: Math.ceil(some.length / filesTogether) }, (_, index) =>
     some.slice(index * filesTogether, (index + 1) * filesTogether),
   ),

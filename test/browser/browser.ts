@@ -35,8 +35,8 @@ export interface Site {
   /** Where the server listens. */
   readonly origin: string;
   /**
-   * A test in a page without cookies. A test with the same options had the page before. It also fails when a script fails, the console shows an error or a warning, the
-   * content security policy stops something, or a request leaves our origin.
+   * A test in a page without cookies. A test with the same options had the page before. It also fails when a script fails, the console
+   * shows an error or a warning, the content security policy stops something, or a request leaves our origin.
    */
   test(name: string, visit: (visit: Visit) => Promise<void>, options?: VisitOptions): void;
 }
