@@ -206,12 +206,18 @@ function testAudit(stores: StoreChoice): void {
     const { statusCode, headers } = await attempt(101);
     assert.equal(statusCode, 429);
     const events = await eventsOf(janua);
+    const { id } = (await janua.services.users.findByUsername(ann.username))?.user ?? assert.fail();
     assert.deepEqual(
-      events.slice(-3).map(({ kind }) => kind),
-      ['login-failed', 'account-stopped', 'login-throttled'],
+      events.slice(-3).map(({ kind, userId }) => [kind, userId]),
+      [
+        ['login-failed', id],
+        ['account-stopped', id],
+        ['login-throttled', id],
+      ],
     );
     const throttled = events.at(-1);
     assert.equal(throttled?.caller.requestId, headers['x-request-id']);
+    assert.deepEqual([throttled?.caller.address, throttled?.caller.route], ['10.0.0.101', 'POST /api/login']);
     const account = throttled?.throttle?.find(({ kind }) => kind === 'account');
     assert.deepEqual(account, { kind: 'account', failures: 100, waitSeconds: 86_400, stopped: true });
   });

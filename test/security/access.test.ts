@@ -301,6 +301,22 @@ test('every route of administrators has the scope that is expected, and there ar
   );
 });
 
+test('another site may post to the addresses of applications alone', async () => {
+  const open: string[] = [];
+  const headers = { 'sec-fetch-site': 'cross-site', 'x-expected-format': 'application/json' };
+  for (const { method, url, name } of added) {
+    if (method !== 'POST') continue;
+    const { statusCode, body } = await janua.app.inject({ method, url, headers });
+    if (statusCode !== 403 || !body.includes('was sent by another site')) open.push(name);
+  }
+  assert.deepEqual(
+    open.sort(),
+    ['auth', 'device-authorization', 'introspection', 'logout', 'revocation', 'token', 'userinfo'].map(
+      (name) => `POST /oidc/${name}`,
+    ),
+  );
+});
+
 test('SECURITY.md names every grant that there is', async () => {
   const page = await readFile(new URL('../../SECURITY.md', import.meta.url), 'utf8');
   const { grant_types_supported: ofClients } = (await janua.app.inject('/.well-known/openid-configuration')).json();

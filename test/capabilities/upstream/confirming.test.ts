@@ -24,11 +24,12 @@ async function openSignedIn(entry = google, entries = [entry]) {
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
   const sessionOf = async () => (await opened.services.access.findSignedIn({ cookie: browser.jar.session }))?.session;
 
-  /** Presses the button of the confirm page, signs in at the provider, and comes back. */
-  async function confirm(claims: Record<string, unknown>) {
+  /** Presses the button of the confirm page, signs in at the provider, and comes back. @param takes milliseconds */
+  async function confirm(claims: Record<string, unknown>, takes = 0) {
     const url = leadOf(await browser.send('POST', '/auth/confirm/upstream/google', { next: page }));
     const { searchParams } = new URL(url);
     assert.deepEqual([searchParams.get('prompt'), searchParams.get('max_age')], ['login', '0']);
+    clock.time += takes;
     return browser.back(fake.authorize(url, googleUser(claims)));
   }
   return { opened, browser, fake, clock, sessionOf, confirm, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
@@ -87,15 +88,16 @@ test('a user without a password is asked for nothing that they do not have', asy
 });
 
 describe('no fresh proof is', () => {
-  for (const [name, claims, reason] of [
-    ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response'],
-    ['a sign-in without its time', {}, 'invalid-response'],
-    ['another user, without an account', { auth_time: seconds(), sub: 'another' }, 'not-own'],
+  for (const [name, claims, reason, takes] of [
+    ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response', 0],
+    ['a sign-in of long ago, of a user who comes back late', { auth_time: seconds(180) }, 'invalid-response', minute],
+    ['a sign-in without its time', {}, 'invalid-response', 0],
+    ['another user, without an account', { auth_time: seconds(), sub: 'another' }, 'not-own', 0],
   ] as const)
     test(name, async () => {
       await using user = await openSignedIn();
       const before = await user.sessionOf();
-      assert.equal((await user.confirm(claims)).headers.location, refused);
+      assert.equal((await user.confirm(claims, takes)).headers.location, refused);
       assert.match((await user.browser.send('GET', refused)).body, /did not confirm that it is you/);
       assert.equal((await user.sessionOf())?.authenticatedAt, before?.authenticatedAt);
       assert.equal((await user.opened.events()).at(-1), `upstream-refused: ${reason}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createGoogle, foreignJwk, googleUser, type Tricks } from './fakes.ts';
-import { google, open, refusalOf } from './opened.ts';
+import { google, leadOf, open, refusalOf } from './opened.ts';
 
 const second = { ...google, id: 'second' };
 const past = Math.floor(Date.now() / 1000) - 3600;
@@ -38,6 +38,22 @@ describe('a sign-in is refused with an ID token', () => {
       assert.equal(browser.jar.session, undefined);
       assert.deepEqual(await opened.events(), ['upstream-refused: invalid-response']);
     });
+
+  test('signed by a key of the address that the keys redirect to', async () => {
+    const fake = createGoogle();
+    fake.tricks = { signature: 'foreign' };
+    await using opened = await open({
+      async fetch(address, init) {
+        if (!address.endsWith('/certs')) return fake.fetch(address, init);
+        const headers = { location: 'https://evil.example/certs' };
+        if (init.redirect === 'manual') return new Response(null, { status: 302, headers });
+        return Response.json({ keys: [foreignJwk] });
+      },
+    });
+    const browser = opened.createBrowser();
+    assert.equal((await browser.back(fake.authorize(await browser.begin(), googleUser()))).statusCode, 403);
+    assert.equal(browser.jar.session, undefined);
+  });
 
   test('whose user is another one than that of userinfo', async () => {
     const fake = createGoogle();
@@ -90,14 +106,19 @@ describe('a browser is not taken back', () => {
       browser.jar.upstream = 'x';
       return browser.back(address.href);
     },
-    twice: async (address) => {
-      const cookie = browser.jar.upstream;
-      assert.equal((await browser.back(address.href)).statusCode, 303);
-      browser.jar.upstream = cookie ?? '';
-      delete browser.jar.session;
-      return browser.back(address.href);
-    },
+    twice: (address) => backTwice(address.href, address.href),
+    'twice, with another code': (address) => backTwice(address.href, address.href.replace(/code=\w+/, 'code=other')),
   };
+
+  /** Comes back with one sign-in at two addresses. */
+  async function backTwice(first: string, second: string) {
+    const cookie = browser.jar.upstream;
+    assert.equal((await browser.back(first)).statusCode, 303);
+    browser.jar.upstream = cookie ?? '';
+    delete browser.jar.session;
+    return browser.back(second);
+  }
+
   for (const [name, attempt] of Object.entries(attempts))
     test(name, async () => {
       const fake = createGoogle();
@@ -219,6 +240,21 @@ test('a form of another site begins nothing, and an unknown provider is not ther
   assert.equal(fake.calls.length, 0);
   assert.equal((await opened.app.inject({ method: 'POST', url: '/auth/upstream/other' })).statusCode, 404);
   assert.equal((await opened.app.inject('/auth/upstream/other/callback?state=x&code=y')).statusCode, 404);
+});
+
+test('a field that the form does not have makes no other sign-in of it', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ entries: [google, second], fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  const extras = { sessionId: 'x', confirms: 'on', upstream: 'second', state: 'x', remembered: 'on', expiresAt: '1' };
+  const answer = await browser.back(fake.authorize(await browser.begin('google', extras), googleUser()));
+  assert.equal(answer.headers.location, '/auth/home');
+  const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
+  assert.deepEqual([signedIn?.user.username, signedIn?.session.remembered], ['gail@gmail.com', false]);
+
+  const begun = await browser.send('POST', '/account/sign-in-methods/begin', { ...extras, upstream: 'google' });
+  const linking = await browser.back(fake.authorize(leadOf(begun), googleUser({ sub: 'another' })));
+  assert.equal(linking.statusCode, 200, 'the page with the button that links');
 });
 
 test('a login leads to no other site', async () => {

@@ -132,6 +132,11 @@ test('the same subject is another user at each provider', async () => {
     await browser.back(fakes[id].authorize(await browser.begin(id), users[id]));
     assert.equal(await browser.whoAmI(), address);
   }
+  // Without an address in the ID token, userinfo is asked. It may name no issuer.
+  const browser = opened.createBrowser();
+  fakes.google.tricks = { userinfo: { ...users.google, iss: 'https://github.com' } };
+  await browser.back(fakes.google.authorize(await browser.begin(), { ...users.google, email: undefined }));
+  assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 });
 
 describe('a new account needs an address that a trusted provider has verified', () => {
