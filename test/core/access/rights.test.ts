@@ -339,6 +339,13 @@ describe('the link of a new user', () => {
       assert.equal(refused.statusCode, 403);
       assert.match(refused.json().detail, /Only members of admins may hand over a link/);
     }
+    const events = await Array.fromAsync(
+      services.auditTrail.find({ order: 'oldest-first', kind: 'permission-refused' }),
+    );
+    assert.deepEqual(
+      events.map((event) => 'reason' in event && event.reason),
+      Array(3).fill('link-not-shown'),
+    );
     assert.equal(await services.users.findByUsername(ceo.email), undefined);
     const page = await app.inject({ url: '/admin/users/add', headers: helpdesk });
     assert.match(page.body, /type="hidden" name="invite" value="true"/);

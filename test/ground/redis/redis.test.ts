@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
@@ -115,4 +118,37 @@ test('a wrong password is reported', { skip: missing('Redis') }, async () => {
     else await assert.rejects(asked, (error) => error instanceof Unavailable && expected.test(String(error.cause)));
     await redis.close();
   }
+});
+
+test('a Redis that closes each connection is tried again and again', async (t) => {
+  let tries = { alone: 0, cluster: 0, sentinel: 0 };
+  const opened: { close(): unknown }[] = [];
+  t.after(() => Promise.all(opened.map((one) => one.close())));
+  async function listen(kind: keyof typeof tries): Promise<string> {
+    const server = createServer((socket) => {
+      tries = { ...tries, [kind]: tries[kind] + 1 };
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    opened.push(server);
+    await once(server, 'listening');
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+  const urls = [
+    `redis://${await listen('alone')}`,
+    `redis+cluster://${await listen('cluster')}`,
+    `redis+sentinel://${await listen('sentinel')}/main`,
+  ];
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for (const url of urls) {
+    const redis = openRedis(url, 1000, unwatched);
+    opened.push(redis);
+    redis.use((client) => client.get('a')).catch(() => {});
+  }
+  const fewest = () => Math.min(...Object.values(tries));
+  // A connection breaks within few turns, and no pause is longer than a second.
+  for (let turn = 1; fewest() < 60 && turn < 20_000; turn += 1) {
+    if (turn % 50 === 0) t.mock.timers.tick(1000);
+    await setImmediate();
+  }
+  assert.ok(fewest() >= 60, JSON.stringify(tries));
 });

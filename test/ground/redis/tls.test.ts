@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
 import { createMigratedWorkplace, type Finished, type Workplace } from '../../commands/janua-command.ts';
 import { type OpenStore, testSessionStore } from '../../core/sessions/store-contract.ts';
@@ -163,6 +164,21 @@ describe('with a trusted certificate', { skip }, () => {
     await redis.flushall();
     redis.disconnect();
   }
+
+  test('a sentinel is asked, and none without', async () => {
+    async function reasonOf(): Promise<string> {
+      const redis = openRedis(`rediss+sentinel://127.0.0.1:${tlsPort}/main`, 1000, unwatched);
+      const unavailable: unknown = await redis.use((client) => client.get('a')).catch((error: unknown) => error);
+      await redis.close();
+      assert.ok(unavailable instanceof Unavailable);
+      return String(unavailable.cause);
+    }
+    // The server is no sentinel, and refuses the question.
+    assert.match(await reasonOf(), /unknown command/);
+    const authorities = getCACertificates('default');
+    setDefaultCACertificates(trusted);
+    assert.match(await reasonOf().finally(() => setDefaultCACertificates(authorities)), /Connection is closed/);
+  });
 
   const options = { forgetsByItself: true };
   testSessionStore('Redis over TLS', async () => openStore(`rediss://127.0.0.1:${tlsPort}`, flushServer), options);
