@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { ServerOptions } from '../../src/server.ts';
+import { securityHeaders } from '../../src/web/hooks/security-headers.ts';
 import { startServer, type TestServer } from '../web/server.ts';
 import { exchange, open, parseAnswers } from './wire.ts';
 
@@ -146,6 +147,15 @@ describe('broken or ambiguous HTTP', () => {
       const fields = [`Transfer-Encoding: ${coding}`, 'Content-Type: application/json', 'Connection: close'];
       const statuses = await statusesOf(post(fields, '2\r\n{}\r\n0\r\n\r\n'));
       assert.deepEqual(statuses, [200], coding);
+    }
+  });
+
+  test('an answer about ambiguous HTTP has all security headers', async () => {
+    for (const bytes of [get('Host: b'), post(['Transfer-Encoding: gzip, chunked'], '0\r\n\r\n')]) {
+      const [answer] = parseAnswers(await exchange(port, bytes));
+      assert.equal(answer?.status, 400, bytes);
+      const headers = Object.fromEntries(answer.headers);
+      assert.deepEqual({ ...headers, ...securityHeaders({ https: false }) }, headers, bytes);
     }
   });
 

@@ -100,6 +100,15 @@ test('every redirect is a 303 that may not be cached', async () => {
   assert.ok(redirects > 5);
 });
 
+test('a private page may not be cached, even at an address that ends like a file', async () => {
+  for (const url of ['/admin/me', '/auth/home', '/account', '/api/me'])
+    for (const end of ['?x.css', '?x=/y.js', '?/logo.svg', '?/assets/favicon.ico']) {
+      const answer = await janua.app.inject({ url: url + end, headers: signedIn.cookie });
+      assert.equal(answer.statusCode, 200, url + end);
+      assert.equal(answer.headers['cache-control'], 'no-store', url + end);
+    }
+});
+
 test('every 401 has a challenge with a realm, and each parameter once', async () => {
   let refused = 0;
   const dead = 'A'.repeat(22);

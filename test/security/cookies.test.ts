@@ -3,13 +3,15 @@ import { test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { provedBy } from '../../src/core/users/held.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
+import { gitHub, writeUpstreams } from '../capabilities/upstream/opened.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
 import { form, json } from '../web/faces.ts';
 
-/** Behind HTTPS, with an authenticator app for Ann. */
+/** Behind HTTPS, with another provider, and an authenticator app for Ann. */
 async function open() {
   let time = Date.now();
-  const settings = { PUBLIC_URL: 'https://auth.example.com' };
+  using upstreams = writeUpstreams([gitHub]);
+  const settings = { PUBLIC_URL: 'https://auth.example.com', UPSTREAMS_FILE: upstreams.path };
   const janua = await startJanua({ settings, overrides: { now: () => time } });
   const { services, app } = janua;
   const account = await services.users.findByUsername(ann.username);
@@ -45,6 +47,7 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     finished,
     await post('/api/passkey/options', {}),
     await post('/auth/language', { language: 'de' }),
+    await post('/auth/upstream/github', {}),
     await post('/auth/logout', {}, finished),
   ];
   const cookies = answers.flatMap(cookiesOf);
@@ -54,10 +57,12 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     'browser',
     'ceremony',
     'language',
+    'logged-out',
     'login-failure',
     'pending',
     'session',
     'trusted',
+    'upstream',
   ]);
 });
 

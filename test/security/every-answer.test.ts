@@ -22,8 +22,8 @@ let routes: Route[];
 let ids: Readonly<Record<string, string>>;
 let signedIn: { readonly cookie: string };
 let answers: Awaited<ReturnType<typeof ask>>;
-/** What an application gets that logs out a user who is not signed in. */
-let farewells: { name: string; answer: LightMyRequestResponse }[];
+/** What an application gets that logs a user in, or logs out a user who is not signed in. */
+let led: { name: string; answer: LightMyRequestResponse }[];
 /** The values of columns that no answer may show, with the names of the columns. */
 const secrets = new Map<string, Set<string>>();
 
@@ -112,9 +112,17 @@ before(async () => {
   signedIn = await signIn();
   await readSecrets();
   const back = new URLSearchParams({ client_id: client.id, post_logout_redirect_uri: goodbye });
-  farewells = await Promise.all(
-    ['/oidc/logout', `/oidc/logout?${back}`].map(async (name) => ({ name, answer: await app.inject(name) })),
+  const welcome = new URLSearchParams({
+    ...{ client_id: client.id, redirect_uri: client.redirectUris[0] ?? '', response_type: 'code' },
+    ...{ scope: 'openid', nonce: 'n' },
+  });
+  led = await Promise.all(
+    ['/oidc/logout', `/oidc/logout?${back}`, `/oidc/auth?${welcome}`].map(async (name) => ({
+      name,
+      answer: await app.inject({ url: name, headers: name.includes('logout') ? {} : signedIn }),
+    })),
   );
+  assert.match(String(led.at(-1)?.answer.headers.location), /^\/oidc\/interaction\//);
   answers = await ask();
   assert.ok(answers.length > 200);
 });
@@ -147,7 +155,7 @@ test('no answer may be cached, but for the files of pages', () => {
 test('every redirect is a 303', () => {
   const redirects = answers.filter(({ answer }) => answer.headers.location !== undefined);
   assert.ok(redirects.length > 20, String(redirects.length));
-  for (const { name, answer } of [...redirects, ...farewells])
+  for (const { name, answer } of [...redirects, ...led])
     assert.ok([201, 303].includes(answer.statusCode), `${name} ${answer.statusCode}`);
 });
 

@@ -59,4 +59,11 @@ describe('the session cookie over HTTPS needs its exact name and value', () => {
         assert.equal(await statusWith(`__Host-session=${value}; ${name}=${other}`), 200, JSON.stringify(name));
       }
   });
+
+  test('two cookies of that name count as none, also with the same value', async () => {
+    for (const other of [value, 'x', '']) {
+      const pairs = [`__Host-session=${value}`, `__Host-session=${other}`];
+      for (const sent of [pairs, pairs.toReversed()]) assert.equal(await statusWith(sent.join('; ')), 401, other);
+    }
+  });
 });

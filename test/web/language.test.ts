@@ -91,6 +91,22 @@ test('a browser without a session chooses a language even while the stores are a
   assert.equal((await choose({ cookie: 'session=x' })).statusCode, 503);
 });
 
+test('the choice of a language leads home if the address of the page would be too long', async () => {
+  await using server = await startServer();
+  for (const [next, location] of [
+    [`/${'a'.repeat(8191)}`, `/${'a'.repeat(8191)}`],
+    [`/${'a'.repeat(8192)}`, '/auth/home'],
+    [`/${'é'.repeat(2000)}`, '/auth/home'],
+  ] as const) {
+    const answer = await server.app.inject({
+      method: 'POST',
+      url: '/auth/language',
+      ...form({ language: 'de', next }),
+    });
+    assert.equal(answer.headers.location, location);
+  }
+});
+
 test('GET of the address of the menu leads to the login page', async () => {
   await using server = await startServer();
   const answer = await server.app.inject('/auth/language');

@@ -182,7 +182,10 @@ describe('a client without a session', () => {
 
   test('goes to the login page and back on our own origin, and loses its dead cookie', async () => {
     const answer = await verify({ ...forwarded(`${own}/wiki/a?b=c`), ...navigating, cookie: '__Host-session=x' });
-    assert.equal(answer.headers.location, `${own}/auth/login?state=2&next=%2Fwiki%2Fa%3Fb%3Dc`);
+    assert.deepEqual(
+      [answer.statusCode, answer.headers.location],
+      [303, `${own}/auth/login?state=2&next=%2Fwiki%2Fa%3Fb%3Dc`],
+    );
     assert.match(String(answer.headers['set-cookie']), /^__Host-session=; .*Max-Age=0/);
     for (const uri of ['//evil.example', '/\\evil.example', '/%2f/evil.example']) {
       const odd = await verify({ ...forwarded(own), ...navigating, 'x-forwarded-uri': uri });

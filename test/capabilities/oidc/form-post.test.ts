@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { type Application, basic, openProvider, type ProviderUnderTest, post } from './application.ts';
 import type { Place } from './browser.ts';
 
@@ -67,9 +68,22 @@ describe('response_mode=form_post', () => {
     assert.match(policy, /script-src 'self';/);
     assert.match(place.text, /<\/form>\s*<script src="\/assets\/submit\.js"><\/script>/);
     assert.equal(place.text.match(/<script/g)?.length, 2);
-    assert.match(await (await fetch(`${server.origin}/assets/submit.js`)).text(), /getElementById\('answer'\)/);
     const other = await fetch(`${server.origin}/auth/login`);
     assert.match(other.headers.get('content-security-policy') ?? '', /form-action 'self';/);
+  });
+
+  test('is sent by the script, although a field hides the function that sends it', async () => {
+    const sent: unknown[] = [];
+    class HTMLFormElement {
+      submit(): void {
+        sent.push(this);
+      }
+    }
+    const form = Object.defineProperty(new HTMLFormElement(), 'submit', { value: { name: 'submit' } });
+    const document = { getElementById: (id: string) => (id === 'answer' ? form : null), forms: { answer: form } };
+    const script = await (await fetch(`${server.origin}/assets/submit.js`)).text();
+    runInNewContext(script, { document, HTMLFormElement });
+    assert.deepEqual(sent, [form]);
   });
 
   test('escapes what the application sent', async () => {

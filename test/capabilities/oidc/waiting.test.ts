@@ -197,6 +197,8 @@ describe('a longer request', () => {
       assert.deepEqual([page.isElsewhere, page.status], [false, 414]);
       assert.match(page.text, /The request of the application is too long/);
     }
+    const posted = await fetch(`${server.origin}/oidc/auth`, { method: 'POST', body: new URLSearchParams(form) });
+    assert.deepEqual([posted.status, posted.headers.get('refresh')], [414, null]);
     const answer = await fetch(address, { headers: { 'x-expected-format': 'application/json' } });
     const { detail } = (await answer.json()) as { detail: string };
     assert.match(detail, /more than 8,192 characters/);

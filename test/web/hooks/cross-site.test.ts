@@ -137,8 +137,11 @@ describe('CORS', () => {
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['access-control-allow-origin'], listed);
     assert.equal(answer.headers.vary, 'Origin');
-    const page = await janua.app.inject({ url: '/admin/me', headers: { origin: listed } });
-    assert.equal(page.headers.vary, 'x-expected-format, Origin');
+    const redirect = await janua.app.inject({ url: '/admin/me', headers: { origin: listed } });
+    assert.equal(redirect.headers.vary, 'x-expected-format, Origin');
+    const page = await janua.app.inject({ url: '/auth/login', headers: { origin: listed } });
+    assert.equal(page.headers['access-control-allow-origin'], listed);
+    assert.equal(page.headers.vary, 'x-expected-format, Origin, Accept-Language, Cookie');
   });
 
   test('allows the headers and methods in use in a preflight of a listed origin', async () => {

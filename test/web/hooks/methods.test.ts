@@ -84,6 +84,8 @@ test('the page about a request that cannot be answered has its request id, unles
 for (const url of [
   '/nothing',
   '/admin/me/x.css',
+  '/admin/me;x.css',
+  '/admin/me%3Fx.css',
   '/admin/',
   '/auth',
   '/ADMIN/ME',

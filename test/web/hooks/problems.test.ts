@@ -59,6 +59,7 @@ for (const face of loginFaces) {
       const answer = await server.app.inject(face.request(credentials));
       assert.equal(answer.statusCode, 503);
       assert.equal(answer.headers['retry-after'], '5');
+      assert.equal(answer.headers['cache-control'], 'no-store');
       assert.equal(answer.headers['set-cookie'], undefined);
       assert.doesNotMatch(answer.body, /secret|The database/);
       if (face.format === 'html') assert.match(answer.body, /<title>Janua Service Unavailable<\/title>/);
