@@ -49,6 +49,8 @@ describe('consent', () => {
       assert.ok((await app.signIn(browser, { scope, prompt: 'none' })).id_token);
     const other = await server.browser();
     assert.ok((await app.signIn(other, { scope: 'openid email' })).id_token, 'in another session');
+    const single = await app.begin({ claims: '{"userinfo":{"groups":null}}', prompt: 'none' });
+    assert.equal(requireAnswer(await browser.open(single.address)).searchParams.get('error'), 'consent_required');
     const more = await letIn(app, browser, { scope: 'openid email groups' });
     assert.deepEqual(more.claims()?.groups, []);
   });

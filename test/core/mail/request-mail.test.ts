@@ -1,27 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ann, startJanua } from '../../janua.ts';
-import { json } from '../../web/faces.ts';
+import { json, logIn } from '../../web/faces.ts';
 
 async function openWithLimits(address = '127.0.0.1') {
   let time = Date.now();
-  const janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+  const janua = await startJanua({ settings: { THROTTLE: 'on', SIGN_UP: 'on' }, overrides: { now: () => time } });
   return {
     pass(seconds: number): void {
       time += seconds * 1000;
     },
-    async ask(email: string): Promise<number> {
-      const request = {
-        method: 'POST',
-        url: '/api/forgot-password',
-        remoteAddress: address,
-        ...json({ email }),
-      } as const;
+    async ask(email: string, url = '/api/forgot-password', credential = {}): Promise<number> {
+      const sent = json({ email });
+      const headers = { ...sent.headers, ...credential };
+      const request = { ...sent, method: 'POST', url, remoteAddress: address, headers } as const;
       return (await janua.app.inject(request)).statusCode;
     },
-    async countMails(): Promise<number> {
+    logIn: () => logIn(janua.app),
+    async countMails(address?: string): Promise<number> {
       await janua.services.mail?.settled();
-      return (await janua.app.inject('/api/demo/mail')).json().mails.length;
+      const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { to: string }[] }>();
+      return mails.filter(({ to }) => address === undefined || to === address).length;
     },
     events: (kind: string) => Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', kind })),
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
@@ -55,6 +54,22 @@ test('of 1000 requests within an hour, an address gets at most five mails', asyn
     limited.pass(3);
   }
   assert.equal(await limited.countMails(), 5);
+});
+
+test('an address that is no account yet gets one mail a minute too, whoever asks', async () => {
+  await using limited = await openWithLimits();
+  const { bearer } = await limited.logIn();
+  for (const [url, email, credential] of [
+    ['/api/sign-up', 'new@example.com', {}],
+    ['/api/account/email', 'stranger@example.com', bearer],
+  ] as const) {
+    for (const count of [1, 2]) {
+      const statuses = await Promise.all(Array.from({ length: 5 }, () => limited.ask(email, url, credential)));
+      assert.deepEqual([...new Set(statuses)], [202], url);
+      assert.equal(await limited.countMails(email), count, url);
+      limited.pass(61);
+    }
+  }
 });
 
 test('one client cannot have mails sent to any number of addresses', async () => {
