@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { form, json, logIn } from '../web/faces.ts';
 
@@ -29,6 +30,7 @@ let cookie: Record<string, string>;
 before(async () => {
   janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
   ({ cookie } = await logIn(janua.app));
+  await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
 
