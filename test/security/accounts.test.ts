@@ -67,8 +67,10 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
     ['from a trusted proxy', ['127.0.0.1']],
   ] as const)
     test(where, async () => {
-      await using opened = await open({ settings: { PUBLIC_URL: publicUrl, TRUSTED_PROXIES: proxies } });
+      const settings = { PUBLIC_URL: publicUrl, TRUSTED_PROXIES: proxies, ADMINISTRATORS: ['person0@example.com'] };
+      await using opened = await open({ settings });
       const { addPerson, post, mailsTo } = opened;
+      const administrator = await addPerson();
       for (const origin of ['', 'http://evil.example']) {
         const { username, bearer } = await addPerson();
         const email = `new-${username}`;
@@ -86,6 +88,14 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
           assert.ok(links.length > 1, url);
           for (const link of links) assert.ok(link.startsWith(`${publicUrl}/`), link);
           assert.doesNotMatch(JSON.stringify(mail), /evil/);
+        }
+        // An administrator hands the link over.
+        for (const url of ['/admin/users', '/api/admin/users']) {
+          const added = { email: `added-${url.length}-${email}`, first_name: 'Eve', last_name: 'Evans' };
+          const answer = await post(`${origin}${url}`, added, { ...forged, ...administrator.bearer });
+          assert.equal(answer.statusCode, 201, url);
+          const [link = ''] = /https?:[^\s"<]+token=/.exec(answer.body) ?? [];
+          assert.ok(link.startsWith(`${publicUrl}/`), `${url} ${link}`);
         }
       }
     });

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-import { form, logIn } from '../web/faces.ts';
+import { form, json, logIn } from '../web/faces.ts';
 
 /** A command would make it. */
 const trace = join(tmpdir(), `janua-command-${process.pid}`);
@@ -27,6 +30,7 @@ let cookie: Record<string, string>;
 before(async () => {
   janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
   ({ cookie } = await logIn(janua.app));
+  await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
 
@@ -34,15 +38,21 @@ describe('the server takes text from outside as text', () => {
   for (const [what, text] of Object.entries(texts))
     test(what, async () => {
       const inQuery = encodeURIComponent(text);
+      const encoded = Buffer.from(text).toString('base64url');
+      const credential = { id: 'x', type: 'public-key', response: { clientDataJSON: encoded } };
       for (const request of [
         { url: `/auth/login?state=${inQuery}&next=${inQuery}&account=${inQuery}` },
         { url: `/auth/login?next=/${inQuery}` },
         { url: `/${inQuery}` },
         { url: `/admin/users?q=${inQuery}`, headers: cookie },
+        { url: `/admin/users?cursor=${encoded}`, headers: cookie },
+        { url: `/oidc/logout?id_token_hint=${encoded}.${encoded}.x` },
         { url: '/admin/me', headers: { ...cookie, 'user-agent': text, 'accept-language': text, 'x-request-id': text } },
         { url: '/admin/me', headers: { 'x-expected-format': text, cookie: `session=${text}; language=${text}` } },
         { method: 'POST' as const, url: '/auth/token', ...form({ username: text, password: text, next: `/${text}` }) },
         { method: 'POST' as const, url: '/api/login', ...form({ username: ann.username, password, scope: text }) },
+        { method: 'POST' as const, url: '/api/passkey', ...json({ credential: text }) },
+        { method: 'POST' as const, url: '/api/passkey', ...json({ credential }) },
         {
           method: 'POST' as const,
           url: '/auth/token',
@@ -58,4 +68,12 @@ describe('the server takes text from outside as text', () => {
       assert.equal(Reflect.get(globalThis, mark), undefined);
       assert.ok(!existsSync(trace));
     });
+});
+
+test('the launcher takes the arguments of a command as text', async () => {
+  const launcher = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
+  const { promise, resolve } = Promise.withResolvers<string>();
+  execFile(process.execPath, [launcher, 'explain', ...Object.values(texts)], (_error, _output, told) => resolve(told));
+  assert.match(await promise, new RegExp(`Expected 1 argument but got ${Object.keys(texts).length}`));
+  assert.ok(!existsSync(trace));
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { StatementSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { provedBy } from '../../src/core/users/held.ts';
@@ -131,6 +132,26 @@ test('a login that waits opens nothing that wants a session', async () => {
         const isRefused = answer.statusCode === 401 || /^\/auth\/login\b/.test(String(answer.headers.location));
         assert.ok(isRefused, `${method} ${path} with ${JSON.stringify(headers)}: ${answer.statusCode}`);
       }
+});
+
+test('whichever look at the factors fails during a login, a password starts no session', async ({ mock }) => {
+  let [looks, failing] = [0, 0];
+  const { all } = StatementSync.prototype;
+  mock.method(StatementSync.prototype, 'all', function (this: StatementSync, ...given: Parameters<typeof all>) {
+    if (/janua_(?:passkeys|totp|recovery_codes|trusted_browsers)/.test(this.sourceSQL)) {
+      looks += 1;
+      if (looks === failing) throw new Error('the table cannot be read');
+    }
+    return all.apply(this, given);
+  });
+  do {
+    [looks, failing] = [0, failing + 1];
+    const trusted = { cookie: `trusted=${'A'.repeat(43)}` };
+    const answer = await post('/api/login', { username: ann.username, password }, trusted);
+    await assertNone(answer, `${answer.statusCode} though look ${failing} fails`);
+    assert.equal(answer.statusCode, looks < failing ? 403 : 503);
+  } while (looks >= failing);
+  assert.ok(failing > 3, String(failing));
 });
 
 /** What gives a session, and what an attacker with the password, the mails and a passkey of their own sends there. */

@@ -22,7 +22,7 @@ const people = [
   ['ann@example.com', 'Ann', 'Archer'],
   ['bob@example.com', 'Bob', 'Ann'],
   ['cid@example.com', 'Änne', 'Čermák'],
-  ['dee_x@example.com', '100%', 'O_o'],
+  ['dee_x+y@example.com', '100%', '(O_o'],
 ] as const;
 
 const settings = { groupsInColumn: false };
@@ -114,6 +114,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ['100%', 'd'],
         ['%', ''],
         ['dee_', 'd'],
+        ['dee_x+', 'd'],
+        ['(o', 'd'],
+        ['.', ''],
         ['___', ''],
         ["' or 1=1 --", ''],
       ] as const)
@@ -248,7 +251,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       });
       await groups.add({ name: 'staff', description: '', scopes: [] });
       const hold = holdIn(database, users);
-      for (const name of ['ann@example.com', 'dee_x@example.com']) {
+      for (const name of ['ann@example.com', 'dee_x+y@example.com']) {
         const account = await users.findByUsername(name);
         if (account) await hold(account.user.id, (held) => groups.setGroupsOf(held, () => ['staff']), { groups: true });
       }

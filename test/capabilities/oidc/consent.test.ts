@@ -49,6 +49,21 @@ describe('consent', () => {
       assert.ok((await app.signIn(browser, { scope, prompt: 'none' })).id_token);
     const other = await server.browser();
     assert.ok((await app.signIn(other, { scope: 'openid email' })).id_token, 'in another session');
+    const resource = `https://${randomUUID()}.example.com`;
+    await server.janua.services.clientAdministration.addResource({
+      uri: resource,
+      scopes: ['read'],
+      tokenFormat: 'opaque',
+    });
+    for (const added of [
+      { claims: '{"userinfo":{"groups":null}}' },
+      { claims: '{"id_token":{"groups":null}}' },
+      { resource, scope: 'openid email read' },
+    ]) {
+      const { address } = await app.begin({ scope: 'openid email', prompt: 'none', ...added });
+      const { searchParams } = requireAnswer(await browser.open(address));
+      assert.equal(searchParams.get('error'), 'consent_required', JSON.stringify(added));
+    }
     const more = await letIn(app, browser, { scope: 'openid email groups' });
     assert.deepEqual(more.claims()?.groups, []);
   });

@@ -52,7 +52,9 @@ describe('a script of another origin', () => {
   });
 
   test('on the loopback host of a redirect address reads tokens from any port', async () => {
-    const app = await server.addApplication({ isPublic: true, redirectUris: ['http://localhost/callback'] });
+    // The origin of a scheme of its own is null, as that of a frame in a sandbox.
+    const redirectUris = ['http://localhost/callback', 'com.example.app:/callback'];
+    const app = await server.addApplication({ isPublic: true, redirectUris });
     const isLetIn: Readonly<Record<string, boolean>> = {
       'http://localhost': true,
       'http://localhost:5173': true,

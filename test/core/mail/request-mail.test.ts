@@ -1,30 +1,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ann, startJanua } from '../../janua.ts';
-import { json } from '../../web/faces.ts';
+import { json, logIn } from '../../web/faces.ts';
 
 /** An address in a network of its own. */
 const client = (number: number) => `198.51.100.${number % 256}`;
 
 async function openWithLimits() {
   let time = Date.now();
-  const janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+  const janua = await startJanua({ settings: { THROTTLE: 'on', SIGN_UP: 'on' }, overrides: { now: () => time } });
   return {
     pass(seconds: number): void {
       time += seconds * 1000;
     },
-    async ask(email: string, from = client(1)): Promise<number> {
-      const request = {
-        method: 'POST',
-        url: '/api/forgot-password',
-        remoteAddress: from,
-        ...json({ email }),
-      } as const;
+    async ask(
+      email: string,
+      { from = client(1), url = '/api/forgot-password', credential = {} } = {},
+    ): Promise<number> {
+      const sent = json({ email });
+      const headers = { ...sent.headers, ...credential };
+      const request = { ...sent, method: 'POST', url, remoteAddress: from, headers } as const;
       return (await janua.app.inject(request)).statusCode;
     },
-    async countMails(): Promise<number> {
+    logIn: () => logIn(janua.app),
+    async countMails(address?: string): Promise<number> {
       await janua.services.mail?.settled();
-      return (await janua.app.inject('/api/demo/mail')).json().mails.length;
+      const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { to: string }[] }>();
+      return mails.filter(({ to }) => address === undefined || to === address).length;
     },
     events: (kind: string) => Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', kind })),
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
@@ -34,7 +36,7 @@ async function openWithLimits() {
 test('an address gets one mail a minute, even if many clients ask at the same time, and the answers stay the same', async () => {
   await using limited = await openWithLimits();
   const statuses = await Promise.all(
-    Array.from({ length: 20 }, (_, number) => limited.ask(ann.username, client(number))),
+    Array.from({ length: 20 }, (_, number) => limited.ask(ann.username, { from: client(number) })),
   );
   assert.deepEqual([...new Set(statuses)], [202]);
   assert.equal(await limited.countMails(), 1);
@@ -56,10 +58,26 @@ test('an address gets one mail a minute, even if many clients ask at the same ti
 test('of 1000 requests of many clients within an hour, an address gets at most five mails', async () => {
   await using limited = await openWithLimits();
   for (let request = 0; request < 1000; request += 1) {
-    assert.equal(await limited.ask(ann.username, client(request)), 202);
+    assert.equal(await limited.ask(ann.username, { from: client(request) }), 202);
     limited.pass(3);
   }
   assert.equal(await limited.countMails(), 5);
+});
+
+test('an address that is no account yet gets one mail a minute too, whoever asks', async () => {
+  await using limited = await openWithLimits();
+  const { bearer } = await limited.logIn();
+  for (const [url, email, credential] of [
+    ['/api/sign-up', 'new@example.com', {}],
+    ['/api/account/email', 'stranger@example.com', bearer],
+  ] as const) {
+    for (const count of [1, 2]) {
+      const statuses = await Promise.all(Array.from({ length: 5 }, () => limited.ask(email, { url, credential })));
+      assert.deepEqual([...new Set(statuses)], [202], url);
+      assert.equal(await limited.countMails(email), count, url);
+      limited.pass(61);
+    }
+  }
 });
 
 test('one client cannot have mails sent to any number of addresses', async () => {
