@@ -34,7 +34,11 @@ describe('the server takes text from outside as text', () => {
   for (const [what, text] of Object.entries(texts))
     test(what, async () => {
       const inQuery = encodeURIComponent(text);
+      const name = form({ first_name: text, last_name: text });
+      const headers = { ...name.headers, ...cookie };
       for (const request of [
+        { method: 'POST' as const, url: '/account/profile', ...name, headers },
+        { url: '/auth/home', headers: cookie },
         { url: `/auth/login?state=${inQuery}&next=${inQuery}&account=${inQuery}` },
         { url: `/auth/login?next=/${inQuery}` },
         { url: `/${inQuery}` },
