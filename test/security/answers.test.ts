@@ -44,6 +44,7 @@ const requests: (InjectOptions & { url: string })[] = [
     ].map((sent) => ({ method: 'POST' as const, url, ...sent })),
   ),
   ...actions.map((url) => ({ method: 'PUT' as const, url })),
+  { method: 'POST' as const, url: '/api/forgot-password', ...json({ email: 'no address' }) },
 ].flatMap((request: InjectOptions & { url: string }) => [
   request,
   { ...request, headers: { ...request.headers, ...asJson } },
@@ -170,10 +171,11 @@ test('no credential is repeated in a body, an address or another header', async 
 });
 
 test('no page loads anything from, or points to, another origin', async () => {
-  const files = ['/docs/docs.js', '/assets/pages.js', '/assets/janua.css', '/assets/theme.css', '/assets/logo.svg'];
+  const assets = ['pages.js', 'passkeys.js', 'submit.js', 'janua.css', 'theme.css', 'logo.svg'];
+  const files = ['/docs/docs.js', ...assets.map((name) => `/assets/${name}`)];
   for (const url of [...pages, ...files, '/nothing', '/auth/login?state=3']) {
-    const { body } = await janua.app.inject({ url, headers: signedIn.cookie });
-    const foreign = [...body.matchAll(/(?:https?:)?\/\/[\w.-]+\.[a-z]{2,}[^\s"'<]*/g)]
+    const { body, headers } = await janua.app.inject({ url, headers: signedIn.cookie });
+    const foreign = [...`${JSON.stringify(headers)} ${body}`.matchAll(/(?:https?:)?\/\/[\w.-]+\.[a-z]{2,}[^\s"'<]*/g)]
       .map(([address]) => address)
       // The browser does not request a namespace.
       .filter((address) => !address.startsWith('http://www.w3.org/'));

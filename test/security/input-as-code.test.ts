@@ -40,7 +40,11 @@ describe('the server takes text from outside as text', () => {
       const inQuery = encodeURIComponent(text);
       const encoded = Buffer.from(text).toString('base64url');
       const credential = { id: 'x', type: 'public-key', response: { clientDataJSON: encoded } };
+      const name = form({ first_name: text, last_name: text });
+      const headers = { ...name.headers, ...cookie };
       for (const request of [
+        { method: 'POST' as const, url: '/account/profile', ...name, headers },
+        { url: '/auth/home', headers: cookie },
         { url: `/auth/login?state=${inQuery}&next=${inQuery}&account=${inQuery}` },
         { url: `/auth/login?next=/${inQuery}` },
         { url: `/${inQuery}` },

@@ -63,8 +63,9 @@ function nextCode(): string {
 /** A login that waits. */
 async function startPending(): Promise<string> {
   const answer = await post('/api/login', { username: ann.username, password });
-  assert.equal(answer.json().error, 'mfa_required');
-  return answer.json().mfa_token;
+  const { error, title, status, detail, mfa_token } = answer.json();
+  assert.deepEqual([error, title, status, typeof detail], ['mfa_required', 'Forbidden', 403, 'string']);
+  return mfa_token;
 }
 
 /** Whether a response gives a session, as a cookie or as a token. */

@@ -57,6 +57,13 @@ describe('a mail', () => {
     assert.doesNotMatch(html, /<a href="https:\/\/evil/);
   });
 
+  test('shows a template in a value as text', () => {
+    const { subject, text, html } = render(words, { ...frame, values: { name: '<%= 7 * 7 %>' } });
+    assert.equal(subject, 'Hello <%= 7 * 7 %>');
+    assert.match(text, /^Dear <%= 7 \* 7 %>,/);
+    assert.ok(html.includes('Dear &lt;%= 7 * 7 %&gt;,'));
+  });
+
   test('has no line that a value began', () => {
     for (const end of ['\r\n', '\n', '\r', '\u2028', '\u0085', '\0']) {
       const { subject, text } = render(words, { ...frame, values: { name: `Ann${end}Bcc: eve@example.com` } });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ann, password, startJanua } from '../../janua.ts';
-import { isSignedIn, json, logIn } from '../faces.ts';
+import { form, isSignedIn, json, logIn } from '../faces.ts';
 
 const ours = 'http://localhost:5000';
 const listed = 'https://app.example.com';
@@ -75,6 +75,7 @@ describe('a request from another site is refused before any effect', () => {
       ] as const) {
         for (const body of [
           json({ username: ann.username, password }),
+          form({ username: ann.username, password }),
           { headers: { 'content-type': 'text/plain' }, payload: 'x' },
         ]) {
           const answer = await janua.app.inject({

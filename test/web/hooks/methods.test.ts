@@ -135,6 +135,19 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
   });
 }
 
+test('a part of a file has its own length', async () => {
+  const whole = await janua.app.inject('/assets/janua.css');
+  for (const [range, status, part] of [
+    ['bytes=2-11', 206, whole.body.slice(2, 12)],
+    ['bytes=-5', 206, whole.body.slice(-5)],
+    ['bytes=0-1,4-5', 200, whole.body],
+  ] as const) {
+    const answer = await janua.app.inject({ url: '/assets/janua.css', headers: { range } });
+    const { headers, statusCode, body } = answer;
+    assert.deepEqual([statusCode, headers['content-length'], body], [status, String(Buffer.byteLength(part)), part]);
+  }
+});
+
 test('broken HTTP is answered with 4xx', async () => {
   for (const bytes of [
     'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n',

@@ -127,6 +127,8 @@ test('a forged host never appears in an answer', async () => {
     ['GET', '/docs'],
     ['GET', '/openapi.json'],
     ['GET', '/nothing'],
+    ['GET', '/auth/token'],
+    ['POST', '/auth/logout'],
   ] as const) {
     for (const headers of [forged, { ...forged, ...cookie }]) {
       const answer = await janua.app.inject({ method, url, headers });
