@@ -59,6 +59,9 @@ const forged: Readonly<Record<string, string>> = {
   'x-forwarded-port': '81',
   'x-original-host': 'evil.example',
   'x-host': 'evil.example',
+  origin: 'https://evil.example',
+  'sec-fetch-site': 'same-origin',
+  'user-agent': 'another program',
 };
 
 describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
@@ -67,7 +70,12 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
     ['from a trusted proxy', ['127.0.0.1']],
   ] as const)
     test(where, async () => {
-      const settings = { PUBLIC_URL: publicUrl, TRUSTED_PROXIES: proxies, ADMINISTRATORS: ['person0@example.com'] };
+      const settings = {
+        PUBLIC_URL: publicUrl,
+        TRUSTED_PROXIES: proxies,
+        ADMINISTRATORS: ['person0@example.com'],
+        LOGIN_NOTICES: 'on',
+      } as const;
       await using opened = await open({ settings });
       const { addPerson, post, mailsTo } = opened;
       const administrator = await addPerson();
@@ -80,10 +88,14 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
           ['/auth/sign-up', email, {}],
           ['/api/sign-up', username, {}],
           ['/account/email', email, bearer],
+          ['/api/login', username, {}],
         ] as const) {
-          const sent = await post(`${origin}${url}`, { email: address }, { ...forged, ...headers });
-          assert.ok([202, 303].includes(sent.statusCode), `${url} ${sent.statusCode}`);
-          const [mail] = await mailsTo(address);
+          const fields = { email: address, username: address, password };
+          const before = await mailsTo(address);
+          const sent = await post(`${origin}${url}`, fields, { ...forged, ...headers });
+          assert.ok([200, 202, 303].includes(sent.statusCode), `${url} ${sent.statusCode}`);
+          const [mail, ...others] = await mailsTo(address);
+          assert.equal(others.length, before.length, url);
           const links = `${mail?.text} ${mail?.html}`.match(/https?:[^\s"<]+/g) ?? [];
           assert.ok(links.length > 1, url);
           for (const link of links) assert.ok(link.startsWith(`${publicUrl}/`), link);
@@ -101,9 +113,9 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
     });
 });
 
-test('a request of another site sends no mail, and uses no link up', async () => {
+test('a request of another site, or a GET, sends no mail, uses no link up and changes no account', async () => {
   await using opened = await open();
-  const { addPerson, post, mailsTo, tokenTo } = opened;
+  const { app, addPerson, post, mailsTo, tokenTo } = opened;
   const { username, cookie } = await addPerson();
   await post('/api/forgot-password', { email: username });
   const token = await tokenTo(username);
@@ -128,8 +140,11 @@ test('a request of another site sends no mail, and uses no link up', async () =>
     ] as const) {
       const refused = await post(url, fields, { ...cookie, ...headers });
       assert.equal(refused.statusCode, 403, `${url} ${JSON.stringify(headers)}`);
+      for (const method of ['GET', 'HEAD'] as const)
+        await app.inject({ method, url: `${url}?${new URLSearchParams(fields)}`, headers: { ...cookie, ...headers } });
     }
   }
+  assert.ok(await isSignedIn(app, cookie));
   assert.equal((await mailsTo(username)).length, 1);
   assert.equal((await post('/api/reset-password', { token, password: newPassword })).statusCode, 200);
 });
@@ -186,6 +201,8 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ['/confirm', [], async () => ({ password })],
       ['/account/email', ['changes'], async (person) => ({ email: `new-${person}` })],
       ['/language', ['language'], async () => ({})],
+      ['/account/sessions/end-others', [], async () => ({})],
+      ['/account/tokens', ['changes'], async () => ({ name: 'report', expires_in_days: '30', scope: '' })],
       [
         '/reset-password',
         // The link in the mail proves the address.
@@ -224,6 +241,10 @@ test('a field that a form does not have changes nothing, in any form and as JSON
         assert.deepEqual(await rowOf(victim.username), before, path);
       }
     }
+
+    assert.ok(await isSignedIn(opened.app, victim.cookie));
+    const tokens = await opened.app.inject({ url: '/api/account/tokens', headers: victim.cookie });
+    assert.deepEqual(tokens.json(), { tokens: [] });
 
     for (const finish of ['/auth/sign-up/finish', '/api/sign-up/finish']) {
       const email = `new${finish.length}@example.com`;
@@ -272,6 +293,29 @@ test('an address in another spelling is the same account, for sign-up and for a 
   }
   assert.equal((await janua.services.users.findByUsername(composed))?.user.firstName, ann.firstName);
   assert.equal((await opened.app.inject({ url: '/api/me', headers: bearer })).json().username, username);
+});
+
+test('of two redemptions of a link to a new address at the same time, one succeeds', async () => {
+  await using opened = await open();
+  const { addPerson, post, tokenTo } = opened;
+  const { users } = opened.janua.services;
+  const email = 'new@example.com';
+  await post('/api/account/email', { email }, (await addPerson()).bearer);
+  const token = await tokenTo(email);
+  const confirm = async () => (await post('/api/confirm-email', { token })).statusCode;
+  const statuses: number[] = [];
+  const { findById } = users;
+  Object.assign(users, {
+    // The other request comes and goes after this one has found the link good.
+    async findById(id: string) {
+      Object.assign(users, { findById });
+      const found = await findById(id);
+      statuses.push(await confirm());
+      return found;
+    },
+  });
+  statuses.push(await confirm());
+  assert.deepEqual(statuses, [200, 410]);
 });
 
 test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {

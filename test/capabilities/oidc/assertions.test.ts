@@ -80,6 +80,7 @@ test('an assertion lasts five minutes at most, and is for the issuer alone', asy
     ['a year', { exp: seconds() + 365 * 86_400 }, false],
     ['no end', { exp: undefined }, false],
     ['an end that is over', { exp: seconds() - 60 }, false],
+    ['a beginning that is to come', { nbf: seconds() + 60 }, false],
     ['the issuer in a list', { aud: [origin] }, false],
     ['the issuer and another server', { aud: [origin, 'https://other.example.com'] }, false],
     ['the token endpoint', { aud: `${origin}/oidc/token` }, false],

@@ -44,6 +44,7 @@ describe('consent', () => {
       /Let Wiki in\? Who asks An application that the operator of this site added Name Wiki The answer goes to app\.example\.com /,
     );
     assert.match(page.text, /Your address/);
+    assert.doesNotMatch(page.text, /keeps this/);
     assert.ok((await app.finish(begun, answer)).id_token);
     for (const scope of ['openid email', 'openid'])
       assert.ok((await app.signIn(browser, { scope, prompt: 'none' })).id_token);
@@ -68,6 +69,16 @@ describe('consent', () => {
     assert.deepEqual(more.claims()?.groups, []);
   });
 
+  test('names the other server that the application may use, and for what', async () => {
+    const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
+    const resource = 'https://files.example.com';
+    const added = { uri: resource, scopes: ['files:read', 'files:write'], tokenFormat: 'opaque' } as const;
+    await server.janua.services.clientAdministration.addResource(added);
+    const { page } = await decide(app, browser, 'deny', { resource, scope: 'openid files:read' });
+    assert.match(page.text, /<li>[^<]*files\.example\.com[^<]*files:read</);
+    assert.doesNotMatch(page.text, /files:write/);
+  });
+
   test('is asked again once it was taken back', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     await letIn(app, browser);
@@ -75,12 +86,16 @@ describe('consent', () => {
     await letIn(app, browser);
   });
 
-  test('is asked again when the name of the application changes', async () => {
-    const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
-    await letIn(app, browser);
-    await server.janua.services.clientAdministration.changeClient(app.clientId, { name: 'Another' });
-    await letIn(app, browser);
-  });
+  for (const [what, change] of Object.entries({
+    'the name': { name: 'Another' },
+    'an address': { redirectUris: ['https://app.example.com/callback', 'https://other.example.com/callback'] },
+  }))
+    test(`is asked again when ${what} of the application changes`, async () => {
+      const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
+      await letIn(app, browser);
+      await server.janua.services.clientAdministration.changeClient(app.clientId, change);
+      await letIn(app, browser);
+    });
 
   for (const [name, redirect] of Object.entries({
     'a loopback address': 'http://127.0.0.1/callback',
@@ -96,6 +111,7 @@ describe('consent', () => {
       for (const sent of [{}, {}, port]) {
         const { page, begun, answer } = await decide(app, browser, 'allow', sent);
         assert.match(page.text, /runs on your own machine/);
+        assert.match(page.text, /keeps this when your session ends/);
         assert.ok((await app.finish(begun, answer)).id_token);
       }
       const { address } = await app.begin({ prompt: 'none' });

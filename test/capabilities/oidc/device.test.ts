@@ -71,6 +71,7 @@ describe('a device', () => {
     const asked = `Asked at ${speak('en').dateTime(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
     const who = 'Who asks An application that the operator of this site added Name Television';
     assert.ok(words.includes(`Sign in on a device ${who} ${asked}`), words);
+    assert.match(words, /keeps this when your session ends/);
   });
 
   test('of a forged name is marked', async () => {

@@ -261,6 +261,7 @@ describe('applications that introduce themselves by a document', () => {
       const name = client_name ?? host;
       assert.ok(article.startsWith(`Let ${host} in? Who asks ${host} It calls itself ${name} `), textOf(page));
       assert.equal(textOf(page).includes('letters of several alphabets'), isMixed);
+      assert.match(article, /keeps this when your session ends/);
     });
   }
 

@@ -85,6 +85,10 @@ describe('a browser is not taken back', () => {
       await other.begin();
       return other.back(address.href);
     },
+    'in another browser, with the cookie in the address': (address, { createBrowser }) => {
+      for (const name of ['upstream', 'flow']) address.searchParams.set(name, browser.jar.upstream ?? '');
+      return createBrowser().back(address.href);
+    },
     'at the address of another provider': (address) => browser.back(address.href.replace('/google/', '/second/')),
     'with another state': (address) => {
       address.searchParams.set('state', 'x'.repeat(43));

@@ -47,6 +47,9 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
   };
 }
 
+/** Of `password`. */
+const weakHash = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
+
 const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 60 };
 
 /** A login whose user changes while the session is being written. */
@@ -192,22 +195,25 @@ test('no session is left when the user cannot be told about the login', async ()
 });
 
 test('the server does not answer a failed login before the failure floor', async () => {
-  await using janua = await startJanua({ overrides: { failureFloor: 300 } });
+  await using janua = await startJanua({ overrides: { failureFloor: 200 } });
   await janua.people.add({ username: 'gone@example.com', firstName: 'G', lastName: 'G', password });
   await janua.people.disable('gone@example.com');
+  const old = { username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weakHash, demo: false };
+  await janua.services.registry?.add(old);
   for (const [username, secret] of [
     [ann.username, 'wrong'],
     ['nobody@example.com', 'wrong'],
     ['gone@example.com', password],
+    ['old@example.com', 'wrong'],
   ] as const) {
     const start = performance.now();
     await assert.rejects(janua.services.logIn(attempt(username, secret), caller), Refusal);
-    assert.ok(performance.now() - start >= 300);
+    assert.ok(performance.now() - start >= 200, username);
   }
-  const { logIn } = createRacing(() => undefined, undefined, 300);
+  const { logIn } = createRacing(() => undefined, undefined, 200);
   const start = performance.now();
-  await assert.rejects(logIn(), Refusal, 'a login whose password check takes 300 ms is refused');
-  assert.ok(performance.now() - start >= 300);
+  await assert.rejects(logIn(), Refusal, 'a login whose password check takes 200 ms is refused');
+  assert.ok(performance.now() - start >= 200);
 });
 
 test('the server does not answer a throttled login before a tenth of the failure floor', async () => {
@@ -228,13 +234,13 @@ test('the server does not answer a throttled login before a tenth of the failure
 test('a login replaces a weak stored hash, and logins at the same time all succeed', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 2 } });
   const { users, registry, access, logIn } = janua.services;
-  const weak = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
-  await registry?.add({ username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weak, demo: false });
+  const old = { username: 'old@example.com', firstName: 'O', lastName: 'D', passwordHash: weakHash, demo: false };
+  await registry?.add(old);
   const right = attempt('old@example.com', 'password');
   await assert.rejects(logIn({ ...right, password: 'wrong' }, caller), Refusal);
   assert.equal(
     (await users.findByUsername('old@example.com'))?.passwordHash,
-    weak,
+    weakHash,
     'a failed login does not change the hash',
   );
   const logins = await Promise.all(Array.from({ length: 6 }, () => logIn(right, caller)));
