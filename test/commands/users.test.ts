@@ -214,7 +214,7 @@ test('an unknown command or option gets a short error and a hint', async () => {
 
 test('JSON lists escape control characters for a terminal, and keep their value for a program', async () => {
   await using workplace = await createMigratedWorkplace();
-  const name = 'evil \u202Egnp.exe \u{E0041}';
+  const name = 'evil \u202Egnp.exe \u{E0041} \u009B31m\u0085\u2028\u2029';
   await addAnn(workplace);
   // No command takes such a name now. An earlier version did.
   using database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
@@ -222,7 +222,7 @@ test('JSON lists escape control characters for a terminal, and keep their value 
   const { stdout } = await workplace.run(['users', 'list', '--json']);
   assert.equal(JSON.parse(stdout).firstName, name);
   assert.match(stdout, /\\u202e/);
-  assert.doesNotMatch(stdout.trimEnd(), /[\p{Cc}\p{Cf}]/u);
+  assert.doesNotMatch(stdout.replace(/\n$/, ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
 });
 
 test('the audit names the account that ran a command with sudo', async () => {

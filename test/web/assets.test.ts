@@ -24,3 +24,18 @@ test('a logo beside the theme file replaces the icon and the logo of Janua', asy
     await rm(folder, { recursive: true });
   }
 });
+
+test('beside the theme file, only the logo is served, whatever the others are named', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'janua-theme-'));
+  try {
+    const others = ['notes.txt', 'backup.sql', '.env', 'page.html', 'other.css', 'script.js', 'picture.svg'];
+    for (const name of ['theme.css', ...others]) await writeFile(join(folder, name), '/* own */');
+    await using server = await startServer({ themeFile: join(folder, 'theme.css') });
+    assert.equal((await server.app.inject('/assets/theme.css')).body, '/* own */');
+    for (const name of others)
+      for (const url of [`/assets/${name}`, `/${name}`])
+        assert.equal((await server.app.inject(url)).statusCode, 404, url);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createDecipheriv, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createCipher, decrypt, encrypt } from '../../../src/ground/encryption/cipher.ts';
 import { createMemoryKeys } from '../../../src/ground/encryption/keys.ts';
@@ -45,6 +45,14 @@ describe('an encrypted secret', () => {
       const bytes = Buffer.from(text.slice(9), 'base64url');
       assert.ok(!bytes.includes(secret) && !bytes.includes(key.subarray(0, 4)));
     }
+  });
+
+  test('is a nonce, the secret in AES-256-GCM, and a tag', () => {
+    const key = randomBytes(32);
+    const sealed = Buffer.from(encrypt(key, secret, 'row 1').slice(9), 'base64url');
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12), { authTagLength: 16 });
+    decipher.setAAD(Buffer.from('row 1')).setAuthTag(sealed.subarray(-16));
+    assert.deepEqual(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]), secret);
   });
 
   test('is decrypted by the key before a rotation, but not by the one before that', async () => {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import pino from 'pino';
 import { tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { createServer } from '../../../src/server.ts';
+import { crossSite } from '../../../src/web/hooks/cross-site.ts';
 import { securityHeaders } from '../../../src/web/hooks/security-headers.ts';
 import { json, loginFaces } from '../faces.ts';
-import { startServer } from '../server.ts';
+import { siteOptions, startServer } from '../server.ts';
 
 /** A refusal, as the OpenAPI document shows it. */
 interface Answer {
@@ -103,6 +106,22 @@ test('every refusal in JSON has a detail, title and status, and its error texts 
     assert.equal(status, given.statusCode, name);
     for (const text of [error, error_description])
       if (text !== undefined) assert.match(text, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+  }
+});
+
+test('a request that is refused before the stores are ready gets the answer to its refusal', async () => {
+  const fault = new Unavailable('The database', 5, new Error('secret path'));
+  const parts = () => {
+    throw fault;
+  };
+  const log = pino({ level: 'silent' });
+  await using app = createServer({ ...siteOptions(), parts, log, logsRequests: () => false });
+  for (const { request, format } of loginFaces) {
+    const sent = request(credentials);
+    const answer = await app.inject({ ...sent, headers: { ...sent.headers, 'sec-fetch-site': 'cross-site' } });
+    assert.equal(answer.statusCode, 403);
+    if (format === 'json') assert.equal(answer.json().detail, crossSite.detail);
+    else assert.match(answer.body, /<title>Janua Forbidden<\/title>/);
   }
 });
 
