@@ -49,8 +49,8 @@ for (const choice of choices) {
       for (const name of ['ann', 'bob'])
         await run(['users', 'add', `${name}@example.com`, '--first-name', 'A', '--last-name', 'B'], secret);
 
-      async function logIn(name: string): Promise<string> {
-        const body = new URLSearchParams({ username: `${name}@example.com`, password: secret });
+      async function logIn(name: string, more = {}): Promise<string> {
+        const body = new URLSearchParams({ username: `${name}@example.com`, password: secret, ...more });
         const answer = await fetch(`${server.url}/api/login`, { method: 'POST', body });
         return ((await answer.json()) as { access_token: string }).access_token;
       }
@@ -58,7 +58,7 @@ for (const choice of choices) {
         (await fetch(`${server.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status === 200;
 
       assert.equal((await run(['sessions', 'list', 'ann@example.com'])).stdout, 'There are no sessions.\n');
-      const tokens = [await logIn('ann'), await logIn('ann'), await logIn('ann')];
+      const tokens = [await logIn('ann'), await logIn('ann'), await logIn('ann', { remember: 'on' })];
       const other = await logIn('bob');
       const idOf = (token = '') => token.slice('janua_'.length).split('.')[0] ?? '';
 
@@ -76,7 +76,8 @@ for (const choice of choices) {
         const { id, startedAt, expiresAt, lastSeenAt: _, ...client } = JSON.parse(line);
         assert.ok(tokens.map(idOf).includes(id));
         assert.ok(new Date(startedAt) < new Date(expiresAt));
-        assert.deepEqual(client, { userAgent: 'node', address: '127.0.0.1', remembered: false });
+        const remembered = id === idOf(tokens[2]);
+        assert.deepEqual(client, { userAgent: 'node', address: '127.0.0.1', remembered });
       }
 
       assert.equal((await run(['sessions', 'revoke', idOf(tokens[0])])).stdout, 'The session has ended.\n');

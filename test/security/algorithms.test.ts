@@ -3,7 +3,9 @@ import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import { appOrigin, createForwardBrowser, forwardSettings } from '../capabilities/forward-auth/forward-browser.ts';
-import { ann, password, startJanua } from '../janua.ts';
+import { createGoogle, googleUser } from '../capabilities/upstream/fakes.ts';
+import { open } from '../capabilities/upstream/opened.ts';
+import { ann, password } from '../janua.ts';
 
 /** The hash functions that Node was asked for. Later imports from `node:crypto` get the wrapped functions. */
 const used = new Set<string>();
@@ -16,8 +18,10 @@ for (const name of ['hash', 'createHash', 'createHmac', 'sign', 'hkdfSync'] as c
 }
 syncBuiltinESMExports();
 
-test('a login, its sessions and the way to another application are hashed and signed with SHA-256 alone', async () => {
-  await using janua = await startJanua({ settings: forwardSettings });
+test('logins, sessions, linked accounts and the way to another application are hashed and signed with SHA-256 alone', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch, settings: forwardSettings });
+  const { janua } = opened;
   used.clear();
   const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
   const { cookies } = await janua.app.inject(login);
@@ -28,4 +32,12 @@ test('a login, its sessions and the way to another application are hashed and si
   await browser.logIn('');
   assert.equal((await browser.open(`${appOrigin}/x`)).answer.statusCode, 200);
   assert.deepEqual([...used].sort(), ['createHmac sha256', 'hash sha256']);
+
+  const upstream = opened.createBrowser();
+  for (let count = 0; count < 2; count += 1) {
+    const address = fake.authorize(await upstream.begin(), googleUser());
+    assert.equal((await upstream.back(address)).statusCode, 303);
+  }
+  // The provider signs.
+  assert.deepEqual([...used].sort(), ['createHmac sha256', 'hash sha256', 'sign sha256']);
 });

@@ -69,6 +69,8 @@ describe('the server takes text from outside as text', () => {
         const shown = answer.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
         if (shown !== '') await janua.app.inject({ url: '/auth/login?state=3', headers: { cookie: shown } });
       }
+      const me = await janua.app.inject({ url: '/api/me', headers: cookie });
+      assert.equal(me.json().first_name, text, 'a name is kept as it was typed');
       assert.equal(Reflect.get(globalThis, mark), undefined);
       assert.ok(!existsSync(trace));
     });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import nodeCrypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, mock, test } from 'node:test';
 import { createChallenges } from '../../src/capabilities/second-factor/challenges.ts';
 import { createRecoveryCodes } from '../../src/capabilities/second-factor/recovery-codes.ts';
@@ -16,12 +18,17 @@ const now = () => 0;
 let opened: TestDatabase;
 before(async () => {
   opened = await openMigrated('SQLite');
-  // The only other sources of a secret than the generator of the system: both now repeat themselves.
+  // The only other sources of a secret than the bytes of the system's generator. They now repeat themselves.
   mock.method(Math, 'random', () => 0.5);
   mock.method(Date, 'now', now);
+  // A UUID has only 122 random bits.
+  for (const source of [nodeCrypto, globalThis.crypto])
+    mock.method(source, 'randomUUID', () => '00000000-0000-4000-8000-000000000000');
+  syncBuiltinESMExports();
 });
 after(async () => {
   mock.restoreAll();
+  syncBuiltinESMExports();
   await opened[Symbol.asyncDispose]();
 });
 
@@ -50,7 +57,7 @@ const makers: Record<string, () => string | Promise<string>> = {
   },
 };
 
-describe('neither the clock nor Math.random decides', () => {
+describe('neither the clock nor Math.random nor a UUID decides', () => {
   for (const [what, make] of Object.entries(makers))
     test(what, async () => {
       const made = new Set<string>();

@@ -39,6 +39,18 @@ describe('a sign-in is refused with an ID token', () => {
       assert.deepEqual(await opened.events(), ['upstream-refused: invalid-response']);
     });
 
+  test('with the nonce of another sign-in', async () => {
+    const fake = createGoogle();
+    await using opened = await open({ fetch: fake.fetch });
+    const [victim, attacker] = [opened.createBrowser(), opened.createBrowser()];
+    const nonce = new URL(await victim.begin()).searchParams.get('nonce');
+    assert.ok(nonce);
+    const back = fake.authorize(await attacker.begin(), googleUser());
+    fake.tricks = { claims: { nonce } };
+    assert.equal((await attacker.back(back)).statusCode, 403);
+    assert.equal(attacker.jar.session, undefined);
+  });
+
   test('signed by a key of the address that the keys redirect to', async () => {
     const fake = createGoogle();
     fake.tricks = { signature: 'foreign' };

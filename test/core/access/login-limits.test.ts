@@ -4,6 +4,7 @@ import {
   atOnce,
   liftFailures,
   limitsOf,
+  limitsOfFactor,
   type PasswordAttempt,
   policies,
 } from '../../../src/core/access/login-limits.ts';
@@ -145,6 +146,15 @@ describe('password attempts', () => {
       { address: 8 },
       'a success in a known browser does not clear the address either',
     );
+  });
+
+  test('a right code clears the wrong codes of account and pair, but not those of the address', async () => {
+    const usual = { userId: ann.id, address: '192.0.2.1' };
+    const t = createClockedThrottle({ limitsOf: ({ userId, address }) => limitsOfFactor(userId, address), usual });
+    for (let index = 0; index < 4; index += 1) await t.fail();
+    assert.deepEqual(await listed(t.throttle), { 'factor-account': 4, 'factor-pair': 4, 'factor-address': 4 });
+    await t.succeed();
+    assert.deepEqual(await listed(t.throttle), { 'factor-address': 4 });
   });
 
   test('a new password lifts the stop of an account', async () => {
