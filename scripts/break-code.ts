@@ -25,7 +25,9 @@ const parts = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'CHANGELOG.md',
+  'LICENSE',
   'tsconfig.json',
+  'tsconfig.build.json',
 ];
 
 async function copyTree(): Promise<string> {

@@ -35,11 +35,16 @@ interface Finished {
   readonly stderr: string;
 }
 
-/** The folder of a user who has installed the package. */
-export interface Consumer extends Disposable {
-  readonly folder: string;
+export interface Packed extends Disposable {
   /** The paths of all files in the package. */
   readonly files: readonly string[];
+  /** Installs it into an empty folder. */
+  install(): Promise<Consumer>;
+}
+
+/** The folder of a user who has installed the package. */
+export interface Consumer {
+  readonly folder: string;
   /** Runs a program to its end. */
   run(program: string, args: readonly string[], options?: RunOptions): Promise<Finished>;
   /** Starts a server and waits until it prints its address. */
@@ -58,8 +63,8 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Builds and packs the package, and installs it into an empty folder. */
-export async function installPackage(): Promise<Consumer> {
+/** Builds and packs the package. */
+export async function packPackage(): Promise<Packed> {
   const temporary = createTemporaryFolder('package');
   const folder = temporary.path;
   const built = join(folder, 'built');
@@ -84,32 +89,38 @@ export async function installPackage(): Promise<Consumer> {
 
   await mustRun(process.execPath, [join(root, 'scripts/build.ts'), built], { cwd: root });
   const [packed] = JSON.parse(await mustRun('npm', ['pack', '--json', '--pack-destination', folder], { cwd: built }));
-  await mustRun('mkdir', [empty], { cwd: folder });
-  // Its dependencies come from the registry, or from npm's cache.
-  await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)]);
+
+  async function install(): Promise<Consumer> {
+    await mustRun('mkdir', [empty], { cwd: folder });
+    // Its dependencies come from the registry, or from npm's cache.
+    await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, packed.filename)]);
+    return {
+      folder: empty,
+      run,
+      async start(program, args, env = {}) {
+        const child = spawn(program, args, { cwd: empty, env: { ...environment, ...env }, timeout: patience });
+        const errors = text(child.stderr);
+        const closed = once(child, 'close');
+        for await (const line of createInterface({ input: child.stdout })) {
+          const port = /http:\/\/localhost:(\d+)/.exec(line)?.[1];
+          if (port === undefined) continue;
+          return {
+            url: `http://127.0.0.1:${port}`,
+            async stop() {
+              child.stdout.resume();
+              child.kill('SIGTERM');
+              await closed;
+            },
+          };
+        }
+        throw new Error(`the server did not start: ${await errors}`);
+      },
+    };
+  }
 
   return {
-    folder: empty,
     files: packed.files.map(({ path }: { path: string }) => path),
-    run,
-    async start(program, args, env = {}) {
-      const child = spawn(program, args, { cwd: empty, env: { ...environment, ...env }, timeout: patience });
-      const errors = text(child.stderr);
-      const closed = once(child, 'close');
-      for await (const line of createInterface({ input: child.stdout })) {
-        const port = /http:\/\/localhost:(\d+)/.exec(line)?.[1];
-        if (port === undefined) continue;
-        return {
-          url: `http://127.0.0.1:${port}`,
-          async stop() {
-            child.stdout.resume();
-            child.kill('SIGTERM');
-            await closed;
-          },
-        };
-      }
-      throw new Error(`the server did not start: ${await errors}`);
-    },
+    install,
     [Symbol.dispose]: () => temporary.remove(),
   };
 }

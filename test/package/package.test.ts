@@ -4,38 +4,43 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
 import { blocksOf } from '../page-examples.ts';
-import { type Consumer, findsRegistry, installPackage, root } from './consumer.ts';
+import { type Consumer, findsRegistry, type Packed, packPackage, root } from './consumer.ts';
 
 const skip = process.env.CI !== 'true' && !(await findsRegistry()) && 'npm reaches no registry';
 
-let consumer: Consumer;
+let packed: Packed;
 before(async () => {
-  if (skip === false) consumer = await installPackage();
+  packed = await packPackage();
 });
-after(() => consumer?.[Symbol.dispose]());
+after(() => packed?.[Symbol.dispose]());
+
+let installed: Promise<Consumer> | undefined;
+const install = () => {
+  installed ??= packed.install();
+  return installed;
+};
 
 const logIn = (url: string, username: string, password: string) =>
   fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams({ username, password }), redirect: 'manual' });
 
 const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.split(';', 1)[0]);
 
-test('the package contains JavaScript, the files that it reads, the declarations of the library, deploy/, and nothing else', {
-  skip,
-}, async () => {
+test('the package contains JavaScript, the files that it reads, the declarations of the library, deploy/, and nothing else', async () => {
   const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
   for await (const path of glob('{src,selftest}/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
   for await (const path of glob('deploy/*', { cwd: root })) expected.push(path);
-  const declarations = consumer.files.filter((path) => path.endsWith('.d.ts'));
-  assert.deepEqual(consumer.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
+  const declarations = packed.files.filter((path) => path.endsWith('.d.ts'));
+  assert.deepEqual(packed.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
   assert.ok(declarations.includes('src/janua.d.ts'));
   assert.ok(
     !declarations.includes('src/compose.d.ts'),
     'a module that the library does not import has no declarations',
   );
-  for (const path of declarations) assert.ok(consumer.files.includes(path.replace('.d.ts', '.js')), path);
+  for (const path of declarations) assert.ok(packed.files.includes(path.replace('.d.ts', '.js')), path);
 });
 
 test('the package has only runtime dependencies, and no install script', { skip }, async () => {
+  const consumer = await install();
   const installed = JSON.parse(await readFile(join(consumer.folder, 'node_modules/janua/package.json'), 'utf8'));
   const { name, version, description, license, type, bin } = manifest;
   const { fastify, ...dependencies } = manifest.dependencies;
@@ -51,6 +56,7 @@ test('the package has only runtime dependencies, and no install script', { skip 
 });
 
 test('npx janua demo lets its users sign in, and ends at a signal', { skip }, async () => {
+  const consumer = await install();
   const server = await consumer.start('npx', ['janua', 'demo'], { PORT: '0' });
   const login = await logIn(server.url, 'behai_nguyen@hotmail.com', 'password');
   assert.equal(login.headers.get('location'), '/auth/home');
@@ -63,6 +69,7 @@ test('npx janua demo lets its users sign in, and ends at a signal', { skip }, as
 });
 
 test('npx janua runs its commands, and names missing tables', { skip }, async () => {
+  const consumer = await install();
   const env = { DATABASE_URL: 'sqlite:./own.db' };
   // `npx` runs the same file, and takes longer to start.
   const bin = join(consumer.folder, 'node_modules/.bin/janua');
@@ -79,6 +86,7 @@ test('npx janua runs its commands, and names missing tables', { skip }, async ()
 });
 
 test('janua on an older Node names the version that it needs', { skip }, async () => {
+  const consumer = await install();
   const older = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.11.0"}})';
   const bin = join(consumer.folder, 'node_modules/janua/bin/janua.mjs');
   const { code, stderr } = await consumer.run(process.execPath, ['--import', older, bin, '--version']);
@@ -140,6 +148,7 @@ export async function describe(error: unknown, users: Administration, app: Fasti
 test('the library and every example of its guide compile in a TypeScript program, which rejects wrong uses and signs users in', {
   skip,
 }, async () => {
+  const consumer = await install();
   const { fastify } = manifest.dependencies;
   const types = `@types/node@${manifest.devDependencies['@types/node']}`;
   const flags = ['--prefer-offline', '--no-audit', '--no-fund'];

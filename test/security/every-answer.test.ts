@@ -22,7 +22,7 @@ let routes: Route[];
 let ids: Readonly<Record<string, string>>;
 let signedIn: { readonly cookie: string };
 let answers: Awaited<ReturnType<typeof ask>>;
-/** What an application gets that logs a user in, or logs out a user who is not signed in. */
+/** What an application gets that logs a user in, what the user gets who decides about it, and a logout of a user who is not signed in. */
 let led: { name: string; answer: LightMyRequestResponse }[];
 /** The values of columns that no answer may show, with the names of the columns. */
 const secrets = new Map<string, Set<string>>();
@@ -58,7 +58,8 @@ async function readSecrets(): Promise<void> {
 async function ask() {
   const answers: { name: string; route: Route; answer: LightMyRequestResponse }[] = [];
   for (const route of routes.toSorted((one, other) => placeOf(one) - placeOf(other))) {
-    const url = route.url.replace(/([^/]+)\/:id/, (_, kind) => `${kind}/${ids[kind] ?? 'x'}`).replace('*', '');
+    const path = route.url.replace(/([^/]+)\/:id/, (_, kind) => `${kind}/${ids[kind] ?? 'x'}`).replace('*', '');
+    const url = path + (queries[route.url] ?? '');
     for (const face of [{}, { 'x-expected-format': 'application/json' }]) {
       const sent = route.method === 'GET' ? {} : form({});
       const request = { method: route.method, url, ...sent, headers: { ...sent.headers, ...face, ...signedIn } };
@@ -69,6 +70,9 @@ async function ask() {
   }
   return answers;
 }
+
+/** What a route needs to give what it is for. */
+const queries: Readonly<Record<string, string>> = { '/admin/audit/export': '?format=csv' };
 
 /** Pages come first, and the end of the account last. */
 const placeOf = ({ method, url }: Route) => (method === 'GET' ? 0 : url.endsWith('/account/delete') ? 2 : 1);
@@ -122,7 +126,15 @@ before(async () => {
       answer: await app.inject({ url: name, headers: name.includes('logout') ? {} : signedIn }),
     })),
   );
-  assert.match(String(led.at(-1)?.answer.headers.location), /^\/oidc\/interaction\//);
+  for (const decision of ['another', 'allow']) {
+    const asked = await app.inject({ url: `/oidc/auth?${welcome}`, headers: signedIn });
+    const url = String(asked.headers.location);
+    assert.match(url, /^\/oidc\/interaction\//);
+    const cookie = [signedIn.cookie, ...asked.cookies.map(({ name, value }) => `${name}=${value}`)].join('; ');
+    const sent = form({ decision });
+    const answer = await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, cookie } });
+    led.push({ name: `${decision} at ${url}`, answer });
+  }
   answers = await ask();
   assert.ok(answers.length > 200);
 });

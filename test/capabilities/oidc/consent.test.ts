@@ -86,6 +86,19 @@ describe('consent', () => {
     await letIn(app, browser);
   });
 
+  for (const [whose, own] of [
+    ["the operator's own application", true],
+    ['another application', false],
+  ] as const)
+    test(`that is taken back ends what ${whose} got in the session`, async () => {
+      const [app, browser] = [await server.addApplication({ own }), await server.browser()];
+      const { access_token, refresh_token = '' } = await (own ? app.signIn(browser) : letIn(app, browser));
+      assert.equal((await introspect(app, access_token)).active, true);
+      await browser.submit('/account/applications/revoke', { client_id: app.clientId });
+      assert.equal((await introspect(app, access_token)).active, false);
+      await assert.rejects(openid.refreshTokenGrant(app.config, refresh_token), { error: 'invalid_grant' });
+    });
+
   for (const [what, change] of Object.entries({
     'the name': { name: 'Another' },
     'an address': { redirectUris: ['https://app.example.com/callback', 'https://other.example.com/callback'] },
