@@ -156,6 +156,7 @@ const extras = (victimId: string) => ({
   userId: victimId,
   sub: victimId,
   username: 'evil@example.com',
+  email: 'evil@example.com',
   demo: 1,
   disabled: true,
   verified: true,
@@ -248,9 +249,9 @@ test('a field that a form does not have changes nothing, in any form and as JSON
 
     for (const finish of ['/auth/sign-up/finish', '/api/sign-up/finish']) {
       const email = `new${finish.length}@example.com`;
-      await post('/api/sign-up', { email, ...extras(victimId) });
+      await post('/api/sign-up', { ...extras(victimId), email });
       const fields = { ...extras(victimId), token: await tokenTo(email), first_name: 'A', last_name: 'B' };
-      const sent = await post(finish, { ...fields, email: 'evil@example.com', password: newPassword });
+      const sent = await post(finish, { ...fields, password: newPassword });
       assert.ok(sent.statusCode < 400, sent.body);
       const row = await rowOf(email);
       assert.deepEqual([row?.demo, row?.disabled, row?.first_name, row?.language], [0, 0, 'A', null]);
@@ -259,7 +260,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
     }
 
     const { username, bearer } = await addPerson();
-    await post('/api/account/email', { email: 'moved@example.com', ...extras(victimId) }, bearer);
+    await post('/api/account/email', { ...extras(victimId), email: 'moved@example.com' }, bearer);
     const token = await tokenTo('moved@example.com');
     assert.equal((await post('/api/confirm-email', { ...extras(victimId), token })).statusCode, 200);
     assert.equal(await rowOf(username), undefined);
@@ -293,6 +294,28 @@ test('an address in another spelling is the same account, for sign-up and for a 
   }
   assert.equal((await janua.services.users.findByUsername(composed))?.user.firstName, ann.firstName);
   assert.equal((await opened.app.inject({ url: '/api/me', headers: bearer })).json().username, username);
+});
+
+test('a link that was opened serves no request without its token, from the same client either', async () => {
+  await using opened = await open();
+  const { app, addPerson, post, tokenTo } = opened;
+  const { username } = await addPerson();
+  const { bearer } = await addPerson();
+  const fields = { password: newPassword, first_name: 'A', last_name: 'B' };
+  for (const [asked, path, email] of [
+    ['/forgot-password', '/reset-password', username],
+    ['/account/email', '/confirm-email', 'moved@example.com'],
+    ['/sign-up', '/sign-up/finish', 'new@example.com'],
+  ] as const) {
+    await post(`/api${asked}`, { email }, bearer);
+    const token = await tokenTo(email);
+    for (const url of [`/auth${path}`, `/api${path}`]) {
+      assert.equal((await app.inject(`${url}?token=${token}`)).statusCode, 200, url);
+      const { statusCode } = await post(url, fields);
+      assert.ok(statusCode >= 400, `${url} ${statusCode}`);
+    }
+    assert.ok((await post(`/api${path}`, { ...fields, token })).statusCode < 300, path);
+  }
 });
 
 test('of two redemptions of a link to a new address at the same time, one succeeds', async () => {

@@ -74,8 +74,9 @@ async function ask() {
 /** What a route needs to give what it is for. */
 const queries: Readonly<Record<string, string>> = { '/admin/audit/export': '?format=csv' };
 
-/** Pages come first, and the end of the account last. */
-const placeOf = ({ method, url }: Route) => (method === 'GET' ? 0 : url.endsWith('/account/delete') ? 2 : 1);
+/** Pages come first, the end of the factor late, because its codes are shown anew before, and the end of the account last. */
+const placeOf = ({ method, url }: Route) =>
+  method === 'GET' ? 0 : url.endsWith('/account/delete') ? 3 : url.endsWith('/totp/remove') ? 2 : 1;
 
 before(async () => {
   const settings = {
@@ -164,6 +165,17 @@ test('no answer may be cached, but for the files of pages', () => {
   for (const { name, answer } of others) assert.equal(answer.headers['cache-control'], 'no-store', name);
 });
 
+test('every cookie is HttpOnly, and comes with no post of another site', () => {
+  const names = new Set<string>();
+  for (const { name, answer } of [...answers, ...led])
+    for (const cookie of [answer.headers['set-cookie'] ?? []].flat()) {
+      names.add(cookie.split('=')[0] ?? '');
+      assert.match(cookie, /; httponly(?:;|$)/i, `${name} ${cookie}`);
+      assert.match(cookie, /; samesite=(?:lax|strict)(?:;|$)/i, `${name} ${cookie}`);
+    }
+  for (const name of ['session', 'oidc-interaction', 'oidc-resume']) assert.ok(names.has(name), [...names].join());
+});
+
 test('every redirect is a 303', () => {
   const redirects = answers.filter(({ answer }) => answer.headers.location !== undefined);
   assert.ok(redirects.length > 20, String(redirects.length));
@@ -189,6 +201,7 @@ test('every page for signed-in users can log out', () => {
     assert.match(answer.body, /<form method="post" action="\/auth\/logout"><button/, name);
   }
   assert.ok(pages.length > 50, pages.join('\n'));
+  assert.ok(pages.includes('POST /account/security/recovery-codes 200'), pages.join('\n'));
 });
 
 test('every redirect that answers a POST is a 303', () => {

@@ -7,7 +7,7 @@ import { codeOf } from './authenticator-app.ts';
 
 const minute = 60_000;
 
-test('wrong codes are limited by pair, account and address, and 100 of them stop the account until an operator lifts that', async () => {
+test('wrong codes of any kind are limited by pair, account and address, and 100 of them stop the account until an operator lifts that', async () => {
   let time = Date.now();
   await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
   const { factors, users, hold, administration, throttle, audit } = janua.services;
@@ -17,10 +17,12 @@ test('wrong codes are limited by pair, account and address, and 100 of them stop
   const owner = account.user;
   const { secret } = await factors.totp.begin(owner, ann.username);
   assert.ok(await hold(provedBy(account), (held) => factors.totp.enable(held, codeOf(secret, time))));
-  /** Sends a wrong code, or the right one. */
+  let wrong = 0;
+  /** Sends a wrong code of one kind or the other, or the right one. */
   async function send(address: string, isRight = false): Promise<boolean | 'throttled'> {
     const code = isRight ? codeOf(secret, time) : '000000';
-    const sent = factors.checkFactor(owned, { method: 'totp', code, headers: {} }, 'test', { ...caller, address });
+    const method = isRight || wrong++ % 2 === 0 ? 'totp' : 'recovery_code';
+    const sent = factors.checkFactor(owned, { method, code, headers: {} }, 'test', { ...caller, address });
     const outcome = await sent.catch((error: Error) => error);
     if (!(outcome instanceof Error)) return outcome.succeeded;
     assert.match(outcome.message, /too-many-codes/);

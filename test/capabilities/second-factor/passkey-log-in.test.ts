@@ -111,6 +111,16 @@ for (const store of stores) {
   });
 }
 
+test('a login drops a next that is too long', async () => {
+  await using opened = await open();
+  const { post, prove } = opened;
+  const { credential, cookie } = await prove();
+  const sent = form({ credential: JSON.stringify(credential), next: '/a'.repeat(5000) });
+  const answer = await post('/auth/passkey', sent, cookie);
+  assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/auth/home']);
+  assert.ok(sessionCookie(answer));
+});
+
 test('a program may send the credential as an object', async () => {
   await using opened = await open();
   const { post, prove } = opened;
@@ -167,12 +177,15 @@ describe('a login is refused with a passkey', () => {
       const headers = { ...sent.headers, cookie: other ?? cookie };
       const answer = await app.inject({ method: 'POST', url: '/api/passkey', ...sent, headers });
       assert.equal(answer.statusCode, 400);
-      assert.equal(answer.json().error, 'invalid_grant');
+      const isUnknown = reason === 'unknown-passkey';
+      const words = isUnknown ? 'There is no such passkey' : 'This passkey cannot be used here';
+      const { error, error_description: detail } = answer.json();
+      assert.deepEqual([error, detail], ['invalid_grant', words]);
       assert.equal(sessionCookie(answer), undefined);
       assert.deepEqual(await events(), [`passkey-refused: ${reason}`]);
 
       const page = await app.inject({ method: 'POST', url: '/auth/passkey', ...sent, headers });
-      if (reason === 'unknown-passkey') return;
+      if (isUnknown) return;
       assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login?state=8&next=%2Fadmin%2Fme']);
       const [failure] = page.cookies;
       const shown = await app.inject({
