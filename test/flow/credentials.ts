@@ -214,7 +214,7 @@ export function testCredentials(stores: StoreChoice): void {
   }
 
   for (const face of logoutFaces) {
-    test(`${face.name}: credentials in the body or in other headers neither end a session nor sign in`, async () => {
+    test(`${face.name}: credentials in the body, in other headers or swapped neither end a session nor sign in`, async () => {
       const { cookie, bearer } = await logIn(janua.app);
       const access_token = bearer.authorization.slice('Bearer '.length);
       const session = cookie.cookie.slice('session='.length);
@@ -228,11 +228,15 @@ export function testCredentials(stores: StoreChoice): void {
         assert.equal(answer.statusCode, face.format === 'html' ? 303 : 401);
         if (face.format === 'html') assert.equal(answer.headers.location, '/auth/login?state=1');
       }
-      for (const headers of [{ 'x-session': session }, { session }, { 'x-access-token': access_token }] as Record<
-        string,
-        string
-      >[])
+      const misplaced: Record<string, string>[] = [
+        ...[{ 'x-session': session }, { session }, { 'x-access-token': access_token }],
+        ...[asCookie(access_token), asCookie(access_token.replace('janua_', ''))],
+        ...[asBearer(session), asBearer(`janua_${session}`)],
+      ];
+      for (const headers of misplaced) {
         assert.equal(await isSignedIn(janua.app, headers), false);
+        await janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...headers } });
+      }
       assert.ok(await isSignedIn(janua.app, cookie));
     });
   }

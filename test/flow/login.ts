@@ -212,8 +212,10 @@ export function testLogin(stores: StoreChoice): void {
       if (face.format === 'html') {
         test('a login follows a safe next, and a failed login keeps it', async () => {
           assert.equal((await attempt({ ...good, next: '/admin/me?a=b#c' })).headers.location, '/admin/me?a=b#c');
-          const failed = await attempt({ ...good, password: 'wrong', next: '/admin/me?a=b' });
-          assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db');
+          for (const username of [ann.username, bob.username, 'nobody@example.com']) {
+            const failed = await attempt({ username, password: 'wrong', next: '/admin/me?a=b' });
+            assert.equal(failed.headers.location, '/auth/login?state=3&next=%2Fadmin%2Fme%3Fa%3Db', username);
+          }
         });
 
         for (const next of [['/a', '/b'], `/${'é'.repeat(2000)}`, '/a'.repeat(5000), '']) {

@@ -46,6 +46,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       codes,
       first,
       bearer: bearerOf(enabled),
+      cookie: `session=${sessionCookie(enabled)}`,
       /** A code that was not used yet. */
       next() {
         time += 30_000;
@@ -94,10 +95,12 @@ export function testSecondFactor(stores: StoreChoice): void {
       }
     });
 
-    test('is finished by a code on the page, and leads to next', async () => {
-      const { username, next } = await addProtected();
-      const first = await post('/auth/token', { username, password, next: '/admin/me', remember: 'on' });
-      const pending = { cookie: cookiesOf(first) };
+    test('is finished by a code on the page, leads to next, and ends the session of a login before it', async () => {
+      const { username, next, cookie } = await addProtected();
+      const sent = { username, password, next: '/admin/me', remember: 'on' };
+      const first = await post('/auth/token', sent, { cookie });
+      assert.equal(await isSignedIn(janua.app, { cookie }), true, 'a login that waits ends nothing');
+      const pending = { cookie: `${cookiesOf(first)}; ${cookie}` };
       const page = await get('/auth/second-factor?next=%2Fadmin%2Fme', pending);
       assert.match(page.body, /autocomplete="one-time-code"/);
       const wrong = await post('/auth/second-factor', { method: 'totp', code: '000000', next: '/admin/me' }, pending);
@@ -106,13 +109,14 @@ export function testSecondFactor(stores: StoreChoice): void {
       const done = await post('/auth/second-factor', { method: 'totp', code: next(), next: '/admin/me' }, pending);
       assert.equal(done.headers.location, '/admin/me', done.body);
       assert.equal(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(done)}` }), true);
+      assert.equal(await isSignedIn(janua.app, { cookie }), false);
       assert.match(String(done.headers['set-cookie']), /session=[^;]+;[^,]*Max-Age/);
       const trail = janua.services.auditTrail.find({ kind: 'login-succeeded', order: 'newest-first', limit: 1 });
       const reasons = await Array.fromAsync(trail, (event) => 'reason' in event && event.reason);
       assert.deepEqual(reasons, ['password+totp']);
     });
 
-    test('takes no code twice, and none before one that was taken', async () => {
+    test('takes no code twice, none before one that was taken, and none after it has ended', async () => {
       const { username, secret, next } = await addProtected();
       const code = next();
       const use = async (code: string) => {
@@ -122,7 +126,9 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(await use(code), 200);
       assert.equal(await use(code), 400);
       assert.equal(await use(codeOf(secret, time - 30_000)), 400);
-      assert.equal(await use(next()), 200);
+      const token = await tokenOf(username);
+      for (const expected of [200, 400])
+        assert.equal((await post('/api/second-factor', { mfa_token: token, code: next() })).statusCode, expected);
       const mfa_token = await tokenOf(username);
       const forged = await post('/api/second-factor', { mfa_token, method: 'trusted-browser', code: next() });
       assert.equal(forged.statusCode, 400, 'the method is one that there is');
@@ -146,13 +152,15 @@ export function testSecondFactor(stores: StoreChoice): void {
     test('is finished by a recovery code, which works once', async () => {
       const { username, codes } = await addProtected();
       assert.equal(codes.length, 10);
-      const send = async () => {
-        const code = codes[3]?.toLowerCase().replaceAll('-', ' ');
-        return post('/api/second-factor', { mfa_token: await tokenOf(username), method: 'recovery_code', code });
+      const send = (mfa_token: string, number: number) => {
+        const code = codes[number]?.toLowerCase().replaceAll('-', ' ');
+        return post('/api/second-factor', { mfa_token, method: 'recovery_code', code });
       };
-      const done = await send();
+      const token = await tokenOf(username);
+      const done = await send(token, 3);
       assert.equal(done.statusCode, 200, done.body);
-      assert.equal((await send()).statusCode, 400);
+      assert.equal((await send(await tokenOf(username), 3)).statusCode, 400);
+      assert.equal((await send(token, 4)).statusCode, 400, 'the login no longer waits');
       const { recovery_codes_left: left } = (await get('/api/account/security', bearerOf(done))).json();
       assert.equal(left, 9);
     });

@@ -4,7 +4,7 @@ import { password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { startProxy } from '../../servers/proxy.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
-import { form, json, sessionCookie } from '../../web/faces.ts';
+import { form, isSignedIn, json, logIn, sessionCookie } from '../../web/faces.ts';
 
 async function open({ settings, ...options }: TestOptions = {}) {
   const janua = await startJanua({ ...options, settings: { SIGN_UP: 'on', ...settings } });
@@ -34,6 +34,16 @@ test('a new account has the language that its owner chose, and none that only th
   ] as const) {
     await opened.finish('/api/sign-up/finish', await opened.tokenTo(email), headers);
     assert.equal((await opened.janua.services.users.findByUsername(email))?.user.language, language);
+  }
+});
+
+test('the end of a sign-up ends the session that the client presents', async () => {
+  await using opened = await open();
+  for (const [index, url] of ['/auth/sign-up/finish', '/api/sign-up/finish'].entries()) {
+    const { cookie } = await logIn(opened.janua.app);
+    const answer = await opened.finish(url, await opened.tokenTo(`${index}@example.com`), cookie);
+    assert.ok(await isSignedIn(opened.janua.app, { cookie: `session=${sessionCookie(answer)}` }));
+    assert.equal(await isSignedIn(opened.janua.app, cookie), false);
   }
 });
 

@@ -67,7 +67,7 @@ test("another user's applications are not there to see or to revoke", async () =
   assert.ok(await services.consents.find(owner.user, 'wiki'));
 });
 
-test('the list joins consents with what applications hold, and names those that are not stored by their host', async () => {
+test('the list joins consents with what applications hold, and a revocation ends only those of its user', async () => {
   await using opened = await openMigrated();
   const { database } = opened;
   const user = { id: '1', username: ann.username, firstName: 'Ann', lastName: 'Archer', groups: [] };
@@ -76,6 +76,8 @@ test('the list joins consents with what applications hold, and names those that 
   const { client } = await clients.add(settings);
   const document = 'https://claude.ai/oauth/client';
   await consents.give(user, document, { scope: ['openid'], version: '' });
+  const other = { ...user, id: '2', username: 'bob@example.com' };
+  await consents.give(other, document, { scope: ['openid'], version: '' });
   const revoked: string[][] = [];
   const applications = createApplications({
     ...{ clients, consents },
@@ -97,5 +99,6 @@ test('the list joins consents with what applications hold, and names those that 
   assert.equal(await applications.revoke(user, document), true);
   assert.equal(await applications.revoke(user, 'other'), false);
   assert.equal(await consents.find(user, document), undefined);
+  assert.ok(await consents.find(other, document));
   assert.deepEqual(revoked, [[user.id, document]]);
 });

@@ -62,6 +62,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const made = await replace(ann);
       for (let place = 0; place < 29; place += 1)
         assert.ok(place % 5 === 4 || new Set(made.map((code) => code[place])).size > 1, `place ${place} is random`);
+      for (let place = 0; place < 24; place += 1)
+        for (let earlier = 0; earlier < place; earlier += 1) {
+          const repeats = made.map((code) => code.replaceAll('-', '')).every((code) => code[place] === code[earlier]);
+          assert.ok(!repeats, `place ${place} does not repeat place ${earlier}`);
+        }
       for (const [index, code] of made.entries()) {
         assert.match(code, /^(?:[0-9A-HJKMNP-TV-Z]{4}-){5}[0-9A-HJKMNP-TV-Z]{4}$/);
         const spell = spellings[index % spellings.length];

@@ -30,3 +30,12 @@ test('a browser is trusted by its own secret, for one user and stamp, for as man
   time += 1;
   assert.equal(await isTrusted(secret, ann, 'stamp'), false);
 });
+
+test('the trust in a browser is ended by its own user alone', async () => {
+  await using opened = await openMigrated();
+  const { trust, list, end } = createTrustedBrowsers(opened.database, 30, Date.now);
+  await trust(ann, 'stamp');
+  const [{ id } = assert.fail()] = await list(ann, 'stamp');
+  assert.deepEqual(await list(bob, 'stamp'), []);
+  assert.deepEqual([await end(bob, id), await end(ann, id), await end(ann, id)], [0, 1, 0]);
+});

@@ -262,7 +262,10 @@ test('a field that the form does not have makes no other sign-in of it', async (
   const fake = createGoogle();
   await using opened = await open({ entries: [google, second], fetch: fake.fetch });
   const browser = opened.createBrowser();
-  const extras = { sessionId: 'x', confirms: 'on', upstream: 'second', state: 'x', remembered: 'on', expiresAt: '1' };
+  const extras = {
+    ...{ sessionId: 'x', confirms: 'on', upstream: 'second', state: 'x', expiresAt: '1' },
+    ...{ remembered: 'on', remember: '' },
+  };
   const answer = await browser.back(fake.authorize(await browser.begin('google', extras), googleUser()));
   assert.equal(answer.headers.location, '/auth/home');
   const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });

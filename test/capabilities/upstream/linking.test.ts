@@ -49,10 +49,12 @@ describe('a sign-in with a linked account', () => {
       const browser = createBrowser();
       await browser.logIn();
       await link(browser, fake);
+      const other = createBrowser();
       for (let count = 0; count < 2; count += 1) {
-        const other = createBrowser();
+        const former = other.jar.session ?? '';
         await other.back(fake.authorize(await other.begin(), googleUser(changes)));
         assert.equal(await other.whoAmI(), ann.username);
+        assert.equal(await isSignedIn(opened.app, { cookie: `session=${former}` }), false, 'the session before');
       }
       const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
       assert.equal(account.isAddressVerified, expected);
@@ -288,7 +290,7 @@ describe('linking is refused', () => {
     assert.match(again.body, /href="\/auth\/login">Log in</);
   });
 
-  test('of an account that another one has', async () => {
+  test('of an account that another one has, and so is unlinking', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });
     const [gail, browser] = [opened.createBrowser(), opened.createBrowser()];
@@ -299,6 +301,9 @@ describe('linking is refused', () => {
     assert.deepEqual(refusalOf(await browser.send('POST', `${page}/link`, { link: early })), taken);
     const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
     assert.deepEqual(refusalOf(await browser.back(fake.authorize(url, googleUser()))), taken);
+    const unlinking = await browser.send('POST', `${page}/unlink`, { id: await idOf(gail) });
+    assert.equal(unlinking.statusCode, 404);
+    assert.ok(await idOf(gail), 'the owner still has it');
   });
 
   test('of nothing: the user has it already', async () => {
