@@ -148,7 +148,9 @@ test('hashing has a bounded queue, refuses further work at once, and logs the fu
   const count = () => void threads++;
   process.on('worker', count);
   const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log });
-  const results = await Promise.allSettled(Array.from({ length: 10 }, () => bounded.check(undefined, 'x')));
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? bounded.check(undefined, 'x') : bounded.hash('x'))),
+  );
   process.off('worker', count);
   assert.equal(threads, 1, 'one thread computes all hashes');
   assert.deepEqual(logged, [{ event: 'hashing_queue_full', queue: 2 }]);
