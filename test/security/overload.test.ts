@@ -139,7 +139,7 @@ test('long and odd texts are parsed in linear time, wherever they are sent', asy
   const pieces = ['a', ' ', '=', ';', '%2f', '/..', '@', '.', ',', '\t', '(', '\\', 'a=b; '];
   const texts = [
     // With these, an expression that takes exponential time needs seconds. With the long ones it would never end.
-    ...pieces.map((piece) => piece.repeat(25)),
+    ...pieces.map((piece) => piece.repeat(27)),
     ...pieces.map((piece) => piece.repeat(50_000 / piece.length)),
   ];
   const start = process.cpuUsage();
@@ -156,7 +156,7 @@ test('long and odd texts are parsed in linear time, wherever they are sent', asy
     ] as Record<string, string>[]) {
       const before = process.cpuUsage();
       assert.ok((await janua.app.inject({ url: '/api/me', headers })).statusCode < 500);
-      assert.ok(process.cpuUsage(before).user < 2_000_000, JSON.stringify(headers).slice(0, 80));
+      assert.ok(process.cpuUsage(before).user < 1_000_000, JSON.stringify(headers).slice(0, 80));
     }
     assert.ok((await janua.app.inject({ url: `/auth/login?next=/${encodeURIComponent(text)}` })).statusCode < 500);
   }
