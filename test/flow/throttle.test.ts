@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { compose } from '../../src/compose.ts';
 import { liftFailures, limitsOfFactor, listFailures } from '../../src/core/access/login-limits.ts';
 import type { Settings } from '../../src/ground/config/settings.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
@@ -20,12 +21,25 @@ function testThrottle(stores: StoreChoice): void {
   /** A server whose clock moves only when a test moves it. */
   async function start(settings: Partial<Settings> = {}, chosen = stores) {
     let time = Date.now();
+    let given: Parameters<typeof compose> | undefined;
     const janua = await startJanua({
       stores: chosen,
       settings: { THROTTLE: 'on', ...settings },
       overrides: { now: () => time },
+      compose(...all) {
+        given = all;
+        return compose(...all);
+      },
     });
     return Object.assign(janua, {
+      /** Another server on the same stores. */
+      async startAgain() {
+        const composition = await compose(...(given ?? assert.fail()));
+        await composition.prepare();
+        const app = await composition.createServer();
+        app.addHook('onClose', () => composition.close());
+        return { app, [Symbol.asyncDispose]: () => app.close() };
+      },
       advance(milliseconds: number) {
         time += milliseconds;
       },
@@ -36,7 +50,7 @@ function testThrottle(stores: StoreChoice): void {
     Array.from({ length: count }, (_, index) => loginFaces[index % loginFaces.length] as BodyFace);
 
   function send(
-    janua: TestJanua,
+    janua: Pick<TestJanua, 'app'>,
     face: BodyFace,
     fields: { username?: string; password?: string; next?: string },
     { address = '192.0.2.1', headers = {} }: { address?: string; headers?: Record<string, string> } = {},
@@ -49,7 +63,7 @@ function testThrottle(stores: StoreChoice): void {
   const succeeded = ({ statusCode, headers }: LightMyRequestResponse) =>
     statusCode === 200 || (statusCode === 303 && headers.location === '/auth/home');
 
-  test('every way to log in counts for the same keys, and answers 429 in its format', async () => {
+  test('every way to log in counts for the same keys, and answers 429 in its format, on a server that starts later too', async () => {
     await using janua = await start();
     const spellings = [ann.username, ` ${ann.username.toUpperCase()} `];
     // The login dialog of Swagger UI sends the credentials of a client.
@@ -74,6 +88,9 @@ function testThrottle(stores: StoreChoice): void {
         assert.match(answer.body, new RegExp(`Request id: <code>${answer.headers['x-request-id']}</code>`));
       }
     }
+    await using later = await janua.startAgain();
+    for (const server of [later, janua])
+      assert.equal((await send(server, face, {})).headers['retry-after'], String(firstWait));
   });
 
   test('a wait ends by itself, the next one is longer, and a success clears the count', async () => {

@@ -76,6 +76,31 @@ describe('the server takes text from outside as text', () => {
     });
 });
 
+test('a form or a program that names a prototype changes no other object', async () => {
+  for (const sent of [
+    ...[
+      `__proto__.${mark}`,
+      `__proto__[${mark}]`,
+      `constructor.prototype.${mark}`,
+      `constructor[prototype][${mark}]`,
+    ].map((name) => form({ [name]: 'on' })),
+    ...[`{"__proto__":{"${mark}":"on"}}`, `{"constructor":{"prototype":{"${mark}":"on"}}}`].map((payload) => ({
+      ...json({}),
+      payload,
+    })),
+  ]) {
+    await janua.app.inject({ method: 'POST', url: '/api/language', ...sent });
+    assert.equal(Reflect.get({}, mark), undefined, String(sent.payload));
+  }
+});
+
+test('a field for text takes no other type', async () => {
+  for (const language of [7, 0.5, true, null, {}, ['de']]) {
+    const { statusCode } = await janua.app.inject({ method: 'POST', url: '/api/language', ...json({ language }) });
+    assert.equal(statusCode, 400, JSON.stringify(language));
+  }
+});
+
 test('the launcher takes the arguments of a command as text', async () => {
   const launcher = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
   const { promise, resolve } = Promise.withResolvers<string>();

@@ -60,6 +60,16 @@ describe('the session cookie over HTTPS needs its exact name and value', () => {
       }
   });
 
+  test('neither is percent-decoded, unquoted or read in another case', async () => {
+    for (const cookie of [
+      `__Host-session=${value.replace('.', '%2E')}`,
+      `__Host-session=%${value.charCodeAt(0).toString(16)}${value.slice(1)}`,
+      `__Host%2Dsession=${value}`,
+      `__Host-session="${value}"`,
+    ])
+      assert.equal(await statusWith(cookie), 401, cookie);
+  });
+
   test('two cookies of that name count as none, also with the same value', async () => {
     for (const other of [value, 'x', '']) {
       const pairs = [`__Host-session=${value}`, `__Host-session=${other}`];

@@ -126,7 +126,7 @@ describe('a session ends', () => {
     const started: Awaited<ReturnType<typeof sessions.start>>[] = [];
     for (let number = 0; number < 5; number++) {
       clock.time += 1;
-      started.push(await sessions.start(owner, { methods }));
+      started.push(await sessions.start(owner, { methods, remembered: number % 2 === 1 }));
     }
     const [first, second, ...rest] = started;
     assert.deepEqual(

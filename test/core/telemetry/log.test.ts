@@ -138,13 +138,22 @@ test('LOG_FORMAT=text gives readable lines, in which a client cannot control the
   await server.stop();
 });
 
-test('in JSON, a value with line breaks and colours stays within its line', () => {
+test('in JSON, a value with line breaks and colours stays within its line, and no line is on standard error', () => {
   const value = 'ann\r\n{"level":30}\u001b[31m';
+  const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
   const program = `import { createLog } from ${JSON.stringify(new URL('../../../src/core/telemetry/log.ts', import.meta.url))};
-    createLog({ LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, String).info({ value: ${JSON.stringify(value)} }, 'a message');`;
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
-  assert.match(stdout, /^\{\P{Cc}+\}\n$/u);
-  assert.equal(JSON.parse(stdout).value, value);
+    const log = createLog({ LOG_LEVEL: 'trace', LOG_FORMAT: 'json' }, String);
+    for (const level of ${JSON.stringify(levels)}) log[level]({ value: ${JSON.stringify(value)} }, 'a message');`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  assert.match(stdout, /^(\{\P{Cc}+\}\n)+$/u);
+  const written = stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    written.map((line) => JSON.parse(line).value),
+    levels.map(() => value),
+  );
+  assert.equal(stderr, '');
 });
 
 test('the log is readable text in a terminal, and JSON elsewhere', {

@@ -16,6 +16,7 @@ test('an empty environment gives the defaults', () => {
   assert.equal(settings.DATABASE_URL, 'sqlite:./data/janua.db');
   assert.equal(settings.PUBLIC_URL, undefined);
   assert.deepEqual(settings.CORS_ORIGINS, []);
+  assert.equal(settings.LOG_LEVEL, 'info');
 });
 
 test('texts are converted to the type of the setting, and an empty text counts as missing', () => {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { after, before, describe, mock, test } from 'node:test';
+import { openStores } from '../../../src/core/stores/stores.ts';
+import { openMeasures } from '../../../src/core/telemetry/measures.ts';
+import { loadSettings } from '../../../src/ground/config/load.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMysql } from '../../../src/ground/database/mysql.ts';
 import { openPostgres } from '../../../src/ground/database/postgres.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
@@ -25,4 +29,20 @@ describe('a process whose database does not answer', () => {
       assert.equal(connect.mock.callCount(), 2);
       for (const one of asked) await assert.rejects(one, Unavailable);
     });
+
+  test('opens as many connections as DATABASE_CONNECTIONS says', async () => {
+    connect.mock.resetCalls();
+    const environment = { DATABASE_URL: 'postgres://janua:secret@127.0.0.1/janua', DATABASE_CONNECTIONS: '2' };
+    const settings = { ...loadSettings({}, environment), STORE_TIMEOUT_SECONDS: 0.2 };
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const kinds = { events: [], refusals: [] };
+    const measures = await openMeasures({ metrics: false, kinds, traces: undefined, version: '', log });
+    const stores = await openStores(settings, { log, measures, mustExist: false });
+    const asked = Array.from({ length: 6 }, () => sql`select 1`.execute(stores.opened.database));
+    const answers = Promise.allSettled(asked);
+    await new Promise(setImmediate);
+    assert.equal(connect.mock.callCount(), 2);
+    for (const { status } of await answers) assert.equal(status, 'rejected');
+    await stores.close();
+  });
 });
