@@ -55,6 +55,7 @@ describe('no value adds a header', () => {
       { subject: `Hello${end}Bcc: eve@example.com` },
       { to: { name: `Ann${end}Bcc: eve@example.com`, address: 'ann@example.com' } },
       { to: { name: `Ann" <eve@example.com>, "`, address: 'ann@example.com' } },
+      { to: { name: `eve@example.com,${end}`, address: 'ann@example.com' } },
       { id: `1>${end}Bcc: eve@example.com` },
     ]) {
       test(JSON.stringify(changes), async () => {

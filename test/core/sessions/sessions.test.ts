@@ -57,6 +57,18 @@ test('the store holds only hashes of the secrets, and credentials have 256 rando
   }
 });
 
+test('no character of a secret is the same in all sessions of a user', async () => {
+  await using opened = await open();
+  const secrets: Record<'cookie' | 'accessToken', string[]> = { cookie: [], accessToken: [] };
+  for (let time = 0; time < 20; time += 1) {
+    const started = await opened.sessions.start(owner, { methods });
+    for (const kind of ['cookie', 'accessToken'] as const) secrets[kind].push(started[kind].split('.')[1] ?? '');
+  }
+  for (const [kind, all] of Object.entries(secrets))
+    for (let place = 0; place < 43; place += 1)
+      assert.ok(new Set(all.map((secret) => secret[place])).size > 1, `${kind} ${place}`);
+});
+
 describe('a session ends', () => {
   test('when it is idle for its timeout', async () => {
     await using opened = await open();
