@@ -64,7 +64,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
       });
       await first;
       if (client.status !== 'ready') throw new Error('there is no connection');
-      // In a cluster, the client's own timeout starts only once the node for a command is known.
+      // The client's own `commandTimeout` would do the same a second time, and starts too late in a cluster: once the node is known.
       const result = await inTime(work(client), timeout);
       lastFault = undefined;
       watch.succeeded('write');
@@ -95,7 +95,6 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
 function createClient(address: RedisAddress, timeout: number): RedisClient {
   const pause = (times: number) => Math.min(50 * times, longestPause);
   const common = {
-    commandTimeout: timeout,
     connectTimeout: timeout,
     // Drops a connection with an overdue reply, because the network may have lost the connection silently.
     socketTimeout: timeout,
