@@ -5,25 +5,38 @@ import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 /** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
-  const pool = new pg.Pool({
+  const options: pg.ClientConfig = {
     connectionString: url,
-    max: connections,
     connectionTimeoutMillis: timeout.milliseconds,
     keepAlive: true,
     application_name: 'janua',
-  });
+  };
+  const hasReader = connections > 1;
+  const pool = new pg.Pool({ ...options, max: hasReader ? connections - 1 : connections });
   // A broken idle connection leaves the pool. The next query opens another.
   pool.on('error', () => {});
   // Without a listener, an error between two queries would end the process. The next query reports it anyway.
   pool.on('connect', (client) => client.on('error', () => {}));
-  const connect = async () => adapt(await pool.connect());
-  return createServerDriver({ connect, end: () => pool.end() }, timeout, watch);
+  const connect = async () => {
+    const client = await pool.connect();
+    return adapt(client, (broken) => client.release(broken));
+  };
+
+  /** The client's own time limit ends a connection whose server hangs. `end` would wait for the answers. */
+  async function connectReader() {
+    const client = new pg.Client({ ...options, pipeline: true, query_timeout: timeout.milliseconds });
+    client.on('error', () => {});
+    await client.connect();
+    return adapt(client, () => void client.end());
+  }
+
+  return createServerDriver({ connect, ...(hasReader && { connectReader }), end: () => pool.end() }, timeout, watch);
 }
 
-const adapt = (client: pg.PoolClient): ServerConnection => ({
+const adapt = (client: pg.ClientBase, release: ServerConnection['release']): ServerConnection => ({
   async query(text, parameters, name) {
     const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
     return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
   },
-  release: (broken) => client.release(broken),
+  release,
 });

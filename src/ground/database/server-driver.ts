@@ -7,6 +7,11 @@ import { databaseUnavailable } from './errors.ts';
 
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
+  /**
+   * A connection that sends each query at once, and does not wait for the answers to those before. One serves the reads of all requests.
+   * Absent if the client library has none.
+   */
+  connectReader?(): Promise<ServerConnection>;
   end(): Promise<void>;
 }
 
@@ -20,9 +25,9 @@ export interface ServerConnection {
 /** Each step ends in time: a request fails and never hangs (ASVS 16.5.2). A failed connection is not used again. */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let prepared = 0;
+  let reader: Promise<Connection> | undefined;
 
-  async function acquire(): Promise<Connection> {
-    const connecting = pool.connect();
+  async function acquire(connecting = pool.connect()): Promise<Connection> {
     try {
       return adapt(await inTime(connecting, timeout.milliseconds));
     } catch (error) {
@@ -59,18 +64,38 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
 
   type Connection = ReturnType<typeof adapt>;
 
+  async function read(sql: string, parameters: readonly string[], name: string) {
+    const connection = await acquire();
+    try {
+      return await connection.query(sql, parameters, name);
+    } finally {
+      connection.release();
+    }
+  }
+
+  async function readBesideOthers(sql: string, parameters: readonly string[], name: string) {
+    reader ??= acquire(pool.connectReader?.());
+    const used = reader;
+    try {
+      return await (await used).query(sql, parameters, name);
+    } catch (error) {
+      // The next read opens another connection.
+      if (error instanceof Unavailable && reader === used) closeReader();
+      throw error;
+    }
+  }
+
+  function closeReader() {
+    reader?.then((connection) => connection.release()).catch(() => {});
+    reader = undefined;
+  }
+
   return {
     prepareRead(sql) {
       prepared += 1;
       const name = `janua_${prepared}`;
-      return async (parameters) => {
-        const connection = await acquire();
-        try {
-          return (await connection.query(sql, parameters, name)).rows;
-        } finally {
-          connection.release();
-        }
-      };
+      const readRows = pool.connectReader ? readBesideOthers : read;
+      return async (parameters) => (await readRows(sql, parameters, name)).rows;
     },
     async init() {},
     acquireConnection: acquire,
@@ -87,6 +112,9 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
     async releaseConnection(connection: Connection) {
       connection.release();
     },
-    destroy: () => pool.end(),
+    destroy() {
+      closeReader();
+      return pool.end();
+    },
   };
 }

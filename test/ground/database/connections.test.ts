@@ -25,9 +25,10 @@ describe('a process whose database does not answer', () => {
     test(`opens no more connections than it may, and fails in time: ${scheme}`, async () => {
       connect.mock.resetCalls();
       const driver = open(`${scheme}://janua:secret@127.0.0.1/janua`, 2, { milliseconds: 20 }, unwatched);
-      const asked = Array.from({ length: 6 }, () => driver.acquireConnection());
+      const read = driver.prepareRead('select 1 where 1 = ?');
+      const asked = Array.from({ length: 6 }, () => [driver.acquireConnection(), read(['1'])]).flat();
       assert.equal(connect.mock.callCount(), 2);
-      for (const one of asked) await assert.rejects(one, Unavailable);
+      await Promise.all(asked.map((one) => assert.rejects(one, Unavailable)));
     });
 
   test('opens as many connections as DATABASE_CONNECTIONS says', async () => {
