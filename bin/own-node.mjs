@@ -32,7 +32,10 @@ export function findOwnNode() {
 }
 
 /**
- * Runs `args` on the project's own Node, passes signals on, and exits with its exit code.
+ * Runs `args` on the project's own Node, in place of this process where this Node can do that (22.15 and newer), so that no launcher
+ * stays in memory. Otherwise, it passes signals on, and exits with the exit code. It also stays below npm, which does not pass on
+ * SIGTERM, and passes on a Ctrl+C that the terminal has sent already.
+ *
  * A process that `serves` has a channel to this one. If this process is killed, the channel closes and the server shuts down
  * (`src/commands/launcher.ts`).
  */
@@ -54,14 +57,18 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // A larger space for young objects (in megabytes) saves a twelfth of a request, and takes 4 to 11 MB. SIGUSR1 must not open a
   // debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
+  // The C library creates up to eight heaps for each core, and keeps their memory. Two are enough.
+  const env = { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env };
+  const node = own ?? process.execPath;
+  if (process.execve !== undefined && process.platform !== 'win32' && process.env.npm_command === undefined)
+    process.execve(node, [node, ...flags, ...args], env);
   // A supervisor sends SIGINT only to this process, so it is passed on. A terminal sends Ctrl+C to the whole process group. A server
   // therefore has its own group, or it would get SIGINT twice. Other commands stay in this group, because they may read the terminal.
   const detached = serves && process.platform !== 'win32';
-  const child = spawn(own ?? process.execPath, [...flags, ...args], {
+  const child = spawn(node, [...flags, ...args], {
     detached,
     stdio: ['inherit', 'inherit', 'inherit', ...(serves ? ['ipc'] : [])],
-    // The C library creates up to eight heaps for each core, and keeps their memory. Two are enough.
-    env: { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env },
+    env,
   });
   // A child in this group gets Ctrl+C from the terminal itself. This process only waits for its end.
   process.on('SIGINT', () => detached && child.kill('SIGINT'));
@@ -71,7 +78,7 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // This signal would end a server that does not listen for it yet. It sends a message as soon as it does.
   const heard = new Promise((resolve) => (serves ? child.once('message', resolve) : resolve()));
   process.on('SIGHUP', () => heard.then(() => child.kill('SIGHUP')));
-  // npm exits on SIGTERM without passing it on. The child then gets SIGTERM from here.
+  // The child gets SIGTERM from here if npm has exited on it.
   if (process.env.npm_command !== undefined) {
     const parent = process.ppid;
     setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref();

@@ -70,8 +70,14 @@ async function toEnd(pids: readonly number[]): Promise<void> {
   }
 }
 
+const childrenOf = (pid: number) =>
+  (readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? []).map(Number);
+
 /** The process that the launcher started. */
-const childOf = (pid: number) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+const childOf = (pid: number) => childrenOf(pid)[0] ?? Number.NaN;
+
+/** npm sets it. Below npm the launcher stays. */
+const belowNpm = { npm_command: 'run' };
 
 /** Waits until a server drains, and so is not ready. */
 async function toDrain(url: string): Promise<void> {
@@ -84,6 +90,25 @@ const statusOf = async (url: string) => (await fetch(url, { headers: { connectio
 const addressIn = (line: string) => `http://127.0.0.1:${/localhost:(\d+)/.exec(line)?.[1]}`;
 const ready = /\bready\b.*localhost|localhost.*\bready\b/;
 
+describe('a server without a launcher', { concurrency: 2, timeout: 60_000 }, () => {
+  for (const [name, command, env, workers] of [
+    ['one process', 'serve', { WORKERS: '1' }, 0],
+    ['two workers', 'serve', { WORKERS: '2' }, 2],
+    ['the demo', 'demo', {}, 0],
+  ] as const)
+    test(`${name}: the launcher becomes the server, and hears its signals`, async () => {
+      await using workplace = await createMigratedWorkplace();
+      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
+      const url = addressIn(await server.heard(ready));
+      assert.equal(childrenOf(server.pid).length, workers);
+      server.launcher.kill('SIGHUP');
+      assert.equal(await statusOf(`${url}/health/ready`), 200);
+      server.launcher.kill('SIGINT');
+      await toDrain(url);
+      assert.equal(await server.closed(), 0);
+    });
+});
+
 describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () => {
   for (const [name, command, env] of [
     ['one process', 'serve', { WORKERS: '1' }],
@@ -92,7 +117,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
   ] as const) {
     test(`${name}: SIGHUP at any time during the start does no harm`, async () => {
       await using workplace = await createMigratedWorkplace();
-      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '0' });
+      using server = launch(workplace, command, { ...belowNpm, ...env, DRAIN_SECONDS: '0' });
       await toCatch(server.pid, 'SIGHUP');
       const asking = setInterval(() => server.launcher.kill('SIGHUP'), 5);
       let line: string;
@@ -108,7 +133,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
 
     test(`${name}: SIGINT to the launcher alone ends the server in order`, async () => {
       await using workplace = await createMigratedWorkplace();
-      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
+      using server = launch(workplace, command, { ...belowNpm, ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
       server.launcher.kill('SIGINT');
       await toDrain(url);
@@ -117,7 +142,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
 
     test(`${name}: no number of SIGTERM and SIGINT cuts off a request under way`, async () => {
       await using workplace = await createMigratedWorkplace();
-      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '300' });
+      using server = launch(workplace, command, { ...belowNpm, ...env, DRAIN_SECONDS: '300' });
       const url = addressIn(await server.heard(ready));
       const child = childOf(server.pid);
       const headers = { 'content-type': 'application/json', expect: '100-continue' };
@@ -139,7 +164,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
 
     test(`${name}: the server ends in order when the launcher is killed`, async () => {
       await using workplace = await createMigratedWorkplace();
-      using server = launch(workplace, command, { ...env, DRAIN_SECONDS: '1' });
+      using server = launch(workplace, command, { ...belowNpm, ...env, DRAIN_SECONDS: '1' });
       const url = addressIn(await server.heard(ready));
       const child = childOf(server.pid);
       assert.deepEqual(running([child]), [child]);
@@ -157,7 +182,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
 
   test('a server of one process keeps running at SIGHUP, and logs that it cannot reload', async () => {
     await using workplace = await createMigratedWorkplace();
-    using server = launch(workplace, 'serve', { DRAIN_SECONDS: '0' });
+    using server = launch(workplace, 'serve', { ...belowNpm, DRAIN_SECONDS: '0' });
     const url = addressIn(await server.heard(ready));
     server.launcher.kill('SIGHUP');
     assert.equal(JSON.parse(await server.heard(/reload/)).event, 'reload_failed');
@@ -172,7 +197,7 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
     await using workplace = await createMigratedWorkplace();
     const terminal = spawn('script', ['-qefc', `"${process.execPath}" "${janua}" serve`, '/dev/null'], {
       cwd: workplace.folder,
-      env: { PATH: process.env.PATH, PORT: '0', TERM: 'xterm' },
+      env: { ...belowNpm, PATH: process.env.PATH, PORT: '0', TERM: 'xterm' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     for await (const line of createInterface({ input: terminal.stdout })) if (ready.test(line)) break;

@@ -572,7 +572,8 @@ describe('several workers', { concurrency: 3, timeout: 2 * patience }, () => {
     const { PATH = '' } = process.env;
     const launcher = spawn(process.execPath, [join(root, 'bin/janua.mjs'), 'serve'], {
       cwd: workplace.folder,
-      env: { PATH, ...settings },
+      // The launcher stays below npm only.
+      env: { PATH, npm_command: 'run', ...settings },
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
       timeout: patience,

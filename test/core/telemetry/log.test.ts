@@ -92,7 +92,8 @@ test('SIGUSR1 opens no debugger, neither in the launcher nor in the server', asy
   const janua = fileURLToPath(new URL('../../../bin/janua.mjs', import.meta.url));
   const launcher = spawn(process.execPath, [janua, 'demo'], {
     cwd: workplace.folder,
-    env: { PATH: process.env.PATH, PORT: '0' },
+    // The launcher stays below npm only.
+    env: { PATH: process.env.PATH, PORT: '0', npm_command: 'run' },
     timeout: 60_000,
   });
   let complaints = '';
