@@ -1,4 +1,5 @@
 import { EventEmitter, on } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
 import type { Composition, Services } from '../compose.ts';
 import { prepareLater, prepareNow } from '../core/stores/upkeep.ts';
@@ -69,6 +70,8 @@ export async function listen(
     const ready = services ?? (await prepareLater(composition, stop.signal));
     if (ready !== undefined) {
       await onReady({ url: PUBLIC_URL ?? `http://localhost:${port}`, port }, ready);
+      // Node writes it by itself only at an orderly end. A server that was killed starts slower, and in 17 MB more.
+      flushCompileCache();
       if ((await firstOrder) === 'stop') composition.readiness.stop();
       // Node's cluster then routes new connections to the other workers. Closing the server would drop connections without a request yet.
       else server.server.maxConnections = 0;

@@ -177,6 +177,16 @@ test('the server writes only to the database and to standard output', async () =
   await server.stop();
 });
 
+test('a server that is killed leaves its compiled code for the next start', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const compiled = join(workplace.folder, 'compiled');
+  const server = await workplace.start(['serve'], { NODE_COMPILE_CACHE: compiled });
+  // It answers only once it has written.
+  assert.equal((await fetch(`${server.url}/health/ready`)).status, 200);
+  await server.stop('SIGKILL');
+  assert.ok((await readdir(compiled, { recursive: true })).length > 100);
+});
+
 test('the log holds no password, cookie, token or query string', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';
