@@ -1,12 +1,16 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout, setImmediate as toEndOfTurn } from 'node:timers/promises';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { isBusy } from './errors.ts';
+import { createBatch } from './sqlite-batch.ts';
 
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
+
+/** Statements that a transaction with others may hold. */
+const isBatched = /^(?:insert|update|delete)\b/;
 
 interface Access {
   readonly kind: AccessKind;
@@ -24,6 +28,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
   const run = (sql: string, parameters: readonly unknown[]) =>
     prepared.getOrInsertComputed(sql, prepareHere)(parameters);
+  const batch = createBatch(database, run, (error) => reportFailure(watch, 'write', error));
 
   async function carryOut<T>({ kind, proves = kind }: Access, work: () => T): Promise<T> {
     let deadline: number | undefined;
@@ -52,21 +57,46 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     });
   }
 
-  /** A connection for Kysely. From its first write until its release, no other connection writes. */
+  /** Waits for the writers before. The next one waits until the result is called. */
+  async function takeTurn(): Promise<() => void> {
+    const earlier = lastWriter;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lastWriter = promise;
+    await earlier;
+    return resolve;
+  }
+
+  /** Writes together what comes until it is this batch's turn, and until the end of a turn of the event loop. */
+  async function writeBatch(): Promise<void> {
+    const endTurn = await takeTurn();
+    await toEndOfTurn();
+    const { write, fail } = batch.take();
+    try {
+      const answers = await carryOut({ kind: 'write' }, () => {
+        // The next read must see these writes.
+        snapshot.end();
+        return write();
+      });
+      for (const answer of answers) answer();
+    } catch (error) {
+      fail(error);
+    } finally {
+      endTurn();
+    }
+  }
+
+  function writeInBatch(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
+    const { isFirst, done } = batch.add(sql, parameters);
+    if (isFirst) writeBatch();
+    return done;
+  }
+
+  /** A connection for Kysely. From its first write that is no batch's until its release, no other connection writes. */
   function createConnection() {
     let stopOwning: (() => void) | undefined;
 
-    async function own(): Promise<void> {
-      if (stopOwning !== undefined) return;
-      const earlier = lastWriter;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      lastWriter = promise;
-      await earlier;
-      stopOwning = resolve;
-    }
-
     async function runAsOwner(sql: string, parameters: readonly unknown[], access: Access) {
-      await own();
+      stopOwning ??= await takeTurn();
       return carryOut(access, () => {
         // The next read must see this write.
         snapshot.end();
@@ -76,6 +106,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
     async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
       if (stopOwning === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
+      if (stopOwning === undefined && isBatched.test(sql)) return writeInBatch(sql, parameters);
       return runAsOwner(sql, parameters, { kind: accessOf(sql) });
     }
 
@@ -123,6 +154,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     },
     releaseConnection: async (connection: Connection) => connection.release(),
     async destroy() {
+      await lastWriter;
       snapshot.end();
       database.close();
     },

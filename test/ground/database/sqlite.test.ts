@@ -3,9 +3,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { loadKey } from '../../../src/ground/database/keys.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { ann, password, startJanua } from '../../janua.ts';
@@ -122,6 +123,66 @@ test('while another process writes, a write waits without blocking reads and tim
   await Promise.all([written, nextWritten]);
   assert.equal((await read()).length, 2);
   other.close();
+});
+
+describe('writes that are asked for at the same time', () => {
+  const names = Array.from({ length: 32 }, (_, index) => `key ${index}`);
+
+  async function openBatch(name: string, timeout?: number) {
+    const path = join(folder, name);
+    const opened = await openTestDatabase(`sqlite:${path}`, timeout);
+    await migrate(opened);
+    const write = (key: string) => opened.database.insertInto('janua_keys').values({ name: key, value: 'x' }).execute();
+    const stored = async () => (await opened.database.selectFrom('janua_keys').select('name').execute()).length;
+    return { ...opened, path, write, stored };
+  }
+
+  test('are one commit', async () => {
+    await using batch = await openBatch('together.db');
+    const logged = async () => (await stat(`${batch.path}-wal`)).size;
+    const before = await logged();
+    await Promise.all(names.map(batch.write));
+    // A commit writes each page that it changed to the log, and a page has 4096 bytes.
+    assert.ok((await logged()) - before < (names.length * 4096) / 2);
+    assert.equal(await batch.stored(), names.length);
+  });
+
+  test('fail one by one if a statement cannot be carried out', async () => {
+    await using batch = await openBatch('apart.db');
+    const outcomes = await Promise.allSettled([...names, names[3] ?? ''].map(batch.write));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      [...names.map(() => 'fulfilled'), 'rejected'],
+    );
+    assert.equal(await batch.stored(), names.length);
+  });
+
+  test('fail together, and none is kept, if the disk is full at one of them', async () => {
+    await using batch = await openBatch('full.db');
+    const { database, write, stored } = batch;
+    await sql`pragma max_page_count = 1`.execute(database);
+    const large = (name: string) =>
+      database
+        .insertInto('janua_keys')
+        .values({ name, value: 'x'.repeat(1 << 20) })
+        .execute();
+    const outcomes = await Promise.allSettled([...names.map(write), large('large')]);
+    assert.ok(outcomes.every(({ status }) => status === 'rejected'));
+    assert.equal(await stored(), 0);
+    await sql`pragma max_page_count = 1000000`.execute(database);
+    await Promise.all(names.map(write));
+    assert.equal(await stored(), names.length);
+  });
+
+  test('fail in time, and none is kept, while another process writes', async () => {
+    await using batch = await openBatch('locked.db', 50);
+    const other = new DatabaseSync(batch.path);
+    other.exec('begin immediate');
+    for (const outcome of await Promise.allSettled(names.map(batch.write))) assert.equal(outcome.status, 'rejected');
+    other.exec('commit');
+    other.close();
+    assert.equal(await batch.stored(), 0);
+  });
 });
 
 test('a SQLite URI is refused, because mode 0600 would apply to another file', async () => {
