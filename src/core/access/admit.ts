@@ -140,9 +140,9 @@ export function createAdmit(options: AdmitOptions): Admit {
     if (started === undefined) return undefined;
     const { session } = started;
     const { id: sessionId, userId } = session;
-    await orEnd(session, audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason }));
-    // The login counts even if this cannot be written down.
-    await noteLogin(started.account.user).catch(() => {});
+    const recorded = audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason });
+    // The login counts even if its time cannot be noted. Beside the event, it shares the event's commit on SQLite.
+    await Promise.all([orEnd(session, recorded), noteLogin(started.account.user).catch(() => {})]);
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
