@@ -39,7 +39,7 @@ export async function compare(effort: Effort, hasPeers: boolean): Promise<Measur
   const starting = contenders.filter(({ works }) => works.includes('start'));
   const runs = starting.map(({ name, command }) => ({ name, run: () => measureStart(command) }));
   // All have run before, so the disk cache and Node's compile cache are filled.
-  return { ...served, start: await inTurns(runs, effort.starts, 0) };
+  return { ...served, start: await inTurns('start', runs, effort.starts, 0) };
 }
 
 interface Running {
@@ -78,7 +78,7 @@ function measureRequests(
     const ask = asks[work];
     return ask === undefined ? [] : [{ name, run: () => sendRequests(server, senderFor(storeServers), ask, effort) }];
   });
-  return inTurns(runs, effort.rounds);
+  return inTurns(work === 'page' ? 'the login page' : `who am I by ${work}`, runs, effort.rounds);
 }
 
 /** Measures logins and, in the same turns, argon2 alone. */
@@ -92,7 +92,7 @@ async function measureLogins(running: readonly Running[], effort: Effort): Promi
   const logins = doing('login', running).flatMap(({ contender: { name }, server, asks: { login } }) =>
     login === undefined ? [] : [{ name, run: () => sendLogins(server, load, login, effort) }],
   );
-  return await inTurns([alone, ...logins], effort.rounds);
+  return await inTurns('logins', [alone, ...logins], effort.rounds);
 }
 
 /** Needs no warm-up round, because the servers are warm by then. */
@@ -101,20 +101,22 @@ async function measureStorms(running: readonly Running[], effort: Effort): Promi
   const runs = doing('storm', running).flatMap(({ contender: { name }, server, asks: { cookie, login } }) =>
     login === undefined ? [] : [{ name, run: () => measureStorm(server, clients, cookie, login, effort.stormSeconds) }],
   );
-  return await inTurns(runs, effort.rounds, 0);
+  return await inTurns('requests during logins', runs, effort.rounds, 0);
 }
 
 async function measureMemory(running: readonly Running[]): Promise<Series<number>> {
   const runs = doing('start', running).map(({ contender: { name }, server }) => {
     return { name, run: async () => (await server.ask('usage')).resident / 1e6 };
   });
-  return await inTurns(runs, 1, 0);
+  return await inTurns('memory', runs, 1, 0);
 }
 
 const doing = (work: Work, running: readonly Running[]) =>
   running.filter(({ contender }) => contender.works.includes(work));
 
+/** @param what is measured, for the line on standard error that tells how far the bench is */
 async function inTurns<Result>(
+  what: string,
   runs: readonly { readonly name: Name; readonly run: () => Promise<Result> }[],
   rounds: number,
   warmUpRounds?: 0 | 1,
@@ -123,6 +125,10 @@ async function inTurns<Result>(
     runs.map(({ run }) => run),
     rounds,
     warmUpRounds,
+    (index, round) => {
+      const turn = round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`;
+      process.stderr.write(`${what}, ${turn}: ${runs[index]?.name}\n`);
+    },
   );
   return Object.fromEntries(runs.map(({ name }, index) => [name, results[index]]));
 }
