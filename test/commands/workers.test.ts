@@ -249,7 +249,7 @@ async function expectKept(cluster: Cluster): Promise<void> {
   assert.ok(now.length === 2 && now.includes(other ?? 0) && !now.includes(victim));
 }
 
-describe('several workers', { concurrency: 3, timeout: 2 * patience }, () => {
+describe('several workers', { concurrency: 3, timeout: 5 * patience }, () => {
   const choice: StoreChoice = { users: 'PostgreSQL', sessions: 'Redis' };
   const onServers = () => {
     const take = shareCluster(async () => {

@@ -119,7 +119,7 @@ describe('a Redis Cluster', { skip: missing('Redis') }, () => {
     },
     {
       how: 'frozen',
-      noAnswer: /timed out/,
+      noAnswer: /no answer within/,
       lose: async (master: ThrowAwayServer) => master.freeze(),
       giveBack: async (master: ThrowAwayServer) => master.resume(),
     },

@@ -15,7 +15,9 @@ let count = 0;
 
 /** Real times, because a store may remove expired records by its own clock. */
 const start = Date.now();
-const minute = 60_000;
+
+/** Longer than it takes to run all files of this process. */
+const hour = 3_600_000;
 
 export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecord {
   const id = `session-${++count}`.padEnd(22, '-');
@@ -27,7 +29,7 @@ export function createRecord(changes: Partial<SessionRecord> = {}): SessionRecor
     tokenHash: 't'.repeat(43),
     createdAt: start,
     lastSeenAt: start,
-    expiresAt: start + minute,
+    expiresAt: start + hour,
     authenticatedAt: start,
     methods: ['pwd'],
     userAgent: undefined,
@@ -43,7 +45,7 @@ const renewal: Renewal = {
   cookieHash: 'd'.repeat(43),
   tokenHash: 'u'.repeat(43),
   lastSeenAt: start + 1000,
-  expiresAt: start + 3 * minute,
+  expiresAt: start + 3 * hour,
   authenticatedAt: start + 1000,
   methods: ['pwd', 'otp'],
 };
@@ -114,7 +116,7 @@ export function testSessionStore(
     test('removes a session from the future before all others of its user', async () => {
       await using opened = await open();
       const [future, old, ahead, latest] = [clockTolerance + 1, -5000, clockTolerance, 0].map((age) =>
-        createRecord({ createdAt: start + age, lastSeenAt: start + age, expiresAt: start + 5 * minute }),
+        createRecord({ createdAt: start + age, lastSeenAt: start + age, expiresAt: start + 5 * hour }),
       ) as [SessionRecord, SessionRecord, SessionRecord, SessionRecord];
       for (const record of [future, old, ahead, latest]) await opened.store.insert(record, []);
       assert.deepEqual(await opened.store.removeOldestOfUser('user-1', start, 3), [future.id]);
@@ -136,11 +138,11 @@ export function testSessionStore(
       await using opened = await open();
       const record = createRecord();
       await opened.store.insert(record, []);
-      const later = { lastSeenAt: start + 1000, expiresAt: start + 2 * minute };
+      const later = { lastSeenAt: start + 1000, expiresAt: start + 2 * hour };
       await opened.store.touch(record.id, later.lastSeenAt, later.expiresAt);
       assert.deepEqual(await opened.store.find(record.id), { ...record, ...later });
       await opened.store.remove([record.id]);
-      await opened.store.touch(record.id, start + 2000, start + 3 * minute);
+      await opened.store.touch(record.id, start + 2000, start + 3 * hour);
       assert.equal(await opened.store.find(record.id), undefined);
     });
 
@@ -194,17 +196,17 @@ export function testSessionStore(
       const records = [createRecord(), createRecord(), createRecord({ userId: 'user-2' }), createRecord()];
       for (const record of records) await store.insert(record, []);
       const [first, second, , ended] = records as [SessionRecord, SessionRecord, SessionRecord, SessionRecord];
-      await store.touch(second.id, start + 5, start + 2 * minute);
+      await store.touch(second.id, start + 5, start + 2 * hour);
       await store.remove([ended.id]);
       const listed = (await store.listOfUser('user-1')).sort((one, other) => one.id.localeCompare(other.id));
-      assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * minute }]);
+      assert.deepEqual(listed, [first, { ...second, lastSeenAt: start + 5, expiresAt: start + 2 * hour }]);
     });
 
     test('removes only expired sessions, on its own or when it is cleaned', async () => {
       await using opened = await open();
       const { store } = opened;
       const old = [1, 2, 3].map(() => createRecord({ expiresAt: start - 1 }));
-      const alive = createRecord({ expiresAt: start + minute });
+      const alive = createRecord({ expiresAt: start + hour });
       for (const record of [...old, alive]) await store.insert(record, []);
       assert.equal(await opened.clean?.(start), forgetsByItself ? undefined : 3);
       for (const { id } of old) assert.equal(await store.find(id), undefined);
@@ -222,12 +224,12 @@ export function testSessionStore(
       const record = createRecord();
       await store.insert(record, []);
       const touches = Array.from({ length: 20 }, (_, index) =>
-        store.touch(record.id, start + index, start + minute + index),
+        store.touch(record.id, start + index, start + hour + index),
       );
       await Promise.all([
         ...touches,
         store.remove([record.id]),
-        ...touches.map((_, index) => store.touch(record.id, start + index, start + minute + index)),
+        ...touches.map((_, index) => store.touch(record.id, start + index, start + hour + index)),
       ]);
       assert.equal(await store.find(record.id), undefined);
     });

@@ -186,7 +186,7 @@ test('the log is readable text in a terminal, and JSON elsewhere', {
   await piped.stop();
 });
 
-describe('a server whose log cannot be written', { timeout: 60_000 }, () => {
+describe('a server whose log cannot be written', { timeout: 240_000 }, () => {
   for (const settings of [{ WORKERS: '1' }, { WORKERS: '2' }, { LOG_FORMAT: 'text' }] as const) {
     test(`because of a full disk still lets users sign in, and ends in order (${JSON.stringify(settings)})`, {
       skip: !existsSync('/dev/full'),
@@ -202,9 +202,9 @@ describe('a server whose log cannot be written', { timeout: 60_000 }, () => {
       closeSync(full);
       try {
         const url = `http://127.0.0.1:${port}/health/ready`;
-        const limit = performance.now() + 20_000;
+        const limit = performance.now() + 60_000;
         while ((await statusOf(url)) !== 200)
-          assert.ok(performance.now() < limit, 'the server is ready within 20 seconds');
+          assert.ok(performance.now() < limit, 'the server is ready within a minute');
         for (let time = 0; time < 50; time += 1) assert.equal(await statusOf(url), 200);
         server.kill('SIGTERM');
         const [code] = await once(server, 'exit');
