@@ -38,6 +38,12 @@ export function isUnrepresentable(error: unknown): boolean {
   return isMysqls || code === '22P05' || code === '22P02' || code === '22003';
 }
 
+/** PostgreSQL doesn't know a prepared statement, or knows another one by its name. It did nothing. */
+export function isLostStatement(error: unknown): boolean {
+  const { code } = codesOf(error);
+  return code === '26000' || code === '42P05';
+}
+
 /** The server gave the transaction up for another: it may be tried again (SQLSTATE class 40; MariaDB's 1020). */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
+import { isLostStatement } from './errors.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 /** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket. */
@@ -17,6 +18,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
   pool.on('error', () => {});
   // Without a listener, an error between two queries would end the process. The next query reports it anyway.
   pool.on('connect', (client) => client.on('error', () => {}));
+  const adapt = createAdapt();
   const connect = async () => {
     const client = await pool.connect();
     return adapt(client, (broken) => client.release(broken));
@@ -33,10 +35,27 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
   return createServerDriver({ connect, ...(hasReader && { connectReader }), end: () => pool.end() }, timeout, watch);
 }
 
-const adapt = (client: pg.ClientBase, release: ServerConnection['release']): ServerConnection => ({
-  async query(text, parameters, name) {
-    const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
-    return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
-  },
-  release,
-});
+/** Names statements until the server has lost one: a PgBouncer that pools transactions, without `max_prepared_statements`. */
+function createAdapt() {
+  let hasNames = true;
+
+  return (client: pg.ClientBase, release: ServerConnection['release']): ServerConnection => {
+    async function run(text: string, parameters: readonly unknown[], name?: string) {
+      const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
+      return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+    }
+    return {
+      async query(text, parameters, name) {
+        const used = hasNames ? name : undefined;
+        try {
+          return await run(text, parameters, used);
+        } catch (error) {
+          if (used === undefined || !isLostStatement(error)) throw error;
+          hasNames = false;
+          return run(text, parameters);
+        }
+      },
+      release,
+    };
+  };
+}

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
@@ -24,7 +25,6 @@ export interface ServerConnection {
 
 /** Each step ends in time: a request fails and never hangs (ASVS 16.5.2). A failed connection is not used again. */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
-  let prepared = 0;
   let reader: Promise<Connection> | undefined;
 
   async function acquire(connecting = pool.connect()): Promise<Connection> {
@@ -92,8 +92,8 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
 
   return {
     prepareRead(sql) {
-      prepared += 1;
-      const name = `janua_${prepared}`;
+      // The same in each process, because they share the connections of a PgBouncer.
+      const name = `janua_${hash('sha256', sql, 'base64url')}`;
       const readRows = pool.connectReader ? readBesideOthers : read;
       return async (parameters) => (await readRows(sql, parameters, name)).rows;
     },
