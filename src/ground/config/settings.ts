@@ -29,7 +29,7 @@ export const settingSchemas = {
     format: 'password',
     examples: ['sqlite:/var/lib/janua/janua.db', 'postgres://janua:PASSWORD@db.example.com/janua?sslmode=verify-full'],
   })(
-    'Where users and sessions are stored: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`.',
+    'Where users and sessions are stored: `sqlite:` and a path, or `postgres://`, `mysql://` or `mariadb://` and `USER:PASSWORD@HOST:PORT/DATABASE`. PostgreSQL may have several, `HOST1:PORT,HOST2:PORT`: Janua uses the one that accepts writes.',
   ),
   DATABASE_CONNECTIONS: integer({ minimum: 1, maximum: 1000, default: 10 })(
     'Maximum number of connections of one process to the database server.',

@@ -3,6 +3,7 @@ import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createDialect, type Engine, Kysely, sql } from './kysely.ts';
 import { createPrepareLookup } from './lookup.ts';
+import { readPostgresHosts } from './postgres-hosts.ts';
 import type { Tables } from './schema.ts';
 
 export type Database = Kysely<Tables>;
@@ -38,7 +39,8 @@ export function engineOf(url: string): Engine {
   const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
   // SQLite reads a path that begins with `file:` as a URI. It could then open another file than the one that gets mode 0600.
   if (url.startsWith('sqlite:file:')) throw new Misconfiguration(noUri);
-  const complete = engine === 'sqlite' ? url !== 'sqlite:' : isServerUrl(url);
+  const urls = engine === 'postgres' ? readPostgresHosts(url).urls : [url];
+  const complete = engine === 'sqlite' ? url !== 'sqlite:' : urls.every(isServerUrl);
   if (engine === undefined || !complete) throw new Misconfiguration(wrongUrl);
   return engine;
 }

@@ -44,6 +44,9 @@ export function isLostStatement(error: unknown): boolean {
   return code === '26000' || code === '42P05';
 }
 
+/** PostgreSQL is a replica, or was made read-only. */
+export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '25006';
+
 /** The server gave the transaction up for another: it may be tried again (SQLSTATE class 40; MariaDB's 1020). */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);

@@ -1,42 +1,100 @@
 import pg from 'pg';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
-import { isLostStatement } from './errors.ts';
+import { isLostStatement, isReadOnly } from './errors.ts';
+import { readPostgresHosts } from './postgres-hosts.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
-/** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket. */
+/** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket, several hosts. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
-  const options: pg.ClientConfig = {
-    connectionString: url,
-    connectionTimeoutMillis: timeout.milliseconds,
-    keepAlive: true,
-    application_name: 'janua',
-  };
-  const hasReader = connections > 1;
-  const pool = new pg.Pool({ ...options, max: hasReader ? connections - 1 : connections });
-  // A broken idle connection leaves the pool. The next query opens another.
-  pool.on('error', () => {});
-  // Without a listener, an error between two queries would end the process. The next query reports it anyway.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  const adapt = createAdapt();
-  const connect = async () => {
-    const client = await pool.connect();
-    return adapt(client, (broken) => client.release(broken));
+  const { urls, mustWrite } = readPostgresHosts(url);
+  /** Counts up when a host is left. A connection of an earlier turn is to a host that was left. */
+  let turn = 0;
+  const turns = new WeakMap<pg.ClientBase, number>();
+  const leave = (left = turn) => {
+    if (left === turn && urls.length > 1) turn += 1;
   };
 
-  /** The client's own time limit ends a connection whose server hangs. `end` would wait for the answers. */
-  async function connectReader() {
-    const client = new pg.Client({ ...options, pipeline: true, query_timeout: timeout.milliseconds });
-    client.on('error', () => {});
-    await client.connect();
-    return adapt(client, () => void client.end());
+  class Client extends pg.Client {
+    constructor(options: pg.ClientConfig = {}) {
+      super({
+        ...options,
+        connectionString: urls[turn % urls.length],
+        connectionTimeoutMillis: timeout.milliseconds / urls.length,
+        keepAlive: true,
+        application_name: 'janua',
+      });
+      turns.set(this, turn);
+      // Without a listener, an error between two queries would end the process. The next query reports it anyway.
+      this.on('error', () => {});
+    }
   }
+
+  const hasReader = connections > 1;
+  const connectionTimeoutMillis = timeout.milliseconds;
+  const pool = new pg.Pool({ Client, connectionTimeoutMillis, max: hasReader ? connections - 1 : connections });
+  // A broken idle connection leaves the pool. The next query opens another.
+  pool.on('error', () => {});
+  const isLeft = (client: pg.ClientBase) => turns.get(client) !== turn;
+  const adapt = createAdapt({ isLeft, onReadOnly: (client) => leave(turns.get(client)) });
+  const checked = new WeakSet<pg.ClientBase>();
+
+  async function check(client: pg.ClientBase): Promise<void> {
+    if (!mustWrite || checked.has(client)) return;
+    const { rows } = await client.query<{ transaction_read_only: string }>('show transaction_read_only');
+    if (rows[0]?.transaction_read_only !== 'off') throw new Error('the server accepts no writes');
+    checked.add(client);
+  }
+
+  /** Tries each host once, beginning with the one that worked last. Connections to a host that was left do not count. */
+  async function connectToAny(open: () => Promise<readonly [pg.ClientBase, ServerConnection['release']]>) {
+    for (let tries = 1; ; ) {
+      const begun = turn;
+      try {
+        const [client, release] = await open();
+        if (!isLeft(client)) {
+          try {
+            await check(client);
+            return adapt(client, release);
+          } catch (error) {
+            release(true);
+            throw error;
+          }
+        }
+        release(true);
+      } catch (error) {
+        leave(begun);
+        if (tries === urls.length) throw error;
+        tries += 1;
+      }
+    }
+  }
+
+  const connect = () =>
+    connectToAny(async () => {
+      const client = await pool.connect();
+      return [client, (broken) => client.release(broken)];
+    });
+
+  const connectReader = () =>
+    connectToAny(async () => {
+      // The client's own time limit ends a connection whose server hangs. `end` would wait for the answers.
+      const client = new Client({ pipeline: true, query_timeout: timeout.milliseconds });
+      await client.connect();
+      return [client, () => void client.end()];
+    });
 
   return createServerDriver({ connect, ...(hasReader && { connectReader }), end: () => pool.end() }, timeout, watch);
 }
 
+interface Hosts {
+  isLeft(client: pg.ClientBase): boolean;
+  /** Called when a server has become read-only. */
+  onReadOnly(client: pg.ClientBase): void;
+}
+
 /** Names statements until the server has lost one: a PgBouncer that pools transactions, without `max_prepared_statements`. */
-function createAdapt() {
+function createAdapt({ isLeft, onReadOnly }: Hosts) {
   let hasNames = true;
 
   return (client: pg.ClientBase, release: ServerConnection['release']): ServerConnection => {
@@ -50,11 +108,13 @@ function createAdapt() {
         try {
           return await run(text, parameters, used);
         } catch (error) {
+          if (isReadOnly(error)) onReadOnly(client);
           if (used === undefined || !isLostStatement(error)) throw error;
           hasNames = false;
           return run(text, parameters);
         }
       },
+      isLeft: () => isLeft(client),
       release,
     };
   };

@@ -19,6 +19,8 @@ export interface ServerPool {
 export interface ServerConnection {
   /** @param name unique name of a statement that each connection prepares once */
   query(sql: string, parameters: readonly unknown[], name?: string): Promise<QueryResult<never>>;
+  /** Whether others go to another server by now. Absent where there is one server. */
+  isLeft?(): boolean;
   /** Gives the connection back to the pool. A broken one is closed at once, even during a query. */
   release(broken: boolean): void;
 }
@@ -54,6 +56,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
     return {
       query,
       release: () => raw.release(broken),
+      isLeft: () => raw.isLeft?.() === true,
       get broken() {
         return broken;
       },
@@ -77,12 +80,15 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
     reader ??= acquire(pool.connectReader?.());
     const used = reader;
     try {
-      return await (await used).query(sql, parameters, name);
+      const connection = await used;
+      if (!connection.isLeft()) return await connection.query(sql, parameters, name);
     } catch (error) {
       // The next read opens another connection.
       if (error instanceof Unavailable && reader === used) closeReader();
       throw error;
     }
+    if (reader === used) closeReader();
+    return readBesideOthers(sql, parameters, name);
   }
 
   function closeReader() {

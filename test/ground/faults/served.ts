@@ -10,6 +10,9 @@ const storeTimeout = 1;
 /** Milliseconds within which every request is answered. Much more than the timeout, because the machine may be busy. */
 export const bound = 20_000;
 
+/** Milliseconds after which a server is killed, if its test did not end it. */
+const longest = 600_000;
+
 /** A server process on stores that a test makes fail. */
 export interface Served extends AsyncDisposable {
   /** The cookie of a session from before the fault. */
@@ -45,7 +48,7 @@ export async function serveOn({ env: given, beforeStart, workplace: made }: Serv
     await expectSuccess(workplace, ['users', 'add', 'ann@example.com', '--first-name', 'Ann', '--last-name', 'A'], env);
   }
   await beforeStart?.();
-  const process = workplace.launch(['serve'], env);
+  const process = workplace.launch(['serve'], env, longest);
   const lines: { event?: string; msg?: string }[] = [];
   const listening = Promise.withResolvers<string>();
   let partial = '';

@@ -1,0 +1,32 @@
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+
+export interface PostgresHosts {
+  /** An address for each host, in the order of the setting. */
+  readonly urls: readonly [string, ...string[]];
+  /** Whether a host counts only if it accepts writes. */
+  readonly mustWrite: boolean;
+}
+
+const wrongHosts =
+  'DATABASE_URL: write several hosts as postgres://USER:PASSWORD@HOST1:PORT,HOST2:PORT/DATABASE; ' +
+  'target_session_attrs is read-write, primary or any.';
+
+/**
+ * Reads an address with one host or several, as libpq does (PostgreSQL, 34.1.1.2 and 34.1.1.3). Of several, the one that accepts writes is
+ * used, unless `target_session_attrs` says otherwise.
+ * @throws {Misconfiguration} for hosts or attributes that would be ignored
+ */
+export function readPostgresHosts(url: string): PostgresHosts {
+  const [, account = '', list = '', rest = ''] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/.exec(url) ?? [];
+  const hosts = list.split(',');
+  const [path = '', query = ''] = rest.split('?');
+  const options = new URLSearchParams(query);
+  const wanted = options.get('target_session_attrs') ?? (hosts.length > 1 ? 'read-write' : 'any');
+  options.delete('target_session_attrs');
+  const isListed = ['host', 'port'].some((name) => options.get(name)?.includes(','));
+  if (isListed || !['read-write', 'primary', 'any'].includes(wanted) || (hosts.length > 1 && hosts.includes('')))
+    throw new Misconfiguration(wrongHosts);
+  const urlOf = (host: string) => `${account}${host}${path}${options.size > 0 ? `?${options}` : ''}`;
+  const [first = '', ...others] = hosts;
+  return { urls: [urlOf(first), ...others.map(urlOf)], mustWrite: wanted !== 'any' };
+}
