@@ -36,7 +36,7 @@ export interface Workplace extends AsyncDisposable {
     options?: { readonly env?: Environment; readonly input?: string; readonly alone?: boolean },
   ): Promise<Finished>;
   /** Starts a command without waiting for it. */
-  launch(args: readonly string[], env: Environment): ChildProcessWithoutNullStreams;
+  launch(args: readonly string[], env: Environment, limit?: number): ChildProcessWithoutNullStreams;
   /** Starts a server and waits until it reports ready. @param limit milliseconds after which it is killed */
   start(args: readonly string[], env?: Environment, limit?: number): Promise<Running>;
 }
