@@ -1,5 +1,5 @@
 import { describeResource } from '../capabilities/oidc/describe-client.ts';
-import type { Signature } from '../capabilities/oidc/resources.ts';
+import type { Signature } from '../capabilities/oidc/signing-keys.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { secretLines } from './clients.ts';

@@ -5,6 +5,7 @@ import type { ProviderClient } from './provider-client.ts';
 import { takesForms } from './provider-form-post.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { readRetiredHint } from './retired-keys.ts';
+import { readToken } from './token-parts.ts';
 
 /** How the library knows its clients. */
 export function overrideClients({ Client }: Provider): void {
@@ -34,7 +35,7 @@ export function overrideClients({ Client }: Provider): void {
 /** How the library makes and checks what it issues. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
-  { issuer, records, findRetiredKey }: Pick<ProviderOptions, 'issuer' | 'records' | 'findRetiredKey'>,
+  { issuer, keys, records, findRetiredKey }: Pick<ProviderOptions, 'issuer' | 'keys' | 'records' | 'findRetiredKey'>,
 ): void {
   const { generateTokenId } = RefreshToken.prototype as unknown as { generateTokenId(this: object): string };
   Object.assign(RefreshToken.prototype, {
@@ -51,10 +52,15 @@ export function overrideTokens(
 
   const { validate } = IdToken;
   Object.assign(IdToken, {
-    validate: (token: string, client: ProviderClient) =>
-      validate.call(IdToken, token, client as InstanceType<typeof Client>).catch(async (error: unknown) => {
-        const hint = await readRetiredHint(token, { issuer, clientId: client.clientId, findKey: findRetiredKey });
+    async validate(token: string, { clientId }: ProviderClient) {
+      const kid = readToken(token).header?.kid;
+      // The client may have had another algorithm when the token was signed. A key has one, whatever the token says (RFC 8725 3.1).
+      const idTokenSignedResponseAlg = keys.find((key) => key.kid === kid)?.alg ?? 'RS256';
+      const asItWas = { clientId, idTokenSignedResponseAlg } as InstanceType<typeof Client>;
+      return validate.call(IdToken, token, asItWas).catch(async (error: unknown) => {
+        const hint = await readRetiredHint(token, { issuer, clientId, findKey: findRetiredKey });
         return hint ?? Promise.reject(error);
-      }),
+      });
+    },
   });
 }

@@ -11,7 +11,8 @@ import type { App, Request } from '../../web/types.ts';
 import type { ClientAdministration } from './client-administration.ts';
 import { tag } from './clients.routes.ts';
 import { describeResource } from './describe-client.ts';
-import { type NewResource, type Resources, signatures } from './resources.ts';
+import type { NewResource, Resources } from './resources.ts';
+import { signatures } from './signing-keys.ts';
 
 export interface ResourceRouteParts {
   readonly resources: Pick<Resources, 'find' | 'list'>;

@@ -6,10 +6,7 @@ import { insertNew } from '../../ground/database/insert-new.ts';
 import type { Row } from '../../ground/database/schema.ts';
 import { isResourceUri } from './addresses.ts';
 import { isClientId } from './clients.ts';
-
-/** What signs tokens: RS256, which every server can verify (RFC 9068 2.1), or ES256, whose signatures are shorter. */
-export const signatures = ['RS256', 'ES256'] as const;
-export type Signature = (typeof signatures)[number];
+import type { Signature } from './signing-keys.ts';
 
 /** A server that accepts access tokens of the provider (RFC 8707). */
 export interface NewResource {

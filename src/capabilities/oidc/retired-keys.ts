@@ -1,11 +1,14 @@
 import { createPublicKey, verify, type webcrypto } from 'node:crypto';
 import type { Records } from './records.ts';
+import type { Signature } from './signing-keys.ts';
 import { readToken } from './token-parts.ts';
 
 export type RetiredKeys = ReturnType<typeof createRetiredKeys>;
 
-/** A public RSA key (RFC 7518 6.3.1). */
-type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e'>;
+/** A public key (RFC 7518 6.2.1 and 6.3.1). */
+type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e' | 'crv' | 'x' | 'y'>;
+
+const algorithmOf = ({ kty }: RetiredKey): Signature => (kty === 'EC' ? 'ES256' : 'RS256');
 
 /**
  * The public halves of keys that sign no more, for as long as a session can last in which they signed. They are not published. Applications
@@ -18,9 +21,10 @@ export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: 
 
   return {
     /** May be called again. @param key private or public @param unpublishedAt milliseconds since 1970 */
-    async keep({ kid, kty, n, e }: RetiredKey & { readonly kid: string }, unpublishedAt: number): Promise<void> {
+    async keep({ kid, ...key }: RetiredKey & { readonly kid: string }, unpublishedAt: number): Promise<void> {
+      const { kty, n, e, crv, x, y } = key;
       const seconds = sessionSeconds - Math.floor((now() - unpublishedAt) / 1000);
-      if (seconds > 0) await upsert(kid, { key: { kty, n, e } }, seconds);
+      if (seconds > 0) await upsert(kid, { key: { kty, n, e, crv, x, y } }, seconds);
     },
 
     async find(kid: string): Promise<RetiredKey | undefined> {
@@ -36,13 +40,14 @@ export async function readRetiredHint(
   of: { readonly issuer: string; readonly clientId: string; readonly findKey: RetiredKeys['find'] },
 ) {
   const { header, payload } = readToken(token);
-  if (header?.alg !== 'RS256' || typeof header.kid !== 'string') return undefined;
+  if (typeof header?.kid !== 'string') return undefined;
   const key = await of.findKey(header.kid);
-  if (key === undefined) return undefined;
+  // A key has one algorithm, whatever the token says (RFC 8725 3.1).
+  if (key === undefined || header.alg !== algorithmOf(key)) return undefined;
   const [head, body, signature = ''] = token.split('.');
   const signed = Buffer.from(`${head}.${body}`);
-  if (!verify('sha256', signed, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64url')))
-    return undefined;
+  const verifier = { key: createPublicKey({ key, format: 'jwk' }), dsaEncoding: 'ieee-p1363' } as const;
+  if (!verify('sha256', signed, verifier, Buffer.from(signature, 'base64url'))) return undefined;
   const isOurs = payload?.iss === of.issuer && payload.aud === of.clientId && typeof payload.sub === 'string';
   return isOurs ? { header, payload, isRetired: true } : undefined;
 }

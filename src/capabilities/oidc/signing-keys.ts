@@ -11,15 +11,15 @@ import type { RetiredKeys } from './retired-keys.ts';
 
 const generate = promisify(generateKeyPair);
 
-/** RSA with 2048 bits, which every client can verify (RFC 7518 3.3), and P-256, whose signatures are short and fast. */
+/** What signs tokens: RS256, which everything can verify (RFC 9068 2.1), or ES256, whose signatures are shorter and take less time. */
+export const signatures = ['RS256', 'ES256'] as const;
+export type Signature = (typeof signatures)[number];
+
+/** RSA with 2048 bits (RFC 7518 3.3), and P-256. */
 export const makers = {
   ES256: async () => (await generate('ec', { namedCurve: 'P-256' })).privateKey,
   RS256: async () => (await generate('rsa', { modulusLength: 2048 })).privateKey,
 };
-
-type Algorithm = keyof typeof makers;
-
-const names = Object.keys(makers) as Algorithm[];
 
 /** Milliseconds for which a retired key is published: longer than anything that it has signed is valid. */
 const overlapMilliseconds = 24 * 60 * 60 * 1000;
@@ -33,7 +33,7 @@ const retryAfter = 60;
 /** A private key (RFC 7517). */
 export interface SigningKey extends webcrypto.JsonWebKey {
   readonly kid: string;
-  readonly alg: Algorithm;
+  readonly alg: Signature;
   readonly use: 'sig';
 }
 
@@ -54,7 +54,7 @@ const contextOf = (kid: string) => encryptionContext('janua_signing_keys', kid);
 /**
  * The keys that sign ID tokens and access tokens. The private keys are encrypted in the database (ASVS 13.3.1), and shared by all processes.
  * Every method throws `Unavailable` when the database cannot be reached, or the encryption key is missing.
- * @param keepRetired called with each key before it is deleted that has signed ID tokens
+ * @param keepRetired called with each key before it is deleted
  * @param now milliseconds since 1970
  */
 export function createSigningKeys(
@@ -65,7 +65,7 @@ export function createSigningKeys(
 ) {
   const rows = (db: Database) => db.selectFrom('janua_signing_keys');
 
-  async function make(algorithm: Algorithm) {
+  async function make(algorithm: Signature) {
     const jwk = (await makers[algorithm]()).export({ format: 'jwk' });
     const id = thumbprintOf(jwk);
     const private_key = cipher.seal(Buffer.from(JSON.stringify(jwk)), contextOf(id));
@@ -79,7 +79,7 @@ export function createSigningKeys(
   async function makeMissing(retires: boolean): Promise<void> {
     await cipher.prepare(async () => !(await hasEncrypted(database)));
     // Made before the transaction, because RSA takes longer than a transaction should.
-    const made = await Promise.all(names.map(make));
+    const made = await Promise.all(signatures.map(make));
     const name = 'signing-keys';
     await insertNew(database.insertInto('janua_leases').values({ name, expires_at: 0 }));
     await inTransaction(database, async (db) => {
@@ -97,8 +97,7 @@ export function createSigningKeys(
     const all = await rows(database).selectAll().orderBy('algorithm').execute();
     const over = now() - overlapMilliseconds;
     const isOver = ({ retired_at }: (typeof all)[number]) => retired_at !== null && Number(retired_at) <= over;
-    // ID tokens are signed by RS256 alone.
-    for (const row of all.filter((one) => isOver(one) && one.algorithm === 'RS256')) {
+    for (const row of all.filter(isOver)) {
       const key = open(row);
       if (key !== undefined) await keepRetired(key, Number(row.retired_at) + overlapMilliseconds);
     }
@@ -122,8 +121,8 @@ export function createSigningKeys(
     /** The keys in use, and those that were retired within 24 hours. Makes the first keys. */
     async load(): Promise<LoadedKeys> {
       let found = await readRows();
-      const isUsed = (name: Algorithm) => found.some((row) => row.algorithm === name && row.retired_at === null);
-      if (!names.every(isUsed)) {
+      const isUsed = (name: Signature) => found.some((row) => row.algorithm === name && row.retired_at === null);
+      if (!signatures.every(isUsed)) {
         await makeMissing(false);
         found = await readRows();
       }
