@@ -35,7 +35,15 @@ await page.screenshot({ path: picture('account'), animations: 'disabled' });
 const grafana = 'https://grafana.example.com/login/generic_oauth';
 const { client } = await janua.services.clientAdministration.addClient({
   ...{ name: 'Grafana', redirectUris: [grafana], postLogoutRedirectUris: [], backchannelLogoutUri: undefined },
-  ...{ own: false, device: false, secondFactor: false, pkce: 'nonce', groups: [], isPublic: false },
+  ...{
+    own: false,
+    device: false,
+    secondFactor: false,
+    pkce: 'nonce',
+    idTokenAlg: 'RS256',
+    groups: [],
+    isPublic: false,
+  },
 });
 const asked = new URLSearchParams({
   ...{ client_id: client.id, redirect_uri: grafana, response_type: 'code', scope: 'openid profile email groups' },

@@ -41,6 +41,7 @@ export async function addClient(settings: Settings): Promise<Pick<Application, '
       device: false,
       secondFactor: false,
       pkce: 'nonce',
+      idTokenAlg: 'RS256',
       isPublic: false,
     },
   });

@@ -1,5 +1,6 @@
 import { type ClientSettings, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
 import { describeClient } from '../capabilities/oidc/describe-client.ts';
+import type { Signature } from '../capabilities/oidc/signing-keys.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
@@ -19,6 +20,7 @@ interface TypedSettings {
   readonly secondFactor?: boolean;
   readonly group?: readonly string[];
   readonly pkce?: PkceSetting;
+  readonly idTokenAlg?: Signature;
 }
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>

@@ -249,6 +249,12 @@ const addClientSettings = (command: Command): Command =>
       new Option('--pkce <setting>', 'nonce: a challenge or a nonce; required: a challenge; optional: neither').choices(
         ['nonce', 'required', 'optional'],
       ),
+    )
+    .addOption(
+      new Option('--id-token-alg <name>', 'how ID tokens and logout tokens are signed, if not by RS256').choices([
+        'RS256',
+        'ES256',
+      ]),
     );
 
 const json = ['--json', 'one JSON object a line'] as const;

@@ -195,7 +195,15 @@ async function* provider(page: Page, { username }: Person): AsyncGenerator<strin
   const redirectUri = 'http://127.0.0.1:8000/callback';
   const { client, secret } = await site.janua.services.clientAdministration.addClient({
     ...{ name: 'W'.repeat(100), redirectUris: [redirectUri], postLogoutRedirectUris: [], isPublic: false },
-    ...{ own: false, device: true, secondFactor: false, pkce: 'nonce', groups: [], backchannelLogoutUri: undefined },
+    ...{
+      own: false,
+      device: true,
+      secondFactor: false,
+      pkce: 'nonce',
+      idTokenAlg: 'RS256',
+      groups: [],
+      backchannelLogoutUri: undefined,
+    },
   });
   const scope = 'openid profile email groups offline_access';
   const challenge = 'x'.repeat(43);

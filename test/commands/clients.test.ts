@@ -45,6 +45,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     second_factor: false,
     groups: ['admins'],
     pkce: 'nonce',
+    id_token_signed_response_alg: 'RS256',
   });
   assert.match((await run('clients', 'list')).text, new RegExp(`^CLIENT .*\n${id}  Wiki  admins  +https://wiki`));
   assert.match((await run('clients', 'show', id)).text, /^client_id: .*\nname: Wiki\npublic: false\n/);
@@ -52,6 +53,8 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
   const changes = [
     '--pkce',
     'optional',
+    '--id-token-alg',
+    'ES256',
     '--name',
     'Notes',
     '--no-own',
@@ -69,9 +72,11 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     [changed.own, changed.device, changed.groups, changed.backchannel_logout_uri, changed.redirect_uris],
     [false, true, [], 'https://wiki.example.com/logout', [redirect[1]]],
   );
-  assert.equal(changed.pkce, 'optional');
+  assert.deepEqual([changed.pkce, changed.id_token_signed_response_alg], ['optional', 'ES256']);
   const unknown = await run('clients', 'set', id, '--pkce', 'plain');
   assert.match(unknown.text, /Allowed choices are nonce, required, optional/);
+  const unsigned = await run('clients', 'set', id, '--id-token-alg', 'none');
+  assert.match(unsigned.text, /Allowed choices are RS256, ES256/);
 
   const rotated = await runJson('clients', 'rotate-secret', id);
   assert.match(rotated.client_secret, /^[\w-]{43}$/);

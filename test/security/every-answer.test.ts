@@ -100,6 +100,7 @@ before(async () => {
       device: false,
       secondFactor: false,
       pkce: 'nonce',
+      idTokenAlg: 'RS256',
       isPublic: false,
     },
   });

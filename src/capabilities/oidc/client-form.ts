@@ -3,7 +3,8 @@ import { readNames } from '../../core/users/scopes.ts';
 import type { Field, Fields, Input } from '../../web/action.ts';
 import type { Request } from '../../web/types.ts';
 import { maxNameLength } from './client-rules.ts';
-import { type Client, type ClientSettings, type PkceSetting, pkceSettings } from './clients.ts';
+import { type Client, type ClientSettings, pkceSettings } from './clients.ts';
+import { signatures } from './signing-keys.ts';
 
 const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
 const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
@@ -39,6 +40,11 @@ export const fields = {
       '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
     examples: ['nonce'],
   },
+  id_token_signed_response_alg: {
+    maxLength: 10,
+    description: 'How its ID tokens and logout tokens are signed: `RS256` (default) or `ES256`',
+    examples: ['RS256'],
+  },
 } as const satisfies Fields;
 
 export const newFields = {
@@ -57,7 +63,8 @@ export function readSettings(input: Input<typeof fields>, request: Request): Par
     device: readFlag(input.device, isForm),
     secondFactor: readFlag(input.second_factor, isForm),
     groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
-    pkce: readPkce(input.pkce),
+    pkce: readChoice('pkce', pkceSettings, input),
+    idTokenAlg: readChoice('id_token_signed_response_alg', signatures, input),
   });
   const backchannel = input.backchannel_logout_uri?.trim();
   return {
@@ -73,9 +80,13 @@ const readFlag = (value: string | undefined, isForm: boolean) =>
   value === undefined && !isForm ? undefined : value === 'true';
 
 /** @throws {InvalidFields} */
-function readPkce(value: string | undefined): PkceSetting | undefined {
-  const known = pkceSettings.find((setting) => setting === value);
-  if (value !== undefined && known === undefined) throw new InvalidFields({ field: 'pkce', code: 'malformed' });
+function readChoice<Name extends keyof typeof fields, Choice extends string>(
+  field: Name,
+  choices: readonly Choice[],
+  { [field]: value }: Input<typeof fields>,
+): Choice | undefined {
+  const known = choices.find((choice) => choice === value);
+  if (value !== undefined && known === undefined) throw new InvalidFields({ field, code: 'malformed' });
   return known;
 }
 
@@ -90,4 +101,5 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   second_factor: String(client.secondFactor),
   groups: client.groups.join(' '),
   pkce: client.pkce,
+  id_token_signed_response_alg: client.idTokenAlg,
 });

@@ -49,6 +49,7 @@ const clientFields = {
   second_factor: { type: 'boolean', description: fields.second_factor.description },
   groups: listOf(text('staff'), fields.groups.description),
   pkce: text('nonce', fields.pkce.description),
+  id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),
   created_at: time,
 };
 const actionsField = listOf(

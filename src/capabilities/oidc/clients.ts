@@ -3,6 +3,7 @@ import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import type { Row } from '../../ground/database/schema.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
+import type { Signature } from './signing-keys.ts';
 
 /**
  * What protects the codes of a client against injection (RFC 9700 2.1.1). `nonce`: a challenge (PKCE), or the `nonce` of OpenID Connect.
@@ -27,6 +28,8 @@ export interface ClientSettings {
   readonly groups: readonly string[];
   /** Always `required` of a public client, whatever is set. */
   readonly pkce: PkceSetting;
+  /** What signs its ID tokens and logout tokens. */
+  readonly idTokenAlg: Signature;
 }
 
 /** What a new client has unless the operator says otherwise. */
@@ -40,6 +43,7 @@ export const nothingSet: ClientSettings = {
   secondFactor: false,
   groups: [],
   pkce: 'nonce',
+  idTokenAlg: 'RS256',
 };
 
 /** An application that signs its users in here. */
@@ -146,8 +150,10 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 function fromRow(row: Row<'janua_clients'>): Client {
-  type Stored = Omit<ClientSettings, 'name' | 'backchannelLogoutUri' | 'pkce'>;
-  const settings: Stored & Partial<Pick<ClientSettings, 'backchannelLogoutUri' | 'pkce'>> = JSON.parse(row.settings);
+  type Later = 'backchannelLogoutUri' | 'pkce' | 'idTokenAlg';
+  const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
+    row.settings,
+  );
   return {
     id: row.id,
     name: row.name,
@@ -156,6 +162,7 @@ function fromRow(row: Row<'janua_clients'>): Client {
     backchannelLogoutUri: settings.backchannelLogoutUri,
     // A client that was added before there was a choice keeps what it had.
     pkce: settings.pkce ?? 'required',
+    idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',
     createdAt: new Date(Number(row.created_at)),
   };
 }

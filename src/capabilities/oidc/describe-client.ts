@@ -14,6 +14,7 @@ export const describeClient = ({ id, name, secretHash, createdAt, ...client }: C
   second_factor: client.secondFactor,
   groups: client.groups,
   pkce: secretHash === undefined ? 'required' : client.pkce,
+  id_token_signed_response_alg: client.idTokenAlg,
   created_at: createdAt.toISOString(),
 });
 

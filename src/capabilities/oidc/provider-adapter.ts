@@ -32,6 +32,7 @@ const metadataOf = (client: Client): ClientMetadata => ({
     backchannel_logout_uri: client.backchannelLogoutUri,
     backchannel_logout_session_required: true,
   }),
+  id_token_signed_response_alg: client.idTokenAlg,
   own: client.own,
   groups: client.groups,
   secondFactor: client.secondFactor,

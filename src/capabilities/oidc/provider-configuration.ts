@@ -10,6 +10,7 @@ import { createFeatures } from './provider-features.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
 import { signedInOf } from './provider-requests.ts';
+import { signatures } from './signing-keys.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
 /** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
@@ -47,7 +48,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     clientDefaults: { grant_types: [codeGrant], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: { properties: ['own', 'groups', 'secondFactor', 'pkce', 'api'] },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256'],
+      idTokenSigningAlgValues: [...signatures],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
     },
     assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {

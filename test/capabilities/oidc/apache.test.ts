@@ -53,7 +53,15 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
       redirectUris: [option('redirect-uri')],
       postLogoutRedirectUris: [option('post-logout-redirect-uri')],
       backchannelLogoutUri: option('backchannel-logout-uri'),
-      ...{ own: true, device: false, secondFactor: false, pkce: 'nonce', isPublic: false, groups: [] },
+      ...{
+        own: true,
+        device: false,
+        secondFactor: false,
+        pkce: 'nonce',
+        idTokenAlg: 'RS256',
+        isPublic: false,
+        groups: [],
+      },
     });
     const [lines = ''] = blocksOf(recipe, 'apache');
     await apache.configure(lines.replace('CLIENT_ID', client.id).replace('CLIENT_SECRET', secret));

@@ -19,6 +19,7 @@ export const wiki: NewClient = {
   device: false,
   secondFactor: false,
   pkce: 'nonce',
+  idTokenAlg: 'RS256',
   groups: [],
   isPublic: false,
 };

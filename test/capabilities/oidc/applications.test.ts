@@ -15,6 +15,7 @@ const settings = {
     device: false,
     secondFactor: false,
     pkce: 'nonce' as const,
+    idTokenAlg: 'RS256' as const,
     isPublic: false,
   },
 };

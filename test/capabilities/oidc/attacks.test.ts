@@ -470,6 +470,7 @@ describe('an address of the server', () => {
         device: true,
         secondFactor: false,
         pkce: 'nonce',
+        idTokenAlg: 'RS256',
         groups: [],
         isPublic: true,
       },

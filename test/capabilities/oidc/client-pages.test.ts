@@ -126,6 +126,29 @@ describe('the clients', () => {
     assert.match(refused.body, /<small class="field-error" id="pkce-error">Only a client with a secret/);
   });
 
+  test('choose how their ID tokens are signed, by the API and the form', async () => {
+    const { add, get, post, send } = clerk;
+    const { client_id: id, id_token_signed_response_alg: usual } = await add();
+    assert.equal(usual, 'RS256');
+    const here = `/admin/clients/${id}/change`;
+    const algorithm = async () => (await get(`/api/admin/clients/${id}`)).json().id_token_signed_response_alg;
+    await send(here, { ...wiki, id_token_signed_response_alg: 'ES256' });
+    assert.equal(await algorithm(), 'ES256');
+    assert.match((await get(here)).body, /<option value="ES256" selected>/);
+    assert.match((await get(`/admin/clients/${id}`)).body, /<dt>Signature of ID tokens<\/dt><dd>ES256<\/dd>/);
+    // A page that was opened before there was a choice.
+    await send(here, wiki);
+    assert.equal(await algorithm(), 'ES256');
+    const refused = await send(here, { ...wiki, id_token_signed_response_alg: 'none' });
+    assert.equal(refused.statusCode, 422);
+    assert.match(refused.body, /<small class="field-error" id="id_token_signed_response_alg-error">/);
+    const answer = await post(`/api${here}`, { id_token_signed_response_alg: 'HS256' });
+    assert.equal(answer.statusCode, 422);
+    assert.equal(await algorithm(), 'ES256');
+    await post(`/api${here}`, { id_token_signed_response_alg: 'RS256' });
+    assert.equal(await algorithm(), 'RS256');
+  });
+
   test('lose what is no longer ticked in a form', async () => {
     const { add, get, send } = administrator;
     const { client_id } = await add({ ...wiki, own: true, groups: ['admins'], backchannel_logout_uri: redirect });
@@ -161,6 +184,14 @@ describe('the clients', () => {
     ['http to a foreign host', { ...wiki, backchannel_logout_uri: 'http://example.com' }, 'backchannel_logout_uri'],
     ['an unknown group', { ...wiki, groups: ['nobody'] }, 'groups'],
     ['an unknown rule for PKCE', { ...wiki, pkce: 'plain' }, 'pkce'],
+    ...['none', 'HS256', 'PS256', 'es256', ''].map(
+      (name) =>
+        [
+          `the algorithm "${name}"`,
+          { ...wiki, id_token_signed_response_alg: name },
+          'id_token_signed_response_alg',
+        ] as const,
+    ),
     ['no rule for PKCE and no secret', { ...wiki, pkce: 'optional', public: true }, 'pkce'],
   ] as const)
     test(`are not added with ${why}`, async () => {

@@ -19,6 +19,7 @@ const wiki: NewClient = {
   device: false,
   secondFactor: true,
   pkce: 'nonce',
+  idTokenAlg: 'RS256',
   groups: ['staff'],
   isPublic: false,
 };
@@ -91,6 +92,23 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal((await clients.find(client.id))?.pkce, 'required');
       await clients.change(client.id, { pkce: 'nonce' });
       assert.equal((await clients.find(client.id))?.pkce, 'nonce');
+    });
+
+    test('a client has RS256 unless it is stored with ES256, and stays so when it is changed', async () => {
+      await using opened = await open();
+      const { clients, database } = opened;
+      const { client } = await clients.add({ ...wiki, idTokenAlg: 'ES256' });
+      const algorithm = async () => (await clients.find(client.id))?.idTokenAlg;
+      await clients.change(client.id, { name: 'Notes' });
+      assert.equal(await algorithm(), 'ES256');
+      const { settings } = await database.selectFrom('janua_clients').select('settings').executeTakeFirstOrThrow();
+      for (const idTokenAlg of [undefined, 'none', 'HS256', 'PS256']) {
+        const stored = JSON.stringify({ ...JSON.parse(settings), idTokenAlg });
+        await database.updateTable('janua_clients').set({ settings: stored }).execute();
+        assert.equal(await algorithm(), 'RS256', String(idTokenAlg));
+        await clients.change(client.id, { name: 'Wiki' });
+        assert.equal(await algorithm(), 'RS256', String(idTokenAlg));
+      }
     });
 
     test('two changes at once of one client are both kept', async () => {

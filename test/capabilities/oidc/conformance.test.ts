@@ -254,6 +254,19 @@ const basicPlan: Readonly<Record<string, Run>> = {
       assert.equal(((await answered.json()) as { error: string }).error, 'invalid_grant');
     }
   },
+  'a client chooses how its ID tokens are signed, while its user is signed in': async (app, browser) => {
+    let former = await app.signIn(browser);
+    for (const idTokenAlg of ['ES256', 'RS256'] as const) {
+      await server.janua.services.clientAdministration.changeClient(app.clientId, { idTokenAlg });
+      const refreshed = await openid.refreshTokenGrant(app.config, former.refresh_token ?? '');
+      const hinted = await app.signIn(browser, { prompt: 'none', id_token_hint: former.id_token ?? '' });
+      for (const { id_token: token = '' } of [refreshed, hinted]) {
+        const { alg, claims } = await readToken(server, token);
+        assert.deepEqual([alg, claims.sub, claims.sid], [idTokenAlg, former.claims()?.sub, former.claims()?.sid]);
+      }
+      former = hinted;
+    }
+  },
   'a refresh gives new tokens for the same user': async (app, browser) => {
     const first = await app.signIn(browser);
     const second = await openid.refreshTokenGrant(app.config, first.refresh_token ?? '');
@@ -315,8 +328,8 @@ describe('the documents of the provider', () => {
       assert.deepEqual(of('subject_types_supported'), ['public']);
       // Users who have chosen no language have none.
       assert.ok(!of('claims_supported').includes('locale') && of('claims_supported').includes('name'));
-      // No client can have another one.
-      assert.deepEqual(of('id_token_signing_alg_values_supported'), ['RS256']);
+      // Neither `none`, nor one whose key is a secret.
+      assert.deepEqual(of('id_token_signing_alg_values_supported'), ['ES256', 'RS256']);
       assert.deepEqual(of('acr_values_supported'), ['urn:janua:1fa', 'urn:janua:2fa']);
       assert.deepEqual(of('scopes_supported'), ['email', 'groups', 'offline_access', 'openid', 'profile']);
       assert.deepEqual(of('token_endpoint_auth_methods_supported'), [
@@ -353,24 +366,31 @@ describe('the documents of the provider', () => {
   test('a new key is published before it signs, and the old one stays for a day', async () => {
     await using own = await openProvider();
     const [app, browser] = [await own.addApplication(), await own.browser()];
+    const fast = await own.addApplication({ idTokenAlg: 'ES256' });
     const { id_token: old = '' } = await app.signIn(browser);
+    const { id_token: fastOld = '' } = await fast.signIn(browser);
     const before = await readToken(own, old);
+    const fastBefore = await readToken(own, fastOld);
+    assert.deepEqual([before.alg, fastBefore.alg], ['RS256', 'ES256']);
     own.clock.time += 200_000;
     await own.janua.services.rotateSigningKeys();
     own.clock.time += 61_000;
     // Another process may not know the new key yet.
     assert.equal((await readToken(own, (await app.signIn(browser)).id_token ?? '')).kid, before.kid);
+    assert.equal((await readToken(own, (await fast.signIn(browser)).id_token ?? '')).kid, fastBefore.kid);
     const { keys } = (await (await fetch(`${own.origin}/oidc/jwks`)).json()) as { keys: object[] };
     assert.equal(keys.length, 4);
     own.clock.time += 121_000;
     const { id_token: young = '' } = await app.signIn(browser, { id_token_hint: old });
     assert.notEqual((await readToken(own, young)).kid, before.kid);
     assert.equal((await readToken(own, old)).kid, before.kid);
+    const { id_token: fastYoung = '' } = await fast.signIn(browser, { prompt: 'none', id_token_hint: fastOld });
+    assert.notEqual((await readToken(own, fastYoung)).kid, fastBefore.kid);
     await browser.open(`/oidc/logout?id_token_hint=${old}`);
     assert.equal((await browser.open('/api/me')).status, 401, 'a hint of the old key counts');
     own.clock.time += 25 * 3_600_000;
     await fetch(`${own.origin}/oidc/jwks`);
     own.clock.time += 61_000;
-    await assert.rejects(readToken(own, old), /no key/);
+    for (const token of [old, fastOld]) await assert.rejects(readToken(own, token), /no key/);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { createHmac, createPublicKey, generateKeyPairSync, randomUUID, sign, type webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,9 @@ import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import type { NewClient } from '../../../src/capabilities/oidc/clients.ts';
 import { events as providerEvents } from '../../../src/capabilities/oidc/events.ts';
+import { type Signature, signatures } from '../../../src/capabilities/oidc/signing-keys.ts';
 import { explain } from '../../../src/core/audit/explanation.ts';
+import type { Row } from '../../../src/ground/database/schema.ts';
 import { events } from '../../../src/site.ts';
 import { ann, password } from '../../janua.ts';
 import {
@@ -63,10 +65,51 @@ async function addBob() {
 
 const changed = (token: string) => `${token.slice(0, -6)}AAAAAA`;
 
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+type PublicKey = webcrypto.JsonWebKey & { readonly kid: string };
+
+const readKeys = async ({ origin }: Pick<ProviderUnderTest, 'origin'>) =>
+  ((await (await fetch(`${origin}/oidc/jwks`)).json()) as { readonly keys: readonly PublicKey[] }).keys;
+
+/** ID tokens that say what a hint says, and name a key of the server that has not signed them. */
+function forge(hint: string, keys: readonly PublicKey[]): readonly [what: string, token: string][] {
+  const [, body = '', signature = ''] = hint.split('.');
+  const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = own.publicKey.export({ format: 'jwk' });
+  return keys.flatMap((key) => {
+    const { kid } = key;
+    const named = (header: { readonly alg: string }, signing: (text: string) => string): [string, string] => {
+      const text = `${encode({ kid, ...header })}.${body}`;
+      return [`${header.alg} with the ${key.kty} key`, `${text}.${signing(text)}`];
+    };
+    const pem = createPublicKey({ key, format: 'jwk' }).export({ format: 'pem', type: 'spki' });
+    const ownSigner = { key: own.privateKey, dsaEncoding: 'ieee-p1363' } as const;
+    return [
+      ...['none', 'None'].map((alg) => named({ alg }, () => '')),
+      ...[pem, JSON.stringify(key)].map((secret) =>
+        named({ alg: 'HS256' }, (text) => createHmac('sha256', secret).update(text).digest('base64url')),
+      ),
+      ...[...signatures, 'PS256', 'ES384']
+        .map((alg) => named({ alg }, () => signature))
+        .filter(([, one]) => one !== hint),
+      ...signatures.flatMap((alg) => [
+        named({ alg }, () => ''),
+        named({ alg }, () => Buffer.alloc(64).toString('base64url')),
+        named({ alg, ...{ jwk } }, (text) => sign('sha256', Buffer.from(text), ownSigner).toString('base64url')),
+      ]),
+    ];
+  });
+}
+
+const setAlgorithm = ({ janua }: ProviderUnderTest, { clientId }: Application, idTokenAlg: Signature) =>
+  janua.services.clientAdministration.changeClient(clientId, { idTokenAlg });
+
 const loggedOut = '/auth/login?state=0';
 
 interface Case {
   readonly name: string;
+  readonly settings?: Partial<NewClient>;
   readonly sent: (hint: string, app: Application) => Sent | Promise<Sent>;
   /** Where the browser comes at last. */
   readonly to: string;
@@ -87,6 +130,23 @@ const cases: readonly Case[] = [
     sent: (hint) => ({ id_token_hint: hint, post_logout_redirect_uri: back }),
     ...{ to: back, asks: false },
   },
+  {
+    name: 'with an ID token signed by ES256',
+    settings: { idTokenAlg: 'ES256' },
+    sent: (hint) => ({ id_token_hint: hint, post_logout_redirect_uri: back }),
+    ...{ to: back, asks: false },
+  },
+  ...[['RS256', 'ES256'] as const, ['ES256', 'RS256'] as const].map(
+    ([former, later]): Case => ({
+      name: `with an ID token signed by ${former}, of a client that was changed to ${later}`,
+      settings: { idTokenAlg: former },
+      async sent(hint, app) {
+        await setAlgorithm(server, app, later);
+        return { id_token_hint: hint, post_logout_redirect_uri: back };
+      },
+      ...{ to: back, asks: false },
+    }),
+  ),
   { name: 'without an address', sent: (hint) => ({ id_token_hint: hint, state: 'a' }), to: loggedOut, asks: false },
   { name: 'with a state alone', sent: () => ({ state: 'a' }), to: loggedOut, asks: true },
   { name: 'with nothing', sent: () => ({}), to: loggedOut, asks: true },
@@ -180,9 +240,9 @@ async function explainShown({ text }: Pick<Place, 'text'>): Promise<string> {
 }
 
 describe('a logout that an application begins', () => {
-  for (const { name, sent, to, asks, reason } of cases) {
+  for (const { name, settings, sent, to, asks, reason } of cases) {
     test(`${name} ends the session ${asks ? 'once the user has said so' : 'without a question'}`, async () => {
-      const { app, browser, hint } = await open();
+      const { app, browser, hint } = await open(settings);
       const asked = await sent(hint, app);
       let place = await browser.open(address(asked));
       if (asks) {
@@ -295,7 +355,10 @@ describe('a logout that an application begins', () => {
     const remembered = await own.browser(false);
     await remembered.submit('/auth/token', { username: ann.username, password, remember: 'on' });
     const { id_token: hint = '' } = await app.signIn(remembered);
-    const { kid } = await readToken(own, hint);
+    const fast = await own.addApplication({ postLogoutRedirectUris: [back], idTokenAlg: 'ES256' });
+    const { id_token: fastHint = '' } = await fast.signIn(remembered);
+    assert.equal((await readToken(own, fastHint)).alg, 'ES256');
+    const retired = await readKeys(own);
     const hour = 3_600_000;
     /** Lets time pass, until which the server looks for its keys twice. */
     const pass = async (milliseconds: number) => {
@@ -305,6 +368,12 @@ describe('a logout that an application begins', () => {
         await own.janua.services.clean();
       }
     };
+    /** What is stored of each key that was retired. */
+    const keptMembers = async () => {
+      const rows = (await rowsOf(own, 'janua_oidc_records')) as Row<'janua_oidc_records'>[];
+      const keys = rows.flatMap(({ payload }) => JSON.parse(payload).key ?? []);
+      return keys.map((key) => Object.keys(key).sort()).sort();
+    };
     const stranger = await own.browser(false);
     const leave = async (sent: Sent) => {
       const { url, status } = await stranger.open(address({ post_logout_redirect_uri: back, ...sent }));
@@ -312,25 +381,39 @@ describe('a logout that an application begins', () => {
     };
     await own.janua.services.rotateSigningKeys();
     await pass(25 * hour);
-    assert.equal(
-      (await fetch(own.origin + address({ id_token_hint: hint }))).status,
-      400,
-      'no program ends a session by it',
+    const keys = await readKeys(own);
+    assert.ok(
+      keys.length === 2 && keys.every(({ kid }) => retired.every((key) => key.kid !== kid)),
+      'none is published',
     );
-    const page = await remembered.open(address({ id_token_hint: hint, post_logout_redirect_uri: back }));
-    assert.ok(page.text.includes(ann.username), 'the page asks');
-    assert.ok(await isSignedIn(remembered));
-    const { keys } = (await (await fetch(`${own.origin}/oidc/jwks`)).json()) as { keys: { kid: string }[] };
-    assert.ok(keys.length === 2 && keys.every((key) => key.kid !== kid), 'it is not published');
+    for (const [token, signer, later] of [
+      [hint, app, 'ES256'],
+      [fastHint, fast, 'RS256'],
+    ] as const) {
+      assert.equal(
+        (await fetch(own.origin + address({ id_token_hint: token }))).status,
+        400,
+        'no program ends a session by it',
+      );
+      const page = await remembered.open(address({ id_token_hint: token, post_logout_redirect_uri: back }));
+      assert.ok(page.text.includes(ann.username), 'the page asks');
+      assert.ok(await isSignedIn(remembered));
 
-    assert.equal(await leave({ id_token_hint: hint }), 'back');
-    assert.equal(await leave({ id_token_hint: hint, client_id: other.clientId }), 400);
-    assert.equal(await leave({ id_token_hint: changed(hint) }), 400);
-    const [head, body, signature] = hint.split('.');
-    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    assert.equal(await leave({ id_token_hint: `${encode({ alg: 'none', kid })}.${body}.` }), 400);
-    const forOther = { iss: own.origin, aud: other.clientId, sub: 'x' };
-    assert.equal(await leave({ id_token_hint: `${head}.${encode(forOther)}.${signature}` }), 400);
+      assert.equal(await leave({ id_token_hint: token }), 'back');
+      assert.equal(await leave({ id_token_hint: token, client_id: other.clientId }), 400);
+      assert.equal(await leave({ id_token_hint: changed(token) }), 400);
+      for (const [what, forged] of forge(token, retired))
+        assert.equal(await leave({ id_token_hint: forged }), 400, what);
+      const [head, , signature] = token.split('.');
+      const forOther = { iss: own.origin, aud: other.clientId, sub: 'x' };
+      assert.equal(await leave({ id_token_hint: `${head}.${encode(forOther)}.${signature}` }), 400);
+      await setAlgorithm(own, signer, later);
+      assert.equal(await leave({ id_token_hint: token }), 'back', `it counts for a client that now has ${later}`);
+    }
+    assert.deepEqual(await keptMembers(), [
+      ['crv', 'kty', 'x', 'y'],
+      ['e', 'kty', 'n'],
+    ]);
     const silent = await app.begin({ prompt: 'none', id_token_hint: hint });
     const answer = requireAnswer(await (await own.browser()).open(silent.address));
     assert.ok(answer.searchParams.get('code'), answer.href);
@@ -340,10 +423,10 @@ describe('a logout that an application begins', () => {
     assert.equal(refused.searchParams.get('error'), 'invalid_request');
 
     await pass(38 * 24 * hour);
-    assert.equal(await leave({ id_token_hint: hint }), 'back');
+    for (const token of [hint, fastHint]) assert.equal(await leave({ id_token_hint: token }), 'back');
     await pass(3 * 24 * hour);
-    assert.equal(await leave({ id_token_hint: hint }), 400);
-    assert.ok(!JSON.stringify(await rowsOf(own, 'janua_oidc_records')).includes('"kty"'), 'it is removed');
+    for (const token of [hint, fastHint]) assert.equal(await leave({ id_token_hint: token }), 400);
+    assert.deepEqual(await keptMembers(), [], 'both are removed');
   });
 
   test('by a form of another site needs the ID token of this very session, which gets into no address', async () => {
@@ -389,6 +472,16 @@ describe('a program', () => {
         assert.deepEqual(answer.headers.getSetCookie(), []);
         assert.deepEqual([await isSignedIn(browser), await isSignedIn(other.browser)], [false, true]);
       }
+    });
+
+  for (const idTokenAlg of signatures)
+    test(`ends no session with a forged ID token, whatever algorithm and key it names, of a client with ${idTokenAlg}`, async () => {
+      const { hint, browser } = await open({ idTokenAlg });
+      for (const [what, forged] of forge(hint, await readKeys(server)))
+        assert.equal((await get({ id_token_hint: forged })).status, 400, what);
+      assert.ok(await isSignedIn(browser));
+      assert.equal((await get({ id_token_hint: hint })).status, 303);
+      assert.ok(!(await isSignedIn(browser)));
     });
 
   const harmless: Readonly<Record<string, readonly [number, (hint: string) => Promise<Response>]>> = {
@@ -485,25 +578,30 @@ describe('an application with a back-channel', () => {
   for (const [name, end] of Object.entries(endings)) {
     test(`is told about ${name}`, async () => {
       await using application = await startApplication();
-      const [wiki, other] = [
+      const [wiki, fast, other] = [
         await own.addApplication({ backchannelLogoutUri: application.url }),
+        await own.addApplication({ backchannelLogoutUri: application.url, idTokenAlg: 'ES256' }),
         await own.addApplication(),
       ];
       const browser = await own.browser();
-      const tokens = await wiki.signIn(browser);
+      const [tokens, fastTokens] = [await wiki.signIn(browser), await fast.signIn(browser)];
       await other.signIn(browser);
       await end(browser, tokens);
-      const [token = ''] = await application.receive(1);
-      const { claims, typ } = await readToken(own, token);
-      assert.equal(typ, 'logout+jwt');
-      assert.equal(claims.iss, own.origin);
-      assert.equal(claims.aud, wiki.clientId);
-      assert.equal(claims.sub, tokens.claims()?.sub);
-      assert.equal(claims.sid, tokens.claims()?.sid);
-      assert.deepEqual(claims.events, { 'http://schemas.openid.net/event/backchannel-logout': {} });
-      assert.ok(claims.jti && claims.iat);
-      assert.ok(claims.exp - claims.iat <= 120);
-      assert.ok(!('nonce' in claims));
+      const read = await Promise.all((await application.receive(2)).map((token) => readToken(own, token)));
+      for (const [{ clientId }, known, expected] of [
+        [wiki, tokens.claims(), 'RS256'],
+        [fast, fastTokens.claims(), 'ES256'],
+      ] as const) {
+        const { claims, typ, alg } = read.find((token) => token.claims.aud === clientId) ?? assert.fail(clientId);
+        assert.deepEqual([typ, alg], ['logout+jwt', expected]);
+        assert.equal(claims.iss, own.origin);
+        assert.equal(claims.sub, known?.sub);
+        assert.equal(claims.sid, known?.sid);
+        assert.deepEqual(claims.events, { 'http://schemas.openid.net/event/backchannel-logout': {} });
+        assert.ok(claims.jti && claims.iat);
+        assert.ok(claims.exp - claims.iat <= 120);
+        assert.ok(!('nonce' in claims));
+      }
       const { address: silent } = await wiki.begin({ prompt: 'none' });
       assert.equal(requireAnswer(await browser.open(silent)).searchParams.get('error'), 'login_required');
     });

@@ -16,6 +16,7 @@ async function openBoth() {
     device: false,
     secondFactor: false,
     pkce: 'nonce',
+    idTokenAlg: 'RS256',
   } as const;
   const { client, secret } = await clientAdministration.addClient({ ...placeholder, ...rest, groups: [] });
   const entry = { id: 'first', kind: 'janua', issuer: first.origin, clientId: client.id, clientSecret: secret };

@@ -129,6 +129,7 @@ const changes: Readonly<Record<string, (scene: Scene) => Request>> = {
   'points the logout of a client elsewhere': client({ post_logout_redirect_uris: ['https://evil.example/'] }),
   'points the notices of a client elsewhere': client({ backchannel_logout_uri: 'https://evil.example/' }),
   'lets devices use a client': client({ device: true }),
+  'chooses how ID tokens of a client are signed': client({ id_token_signed_response_alg: 'ES256' }),
   'takes the secret of a client': ({ guarded }) => ({ url: `/clients/${guarded}/rotate-secret` }),
   'removes a client': ({ guarded }) => ({ url: `/clients/${guarded}/remove` }),
 };
