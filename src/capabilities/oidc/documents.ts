@@ -3,6 +3,7 @@ import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
+import { signatures } from './signing-keys.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 const longestDocument = 5 * 1024;
@@ -29,6 +30,7 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 
 /** Claude's document names a grant type that we do not have, and others name members that the library refuses. */
 function adjust(document: Document): Document {
+  const { id_token_signed_response_alg: named } = document;
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
   const name =
@@ -36,6 +38,8 @@ function adjust(document: Document): Document {
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     client_name: name || undefined,
+    // A client that names an algorithm refuses tokens with another one. Without it, the default of OpenID Connect stays: RS256.
+    id_token_signed_response_alg: signatures.find((known) => known === named),
     redirect_uris: redirectUris,
     grant_types: grants.length > 0 ? grants : [codeGrant],
     response_types: ['code'],

@@ -7,7 +7,15 @@ import { exportJWK, generateKeyPair } from 'jose';
 import * as openid from 'openid-client';
 import type { Settings } from '../../../src/ground/config/settings.ts';
 import { ann, password } from '../../janua.ts';
-import { basic, createApplication, openProvider, type ProviderUnderTest, post, requireAnswer } from './application.ts';
+import {
+  basic,
+  createApplication,
+  openProvider,
+  type ProviderUnderTest,
+  post,
+  readToken,
+  requireAnswer,
+} from './application.ts';
 import type { Place } from './browser.ts';
 import { type DocumentServer, startDocumentServer } from './document-server.ts';
 
@@ -198,6 +206,30 @@ describe('applications that introduce themselves by a document', () => {
       if (tokens.refresh_token === undefined) return;
       const next = await openid.refreshTokenGrant(app.config, tokens.refresh_token, { resource });
       assert.deepEqual([next.scope, next.refresh_token === tokens.refresh_token], ['tools', false]);
+    });
+
+  for (const [named, expected] of [
+    ['ES256', 'ES256'],
+    ['RS256', 'RS256'],
+    [undefined, 'RS256'],
+    ['none', 'RS256'],
+    ['HS256', 'RS256'],
+    ['PS256', 'RS256'],
+    [['ES256'], 'RS256'],
+  ] as const)
+    test(`get ID tokens signed by ${expected} if the document names ${named} for them`, async () => {
+      const redirectUri = 'https://app.example.com/callback';
+      const document = { redirect_uris: [redirectUri], ...usual, id_token_signed_response_alg: named };
+      const clientId = documents.publish(
+        `/signed/${JSON.stringify(named)?.length}-${expected}-${named}.json`,
+        document,
+      );
+      const app = await createDocumentApplication(server, clientId, redirectUri);
+      const browser = await server.browser();
+      const begun = await app.begin();
+      const page = await browser.open(begun.address);
+      const tokens = await app.finish(begun, requireAnswer(await browser.submit(page.url, { decision: 'allow' })));
+      assert.equal((await readToken(server, tokens.id_token ?? '')).alg, expected);
     });
 
   test('may send an empty secret by Basic, unless they prove themselves by a key', async () => {
