@@ -1,5 +1,4 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
-import { repeated } from '../../ground/database/transaction.ts';
 import type { Client } from './clients.ts';
 import { Spent, TooFast } from './kept-records.ts';
 import { codeGrant, deviceGrant, refreshGrant } from './provider-client.ts';
@@ -60,7 +59,7 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
 
   async function run<Result>(step: () => Promise<Result>): Promise<Result> {
     try {
-      return await repeated(step);
+      return await step();
     } catch (error) {
       if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
       if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');

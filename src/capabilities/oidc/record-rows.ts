@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import { type Account, stampOf } from '../../core/users/account.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Row } from '../../ground/database/schema.ts';
-import { repeated } from '../../ground/database/transaction.ts';
 
 /** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
 export type Payload = Record<string, unknown>;
@@ -48,7 +47,7 @@ export function createRecordRows(
       const all = database
         .deleteFrom(table)
         .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
-      await repeated(() => all.execute());
+      await all.execute();
     },
 
     /** A password that was changed, or an account that was disabled, ends what acts without a session. */

@@ -47,10 +47,13 @@ export function isLostStatement(error: unknown): boolean {
 /** PostgreSQL is a replica, or was made read-only. */
 export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '25006';
 
-/** The server gave the transaction up for another: it may be tried again (SQLSTATE class 40; MariaDB's 1020). */
+/** A wait for a lock that took too long (1205), a row that changed since it was read (1020), and TiDB's conflict of two writes (9007). */
+const givenUpByMysql = new Set<unknown>([1205, 1020, 9007]);
+
+/** The server gave the statement or its transaction up for another: it may be tried again (SQLSTATE class 40). */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);
-  return sqlStateOf(codes).startsWith('40') || codes.errno === 1020;
+  return sqlStateOf(codes).startsWith('40') || givenUpByMysql.has(codes.errno);
 }
 
 export function isMissingTable(error: unknown): boolean {

@@ -4,7 +4,8 @@ import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
-import { databaseUnavailable } from './errors.ts';
+import { databaseUnavailable, isGivenUp } from './errors.ts';
+import { repeated } from './transaction.ts';
 
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
@@ -41,6 +42,8 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
 
   function adapt(raw: ServerConnection) {
     let broken = false;
+    let inTransaction = false;
+
     async function query(sql: string, parameters: readonly unknown[], name?: string) {
       const kind = accessOf(sql);
       try {
@@ -48,19 +51,29 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
         watch.succeeded(kind);
         return result;
       } catch (error) {
+        // The server has undone it, and works.
+        if (isGivenUp(error)) throw databaseUnavailable(error);
         const reported = reportFailure(watch, kind, error);
         if (reported instanceof Unavailable) broken = true;
         throw reported;
       }
     }
+
     return {
       query,
+      async begin() {
+        await query('begin', []);
+        inTransaction = true;
+      },
+      async end(how: 'commit' | 'rollback') {
+        inTransaction = false;
+        // A broken connection ends its transaction. A rollback would only hide the error that broke it.
+        if (how === 'commit' || !broken) await query(how, []);
+      },
       release: () => raw.release(broken),
       isLeft: () => raw.isLeft?.() === true,
-      get broken() {
-        return broken;
-      },
-      executeQuery: ({ sql, parameters }: CompiledQuery) => query(sql, parameters),
+      executeQuery: ({ sql, parameters }: CompiledQuery) =>
+        inTransaction ? query(sql, parameters) : repeated(() => query(sql, parameters)),
       streamQuery,
     };
   }
@@ -105,16 +118,9 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
     },
     async init() {},
     acquireConnection: acquire,
-    async beginTransaction({ query }: Connection) {
-      await query('begin', []);
-    },
-    async commitTransaction({ query }: Connection) {
-      await query('commit', []);
-    },
-    async rollbackTransaction({ broken, query }: Connection) {
-      // A broken connection ends its transaction. A rollback would only hide the error that broke it.
-      if (!broken) await query('rollback', []);
-    },
+    beginTransaction: (connection: Connection) => connection.begin(),
+    commitTransaction: (connection: Connection) => connection.end('commit'),
+    rollbackTransaction: (connection: Connection) => connection.end('rollback'),
     async releaseConnection(connection: Connection) {
       connection.release();
     },

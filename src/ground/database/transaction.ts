@@ -1,7 +1,12 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { isGivenUp } from './errors.ts';
 
 const mostTries = 5;
+
+/** Milliseconds of the longest pause before the second try is twice this. */
+const longestPause = 5;
 
 /** All changes or none. @param work may run more than once: a transaction that was given up has changed nothing */
 export const inTransaction = <Result>(
@@ -9,13 +14,14 @@ export const inTransaction = <Result>(
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> => repeated(() => database.transaction().execute(work));
 
-/** Repeats a statement that the server gave up, because it and another one waited for each other. */
+/** Repeats what the server gave up, because it and another one waited for each other. The pause keeps them from doing so again. */
 export async function repeated<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
       if (!isGivenUp(error) || tries === mostTries) throw error;
+      await setTimeout(randomInt(longestPause * 2 ** tries));
     }
   }
 }
