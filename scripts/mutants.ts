@@ -12,19 +12,21 @@ import {
 
 /**
  * `npm run mutants` breaks copies of the code in the places of `security/mutants.tsv`, and checks that the named test fails. Of those whose
- * result is fresh it takes a seventh, the longest unchecked ones. `--all` takes all; ids, files and tests as arguments take only those.
- * Results are in `security/mutants-results.tsv`. A result is stale when the broken function, or the test, has changed since.
+ * result is fresh it takes a seventh, the longest unchecked ones. `--stale` takes none of these, `--all` takes all, and ids, files and
+ * tests as arguments take only theirs. Results are in `security/mutants-results.tsv`. A result is stale when the broken function, or the
+ * test, has changed since.
  */
 
 /** @param wanted what the command was called with */
 function choose(wanted: readonly string[], results: ReadonlyMap<string, Result>): Mutant[] {
   const checked = readChecked();
   if (wanted.includes('--all')) return checked;
+  const stale = checked.filter(({ noticedBy }) => noticedBy === undefined);
+  if (wanted.includes('--stale')) return stale;
   if (wanted.length > 0)
     return checked.filter(({ ids, file, test }) =>
       [...ids.split(' '), file, test].some((name) => wanted.includes(name)),
     );
-  const stale = checked.filter(({ noticedBy }) => noticedBy === undefined);
   const runOf = (mutant: Mutant) => results.get(keyOf(mutant))?.run ?? 0;
   const fresh = checked
     .filter(({ noticedBy }) => noticedBy !== undefined)
