@@ -37,7 +37,10 @@ for await (const line of createInterface({ input: channel })) {
   count += 1;
   await import(`${pathToFileURL(program)}?${count}`);
   clearTimeout(timer);
-  channel.write(`${JSON.stringify({ code: process.exitCode ?? 0, ...texts })}\n`);
+  const finished = JSON.stringify({ code: process.exitCode ?? 0, ...texts });
+  // The other side would take these for the end of the line.
+  const escaped = finished.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  channel.write(`${escaped}\n`);
   process.exitCode = undefined;
   Object.assign(texts, { stdout: '', stderr: '' });
   process.chdir('/');

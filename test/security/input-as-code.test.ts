@@ -101,10 +101,17 @@ test('a field for text takes no other type', async () => {
   }
 });
 
-test('the launcher takes the arguments of a command as text', async () => {
-  const launcher = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
-  const { promise, resolve } = Promise.withResolvers<string>();
-  execFile(process.execPath, [launcher, 'explain', ...Object.values(texts)], (_error, _output, told) => resolve(told));
-  assert.match(await promise, new RegExp(`Expected 1 argument but got ${Object.keys(texts).length}`));
-  assert.ok(!existsSync(trace));
-});
+for (const [where, env] of [
+  ['the launcher leaves its place to', {}],
+  ['the launcher stays beside, below npm,', { npm_command: 'run' }],
+] as const)
+  test(`a command that ${where} gets its arguments as text`, async () => {
+    const launcher = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const args = [launcher, 'explain', ...Object.values(texts)];
+    execFile(process.execPath, args, { env: { PATH: process.env.PATH, ...env } }, (_error, _output, told) =>
+      resolve(told),
+    );
+    assert.match(await promise, new RegExp(`Expected 1 argument but got ${Object.keys(texts).length}`));
+    assert.ok(!existsSync(trace));
+  });
