@@ -39,8 +39,10 @@ describe('a process whose database does not answer', () => {
     const kinds = { events: [], refusals: [] };
     const measures = await openMeasures({ metrics: false, kinds, traces: undefined, version: '', log });
     const stores = await openStores(settings, { log, measures, mustExist: false });
-    const asked = Array.from({ length: 6 }, () => sql`select 1`.execute(stores.opened.database));
-    const answers = Promise.allSettled(asked);
+    const { database, prepareLookup } = stores.opened;
+    const find = prepareLookup((name) => database.selectFrom('janua_keys').select('name').where('name', '=', name));
+    const asked = Array.from({ length: 6 }, () => [sql`select 1`.execute(database), find('ann')]);
+    const answers = Promise.allSettled(asked.flat());
     await new Promise(setImmediate);
     assert.equal(connect.mock.callCount(), 2);
     for (const { status } of await answers) assert.equal(status, 'rejected');
