@@ -77,6 +77,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
         snapshot.end();
         return write();
       });
+      snapshot.shorten();
       for (const answer of answers) answer();
     } catch (error) {
       fail(error);
@@ -185,10 +186,11 @@ function prepare(database: DatabaseSync, sql: string) {
  * 2.8 µs in it, and 6.2 without. These reads were requested before the transaction began, so none of them sees older data than it would
  * alone. A write ends the transaction first.
  */
-function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void } {
+function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void; shorten(): void } {
   const begin = database.prepare('begin');
   const commit = database.prepare('commit');
   let open = false;
+  let isShort = false;
 
   function end(): void {
     if (!open) return;
@@ -202,8 +204,16 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
       if (open || database.isTransaction) return;
       begin.run();
       open = true;
-      setImmediate(end);
+      if (isShort) process.nextTick(end);
+      else setImmediate(end);
     },
     end,
+    /** Until the next end of a turn: what is begun at the end of one would last for the whole next turn, and be old for its requests. */
+    shorten() {
+      isShort = true;
+      setImmediate(() => {
+        isShort = false;
+      });
+    },
   };
 }
