@@ -5,6 +5,9 @@ import { isLostStatement, isReadOnly } from './errors.ts';
 import { readPostgresHosts } from './postgres-hosts.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
+/** Opens a connection, and gives how to end its use. */
+type Open = () => Promise<readonly [pg.ClientBase, ServerConnection['release']]>;
+
 /** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket, several hosts. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const { urls, mustWrite } = readPostgresHosts(url);
@@ -46,22 +49,27 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     checked.add(client);
   }
 
+  /** Undefined if it goes to a host that was left. @throws if the server does not answer, or accepts no writes */
+  async function openOne(open: Open): Promise<ServerConnection | undefined> {
+    const [client, release] = await open();
+    if (isLeft(client)) {
+      release(true);
+      return undefined;
+    }
+    await check(client).catch((error: unknown) => {
+      release(true);
+      throw error;
+    });
+    return adapt(client, release);
+  }
+
   /** Tries each host once, beginning with the one that worked last. Connections to a host that was left do not count. */
-  async function connectToAny(open: () => Promise<readonly [pg.ClientBase, ServerConnection['release']]>) {
+  async function connectToAny(open: Open): Promise<ServerConnection> {
     for (let tries = 1; ; ) {
       const begun = turn;
       try {
-        const [client, release] = await open();
-        if (!isLeft(client)) {
-          try {
-            await check(client);
-            return adapt(client, release);
-          } catch (error) {
-            release(true);
-            throw error;
-          }
-        }
-        release(true);
+        const connection = await openOne(open);
+        if (connection !== undefined) return connection;
       } catch (error) {
         leave(begun);
         if (tries === urls.length) throw error;

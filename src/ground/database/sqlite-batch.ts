@@ -8,7 +8,10 @@ interface Write extends PromiseWithResolvers<QueryResult<never>> {
   readonly parameters: readonly unknown[];
 }
 
-/** Single statements of several requests, which wait for the disk once. @param report is told the error of a statement, and gives what its caller gets */
+/**
+ * Single statements of several requests, which wait for the disk once.
+ * @param report is told the error of a statement, and gives what its caller gets
+ */
 export function createBatch(database: DatabaseSync, run: Run, report: (error: unknown) => unknown) {
   const waiting: Write[] = [];
   const begin = database.prepare('begin immediate');
