@@ -1,6 +1,7 @@
 // Makes the pictures of the README: `node bin/node.mjs scripts/screenshots.ts`
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { nothingSet } from '../src/capabilities/oidc/clients.ts';
 import { admins } from '../src/core/users/scopes.ts';
 import { openBrowser, sendLogin } from '../test/browser/browser.ts';
 import { caller, password, startJanua } from '../test/janua.ts';
@@ -34,16 +35,10 @@ await page.screenshot({ path: picture('account'), animations: 'disabled' });
 
 const grafana = 'https://grafana.example.com/login/generic_oauth';
 const { client } = await janua.services.clientAdministration.addClient({
-  ...{ name: 'Grafana', redirectUris: [grafana], postLogoutRedirectUris: [], backchannelLogoutUri: undefined },
-  ...{
-    own: false,
-    device: false,
-    secondFactor: false,
-    pkce: 'nonce',
-    idTokenAlg: 'RS256',
-    groups: [],
-    isPublic: false,
-  },
+  ...nothingSet,
+  name: 'Grafana',
+  redirectUris: [grafana],
+  isPublic: false,
 });
 const asked = new URLSearchParams({
   ...{ client_id: client.id, redirect_uri: grafana, response_type: 'code', scope: 'openid profile email groups' },

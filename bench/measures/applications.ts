@@ -1,3 +1,4 @@
+import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
 import { Browser } from '../../test/capabilities/oidc/browser.ts';
@@ -34,16 +35,8 @@ export async function addClient(settings: Settings): Promise<Pick<Application, '
   const composition = await compose(loadSettings({}, settings));
   const { clientAdministration } = await composition.prepare();
   const { client, secret = '' } = await clientAdministration.addClient({
-    ...{ name: 'Application', redirectUris: [redirectUri], postLogoutRedirectUris: [], groups: [] },
-    ...{
-      backchannelLogoutUri: undefined,
-      own: true,
-      device: false,
-      secondFactor: false,
-      pkce: 'nonce',
-      idTokenAlg: 'RS256',
-      isPublic: false,
-    },
+    ...nothingSet,
+    ...{ name: 'Application', redirectUris: [redirectUri], own: true, isPublic: false },
   });
   await composition.close();
   return { clientId: client.id, secret };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import type { Page } from 'playwright-core';
+import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
@@ -194,16 +195,8 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
 async function* provider(page: Page, { username }: Person): AsyncGenerator<string> {
   const redirectUri = 'http://127.0.0.1:8000/callback';
   const { client, secret } = await site.janua.services.clientAdministration.addClient({
-    ...{ name: 'W'.repeat(100), redirectUris: [redirectUri], postLogoutRedirectUris: [], isPublic: false },
-    ...{
-      own: false,
-      device: true,
-      secondFactor: false,
-      pkce: 'nonce',
-      idTokenAlg: 'RS256',
-      groups: [],
-      backchannelLogoutUri: undefined,
-    },
+    ...nothingSet,
+    ...{ name: 'W'.repeat(100), redirectUris: [redirectUri], device: true, isPublic: false },
   });
   const scope = 'openid profile email groups offline_access';
   const challenge = 'x'.repeat(43);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
 import { stampOf } from '../../src/core/users/account.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { admins } from '../../src/core/users/scopes.ts';
@@ -92,17 +93,9 @@ before(async () => {
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const { client } = await services.clientAdministration.addClient({
-    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'], groups: [] },
-    postLogoutRedirectUris: [goodbye],
-    ...{
-      backchannelLogoutUri: undefined,
-      own: false,
-      device: false,
-      secondFactor: false,
-      pkce: 'nonce',
-      idTokenAlg: 'RS256',
-      isPublic: false,
-    },
+    ...nothingSet,
+    ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'] },
+    ...{ postLogoutRedirectUris: [goodbye], isPublic: false },
   });
   const made = { name: 'Report', scopes: [], days: 1 };
   await services.hold(provedBy(account), (held) => personalTokens.create(held, made));

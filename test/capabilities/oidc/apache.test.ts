@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import type { Page } from 'playwright-core';
+import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { noBrowser, openSite, sendLogin, signIn } from '../../browser/browser.ts';
 import { ann, password } from '../../janua.ts';
 import { blocksOf, root } from '../../page-examples.ts';
@@ -49,19 +50,12 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
     const option = (name: string) => new RegExp(`--${name} '?([^ '\\n]+)`).exec(command)?.[1] ?? '';
     assert.match(command, / --own /);
     const { client, secret = '' } = await site.janua.services.clientAdministration.addClient({
+      ...nothingSet,
       name: option('name'),
       redirectUris: [option('redirect-uri')],
       postLogoutRedirectUris: [option('post-logout-redirect-uri')],
       backchannelLogoutUri: option('backchannel-logout-uri'),
-      ...{
-        own: true,
-        device: false,
-        secondFactor: false,
-        pkce: 'nonce',
-        idTokenAlg: 'RS256',
-        isPublic: false,
-        groups: [],
-      },
+      ...{ own: true, isPublic: false },
     });
     const [lines = ''] = blocksOf(recipe, 'apache');
     await apache.configure(lines.replace('CLIENT_ID', client.id).replace('CLIENT_SECRET', secret));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
 import * as openid from 'openid-client';
-import type { NewClient } from '../../../src/capabilities/oidc/clients.ts';
+import { type NewClient, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import type { Tables } from '../../../src/ground/database/schema.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
@@ -11,17 +11,8 @@ const redirectUri = 'https://app.example.com/callback';
 
 /** A client that tests change. */
 export const wiki: NewClient = {
-  name: 'Wiki',
-  redirectUris: [redirectUri],
-  postLogoutRedirectUris: [],
-  backchannelLogoutUri: undefined,
-  own: true,
-  device: false,
-  secondFactor: false,
-  pkce: 'nonce',
-  idTokenAlg: 'RS256',
-  groups: [],
-  isPublic: false,
+  ...nothingSet,
+  ...{ name: 'Wiki', redirectUris: [redirectUri], own: true, isPublic: false },
 };
 
 /** An application that signs its users in at a server under test. */

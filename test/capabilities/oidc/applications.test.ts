@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createApplications } from '../../../src/capabilities/oidc/applications.ts';
-import { createClients } from '../../../src/capabilities/oidc/clients.ts';
+import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { ann, startJanua } from '../../janua.ts';
 import { signInWith } from '../admin/administrator.ts';
 
 const settings = {
-  ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/cb'], postLogoutRedirectUris: [], groups: [] },
-  ...{
-    backchannelLogoutUri: undefined,
-    own: false,
-    device: false,
-    secondFactor: false,
-    pkce: 'nonce' as const,
-    idTokenAlg: 'RS256' as const,
-    isPublic: false,
-  },
+  ...nothingSet,
+  ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/cb'], isPublic: false },
 };
 
 test('a user sees the applications that were let in, and takes that back', async () => {

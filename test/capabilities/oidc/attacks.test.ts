@@ -4,6 +4,7 @@ import { request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
+import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
@@ -463,17 +464,9 @@ describe('an address of the server', () => {
   test('never follows Host, X-Forwarded-Host or the target of a request', async () => {
     await using own = await openProvider({ settings: { PUBLIC_URL: 'https://login.example.com' } });
     const added = await own.janua.services.clientAdministration.addClient({
-      ...{ name: 'Television', redirectUris: ['https://app.example.com/callback'], postLogoutRedirectUris: [] },
-      ...{
-        backchannelLogoutUri: undefined,
-        own: true,
-        device: true,
-        secondFactor: false,
-        pkce: 'nonce',
-        idTokenAlg: 'RS256',
-        groups: [],
-        isPublic: true,
-      },
+      ...nothingSet,
+      ...{ name: 'Television', redirectUris: ['https://app.example.com/callback'] },
+      ...{ own: true, device: true, isPublic: true },
     });
     const clientId = added.client.id;
     const { port } = new URL(own.origin);

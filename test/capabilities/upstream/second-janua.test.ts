@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { openProvider, requireAnswer } from '../oidc/application.ts';
 import { writeUpstreams } from './opened.ts';
@@ -10,15 +11,7 @@ async function openBoth() {
   const first = opened.use(await openProvider());
   const { clientAdministration } = first.janua.services;
   const placeholder = { name: 'Second', redirectUris: ['https://second.example.com/'], own: true, isPublic: false };
-  const rest = {
-    postLogoutRedirectUris: [],
-    backchannelLogoutUri: undefined,
-    device: false,
-    secondFactor: false,
-    pkce: 'nonce',
-    idTokenAlg: 'RS256',
-  } as const;
-  const { client, secret } = await clientAdministration.addClient({ ...placeholder, ...rest, groups: [] });
+  const { client, secret } = await clientAdministration.addClient({ ...nothingSet, ...placeholder });
   const entry = { id: 'first', kind: 'janua', issuer: first.origin, clientId: client.id, clientSecret: secret };
   const file = opened.use(writeUpstreams([entry]));
   const second = opened.use(await openProvider({ settings: { UPSTREAMS_FILE: file.path } }));
