@@ -33,10 +33,12 @@ const answerPatience = 500;
 /** @param certificate to take TLS as well */
 export async function startRedisCluster(certificate?: Certificate): Promise<RedisCluster> {
   const tlsPorts = certificate ? await Promise.all(Array.from({ length: size }, findFreePort)) : [];
-  const starting = Array.from({ length: size }, (_, index) => {
+  // Redis itself would take its port and 10,000, which the system may have given to a connection.
+  const busPorts = await Promise.all(Array.from({ length: size }, findFreePort));
+  const starting = busPorts.map((busPort, index) => {
     const tlsPort = tlsPorts[index];
     const args = [
-      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeout)],
+      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeout), '--cluster-port', String(busPort)],
       ...(certificate && tlsPort ? tlsArgs(certificate, tlsPort) : []),
     ];
     return startRedis({ durable: true, args });
@@ -51,7 +53,8 @@ export async function startRedisCluster(certificate?: Certificate): Promise<Redi
       await ask(master, 'cluster', 'addslotsrange', String(first), String(last));
       // Two masters with the same epoch would first have to agree on the owner of each slot.
       await ask(master, 'cluster', 'set-config-epoch', String(index + 1));
-      if (index > 0) await ask(master, 'cluster', 'meet', '127.0.0.1', String(tlsPorts[0] ?? masters[0]?.port));
+      const meeting = [tlsPorts[0] ?? masters[0]?.port, busPorts[0]].map(String);
+      if (index > 0) await ask(master, 'cluster', 'meet', '127.0.0.1', ...meeting);
     }
     const cluster: RedisCluster = {
       url: `redis+cluster://${masters.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
