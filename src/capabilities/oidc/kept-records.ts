@@ -18,6 +18,9 @@ export class TooFast extends Error {
 /** How long a refresh token that was used gives its successor again, in milliseconds. Several processes of a client may share one. */
 const graceMilliseconds = 10_000;
 
+/** A use that prolongs a grant by less than that is not written, in milliseconds. */
+const renewalMilliseconds = 3_600_000;
+
 const pollMilliseconds = 5000;
 
 /** They are written once. */
@@ -96,8 +99,9 @@ export function createKeptRecords(
         throw new Spent();
       }
       if (model !== 'RefreshToken' || grant.stamp === null) return;
-      const until = { expires_at: now() + unusedMilliseconds };
-      await database.updateTable(table).set(until).where('id', '=', grantKey).execute();
+      const until = now() + unusedMilliseconds;
+      if (until - Number(grant.expires_at) < renewalMilliseconds) return;
+      await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
     /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
