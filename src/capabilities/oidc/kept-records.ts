@@ -34,7 +34,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createKeptRecords(
-  { database, findRow, findByLookup, revoke, holds }: RecordRows,
+  { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
   /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
@@ -87,6 +87,7 @@ export function createKeptRecords(
         lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
+        session_id: (isGrant && sessionsOfNew.get(id)) || null,
         party: partyOf(model, payload) ?? null,
         created_at: now(),
       };
