@@ -280,6 +280,7 @@ export function testAccount(stores: StoreChoice): void {
       for (const event of ['login-failed wrong-password POST /api/login', 'login-succeeded password POST /api/login'])
         assert.ok(told.includes(event), `${told}`);
       for (const secret of [bearer.authorization.split('.')[1] ?? '', link]) assert.ok(!body.includes(secret));
+      assert.doesNotMatch(body, /password_?hash|\$argon2|stamp/i);
       time += 601_000;
       const stale = await get('/api/account/export', bearer);
       assert.equal(stale.statusCode, 401);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createProvePassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
+import { setImmediate } from 'node:timers/promises';
+import { createAttemptPassword, createProvePassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
+import { notAuthenticated as never } from '../../../src/core/access/access.ts';
 import type { Account } from '../../../src/core/users/account.ts';
+import { caller } from '../../core/audit/events.ts';
 import { directoryOf } from '../../core/users/one-account.ts';
 import { ann } from '../../janua.ts';
 
@@ -38,6 +41,32 @@ test('a login passes if another login has replaced the weak hash, or if the hash
 
 test('a login is refused if the password changes before the weak hash is replaced', async () => {
   assert.equal(await logInWhile('strong hash of another'), undefined);
+});
+
+test('a failed login that took longer than the failure floor is answered at once', async () => {
+  const attemptPassword = createAttemptPassword({
+    users: directoryOf(() => weak),
+    passwords: { check: async () => ({ matches: false, replacement: undefined }), failureFloor: () => 0 } as never,
+    throttle: {
+      attempt: async (_limits: unknown, prove: () => Promise<unknown>) => ({ passed: true, result: await prove() }),
+    } as never,
+    knownBrowsers: { find: () => undefined },
+    audit: { recordIfPossible: async () => {}, digestName: () => '' } as never,
+    log: { warn() {} },
+    needsSecondFactor: async () => false,
+    failureFloor: 1_000,
+  });
+  const error = new Error('the password was wrong');
+  const sent = { name: ann.username, account: weak, password: 'wrong', headers: {}, start: performance.now() - 5_000 };
+  const failed = { kind: 'login-failed', error } as const;
+  let answered: unknown;
+  const attempt = attemptPassword(sent, caller, { failed, throttled: { kind: 'login-throttled', answer: never } });
+  void attempt.catch((refused) => {
+    answered = refused;
+  });
+  // Nothing that it waits for takes a turn of the event loop.
+  await setImmediate();
+  assert.equal(answered, error);
 });
 
 test('an account without a password costs the same hash as an unknown name', async () => {

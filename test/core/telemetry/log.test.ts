@@ -45,6 +45,11 @@ test('a request has one line at info, with request and answer, two lines at debu
   await using workplace = await createMigratedWorkplace();
   const server = await workplace.start(['serve'], { LOG_LEVEL: 'info' });
   const ask = async ({ url }: Running, lines: ReturnType<typeof linesOf>) => {
+    const username = 'a\r\n{"forged":1}\u001B[2J\u2028';
+    await fetch(`${url}/api/login`, { method: 'POST', body: new URLSearchParams({ username, password: 'wrong' }) });
+    const said = await lines.until(/"request completed"/);
+    for (const line of said) assert.equal(typeof JSON.parse(line).level, 'number', line);
+    for (const raw of ['\u001B', '\u2028', '\r']) assert.ok(!said.join().includes(raw));
     const answer = await fetch(`${url}/nothing?canary`);
     const written = await lines.until(/"request completed"/);
     const own = written.filter((line) => line.includes('/nothing'));
