@@ -13,7 +13,7 @@ import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
 import { type BrowserCookie, createKnownBrowsers } from './access/known-browsers.ts';
 import { liftFailures } from './access/login-limits.ts';
-import { createSqlLookUp, lookUpTwice } from './access/look-up.ts';
+import { createRedisLookUp, createSqlLookUp } from './access/look-up.ts';
 import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createThrottled } from './access/throttled.ts';
 import { createAudit } from './audit/audit.ts';
@@ -33,6 +33,7 @@ import { cleaningInterval } from './stores/upkeep.ts';
 import type { Measures } from './telemetry/measures.ts';
 import { openThrottle } from './throttle/open-throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
+import { prepareUnlessEnded } from './users/account-join.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createNoteLogin } from './users/last-logins.ts';
 import type { UserMapping } from './users/mapped/mapping.ts';
@@ -105,10 +106,11 @@ export async function createCore(options: CoreOptions) {
   const { users, registry, groups, hold, holdAny } = directory;
   const sessions = openSessions(common);
   const tokens = createTokens(database, now);
+  const watched = <Store extends object>(store: Store) => measures.watchStore('database', 'access', store);
   const lookUp =
-    settings.REDIS_URL === undefined
-      ? measures.watchStore('database', 'access', { lookUp: createSqlLookUp(opened, users.accounts) }).lookUp
-      : lookUpTwice(stores.sessions, users);
+    stores.inRedis === undefined
+      ? watched({ lookUp: createSqlLookUp(opened, users.accounts) }).lookUp
+      : createRedisLookUp(stores.inRedis, watched({ find: prepareUnlessEnded(opened, users.accounts) }).find);
   const personalTokens = createPersonalTokens(opened, { now, accounts: users.accounts });
   const access = createAccess({ lookUp, sessions, personalTokens, audit, meet: directory.meet });
   const throttled = createThrottled({ throttle, users, audit });

@@ -3,18 +3,21 @@ import { sessionColumns } from '../../ground/database/schema.ts';
 import { fromRow } from '../sessions/sql-store.ts';
 import type { SessionRecord, SessionStore } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
-import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
-import type { UserDirectory } from '../users/user-directory.ts';
+import { type AccountJoin, type prepareUnlessEnded, prepareWithAccount } from '../users/account-join.ts';
 
 /** Finds a session's record and its user's account by the session id. The caller checks whether they are valid. */
 export type LookUp = (
   sessionId: string,
 ) => Promise<{ readonly session: SessionRecord; readonly account: Account | undefined } | undefined>;
 
-export function lookUpTwice(sessions: Pick<SessionStore, 'find'>, users: Pick<UserDirectory, 'findById'>): LookUp {
+/** One look-up in Redis, and one in the database: of the account, and whether the session has ended. */
+export function createRedisLookUp(
+  inRedis: Pick<SessionStore, 'find'>,
+  findAccount: ReturnType<typeof prepareUnlessEnded>,
+): LookUp {
   return async (sessionId) => {
-    const session = await sessions.find(sessionId);
-    return session && { session, account: await users.findById(session.userId) };
+    const session = await inRedis.find(sessionId);
+    return session && { session, account: await findAccount(session.userId, session.id) };
   };
 }
 

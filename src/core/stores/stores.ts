@@ -31,14 +31,16 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   const redis = await openRedisOf(settings, timeoutMilliseconds, log);
   const place = redis === undefined ? 'database' : 'redis';
   const idleMilliseconds = Math.max(settings.SESSION_IDLE_SECONDS, settings.REMEMBER_IDLE_SECONDS) * 1000;
-  const sessions =
-    redis === undefined
-      ? createSqlSessionStore(opened)
-      : withLastingEnds(createRedisSessionStore(redis), opened, idleMilliseconds);
+  const inRedis = redis && measures.watchStore('redis', 'sessions', createRedisSessionStore(redis));
   const createFailures = () => (redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis));
   return {
     opened,
-    sessions: measures.watchStore(place, 'sessions', sessions),
+    sessions:
+      inRedis === undefined
+        ? measures.watchStore('database', 'sessions', createSqlSessionStore(opened))
+        : withLastingEnds(inRedis, opened, idleMilliseconds),
+    /** Without the ends that are kept in the database. Undefined if sessions are in the database. */
+    inRedis,
     failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
     redis,
     sessionsPart: redis === undefined ? databasePart : 'Redis',

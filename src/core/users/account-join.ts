@@ -12,6 +12,21 @@ export interface AccountJoin {
   read(row: object): Account;
 }
 
+/** Prepares a look-up of an account, which also tells whether a session in Redis has ended (`core/sessions/lasting-ends.ts`). */
+export function prepareUnlessEnded({ database, prepareLookup }: OpenDatabase, accounts: AccountJoin) {
+  type Found = { readonly ended: string | null; readonly account_id: string | null };
+  const findRows = prepareLookup<Found, readonly [userId: string, sessionId: string]>((userId, sessionId) => {
+    const id = sql`${userId}`;
+    const found = sql<Found>`select janua_ended_sessions.id as ended, ${accounts.columns(id)} from (select 1 as one) one_row
+      left join janua_ended_sessions on janua_ended_sessions.id = ${sessionId} ${accounts.join(id)}`;
+    return { compile: () => found.compile(database) };
+  });
+  return async (userId: string, sessionId: string): Promise<Account | undefined> => {
+    const [row] = await findRows(userId, sessionId);
+    return row?.ended === null && row.account_id === userId ? accounts.read(row) : undefined;
+  };
+}
+
 /** Prepares a look-up of a row by its `id`, and of the account that its `user_id` names, in one statement. */
 export function prepareWithAccount<Row extends { readonly id: string; readonly user_id: string }>(
   { database, prepareLookup }: OpenDatabase,

@@ -5,7 +5,7 @@ import { createAttemptPassword } from '../../../src/capabilities/sign-in/passwor
 import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { createAccess } from '../../../src/core/access/access.ts';
 import { createAdmit, type Demand, type NoticeSignIn } from '../../../src/core/access/admit.ts';
-import { lookUpTwice } from '../../../src/core/access/look-up.ts';
+import { createRedisLookUp } from '../../../src/core/access/look-up.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import type { PasswordCheck } from '../../../src/core/passwords/passwords.ts';
 import { createSessions } from '../../../src/core/sessions/sessions.ts';
@@ -77,7 +77,7 @@ function createRacing(
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
   const access = createAccess({
-    ...{ lookUp: lookUpTwice(store, users), sessions, audit },
+    ...{ lookUp: createRedisLookUp(store, users.findById), sessions, audit },
     personalTokens: { find: async () => undefined },
     meet: async () => undefined,
   });

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { createSqlLookUp, lookUpTwice } from '../../../src/core/access/look-up.ts';
+import { createRedisLookUp, createSqlLookUp } from '../../../src/core/access/look-up.ts';
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
+import { prepareUnlessEnded } from '../../../src/core/users/account-join.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
@@ -68,7 +69,7 @@ testLookUp(
     const sessions = createRedisSessionStore(redis[0]);
     const closing = stack.move();
     return {
-      lookUp: lookUpTwice(sessions, users),
+      lookUp: createRedisLookUp(sessions, prepareUnlessEnded(opened, users.accounts)),
       sessions,
       users,
       hold: holdIn(opened.database, users, users),

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createRedisLookUp } from '../../../src/core/access/look-up.ts';
 import { withLastingEnds } from '../../../src/core/sessions/lasting-ends.ts';
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
+import { prepareUnlessEnded } from '../../../src/core/users/account-join.ts';
+import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
 import { openMigrated } from '../../ground/database/open.ts';
+import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
 import { createRecord, testSessionStore } from './store-contract.ts';
@@ -65,6 +69,21 @@ describe('lasting ends', { skip }, () => {
         [],
       );
     });
+
+  test('a request finds the account of a session until it ends, whatever Redis brings back', async () => {
+    await using stores = await open();
+    const { inRedis, opened, store } = stores;
+    const users = createSqlDirectory(opened, { demoUsers: false });
+    const userId = await users.add({ ...ann, passwordHash: 'hash', demo: false });
+    assert.ok(userId);
+    const lookUp = createRedisLookUp(inRedis, prepareUnlessEnded(opened, users.accounts));
+    const record = createRecord({ userId });
+    await store.insert(record, []);
+    assert.equal((await lookUp(record.id))?.account?.user.id, userId);
+    await store.remove([record.id]);
+    await inRedis.insert(record, []);
+    assert.deepEqual(await lookUp(record.id), { session: record, account: undefined });
+  });
 
   test('its end is kept as long as Redis may bring it back, and no longer', async () => {
     await using stores = await open();

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createSqlLookUp, lookUpTwice } from '../../../../src/core/access/look-up.ts';
+import { createRedisLookUp, createSqlLookUp } from '../../../../src/core/access/look-up.ts';
 import { createSqlSessionStore } from '../../../../src/core/sessions/sql-store.ts';
+import { prepareUnlessEnded } from '../../../../src/core/users/account-join.ts';
 import { openMappedDirectory } from '../../../../src/core/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
@@ -90,19 +91,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         return {
           ...{ database, users, add },
           lookUp: createSqlLookUp(opened, users.accounts),
-          lookUpTwice: lookUpTwice(sessions, users),
+          lookUpInTurn: createRedisLookUp(sessions, users.findById),
+          lookUpAsInRedis: createRedisLookUp(sessions, prepareUnlessEnded(opened, users.accounts)),
           [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
         };
       }
 
       test('are found by one statement as by two', async () => {
         await using opened = await open();
-        const { lookUp, lookUpTwice: expected, add } = opened;
+        const { lookUp, lookUpAsInRedis, lookUpInTurn: expected, add } = opened;
         for (const id of ids) {
           const session = await add(id);
           const found = await lookUp(session);
           assert.equal(found?.account?.user.id.trimEnd(), id);
           assert.deepEqual(found, await expected(session));
+          assert.deepEqual(await lookUpAsInRedis(session), found);
         }
       });
 
