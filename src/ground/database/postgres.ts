@@ -71,6 +71,9 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
         const connection = await openOne(open);
         if (connection !== undefined) return connection;
       } catch (error) {
+        // The host works, and its connections are in use. Another host would lose them.
+        if (isPoolExhausted(error))
+          throw new Error('no connection of DATABASE_CONNECTIONS became free', { cause: error });
         leave(begun);
         if (tries === urls.length) throw error;
         tries += 1;
@@ -94,6 +97,10 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
 
   return createServerDriver({ connect, ...(hasReader && { connectReader }), end: () => pool.end() }, timeout, watch);
 }
+
+/** The pool's own error, of a request that waited for a connection in use. Connecting fails with an error of the client. */
+const isPoolExhausted = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
 
 interface Hosts {
   isLeft(client: pg.ClientBase): boolean;
