@@ -15,6 +15,7 @@ import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
 import { encrypt } from '../../src/ground/encryption/cipher.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
+import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { startProxy } from '../servers/proxy.ts';
@@ -144,6 +145,23 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const stopped = await examine(workplace, env);
       assertOnly(stopped.complaints('database'), /^wrong: The database \(postgres:.*\) cannot be reached/);
       home.remove();
+    });
+
+    test('of PostgreSQL behind a PgBouncer, which loses prepared statements if it pools transactions', {
+      skip: missing('PostgreSQL', 'PgBouncer'),
+    }, async () => {
+      const { url, drop } = await createDatabase('postgres');
+      await using workplace = await createWorkplace();
+      await using transactions = await startPgbouncer(url, 'transaction');
+      await using sessions = await startPgbouncer(url, 'session');
+      const complaints = async (DATABASE_URL: string) =>
+        (await examine(workplace, { DATABASE_URL })).complaints('database');
+      assertOnly(
+        await complaints(transactions.url),
+        /^warning: A pooler .* max_prepared_statements .* pool_mode = session/,
+      );
+      for (const other of [sessions.url, url]) assert.deepEqual(await complaints(other), []);
+      await drop();
     });
 
     test('of PostgreSQL or MariaDB with a view or a table of users', {
