@@ -1,4 +1,5 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
+import { clockOfDatabase } from '../core/stores/clocks.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
@@ -6,6 +7,7 @@ import { sql } from '../ground/database/kysely.ts';
 import { requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
+import { checkClock } from './clocks.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './hashing.ts';
 
@@ -32,6 +34,8 @@ export async function* checkDatabase(
   const shown = median < 0.1 ? 'less than 0.1' : median.toFixed(1);
   const message = `${shownUrl(url)} answers; a round trip takes ${shown} ms.`;
   yield median > farAway ? warning(message, 'Move the database nearer: every request waits for it.') : ok(message);
+  const clock = clockOfDatabase(opened);
+  if (clock !== undefined) yield* checkClock(clock);
   if (opened.engine === 'postgres' && (await losesStatements([await open(1), await open(1)])))
     yield warning(
       'A pooler before PostgreSQL loses prepared statements, so look-ups cost more.',
