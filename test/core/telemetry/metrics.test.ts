@@ -94,6 +94,11 @@ describe('the metrics count', () => {
       while (seconds === undefined) seconds = sumOf(await read(janua), 'janua_clock_ahead_seconds', { store });
       assert.equal(Math.round(seconds), 70);
     }
+    const checked = (await janua.services.checkUp()) as readonly { readonly check: string }[];
+    assert.deepEqual(
+      checked.map(({ check }) => check).filter((check) => check.endsWith('-clock')),
+      ['database-clock', 'redis-clock'],
+    );
   });
 
   test('requests whose client left before the answer', async () => {
