@@ -101,7 +101,7 @@ interface WatchedPage extends Visit {
 /** Opens a page, and notes its errors, warnings and foreign requests. */
 async function openPage(browser: Browser, options: BrowserContextOptions): Promise<WatchedPage> {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   context.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.location().url} ${message.text()}`);

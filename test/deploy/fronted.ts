@@ -50,7 +50,7 @@ export function testFronted(name: WebServerName): void {
     ): Promise<void> {
       const context = await browser?.newContext({ ignoreHTTPSErrors: true, ...look });
       assert.ok(context);
-      context.setDefaultTimeout(15_000);
+      context.setDefaultTimeout(60_000);
       try {
         await visit(context);
       } finally {

@@ -4,17 +4,17 @@ import type { RecordOptions } from './records.ts';
 
 /** What applications were given: in which session, how long, and what of it a user still has. */
 export function createGrantRecords(
-  { database, rows, revoke, holds }: RecordRows,
+  { database, rows, revoke, holds, sessionsOfNew }: RecordRows,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
   const grantsOf = (userId: string) =>
     rows.selectAll().where('user_id', '=', userId).where('model', '=', 'Grant').where('expires_at', '>', now());
 
   return {
-    /** Says in which session a grant was given. */
-    async bind(grantId: string, sessionId: string): Promise<void> {
-      const one = database.updateTable(table).where('id', '=', keyOf('Grant', grantId));
-      await one.set({ session_id: sessionId }).execute();
+    /** Saves a new grant as given in a session. The library knows no such column. */
+    async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
+      sessionsOfNew.set(grantId, sessionId);
+      await save().finally(() => sessionsOfNew.delete(grantId));
     },
 
     /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */

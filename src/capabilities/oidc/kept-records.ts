@@ -18,6 +18,9 @@ export class TooFast extends Error {
 /** How long a refresh token that was used gives its successor again, in milliseconds. Several processes of a client may share one. */
 const graceMilliseconds = 10_000;
 
+/** A use that prolongs a grant by less than that is not written, in milliseconds. */
+const renewalMilliseconds = 3_600_000;
+
 const pollMilliseconds = 5000;
 
 /** They are written once. */
@@ -31,7 +34,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createKeptRecords(
-  { database, findRow, findByLookup, revoke, holds }: RecordRows,
+  { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
   /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
@@ -84,6 +87,7 @@ export function createKeptRecords(
         lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
+        session_id: (isGrant && sessionsOfNew.get(id)) || null,
         party: partyOf(model, payload) ?? null,
         created_at: now(),
       };
@@ -96,8 +100,9 @@ export function createKeptRecords(
         throw new Spent();
       }
       if (model !== 'RefreshToken' || grant.stamp === null) return;
-      const until = { expires_at: now() + unusedMilliseconds };
-      await database.updateTable(table).set(until).where('id', '=', grantKey).execute();
+      const until = now() + unusedMilliseconds;
+      if (until - Number(grant.expires_at) < renewalMilliseconds) return;
+      await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
     /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */

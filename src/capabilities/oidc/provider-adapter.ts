@@ -49,6 +49,24 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
   api: uri,
 });
 
+type Write = () => Promise<void>;
+
+/** What token requests write, by their contexts. */
+const writes = new WeakMap<object, Write[]>();
+
+/** A token request reads nothing that it writes: all of it is written when the library is done, in one commit of SQLite. */
+async function put(write: Write): Promise<void> {
+  const { ctx } = Provider;
+  if (ctx?.oidc.route !== 'token') return write();
+  writes.set(ctx, [...(writes.get(ctx) ?? []), write]);
+}
+
+/** @throws {errors.InvalidGrant} if what the client sent was used already, or its grant was revoked meanwhile */
+export async function finishWrites(ctx: object): Promise<void> {
+  const finished = await Promise.allSettled((writes.get(ctx) ?? []).map((write) => write()));
+  for (const result of finished) if (result.status === 'rejected') throw result.reason;
+}
+
 const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
 
 /** Where the library finds and stores what it keeps. */
@@ -75,7 +93,7 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
       if (excess !== undefined) throw new errors.InvalidRequest(excess);
       // A browser without a session keeps its request itself, and so does one that leaves for a sign-up.
       if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
-      await run(() => upsert(id, payload, seconds));
+      await put(() => run(() => upsert(id, payload, seconds)));
     },
     async find(id: string) {
       const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
@@ -87,7 +105,7 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
     },
     findByUserCode,
     findByUid: async () => undefined,
-    consume: (id: string) => run(() => consume(id)),
+    consume: (id: string) => put(() => run(() => consume(id))),
     destroy: (id: string) => run(() => destroy(id)),
     revokeByGrantId: (grantId: string) => run(() => revokeByGrantId(grantId)),
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { withScopes } from './asked.ts';
 import { takeEmptySecret } from './provider-empty-secret.ts';
-import { noteSignIn } from './provider-events.ts';
+import { finishTokens, noteSignIn } from './provider-events.ts';
 import type { PostedAnswer } from './provider-form-post.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { noteRequest, type ProviderRequest } from './provider-requests.ts';
@@ -51,6 +51,7 @@ export function createAnswer(provider: Provider, options: ProviderOptions, retur
         ctx.query = await withScopes(ctx.query, findResource);
       }
       await next();
+      if (ctx.oidc?.route === 'token') await finishTokens(provider, ctx, options);
       // A refused user may ask at once why.
       await ctx.state.refusal;
       if (ctx.state.accepted) await noteSignIn(ctx, options);

@@ -1,16 +1,16 @@
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { finishWrites } from './provider-adapter.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { requestOf } from './provider-requests.ts';
 
-type EventOptions = Pick<ProviderOptions, 'onRefused' | 'onTokens' | 'onFault'>;
+type EventOptions = Pick<ProviderOptions, 'onRefused' | 'onFault'>;
 
 /** Tells what the library has done. */
-export function reportEvents(provider: Provider, { onRefused, onTokens, onFault }: EventOptions): void {
+export function reportEvents(provider: Provider, { onRefused, onFault }: EventOptions): void {
   provider.on('authorization.success', (ctx) => {
     ctx.state.accepted = true;
   });
-  provider.on('grant.success', ({ oidc }) => onTokens?.(String(oidc.params?.grant_type)));
   provider.on('server_error', (ctx, error) => {
     if (error instanceof Unavailable) ctx.state.thrown = error;
     else onFault(error);
@@ -31,6 +31,25 @@ export function reportEvents(provider: Provider, { onRefused, onTokens, onFault 
       });
       state.refusal = Promise.all([state.refusal, refused]);
     });
+}
+
+/** Writes what a token request gives, and changes its answer if it gives nothing after all. */
+export async function finishTokens(
+  provider: Provider,
+  ctx: KoaContextWithOIDC,
+  { onTokens }: Pick<ProviderOptions, 'onTokens'>,
+): Promise<void> {
+  // Where nothing is given, nothing is used up.
+  if (ctx.status !== 200) return;
+  try {
+    await finishWrites(ctx);
+    onTokens?.(String(ctx.oidc.params?.grant_type));
+  } catch (error) {
+    if (!(error instanceof errors.InvalidGrant)) throw error;
+    ctx.status = error.statusCode;
+    ctx.body = { error: error.error, error_description: error.error_description };
+    provider.emit('grant.error', ctx, error);
+  }
 }
 
 /** Before the browser gets the code: an application that has one is told about the end of the session. */

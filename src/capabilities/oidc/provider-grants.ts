@@ -37,8 +37,8 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     const grant = given ?? new provider.Grant({ accountId, clientId });
     if (!addAsked(grant, asked) && given !== undefined) return grant;
     grant.jti = given?.jti ?? (isSeparate ? createSecret() : derive('grant', sessionId, clientId));
-    await grant.save();
-    if (given === undefined) await records.bind(grant.jti, sessionId);
+    if (given === undefined) await records.bind(grant.jti, sessionId, () => grant.save());
+    else await grant.save();
     return grant;
   }
 

@@ -40,6 +40,8 @@ export function createRecordRows(
   return {
     database,
     rows,
+    /** The session of each grant that is being saved. */
+    sessionsOfNew: new Map<string, string>(),
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 

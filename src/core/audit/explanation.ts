@@ -41,12 +41,13 @@ export function explain(
   return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');
 }
 
-/** Only a plain id stands in a command: a shell would run parts of another one. */
+/** Only a plain id or name stands in a command: a shell would run parts of another one (ASVS 1.2.5). */
 const plainId = /^[A-Za-z0-9_][\w.-]*$/;
+const plainName = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.+@-]*$/u;
 
-function fill(advice: string, { about = '', groups: [group = ''] = [] }: AuditEvent, name = 'EMAIL'): string {
+function fill(advice: string, { about = '', groups: [group = ''] = [] }: AuditEvent, name = ''): string {
   const values = {
-    EMAIL: name,
+    EMAIL: plainName.test(name) ? name : 'EMAIL',
     ID: plainId.test(about) ? about : 'ID',
     GROUP: plainId.test(group) ? group : 'GROUP',
   };

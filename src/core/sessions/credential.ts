@@ -22,6 +22,9 @@ export function createSessionId(): string {
   return id.startsWith('-') ? createSessionId() : id;
 }
 
+/** An administrator may name any other text. */
+export const isSessionId = (text: string): boolean => /^[\w-]{22}$/.test(text);
+
 /** A new secret: 256 random bits, base64url (ASVS 7.2.3 asks for 128). */
 export const createSecret = () => randomBytes(32).toString('base64url');
 

@@ -4,6 +4,7 @@ import { databasePart } from '../../ground/database/errors.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { createStoreWatch } from '../../ground/faults/store-watch.ts';
 import type { OpenRedis } from '../../ground/redis/redis.ts';
+import { withLastingEnds } from '../sessions/lasting-ends.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
 import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { Measures } from '../telemetry/measures.ts';
@@ -29,7 +30,11 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
   });
   const redis = await openRedisOf(settings, timeoutMilliseconds, log);
   const place = redis === undefined ? 'database' : 'redis';
-  const sessions = redis === undefined ? createSqlSessionStore(opened) : createRedisSessionStore(redis);
+  const idleMilliseconds = Math.max(settings.SESSION_IDLE_SECONDS, settings.REMEMBER_IDLE_SECONDS) * 1000;
+  const sessions =
+    redis === undefined
+      ? createSqlSessionStore(opened)
+      : withLastingEnds(createRedisSessionStore(redis), opened, idleMilliseconds);
   const createFailures = () => (redis === undefined ? createSqlFailureStore(opened) : createRedisFailureStore(redis));
   return {
     opened,

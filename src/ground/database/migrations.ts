@@ -20,6 +20,7 @@ import { up as resources } from './migrations/2026-11-30-resources.ts';
 import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
+import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -41,6 +42,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-30-verified-addresses': verifiedAddresses,
   '2026-11-30-wider-indexes': widerIndexes,
   '2026-12-01-names-of-ids': namesOfIds,
+  '2026-12-02-ended-sessions': endedSessions,
 };
 
 export function createMigrator({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {

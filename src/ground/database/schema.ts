@@ -73,6 +73,8 @@ export const rows = {
     /** What the access token may do, separated by spaces. NULL: all that the user may. */
     token_scope: generated(nullable('')),
   },
+  /** Sessions in Redis that have ended, by their ids. */
+  janua_ended_sessions: { id: '', expires_at: time },
   janua_keys: { name: '', value: '' },
   /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
   janua_leases: { name: '', expires_at: time },

@@ -8,8 +8,8 @@ const read = 'SELECT';
 interface Traits {
   /** The rights that a server needs, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
   readonly rights: string;
-  /** Where it is used: with Janua's own accounts, with a team's own table, or while sessions and failures are in the database. */
-  readonly only?: 'own-accounts' | 'own-table' | 'without-redis';
+  /** Where it is used: with Janua's own accounts, with a team's own table, or while sessions and failures are in the database, or in Redis. */
+  readonly only?: 'own-accounts' | 'own-table' | 'without-redis' | 'with-redis';
   /** The key of a table whose rows expire. */
   readonly expiresBy?: string;
   /** Rows expire only once they are no longer due: their sender gives them up first. */
@@ -25,6 +25,7 @@ export const tables = {
   janua_users: { rights: all, only: 'own-accounts' },
   janua_people: { rights: kept, only: 'own-table' },
   janua_sessions: { rights: all, only: 'without-redis', expiresBy: 'id' },
+  janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id' },
   janua_keys: { rights: read },
   janua_leases: { rights: kept },
   janua_failures: { rights: all, only: 'without-redis', expiresBy: 'key' },
@@ -74,6 +75,6 @@ export const unstampedTables = namesWhere<{ readonly stamp: 'missing' }>(({ stam
 
 /** The tables that a server leaves alone. @param used whether users, and whether sessions, are in Janua's own tables */
 export function unusedTables(used: { readonly users: boolean; readonly sessions: boolean }): ReadonlySet<string> {
-  const others = [used.users ? 'own-table' : 'own-accounts', ...(used.sessions ? [] : ['without-redis'])];
+  const others = [used.users ? 'own-table' : 'own-accounts', used.sessions ? 'with-redis' : 'without-redis'];
   return new Set(namesWhere(({ only = '' }) => others.includes(only)));
 }

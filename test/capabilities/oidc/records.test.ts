@@ -22,6 +22,33 @@ test('a code is taken once, and taking it again revokes its grant', async () => 
   assert.equal(await of('Grant').find('grant'), undefined);
 });
 
+test('what lasts without the session ends 30 days after its last use, to within an hour', async () => {
+  await using opened = await openMigrated();
+  const [hour, day] = [3_600_000, 86_400_000];
+  let time = 0;
+  const { of, keep } = createRecords(opened, {
+    now: () => time,
+    key: Buffer.alloc(32),
+    userIdOf: async () => 'ann',
+    findAccount: async () => undefined,
+    isAlive: async () => true,
+  });
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
+  await keep('grant', 'stamp');
+  const endAfterUseAt = async (at: number) => {
+    time = at;
+    await of('RefreshToken').upsert(`token-${at}`, { grantId: 'grant', clientId: 'wiki' }, 60);
+    const grant = opened.database.selectFrom('janua_oidc_records').select('expires_at').where('model', '=', 'Grant');
+    return Number((await grant.executeTakeFirstOrThrow()).expires_at);
+  };
+  for (const [at, from] of [
+    [hour - 1, 0],
+    [hour, hour],
+    [20 * day, 20 * day],
+  ] as const)
+    assert.equal(await endAfterUseAt(at), from + 30 * day);
+});
+
 test('a client that is removed leaves nothing behind, however much it holds, and others keep theirs', async () => {
   await using opened = await openMigrated();
   const { database } = opened;

@@ -88,16 +88,21 @@ test('a user without a password is asked for nothing that they do not have', asy
 });
 
 describe('no fresh proof is', () => {
-  for (const [name, claims, reason, takes] of [
-    ['a sign-in of long ago', { auth_time: seconds(120) }, 'invalid-response', 0],
-    ['a sign-in of long ago, of a user who comes back late', { auth_time: seconds(180) }, 'invalid-response', minute],
-    ['a sign-in without its time', {}, 'invalid-response', 0],
-    ['another user, without an account', { auth_time: seconds(), sub: 'another' }, 'not-own', 0],
+  for (const [name, claimsOf, reason, takes] of [
+    ['a sign-in of long ago', () => ({ auth_time: seconds(120) }), 'invalid-response', 0],
+    [
+      'a sign-in of long ago, of a user who comes back late',
+      () => ({ auth_time: seconds(180) }),
+      'invalid-response',
+      minute,
+    ],
+    ['a sign-in without its time', () => ({}), 'invalid-response', 0],
+    ['another user, without an account', () => ({ auth_time: seconds(), sub: 'another' }), 'not-own', 0],
   ] as const)
     test(name, async () => {
       await using user = await openSignedIn();
       const before = await user.sessionOf();
-      assert.equal((await user.confirm(claims, takes)).headers.location, refused);
+      assert.equal((await user.confirm(claimsOf(), takes)).headers.location, refused);
       assert.match((await user.browser.send('GET', refused)).body, /did not confirm that it is you/);
       assert.equal((await user.sessionOf())?.authenticatedAt, before?.authenticatedAt);
       assert.equal((await user.opened.events()).at(-1), `upstream-refused: ${reason}`);

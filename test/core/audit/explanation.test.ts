@@ -170,10 +170,39 @@ test('an explanation says how the server derived the address', () => {
     assert.match(explained(traced(changes, address)).Address ?? '', expected);
 });
 
-test('a user name cannot inject control characters or replacement patterns', () => {
-  const { User, 'To do': toDo } = explained({}, 'a$&\u001B[2J@\u202E');
-  assert.equal(User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
-  assert.equal(toDo, 'If the user forgot it: janua users set-password a$&\uFFFD[2J@\uFFFD.');
+test('a user name cannot inject control characters', () => {
+  assert.equal(explained({}, 'a$&\u001B[2J@\u202E').User, 'a$&\uFFFD[2J@\uFFFD (id user-1)');
+});
+
+describe('a command of the advice has no text that a shell would run', () => {
+  for (const sent of [
+    'a`reboot`@b.example',
+    'a|b@c.example',
+    'a&b',
+    '$(x)',
+    "a'b",
+    'a b',
+    'a;b',
+    '-a',
+    'a>b',
+    'a\n',
+    '#a',
+  ])
+    test(JSON.stringify(sent), () => {
+      const command = 'janua users set-password EMAIL.';
+      assert.equal(explained({}, sent)['To do'], `If the user forgot it: ${command}`);
+      const kind = 'application-refused';
+      for (const reason of Object.keys(reasonsOf(kind)))
+        assert.equal(
+          explained({ kind, reason, about: sent, groups: [sent] })['To do'],
+          explained({ kind, reason, about: '', groups: [] })['To do'],
+        );
+    });
+
+  for (const name of ['ann@example.com', 'ann+x_1.y-z@example.com', 'jürgen@example.com', '用户@example.com'])
+    test(`but a plain name: ${name}`, () => {
+      assert.equal(explained({}, name)['To do'], `If the user forgot it: janua users set-password ${name}.`);
+    });
 });
 
 test('an explanation says which credentials and origin the client sent', () => {

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { withLastingEnds } from '../../../src/core/sessions/lasting-ends.ts';
+import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
+import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
+import { removeExpired } from '../../../src/ground/database/deletions.ts';
+import { clockTolerance } from '../../../src/ground/faults/clock.ts';
+import { unwatched } from '../../../src/ground/faults/store-watch.ts';
+import { openRedis } from '../../../src/ground/redis/redis.ts';
+import { openMigrated } from '../../ground/database/open.ts';
+import { missing } from '../../servers/missing.ts';
+import { createRedisDatabase } from '../../servers/shared.ts';
+import { createRecord, testSessionStore } from './store-contract.ts';
+
+const idleMilliseconds = 3_600_000;
+
+async function open() {
+  const { url, drop } = await createRedisDatabase();
+  const redis = openRedis(url, 3000, unwatched);
+  const opened = await openMigrated('SQLite');
+  const inRedis = createRedisSessionStore(redis);
+  return {
+    inRedis,
+    opened,
+    store: withLastingEnds(inRedis, opened, idleMilliseconds),
+    async [Symbol.asyncDispose]() {
+      await redis.close();
+      await drop();
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const skip = missing('Redis');
+
+testSessionStore('Redis with lasting ends', open, { forgetsByItself: true, skip });
+
+describe('lasting ends', { skip }, () => {
+  const ways: readonly [
+    string,
+    (store: SessionStore, record: SessionRecord, next: SessionRecord) => Promise<unknown>,
+  ][] = [
+    ['a removal', (store, { id }) => store.remove([id])],
+    ['a removal of all sessions of the user', (store, { userId }) => store.removeOfUser(userId)],
+    ['a login that replaces it', (store, { id }, next) => store.insert(next, [id])],
+    [
+      'too many sessions',
+      async (store, { userId, createdAt }, next) => {
+        await store.insert({ ...next, createdAt: createdAt + 1 }, []);
+        await store.removeOldestOfUser(userId, createdAt, 1);
+      },
+    ],
+  ];
+  for (const [name, end] of ways)
+    test(`a session that Redis brings back stays ended: ${name}`, async () => {
+      await using stores = await open();
+      const [record, next] = [createRecord(), createRecord()];
+      await stores.inRedis.insert(record, []);
+      await end(stores.store, record, next);
+      await stores.inRedis.insert(record, []);
+      assert.equal(await stores.store.find(record.id), undefined);
+      const listed = await stores.store.listOfUser(record.userId);
+      assert.deepEqual(
+        listed.filter(({ id }) => id === record.id),
+        [],
+      );
+    });
+
+  test('its end is kept as long as Redis may bring it back, and no longer', async () => {
+    await using stores = await open();
+    const { opened, store } = stores;
+    const before = Date.now();
+    await store.remove([createRecord().id]);
+    const clean = (time: number) => removeExpired(opened.database, 'janua_ended_sessions', time);
+    assert.equal(await clean(before + idleMilliseconds + clockTolerance), 0);
+    assert.equal(await clean(Date.now() + idleMilliseconds + clockTolerance + 1), 1);
+  });
+
+  test('nothing is ended, and no session begins, while the database does not take ends', async () => {
+    await using stores = await open();
+    const { inRedis, opened, store } = stores;
+    const [record, next] = [createRecord(), createRecord()];
+    await inRedis.insert(record, []);
+    await opened.database.schema.alterTable('janua_ended_sessions').renameTo('away').execute();
+    await assert.rejects(store.remove([record.id]));
+    await assert.rejects(store.removeOfUser(record.userId));
+    await assert.rejects(store.insert(next, [record.id]));
+    await opened.database.schema.alterTable('away').renameTo('janua_ended_sessions').execute();
+    assert.deepEqual(await store.find(record.id), record);
+    assert.equal(await store.find(next.id), undefined);
+  });
+
+  test('only ids of sessions are kept', async () => {
+    await using stores = await open();
+    for (const id of ['', 'x'.repeat(500), "' or 1=1 --", `${'x'.repeat(22)}\n`])
+      assert.equal(await stores.store.remove([id]), 0);
+    const rows = await stores.opened.database.selectFrom('janua_ended_sessions').selectAll().execute();
+    assert.deepEqual(rows, []);
+  });
+});
