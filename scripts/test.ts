@@ -20,6 +20,7 @@ import { createTemplate } from '../test/servers/migrated.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
 import { findOidcAgent } from '../test/servers/oidc-agent.ts';
 import { findOpenSmtpd, servesTls } from '../test/servers/opensmtpd.ts';
+import { findPgbouncer } from '../test/servers/pgbouncer.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
@@ -96,6 +97,7 @@ const programs = {
   'redis-server': findRedis,
   'mariadb-server': findMariadb,
   postgresql: findPostgres,
+  pgbouncer: findPgbouncer,
   chromium: findChromium,
   nginx: () => findWebServer('nginx'),
   caddy: () => findWebServer('caddy'),
@@ -154,6 +156,7 @@ const services: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   'mariadb-server': 'mariadb',
   postgresql: 'postgresql',
+  pgbouncer: 'pgbouncer',
   nginx: 'nginx',
   caddy: 'caddy',
   opensmtpd: 'opensmtpd',

@@ -111,7 +111,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       baseUrl,
       // Loaded only if needed.
       async checkUp() {
-        checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, opened);
+        checkUp ??= (await import('./doctor/check-up.ts')).createCheckUp(settings, stores);
         return checkUp();
       },
     });
@@ -146,6 +146,14 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     [stores.sessionsPart, stores.sessions.check],
     [databasePart, () => requireServices().users.check()],
   ]);
+
+  function startUpkeep({ compareClocks, clean }: Services): NodeJS.Timeout {
+    void compareClocks();
+    return startCleaning(async () => {
+      await compareClocks();
+      await clean();
+    }, log);
+  }
 
   /** With a free port, the address is known once the server listens. */
   function startWork(): void {
@@ -204,7 +212,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
       try {
         preparing ??= makeServices();
         prepared = await preparing;
-        if (overrides.takesLogins !== false) cleaning ??= startCleaning(prepared.clean, log);
+        if (overrides.takesLogins !== false) cleaning ??= startUpkeep(prepared);
         startWork();
         return prepared;
       } catch (error) {

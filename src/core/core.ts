@@ -28,6 +28,7 @@ import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
 import type { JoinedPorts } from './ports.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { clocksOf, createClockWatch } from './stores/clocks.ts';
 import type { Stores } from './stores/stores.ts';
 import { cleaningInterval } from './stores/upkeep.ts';
 import type { Measures } from './telemetry/measures.ts';
@@ -202,6 +203,7 @@ export async function createCore(options: CoreOptions) {
     administration: administer({ caller }),
     requireFresh: ports.requireFresh,
     requireStepUp: ports.requireStepUp,
+    compareClocks: createClockWatch(clocksOf(stores), { log, now, onCompared: measures.metrics?.observeClock }),
     /** Removes expired data, unless another process has just done it. */
     async clean(): Promise<void> {
       if (!(await claimLease(database, 'cleaning', now(), now() + cleaningInterval * 0.9))) return;

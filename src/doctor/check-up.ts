@@ -1,6 +1,8 @@
 import type { Check, Finding } from '../../selftest/finding.ts';
+import { clocksOf } from '../core/stores/clocks.ts';
+import type { Stores } from '../core/stores/stores.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import type { OpenDatabase } from '../ground/database/database.ts';
+import { checkClock } from './clocks.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
 import { checkPublicUrl } from './public-url.ts';
@@ -13,7 +15,8 @@ const freshness = 60_000;
 export type CheckUp = ReturnType<typeof createCheckUp>;
 
 /** What `janua doctor` says, as far as it costs a running server next to nothing. */
-export function createCheckUp(settings: Settings, opened: OpenDatabase) {
+export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
+  const { opened } = stores;
   let latest: Promise<readonly (Finding & { readonly check: string })[]> | undefined;
 
   async function look() {
@@ -24,8 +27,9 @@ export function createCheckUp(settings: Settings, opened: OpenDatabase) {
       'signing-keys': checkSigningKeys(opened),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
+    const clocks = clocksOf(stores).map((clock) => [`${clock.store}-clock`, checkClock(clock)] as const);
     const found: (Finding & { readonly check: string })[] = [];
-    for (const [check, findings] of Object.entries(checks)) {
+    for (const [check, findings] of [...Object.entries(checks), ...clocks]) {
       try {
         for await (const finding of findings) found.push({ check, ...finding });
       } catch (error) {

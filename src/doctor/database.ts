@@ -1,4 +1,5 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
+import { clockOfDatabase } from '../core/stores/clocks.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
@@ -6,6 +7,7 @@ import { sql } from '../ground/database/kysely.ts';
 import { requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
+import { checkClock } from './clocks.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './hashing.ts';
 
@@ -18,9 +20,13 @@ export async function* checkDatabase(
   timeoutMilliseconds: number,
   closing: AsyncDisposableStack,
 ): Check<OpenDatabase> {
-  const { DATABASE_URL: url, DATABASE_CONNECTIONS: connections } = settings;
-  const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched, mustExist: true });
-  closing.defer(() => opened.database.destroy());
+  const { DATABASE_URL: url } = settings;
+  async function open(connections: number) {
+    const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched, mustExist: true });
+    closing.defer(() => opened.database.destroy());
+    return opened;
+  }
+  const opened = await open(settings.DATABASE_CONNECTIONS);
   const roundTrip = () => sql`select 1`.execute(opened.database);
   // Connects first, which is not measured.
   await roundTrip();
@@ -28,7 +34,23 @@ export async function* checkDatabase(
   const shown = median < 0.1 ? 'less than 0.1' : median.toFixed(1);
   const message = `${shownUrl(url)} answers; a round trip takes ${shown} ms.`;
   yield median > farAway ? warning(message, 'Move the database nearer: every request waits for it.') : ok(message);
+  const clock = clockOfDatabase(opened);
+  if (clock !== undefined) yield* checkClock(clock);
+  if (opened.engine === 'postgres' && (await losesStatements([await open(1), await open(1)])))
+    yield warning(
+      'A pooler before PostgreSQL loses prepared statements, so look-ups cost more.',
+      'Set max_prepared_statements above 0 in PgBouncer 1.21 or newer, or let it pool sessions: pool_mode = session.',
+    );
   return opened;
+}
+
+/** Each client has one connection. A pooler gives it another server, or one on which the other client has used the name. */
+async function losesStatements([one, other]: readonly [OpenDatabase, OpenDatabase]): Promise<boolean> {
+  for (const { database, prepareLookup } of [one, one, other, other]) {
+    const find = prepareLookup((value) => ({ compile: () => sql<object>`select ${value}::text`.compile(database) }));
+    await find('');
+  }
+  return [one, other].some((client) => client.losesStatements());
 }
 
 export async function* checkSchema(

@@ -1,11 +1,14 @@
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
 import { createSqlSessionStore } from '../core/sessions/sql-store.ts';
+import { clockOfRedis } from '../core/stores/clocks.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import type { OpenRedis } from '../ground/redis/redis.ts';
 import { serversOf } from '../ground/redis/servers.ts';
+
+import { checkClock } from './clocks.ts';
 
 /** The oldest major version of Redis that we test. Valkey begins at 7. */
 const leastVersion = 6;
@@ -30,6 +33,7 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
   const findings = (replies ?? []).flatMap((reply) => [...judgeInformation(reply)]);
   // The servers of a cluster may have the same faults.
   yield* new Map(findings.map((finding) => [finding.message, finding])).values();
+  yield* checkClock(clockOfRedis(redis));
   if (findings.every(({ state }) => state !== 'wrong')) {
     await createRedisSessionStore(redis).check();
     yield ok(`Sessions are in ${shownUrl(url)}, and can be written.`);

@@ -9,12 +9,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
+import { judgeClock } from '../../src/doctor/clocks.ts';
 import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
 import { encrypt } from '../../src/ground/encryption/cipher.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
+import { startPgbouncer } from '../servers/pgbouncer.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { startProxy } from '../servers/proxy.ts';
@@ -82,6 +84,8 @@ function assertOnly(complaints: readonly string[], expected: RegExp): void {
 /** Runs this code in the process before the command. */
 const first = (code: string) => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` });
 
+const clockAhead = first('const { now } = Date; Date.now = () => now() + 70_000;');
+
 function change(workplace: Workplace, statements: string): void {
   const database = new DatabaseSync(join(workplace.folder, 'data/janua.db'));
   database.exec(statements);
@@ -118,6 +122,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await workplace.run(['migrate'], { env });
       const well = await examine(workplace, env);
       assert.equal(well.code, 0);
+      assert.match(well.praise('database'), /of the database differ by less than 2 s/);
+      const fast = await examine(workplace, { ...env, ...clockAhead }, true);
+      assertOnly(fast.complaints('database'), /^wrong: .* is (69|70)\.\d s ahead of that of the database.* NTP/);
       assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
       assertOnly(well.complaints('encryption'), /^warning: .* because ENCRYPTION_KEY_FILE is not set/);
       const withKey = await examine(workplace, { ...env, ENCRYPTION_KEY_FILE: join(workplace.folder, 'key') });
@@ -144,6 +151,23 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const stopped = await examine(workplace, env);
       assertOnly(stopped.complaints('database'), /^wrong: The database \(postgres:.*\) cannot be reached/);
       home.remove();
+    });
+
+    test('of PostgreSQL behind a PgBouncer, which loses prepared statements if it pools transactions', {
+      skip: missing('PostgreSQL', 'PgBouncer'),
+    }, async () => {
+      const { url, drop } = await createDatabase('postgres');
+      await using workplace = await createWorkplace();
+      await using transactions = await startPgbouncer(url, 'transaction');
+      await using sessions = await startPgbouncer(url, 'session');
+      const complaints = async (DATABASE_URL: string) =>
+        (await examine(workplace, { DATABASE_URL })).complaints('database');
+      assertOnly(
+        await complaints(transactions.url),
+        /^warning: A pooler .* max_prepared_statements .* pool_mode = session/,
+      );
+      for (const other of [sessions.url, url]) assert.deepEqual(await complaints(other), []);
+      await drop();
     });
 
     test('of PostgreSQL or MariaDB with a view or a table of users', {
@@ -213,6 +237,8 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
       const well = await using(server.url);
       assert.deepEqual(well.complaints('sessions'), []);
+      const fast = await examine(workplace, { ...env, ...clockAhead, REDIS_URL: server.url }, true);
+      assertOnly(fast.complaints('sessions'), /^wrong: .* is (69|70)\.\d s ahead of that of Redis/);
       assert.match(
         well.praise('sessions'),
         new RegExp(`Sessions are in redis://127\\.0\\.0\\.1:${server.port}/0, and can be`),
@@ -236,7 +262,10 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await client.call('ACL', 'SETUSER', 'limited', 'on', `>${canary}`, ...limited);
       const account = (name: string, password: string) => server.url.replace('//', `//${name}:${password}@`);
       const unseen = await using(account('limited', canary));
-      assertOnly(unseen.complaints('sessions'), /^warning: Janua could not see version, .* \+info$/);
+      const [version, clock, ...rest] = unseen.complaints('sessions');
+      assert.match(version ?? '', /^warning: Janua could not see version, .* \+info$/);
+      assert.match(clock ?? '', /^warning: Janua could not compare its clock .* of Redis.* \+time$/);
+      assert.deepEqual(rest, []);
       assert.match(unseen.praise('sessions'), /can be written/);
       await client.call('ACL', 'SETUSER', 'limited', '-@write', '+info');
       const readOnly = (await using(account('limited', canary))).complaints('sessions');
@@ -604,6 +633,14 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const absent = await examine(workplace, { ...mapped, USERS_TABLE: 'nobody' });
       assertOnly(absent.complaints('users'), /^wrong: USERS_TABLE: there is no table nobody/);
     });
+  });
+
+  test('warns from 2 s that clocks differ, and reports 30 s as wrong', () => {
+    const judge = (seconds: number) => Object.values(judgeClock('Redis', seconds)).join(' ');
+    assert.match(judge(1.9), /^ok The clocks of this machine and of Redis differ by less than 2 s\.$/);
+    assert.match(judge(2), /^warning .* is 2\.0 s ahead of that of Redis\. Let both .* NTP/);
+    assert.match(judge(-29.9), /^warning .* is 29\.9 s behind that of Redis/);
+    for (const seconds of [30, -30]) assert.match(judge(seconds), /^wrong .* refuse the sessions/);
   });
 
   test('refuses a Redis that is too old, and accepts Valkey', () => {

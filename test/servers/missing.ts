@@ -3,11 +3,13 @@ import { findAuthlib } from './authlib.ts';
 import { findMariadb } from './mariadb.ts';
 import { findOidcAgent } from './oidc-agent.ts';
 import { findOpenSmtpd } from './opensmtpd.ts';
+import { findPgbouncer } from './pgbouncer.ts';
 import { findPostgres } from './postgres.ts';
 import { findRedis } from './redis.ts';
 
 const programs = {
   PostgreSQL: findPostgres,
+  PgBouncer: findPgbouncer,
   MariaDB: findMariadb,
   Redis: () => findRedis(),
   OpenSMTPD: findOpenSmtpd,

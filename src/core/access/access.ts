@@ -51,6 +51,12 @@ export const invalidToken: Answer = {
 /** Its `caller` is computed when it is read. `ignored` says why none of its credentials counts. */
 type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'reason' | 'about'> | undefined };
 
+interface Looked {
+  readonly signedIn?: SignedIn | undefined;
+  /** Seconds by which the session lies in the future, if it does not count for that. */
+  readonly secondsAhead?: number | undefined;
+}
+
 export type Access = ReturnType<typeof createAccess>;
 
 interface AccessOptions {
@@ -70,21 +76,26 @@ export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: 
   }
 
   async function findSignedIn(presented: Presented, request?: Request): Promise<SignedIn | undefined> {
+    return (await look(presented, request)).signedIn;
+  }
+
+  async function look(presented: Presented, request?: Request): Promise<Looked> {
     const { accessToken = '' } = presented;
     if (isPersonalToken(accessToken)) {
       const token = await personalTokens.find(accessToken, () => request?.caller.address);
-      return token && signedInAs(token.account, token.session, presented);
+      return { signedIn: token && signedInAs(token.account, token.session, presented) };
     }
     const claim = decisiveClaim(presented);
-    if (claim?.sessionId === undefined) return undefined;
+    if (claim?.sessionId === undefined) return {};
     const found = await lookUp(claim.sessionId);
-    const session = found && (await sessions.judge(claim, found.session));
-    if (found === undefined || session === undefined) return undefined;
+    if (found === undefined) return {};
+    const session = await sessions.judge(claim, found.session);
+    if (session === undefined) return { secondsAhead: sessions.secondsAhead(claim, found.session) };
     const account = await accountOf(found.account, session);
-    if (account !== undefined) return signedInAs(account, session, presented);
+    if (account !== undefined) return { signedIn: signedInAs(account, session, presented) };
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
-    return undefined;
+    return {};
   }
 
   return {
@@ -102,11 +113,14 @@ export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: 
      * @throws {Refusal} `not-authenticated`, or `invalid-token` if an access token was presented
      */
     async requireSignedIn(presented: Presented, request: Request): Promise<SignedIn> {
-      const signedIn = await findSignedIn(presented, request);
+      const { signedIn, secondsAhead } = await look(presented, request);
       if (signedIn !== undefined) return signedIn;
       const { caller, ignored } = request;
-      const reason = whyNot(presented, caller);
-      await audit.recordIfPossible({ kind: 'access-refused', reason, ...ignored, caller });
+      const why =
+        secondsAhead === undefined
+          ? { reason: whyNot(presented, caller) }
+          : { reason: 'future-session', detail: `It lies ${secondsAhead} s in the future.` };
+      await audit.recordIfPossible({ kind: 'access-refused', ...why, ...ignored, caller });
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
     },
 

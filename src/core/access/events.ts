@@ -27,6 +27,13 @@ export const credentialReasons = {
   },
 } as const;
 
+const clockReasons = {
+  'future-session': {
+    words: 'the session began or was used in the future: the clocks of your servers differ',
+    advice: 'Run janua doctor on each server, and let its machine set its clock by NTP.',
+  },
+} as const;
+
 const forwardReasons = {
   'origin-not-listed': {
     words: 'a proxy asked about an origin that FORWARD_AUTH_ORIGINS does not list, and no credential counts there',
@@ -51,7 +58,7 @@ export const events = {
     by: 'anyone',
     level: 'info',
     words: 'Access was refused, because no user was signed in',
-    reasons: { ...credentialReasons, ...forwardReasons },
+    reasons: { ...credentialReasons, ...clockReasons, ...forwardReasons },
   },
   'permission-refused': {
     vocabulary: 'authz_fail',

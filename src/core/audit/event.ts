@@ -39,7 +39,7 @@ export interface AuditEvent<Kind extends string = string> {
    * the filters of an export of the audit, or `with password hashes`.
    */
   readonly about?: string | undefined;
-  /** The explanation of the protocol's library, in English. Never a secret. */
+  /** The explanation of the protocol's library, or how far a session lies in the future, in English. Never a secret. */
   readonly detail?: string | undefined;
   /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a code, token, secret or other credential. */
   readonly sent?: readonly string[] | undefined;

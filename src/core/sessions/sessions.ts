@@ -159,6 +159,12 @@ export function createSessions(options: SessionOptions) {
 
     judge,
 
+    /** Seconds by which a session lies in the future, if it does not count for that. */
+    secondsAhead(claim: Claim, record: SessionRecord): number | undefined {
+      const lead = Math.max(record.createdAt, record.lastSeenAt) - now();
+      return lead > clockTolerance && claim.isProvenBy(record) ? Math.round(lead / 1000) : undefined;
+    },
+
     isAlive: (session: Session): boolean => isAlive(session, now()),
 
     /** Ends sessions and every credential bound to them. False if none was left to end. */

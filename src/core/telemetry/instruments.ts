@@ -142,6 +142,14 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
       'why',
       ['put_off', 'given_up', 'server'],
     ),
+    clock: new Gauge({
+      name: 'janua_clock_ahead_seconds',
+      help: 'Seconds by which the clock of the process is ahead of that of a store, database or redis; compared every ten minutes.',
+      labelNames: ['store'],
+      registers,
+      // The processes of a cluster share a clock.
+      aggregator: 'first',
+    }),
     storeDuration: histogram(
       'janua_store_duration_seconds',
       'Time that a call of a store took: database or redis.',

@@ -53,6 +53,8 @@ export function createMetrics(kinds: Kinds) {
     observeRefusal: () => instruments.hashingRefused.inc(),
     /** @param milliseconds how long a password waited for its hash */
     observeHashingWait: (milliseconds: number) => instruments.hashingWait.observe(milliseconds / 1000),
+    /** @param seconds by which our clock is ahead of the store's */
+    observeClock: (store: string, seconds: number) => instruments.clock.set({ store }, seconds),
     read: () => registry.metrics(),
     close: handOver,
   };

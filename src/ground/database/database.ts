@@ -66,6 +66,7 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
     database,
     engine,
     prepareLookup: createPrepareLookup(driver),
+    losesStatements: () => driver.losesStatements?.() === true,
     /** Allows each step so many milliseconds until `work` is done. */
     async withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void> {
       timeout.milliseconds = milliseconds;

@@ -10,6 +10,8 @@ export interface EngineDriver extends Driver {
    * fails as Kysely's statements do. Name the columns, because PostgreSQL refuses a prepared `*` once a migration adds a column.
    */
   prepareRead<Row>(sql: string): (parameters: readonly string[]) => Promise<readonly Row[]>;
+  /** Whether the server, or a pooler before it, has lost a prepared statement. */
+  losesStatements?(): boolean;
   /** @throws {Unavailable} when another file has replaced the one that was opened */
   check?(): void;
 }

@@ -22,6 +22,9 @@ export function createDialect(engine: Engine, driver: types.Driver): types.Diale
   const adapter = new Adapter();
   // SQLite's DDL is transactional. A transaction's write lock keeps two migrations apart.
   if (engine === 'sqlite') Object.defineProperty(adapter, 'supportsTransactionalDdl', { value: true });
+  // `migrate` takes a lock that ends with its transaction. Kysely's would belong to the session, which a PgBouncer may give to another client.
+  if (engine === 'postgres')
+    Object.assign(adapter, { async acquireMigrationLock() {}, async releaseMigrationLock() {} });
   return {
     createAdapter: () => adapter,
     createDriver: () => driver,

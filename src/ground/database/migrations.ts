@@ -23,6 +23,7 @@ import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
+import { inTransaction } from './transaction.ts';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
   '0001-users-and-sessions': usersAndSessions,
@@ -44,7 +45,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-02-ended-sessions': endedSessions,
 };
 
-export function createMigrator({ database, engine }: OpenDatabase) {
+export function createMigrator({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {
   const migrations = Object.entries(steps).map(
     ([name, step]) => [name, { up: (db: Kysely<unknown>) => step(createTableChanges(db, engine)) }] as const,
   );
@@ -53,8 +54,25 @@ export function createMigrator({ database, engine }: OpenDatabase) {
     provider: { getMigrations: async () => Object.fromEntries(migrations) },
     migrationTableName: 'janua_migrations',
     migrationLockTableName: 'janua_migrations_lock',
+    disableTransactions: database.isTransaction,
   });
 }
+
+/** Kysely's own number of its lock. Older versions take it too. */
+const postgresLock = sql.lit(3853314791062309107n);
+
+async function runMissing({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): Promise<void> {
+  const { error } = await createMigrator({ database, engine }).migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+const runMissingOnPostgres = (database: Database): Promise<void> =>
+  inTransaction(database, async (transaction) => {
+    await sql`select pg_advisory_xact_lock(${postgresLock})`.execute(transaction);
+    // The migrator asks for a connection. The transaction has one already.
+    const connection = () => ({ execute: <T>(work: (db: Database) => Promise<T>) => work(transaction) });
+    await runMissing({ database: Object.assign(transaction, { connection }), engine: 'postgres' });
+  });
 
 /** How long a migration may wait for another process's migration, and for each of its own steps. */
 const migrationMilliseconds = 10 * 60 * 1000;
@@ -67,10 +85,9 @@ const migrationMilliseconds = 10 * 60 * 1000;
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const { missing } = await compareSchema(opened.database);
   if (missing.length === 0) return [];
-  await opened.withTimeout(migrationMilliseconds, async () => {
-    const { error } = await createMigrator(opened).migrateToLatest();
-    if (error !== undefined) throw error;
-  });
+  await opened.withTimeout(migrationMilliseconds, () =>
+    opened.engine === 'postgres' ? runMissingOnPostgres(opened.database) : runMissing(opened),
+  );
   return missing;
 }
 

@@ -39,7 +39,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
   // A broken idle connection leaves the pool. The next query opens another.
   pool.on('error', () => {});
   const isLeft = (client: pg.ClientBase) => turns.get(client) !== turn;
-  const adapt = createAdapt({ isLeft, onReadOnly: (client) => leave(turns.get(client)) });
+  const { adapt, losesStatements } = createAdapt({ isLeft, onReadOnly: (client) => leave(turns.get(client)) });
   const checked = new WeakSet<pg.ClientBase>();
 
   async function check(client: pg.ClientBase): Promise<void> {
@@ -71,6 +71,9 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
         const connection = await openOne(open);
         if (connection !== undefined) return connection;
       } catch (error) {
+        // The host works, and its connections are in use. Another host would lose them.
+        if (isPoolExhausted(error))
+          throw new Error('no connection of DATABASE_CONNECTIONS became free', { cause: error });
         leave(begun);
         if (tries === urls.length) throw error;
         tries += 1;
@@ -92,8 +95,17 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
       return [client, () => void client.end()];
     });
 
-  return createServerDriver({ connect, ...(hasReader && { connectReader }), end: () => pool.end() }, timeout, watch);
+  const driver = createServerDriver(
+    { connect, ...(hasReader && { connectReader }), end: () => pool.end() },
+    timeout,
+    watch,
+  );
+  return { ...driver, losesStatements };
 }
+
+/** The pool's own error, of a request that waited for a connection in use. Connecting fails with an error of the client. */
+const isPoolExhausted = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
 
 interface Hosts {
   isLeft(client: pg.ClientBase): boolean;
@@ -105,7 +117,7 @@ interface Hosts {
 function createAdapt({ isLeft, onReadOnly }: Hosts) {
   let hasNames = true;
 
-  return (client: pg.ClientBase, release: ServerConnection['release']): ServerConnection => {
+  function adapt(client: pg.ClientBase, release: ServerConnection['release']): ServerConnection {
     async function run(text: string, parameters: readonly unknown[], name?: string) {
       const { rows, rowCount } = await client.query<never>({ text, values: [...parameters], ...(name && { name }) });
       return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
@@ -125,5 +137,7 @@ function createAdapt({ isLeft, onReadOnly }: Hosts) {
       isLeft: () => isLeft(client),
       release,
     };
-  };
+  }
+
+  return { adapt, losesStatements: () => !hasNames };
 }

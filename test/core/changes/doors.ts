@@ -347,6 +347,24 @@ function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
     assert.throws(() => tokenTo(ann.username), /no link/);
   });
 
+  test('of changes by the user and an administrator at the same time, none is lost', async () => {
+    await using opened = await open(stores);
+    const { services, post, account } = opened;
+    await services.administration.addGroup({ name: 'staff', description: '', scopes: [] });
+    for (const [turn, language] of ['de', 'fr', 'es', 'vi', 'en'].entries()) {
+      const groups = turn % 2 === 0 ? ['staff'] : [];
+      const [answer] = await Promise.all([
+        post('/api/account/profile', { first_name: `First${turn}`, last_name: `Last${turn}` }),
+        post('/api/language', { language }),
+        services.administration.changeGroups(ann.username, turn % 2 === 0 ? { add: ['staff'] } : { remove: ['staff'] }),
+      ]);
+      assert.equal(answer.statusCode, 200, answer.body);
+      const { user } = await account();
+      const expected = [`First${turn}`, `Last${turn}`, language, groups];
+      assert.deepEqual([user.firstName, user.lastName, user.language, user.groups], expected);
+    }
+  });
+
   test('profile changes at the same time leave the search as the name is', async () => {
     await using opened = await open(stores);
     const { services, post, account } = opened;

@@ -10,6 +10,7 @@ import type { KeyTrace } from '../../../src/core/audit/event.ts';
 import { createMetrics } from '../../../src/core/telemetry/metrics.ts';
 import { openProvider } from '../../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
 import { form, logIn } from '../../web/faces.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
@@ -80,6 +81,24 @@ describe('the metrics count', () => {
     assert.equal(sumOf(figures, 'janua_mails_sent_total'), 1);
     for (const why of ['put_off', 'given_up', 'server'])
       assert.equal(sumOf(figures, 'janua_mails_failed_total', { why }), 1, why);
+  });
+
+  test('how far the clock is ahead of those of the stores, from the start', {
+    skip: missing('PostgreSQL', 'Redis'),
+  }, async () => {
+    const stores = { users: 'PostgreSQL', sessions: 'Redis' } as const;
+    const now = () => Date.now() + 70_000;
+    await using janua = await startJanua({ settings: measured, stores, overrides: { now } });
+    for (const store of ['database', 'redis']) {
+      let seconds: number | undefined;
+      while (seconds === undefined) seconds = sumOf(await read(janua), 'janua_clock_ahead_seconds', { store });
+      assert.equal(Math.round(seconds), 70);
+    }
+    const checked = (await janua.services.checkUp()) as readonly { readonly check: string }[];
+    assert.deepEqual(
+      checked.map(({ check }) => check).filter((check) => check.endsWith('-clock')),
+      ['database-clock', 'redis-clock'],
+    );
   });
 
   test('requests whose client left before the answer', async () => {

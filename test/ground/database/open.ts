@@ -6,8 +6,12 @@ import { openMigratedDatabase, type UserEngine } from '../../stores.ts';
 export type TestDatabase = OpenDatabase & AsyncDisposable;
 
 /** Opens a database without migrating it, and closes it with its scope. */
-export async function openTestDatabase(url: string, timeoutMilliseconds = 3000): Promise<TestDatabase> {
-  const opened = await openDatabase(url, { connections: 10, timeoutMilliseconds, watch: unwatched });
+export async function openTestDatabase(
+  url: string,
+  timeoutMilliseconds = 3000,
+  connections = 10,
+): Promise<TestDatabase> {
+  const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched });
   return { ...opened, [Symbol.asyncDispose]: () => opened.database.destroy() };
 }
 

@@ -9,6 +9,7 @@ import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { missing } from '../../servers/missing.ts';
 import { startPostgres } from '../../servers/postgres.ts';
 import { findFreePort } from '../../servers/throw-away-server.ts';
+import { openTestDatabase } from './open.ts';
 
 describe('the hosts of DATABASE_URL', () => {
   for (const [url, urls, mustWrite] of [
@@ -55,9 +56,19 @@ test('of several hosts, the one that accepts writes is used, and left when it is
   assert.ok(opened && first && second);
   const portOf = async ({ database }: OpenDatabase) =>
     (await sql<{ port: number }>`select inet_server_port() as port`.execute(database)).rows[0]?.port;
+  await using busy = await openTestDatabase(
+    `postgres://postgres@${hosts.replace(gone, '').slice(1)}/postgres`,
+    1000,
+    1,
+  );
   const readOnly = (value: string) => sql.raw(`alter system set default_transaction_read_only = ${value}`);
   const write = (name: string) => sql`insert into names values (${name})`.execute(opened.database);
   try {
+    await busy.database.transaction().execute(async () => {
+      await assert.rejects(portOf(busy), ({ cause }: Error) => /DATABASE_CONNECTIONS/.test(String(cause)));
+    });
+    assert.equal(await portOf(busy), portIn(one), 'a host with connections in use is not left');
+
     for (const { database } of [first, second]) await sql`create table names (name text)`.execute(database);
     const read = opened.prepareLookup((name) =>
       opened.database

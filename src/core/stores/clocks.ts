@@ -1,0 +1,94 @@
+import type { OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { clockTolerance } from '../../ground/faults/clock.ts';
+import type { Log } from '../../ground/faults/log.ts';
+import type { OpenRedis } from '../../ground/redis/redis.ts';
+import { serversOf } from '../../ground/redis/servers.ts';
+
+/** Seconds from which a difference between clocks is reported, and from which it is about to end sessions. */
+export const clockLimits = { noticed: 2, harmful: clockTolerance / 2000 };
+
+/** The clock of a store. All servers that share the store can compare theirs with it. */
+export interface StoreClock {
+  readonly store: 'database' | 'redis';
+  readonly name: string;
+  /** Milliseconds since 1970, on each server of the store. Undefined if the account may not ask. */
+  read(): Promise<readonly number[] | undefined>;
+}
+
+const databaseTimes = {
+  postgres: sql<{ time: unknown }>`select extract(epoch from clock_timestamp()) * 1000 as time`,
+  // A local time can stand for two, when summer time ends.
+  mysql: sql<{ time: unknown }>`select timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1000 as time`,
+};
+
+/** Undefined for SQLite, which is on this machine. */
+export function clockOfDatabase({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {
+  if (engine === 'sqlite') return undefined;
+  const read = async () => (await databaseTimes[engine].execute(database)).rows.map(({ time }) => Number(time));
+  return { store: 'database', name: 'the database', read } satisfies StoreClock;
+}
+
+export function clockOfRedis({ use }: Pick<OpenRedis, 'use'>): StoreClock {
+  const read = () =>
+    use(async (client) => {
+      try {
+        const times = await Promise.all(serversOf(client).map((server) => server.time()));
+        return times.map(([seconds, microseconds]) => Number(seconds) * 1000 + Number(microseconds) / 1000);
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith('NOPERM')) return undefined;
+        throw error;
+      }
+    });
+  return { store: 'redis', name: 'Redis', read };
+}
+
+export const clocksOf = ({ opened, redis }: { opened: OpenDatabase; redis: OpenRedis | undefined }): StoreClock[] =>
+  [clockOfDatabase(opened), redis && clockOfRedis(redis)].filter((clock) => clock !== undefined);
+
+/**
+ * Seconds by which our clock is ahead of a store's, less half of the round trip. Of three tries, the fastest counts, and of several servers
+ * the one that differs most.
+ */
+export async function compareClock({ read }: StoreClock, now: () => number): Promise<number | undefined> {
+  let fastest = { roundTrip: Number.POSITIVE_INFINITY, seconds: 0 };
+  for (let tries = 0; tries < 3; tries += 1) {
+    const asked = now();
+    const times = await read();
+    const answered = now();
+    if (times === undefined) return undefined;
+    const differences = times.map((time) => ((asked + answered) / 2 - time) / 1000);
+    const [seconds = 0] = differences.toSorted((one, other) => Math.abs(other) - Math.abs(one));
+    if (answered - asked < fastest.roundTrip) fastest = { roundTrip: answered - asked, seconds };
+  }
+  return fastest.seconds;
+}
+
+interface ClockWatchOptions {
+  readonly log: Pick<Log, 'warn'>;
+  readonly now: () => number;
+  readonly onCompared?: ((store: string, seconds: number) => void) | undefined;
+}
+
+/** Compares our clock with each store's when it is called. Logs a difference once, and again after it was gone. */
+export function createClockWatch(clocks: readonly StoreClock[], { log, now, onCompared }: ClockWatchOptions) {
+  const noticed = new Set<string>();
+
+  async function compare(clock: StoreClock): Promise<void> {
+    const { store, name } = clock;
+    const seconds = await compareClock(clock, now);
+    if (seconds === undefined) return;
+    onCompared?.(store, seconds);
+    const isNew = !noticed.delete(store);
+    if (Math.abs(seconds) < clockLimits.noticed) return;
+    noticed.add(store);
+    if (isNew)
+      log.warn(
+        { event: 'clock_differs', store, seconds: Math.round(seconds) },
+        `the clocks of this machine and of ${name} differ; see janua doctor`,
+      );
+  }
+
+  /** A store that does not answer is reported elsewhere. */
+  return async (): Promise<void> => void (await Promise.allSettled(clocks.map(compare)));
+}
