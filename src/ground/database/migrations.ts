@@ -21,6 +21,7 @@ import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addres
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
+import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 
@@ -42,6 +43,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-30-wider-indexes': widerIndexes,
   '2026-12-01-names-of-ids': namesOfIds,
   '2026-12-02-ended-sessions': endedSessions,
+  '2026-12-02-group-changes': groupChanges,
 };
 
 export function createMigrator({ database, engine }: OpenDatabase) {
