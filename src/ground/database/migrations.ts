@@ -1,11 +1,13 @@
+import { setTimeout } from 'node:timers/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { Database, OpenDatabase } from './database.ts';
-import { isMissingTable } from './errors.ts';
+import { databaseUnavailable, isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
+import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
-import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
+import { createLeases, up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
@@ -46,10 +48,15 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-02-group-changes': groupChanges,
 };
 
-export function createMigrator({ database, engine }: OpenDatabase) {
-  const migrations = Object.entries(steps).map(
-    ([name, step]) => [name, { up: (db: Kysely<unknown>) => step(createTableChanges(db, engine)) }] as const,
-  );
+/** @param mayGoOn is asked before each step */
+export function createMigrator({ database, engine }: OpenDatabase, mayGoOn = () => true) {
+  const migrations = Object.entries(steps).map(([name, step]) => {
+    async function up(db: Kysely<unknown>): Promise<void> {
+      if (!mayGoOn()) throw databaseUnavailable(new Error('another server may have gone on with the migrations'));
+      await step(createTableChanges(db, engine));
+    }
+    return [name, { up }] as const;
+  });
   return new Migrator({
     db: database,
     provider: { getMigrations: async () => Object.fromEntries(migrations) },
@@ -69,11 +76,33 @@ const migrationMilliseconds = 10 * 60 * 1000;
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const { missing } = await compareSchema(opened.database);
   if (missing.length === 0) return [];
-  await opened.withTimeout(migrationMilliseconds, async () => {
-    const { error } = await createMigrator(opened).migrateToLatest();
-    if (error !== undefined) throw error;
-  });
+  await opened.withTimeout(migrationMilliseconds, () =>
+    opened.engine === 'mysql' ? migrateInTurn(opened) : migrateToLatest(createMigrator(opened)),
+  );
   return missing;
+}
+
+async function migrateToLatest(migrator: ReturnType<typeof createMigrator>): Promise<void> {
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+/** Milliseconds between two looks whether another server still migrates. */
+const turnInterval = 250;
+
+/**
+ * Takes a lease besides Kysely's lock, which in the MySQL family other nodes of a cluster don't see. PostgreSQL and SQLite migrate in one
+ * transaction. The lease needs a second connection to be renewed.
+ */
+async function migrateInTurn(opened: OpenDatabase): Promise<void> {
+  await createLeases(createTableChanges(opened.database, opened.engine));
+  const deadline = performance.now() + migrationMilliseconds;
+  while (performance.now() < deadline) {
+    await using lease = await holdLease(opened.database, 'migrations', Date.now);
+    if (lease !== undefined) return await migrateToLatest(createMigrator(opened, lease.isHeld));
+    await setTimeout(turnInterval);
+  }
+  throw databaseUnavailable(new Error('another server migrates'));
 }
 
 /**
