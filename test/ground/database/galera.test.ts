@@ -9,12 +9,13 @@ import { createTokens } from '../../../src/core/tokens/tokens.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
-import type { Database } from '../../../src/ground/database/database.ts';
+import { type Database, openDatabase } from '../../../src/ground/database/database.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { claimLease } from '../../../src/ground/database/lease.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { inTransaction } from '../../../src/ground/database/transaction.ts';
+import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createRecord, testSessionStore } from '../../core/sessions/store-contract.ts';
 import { testFailureStore } from '../../core/throttle/store-contract.ts';
@@ -42,14 +43,13 @@ function inTurns<Store extends SessionStore | FailureStore>(stores: readonly Sto
 if (isLong)
   describe('Janua at each node of a Galera cluster', { skip: missing('Galera') }, () => {
     let galera: Galera;
+    let urls: [string, string, string];
     let nodes: TestDatabase[];
-
-    const openNodes = async (): Promise<TestDatabase[]> =>
-      Promise.all((await galera.createDatabase()).map((url) => openTestDatabase(url, timeout)));
 
     before(async () => {
       galera = await startGalera();
-      nodes = await openNodes();
+      urls = await galera.createDatabase();
+      nodes = await Promise.all(urls.map((url) => openTestDatabase(url, timeout)));
       await migrate(nodes[0] as TestDatabase);
     });
     after(async () => {
@@ -171,8 +171,8 @@ if (isLong)
     });
 
     test('of nine servers that migrate at once, three at each node, all succeed', async () => {
-      const urls = await galera.createDatabase();
-      const servers = await Promise.all([...urls, ...urls, ...urls].map((url) => openTestDatabase(url, timeout)));
+      const empty = await galera.createDatabase();
+      const servers = await Promise.all([...empty, ...empty, ...empty].map((url) => openTestDatabase(url, timeout)));
       const results = await Promise.allSettled(servers.map(migrate));
       const faults = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
       assert.deepEqual(faults, []);
@@ -181,7 +181,8 @@ if (isLong)
 
     test('a node that has lost the others counts as unavailable, and its connections are not used again', async () => {
       const [, ...others] = galera.nodes;
-      const [node] = nodes as [TestDatabase];
+      const options = { connections: 1, timeoutMilliseconds: timeout, watch: unwatched };
+      const node = await openDatabase(urls[0], options);
       const store = createSqlSessionStore(node);
       const connection = async () =>
         (await sql<{ id: number }>`select connection_id() as id`.execute(node.database)).rows[0]?.id;
@@ -199,6 +200,7 @@ if (isLong)
       for (const other of others) other.resume();
       await galera.reach();
       assert.equal(await store.find('none'), undefined);
-      assert.ok(Number(await connection()) > Number(before));
+      assert.notEqual(await connection(), before);
+      await node.database.destroy();
     });
   });
