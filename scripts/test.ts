@@ -15,6 +15,7 @@ import { longVariable } from '../test/long.ts';
 import { findApache } from '../test/servers/apache.ts';
 import { findAuthlib } from '../test/servers/authlib.ts';
 import { findProgram } from '../test/servers/find-program.ts';
+import { findGalera } from '../test/servers/galera.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
 import { createTemplate } from '../test/servers/migrated.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
@@ -96,6 +97,9 @@ async function end(code: number): Promise<never> {
 const programs = {
   'redis-server': findRedis,
   'mariadb-server': findMariadb,
+  // Debian's mariadb-server brings both.
+  'galera-4': findGalera,
+  rsync: findGalera,
   postgresql: findPostgres,
   pgbouncer: findPgbouncer,
   chromium: findChromium,

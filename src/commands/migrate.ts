@@ -7,7 +7,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 export async function migrate(): Promise<void> {
   const settings = loadSettings();
   const opened = await openDatabase(settings.DATABASE_URL, {
-    connections: 1,
+    connections: 2,
     timeoutMilliseconds: settings.STORE_TIMEOUT_SECONDS * 1000,
     watch: unwatched,
   });

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { findProgram } from './find-program.ts';
-import { runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
+import { type Account, runAs, type ServerOptions, startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
 /** Small files. The installer and the server need the same values. */
 const files = [
@@ -19,19 +19,24 @@ export function findMariadb(): string | undefined {
   return findProgram('mariadbd');
 }
 
-/** MariaDB with the account `root`, which has all rights and no password. */
-export async function startMariadb(options: ServerOptions = {}): Promise<ThrowAwayServer> {
+/**
+ * MariaDB with the account `root`, which has all rights and no password.
+ * @param account of the operating system, in place of ours
+ */
+export async function startMariadb(options: ServerOptions = {}, account?: Account): Promise<ThrowAwayServer> {
   const program = findMariadb();
   const installer = findProgram('mariadb-install-db');
   if (program === undefined || installer === undefined) throw new Error('MariaDB is not installed');
   // As root, MariaDB runs only with this option.
-  const user = process.getuid?.() === 0 ? ['--user=root'] : [];
+  const user = account === undefined && process.getuid?.() === 0 ? ['--user=root'] : [];
   return startServer(
     {
-      name: 'mariadb',
+      // The name is also that of the template, whose files belong to the account.
+      name: account === undefined ? 'mariadb' : `mariadb-of-${account.uid}`,
       program,
+      account,
       async initialise(folder) {
-        await runAs(undefined, installer, [
+        await runAs(account, installer, [
           ...['--no-defaults', ...user, `--datadir=${folder}`, ...files, ...careless],
           ...['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'],
         ]);

@@ -1,5 +1,6 @@
 import { findApache } from './apache.ts';
 import { findAuthlib } from './authlib.ts';
+import { findGalera } from './galera.ts';
 import { findMariadb } from './mariadb.ts';
 import { findOidcAgent } from './oidc-agent.ts';
 import { findOpenSmtpd } from './opensmtpd.ts';
@@ -11,6 +12,7 @@ const programs = {
   PostgreSQL: findPostgres,
   PgBouncer: findPgbouncer,
   MariaDB: findMariadb,
+  Galera: findGalera,
   Redis: () => findRedis(),
   OpenSMTPD: findOpenSmtpd,
   Apache: findApache,

@@ -84,7 +84,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
     return inTransaction(database, async (db) => {
-      // Locks the row.
+      // Locks the row. Every `work` changes it besides, because servers in a cluster see no other lock.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined) return undefined;

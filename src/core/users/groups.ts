@@ -7,6 +7,7 @@ import { ChangeRefused } from './change-refused.ts';
 import type { Held } from './held.ts';
 import { rowsOf } from './rows-of.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
+import { countChange } from './sql-directory.ts';
 import type { User } from './user.ts';
 
 export interface Group {
@@ -40,9 +41,12 @@ export interface GroupOptions {
 /** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
-/** The first step of a transaction that changes groups or administrators. Such transactions wait for each other. */
+/**
+ * The first step of a transaction that changes groups or administrators. Such transactions wait for each other. It changes a row, because
+ * servers in a cluster see no other lock.
+ */
 export async function lockGroups(db: Database): Promise<void> {
-  await db.updateTable('janua_groups').set({ name: admins }).where('name', '=', admins).execute();
+  await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();
 }
 
 /** Members of a group whose rows one statement rewrites. */
@@ -71,7 +75,11 @@ export function createGroups(database: Database, options: GroupOptions) {
   }
 
   async function readAll(db: Database): Promise<Map<string, Group>> {
-    const rows = await db.selectFrom('janua_groups').selectAll().orderBy('name').execute();
+    const rows = await db
+      .selectFrom('janua_groups')
+      .select(['name', 'description', 'scopes'])
+      .orderBy('name')
+      .execute();
     return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
   }
 

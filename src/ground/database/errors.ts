@@ -47,13 +47,20 @@ export function isLostStatement(error: unknown): boolean {
 /** PostgreSQL is a replica, or was made read-only. */
 export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '25006';
 
-/** A wait for a lock that took too long (1205), a row that changed since it was read (1020), and TiDB's conflict of two writes (9007). */
-const givenUpByMysql = new Set<unknown>([1205, 1020, 9007]);
+/**
+ * A row that changed since it was read (1020), and TiDB's conflict of two writes (9007). Not 1205, a wait that took too long: a node of a
+ * Galera cluster that has lost the others says it to every read, and another connection may lead to another node.
+ */
+const givenUpByMysql = new Set<unknown>([1020, 9007]);
+
+/** The statement may have been carried out. It is never repeated. */
+const unknownCompletion = '40003';
 
 /** The server gave the statement or its transaction up for another: it may be tried again (SQLSTATE class 40). */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);
-  return sqlStateOf(codes).startsWith('40') || givenUpByMysql.has(codes.errno);
+  const state = sqlStateOf(codes);
+  return (state.startsWith('40') && state !== unknownCompletion) || givenUpByMysql.has(codes.errno);
 }
 
 export function isMissingTable(error: unknown): boolean {

@@ -7,7 +7,10 @@ export type MigrationStep = (tables: ReturnType<typeof createTableChanges>) => P
 type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
 
 /** Changes that a step may make to the tables. Column types are SQL that all three databases understand. */
-export function createTableChanges(db: Kysely<unknown>, engine: Engine) {
+export function createTableChanges(
+  db: Pick<Kysely<unknown>, 'schema' | 'introspection' | 'getExecutor'>,
+  engine: Engine,
+) {
   // MySQL's default collations treat `a` and `A` as equal.
   const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
   const create = async (table: string, columns: Columns) => {

@@ -1,11 +1,13 @@
+import { setTimeout } from 'node:timers/promises';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { Database, OpenDatabase } from './database.ts';
-import { isMissingTable } from './errors.ts';
+import { databaseUnavailable, isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
+import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
 import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
-import { up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
+import { createLeases, up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
 import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
 import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
 import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
@@ -21,6 +23,7 @@ import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addres
 import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
+import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -43,12 +46,20 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-11-30-wider-indexes': widerIndexes,
   '2026-12-01-names-of-ids': namesOfIds,
   '2026-12-02-ended-sessions': endedSessions,
+  '2026-12-02-group-changes': groupChanges,
 };
 
-export function createMigrator({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {
-  const migrations = Object.entries(steps).map(
-    ([name, step]) => [name, { up: (db: Kysely<unknown>) => step(createTableChanges(db, engine)) }] as const,
-  );
+type Opened = Pick<OpenDatabase, 'database' | 'engine'>;
+
+/** @param mayGoOn is asked before each step */
+export function createMigrator({ database, engine }: Opened, mayGoOn = () => true) {
+  const migrations = Object.entries(steps).map(([name, step]) => {
+    async function up(db: Kysely<unknown>): Promise<void> {
+      if (!mayGoOn()) throw databaseUnavailable(new Error('another server may have gone on with the migrations'));
+      await step(createTableChanges(db, engine));
+    }
+    return [name, { up }] as const;
+  });
   return new Migrator({
     db: database,
     provider: { getMigrations: async () => Object.fromEntries(migrations) },
@@ -57,22 +68,6 @@ export function createMigrator({ database, engine }: Pick<OpenDatabase, 'databas
     disableTransactions: database.isTransaction,
   });
 }
-
-/** Kysely's own number of its lock. Older versions take it too. */
-const postgresLock = sql.lit(3853314791062309107n);
-
-async function runMissing({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): Promise<void> {
-  const { error } = await createMigrator({ database, engine }).migrateToLatest();
-  if (error !== undefined) throw error;
-}
-
-const runMissingOnPostgres = (database: Database): Promise<void> =>
-  inTransaction(database, async (transaction) => {
-    await sql`select pg_advisory_xact_lock(${postgresLock})`.execute(transaction);
-    // The migrator asks for a connection. The transaction has one already.
-    const connection = () => ({ execute: <T>(work: (db: Database) => Promise<T>) => work(transaction) });
-    await runMissing({ database: Object.assign(transaction, { connection }), engine: 'postgres' });
-  });
 
 /** How long a migration may wait for another process's migration, and for each of its own steps. */
 const migrationMilliseconds = 10 * 60 * 1000;
@@ -85,11 +80,50 @@ const migrationMilliseconds = 10 * 60 * 1000;
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const { missing } = await compareSchema(opened.database);
   if (missing.length === 0) return [];
-  await opened.withTimeout(migrationMilliseconds, () =>
-    opened.engine === 'postgres' ? runMissingOnPostgres(opened.database) : runMissing(opened),
-  );
+  await opened.withTimeout(migrationMilliseconds, () => migrateOn[opened.engine](opened));
   return missing;
 }
+
+async function migrateToLatest(migrator: ReturnType<typeof createMigrator>): Promise<void> {
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+/** Kysely's own number of its lock. Older versions take it too. */
+const postgresLock = sql.lit(3853314791062309107n);
+
+/** The lock ends with the transaction. Kysely's would belong to the session, which a pooler may give to another client. */
+const migrateOnPostgres = ({ database }: Opened): Promise<void> =>
+  inTransaction(database, async (transaction) => {
+    await sql`select pg_advisory_xact_lock(${postgresLock})`.execute(transaction);
+    // The migrator asks for a connection. The transaction has one already.
+    const connection = () => ({ execute: <T>(work: (db: Database) => Promise<T>) => work(transaction) });
+    await migrateToLatest(createMigrator({ database: Object.assign(transaction, { connection }), engine: 'postgres' }));
+  });
+
+/** Milliseconds between two looks whether another server still migrates. */
+const turnInterval = 250;
+
+/**
+ * Takes a lease besides Kysely's lock, which in the MySQL family other nodes of a cluster don't see. PostgreSQL and SQLite migrate in one
+ * transaction. The lease needs a second connection to be renewed.
+ */
+async function migrateInTurn(opened: Opened): Promise<void> {
+  await createLeases(createTableChanges(opened.database, opened.engine));
+  const deadline = performance.now() + migrationMilliseconds;
+  while (performance.now() < deadline) {
+    await using lease = await holdLease(opened.database, 'migrations', Date.now);
+    if (lease !== undefined) return await migrateToLatest(createMigrator(opened, lease.isHeld));
+    await setTimeout(turnInterval);
+  }
+  throw databaseUnavailable(new Error('another server migrates'));
+}
+
+const migrateOn = {
+  sqlite: (opened: Opened) => migrateToLatest(createMigrator(opened)),
+  postgres: migrateOnPostgres,
+  mysql: migrateInTurn,
+};
 
 /**
  * Checks that this version can work with the tables.

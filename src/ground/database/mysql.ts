@@ -1,21 +1,31 @@
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import type { QueryResult } from 'kysely';
-import { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader } from 'mysql2';
+import mysql, { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
+const atConnect = [
+  // As on PostgreSQL: a read after a lock sees the newest rows.
+  'set session transaction isolation level read committed',
+  // A node of a Galera cluster applies later what another has acknowledged. Reads (1), updates and deletes (2) wait until it has.
+  'set session wsrep_sync_wait = 3',
+];
+
+/** MySQL doesn't know the variables of MariaDB. */
+const unknownVariable = 1193;
+
 /** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} for others */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
-  // As on PostgreSQL: a read after a lock sees the newest rows.
-  pool.on('connection', (connection) =>
-    connection.query('set session transaction isolation level read committed', (error) => {
-      if (error) connection.destroy();
-    }),
-  );
+  pool.on('connection', (connection) => {
+    for (const statement of atConnect)
+      connection.query(statement, (error) => {
+        if (error && error.errno !== unknownVariable) connection.destroy();
+      });
+  });
   const getConnection = promisify(pool.getConnection).bind(pool);
   const connect = async () => adapt(await getConnection());
   return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, timeout, watch);
@@ -62,8 +72,10 @@ function adapt(connection: PoolConnection): ServerConnection {
   };
 }
 
-/** mysql2 sends numbers as floating point. LIMIT refuses that, and large keys would lose digits. */
-function toParameter(value: unknown): string | null {
+/** By itself, mysql2 sends numbers as floating point, or as text where the server doesn't name a type. TiDB takes neither for LIMIT. */
+function toParameter(value: unknown) {
+  if (typeof value === 'bigint' || Number.isSafeInteger(value))
+    return mysql.TypedParameter.BIGINT(value as bigint | number);
   return value === null || value === undefined ? null : String(value);
 }
 

@@ -165,7 +165,13 @@ export const rows = {
     expires_at: time,
     token_scope: generated(nullable('')),
   },
-  janua_groups: { name: '', description: '', scopes: '' },
+  janua_groups: {
+    name: '',
+    description: '',
+    scopes: '',
+    /** Of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
+    changes: generated(time),
+  },
   /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
   /** When each user logged in last. 0 if the id has got another user since. */

@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { isGivenUp } from './errors.ts';
 
-const mostTries = 5;
+/** Many, because servers at different nodes of a cluster learn only at the end that they changed the same row. */
+const mostTries = 8;
 
 /** Milliseconds of the longest pause before the second try is twice this. */
 const longestPause = 5;

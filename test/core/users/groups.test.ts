@@ -180,6 +180,29 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       for (const { id } of people) assert.deepEqual((await rightsOf(id)).scopes, ['reports:write']);
     });
 
+    test('count each change in one row, so that servers at different nodes of a cluster notice each other', async () => {
+      await using opened = await openOwn(engine);
+      const { groups, add, setGroupsOf, setDisabled, remove, database } = opened;
+      const count = async () =>
+        Number(
+          (await database.selectFrom('janua_groups').select(['changes']).where('name', '=', admins).execute())[0]
+            ?.changes,
+        );
+      await groups.add(staff);
+      const [ann] = [await add('ann', admins), await add('bob', admins)];
+      let before = await count();
+      for (const change of [
+        () => setGroupsOf(ann.id, () => [admins]),
+        () => groups.setScopes('staff', staff.scopes),
+        () => groups.remove('staff'),
+        () => setDisabled(ann.id),
+        () => remove(ann.id),
+      ]) {
+        await change();
+        assert.equal(await count(), ++before);
+      }
+    });
+
     for (const [way, act] of [
       ['disabled', (opened, id) => opened.setDisabled(id)],
       ['removed', (opened, id) => opened.remove(id)],

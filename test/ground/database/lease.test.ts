@@ -49,8 +49,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     t.mock.timers.enable({ apis: ['setInterval'] });
     let time = 1000;
     await using lease = await holdLease(database, 'work', () => time);
-    const expiry = async () =>
-      Number((await database.selectFrom('janua_leases').selectAll().executeTakeFirstOrThrow()).expires_at);
+    const ofWork = database.selectFrom('janua_leases').selectAll().where('name', '=', 'work');
+    const expiry = async () => Number((await ofWork.executeTakeFirstOrThrow()).expires_at);
     async function renew(): Promise<void> {
       time += 3000;
       t.mock.timers.tick(3000);

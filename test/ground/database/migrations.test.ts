@@ -4,7 +4,9 @@ import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { passwordFingerprint, stampOf } from '../../../src/core/users/account.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import { claimLease } from '../../../src/ground/database/lease.ts';
 import { createMigrator, migrate } from '../../../src/ground/database/migrations.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { missing } from '../../servers/missing.ts';
 import { openUserDatabase } from '../../stores.ts';
 import { openTestDatabase } from './open.ts';
@@ -107,3 +109,49 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     await own.drop();
   });
 }
+
+describe('migrations in MariaDB', { skip: missing('MariaDB') }, () => {
+  async function openServers(count: number) {
+    const own = await openUserDatabase('MariaDB');
+    const servers = await Promise.all(Array.from({ length: count }, () => openTestDatabase(own.url)));
+    return {
+      servers,
+      async [Symbol.asyncDispose]() {
+        for (const server of servers) await server[Symbol.asyncDispose]();
+        await own.drop();
+      },
+    };
+  }
+  type Servers = Awaited<ReturnType<typeof openServers>>['servers'];
+
+  test('run once if several servers begin at once, one of an older version among them', async () => {
+    await using opened = await openServers(4);
+    const [older, ...servers] = opened.servers as [Servers[0], ...Servers];
+    const [{ error }] = await Promise.all([createMigrator(older).migrateToLatest(), ...servers.map(migrate)]);
+    assert.equal(error, undefined);
+    for (const server of servers) assert.deepEqual(await migrate(server), []);
+  });
+
+  test('wait for a server that died in the middle, until its lease ends', async () => {
+    await using opened = await openServers(1);
+    const [server] = opened.servers as [Servers[0]];
+    assert.equal((await createMigrator(server).migrateTo('0002-sessions-and-leases')).error, undefined);
+    const end = Date.now() + 300;
+    assert.equal(await claimLease(server.database, 'migrations', Date.now(), end), true);
+    await migrate(server);
+    const lease = server.database.selectFrom('janua_leases').select('expires_at').where('name', '=', 'migrations');
+    assert.ok(Number((await lease.executeTakeFirst())?.expires_at) > end, 'it had the lease after that server');
+    assert.deepEqual(await migrate(server), []);
+  });
+
+  test('stop before the next step if the lease has ended, as in a process that was stopped for a while', async (t) => {
+    await using opened = await openServers(1);
+    const [server] = opened.servers as [Servers[0]];
+    const clock = { now: Date.now() };
+    t.mock.method(Date, 'now', () => (clock.now += 2_000));
+    await assert.rejects(migrate(server), Unavailable);
+    t.mock.restoreAll();
+    const { rows } = await sql`select name from janua_migrations`.execute(server.database);
+    assert.ok(rows.length < 10);
+  });
+});

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { openDatabase } from '../../../src/ground/database/database.ts';
+import { databaseUnavailable } from '../../../src/ground/database/errors.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import { repeated } from '../../../src/ground/database/transaction.ts';
 import { missing } from '../../servers/missing.ts';
 import { openMigratedDatabase } from '../../stores.ts';
 
@@ -49,4 +51,24 @@ for (const [engine, waiting] of [
       await database.destroy();
       await drop();
     }
+  });
+
+for (const [name, isRepeated, codes] of [
+  ['a deadlock of PostgreSQL', true, { code: '40P01' }],
+  ['a commit that MySQL gave up, or a node of Galera', true, { errno: 1213, sqlState: '40001' }],
+  ["TiDB's conflict of two writes", true, { errno: 9007, sqlState: 'HY000' }],
+  ['a commit that may have been carried out', false, { code: '40003' }],
+  ['a commit whose connection was lost', false, { code: 'ECONNRESET' }],
+  ['a commit that Galera could not tell the other nodes', false, { errno: 1180, sqlState: 'HY000' }],
+  ['a node of Galera that is not ready', false, { errno: 1047, sqlState: '08S01' }],
+  ['a read of a node of Galera that has lost the others', false, { errno: 1205, sqlState: 'HY000' }],
+] as const)
+  test(`${name} is ${isRepeated ? '' : 'not '}repeated`, async () => {
+    let tries = 0;
+    const work = () => {
+      tries += 1;
+      return tries === 1 ? Promise.reject(databaseUnavailable(Object.assign(new Error(), codes))) : Promise.resolve();
+    };
+    await (isRepeated ? repeated(work) : assert.rejects(repeated(work)));
+    assert.equal(tries, isRepeated ? 2 : 1);
   });

@@ -26,7 +26,7 @@ import { isSignedIn, json } from '../../../web/faces.ts';
 const engines = ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[];
 const eve = 'eve@example.com';
 
-/** The last step of the version before, and the one after it. */
+/** The last step of the version before, and the first one after it. */
 const [lastBefore, step] = ['2026-11-30-wider-indexes', '2026-12-01-names-of-ids'];
 
 /** The tables in which the version before tells users of an id apart by a name, and what it calls the column. */
@@ -104,7 +104,7 @@ for (const engine of engines)
             table,
           );
         }
-        await database.deleteFrom('janua_migrations').where('name', '=', step).execute();
+        await database.deleteFrom('janua_migrations').where('name', '>=', step).execute();
         await migrate(opened);
       }
     });
@@ -156,7 +156,7 @@ async function openServers(engine: UserEngine, ownTable: boolean) {
     ...{ former, opened, database },
     /** The tables as the version before left them. The former server goes on. */
     async leave() {
-      await database.deleteFrom('janua_migrations').where('name', '=', step).execute();
+      await database.deleteFrom('janua_migrations').where('name', '>=', step).execute();
     },
     async upgrade() {
       assert.ok(settings);
