@@ -113,6 +113,11 @@ const programs = {
   'python3-requests': findAuthlib,
   'oidc-agent-cli': findOidcAgent,
   'valkey-server': () => findRedis('valkey-server'),
+  ...(options.long && {
+    patroni: () => findProgram('patroni'),
+    'etcd-server': () => findProgram('etcd'),
+    iproute2: () => findProgram('ip'),
+  }),
 };
 
 /** Not every distribution has these packages. */
@@ -165,6 +170,8 @@ const services: Readonly<Record<string, string>> = {
   caddy: 'caddy',
   opensmtpd: 'opensmtpd',
   'valkey-server': 'valkey-server',
+  patroni: 'patroni',
+  'etcd-server': 'etcd',
 };
 
 /** Installs packages. Their services neither start nor will start with the system. */

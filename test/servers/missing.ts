@@ -1,3 +1,4 @@
+import { findPatroni } from '../clusters/patroni.ts';
 import { findApache } from './apache.ts';
 import { findAuthlib } from './authlib.ts';
 import { findGalera } from './galera.ts';
@@ -18,6 +19,7 @@ const programs = {
   Apache: findApache,
   Authlib: findAuthlib,
   'oidc-agent': findOidcAgent,
+  Patroni: findPatroni,
 };
 
 /** Set for runs that must not start servers, even if the programs are installed. */

@@ -20,8 +20,8 @@ export interface Proxy extends AsyncDisposable {
 /** A reset in the middle of an orderly end would leave a handle for whose closing the process waits for ever. */
 const reset = (socket: Socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
 
-/** Starts a proxy for the server at that port of this machine. */
-export async function startProxy(targetPort: number): Promise<Proxy> {
+/** Starts a proxy for the server at that port, of this machine or of another. */
+export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<Proxy> {
   const open = new Set<Socket>();
   let refusing = false;
   let delayed = 0;
@@ -34,7 +34,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
       client.resetAndDestroy();
       return;
     }
-    const target = connect({ host: '127.0.0.1', port: targetPort, allowHalfOpen: true, noDelay: true });
+    const target = connect({ host: targetHost, port: targetPort, allowHalfOpen: true, noDelay: true });
     forward(client, target, () => 0);
     forward(target, client, () => delayed);
   }).listen(0, '127.0.0.1');

@@ -51,7 +51,7 @@ export function connectOnce(url: string): Redis {
 }
 
 /** Runs one command over its own connection. */
-export async function ask({ url }: ThrowAwayServer, ...words: [string, ...string[]]): Promise<unknown> {
+export async function ask({ url }: Pick<ThrowAwayServer, 'url'>, ...words: [string, ...string[]]): Promise<unknown> {
   const redis = connectOnce(url);
   try {
     return await redis.call(...words);
