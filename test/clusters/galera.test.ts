@@ -1,0 +1,20 @@
+import { startGalera } from '../servers/galera.ts';
+import { missing } from '../servers/missing.ts';
+import { type Cluster, crashes } from './cluster.ts';
+import { testCluster } from './test-cluster.ts';
+
+/** Each server of Janua uses a node of its own. */
+async function start(): Promise<Cluster> {
+  await using closing = new AsyncDisposableStack();
+  const galera = closing.use(await startGalera('evs.suspect_timeout=PT1S', 'evs.inactive_timeout=PT3S'));
+  const urls = await galera.createDatabase();
+  const kept = closing.move();
+  return {
+    env: (server) => ({ DATABASE_URL: String(urls[server % urls.length]) }),
+    faults: crashes(galera.nodes),
+    settle: () => galera.reach(),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+testCluster({ name: 'MariaDB with Galera', skip: missing('Galera'), start });
