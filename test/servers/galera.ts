@@ -52,7 +52,8 @@ export async function startGalera(...providerOptions: readonly string[]): Promis
       `--wsrep-provider-options=${[...options, 'gcache.size=16M', ...providerOptions].join(';')}`,
       `--wsrep-cluster-address=${isFirst ? 'gcomm://' : address}`,
     ];
-    const node = closing.use(await startMariadb({ args }, account));
+    // On a busy machine, Galera may look for a thread of its own before it runs, and give up.
+    const node = closing.use(await startMariadb({ args }, account).catch(() => startMariadb({ args }, account)));
     // The last argument counts: when the first node starts again, it joins the others.
     args.push(`--wsrep-cluster-address=${address}`);
     return node;
