@@ -23,10 +23,6 @@ await page.screenshot({ path: picture('login') });
 
 await sendLogin(page, { username });
 await page.waitForURL('/auth/home');
-await page.getByRole('button', { name: 'My Info as JSON' }).click();
-await page.getByRole('region', { name: 'My Info as JSON' }).waitFor();
-await page.mouse.move(0, 0);
-await page.evaluate('document.activeElement.blur()');
 await page.screenshot({ path: picture('home'), animations: 'disabled' });
 
 await page.getByRole('link', { name: 'Your account' }).click();

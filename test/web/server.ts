@@ -73,7 +73,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     settings: loadSettings({}, {}),
     events,
     corsOrigins: new Set(),
-    nameApplication: () => undefined,
+    nameApplication: async () => undefined,
     docs: true,
     applicationScopes: [],
     features: {

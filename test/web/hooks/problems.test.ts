@@ -48,7 +48,7 @@ for (const face of loginFaces) {
       assert.equal(answer.headers['retry-after'], '30');
       assert.equal(answer.headers['cache-control'], 'no-store');
       if (face.format === 'html') {
-        assert.match(answer.body, /<title>Janua Login<\/title>/);
+        assert.match(answer.body, /<title>Janua Sign in<\/title>/);
         assert.match(answer.body, /Too many attempts\. Please wait 30 seconds before trying again\./);
         assert.match(answer.body, /action="\/auth\/token"/);
       } else {
@@ -143,7 +143,7 @@ test('a broken escape in the address is a 400 with every header', async () => {
 
 const canary = 'canary-5f1c';
 const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' | 'query'>][] = [
-  ['no user name', json({ password: canary, next: `/${canary}` })],
+  ['no user name', json({ password: canary })],
   ['a password that is too long', json({ username: canary, password: canary.repeat(200) })],
   ['a user name of another type', json({ username: [canary], password: canary })],
   ['another grant type', json({ ...credentials, grant_type: canary })],
