@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { NewClient } from '../../../src/capabilities/oidc/clients.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { password } from '../../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
@@ -26,9 +27,9 @@ after(async () => {
 });
 
 /** Adds a user, and opens an application as a stranger does. */
-async function arrive(at: ProviderUnderTest, username: string) {
+async function arrive(at: ProviderUnderTest, username: string, client: Partial<NewClient> = {}) {
   await at.janua.people.add({ username, firstName: 'Eve', lastName: 'Evans', password });
-  const app = await at.addApplication();
+  const app = await at.addApplication(client);
   const begun = await app.begin();
   const [browser, other] = [await at.browser(false), await at.browser(false)];
   return { app, begun, browser, other, login: await browser.open(begun.address) };
@@ -138,11 +139,23 @@ describe('the way to the application leads', () => {
     assert.equal(told.url.pathname, '/auth/enrol-factor');
     const link = await openMail(strict, arrived.other, username);
     const app = await send(arrived.other, link, {}, '/auth/enrol-factor/begin');
-    const secret = /secret=([A-Z2-7]+)/.exec(app.text)?.[1] ?? assert.fail(app.text);
+    const secret = secretOf(app);
     const codes = await send(arrived.other, app, { code: codeOf(secret, Date.now()) }, '/auth/enrol-factor');
     const login = await follow(arrived.other, codes, 'I have saved the codes');
     const step = await logIn(arrived.other, login, username);
     await requireFinished(arrived, await send(arrived.other, step, { code: codeOf(secret, Date.now() + 30_000) }));
+  });
+
+  test('through the second factor that the application demands', async () => {
+    const username = 'demanded@example.com';
+    const arrived = await arrive(site, username, { secondFactor: true });
+    const { browser } = arrived;
+    const security = await logIn(browser, arrived.login, username);
+    assert.match(security.text, /That page needs a second factor\. Add one here\./);
+    const app = await send(browser, security, {}, '/account/security/totp/begin');
+    const secret = secretOf(app);
+    const codes = await send(browser, app, { code: codeOf(secret, Date.now()) }, '/account/security/totp');
+    await requireFinished(arrived, await follow(browser, codes, 'I have saved the codes'));
   });
 
   test('through the second factor that every account needs, after a sign-up', async () => {
@@ -174,6 +187,8 @@ test('no mailed link leads to another site', async () => {
   const { searchParams } = await linkTo(strict.janua, username);
   assert.ok(searchParams.get('token'));
 });
+
+const secretOf = ({ text }: Place): string => /secret=([A-Z2-7]+)/.exec(text)?.[1] ?? assert.fail(text);
 
 /** Adds an authenticator app, and gives the codes that it shows some seconds from now. */
 async function addApp({ janua }: ProviderUnderTest, username: string) {
