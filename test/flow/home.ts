@@ -78,18 +78,6 @@ export function testHome(stores: StoreChoice): void {
     assert.match(await home(), words);
   });
 
-  test('a page that is not there keeps the menu of a signed-in user', async () => {
-    const { cookie } = await logIn(janua.app);
-    for (const [headers, isShown] of [
-      [cookie, true],
-      [{}, false],
-      [{ cookie: 'session=x' }, false],
-    ] as const) {
-      const { statusCode, body } = await janua.app.inject({ url: '/nowhere', headers });
-      assert.deepEqual([statusCode, body.includes('action="/auth/logout"')], [404, isShown]);
-    }
-  });
-
   test('without a session, a browser is sent to the login page without next, and a program gets 401', async () => {
     const page = await janua.app.inject({ url: '/auth/home' });
     assert.equal(page.statusCode, 303);

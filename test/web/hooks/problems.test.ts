@@ -4,6 +4,7 @@ import type { InjectOptions } from 'fastify';
 import pino from 'pino';
 import { tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
+import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createServer } from '../../../src/server.ts';
 import { crossSite } from '../../../src/web/hooks/cross-site.ts';
@@ -122,6 +123,19 @@ test('a request that is refused before the stores are ready gets the answer to i
     assert.equal(answer.statusCode, 403);
     if (format === 'json') assert.equal(answer.json().detail, crossSite.detail);
     else assert.match(answer.body, /<title>Janua Forbidden<\/title>/);
+  }
+});
+
+test('a page that is not there keeps the menu of a signed-in user', async () => {
+  const user = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
+  for (const [findSignedIn, isShown] of [
+    [async () => ({ user, scopes: [], limited: false, session: {} as Session, isAddressVouched: false }), true],
+    [async () => undefined, false],
+    [() => Promise.reject(new Unavailable('The database', 1)), false],
+  ] as const) {
+    await using server = await startServer({ parts: { findSignedIn } });
+    const { statusCode, body } = await server.app.inject('/nowhere');
+    assert.deepEqual([statusCode, body.includes('action="/auth/logout"')], [404, isShown]);
   }
 });
 
