@@ -15,6 +15,7 @@ interface TypedSettings {
   readonly redirectUri?: readonly string[];
   readonly postLogoutRedirectUri?: readonly string[];
   readonly backchannelLogoutUri?: string;
+  readonly uri?: string;
   readonly own?: boolean;
   readonly device?: boolean;
   readonly secondFactor?: boolean;
@@ -78,12 +79,13 @@ export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
 
 /** Only what was typed. */
-function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, group, ...typed }: TypedSettings) {
+function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...typed }: TypedSettings) {
   const settings: Partial<ClientSettings> = {
     ...typed,
     ...(redirectUri && { redirectUris: redirectUri.filter(Boolean) }),
     ...(postLogoutRedirectUri && { postLogoutRedirectUris: postLogoutRedirectUri.filter(Boolean) }),
     ...(backchannelLogoutUri !== undefined && { backchannelLogoutUri: backchannelLogoutUri || undefined }),
+    ...(uri !== undefined && { clientUri: uri || undefined }),
     ...(group && { groups: group.filter(Boolean) }),
   };
   return settings;

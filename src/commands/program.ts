@@ -241,6 +241,7 @@ const addClientSettings = (command: Command): Command =>
     .option('--redirect-uri <url>', 'where users return to after signing in; may be repeated', collect)
     .option('--post-logout-redirect-uri <url>', 'where they may return to after logging out; may be repeated', collect)
     .option('--backchannel-logout-uri <url>', 'where the server tells the application that a session has ended')
+    .option('--uri <url>', 'the page that users open to begin; the home page links to it')
     .option('--own', "your own application: users aren't asked for their consent")
     .option('--device', 'may sign users in on devices without a browser (RFC 8628)')
     .option('--second-factor', 'demand a second factor of every sign-in')

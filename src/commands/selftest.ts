@@ -41,7 +41,10 @@ export async function selftest(given: SelftestOptions): Promise<boolean> {
   );
   process.off('SIGINT', stop).off('SIGTERM', stop);
   const isRight = conclude();
-  if (!json) process.stdout.write(`${stopped.signal.aborted ? 'Stopped after' : 'It took'} ${count} requests.\n`);
+  if (!json)
+    process.stdout.write(
+      `${stopped.signal.aborted ? 'Stopped after' : 'It took'} ${count} ${count === 1 ? 'request' : 'requests'}.\n`,
+    );
   return isRight && !stopped.signal.aborted;
 }
 

@@ -74,7 +74,7 @@ export interface CoreOptions {
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
   /** Asks what `janua doctor` asks. */
-  readonly checkUp: () => Promise<readonly object[]>;
+  readonly checkUp: () => Promise<readonly { readonly state: string }[]>;
   readonly browserCookie: BrowserCookie;
   /** Our own origins, and our address in links. It may be known only once the server listens. */
   readonly publicOrigins: ReadonlySet<string>;

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '../ground/config/origin.ts';
 import type { Database } from '../ground/database/database.ts';
 import type { Presented, SignedIn } from './access/access.ts';
 import type { Demand, NoticeSignIn } from './access/admit.ts';
@@ -78,6 +79,13 @@ export interface LinkedIdentity {
   readonly lastUsedAt: Date | undefined;
 }
 
+/** An application that a user may open. */
+export interface OpenApplication {
+  readonly name: string;
+  /** Of the page where users begin. */
+  readonly address: string;
+}
+
 /** A client that only members of its groups may use. */
 export interface GuardedClient {
   readonly id: string;
@@ -106,12 +114,14 @@ export interface Ports {
   listWaysIn?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
   listApplications?(user: User): Promise<readonly ConnectedApplication[]>;
+  /** Applications that have a page to open, and let the user in. */
+  listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
   /** What else the export of an account shows, by name, without secrets. */
   dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
-  /** The host of the application that a path leads to. */
-  nameApplication?(path: string): string | undefined;
+  /** The name of the application that a path leads to, or its host. */
+  nameApplication?(path: string): Promise<string | undefined>;
   /** The page on which strangers sign up. */
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
@@ -126,6 +136,12 @@ export interface Ports {
   /** Removes what no longer counts. Called by one process at a time. */
   clean?(): Promise<void>;
   close?(): Promise<void>;
+}
+
+/** Pages link to https alone, or to the user's own machine. */
+function isLinkable({ address }: OpenApplication): boolean {
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }
 
 export type JoinedPorts = ReturnType<typeof joinPorts>;
@@ -181,12 +197,15 @@ export function joinPorts(offered: readonly Ports[]) {
     listWaysIn: (account: Account, language: string) => listAll((ports) => ports.listWaysIn?.(account, language)),
     listIdentities: (user: User) => listAll((ports) => ports.listIdentities?.(user)),
     listApplications: (user: User) => listAll((ports) => ports.listApplications?.(user)),
+    listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
-    nameApplication: (path: string) =>
-      offered.map((ports) => ports.nameApplication?.(path)).find((name) => name !== undefined),
+    async nameApplication(path: string): Promise<string | undefined> {
+      const names = await Promise.all(offered.map((ports) => ports.nameApplication?.(path)));
+      return names.find((name) => name !== undefined);
+    },
     get invite() {
       return find('invite');
     },

@@ -34,8 +34,8 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   readonly https: boolean;
   /** Other origins whose scripts may call us, cookies included. */
   readonly corsOrigins: ReadonlySet<string>;
-  /** The host of the application that a path leads to, unless it is Janua itself. */
-  readonly nameApplication: (path: string) => string | undefined;
+  /** The name or the host of the application that a path leads to, unless it is Janua itself. */
+  readonly nameApplication: (path: string) => Promise<string | undefined>;
   /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;

@@ -33,14 +33,17 @@ export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'h
   const cookie = createCookie('login-failure', https, keptSeconds);
 
   return {
-    show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
+    async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
+      const application = next === undefined ? undefined : await nameApplication(next);
+      // The line that names the application says it already.
+      const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {
-        message: message && describeMessage(message, waitSeconds),
+        message: message && !isSaid ? describeMessage(message, waitSeconds) : undefined,
         next,
         path: loginPath(message, next),
-        /** The host of the application that the login leads to; undefined if it leads to this site. */
-        application: next === undefined ? undefined : nameApplication(next),
+        /** The application that the login leads to; undefined if it leads to this site. */
+        application,
         username: failed?.username ?? hintOf(next ?? '', 'login_hint') ?? '',
         remember: failed?.remember ?? false,
         /** The user can quote it when asking for help. `janua explain` shows the rest. */

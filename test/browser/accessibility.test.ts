@@ -62,7 +62,7 @@ async function* loginAndErrors(page: Page): AsyncGenerator<string> {
 /** The pages that lead to an account, or back to it. */
 async function* signUpAndReset(page: Page, { username, newcomer }: Person): AsyncGenerator<string> {
   yield* openEach(page, ['/demo/mail', '/auth/sign-up']);
-  await submit(page, 'Send link', { 'E-mail address': newcomer });
+  await submit(page, 'Send link', { Email: newcomer });
   await page.getByText('Check your mail.').waitFor();
   yield address(page);
   await openMail(site, page, newcomer);
@@ -73,7 +73,7 @@ async function* signUpAndReset(page: Page, { username, newcomer }: Person): Asyn
   yield 'the end of the sign-up, with an error';
 
   yield* openEach(page, ['/auth/forgot-password']);
-  await submit(page, 'Send link', { 'E-mail address': username });
+  await submit(page, 'Send link', { Email: username });
   await page.getByText('Check your mail.').waitFor();
   yield address(page);
   await openMail(site, page, username);
@@ -89,10 +89,12 @@ async function* signUpAndReset(page: Page, { username, newcomer }: Person): Asyn
 async function* homeAndAccount(page: Page, { username, newcomer }: Person): AsyncGenerator<string> {
   await signIn(page, username);
   yield address(page);
+  await page.goto('/admin/me');
+  yield address(page);
   await page.getByRole('button', { name: 'My Info as JSON' }).click();
   await page.getByRole('region', { name: 'My Info as JSON' }).waitFor();
   yield 'the open panel';
-  yield* openEach(page, ['/admin/me', '/account', '/account?state=1', '/account/profile', '/account/password']);
+  yield* openEach(page, ['/account', '/account?state=1', '/account/profile', '/account/password']);
   yield* openEach(page, ['/account/applications?state=revoked']);
   yield* openEach(page, [
     '/account/sessions?state=1',
@@ -101,11 +103,11 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
     '/auth/confirm',
     '/account/email',
   ]);
-  await submit(page, 'Send link', { 'New e-mail address': newcomer, 'Current password': 'wrong' });
+  await submit(page, 'Send link', { 'New email': newcomer, 'Current password': 'wrong' });
   await page.getByText('Incorrect password').waitFor();
   yield 'the new address, with an error';
   await submit(page, 'Send link', { 'Current password': password });
-  await page.waitForURL('/account?state=2');
+  await page.getByText('We have sent a link to the new address.').waitFor();
   await openMail(site, page, newcomer);
   await page.getByRole('heading', { name: 'Confirm your new address' }).waitFor();
   yield 'the link to the new address';
@@ -148,7 +150,7 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
 
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByRole('button', { name: 'Add a passkey' }).click();
-  await page.waitForURL('/account/security?state=3');
+  await page.getByText('Your passkey was added.').waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
   await sendLogin(page, { username });
   await page.getByRole('button', { name: 'Use passkey' }).waitFor();

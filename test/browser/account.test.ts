@@ -45,7 +45,7 @@ async function signUp(page: Page, address: string): Promise<void> {
   await page.goto('/');
   await page.getByRole('link', { name: 'Sign up' }).click();
   await heading(page, 'Create an account');
-  await submit(page, 'Send link', { 'E-mail address': address });
+  await submit(page, 'Send link', { Email: address });
   await message(page, 'Check your mail.');
   await page.getByRole('link', { name: 'Open the demo’s mailbox' }).click();
   await openMail(site, page, address);
@@ -81,13 +81,13 @@ async function changeNameAndPassword(page: Page): Promise<void> {
 }
 
 async function changeAddress(page: Page, from: string, to: string): Promise<void> {
-  await change(page, 'Change your e-mail address');
-  await submit(page, 'Send link', { 'New e-mail address': to, 'Current password': newPassword });
+  await change(page, 'Change your email address');
+  await submit(page, 'Send link', { 'New email': to, 'Current password': newPassword });
   await message(page, 'We have sent a link to the new address.');
   await page.getByRole('definition').filter({ hasText: from }).waitFor();
   await openMail(site, page, to);
   await submit(page, 'Confirm address', {});
-  await message(page, 'Your e-mail address was changed.');
+  await message(page, 'Your email address was changed.');
   await page.getByRole('definition').filter({ hasText: to }).waitFor();
 }
 
@@ -104,23 +104,23 @@ async function endOtherSession(page: Page, username: string): Promise<void> {
   await page.getByRole('button', { name: 'End: Firefox on macOS' }).click();
   await message(page, 'That session has ended.');
   await other.goto('/account');
-  await message(other, 'Please log in to continue');
+  await message(other, 'Please sign in to continue');
 }
 
 async function resetPassword(page: Page, username: string): Promise<void> {
   await page.getByRole('link', { name: 'Forgot password?' }).click();
-  await submit(page, 'Send link', { 'E-mail address': username });
+  await submit(page, 'Send link', { Email: username });
   await message(page, 'Check your mail.');
   await openMail(site, page, username);
   const link = page.url();
   await heading(page, 'Choose a new password');
   await submit(page, 'Set password', { 'New password': password });
-  await message(page, 'Your password was changed. Please log in.');
+  await message(page, 'Your password was changed. Please sign in.');
   await sendLogin(page, { username, password: newPassword });
   await message(page, 'Incorrect username or password');
   await sendLogin(page, { username, password });
   // It shows what else signs in to the account.
-  await page.waitForURL('/account/security?state=8');
+  await message(page, 'Your password is new. Remove every passkey, app and linked account that you do not know.');
   await page.goto(link);
   await page.getByText('This link has expired or was used already').waitFor();
   await page.getByRole('link', { name: 'Get a new link' }).click();
@@ -174,7 +174,7 @@ site.test(
   'a form that is not accepted names each fault beside its field, and the first has the focus',
   async ({ page }) => {
     await page.goto('/auth/sign-up');
-    await submit(page, 'Send link', { 'E-mail address': 'mistaken@example.com' });
+    await submit(page, 'Send link', { Email: 'mistaken@example.com' });
     await openMail(site, page, 'mistaken@example.com');
     await submit(page, 'Create account', { 'First name': ' ', 'Last name': ' ', Password: password });
     await page.getByText('Required').first().waitFor();

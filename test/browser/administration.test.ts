@@ -28,7 +28,7 @@ site.test('an administrator invites, finds, disables and deletes a user', async 
   await page.getByRole('link', { name: 'Add a user' }).click();
   await check(page, 'add');
   await page.getByLabel('staff').check();
-  await submit(page, 'Add', { 'E-mail address': 'eve@example.com', 'First name': 'Eve', 'Last name': 'Evans' });
+  await submit(page, 'Add', { Email: 'eve@example.com', 'First name': 'Eve', 'Last name': 'Evans' });
   await page.getByText('the invitation is on its way').waitFor();
   await check(page, 'user');
   await page.goto('/admin/users');
@@ -70,7 +70,7 @@ site.test(
     for (let tries = 0; tries < 10; tries += 1) {
       await page.goto('/auth/login');
       await sendLogin(page, { username: bob.username, password: 'wrong' });
-      await page.getByRole('heading', { name: 'Log in' }).waitFor();
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     }
     await signIn(page, ann.username);
     await page.goto('/admin/audit');

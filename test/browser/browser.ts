@@ -123,7 +123,7 @@ async function openPage(browser: Browser, options: BrowserContextOptions): Promi
 export async function sendLogin(page: Page, credentials: { username?: string; password?: string } = {}): Promise<void> {
   await page.getByLabel('Username').fill(credentials.username ?? ann.username);
   await page.getByLabel('Password').fill(credentials.password ?? password);
-  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 }
 
 /** Signs a user in on the login page, Ann by default, and waits for the home page. */

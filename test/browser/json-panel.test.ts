@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
 import { ann } from '../janua.ts';
 import { address, openSite, signIn } from './browser.ts';
 
 const site = openSite();
+/** Signs in, and opens the page. */
+async function openMyInfo(page: Page): Promise<void> {
+  await signIn(page);
+  await page.getByRole('link', { name: 'My Info' }).click();
+  await page.waitForURL('/admin/me');
+}
+
 const me = { username: ann.username, first_name: ann.firstName, last_name: ann.lastName };
 
 site.test('a button opens My Info as JSON on the page, and closes it', async ({ page }) => {
-  await signIn(page);
+  await openMyInfo(page);
   const button = page.getByRole('button', { name: 'My Info as JSON' });
   const panel = page.getByRole('region', { name: 'My Info as JSON' });
   assert.equal(await button.getAttribute('aria-expanded'), 'false');
@@ -16,7 +24,7 @@ site.test('a button opens My Info as JSON on the page, and closes it', async ({ 
   await panel.waitFor();
   assert.deepEqual(JSON.parse((await panel.textContent()) ?? ''), me);
   assert.equal(await button.getAttribute('aria-expanded'), 'true');
-  assert.equal(address(page), '/auth/home');
+  assert.equal(address(page), '/admin/me');
 
   for (const key of ['Space', 'Enter', 'Space']) {
     const opens = !(await panel.isVisible());
@@ -26,7 +34,7 @@ site.test('a button opens My Info as JSON on the page, and closes it', async ({ 
 });
 
 site.test('the panel shows a name with tags as text', async ({ page }) => {
-  await signIn(page);
+  await openMyInfo(page);
   const named = { ...me, first_name: '<img src="/x" onerror="document.title = 1"><b>Ann</b>' };
   await page.route('/api/me', (route) => route.fulfill({ json: named }));
   await page.getByRole('button', { name: 'My Info as JSON' }).click();
@@ -38,7 +46,7 @@ site.test('the panel shows a name with tags as text', async ({ page }) => {
 site.test(
   'without scripts, the same link leads to the JSON',
   async ({ page }) => {
-    await signIn(page);
+    await openMyInfo(page);
     await page.getByRole('link', { name: 'My Info as JSON' }).click();
     await page.waitForURL('/api/me');
     assert.deepEqual(JSON.parse((await page.textContent('pre')) ?? ''), me);
@@ -50,10 +58,10 @@ site.test(
 site.test(
   'when the session has ended, the button leads to the login page',
   async ({ page, context }) => {
-    await signIn(page);
+    await openMyInfo(page);
     await context.clearCookies({ name: 'session' });
     await page.getByRole('button', { name: 'My Info as JSON' }).click();
-    await page.waitForURL('/auth/login?state=2');
+    await page.getByText('Please sign in to continue').waitFor();
   },
   { expected: /status of 401/ },
 );
@@ -61,7 +69,7 @@ site.test(
 site.test(
   'when the server cannot be reached, the panel says so',
   async ({ page }) => {
-    await signIn(page);
+    await openMyInfo(page);
     await page.route('/api/me', (route) => route.abort());
     await page.getByRole('button', { name: 'My Info as JSON' }).click();
     await page.getByText('The server could not be reached. Please try again.').waitFor();

@@ -12,7 +12,7 @@ for (const javaScriptEnabled of [true, false]) {
     `${how}: a user signs in, visits the pages and signs out, and then the Back button shows nothing private`,
     async ({ page, context }) => {
       await page.goto('/');
-      assert.equal(await page.title(), 'Janua Login');
+      assert.equal(await page.title(), 'Janua Sign in');
       await sendLogin(page);
       await page.waitForURL('/auth/home');
       assert.equal(await page.title(), 'Janua Home');
@@ -30,13 +30,13 @@ for (const javaScriptEnabled of [true, false]) {
       ]);
 
       await page.getByRole('button', { name: 'Log out' }).click();
-      await page.waitForURL('/auth/login?state=0');
-      assert.equal(await page.getByRole('alert').textContent(), 'You are logged out.');
+      await page.getByText('You are logged out.').waitFor();
+      assert.equal(address(page), `/auth/login${javaScriptEnabled ? '' : '?state=0'}`);
       await page.goBack();
-      assert.match(address(page), /^\/auth\/login\?state=2/);
+      await page.getByText('Please sign in to continue').waitFor();
       assert.doesNotMatch(await page.content(), /Archer/);
       await page.goto('/admin/me');
-      assert.equal(address(page), '/auth/login?state=2&next=%2Fadmin%2Fme');
+      assert.equal(address(page), `/auth/login?${javaScriptEnabled ? '' : 'state=2&'}next=%2Fadmin%2Fme`);
     },
     { javaScriptEnabled },
   );
@@ -45,7 +45,7 @@ for (const javaScriptEnabled of [true, false]) {
     `${how}: a protected page redirects to the login page, after a wrong password the user types only the password again, and the login leads back`,
     async ({ page, context }) => {
       await page.goto('/admin/me');
-      assert.equal(await page.getByRole('alert').textContent(), 'Please log in to continue');
+      assert.equal(await page.getByRole('alert').textContent(), 'Please sign in to continue');
       await sendLogin(page, { password: 'wrong' });
       await page.getByText('Incorrect username or password').waitFor();
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
@@ -63,9 +63,8 @@ for (const javaScriptEnabled of [true, false]) {
 site.test('a page from the back-forward cache asks the server again when it is shown', async ({ page, context }) => {
   await signIn(page);
   await context.clearCookies({ name: 'session' });
-  const gone = page.waitForURL('/auth/login?state=2');
   await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
-  await gone;
+  await page.getByText('Please sign in to continue').waitFor();
 });
 
 site.test('the cookie of a user who stays signed in outlives the browser', async ({ page, context }) => {
@@ -106,9 +105,8 @@ site.test(
 site.test('a screen reader announces a wrong password, and both fields point to the message', async ({ page }) => {
   await page.goto('/auth/login');
   await sendLogin(page, { password: 'wrong' });
-  await page.waitForURL('/auth/login?state=3');
+  await page.getByText('Incorrect username or password').waitFor();
   const message = page.getByRole('alert');
-  assert.equal(await message.textContent(), 'Incorrect username or password');
   for (const label of ['Username', 'Password']) {
     const describedBy = await page.getByLabel(label).getAttribute('aria-describedby');
     assert.equal(describedBy, await message.getAttribute('id'), label);
@@ -121,7 +119,7 @@ site.test('a user name need not be an e-mail address', async ({ page }) => {
   await page.goto('/auth/login');
   assert.equal(await page.locator('[aria-invalid]').count(), 0, 'no field is marked invalid before a login');
   await sendLogin(page, { username: 'asmith', password: 'wrong' });
-  await page.waitForURL('/auth/login?state=3');
+  await page.getByText('Incorrect username or password').waitFor();
   assert.equal(await page.getByLabel('Username').inputValue(), 'asmith');
 });
 
@@ -138,10 +136,9 @@ site.test('a logout in one window ends the session in the other', async ({ page,
   const other = await context.newPage();
   await other.goto('/auth/home');
   await other.getByRole('button', { name: 'Log out' }).click();
-  await other.waitForURL('/auth/login?state=0');
+  await other.getByText('You are logged out.').waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
-  await page.waitForURL('/auth/login?state=5');
-  assert.equal(await page.getByRole('alert').textContent(), 'This session is over already');
+  await page.getByText('This session is over already').waitFor();
 });
 
 site.test('the keyboard reaches every control, and the focus is visible', async ({ page }) => {
@@ -152,7 +149,7 @@ site.test('the keyboard reaches every control, and the focus is visible', async 
     ['password', password],
     ['Show password'],
     ['remember'],
-    ['Log in'],
+    ['Sign in'],
   ]) {
     if (stop !== 'username') await page.keyboard.press('Tab');
     assert.deepEqual(await page.evaluate(focused), { stop, outline: 'solid 3px' });
@@ -169,8 +166,8 @@ site.test('the keyboard reaches every control, and the focus is visible', async 
       assert.deepEqual(await page.evaluate(focused), { stop, outline: 'solid 3px' });
     }
   };
-  await tabThrough(['Your account', 'My Info', 'My Info as JSON', 'Language: English']);
-  for (let back = 0; back < 3; back += 1) await page.keyboard.press('Shift+Tab');
+  await tabThrough(['Your account', 'My Info', 'Language: English']);
+  for (let back = 0; back < 2; back += 1) await page.keyboard.press('Shift+Tab');
   await page.keyboard.press('Enter');
   await page.waitForURL('/account');
   const rows = ['Change', 'Change', 'Change', 'Change', 'Show', 'Show', 'Show'];

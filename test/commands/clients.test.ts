@@ -40,6 +40,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     redirect_uris: [redirect[1]],
     post_logout_redirect_uris: [],
     backchannel_logout_uri: null,
+    client_uri: null,
     own: true,
     device: false,
     second_factor: false,
@@ -61,6 +62,8 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     '--group',
     '',
     '--device',
+    '--uri',
+    'https://wiki.example.com/start',
     '--backchannel-logout-uri',
   ];
   assert.deepEqual(await run('clients', 'set', id, ...changes, 'https://wiki.example.com/logout'), {
@@ -73,6 +76,9 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
     [false, true, [], 'https://wiki.example.com/logout', [redirect[1]]],
   );
   assert.deepEqual([changed.pkce, changed.id_token_signed_response_alg], ['optional', 'ES256']);
+  assert.equal(changed.client_uri, 'https://wiki.example.com/start');
+  await run('clients', 'set', id, '--uri', '');
+  assert.equal((await runJson('clients', 'show', id)).client_uri, null);
   const unknown = await run('clients', 'set', id, '--pkce', 'plain');
   assert.match(unknown.text, /Allowed choices are nonce, required, optional/);
   const unsigned = await run('clients', 'set', id, '--id-token-alg', 'none');
@@ -85,7 +91,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
   assert.deepEqual(await run('clients', 'show', id), { code: 1, text: 'There is no client with that id.\n' });
   assert.deepEqual(
     await events(),
-    ['added', 'changed', 'secret-rotated', 'removed'].map((what) => `client-${what} ${id}`),
+    ['added', 'changed', 'changed', 'secret-rotated', 'removed'].map((what) => `client-${what} ${id}`),
   );
 });
 

@@ -256,7 +256,10 @@ export function testAccount(stores: StoreChoice): void {
         scope: '',
       });
       if (!stores.ownTable) assert.ok(Math.abs(Date.parse(created) - Date.now()) < 60_000);
-      assert.match((await get('/account', cookie)).body, new RegExp(username));
+      const page = (await get('/account', cookie)).body;
+      assert.match(page, new RegExp(username));
+      for (const count of ['In 1 place', '0 tokens', '0 applications'])
+        assert.ok(page.includes(`<dd>${count}</dd>`), count);
       assert.equal((await get('/account')).headers.location, '/auth/login?state=2&next=%2Faccount');
       assert.equal((await get('/api/account')).statusCode, 401);
     });
@@ -494,7 +497,7 @@ export function testAccount(stores: StoreChoice): void {
         const confirmed = await post('/auth/confirm-email', { token: await tokenTo(email) }, headers);
         assert.equal(confirmed.headers.location, '/auth/login?state=10');
       }
-      assert.match((await get('/auth/login?state=10')).body, /Your e-mail address was changed/);
+      assert.match((await get('/auth/login?state=10')).body, /Your email address was changed/);
     });
 
     test('a taken address gets the same answer, and its link fails like an expired one', async () => {

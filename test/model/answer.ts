@@ -121,7 +121,7 @@ const titles: Readonly<Partial<Record<Route['is'], string>>> = {
   confirm: 'Confirm',
   password: 'Change your password',
   delete: 'Delete your account',
-  email: 'Change your e-mail address',
+  email: 'Change your email address',
   finish: 'Finish your account',
   'reset-password': 'New password',
   totp: 'Set up an authenticator app',
@@ -207,7 +207,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(
         429,
         html
-          ? `Janua Login: Too many attempts. Please wait ${inWords(outcome.retryAfterSeconds)} before trying again.`
+          ? `Janua Sign in: Too many attempts. Please wait ${inWords(outcome.retryAfterSeconds)} before trying again.`
           : 'Too many attempts',
         'kept',
         { retryAfterSeconds: outcome.retryAfterSeconds },
@@ -220,7 +220,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(200, JSON.stringify({ username, first_name: firstName, last_name: 'Example' }));
     }
     case 'signed-out':
-      if (is === 'login page') return answer(200, 'Janua Login', ended);
+      if (is === 'login page') return answer(200, 'Janua Sign in', ended);
       return refuse(
         `/auth/login?state=2${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`,
         accessToken === undefined ? 'Not authenticated' : 'Invalid authentication credentials',

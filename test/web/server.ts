@@ -56,6 +56,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     logOut,
     knownBrowsers: createKnownBrowsers(browserCookie(false), Buffer.alloc(32, 1)),
     hosts: undefined,
+    ports: { listOpen: async () => [] },
   };
   const others = { get: (known: object, name: string) => (name in known ? Reflect.get(known, name) : unexpected) };
   return {
@@ -73,7 +74,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     settings: loadSettings({}, {}),
     events,
     corsOrigins: new Set(),
-    nameApplication: () => undefined,
+    nameApplication: async () => undefined,
     docs: true,
     applicationScopes: [],
     features: {

@@ -42,7 +42,7 @@ const exportSchema = object('What this server stores about the user', {
   ...Object.fromEntries(lists),
 });
 
-type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports'> & {
+type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports' | 'personalTokens'> & {
   readonly ownSessions: OwnSessions;
   readonly exportAccount: ExportAccount;
 };
@@ -57,16 +57,26 @@ export function addAccount(app: App, parts: () => Parts): void {
     browser: 'The page Account',
     async handle(request) {
       const signedIn = signedInOf(request);
-      const { registry, ownSessions, ports } = parts();
-      const { passkeys, totp } = await ports.factors.list(signedIn.user, signedIn.session.stamp);
+      const { registry, ownSessions, ports, personalTokens } = parts();
+      const { user } = signedIn;
+      const { passkeys, totp } = await ports.factors.list(user, signedIn.session.stamp);
+      const counted =
+        request.format === 'html'
+          ? {
+              identities: (await ports.listIdentities(user)).length,
+              applications: (await ports.listApplications(user)).length,
+              tokens: (await personalTokens.list(user)).length,
+            }
+          : undefined;
       return {
-        ...(await describeAccount(signedIn.user, registry)),
+        ...counted,
+        ...(await describeAccount(user, registry)),
         sessions: (await ownSessions.list(signedIn)).length,
         second_factor: passkeys.length > 0 || totp !== undefined,
         scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
         totp: totp !== undefined,
-        ...(await ownPassword(parts(), signedIn.user)),
+        ...(await ownPassword(parts(), user)),
       };
     },
   });

@@ -1,6 +1,5 @@
 import type { Core } from '../../core/core.ts';
 import { provedBy } from '../../core/users/held.ts';
-import { originsOf } from '../../ground/config/origin.ts';
 import { defineCapability, defineOptional } from '../capability.ts';
 import { createDeleteAccount } from './deletion.ts';
 import { createChangeEmail } from './email.ts';
@@ -55,8 +54,7 @@ const account = defineCapability({
   },
 
   async addRoutes(app, parts, options) {
-    const forwardOrigins = originsOf(options.settings.FORWARD_AUTH_ORIGINS);
-    (await import('./home.routes.ts')).addHome(app, { forwardOrigins });
+    (await import('./home.routes.ts')).addHome(app, parts);
     (await import('./me.routes.ts')).addMe(app);
     (await import('./language.routes.ts')).addLanguage(app, parts, options);
     (await import('./account.routes.ts')).addAccount(app, parts);
@@ -70,8 +68,8 @@ const signUp = defineOptional({
   features: ({ settings, ownAccounts, mail }) => ({ signUp: mail && ownAccounts && settings.SIGN_UP === 'on' }),
   isOn: ({ signUp }) => signUp,
   make: (core: Core) => ({ parts: { signUp: createSignUp(mailingOptionsOf(core)) }, signUpPath }),
-  async addRoutes(app, parts) {
-    (await import('./sign-up.routes.ts')).addSignUp(app, parts);
+  async addRoutes(app, parts, options) {
+    (await import('./sign-up.routes.ts')).addSignUp(app, parts, options);
   },
 });
 

@@ -9,6 +9,8 @@ import {
   personName,
 } from '../../core/users/user.ts';
 import type { Field } from '../../web/action.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
+import { safeNext } from '../../web/next.ts';
 
 /** Fields that several forms of accounts have. */
 export const emailField = {
@@ -38,6 +40,12 @@ export const nameFields = {
   first_name: { required: true, maxLength: maxNameLength, description: 'First name', examples: ['Ann'] },
   last_name: { required: true, maxLength: maxNameLength, description: 'Last name', examples: ['Archer'] },
 } as const satisfies Record<string, Field>;
+
+/** The application that a mailed link leads to in the end, if it leads to one. */
+export async function describeWayOn(sent: unknown, nameApplication: FlowOptions['nameApplication']) {
+  const next = safeNext(sent);
+  return { application: next === undefined ? undefined : await nameApplication(next) };
+}
 
 /** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
 export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {

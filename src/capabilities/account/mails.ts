@@ -80,7 +80,7 @@ export function createAccountMails(
         if (account === undefined || account.isReplaceable)
           return { to, language, values: {}, link: pathWithNext(await createLink('sign-up', to), next) };
         const { id: userId, language: chosen = language } = account.user;
-        const values = { reset: `${baseUrl()}/auth/forgot-password` };
+        const values = { reset: `${baseUrl()}${pathWithNext('/auth/forgot-password', next)}` };
         return {
           wordsOf: 'sign-up-known',
           to,
@@ -101,13 +101,16 @@ export function createAccountMails(
     },
     'reset-password': {
       keepSeconds: links['reset-password'].keepSeconds,
-      async prepare({ address: to, language }): Promise<PreparedMail | DroppedMail> {
+      async prepare({ address: to, language, details: { next } }): Promise<PreparedMail | DroppedMail> {
         const account = await users.findByUsername(to);
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
         // The mailbox alone is proved, so the stamp is that of the moment. The address must still be the account's.
-        const link = await createOwnLink('reset-password', { address: to, ...provedBy(account) }, to);
+        const link = pathWithNext(
+          await createOwnLink('reset-password', { address: to, ...provedBy(account) }, to),
+          next,
+        );
         return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },

@@ -1,10 +1,14 @@
 import { loginMessages } from '../../core/access/refusal.ts';
-import { detailAnswer, linkAnswer, tokenField } from '../../web/fields.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
+import type { Account } from '../../core/users/account.ts';
+import type { Language } from '../../ground/languages/languages.ts';
+import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
+import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
-import { emailField, newPasswordField } from './fields.ts';
+import { describeWayOn, emailField, newPasswordField } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
@@ -12,25 +16,38 @@ import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
 
-type Parts = { readonly resetPassword: ReturnType<typeof createResetPassword> };
+const securityPath = '/account/security?state=8';
 
-export function addResetPassword(app: App, parts: () => Parts, { features }: Pick<FlowOptions, 'features'>): void {
-  /** A reset keeps what signs in besides the password: the user should look at it. */
-  const next = features.secondFactor ? '/account/security?state=8' : undefined;
+interface Parts {
+  readonly resetPassword: ReturnType<typeof createResetPassword>;
+  readonly ports: Pick<JoinedPorts, 'listWaysIn'>;
+}
+
+export function addResetPassword(
+  app: App,
+  parts: () => Parts,
+  { features, nameApplication }: Pick<FlowOptions, 'features' | 'nameApplication'>,
+): void {
+  /** A reset keeps what signs in besides the password: the user should look at it before they go on. */
+  async function findPlace(account: Account, next: string | undefined, language: Language) {
+    if (!features.secondFactor) return next;
+    if (next === undefined) return securityPath;
+    return (await parts().ports.listWaysIn(account, language)).length > 0 ? pathWithNext(securityPath, next) : next;
+  }
 
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
     summary: 'Forgot password',
     description: 'Mails a link to the owner of the account. The response is the same for every address.',
     tag: 'Account',
     view: 'capabilities/account/forgot-password',
-    fields: { email: emailField },
+    fields: { email: emailField, next: nextField },
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
-    show: () => ({ minutes: resetMinutes }),
-    async submit({ language, caller }, reply, { email }) {
-      await parts().resetPassword.request(email, language, caller);
-      return reply.proceed(`${forgotPasswordPath}?state=1`, { detail: sent });
+    show: async (_request, { next }) => ({ minutes: resetMinutes, ...(await describeWayOn(next, nameApplication)) }),
+    async submit({ language, caller }, reply, { email, next }) {
+      await parts().resetPassword.request(email, safeNext(next), language, caller);
+      return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });
     },
   });
 
@@ -40,14 +57,15 @@ export function addResetPassword(app: App, parts: () => Parts, { features }: Pic
     tag: 'Account',
     config: { refusals: [resetExpired] },
     view: 'capabilities/account/reset-password',
-    fields: { token: tokenField, password: newPasswordField },
+    fields: { token: tokenField, password: newPasswordField, next: nextField },
     shown: linkAnswer(),
     answer: detailAnswer(done),
-    browser: 'To the login page, with message 6, and then to the page Security',
+    browser: 'To the login page, with message 6, and then to the page Security or `next`',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),
-    async submit({ language, caller }, reply, { token = '', password }) {
-      await parts().resetPassword.reset(token, password, language, caller);
-      return reply.proceed(loginPath(loginMessages.passwordChanged, next), { detail: done });
+    async submit({ language, caller }, reply, { token = '', password, next }) {
+      const account = await parts().resetPassword.reset(token, password, language, caller);
+      const place = await findPlace(account, safeNext(next), language);
+      return reply.proceed(loginPath(loginMessages.passwordChanged, place), { detail: done });
     },
   });
 }

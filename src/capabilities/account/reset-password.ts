@@ -1,5 +1,6 @@
 import type { Caller } from '../../core/audit/event.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
+import type { Account } from '../../core/users/account.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { emailAddress } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
@@ -17,18 +18,26 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
   const links = createLinks(options, 'reset-password', resetExpired);
 
   return {
-    /** Mails a link if the address belongs to an account. Does the same work for every address. @throws {InvalidFields} */
-    async request(email: string, language: Language, caller: Caller): Promise<void> {
+    /**
+     * Mails a link if the address belongs to an account. Does the same work for every address.
+     * @param next where the login after the reset leads
+     * @throws {InvalidFields}
+     */
+    async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
       const address = requireAddress(email, emailAddress);
       await audit.recordIfPossible({ kind: 'reset-requested', caller, nameDigest: audit.digestName(address) });
-      await requestMail({ purpose: 'reset-password', address, language }, caller);
+      await requestMail({ purpose: 'reset-password', address, language, ...(next && { details: { next } }) }, caller);
     },
 
     /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /** Sets the password, verifies the address, and ends every session of the account. @throws {InvalidFields}; {Refusal} `link-expired` */
-    async reset(secret: string, password: string, language: Language, caller: Caller): Promise<void> {
+    /**
+     * Sets the password, verifies the address, and ends every session of the account.
+     * @returns the account as it was before
+     * @throws {InvalidFields}; {Refusal} `link-expired`
+     */
+    async reset(secret: string, password: string, language: Language, caller: Caller): Promise<Account> {
       const { account, address } = await links.openOwn(secret, caller);
       const passwordHash = await setPassword.hash(account.user, password, 'password');
       await links.use(secret, caller, (spend) =>
@@ -38,6 +47,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
           await registry?.verifyAddress(held, address, { how: 'mail' });
         }),
       );
+      return account;
     },
   };
 }

@@ -2,17 +2,22 @@ import { loginMessages } from '../../core/access/refusal.ts';
 import { isLanguage } from '../../ground/languages/languages.ts';
 import { languageCookie } from '../../web/cookies.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { emailField, nameFields, newPasswordField } from './fields.ts';
+import { describeWayOn, emailField, nameFields, newPasswordField } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
-export function addSignUp(app: App, parts: () => { readonly signUp: ReturnType<typeof createSignUp> }): void {
+export function addSignUp(
+  app: App,
+  parts: () => { readonly signUp: ReturnType<typeof createSignUp> },
+  { nameApplication }: Pick<FlowOptions, 'nameApplication'>,
+): void {
   addForm(app, [signUpPath, '/api/sign-up'], {
     summary: 'Sign up',
     description: 'Mails a link to the address. The response is the same for every address.',
@@ -22,6 +27,7 @@ export function addSignUp(app: App, parts: () => { readonly signUp: ReturnType<t
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
+    show: (_request, { next }) => describeWayOn(next, nameApplication),
     async submit({ language, caller }, reply, { email, next }) {
       await parts().signUp.request(email, safeNext(next), language, caller);
       return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
@@ -56,12 +62,15 @@ export function addFinishSignUp(
     async submit(request, reply, entered) {
       const typed = languageChoice.read(request.headers.cookie);
       const chosen = isLanguage(typed) ? typed : undefined;
-      const admitted = await parts().finishSignUp.finish(entered, chosen, request);
+      const { presented, language, headers, caller } = request;
+      const next = safeNext(entered.next);
+      const asked = { presented, language, headers, caller, next };
+      const admitted = await parts().finishSignUp.finish(entered, chosen, asked);
       if (admitted === undefined)
-        return reply.proceed(loginPath(loginMessages.accountCreated, entered.next), {
+        return reply.proceed(loginPath(loginMessages.accountCreated, next), {
           detail: 'Account created. Please log in',
         });
-      return reply.proceed(safeNext(entered.next) ?? homePath, {
+      return reply.proceed(next ?? homePath, {
         detail: 'Account created',
         ...reply.answerLogin(admitted),
       });

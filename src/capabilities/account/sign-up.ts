@@ -57,12 +57,14 @@ export function createFinishSignUp(options: OwnOptions) {
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
   async function admitOwner(
     id: string,
-    { presented, language, headers, caller }: OwnRequest,
+    { presented, language, headers, next, caller }: OwnRequest,
   ): Promise<Admitted | undefined> {
     try {
       const account = await registry.findById(id);
       const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      return proof && (await admit(proof, { presented, language, headers, caller, event: { reason: 'sign-up' } }));
+      return (
+        proof && (await admit(proof, { presented, language, headers, next, caller, event: { reason: 'sign-up' } }))
+      );
     } catch (error) {
       if (error instanceof Unavailable) return undefined;
       throw error;

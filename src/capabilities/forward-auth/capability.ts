@@ -19,10 +19,16 @@ export const forwardAuth = defineCapability({
   async make(core: Core) {
     const { settings, now } = core;
     const origins = originsIn(settings);
+    const rules = rulesIn(settings);
+    const findBarrier = createFindBarrier(rules);
     const hostKey = origins.size === 0 ? undefined : await core.loadKey('forward-auth');
     return {
       parts: { hostKey, hosts: hostKey && createHostCredentials(hostKey, now) },
-      guardedPaths: rulesIn(settings),
+      guardedPaths: rules,
+      listOpen: async ({ groups }) =>
+        [...origins]
+          .filter((origin) => findBarrier(origin, '/', groups) === undefined)
+          .map((address) => ({ name: new URL(address).host, address })),
       nameApplication: createReturns(origins, () => hostKey).nameApplication,
     };
   },

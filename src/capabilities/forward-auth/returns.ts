@@ -55,7 +55,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
     find,
 
     /** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
-    nameApplication(path: string): string | undefined {
+    async nameApplication(path: string): Promise<string | undefined> {
       const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
       if (pathname !== forwardPath) return undefined;
       const destination = find(Object.fromEntries(searchParams));

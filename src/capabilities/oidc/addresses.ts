@@ -54,11 +54,14 @@ export function isBackchannelUri(text: string, privateHosts: readonly string[]):
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && privateHosts.includes(url.hostname));
 }
 
-/** RFC 8707 2: absolute and without a fragment. The standard advises against a query. */
-export function isResourceUri(text: string): boolean {
+/** Whether users may be led to an address in a link. */
+export function isPage(text: string): boolean {
   const url = parseAddress(text);
-  return url !== undefined && isWebAddress(url) && !text.includes('?');
+  return url !== undefined && isWebAddress(url);
 }
+
+/** RFC 8707 2: absolute and without a fragment. The standard advises against a query. */
+export const isResourceUri = (text: string): boolean => isPage(text) && !text.includes('?');
 
 /** Whether browsers carry what is sent there to a server: on the web, or on the user's own machine. */
 export const isWebAddress = (url: URL) => url.protocol === 'https:' || isLoopbackAddress(url);

@@ -3,6 +3,7 @@ import { stampOf } from '../../core/users/account.ts';
 import { defineCapability } from '../capability.ts';
 import { events } from './events.ts';
 import { createOidcParts } from './parts.ts';
+import { mayUse } from './provider-client.ts';
 
 /** OpenID Connect: applications that sign their users in here. */
 export const oidc = defineCapability({
@@ -33,8 +34,13 @@ export const oidc = defineCapability({
         /** What the operator does, by a command or a program. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },
+      nameApplication: parts.nameApplication,
       listApplications: parts.applications.list,
       listClients: parts.clients.list,
+      listOpen: async (user) =>
+        (await parts.clients.list())
+          .filter((client) => mayUse({ clientId: client.id, groups: client.groups }, user))
+          .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
       onEvent: noteEnding,
       /** Loading the library takes longer than the rest of the start. Requests get the fault if there is one. */
       start() {

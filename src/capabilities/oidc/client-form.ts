@@ -25,6 +25,11 @@ export const fields = {
     description: 'Where the server tells the application that a session has ended',
     examples: ['https://wiki.example.com/logout'],
   },
+  client_uri: {
+    description:
+      'The page that users open to begin: the home page links to it. Without it, the home page does not show the application',
+    examples: ['https://wiki.example.com/'],
+  },
   own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
   device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
   second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
@@ -67,9 +72,11 @@ export function readSettings(input: Input<typeof fields>, request: Request): Par
     idTokenAlg: readChoice('id_token_signed_response_alg', signatures, input),
   });
   const backchannel = input.backchannel_logout_uri?.trim();
+  const page = input.client_uri?.trim();
   return {
     ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
     ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
+    ...(page !== undefined && { clientUri: page || undefined }),
   };
 }
 
@@ -96,6 +103,7 @@ export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client
   redirect_uris: redirectUris.join('\n'),
   post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
   backchannel_logout_uri: client.backchannelLogoutUri ?? '',
+  client_uri: client.clientUri ?? '',
   own: String(client.own),
   device: String(client.device),
   second_factor: String(client.secondFactor),

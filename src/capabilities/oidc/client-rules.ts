@@ -1,7 +1,7 @@
 import type { FieldFault } from '../../core/access/refusal.ts';
 import { ownScopes } from '../../core/users/scopes.ts';
 import { isPlainLine, printable } from '../../ground/text/printable.ts';
-import { findRedirectFault, isBackchannelUri, isResourceUri } from './addresses.ts';
+import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './addresses.ts';
 import { providerScopes } from './asked.ts';
 import type { NewClient } from './clients.ts';
 import { mayOmitNonce } from './provider-client.ts';
@@ -22,7 +22,7 @@ export interface ClientRules {
 
 /** What is wrong with a client, field by field. */
 export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
-  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, device } = client;
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device } = client;
   const judge = (field: string, uris: readonly string[]): FieldFault | false => {
     if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
     const [fault] = uris.flatMap((uri) => {
@@ -43,6 +43,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
         field: 'backchannel_logout_uri',
         code: 'not-a-backchannel',
       },
+    clientUri !== undefined && !isPage(clientUri) && { field: 'client_uri', code: 'not-a-page' },
     client.pkce === 'optional' &&
       !mayOmitNonce(client, client.isPublic) && { field: 'pkce', code: 'pkce-not-optional' },
     client.groups.some((group) => groups?.includes(group) === false) && { field: 'groups', code: 'unknown-group' },

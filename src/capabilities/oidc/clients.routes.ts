@@ -44,6 +44,7 @@ const clientFields = {
   redirect_uris: listOf(text('https://wiki.example.com/callback')),
   post_logout_redirect_uris: listOf(text('https://wiki.example.com/')),
   backchannel_logout_uri: orNull(text('https://wiki.example.com/logout')),
+  client_uri: orNull(text('https://wiki.example.com/', fields.client_uri.description)),
   own: { type: 'boolean', description: fields.own.description },
   device: { type: 'boolean', description: fields.device.description },
   second_factor: { type: 'boolean', description: fields.second_factor.description },

@@ -18,6 +18,8 @@ export interface ClientSettings {
   readonly redirectUris: readonly string[];
   readonly postLogoutRedirectUris: readonly string[];
   readonly backchannelLogoutUri: string | undefined;
+  /** The page that users open to begin. Undefined: the home page does not show the application. */
+  readonly clientUri: string | undefined;
   /** The operator's own: users are not asked for consent. */
   readonly own: boolean;
   /** Whether it may use the device flow (RFC 8628). */
@@ -38,6 +40,7 @@ export const nothingSet: ClientSettings = {
   redirectUris: [],
   postLogoutRedirectUris: [],
   backchannelLogoutUri: undefined,
+  clientUri: undefined,
   own: false,
   device: false,
   secondFactor: false,
@@ -150,7 +153,7 @@ function toColumns({ name, ...client }: ClientSettings) {
 }
 
 function fromRow(row: Row<'janua_clients'>): Client {
-  type Later = 'backchannelLogoutUri' | 'pkce' | 'idTokenAlg';
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,
   );
@@ -160,6 +163,7 @@ function fromRow(row: Row<'janua_clients'>): Client {
     secretHash: row.secret_hash ?? undefined,
     ...settings,
     backchannelLogoutUri: settings.backchannelLogoutUri,
+    clientUri: settings.clientUri,
     // A client that was added before there was a choice keeps what it had.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',

@@ -9,6 +9,7 @@ export const describeClient = ({ id, name, secretHash, createdAt, ...client }: C
   redirect_uris: client.redirectUris,
   post_logout_redirect_uris: client.postLogoutRedirectUris,
   backchannel_logout_uri: client.backchannelLogoutUri ?? null,
+  client_uri: client.clientUri ?? null,
   own: client.own,
   device: client.device,
   second_factor: client.secondFactor,

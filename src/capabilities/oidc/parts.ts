@@ -21,7 +21,7 @@ import { createGuardedFetch } from './guarded-fetch.ts';
 import { createInteractions } from './interactions.ts';
 import { hasConsent } from './let-in.ts';
 import { createLogoutNotices } from './logout-notices.ts';
-import { isDocument } from './provider-client.ts';
+import { calledName, isDocument } from './provider-client.ts';
 import { createProviderLoader } from './provider-loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider-options.ts';
 import { createRecords } from './records.ts';
@@ -31,6 +31,7 @@ import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
+import { authorizationPath } from './waiting.ts';
 
 export interface OidcOptions
   extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
@@ -117,6 +118,17 @@ export function createOidcParts(options: OidcOptions) {
   }
 
   const noteRefusal = createNoteRefusal(audit, log);
+  const allowsDocument = createAllowsDocument(documentHosts);
+
+  /** What pages before the login call the application whose request a path repeats. Undefined for any other path. */
+  async function nameApplication(path: string): Promise<string | undefined> {
+    const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
+    const clientId = searchParams.get('client_id') ?? '';
+    if (pathname !== authorizationPath) return undefined;
+    if (URL.canParse(clientId)) return allowsDocument?.(clientId) ? calledName({ clientId }) : undefined;
+    // The login goes on without the name.
+    return (await clients.find(clientId).catch(() => undefined))?.name;
+  }
 
   const optionsFor = (keys: ProviderOptions['keys']): ProviderOptions => ({
     issuer: baseUrl(),
@@ -133,7 +145,7 @@ export function createOidcParts(options: OidcOptions) {
     findAccount: findBySubject,
     findRetiredKey: retiredKeys.find,
     hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
-    allowsDocument: createAllowsDocument(documentHosts),
+    allowsDocument,
     fetch: createDocumentFetch(fetch, now),
     onSignedIn: noteSignIn,
     onRefused: noteRefusal,
@@ -158,6 +170,7 @@ export function createOidcParts(options: OidcOptions) {
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
+    nameApplication,
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({

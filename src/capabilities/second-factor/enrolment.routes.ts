@@ -35,9 +35,9 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
       const { user } = await parts().enrolment.open(token, caller);
       return { email: user.username };
     },
-    async submit({ language, caller }, reply, { token = '', code }) {
+    async submit({ language, caller }, reply, { token = '', code, next }) {
       const codes = await parts().enrolment.finish(token, code, language, caller);
-      return reply.send({ detail, recovery_codes: codes });
+      return reply.send({ detail, recovery_codes: codes, next: safeNext(next) });
     },
   });
 
@@ -45,11 +45,11 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     method: 'POST',
     summary: 'Begin to add the first factor by a link',
     tag,
-    fields: { token: tokenField },
+    fields: { token: tokenField, next: nextField },
     config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',
-    handle: async ({ caller }, _reply, { token = '' }) =>
-      withQrCode(await parts().enrolment.begin(token, caller), { token }),
+    handle: async ({ caller }, _reply, { token = '', next }) =>
+      withQrCode(await parts().enrolment.begin(token, caller), { token, next }),
   });
 }

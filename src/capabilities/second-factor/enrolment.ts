@@ -1,3 +1,4 @@
+import type { Admission } from '../../core/access/admit.ts';
 import { enrolmentRequired } from '../../core/access/factor.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
@@ -8,6 +9,7 @@ import { createLinks } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
 import { AccountChanged, type Proved, provedBy } from '../../core/users/held.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import { pathWithNext } from '../../web/next.ts';
 import type { Factors } from './factors.ts';
 import type { ManageFactors } from './manage.ts';
 import type { FactorOptions } from './options.ts';
@@ -43,13 +45,13 @@ export function createFactorMails(
 
   const enrolment: MailDescription = {
     keepSeconds: linkMinutes * 60,
-    async prepare({ address, userId = '', stamp = '', language }) {
+    async prepare({ address, userId = '', stamp = '', language, details: { next } }) {
       const account = await users.findById(userId);
       if (account === undefined || account.user.username !== address) return { dropped: 'outdated', userId };
       if (account.disabled) return { dropped: 'disabled', userId };
       const { firstName: name, language: chosen = language } = account.user;
       const values = { minutes: String(linkMinutes) };
-      const link = await createEnrolmentLink({ userId, stamp }, address);
+      const link = pathWithNext(await createEnrolmentLink({ userId, stamp }, address), next);
       return { to: address, name, language: chosen, values, link, userId };
     },
   };
@@ -92,9 +94,10 @@ export function createEnrolment(
     open,
 
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
-    async demand(account: Account, language: Language, caller: Caller): Promise<never> {
+    async demand(account: Account, { language, caller, next }: Admission): Promise<never> {
       const { user } = account;
-      const mail = { purpose, address: user.username, ...provedBy(account), language };
+      const details = next && { details: { next } };
+      const mail = { purpose, address: user.username, ...provedBy(account), language, ...details };
       await requestMail?.(mail, caller, ['minute', 'hour']);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
       throw new Refusal(enrolmentRequired);

@@ -10,7 +10,10 @@ export const appSecret = json(
 export const codesSchema = listOf(text('K7QD-…'), 'Only where they are new');
 
 /** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
-export const withQrCode = async (enrolment: { secret: string; uri: string }, values: Record<string, string> = {}) => ({
+export const withQrCode = async (
+  enrolment: { secret: string; uri: string },
+  values: Readonly<Record<string, string | undefined>> = {},
+) => ({
   ...enrolment,
   qr: await drawQrCode(enrolment.uri),
   values,

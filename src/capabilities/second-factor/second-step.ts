@@ -42,10 +42,10 @@ export function createSecondStep(
      */
     async demand({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
-      const { remembered = false, headers, language, caller, scope } = admission;
+      const { remembered = false, headers, caller, scope } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
-        if (policy === 'required') await enrolment.demand(account, language, caller);
+        if (policy === 'required') await enrolment.demand(account, admission);
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];

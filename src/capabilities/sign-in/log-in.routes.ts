@@ -79,7 +79,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
           querystring: loginPageQuery,
           response: {
             200: settingCookies(page('The login page')),
-            303: redirect('To the home page, if the user is signed in'),
+            303: redirect('To the home page or `next`, if the user is signed in'),
           },
         },
       },
@@ -91,11 +91,11 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         // A failed login with another account goes on here, too.
         const staysHere = account === 'other' || failed !== undefined;
         const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
-        if (isSignedIn && !staysHere) return reply.redirect(homePath, 303);
+        if (isSignedIn && !staysHere) return reply.redirect(safeNext(next) ?? homePath, 303);
         if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
           reply.clearSessionCookie();
         if (lastFailure !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
-        const shown = loginPage.show({ message, next, failed });
+        const shown = await loginPage.show({ message, next, failed });
         return account === 'other' ? { ...shown, path: otherLoginPath(next) } : shown;
       },
     );
@@ -132,13 +132,14 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
       // Parameters of a token request must not be in the query string, nor repeated (RFC 6749 3.2, ASVS 14.2.1).
       const inQuery = Object.keys(fields).some((name) => name !== 'next' && name in (query as object));
       if (inQuery || Array.isArray(grantType) || Array.isArray(scope)) throw new Refusal(incompleteLogin);
+      const next = safeNext(bodyField(body, 'next'));
       const sent = {
         ...requireComplete({ username: bodyField(body, 'username'), password: bodyField(body, 'password') }),
         remembered: bodyField(body, 'remember') === 'on',
         scope: typeof scope === 'string' ? scope : undefined,
       };
-      const admitted = await parts().logIn({ ...sent, presented, language, headers }, caller);
-      return reply.proceed(safeNext(bodyField(body, 'next')) ?? homePath, {
+      const admitted = await parts().logIn({ ...sent, presented, language, headers, next }, caller);
+      return reply.proceed(next ?? homePath, {
         ...reply.answerLogin(admitted),
         ...(admitted.wasSignedIn ? { detail: 'Already logged in' } : {}),
       });

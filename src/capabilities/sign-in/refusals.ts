@@ -13,7 +13,7 @@ export const incompleteLogin: Answer = {
   status: 400,
   error: 'invalid_request',
   detail: 'Send username and password in the body, each once, as text, of at most 254 characters and 1024 bytes',
-  loginPage: { message: loginMessages.failed },
+  loginPage: { message: loginMessages.failed, next: 'sent' },
   event: { kind: 'login-incomplete', reason: 'incomplete' },
 };
 

@@ -8,6 +8,12 @@ export type Reason = keyof (typeof events)['upstream-refused']['reasons'];
 
 export type Refuse = ReturnType<typeof createRefuse>;
 
+/** What is refused of a sign-in leads on, or begins again, as the sign-in would have. */
+export function goingOn(error: unknown, next: string | undefined): never {
+  if (!(error instanceof Refusal)) throw error;
+  throw new Refusal(error.answer, error.retryAfterSeconds, error.pending, next);
+}
+
 /** Refuses a sign-in, and records why. */
 export const createRefuse =
   ({ audit }: Pick<UpstreamOptions, 'audit'>) =>

@@ -6,7 +6,7 @@ import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createProvider, type Provider } from './provider.ts';
 import { noSuchUpstream, notConfirmed, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
-import type { Refuse } from './refuse.ts';
+import { goingOn, type Refuse } from './refuse.ts';
 import { createSealed, flowSeconds } from './sealed.ts';
 import { provesAnew } from './upstream.ts';
 import { UpstreamFault } from './upstream-fault.ts';
@@ -103,7 +103,10 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
       const address = new URL(`${redirectUri(upstream)}?${query}`);
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
-      return { flow, provider, profile: await ask(caller, provider.findProfile(address, checks), refused) };
+      const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>
+        goingOn(error, flow.next),
+      );
+      return { flow, provider, profile };
     },
   };
 }

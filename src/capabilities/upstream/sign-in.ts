@@ -88,7 +88,11 @@ export function createSignIn(options: UpstreamOptions) {
      * Signs the user of an identity in. A new one gets an account, if the settings allow it.
      * @throws {Refusal} `not-linked`, `upstream-refused`, `mfa-required`
      */
-    async logIn({ upstream, remembered = false }: Flow, profile: Profile, request: SignInRequest): Promise<Admitted> {
+    async logIn(
+      { upstream, remembered = false, next }: Flow,
+      profile: Profile,
+      request: SignInRequest,
+    ): Promise<Admitted> {
       const { caller, headers } = request;
       const account = await findOrSignUp(upstream, profile, request);
       const userId = account.user.id;
@@ -100,7 +104,7 @@ export function createSignIn(options: UpstreamOptions) {
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
       const event = { reason: 'upstream', about: upstream, knownBrowser };
       const { presented, language } = request;
-      const admission = { presented, language, headers, caller, remembered, event };
+      const admission = { presented, language, headers, next, caller, remembered, event };
       const admitted = await admit({ account, methods: methodsOf(profile), stillHolds }, admission);
       if (admitted === undefined) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
       await identities.noteUse(profile, upstream).catch(() => {});

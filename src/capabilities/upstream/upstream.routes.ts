@@ -15,6 +15,7 @@ import {
   upstreamRefused,
   upstreamUnreachable,
 } from './refusals.ts';
+import { goingOn } from './refuse.ts';
 import type { Flow } from './round-trips.ts';
 
 export const leadsAway = settingCookies(
@@ -171,10 +172,4 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       };
     },
   );
-}
-
-/** A login that waits for its second factor, or for the first one to be added, leads on as a login does. */
-function goingOn(error: unknown, next: string | undefined): never {
-  if (!(error instanceof Refusal)) throw error;
-  throw new Refusal(error.answer, error.retryAfterSeconds, error.pending, next);
 }

@@ -28,6 +28,8 @@ export interface LoginRequest {
   readonly language: Language;
   /** Cookies tell whether the account has used the browser before, and whether its user trusts it. */
   readonly headers: { readonly cookie?: string | undefined };
+  /** Where the login leads, if `web/next.ts` allows it. A mail that the login needs keeps it. */
+  readonly next?: string | undefined;
 }
 
 export interface Admission extends LoginRequest {

@@ -8,6 +8,16 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
+// The message was shown. A bookmark does not bring it back.
+const shown = new URL(location.href);
+if (
+  shown.searchParams.has('state') &&
+  document.querySelector('.message[role]:not([data-stays]), [action="/auth/token"]')
+) {
+  shown.searchParams.delete('state');
+  history.replaceState(history.state, '', shown);
+}
+
 // A form that sends itself. A page that the browser makes ready ahead of its user waits for them.
 const waiting = document.querySelector('form[data-submit]');
 if (waiting && document.prerendering) document.addEventListener('prerenderingchange', () => waiting.requestSubmit());

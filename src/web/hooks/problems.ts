@@ -25,6 +25,10 @@ export function createProblems(
 ): AnswerProblem {
   const pendingLogin = pendingCookie(https);
 
+  /** Undefined too if that cannot be known: the page is about something else. */
+  const findSignedIn = ({ presented }: FastifyRequest) =>
+    Promise.try(() => parts().access.findSignedIn(presented)).catch(() => undefined);
+
   function sendPage(request: FastifyRequest, reply: FastifyReply, view: string, model: object): FastifyReply {
     describePage(request, reply);
     return reply
@@ -36,7 +40,7 @@ export function createProblems(
   return async (thrown, request, reply) => {
     const error = refusalOf(thrown) ?? thrown;
     const refusal = error instanceof Refusal ? error : undefined;
-    const { event, loginPage: login, freshProof, page } = refusal?.answer ?? {};
+    const { event, loginPage: login, freshProof, page, again } = refusal?.answer ?? {};
     const pending = refusal?.pending;
     // `parts` throws until the stores are ready.
     if (event !== undefined)
@@ -69,7 +73,7 @@ export function createProblems(
           request,
           reply,
           loginView,
-          loginPage.show({
+          await loginPage.show({
             message,
             next,
             failed,
@@ -82,10 +86,14 @@ export function createProblems(
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
+    // Even at an address that is not ours, the user keeps the menu.
+    if (problem.status === 404) request.signedIn ??= await findSignedIn(request);
     return sendPage(request, reply, 'web/problem', {
+      signedIn: request.signedIn !== undefined,
       status: problem.status,
       refusal: refusal?.answer.name,
-      again: refusal?.answer.again,
+      place: again,
+      again: again && pathWithNext(again, nextOf({ next: 'sent' }, request, refusal)),
       scope: refusal?.answer.scope,
       request_id: requestId,
     });
@@ -94,10 +102,10 @@ export function createProblems(
 
 function nextOf(
   { next }: Pick<NonNullable<Answer['loginPage']>, 'next'>,
-  { body, method, url }: FastifyRequest,
+  { body, query, method, url }: FastifyRequest,
   refusal: Refusal | undefined,
 ): unknown {
-  if (next === 'sent') return refusal?.next ?? bodyField(body, 'next');
+  if (next === 'sent') return refusal?.next ?? bodyField(body, 'next') ?? bodyField(query, 'next');
   if (next !== 'asked-for') return next;
   // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
   const mayBeAskedAgain = method === 'GET' || method === 'HEAD';

@@ -64,7 +64,7 @@ test('users learn that their account exists although they could not be signed in
   assert.equal(sessionCookie(browser), undefined);
   proxy.pass();
   const page = await opened.janua.app.inject('/auth/login?state=11');
-  assert.match(page.body, /Your account was created\. Please log in\./);
+  assert.match(page.body, /Your account was created\. Please sign in\./);
   for (const username of ['one@example.com', 'two@example.com'])
     assert.ok(await opened.janua.services.users.findByUsername(username));
   await redis.drop();

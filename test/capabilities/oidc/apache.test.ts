@@ -64,7 +64,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
   /** Signs in on the way to a page of the application. */
   async function enter(page: Page, path = '/', username = ann.username): Promise<void> {
     await page.goto(apache.url + path);
-    await page.getByRole('heading', { name: 'Log in' }).waitFor();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await sendLogin(page, { username });
   }
 
@@ -73,7 +73,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
   /** Asks again until the application has been told, and sends the user to the login. */
   async function untilRefused(page: Page): Promise<void> {
     while (new URL((await page.goto(apache.url))?.url() ?? '').origin === apache.url);
-    await page.getByRole('heading', { name: 'Log in' }).waitFor();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   }
 
   const options = { otherOrigins: () => [apache.url], expected: /status of 403/ };
@@ -119,9 +119,9 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
       await isIn(page);
       await page.goto(`${apache.url}/openid?logout=${encodeURIComponent(`${apache.url}/`)}`);
       // Apache sends the ID token of the session. Back at the application, which wants a login.
-      await page.getByRole('heading', { name: 'Log in' }).waitFor();
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor();
       await page.goto(`${site.origin}/auth/home`);
-      await page.getByRole('heading', { name: 'Log in' }).waitFor();
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     },
     options,
   );

@@ -27,7 +27,7 @@ test('a user sees the applications that were let in, and takes that back', async
     [{ client_id: client.id, name: 'Wiki', scope: 'openid email files:read' }],
   );
   const { body } = await get('/account/applications');
-  assert.match(body, /Who you are, Your address, files:read/);
+  assert.match(body, /Who you are, Your email address, files:read/);
   assert.match((await get('/account')).body, /href="\/account\/applications"/);
   assert.match((await get(`/admin/users/${account.user.id}`)).body, /Connected applications[\s\S]*Wiki/);
 

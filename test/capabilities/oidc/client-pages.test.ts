@@ -151,13 +151,23 @@ describe('the clients', () => {
 
   test('lose what is no longer ticked in a form', async () => {
     const { add, get, send } = administrator;
-    const { client_id } = await add({ ...wiki, own: true, groups: ['admins'], backchannel_logout_uri: redirect });
+    const { client_id } = await add({
+      ...wiki,
+      own: true,
+      groups: ['admins'],
+      backchannel_logout_uri: redirect,
+      client_uri: redirect,
+    });
     const form = await get(`/admin/clients/${client_id}/change`);
     assert.match(form.body, /name="own" value="true" checked/);
-    const sent = await send(`/admin/clients/${client_id}/change`, { ...wiki, backchannel_logout_uri: '' });
+    const sent = await send(`/admin/clients/${client_id}/change`, {
+      ...wiki,
+      backchannel_logout_uri: '',
+      client_uri: '',
+    });
     assert.equal(sent.headers.location, `/admin/clients/${client_id}?state=changed`);
-    const { own, groups, backchannel_logout_uri } = (await get(`/api/admin/clients/${client_id}`)).json();
-    assert.deepEqual([own, groups, backchannel_logout_uri], [false, [], null]);
+    const { own, groups, backchannel_logout_uri, client_uri } = (await get(`/api/admin/clients/${client_id}`)).json();
+    assert.deepEqual([own, groups, backchannel_logout_uri, client_uri], [false, [], null, null]);
   });
 
   for (const [why, fields, faulty] of [
@@ -182,6 +192,9 @@ describe('the clients', () => {
     ['a scheme without a dot', { ...wiki, redirect_uris: ['myapp:/cb'], public: true }, 'redirect_uris'],
     ['a script after logout', { ...wiki, post_logout_redirect_uris: ['javascript:1'] }, 'post_logout_redirect_uris'],
     ['http to a foreign host', { ...wiki, backchannel_logout_uri: 'http://example.com' }, 'backchannel_logout_uri'],
+    ['a page at http', { ...wiki, client_uri: 'http://wiki.example.com/' }, 'client_uri'],
+    ['a script as the page', { ...wiki, client_uri: 'javascript:alert(1)' }, 'client_uri'],
+    ['an address that hides its host', { ...wiki, client_uri: 'https://bank.example@wiki.example.com/' }, 'client_uri'],
     ['an unknown group', { ...wiki, groups: ['nobody'] }, 'groups'],
     ['an unknown rule for PKCE', { ...wiki, pkce: 'plain' }, 'pkce'],
     ...['none', 'HS256', 'PS256', 'es256', ''].map(

@@ -15,6 +15,7 @@ const wiki: NewClient = {
   redirectUris: ['https://wiki.example.com/callback', 'https://wiki.example.com/other?x=1'],
   postLogoutRedirectUris: ['https://wiki.example.com/'],
   backchannelLogoutUri: 'https://wiki.example.com/logout',
+  clientUri: 'https://wiki.example.com/',
   own: true,
   device: false,
   secondFactor: true,

@@ -43,7 +43,7 @@ describe('consent', () => {
       shown,
       /Let Wiki in\? Who asks An application that the operator of this site added Name Wiki The answer goes to app\.example\.com /,
     );
-    assert.match(page.text, /Your address/);
+    assert.match(page.text, /Your email address/);
     assert.doesNotMatch(page.text, /keeps this/);
     assert.ok((await app.finish(begun, answer)).id_token);
     for (const scope of ['openid email', 'openid'])

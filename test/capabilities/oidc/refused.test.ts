@@ -127,14 +127,19 @@ test('an essential second factor that nobody can have is refused to the applicat
   assert.equal(answer.searchParams.get('error'), 'unmet_authentication_requirements');
 });
 
-test('the login page leads a user who is signed in home, unless the user asked for another account', async () => {
+test('the login page leads a user who is signed in on at once, unless the user asked for another account', async () => {
   await using server = await openProvider();
   const app = await server.addApplication();
   const login = await (await server.browser(false)).open((await app.begin()).address);
   const next = login.url.searchParams.get('next') ?? '';
   const browser = await server.browser();
-  for (const to of [next, '/oidc/auth?asked_at=9999999999999.x', '/account'])
-    assert.equal((await browser.open(`/auth/login?next=${encodeURIComponent(to)}`)).url.pathname, '/auth/home', to);
+  for (const [to, place] of [
+    [next, '/callback'],
+    ['/oidc/auth?asked_at=9999999999999.x', '/oidc/auth'],
+    ['/account', '/account'],
+    ['', '/auth/home'],
+  ] as const)
+    assert.equal((await browser.open(`/auth/login?next=${encodeURIComponent(to)}`)).url.pathname, place, to);
   const other = await browser.open(`/auth/login?account=other&next=${encodeURIComponent(next)}`);
   assert.equal(other.url.pathname, '/auth/login');
 });

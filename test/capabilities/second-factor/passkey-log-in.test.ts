@@ -199,7 +199,7 @@ describe('a login is refused with a passkey', () => {
         url: String(page.headers.location),
         headers: { cookie: `${failure?.name}=${failure?.value}` },
       });
-      assert.match(shown.body, /You could not be logged in with this passkey/);
+      assert.match(shown.body, /You could not be signed in with this passkey/);
       assert.match(shown.body, new RegExp(`<code>${page.headers['x-request-id']}</code>`));
     });
 

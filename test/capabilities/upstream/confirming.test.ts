@@ -63,7 +63,7 @@ test('a user without a password gives a fresh proof with the provider, in the sa
 /** The fields and buttons of the page that asks for a fresh proof. */
 const shownOn = (body: string) =>
   Array.from(
-    body.matchAll(/(?:<input[^>]*name="(password|code)"|action="([^"]*)"|(Log out and log in again))/g),
+    body.matchAll(/(?:<input[^>]*name="(password|code)"|action="([^"]*)"|(Log out and sign in again))/g),
     (found) => found.slice(1).find(Boolean),
   ).filter((one) => !['/auth/logout', '/auth/language'].includes(one ?? ''));
 
@@ -78,7 +78,7 @@ test('a user without a password is asked for nothing that they do not have', asy
   assert.deepEqual(await confirm(), ['/auth/confirm/upstream/google']);
   assert.deepEqual((await browser.send('GET', '/api/confirm')).json().fields, ['method', 'code', 'credential', 'next']);
   await sqlIn(user, `update janua_identities set upstream = 'github'`);
-  assert.deepEqual(await confirm(), ['Log out and log in again']);
+  assert.deepEqual(await confirm(), ['Log out and sign in again']);
   const passwordHash = await opened.services.users.findByUsername(ann.username);
   await opened.services.hold(provedBy(account), async (held) =>
     opened.services.registry?.setPassword(held, passwordHash?.passwordHash ?? assert.fail()),

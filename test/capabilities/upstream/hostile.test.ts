@@ -196,7 +196,7 @@ describe('a sign-in is refused', () => {
 });
 
 describe('a provider that says wrong things about itself is refused', () => {
-  const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or log in another way'];
+  const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or sign in another way'];
   const huge = 'x'.repeat(1024 * 1024);
 
   for (const [name, discovery] of Object.entries<Record<string, unknown>>({

@@ -22,7 +22,7 @@ async function offer(browser: Browser, fake: Fake, user = googleUser()): Promise
   const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
   const shown = await browser.back(fake.authorize(url, user));
   assert.equal(shown.statusCode, 200, shown.body);
-  assert.match(shown.body, /signed in at Google as gail@gmail\.com.* log in as ann@example\.com/);
+  assert.match(shown.body, /signed in at Google as gail@gmail\.com.* sign in as ann@example\.com/);
   return /name="link" value="([^"]+)"/.exec(shown.body)?.[1] ?? assert.fail(shown.body);
 }
 
@@ -198,7 +198,7 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
     const unlink = async () => browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
     assert.deepEqual(refusalOf(await unlink()), [
       409,
-      'You could then no longer log in. Set a password or add a passkey first',
+      'You could then no longer sign in. Set a password or add a passkey first',
     ]);
     assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 
@@ -287,7 +287,7 @@ describe('linking is refused', () => {
     await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
     const again = await browser.send('POST', `${page}/link`, sent);
     assert.equal(again.statusCode, 400);
-    assert.match(again.body, /href="\/auth\/login">Log in</);
+    assert.match(again.body, /href="\/auth\/login">Sign in</);
   });
 
   test('of an account that another one has, and so is unlinking', async () => {
@@ -327,7 +327,7 @@ test('a disabled account is refused like an answer that is not valid', async () 
   const back = fake.authorize(await browser.begin(), googleUser());
   assert.deepEqual(refusalOf(await browser.back(back)), [
     403,
-    'You could not be signed in with that provider. Try again, or log in another way',
+    'You could not be signed in with that provider. Try again, or sign in another way',
   ]);
   assert.equal((await opened.events()).at(-1), 'upstream-refused: disabled-user');
 });

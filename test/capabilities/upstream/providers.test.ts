@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { LightMyRequestResponse } from 'fastify';
 import { createGitHub, createGoogle, createMicrosoft, gitHubUser, googleUser, microsoftUser } from './fakes.ts';
 import { gitHub, google, open, refusalOf } from './opened.ts';
 
@@ -142,7 +143,7 @@ test('the same subject is another user at each provider', async () => {
 describe('a new account needs an address that a trusted provider has verified', () => {
   const notLinked = [
     403,
-    'No account here is linked with that one. If you have an account, log in another way, and link it under Account, Accounts elsewhere',
+    'No account here is linked with that one. If you have an account, sign in another way, and link it under Account, Accounts elsewhere',
   ];
   for (const [name, { entry = google, user = {}, settings = {}, reason }] of Object.entries({
     'not with an address that Google has not verified': {
@@ -214,18 +215,23 @@ test('a provider may change its keys at any time: they are asked for once more',
 });
 
 describe('a provider that is away', () => {
-  test('gives a page that says so, before and after the way there', async () => {
+  test('gives a page that says so, before and after the way there, and leads back to where the user wanted to go', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });
     const browser = opened.createBrowser();
     fake.tricks = { isAway: true };
-    const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or log in another way'];
-    assert.deepEqual(refusalOf(await browser.send('POST', '/auth/upstream/google')), unreachable);
+    const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or sign in another way'];
+    const next = '/account/tokens';
+    const assertUnreachable = (answer: LightMyRequestResponse) => {
+      assert.deepEqual(refusalOf(answer), unreachable);
+      assert.ok(answer.body.includes('href="/auth/login?next=%2Faccount%2Ftokens">Sign in<'), answer.body);
+    };
+    assertUnreachable(await browser.send('POST', '/auth/upstream/google', { next }));
     fake.tricks = {};
     for (const tricks of [{ isAway: true }, { status: 502 }]) {
-      const back = fake.authorize(await browser.begin(), googleUser());
+      const back = fake.authorize(await browser.begin('google', { next }), googleUser());
       fake.tricks = tricks;
-      assert.deepEqual(refusalOf(await browser.back(back)), unreachable);
+      assertUnreachable(await browser.back(back));
       fake.tricks = {};
     }
     assert.deepEqual(new Set(await opened.events()), new Set(['upstream-refused: unreachable']));

@@ -4,6 +4,7 @@ import type { InjectOptions } from 'fastify';
 import pino from 'pino';
 import { tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
+import type { Session } from '../../../src/core/sessions/sessions.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createServer } from '../../../src/server.ts';
 import { crossSite } from '../../../src/web/hooks/cross-site.ts';
@@ -48,7 +49,7 @@ for (const face of loginFaces) {
       assert.equal(answer.headers['retry-after'], '30');
       assert.equal(answer.headers['cache-control'], 'no-store');
       if (face.format === 'html') {
-        assert.match(answer.body, /<title>Janua Login<\/title>/);
+        assert.match(answer.body, /<title>Janua Sign in<\/title>/);
         assert.match(answer.body, /Too many attempts\. Please wait 30 seconds before trying again\./);
         assert.match(answer.body, /action="\/auth\/token"/);
       } else {
@@ -125,6 +126,19 @@ test('a request that is refused before the stores are ready gets the answer to i
   }
 });
 
+test('a page that is not there keeps the menu of a signed-in user', async () => {
+  const user = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
+  for (const [findSignedIn, isShown] of [
+    [async () => ({ user, scopes: [], limited: false, session: {} as Session, isAddressVouched: false }), true],
+    [async () => undefined, false],
+    [() => Promise.reject(new Unavailable('The database', 1)), false],
+  ] as const) {
+    await using server = await startServer({ parts: { findSignedIn } });
+    const { statusCode, body } = await server.app.inject('/nowhere');
+    assert.deepEqual([statusCode, body.includes('action="/auth/logout"')], [404, isShown]);
+  }
+});
+
 test('a broken escape in the address is a 400 with every header', async () => {
   await using server = await startServer();
   for (const [url, type] of [
@@ -143,7 +157,7 @@ test('a broken escape in the address is a 400 with every header', async () => {
 
 const canary = 'canary-5f1c';
 const mistakes: [what: string, sent: Pick<InjectOptions, 'payload' | 'headers' | 'query'>][] = [
-  ['no user name', json({ password: canary, next: `/${canary}` })],
+  ['no user name', json({ password: canary })],
   ['a password that is too long', json({ username: canary, password: canary.repeat(200) })],
   ['a user name of another type', json({ username: [canary], password: canary })],
   ['another grant type', json({ ...credentials, grant_type: canary })],
