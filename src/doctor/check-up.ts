@@ -1,6 +1,7 @@
 import type { Check, Finding } from '../../selftest/finding.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
+import { checkBackups } from './backups.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
 import { checkPublicUrl } from './public-url.ts';
@@ -22,6 +23,7 @@ export function createCheckUp(settings: Settings, opened: OpenDatabase) {
       'public-url': checkPublicUrl(settings),
       schema: checkSchema(opened, settings),
       'signing-keys': checkSigningKeys(opened),
+      backup: checkBackups(opened),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const found: (Finding & { readonly check: string })[] = [];

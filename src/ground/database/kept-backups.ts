@@ -5,15 +5,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { backUpSqlite } from './backup.ts';
-import { openDatabase } from './database.ts';
+import { type OpenDatabase, openDatabase } from './database.ts';
 import { sql } from './kysely.ts';
 import { appliedMigrations, migrate, requireTables, requireUsableSchema } from './migrations.ts';
+import { findTime } from './times.ts';
 
 /** The names of the times of `janua backup --keep`. */
 export const backupTimes = { succeeded: 'backup', failed: 'backup-failed' } as const;
 
 /** Milliseconds from which a backup is old: a day, and the time that a daily timer and the backup itself may take more. */
-export const oldBackup = 26 * 60 * 60 * 1000;
+const oldBackup = 26 * 60 * 60 * 1000;
 
 /** Names in order of time. Files with other names are never removed. */
 const namePattern = /^janua-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z\.db$/;
@@ -94,4 +95,15 @@ async function readContents(path: string, usersTable: string): Promise<BackupCon
     return Number(rows[0]?.count);
   };
   return { users: await count(usersTable), sessions: await count('janua_sessions') };
+}
+
+/** The state of the backups of `janua backup --keep`. Undefined if it was never used with this database. @param now milliseconds since 1970 */
+export async function findBackupState({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>, now: number) {
+  if (engine !== 'sqlite') return undefined;
+  const succeededAt = await findTime(database, backupTimes.succeeded);
+  const failedAt = await findTime(database, backupTimes.failed);
+  if (succeededAt === undefined && failedAt === undefined) return undefined;
+  const hasFailed = (failedAt ?? 0) > (succeededAt ?? 0);
+  const isOld = now - (succeededAt ?? 0) > oldBackup;
+  return { succeededAt, fault: hasFailed ? ('failed' as const) : isOld ? ('old' as const) : undefined };
 }
