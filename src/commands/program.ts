@@ -13,6 +13,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(--help lists the commands and options)');
 
   addServing(program);
+  addSetup(program);
   addStores(program);
   addChecks(program);
   addUsers(program);
@@ -41,6 +42,28 @@ function addServing(program: Command): void {
     })
     .hook('postAction', endSoon)
     .action(from(() => import('./serve.ts'), 'serve'));
+}
+
+function addSetup(program: Command): void {
+  add(program, 'setup', 'set up a server: ask for what it needs, check each answer, and write the settings')
+    .option('--name <name>', 'the name in titles and mails')
+    .option('--public-url <url>', 'the address that users open')
+    .option('--database <url>', 'sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE, without the password')
+    .option('--database-password-file <file>', 'a file with the password of the database, empty for none')
+    .option('--mail <url>', 'smtp://ACCOUNT@HOST:PORT without the password, or none')
+    .option('--mail-password-file <file>', 'a file with the password of the mail server, empty for none')
+    .option('--mail-from <sender>', 'the sender of mails')
+    .option('--admin <email>', 'the first administrator')
+    .option('--first-name <name>', 'of the first administrator')
+    .option('--last-name <name>', 'of the first administrator')
+    .option('--admin-password-file <file>', 'a file with the password of the first administrator')
+    .option('--test-mail', 'send a test mail to the first administrator')
+    .option('--no-test-mail', 'send none')
+    .option('--settings-file <file>', 'where the settings go', '/etc/janua/janua.env')
+    .option('--key-file <file>', 'where the encryption key goes')
+    .option('--account <name>', 'if root runs this: the account of the service', 'janua')
+    .hook('postAction', endSoon)
+    .action(from(() => import('./setup.ts'), 'setup'));
 }
 
 function addStores(program: Command): void {
