@@ -118,6 +118,8 @@ export interface Ports {
   readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
   /** Mails a link that sets a new password. */
   readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
+  /** Tells the operator of the server. */
+  tellOperator?(notice: OperatorNotice): void;
   /** Mails by their purposes. */
   readonly mails?: Readonly<Record<string, MailDescription>>;
   onEvent?(event: AuditEvent): void;
@@ -126,6 +128,13 @@ export interface Ports {
   /** Removes what no longer counts. Called by one process at a time. */
   clean?(): Promise<void>;
   close?(): Promise<void>;
+}
+
+/** What the operator of the server should know. The reasons of the event `operator-told` explain it. */
+export interface OperatorNotice {
+  readonly about: 'mail-failed' | 'administrator-added' | 'backup-failed' | 'audit-lost' | 'key-unreadable';
+  /** For the words of the mail. Times are milliseconds since 1970. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 export type JoinedPorts = ReturnType<typeof joinPorts>;
@@ -195,6 +204,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get signUpPath() {
       return find('signUpPath');
+    },
+    tellOperator(notice: OperatorNotice): void {
+      for (const ports of offered) ports.tellOperator?.(notice);
     },
     onEvent(event: AuditEvent): void {
       for (const ports of offered) ports.onEvent?.(event);
