@@ -16,7 +16,8 @@ type Parts = { readonly resetPassword: ReturnType<typeof createResetPassword> };
 
 export function addResetPassword(app: App, parts: () => Parts, { features }: Pick<FlowOptions, 'features'>): void {
   /** A reset keeps what signs in besides the password: the user should look at it. */
-  const next = features.secondFactor ? '/account/security?state=8' : undefined;
+  const page = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
+  const next = page && `/account/${page}?state=8`;
 
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
     summary: 'Forgot password',
@@ -43,7 +44,7 @@ export function addResetPassword(app: App, parts: () => Parts, { features }: Pic
     fields: { token: tokenField, password: newPasswordField },
     shown: linkAnswer(),
     answer: detailAnswer(done),
-    browser: 'To the login page, with message 6, and then to the page Security',
+    browser: 'To the login page, with message 6, and then to the page with what else signs in to the account',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),
     async submit({ language, caller }, reply, { token = '', password }) {
       await parts().resetPassword.reset(token, password, language, caller);

@@ -2,8 +2,6 @@ import type { Database } from '../../ground/database/database.ts';
 import { findTime, setTime } from '../../ground/database/times.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 
-export type Outages = ReturnType<typeof createOutages>;
-
 interface OutageOptions {
   readonly database: Database;
   /** Milliseconds since 1970. */
