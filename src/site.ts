@@ -4,6 +4,7 @@ import type { Capability, RouteOptions } from './capabilities/capability.ts';
 import { forwardAuth } from './capabilities/forward-auth/capability.ts';
 import { mailbox } from './capabilities/mailbox/capability.ts';
 import { oidc } from './capabilities/oidc/capability.ts';
+import { operator } from './capabilities/operator/capability.ts';
 import { secondFactor } from './capabilities/second-factor/capability.ts';
 import { signIn } from './capabilities/sign-in/capability.ts';
 import { upstream } from './capabilities/upstream/capability.ts';
@@ -28,6 +29,7 @@ export const capabilities = [
   admin,
   oidc,
   forwardAuth,
+  operator,
   mailbox,
 ] as const satisfies readonly Capability[];
 

@@ -1,13 +1,54 @@
 import { loadSettings } from '../ground/config/load.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { backUpSqlite } from '../ground/database/backup.ts';
-import { engineOf } from '../ground/database/database.ts';
+import { engineOf, openDatabase } from '../ground/database/database.ts';
+import { addBackup, type BackupContents, backupTimes, verifyBackup } from '../ground/database/kept-backups.ts';
+import { setTime } from '../ground/database/times.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { unwatched } from '../ground/faults/store-watch.ts';
 
-export async function backup(file: string): Promise<void> {
-  const { DATABASE_URL, REDIS_URL } = loadSettings();
-  if (engineOf(DATABASE_URL) !== 'sqlite')
-    throw new Misconfiguration('DATABASE_URL names no SQLite file. Use pg_dump or mariadb-dump for a database server.');
-  await backUpSqlite(DATABASE_URL.slice('sqlite:'.length), file);
-  process.stdout.write(`The database is in ${file}.\n`);
-  if (REDIS_URL !== undefined) process.stdout.write('The copy has no sessions, because they are in Redis.\n');
+interface BackupOptions {
+  readonly keep?: number;
+  readonly verify?: boolean;
 }
+
+/** @param path of the new file; with `keep` of a folder, and with `verify` of a backup */
+export async function backup(path: string, { keep, verify = false }: BackupOptions): Promise<void> {
+  const settings = loadSettings();
+  if (verify) return print(`${path} can be restored: ${describe(await verifyBackup(path, settings.USERS_TABLE))}.`);
+  if (engineOf(settings.DATABASE_URL) !== 'sqlite')
+    throw new Misconfiguration('DATABASE_URL names no SQLite file. Use pg_dump or mariadb-dump for a database server.');
+  const source = settings.DATABASE_URL.slice('sqlite:'.length);
+  if (keep === undefined) {
+    await backUpSqlite(source, path);
+    print(`The database is in ${path}.`);
+  } else await keepBackup(settings, source, path, keep);
+  if (settings.REDIS_URL !== undefined) print('The copy has no sessions, because they are in Redis.');
+}
+
+async function keepBackup(settings: Settings, source: string, folder: string, keep: number): Promise<void> {
+  const now = Date.now();
+  try {
+    const { file, contents } = await addBackup(source, folder, keep, now, settings.USERS_TABLE);
+    print(`The database is in ${file}, and can be restored: ${describe(contents)}.`);
+  } catch (error) {
+    await noteTime(settings, backupTimes.failed, now);
+    throw error;
+  }
+  await noteTime(settings, backupTimes.succeeded, now);
+}
+
+/** Tells the server, which watches the age of backups. The backup counts even if the server cannot be told. */
+async function noteTime({ DATABASE_URL, STORE_TIMEOUT_SECONDS }: Settings, name: string, at: number): Promise<void> {
+  const options = { connections: 1, timeoutMilliseconds: STORE_TIMEOUT_SECONDS * 1000, watch: unwatched };
+  try {
+    const { database } = await openDatabase(DATABASE_URL, { ...options, mustExist: true });
+    await setTime(database, name, at).finally(() => database.destroy());
+  } catch (error) {
+    process.stderr.write(`The time of the backup could not be kept: ${(error as Error).message}\n`);
+  }
+}
+
+const describe = ({ users, sessions }: BackupContents) => `users: ${users}, sessions: ${sessions}`;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);

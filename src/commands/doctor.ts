@@ -1,4 +1,6 @@
 import { type Check, needing } from '../../selftest/finding.ts';
+import { checkAdministrators } from '../doctor/administrators.ts';
+import { checkBackups } from '../doctor/backups.ts';
 import { checkDatabase, checkSchema } from '../doctor/database.ts';
 import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
@@ -68,6 +70,10 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
 
     await look('users', checkUsers(settings, opened));
+    if (current !== undefined) {
+      await look('administrators', checkAdministrators(current, settings));
+      await look('backup', checkBackups(current));
+    }
     const { REDIS_URL: redisUrl } = settings;
     const encryptionCheck = needing(current, outdated, (database) => checkEncryption(database, settings));
     await look('encryption', encryptionCheck);

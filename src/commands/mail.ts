@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { QueuedMail } from '../core/mail/outbox.ts';
 import { loadRenderer } from '../core/mail/render.ts';
-import { openTransport } from '../core/mail/transport.ts';
+import { type Failure, openTransport } from '../core/mail/transport.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { loadSettings } from '../ground/config/load.ts';
-import { findMailRoute } from '../ground/config/mail-server.ts';
+import { findMailRoute, type MailRoute } from '../ground/config/mail-server.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { isMailAddress } from '../ground/text/mail-address.ts';
 import { administer } from './administer.ts';
@@ -43,18 +43,22 @@ export async function testMail(address: string): Promise<void> {
   if (route === undefined) throw new Misconfiguration('MAIL_URL must be set to the mail server.');
   if (!isMailAddress(address)) throw new Misconfiguration('The address must be one address, such as ann@example.com.');
   const { host, port } = route.server;
-  await administer('janua mail test', async ({ audit }, caller) => {
-    const render = await loadRenderer();
-    const frame = { appName: loadSettings().APP_NAME, language: 'en', values: {} };
-    const transport = await openTransport(route);
-    const to = { name: '', address };
-    const mail = { ...render(testWords, frame), to, id: randomUUID(), date: new Date() };
-    const failure = await transport.send(mail, new AbortController().signal);
-    transport.close();
+  await administer('janua mail test', async ({ audit, appName }, caller) => {
+    const failure = await sendTestMail(route, appName, address);
     await audit.record({ kind: 'mail-tested', caller, reason: failure && 'failed' });
     if (failure !== undefined) throw new ChangeRefused(`${host}:${port} did not take the mail: ${failure.reason}`);
     return `${host}:${port} took the mail to ${address}. If it does not arrive, see the log of that server.`;
   });
+}
+
+export async function sendTestMail(route: MailRoute, appName: string, address: string): Promise<Failure | undefined> {
+  const render = await loadRenderer();
+  const transport = await openTransport(route);
+  const rendered = render(testWords, { appName, language: 'en', values: {} });
+  const mail = { ...rendered, to: { name: '', address }, id: randomUUID(), date: new Date() };
+  const failure = await transport.send(mail, new AbortController().signal);
+  transport.close();
+  return failure;
 }
 
 const testWords = {

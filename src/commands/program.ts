@@ -13,6 +13,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(--help lists the commands and options)');
 
   addServing(program);
+  addSetup(program);
   addStores(program);
   addChecks(program);
   addUsers(program);
@@ -43,6 +44,28 @@ function addServing(program: Command): void {
     .action(from(() => import('./serve.ts'), 'serve'));
 }
 
+function addSetup(program: Command): void {
+  add(program, 'setup', 'set up a server: ask for what it needs, check each answer, and write the settings')
+    .option('--name <name>', 'the name in titles and mails')
+    .option('--public-url <url>', 'the address that users open')
+    .option('--database <url>', 'sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE, without the password')
+    .option('--database-password-file <file>', 'a file with the password of the database, empty for none')
+    .option('--mail <url>', 'smtp://ACCOUNT@HOST:PORT without the password, or none')
+    .option('--mail-password-file <file>', 'a file with the password of the mail server, empty for none')
+    .option('--mail-from <sender>', 'the sender of mails')
+    .option('--admin <email>', 'the first administrator')
+    .option('--first-name <name>', 'of the first administrator')
+    .option('--last-name <name>', 'of the first administrator')
+    .option('--admin-password-file <file>', 'a file with the password of the first administrator')
+    .option('--test-mail', 'send a test mail to the first administrator')
+    .option('--no-test-mail', 'send none')
+    .option('--settings-file <file>', 'where the settings go', '/etc/janua/janua.env')
+    .option('--key-file <file>', 'where the encryption key goes')
+    .option('--account <name>', 'if root runs this: the account of the service', 'janua')
+    .hook('postAction', endSoon)
+    .action(from(() => import('./setup.ts'), 'setup'));
+}
+
 function addStores(program: Command): void {
   add(program, 'migrate', "create Janua's tables in the database, or update them")
     .addHelpText('after', settingsHelp)
@@ -51,7 +74,13 @@ function addStores(program: Command): void {
     .argument('<account>', 'its name, for MySQL and MariaDB with its host: janua@localhost')
     .action(from(() => import('./grants.ts'), 'printGrants'));
   add(program, 'backup', 'copy the SQLite file while servers use it')
-    .argument('<file>', 'the path of the copy; no file may exist there yet')
+    .argument('<file>', 'the path of the copy, where no file may exist yet; with --keep, a folder')
+    .addOption(
+      numberOption('--keep <number>', 'name the copy by its time, verify it, and then keep only the latest', 999),
+    )
+    .addOption(
+      new Option('--verify', 'restore a copy of a backup into a temporary file, and check it').conflicts('keep'),
+    )
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./backup.ts'), 'backup'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');

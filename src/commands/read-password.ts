@@ -5,42 +5,72 @@ import { buffer } from 'node:stream/consumers';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 /** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
-export const readPassword = () => read((ask) => ask('Password: '));
-
-export const readNewPassword = (minLength: number) =>
-  read(async (ask) => {
-    const first = await ask(`New password (${minLength} characters or more): `);
-    if ((await ask('The same again: ')) === first) return first;
-    throw new Misconfiguration('The two passwords are different. Nothing was changed.');
-  });
-
-type Ask = (question: string) => Promise<string>;
-
-async function read(askFor: (ask: Ask) => Promise<string>): Promise<string> {
-  if (process.stdin.isTTY) return atTerminal(askFor);
-  const input = await buffer(process.stdin);
-  if (!isUtf8(input)) throw new Misconfiguration('The password is not UTF-8. Nothing was changed.');
-  return input.toString().split(/\r?\n/, 1)[0] ?? '';
+export async function readPassword(): Promise<string> {
+  using questions = openQuestions();
+  return questions.askSecret('Password: ');
 }
 
-async function atTerminal(askFor: (ask: Ask) => Promise<string>): Promise<string> {
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
-  // Ctrl+C ends the input, as Ctrl+D does.
-  terminal.once('SIGINT', () => terminal.close());
-  const lines = terminal[Symbol.asyncIterator]();
+export async function readNewPassword(minLength: number): Promise<string> {
+  using questions = openQuestions();
+  return askNewPassword(questions, minLength);
+}
 
-  async function ask(question: string): Promise<string> {
-    process.stderr.write(question);
+/** Asks twice at a terminal. */
+export async function askNewPassword({ askSecret, isTerminal }: Questions, minLength: number): Promise<string> {
+  const first = await askSecret(`New password (${minLength} characters or more): `);
+  if (!isTerminal || (await askSecret('The same again: ')) === first) return first;
+  throw new Misconfiguration('The two passwords are different. Nothing was changed.');
+}
+
+export type Questions = ReturnType<typeof openQuestions>;
+
+/** Asks at the terminal. Without one, each answer is a line of standard input, and no question is printed. */
+export function openQuestions() {
+  const isTerminal = process.stdin.isTTY;
+  let isSecret = false;
+  let lines: AsyncIterator<string> | undefined;
+  let terminal: ReturnType<typeof createInterface> | undefined;
+
+  function openTerminal(): AsyncIterator<string> {
+    const write = (chunk: Buffer) => isSecret || process.stderr.write(chunk);
+    const output = new Writable({ write: (chunk, _encoding, done) => done(void write(chunk)) });
+    terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+    // Ctrl+C ends the input, as Ctrl+D does.
+    terminal.once('SIGINT', () => terminal?.close());
+    return terminal[Symbol.asyncIterator]();
+  }
+
+  async function* readInput() {
+    const input = await buffer(process.stdin);
+    if (!isUtf8(input)) throw new Misconfiguration('The input is not UTF-8. Nothing was changed.');
+    yield* input
+      .toString()
+      .replace(/\r?\n$/, '')
+      .split(/\r?\n/);
+  }
+
+  async function read(question: string, secret: boolean): Promise<string> {
+    lines ??= isTerminal ? openTerminal() : readInput();
+    isSecret = secret;
+    if (secret && isTerminal) process.stderr.write(question);
+    else terminal?.setPrompt(question);
+    terminal?.prompt();
     const { done, value } = await lines.next();
-    process.stderr.write('\n');
-    if (done) throw new Misconfiguration('Stopped. Nothing was changed.');
+    if (secret && isTerminal) process.stderr.write('\n');
+    if (done)
+      throw new Misconfiguration(
+        isTerminal
+          ? 'Stopped. Nothing was changed.'
+          : `Standard input has no line for ${question}. Nothing was changed.`,
+      );
     return value;
   }
 
-  try {
-    return await askFor(ask);
-  } finally {
-    terminal.close();
-  }
+  return {
+    isTerminal,
+    ask: (question: string) => read(question, false),
+    /** Asks without echo. */
+    askSecret: (question: string) => read(question, true),
+    [Symbol.dispose]: () => terminal?.close(),
+  };
 }

@@ -61,13 +61,18 @@ export const exportUsers = ({ json, withHashes }: ExportOptions) =>
     await audit.record({ kind: 'users-exported', caller, about: withHashes ? 'with password hashes' : undefined });
     const columns = importColumns.filter((name) => withHashes || name !== 'password_hash');
     if (!json) await writeLine(csvLine(columns));
+    let demoUsers = 0;
     for await (const user of users) {
       // The passwords of the demo are public.
-      if (user.demo) continue;
+      if (user.demo) {
+        demoUsers += 1;
+        continue;
+      }
       const row = toImportRow(user);
       const cells = columns.map((name) => (name === 'groups' ? row.groups.join(' ') : String(row[name])));
       await writeLine(json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells));
     }
+    if (demoUsers > 0) process.stderr.write(`Left out, because their passwords are public: ${demoUsers} demo users.\n`);
     return '';
   });
 

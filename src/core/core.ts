@@ -26,7 +26,7 @@ import { createRequestMail } from './mail/request-mail.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
-import type { JoinedPorts } from './ports.ts';
+import type { JoinedPorts, OperatorNotice } from './ports.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { clocksOf, createClockWatch } from './stores/clocks.ts';
 import type { Stores } from './stores/stores.ts';
@@ -41,6 +41,9 @@ import type { UserMapping } from './users/mapped/mapping.ts';
 import { openUsers } from './users/open-users.ts';
 import type { RequireRights } from './users/scopes.ts';
 import type { User } from './users/user.ts';
+
+/** How long sending mail may fail before the operator is told, in milliseconds. */
+const longOutage = 60 * 60 * 1000;
 
 const millisecondsPerDay = 24 * 60 * 60 * 1000;
 
@@ -74,7 +77,7 @@ export interface CoreOptions {
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
   /** Asks what `janua doctor` asks. */
-  readonly checkUp: () => Promise<readonly { readonly state: string }[]>;
+  readonly checkUp: () => Promise<readonly { readonly check: string; readonly state: string }[]>;
   readonly browserCookie: BrowserCookie;
   /** Our own origins, and our address in links. It may be known only once the server listens. */
   readonly publicOrigins: ReadonlySet<string>;
@@ -116,7 +119,14 @@ export async function createCore(options: CoreOptions) {
   const access = createAccess({ lookUp, sessions, personalTokens, audit, meet: directory.meet });
   const throttled = createThrottled({ throttle, users, audit });
   const onFailed = measures.metrics?.observeMailFailure;
-  const mailing = createMailing({ ...common, audit, onFailed, sends: takesLogins && mailWorks });
+  const tell = (notice: OperatorNotice) => {
+    if (takesLogins) ports.tellOperator(notice);
+  };
+  const onRecovered = (since: number) => {
+    if (now() - since >= longOutage)
+      tell({ about: 'mail-failed', details: { since: String(since), until: String(now()) } });
+  };
+  const mailing = createMailing({ ...common, audit, onFailed, onRecovered, sends: takesLogins && mailWorks });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
   const outbox = mailWorks ? mailing.outbox : undefined;
   const lift = ({ id, username }: User, codes?: boolean) =>
@@ -187,7 +197,7 @@ export async function createCore(options: CoreOptions) {
     https: isHttps(settings),
     appName: settings.APP_NAME,
     knownBrowsers: createKnownBrowsers(options.browserCookie, await loadKey(database, 'browser-cookie')),
-    cipher: createCipher(encryptionKeys, log),
+    cipher: createCipher(encryptionKeys, log, () => tell({ about: 'key-unreadable' })),
     encryptionKeys,
     /** The outbox, if its mails are sent. */
     sentOutbox: outbox,
@@ -238,7 +248,11 @@ async function openAudit(
     measures.metrics?.observeEvent(event, isRecorded);
     if (takesLogins) ports.onEvent(event);
   }
-  const audit = createAudit({ events, store: auditTrail, log, nameKey, now, processes: settings.WORKERS, onEvent });
+  const onLost = () => {
+    if (takesLogins) ports.tellOperator({ about: 'audit-lost' });
+  };
+  const processes = settings.WORKERS;
+  const audit = createAudit({ events, store: auditTrail, log, nameKey, now, processes, onEvent, onLost });
   return { audit, auditTrail, events };
 }
 

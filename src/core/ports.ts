@@ -128,6 +128,8 @@ export interface Ports {
   readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
   /** Mails a link that sets a new password. */
   readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
+  /** Tells the operator of the server. */
+  tellOperator?(notice: OperatorNotice): void;
   /** Mails by their purposes. */
   readonly mails?: Readonly<Record<string, MailDescription>>;
   onEvent?(event: AuditEvent): void;
@@ -142,6 +144,13 @@ export interface Ports {
 function isLinkable({ address }: OpenApplication): boolean {
   const { protocol, hostname } = new URL(address);
   return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
+}
+
+/** What the operator of the server should know. The reasons of the event `operator-told` explain it. */
+export interface OperatorNotice {
+  readonly about: 'mail-failed' | 'administrator-added' | 'backup-failed' | 'audit-lost' | 'key-unreadable';
+  /** For the words of the mail. Times are milliseconds since 1970. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 export type JoinedPorts = ReturnType<typeof joinPorts>;
@@ -214,6 +223,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get signUpPath() {
       return find('signUpPath');
+    },
+    tellOperator(notice: OperatorNotice): void {
+      for (const ports of offered) ports.tellOperator?.(notice);
     },
     onEvent(event: AuditEvent): void {
       for (const ports of offered) ports.onEvent?.(event);

@@ -2,6 +2,7 @@ import type { Check, Finding } from '../../selftest/finding.ts';
 import { clocksOf } from '../core/stores/clocks.ts';
 import type { Stores } from '../core/stores/stores.ts';
 import type { Settings } from '../ground/config/settings.ts';
+import { checkBackups } from './backups.ts';
 import { checkClock } from './clocks.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
@@ -25,6 +26,7 @@ export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' 
       'public-url': checkPublicUrl(settings),
       schema: checkSchema(opened, settings),
       'signing-keys': checkSigningKeys(opened),
+      backup: checkBackups(opened),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const clocks = clocksOf(stores).map((clock) => [`${clock.store}-clock`, checkClock(clock)] as const);

@@ -25,7 +25,10 @@ export async function* checkEncryption({ database, engine }: OpenDatabase, setti
       'Copy the file with the encryption key from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
     );
   else if (prefixes.length === 0)
-    yield ok('No secret is encrypted yet. Janua makes the encryption key when it is first needed.');
+    yield warning(
+      'There is no encryption key yet. Janua makes it when it is first needed.',
+      'Make it now, and back it up apart from the database: npx janua setup',
+    );
   else yield ok('The encryption key decrypts all secrets in the database.');
 }
 

@@ -1,4 +1,4 @@
-import { type Check, ok, wrong } from '../../selftest/finding.ts';
+import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { openTransport } from '../core/mail/transport.ts';
 import { findMailRoute } from '../ground/config/mail-server.ts';
 import type { Settings } from '../ground/config/settings.ts';
@@ -10,7 +10,8 @@ export async function* checkMail(settings: Settings, timeout: number): Check {
   const { MAIL_URL = '' } = settings;
   const route = findMailRoute(settings);
   if (route === undefined) {
-    yield ok('Mail is off, because MAIL_URL is not set. What needs mail is left out.');
+    const message = 'Mail is off, because MAIL_URL is not set: users cannot reset a forgotten password.';
+    yield warning(message, 'Set MAIL_URL and MAIL_FROM. Then: npx janua mail test ADDRESS.');
     return;
   }
   const transport = await openTransport(route);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { rows } from '../../src/ground/database/schema.ts';
 import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
@@ -165,4 +165,98 @@ test('a backup that a signal ends leaves no file of the given name, and stands i
   assert.deepEqual(left.sort(), [part, 'data']);
   assert.equal((await stat(join(workplace.folder, part))).mode & 0o777, 0o600);
   assert.equal((await workplace.run(['backup', 'copy.db'])).code, 0);
+});
+
+describe('janua backup --keep', () => {
+  const nameOf = (hour: number) => `janua-2026-11-29T0${hour}-00-00-000Z.db`;
+
+  async function openFolder() {
+    const workplace = await createMigratedWorkplace();
+    const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+    await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: password });
+    const folder = join(workplace.folder, 'backups');
+    await mkdir(folder);
+    const times = () => {
+      using database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'), { readOnly: true });
+      const rows = database.prepare('select name, at from janua_times').all();
+      return Object.fromEntries(rows.map(({ name, at }) => [String(name), Number(at)]));
+    };
+    return { workplace, folder, times, [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose]() };
+  }
+
+  test('keeps the latest ones, once the new one is verified, and removes no other file', async () => {
+    await using opened = await openFolder();
+    const { workplace, folder, times } = opened;
+    // A file with a name of ours from the future, after the clock was set back, is not newer than the new one.
+    const others = ['janua.db', 'janua-2026.db', `${nameOf(1)}.part`, `x${nameOf(1)}`];
+    const old = [nameOf(1), nameOf(2), nameOf(3), 'janua-2999-11-29T03-00-00-000Z.db'];
+    for (const name of [...others, ...old]) await writeFile(join(folder, name), 'a backup');
+    await mkdir(join(folder, nameOf(0)));
+    const begun = Date.now();
+    const { code, stdout, stderr } = await workplace.run(['backup', '--keep', '3', 'backups']);
+    assert.equal(code, 0, stderr);
+    const [, made = ''] =
+      /^The database is in backups\/(\S+), and can be restored: users: 1, sessions: 0\.\n$/.exec(stdout) ?? [];
+    assert.deepEqual((await readdir(folder)).toSorted(), [...others, ...old.slice(2), made, nameOf(0)].toSorted());
+    assert.equal((await stat(join(folder, made))).mode & 0o777, 0o600);
+    assert.ok((times().backup ?? 0) >= begun);
+    assert.equal(times()['backup-failed'], undefined);
+  });
+
+  test('that fails removes nothing, leaves nothing, and is remembered', async () => {
+    await using opened = await openFolder();
+    const { workplace, folder, times } = opened;
+    for (const hour of [1, 2]) await writeFile(join(folder, nameOf(hour)), 'a backup');
+    const names = (await readdir(folder)).toSorted();
+    const missing = await workplace.run(['backup', '--keep', '1', 'nowhere']);
+    assert.deepEqual([missing.code, /cannot be written \(ENOENT/.test(missing.stderr)], [2, true], missing.stderr);
+    assert.deepEqual(Object.keys(times()), ['backup-failed']);
+    const file = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
+    file.exec('alter table janua_sessions rename to away');
+    file.close();
+    const unusable = await workplace.run(['backup', '--keep', '1', 'backups']);
+    assert.equal(unusable.code, 2);
+    assert.match(
+      unusable.stderr,
+      /janua-[\w-]+\.db cannot be restored \(.*janua_sessions differs from what Janua created/,
+    );
+    assert.deepEqual((await readdir(folder)).toSorted(), names);
+  });
+
+  test('--verify restores a copy, and names what is wrong with a file', async () => {
+    await using opened = await openFolder();
+    const { workplace } = opened;
+    const verify = async (file: string) => {
+      const { code, stdout, stderr } = await workplace.run(['backup', '--verify', file]);
+      return [code, stdout + stderr] as const;
+    };
+    await workplace.run(['backup', 'copy.db']);
+    const before = await readFile(join(workplace.folder, 'copy.db'));
+    assert.deepEqual(await verify('copy.db'), [0, 'copy.db can be restored: users: 1, sessions: 0.\n']);
+    assert.deepEqual(await readFile(join(workplace.folder, 'copy.db')), before);
+
+    const changed = async (name: string, statement: string) => {
+      await copyFile(join(workplace.folder, 'copy.db'), join(workplace.folder, name));
+      using file = new DatabaseSync(join(workplace.folder, name));
+      file.exec(statement);
+    };
+    const last = "(select max(name) from janua_migrations where name not like '%takes-away')";
+    await changed('older.db', `drop table janua_times; delete from janua_migrations where name = ${last}`);
+    await changed('newer.db', "insert into janua_migrations values ('2999-01-01-x-takes-away', '2999-01-01')");
+    await changed('other.db', 'drop table janua_migrations');
+    await writeFile(join(workplace.folder, 'broken.db'), before.fill(1, 4096 * 4, 4096 * 5));
+    await writeFile(join(workplace.folder, 'text.db'), 'no database'.repeat(100));
+    assert.deepEqual(await verify('older.db'), [0, 'older.db can be restored: users: 1, sessions: 0.\n']);
+    for (const [name, reason] of [
+      ['newer.db', /of a newer version than this server/],
+      ['other.db', /does not have Janua's tables/],
+      ['broken.db', /damaged|malformed/],
+      ['text.db', /file is not a database/],
+      ['none.db', /ENOENT/],
+    ] as const) {
+      const [code, text] = await verify(name);
+      assert.equal(code, 2, text);
+      assert.match(text, new RegExp(`^${name} cannot be restored \\(.*${reason.source}.*Make another backup`));
+    }
+  });
 });

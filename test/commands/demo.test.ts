@@ -30,6 +30,9 @@ test('the demo prints its address and its users, they can sign in, and data stay
   }
   assert.equal((await logIn(server.url, demoUsers[0] ?? '')).status, 200);
   assert.equal(await server.stop('SIGINT'), 0);
+  const exported = await workplace.run(['users', 'export', '--json']);
+  assert.deepEqual([exported.code, exported.stdout], [0, '']);
+  assert.match(exported.stderr, /^Left out, because their passwords are public: 3 demo users\.\n$/);
 });
 
 describe('one demo', () => {

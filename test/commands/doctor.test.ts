@@ -128,7 +128,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
       assertOnly(well.complaints('encryption'), /^warning: .* because ENCRYPTION_KEY_FILE is not set/);
       const withKey = await examine(workplace, { ...env, ENCRYPTION_KEY_FILE: join(workplace.folder, 'key') });
-      assert.match(withKey.praise('encryption'), /^No secret is encrypted yet/);
+      assertOnly(withKey.complaints('encryption'), /^warning: There is no encryption key yet/);
 
       await using proxy = await startProxy(server.port);
       proxy.delay(25);
@@ -312,17 +312,73 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(
         [...new Set(lines.map(({ check }) => check))],
         [
-          ...['settings', 'public-url', 'hashing', 'database', 'file', 'schema', 'users', 'encryption'],
-          ...['sessions', 'mail'],
+          ...['settings', 'public-url', 'hashing', 'database', 'file', 'schema', 'users', 'administrators'],
+          ...['encryption', 'sessions', 'mail'],
         ],
       );
       // Other tests at the same time may make hashing slow.
       const checks = new Set(lines.map(({ check }) => check).filter((check) => check !== 'hashing'));
-      assertOnly([...checks].flatMap(complaints), /^warning: Plain http .*PUBLIC_URL=https/);
+      const warnings = [...checks].flatMap(complaints);
+      const expected = [
+        /^warning: Plain http .*PUBLIC_URL=https/,
+        /^warning: There is no administrator.* users add .* --group admins$/,
+        /^warning: There is no encryption key yet.* npx janua setup$/,
+        /^warning: Mail is off.* Set MAIL_URL/,
+      ];
+      assert.equal(warnings.length, expected.length, warnings.join('\n'));
+      for (const [index, pattern] of expected.entries()) assert.match(warnings[index] ?? '', pattern);
       const { stdout } = await workplace.run(['doctor'], { env });
       assert.match(stdout, /^ok {7}settings {4}.* accepts all settings\.\n/);
       assert.match(stdout, /\nwarning {2}public-url {5}Plain http .*\n {24}Fix: PUBLIC_URL=/);
-      assert.match(stdout, /\n\nNothing is wrong; [12] warnings?\.\n$/);
+      assert.match(stdout, /\n\nNothing is wrong; [45] warnings\.\n$/);
+    });
+
+    test('and administrators: members of `admins`, and users that a setting names, if they can sign in', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const state = async (env = {}) => (await examine(workplace, env)).praise('administrators') !== '';
+      const run = (...args: string[]) => workplace.run(args, { input: 'a few words that nobody guesses' });
+      await run('users', 'add', 'ann@example.com', '--first-name', 'Ann', '--last-name', 'Archer');
+      assert.equal(await state(), false);
+      assert.equal(await state({ ADMINISTRATORS: 'Ann@example.com' }), true);
+      await run('users', 'groups', 'ann@example.com', '--add', 'admins');
+      assert.equal(await state(), true);
+      change(workplace, 'update janua_users set disabled = 1');
+      assert.equal(await state({ ADMINISTRATORS: 'ann@example.com' }), false);
+      change(workplace, 'create table people (no integer primary key, email text collate nocase unique, secret text)');
+      assert.equal(await state(mapped), true);
+      assert.equal(
+        (await examine(workplace, { ...mapped, USERS_COLUMNS: `${mapped.USERS_COLUMNS},groups=secret` })).lines.some(
+          ({ check }) => check === 'administrators',
+        ),
+        false,
+      );
+    });
+
+    test('and backups, once there was one by --keep', async () => {
+      await using workplace = await createMigratedWorkplace();
+      const at = (hours: number) => Date.now() - hours * 3_600_000;
+      const set = (backup: number, failed: number) =>
+        change(
+          workplace,
+          `delete from janua_times; insert into janua_times values ('backup', ${backup}), ('backup-failed', ${failed})`,
+        );
+      const complaints = async () => (await examine(workplace)).complaints('backup');
+      await workplace.run(['backup', '--keep', '1', '.']);
+      assert.match(
+        (await examine(workplace)).praise('backup'),
+        /^The database is backed up: the last one is of \d{4}-/,
+      );
+      set(at(25), at(26));
+      assert.deepEqual(await complaints(), []);
+      set(at(27), at(28));
+      assertOnly(
+        await complaints(),
+        /^warning: There is no backup of the last day; the last one is of .*backup --keep/,
+      );
+      set(at(2), at(1));
+      assertOnly(await complaints(), /^warning: The last backup failed; the last one is of /);
+      change(workplace, "delete from janua_times where name = 'backup'");
+      assertOnly(await complaints(), /^warning: The last backup failed; there is none\./);
     });
 
     test('and a mail server that is well, refuses the login, is silent or cannot be reached', async () => {
@@ -545,7 +601,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
     test('whose encryption key is missing, foreign or open to others', async () => {
       await using workplace = await createMigratedWorkplace();
-      assert.match((await examine(workplace)).praise('encryption'), /^No secret is encrypted yet/);
+      assertOnly((await examine(workplace)).complaints('encryption'), /^warning: There is no encryption key yet/);
       const key = randomBytes(32);
       const file = join(workplace.folder, 'data/janua.encryption-key');
       const write = (line: Buffer) => writeFile(file, `${line.toString('base64url')}\n`, { mode: 0o600 });

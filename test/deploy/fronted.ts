@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
@@ -114,6 +115,18 @@ export function testFronted(name: WebServerName): void {
       const path = `/account?${'a=&'.repeat(927)}`;
       const { status, headers } = await deployed.send(deployed.authOrigin + path, { accept: 'text/html' });
       assert.deepEqual([status, headers.location], [303, `/auth/login?state=2&next=${encodeURIComponent(path)}`]);
+    });
+
+    test('certbot can prove the name over plain HTTP, with files that it puts there', {
+      skip: name !== 'nginx',
+    }, async () => {
+      const { webServer, plainPort } = deployed;
+      const folder = join(webServer.folder, '.well-known', 'acme-challenge');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'token'), 'proof');
+      const askFor = (path: string) => fetch(`http://localhost:${plainPort}${path}`, { redirect: 'manual' });
+      assert.equal(await (await askFor('/.well-known/acme-challenge/token')).text(), 'proof');
+      assert.equal((await askFor('/.well-known/other')).status, 308);
     });
 
     test('a request id comes from the web server, never from the client', async () => {

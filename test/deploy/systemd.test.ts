@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { type SettingSchema, settingSchemas } from '../../src/ground/config/settings.ts';
 import { createWorkplace } from '../commands/janua-command.ts';
 import { findProgram } from '../servers/find-program.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
@@ -18,7 +19,7 @@ const deployed = (name: string) => new URL(`../../deploy/${name}`, import.meta.u
 /** The largest exposure that `systemd-analyze security` may report, in tenths. It calls 2 OK, and 10 unsafe. */
 const exposure = 15;
 
-test('systemd accepts the unit without a complaint, and rates it as hardened', { skip }, async () => {
+test('systemd accepts the units without a complaint, and rates them as hardened', { skip }, async () => {
   const folder = createTemporaryFolder('unit');
   try {
     // systemd checks that the program exists.
@@ -28,17 +29,43 @@ test('systemd accepts the unit without a complaint, and rates it as hardened', {
     assert.ok(text.includes('ExecStart=/usr/local/bin/janua serve\n'));
     const commented = text.replaceAll(/^#(?=LoadCredential|Environment)/gm, '');
     assert.notEqual(commented, text);
-    for (const unit of [text, commented]) {
-      const file = join(folder.path, 'janua.service');
+    const backup = await readFile(deployed('janua-backup.service'), 'utf8');
+    assert.ok(backup.includes('ExecStart=/usr/local/bin/janua backup --keep 7 /var/lib/janua/backups\n'));
+    for (const [name, unit] of [
+      ['janua', text],
+      ['janua', commented],
+      ['janua-backup', backup],
+    ] as const) {
+      const file = join(folder.path, `${name}.service`);
       await writeFile(file, unit.replace('/usr/local/bin/janua', program));
       const verified = await execute(analyze ?? '', ['verify', '--man=no', '--recursive-errors=no', file]);
       assert.equal(verified.stdout + verified.stderr, '');
       const args = ['security', '--offline=true', '--no-pager', `--threshold=${exposure}`, file];
       const { stdout } = await execute(analyze ?? '', args);
-      assert.match(stdout, /Overall exposure level for janua\.service: [01]\.\d OK/);
+      assert.match(stdout, new RegExp(`Overall exposure level for ${name}\\.service: [01]\\.\\d (?:OK|SAFE)`));
     }
+    const timer = join(folder.path, 'janua-backup.timer');
+    await copyFile(deployed('janua-backup.timer'), timer);
+    const verified = await execute(analyze ?? '', ['verify', '--man=no', '--recursive-errors=no', timer]);
+    assert.equal(verified.stdout + verified.stderr, '');
   } finally {
     folder.remove();
+  }
+});
+
+test('the unit and janua-admin read every setting that may hold a password from a file', async () => {
+  const [unit, script] = await Promise.all(
+    ['janua.service', 'janua-admin'].map((name) => readFile(deployed(name), 'utf8')),
+  );
+  const secrets = Object.entries<SettingSchema>(settingSchemas).filter(([, { format }]) => format === 'password');
+  assert.ok(secrets.length >= 3);
+  for (const [name] of secrets) {
+    const file = name.toLowerCase().replaceAll('_', '-');
+    assert.ok(
+      unit?.includes(`#LoadCredential=${file}:/etc/janua/${file}\n#Environment=${name}_FILE=%d/${file}\n`),
+      name,
+    );
+    assert.match(script ?? '', new RegExp(`for name in [A-Z_ ]*\\b${name}\\b`));
   }
 });
 
@@ -60,16 +87,23 @@ test('janua-admin runs a command with the settings of the service', {
     .replaceAll('/var/lib/janua', folder);
   await writeFile(script, changed);
   await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nDATABASE_URL=sqlite:./not-this.db\n');
-  await writeFile(join(folder, 'database-url'), `sqlite:${folder}/this.db\n`);
-  const run = (...args: string[]) => execute('sh', [script, ...args], { env: { PATH: process.env.PATH } });
+  await writeFile(join(folder, 'database-url'), 'sqlite:./this.db\n');
+  // The operator stands in another folder than the service.
+  const cwd = join(folder, 'operator');
+  await mkdir(cwd);
+  const run = (...args: string[]) => execute('sh', [script, ...args], { cwd, env: { PATH: process.env.PATH } });
   assert.match((await run('migrate')).stdout, /^Done: /);
-  assert.equal((await run('backup', `${folder}/copy.db`)).stdout, `The database is in ${folder}/copy.db.\n`);
+  assert.equal((await run('backup', 'copy.db')).stdout, 'The database is in copy.db.\n');
+  assert.deepEqual(await readdir(cwd), ['copy.db']);
   assert.match((await run('users', 'list')).stdout, /no users/i);
+  assert.ok((await readdir(folder)).includes('this.db'));
 
   // Like systemd, `janua-admin` does not let a shell interpret the values.
   await rm(join(folder, 'database-url'));
   const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
   const lines = ['# a comment', '', '; another', `DATABASE_URL=${url}`, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
+  lines.push('MAIL_FROM=no-reply@example.com', 'ENCRYPTION_KEY_FILE=./key');
+  await writeFile(join(folder, 'mail-url'), 'smtp://janua:$x@mail.example.com\n');
   await writeFile(join(folder, 'janua.env'), lines.join('\n'));
   const shown = new Map(
     (await run('config', '--json')).stdout
@@ -80,5 +114,7 @@ test('janua-admin runs a command with the settings of the service', {
   );
   assert.deepEqual(shown.get('APP_NAME'), { value: 'A $5 & `door`', from: 'environment' });
   assert.deepEqual(shown.get('PORT'), { value: 5001, from: 'environment' });
+  assert.equal(shown.get('ENCRYPTION_KEY_FILE')?.value, `${folder}/./key`);
+  assert.deepEqual(shown.get('MAIL_URL'), { value: 'smtp://mail.example.com', from: 'environment' });
   assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
 });

@@ -26,6 +26,7 @@ export interface Place {
 }
 
 export interface WebServer extends AsyncDisposable {
+  readonly folder: string;
   /** Its output so far, including the log of requests. */
   readOutput(): Promise<string>;
 }
@@ -55,6 +56,7 @@ async function nginxConfiguration(place: Place, folder: string): Promise<string>
     [/^ +listen \[::\].*\n/gm, ''],
     ['/var/log/nginx/access.log', '/dev/stdout'],
     ['/var/log/nginx/error.log', 'stderr'],
+    ['root /var/www/html;', `root ${folder};`],
     ['listen 80;', `listen 127.0.0.1:${place.plainPort};`],
     ['listen 443 ssl http2;', `listen 127.0.0.1:${place.tlsPort} ssl http2;`],
     ['https://auth.example.com', `https://${place.authHost}:${place.tlsPort}`],
@@ -139,7 +141,7 @@ export async function startWebServer(name: WebServerName, place: Omit<Place, 'pl
     await stop();
     throw new Error(`${name} did not start:\n${said}`, { cause: error });
   }
-  return { ...whole, readOutput, [Symbol.asyncDispose]: stop };
+  return { ...whole, folder: folder.path, readOutput, [Symbol.asyncDispose]: stop };
 }
 
 async function untilListening(port: number, child: ChildProcess): Promise<void> {

@@ -16,8 +16,6 @@ import { forgotPasswordPath, resetExpired } from './reset-password.ts';
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
 
-const securityPath = '/account/security?state=8';
-
 interface Parts {
   readonly resetPassword: ReturnType<typeof createResetPassword>;
   readonly ports: Pick<JoinedPorts, 'listWaysIn'>;
@@ -28,11 +26,14 @@ export function addResetPassword(
   parts: () => Parts,
   { features, nameApplication }: Pick<FlowOptions, 'features' | 'nameApplication'>,
 ): void {
+  const name = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
+  const page = name && `/account/${name}?state=8`;
+
   /** A reset keeps what signs in besides the password: the user should look at it before they go on. */
   async function findPlace(account: Account, next: string | undefined, language: Language) {
-    if (!features.secondFactor) return next;
-    if (next === undefined) return securityPath;
-    return (await parts().ports.listWaysIn(account, language)).length > 0 ? pathWithNext(securityPath, next) : next;
+    if (page === undefined) return next;
+    if (next === undefined) return page;
+    return (await parts().ports.listWaysIn(account, language)).length > 0 ? pathWithNext(page, next) : next;
   }
 
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
@@ -60,7 +61,8 @@ export function addResetPassword(
     fields: { token: tokenField, password: newPasswordField, next: nextField },
     shown: linkAnswer(),
     answer: detailAnswer(done),
-    browser: 'To the login page, with message 6, and then to the page Security or `next`',
+    browser:
+      'To the login page, with message 6, and then to the page with what else signs in to the account, or to `next`',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),
     async submit({ language, caller }, reply, { token = '', password, next }) {
       const account = await parts().resetPassword.reset(token, password, language, caller);

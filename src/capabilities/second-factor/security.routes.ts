@@ -1,5 +1,6 @@
 import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
@@ -19,6 +20,7 @@ import { lastFactor, noSuchFactor } from './refusals.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
   readonly requireFresh: RequireFresh;
+  readonly ports: Pick<JoinedPorts, 'listIdentities'>;
 }
 
 const securityPath = '/account/security';
@@ -126,6 +128,7 @@ function addSecurityPage(app: App, parts: Parts): void {
         })),
         totp: totp !== undefined,
         app: totp,
+        linked: await parts().ports.listIdentities(user),
         recovery_codes_left: recoveryCodesLeft,
         trusted_browsers: trustedBrowsers.map(({ id, userAgent, trustedAt }) => ({
           id,

@@ -42,15 +42,18 @@ export interface AuditOptions<Described extends Events> {
   readonly processes?: number;
   /** Called at the end of each event. @param isRecorded false if it could not be stored */
   readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
+  /** Called when events were left out, or one could not be stored. */
+  readonly onLost?: (() => void) | undefined;
 }
 
 export function createAudit<Described extends Events>(options: AuditOptions<Described>) {
-  const { store, log, nameKey, now = Date.now, processes = 1, onEvent } = options;
+  const { store, log, nameKey, now = Date.now, processes = 1, onEvent, onLost = () => {} } = options;
   const events: Events = options.events;
   const createId = createEventIds();
   const commits = createGroupCommit((recorded) => store.insert(recorded));
   const floodBound = createFloodBound(events, now, processes, (kind, count) => {
     const event = { kind: 'events-left-out', caller: { route: 'audit' }, reason: kind, count } as const;
+    onLost();
     // If the event cannot be stored, its log line remains.
     keep(event).catch(() => {});
   });
@@ -77,6 +80,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
       if (floodBound.admits(event)) await keep(event);
       isRecorded = true;
     } finally {
+      if (!isRecorded) onLost();
       onEvent?.(event, isRecorded);
     }
   }

@@ -20,7 +20,7 @@ export interface UserDetails extends Omit<User, 'id' | 'groups'> {
 
 type InvitedDetails = Omit<UserDetails, 'password' | 'verified'>;
 
-const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
+export const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   malformed: 'A password must be valid text.',
   'password-too-long': `A password must have at most ${maxPasswordBytes} bytes.`,
   'password-too-short': `A password must have at least ${minPasswordLength} characters. You can use a few words with spaces.`,

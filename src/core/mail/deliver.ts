@@ -31,7 +31,7 @@ export interface Attempt {
   /** Whether this process may still send. */
   mayGoOn(): boolean;
   /** Called with the reason if the server takes no mail at all, and without one if it took this mail. */
-  reportServer(failure?: string): void;
+  reportServer(failure?: string): Promise<void>;
 }
 
 /** A mail as it goes out. */
@@ -100,7 +100,7 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     const { kind, reason = '' } = (await transport.send(message, attempt.signal)) ?? {};
     if (kind === 'mail-for-good') return giveUp(mail, 'refused-by-server', reason);
     if (kind === 'mail') return putOff(mail, reason);
-    attempt.reportServer(kind && reason);
+    await attempt.reportServer(kind && reason);
     if (kind === 'server') return requeue(mail, reason);
     await outbox.remove(mail.id);
     return record(mail, undefined, userId);

@@ -7,7 +7,8 @@ import { createOutbox } from './outbox.ts';
 import { createSender, type SenderOptions } from './sender.ts';
 import { openTransport } from './transport.ts';
 
-interface MailingOptions extends Pick<SenderOptions, 'database' | 'audit' | 'log' | 'now' | 'onFailed'> {
+interface MailingOptions
+  extends Pick<SenderOptions, 'database' | 'audit' | 'log' | 'now' | 'onFailed' | 'onRecovered'> {
   readonly settings: Settings;
   /** Whether this process sends. Commands leave that to the server. */
   readonly sends: boolean;

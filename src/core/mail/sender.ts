@@ -4,6 +4,7 @@ import type { Log } from '../../ground/faults/log.ts';
 import { createStoreWatch } from '../../ground/faults/store-watch.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { createDeliver, type Deliver, type DeliverOptions } from './deliver.ts';
+import { createOutages } from './outages.ts';
 import type { QueuedMail } from './outbox.ts';
 import { connections, type Transport } from './transport.ts';
 
@@ -12,6 +13,8 @@ export interface SenderOptions extends DeliverOptions {
   /** Undefined in the demo, whose mailbox keeps the mail. */
   readonly openTransport: (() => Promise<Transport>) | undefined;
   readonly log: Log;
+  /** Called once the mail server takes mail again. @param since when it began to fail, in milliseconds since 1970 */
+  readonly onRecovered?: ((since: number) => void) | undefined;
   /** Milliseconds between two looks for mail that another process added, or that is due again. */
   readonly lookInterval?: number;
 }
@@ -35,6 +38,7 @@ const mailServer = 'The mail server';
 export function createSender(options: SenderOptions) {
   const { database, outbox, openTransport, now, log, lookInterval = 2_000 } = options;
   const watch = createStoreWatch(mailServer, log);
+  const noted = createOutages(options);
   const cutOff = new AbortController();
   let deliver: Promise<Deliver> | undefined;
   /** Failures of the mail server since it last took a mail. */
@@ -53,6 +57,7 @@ export function createSender(options: SenderOptions) {
   /** Sends until no mail is due. */
   async function sendAll(mayGoOn: () => boolean): Promise<void> {
     await using closing = new AsyncDisposableStack();
+    noted.begin();
     const transport = await openTransport?.();
     closing.defer(() => transport?.close());
     const attempt = { transport, signal: cutOff.signal, mayGoOn, reportServer };
@@ -71,15 +76,17 @@ export function createSender(options: SenderOptions) {
     await sendFound(() => outbox.findDue(connections));
   }
 
-  function reportServer(failure?: string): void {
+  async function reportServer(failure?: string): Promise<void> {
     if (failure === undefined) {
       outages = 0;
       watch.succeeded('write');
+      await noted.succeeded();
     } else if (!sending.isPaused()) {
       const pause = Math.min(firstPause * 2 ** outages, longestPause);
       sending.pauseFor(pause);
       outages += 1;
       watch.failed('write', new Unavailable(mailServer, pause / 1000, new Error(failure)));
+      await noted.failed();
     }
   }
 

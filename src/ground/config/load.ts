@@ -2,7 +2,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
-import { canonicalDomain, canonicalMailAddress } from '../text/mail-address.ts';
+import { canonicalDomain, canonicalMailAddress, isMailAddress } from '../text/mail-address.ts';
 import { parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
@@ -85,7 +85,8 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
   const { FORWARD_AUTH_RULES = [] } = settings;
-  const { MAIL_URL, MAIL_FROM, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } = settings;
+  const { MAIL_URL, MAIL_FROM, OPERATOR_MAIL, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } =
+    settings;
   const faults: string[] = [];
   if (PUBLIC_URL !== undefined && originOf(PUBLIC_URL) === undefined)
     faults.push('PUBLIC_URL must be an http or https address without a path, such as https://auth.example.com.');
@@ -118,6 +119,8 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (MAIL_URL !== undefined && MAIL_FROM === undefined) faults.push('MAIL_FROM must be set when MAIL_URL is.');
   if (MAIL_FROM !== undefined && parseMailFrom(MAIL_FROM) === undefined)
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
+  if (OPERATOR_MAIL !== undefined && !isMailAddress(OPERATOR_MAIL))
+    faults.push('OPERATOR_MAIL must be one address, such as operator@example.com.');
   if (SIGN_UP_DOMAINS?.some((domain) => canonicalDomain(domain) === undefined))
     faults.push('SIGN_UP_DOMAINS must be domains, separated by commas, such as example.com, example.org.');
   if (ADMINISTRATORS?.some((address) => canonicalMailAddress(address.toLowerCase()) === undefined))
@@ -144,7 +147,7 @@ function demoFaults({ USERS_TABLE, WORKERS, HOST, PUBLIC_URL }: Settings): Fault
 }
 
 function serveFaults(settings: Settings): Fault[] {
-  const { THROTTLE, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL, USERS_TABLE } = settings;
+  const { THROTTLE, HOST, PUBLIC_URL, FORWARD_AUTH_ORIGINS, SIGN_UP, MAIL_URL, OPERATOR_MAIL, USERS_TABLE } = settings;
   const faults: Fault[] = [];
   const isAlone = isLoopbackHost(HOST);
   const allowsPlain = settings.ALLOW_PLAIN_HTTP === 'on';
@@ -158,6 +161,11 @@ function serveFaults(settings: Settings): Fault[] {
     faults.push({
       message: 'SIGN_UP=on needs a mail server, because new users prove their address.',
       fix: 'Set MAIL_URL and MAIL_FROM, or unset SIGN_UP.',
+    });
+  if (OPERATOR_MAIL !== undefined && MAIL_URL === undefined)
+    faults.push({
+      message: 'OPERATOR_MAIL needs a mail server.',
+      fix: 'Set MAIL_URL and MAIL_FROM, or unset OPERATOR_MAIL.',
     });
   if (SIGN_UP === 'on' && USERS_TABLE !== undefined)
     faults.push({

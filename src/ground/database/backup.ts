@@ -26,7 +26,8 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   } catch (error) {
     throw cannotWrite(copy, error);
   } finally {
-    for (const file of [part, `${part}-journal`]) await rm(file, { force: true });
+    // Where this account may not look, there is nothing to remove either.
+    for (const file of [part, `${part}-journal`]) await rm(file, { force: true }).catch(() => {});
   }
   await sync(dirname(copy));
 }
@@ -49,5 +50,10 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
     return new Misconfiguration({ message: `${copy} already exists.`, fix: 'Choose another file name.' });
+  if (code === 'EACCES')
+    return new Misconfiguration({
+      message: `${copy} cannot be written, because this account may not write there.`,
+      fix: 'Choose another folder. The account of the service may write to its own: /var/lib/janua',
+    });
   return new Misconfiguration(`${copy} cannot be written (${message}).`);
 }

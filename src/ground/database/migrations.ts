@@ -24,6 +24,7 @@ import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
 import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
 import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
+import { up as times } from './migrations/2026-12-03-times.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -47,6 +48,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-01-names-of-ids': namesOfIds,
   '2026-12-02-ended-sessions': endedSessions,
   '2026-12-02-group-changes': groupChanges,
+  '2026-12-03-times': times,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;
@@ -164,7 +166,8 @@ async function compareSchema(database: Database): Promise<{ missing: string[]; i
   return { missing, isNewer: later.length > 0 };
 }
 
-async function appliedMigrations(database: Database): Promise<string[]> {
+/** The names of the migrations that the database has. Empty without our tables. */
+export async function appliedMigrations(database: Database): Promise<string[]> {
   try {
     const rows = await database.selectFrom('janua_migrations').select('name').execute();
     return rows.map(({ name }) => name);

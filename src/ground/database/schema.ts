@@ -78,6 +78,8 @@ export const rows = {
   janua_keys: { name: '', value: '' },
   /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
   janua_leases: { name: '', expires_at: time },
+  /** When something last happened. */
+  janua_times: { name: '', at: time },
   /** Failures that the throttle counted. Without `expires_at` they do not expire. */
   janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
   /** Events as JSON, with ids in order of time. */

@@ -28,6 +28,7 @@ export const tables = {
   janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id' },
   janua_keys: { rights: read },
   janua_leases: { rights: kept },
+  janua_times: { rights: kept },
   janua_failures: { rights: all, only: 'without-redis', expiresBy: 'key' },
   janua_audit: { rights: once },
   janua_tokens: { rights: once, expiresBy: 'hash', aboutUser: true, stamp: 'carried' },

@@ -14,11 +14,15 @@ const missing = {
   fix: 'Copy its file from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
 };
 
-/** Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). If something cannot be done, the log says why. */
-export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>) {
+/**
+ * Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). If something cannot be done, the log says why.
+ * @param onFault called when a key or a secret cannot be used
+ */
+export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFault = () => {}) {
   function unavailable(fault: unknown): unknown {
     if (!(fault instanceof Misconfiguration)) return fault;
     log.error({ event: 'encryption_unavailable', reason: fault.message }, 'secrets cannot be encrypted');
+    onFault();
     return new Unavailable('Encryption', retryAfter, fault);
   }
 
@@ -55,6 +59,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>) {
       } catch (fault) {
         const reason = fault instanceof Error ? fault.message : undefined;
         log.error({ event: 'secret_unreadable', reason }, 'a secret in the database cannot be decrypted');
+        onFault();
         return undefined;
       }
     },

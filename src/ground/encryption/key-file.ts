@@ -1,16 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join, parse } from 'node:path';
+import { lstatSync, readFileSync } from 'node:fs';
+import { join, parse } from 'node:path';
+import { writePrivate } from '../config/private-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createEncryptionKeys, createMemoryKeys, type EncryptionKeys } from './keys.ts';
@@ -59,26 +49,6 @@ function readPrivate(path: string): string | undefined {
       fix: 'Run chmod 600 on it.',
     });
   return readFileSync(path, 'utf8');
-}
-
-/** The file is complete or does not exist, and is on disk when this returns. Without the file, the secrets that it encrypts would be lost. */
-function writePrivate(path: string, text: string, replaces: boolean): void {
-  const part = `${path}.${randomBytes(6).toString('hex')}.part`;
-  try {
-    writeFileSync(part, text, { flag: 'wx', mode: 0o600, flush: true });
-    if (replaces) renameSync(part, path);
-    // Unlike a rename, a link never replaces a file: if several processes make a key at the same time, the first one stays.
-    else linkSync(part, path);
-  } catch (error) {
-    if (replaces || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(part, { force: true });
-  }
-  // Windows opens no folders.
-  if (process.platform === 'win32') return;
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
 }
 
 function explaining<Result>(what: 'read' | 'written', work: () => Result): Result {

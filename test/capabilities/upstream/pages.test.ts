@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ann } from '../../janua.ts';
+import { ann, password } from '../../janua.ts';
+import { form } from '../../web/faces.ts';
 import { createGoogle } from './fakes.ts';
 import { gitHub, google, open } from './opened.ts';
 
@@ -61,4 +62,36 @@ test('administrators see the providers, the addresses to register, and whether e
   const { body } = await browser.send('GET', '/admin/upstreams');
   assert.match(body, /Cannot be reached/);
   assert.doesNotMatch(body, /our secret/);
+});
+
+test('after a reset, the page lists the accounts elsewhere, with and without second factors', async () => {
+  for (const [SECOND_FACTOR, page] of [
+    ['optional', '/account/security?state=8'],
+    ['off', '/account/sign-in-methods?state=8'],
+  ] as const) {
+    await using opened = await open({ settings: { SECOND_FACTOR } });
+    const { app, services } = opened.janua;
+    const { user } = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+    const row = { id: 'x', upstream: 'google', user_id: user.id, issuer: 'i', subject: 's', name: 'Ann <at> work' };
+    await services.database
+      .insertInto('janua_identities')
+      .values({ ...row, username: '', linked_at: 0 })
+      .execute();
+    await app.inject({ method: 'POST', url: '/api/forgot-password', ...form({ email: ann.username }) });
+    await services.mail?.settled();
+    const [mail] = await services.outbox.listKept(1);
+    const token = new URL(mail?.link ?? '').searchParams.get('token');
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/auth/reset-password',
+      ...form({ token, password: `${password}!` }),
+    });
+    assert.equal(answer.headers.location, `/auth/login?state=6&next=${encodeURIComponent(page)}`);
+    const browser = opened.createBrowser();
+    const login = await browser.send('POST', '/api/login', { username: ann.username, password: `${password}!` });
+    assert.equal(login.statusCode, 200, login.body);
+    const { body } = await browser.send('GET', page);
+    assert.match(body, /Remove every passkey, app and linked account that you do not know\./);
+    assert.match(body, /Ann &lt;at> work|Ann &lt;at&gt; work/);
+  }
 });

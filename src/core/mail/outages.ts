@@ -1,0 +1,48 @@
+import type { Database } from '../../ground/database/database.ts';
+import { findTime, setTime } from '../../ground/database/times.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
+
+interface OutageOptions {
+  readonly database: Database;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Called once the mail server takes mail again. @param since when it began to fail */
+  readonly onRecovered?: ((since: number) => void) | undefined;
+}
+
+const name = 'mail-failing';
+
+/** Keeps since when the mail server fails, because another process may send by the time it takes mail again. Never fails. */
+export function createOutages({ database, now, onRecovered }: OutageOptions) {
+  let works: boolean | undefined;
+
+  async function failed(): Promise<void> {
+    if (works === false) return;
+    if (!(await findTime(database, name))) await setTime(database, name, now());
+    works = false;
+  }
+
+  async function succeeded(): Promise<void> {
+    if (works) return;
+    const since = await findTime(database, name);
+    if (since) {
+      await setTime(database, name, 0);
+      onRecovered?.(since);
+    }
+    works = true;
+  }
+
+  // A mail that was sent must not be sent again because of this.
+  const ifReached = (step: Promise<void>) =>
+    step.catch((error: unknown) => {
+      if (!(error instanceof Unavailable)) throw error;
+    });
+  return {
+    /** Another process may have sent since. */
+    begin(): void {
+      works = undefined;
+    },
+    failed: () => ifReached(failed()),
+    succeeded: () => ifReached(succeeded()),
+  };
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { writePrivate } from './private-file.ts';
+import { settingSchemas } from './settings.ts';
+
+/** Settings by their names, as in the environment. */
+export type Values = Readonly<Record<string, string>>;
+
+/** Reads a file of `NAME=VALUE` lines. Undefined if there is none. @throws {Misconfiguration} if it cannot be read */
+export function readSettingsFile(path: string): Values | undefined {
+  try {
+    return parseEnv(readFileSync(path, 'utf8')) as Values;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new Misconfiguration(`${path} cannot be read (${code}).`);
+  }
+}
+
+/**
+ * Writes a file that systemd, Node's `--env-file` and `janua-admin` read alike.
+ * @throws {Misconfiguration} if there is a file already, it cannot be written, or a value has both kinds of quotes
+ */
+export function writeSettingsFile(path: string, values: Values): void {
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${quote(name, value)}\n`);
+  const text = `# Written by janua setup. docs/configuration.md has every setting.\n${lines.join('')}`;
+  let isWritten: boolean;
+  try {
+    isWritten = writePrivate(path, text, false);
+  } catch (error) {
+    throw new Misconfiguration(`${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
+  }
+  if (!isWritten) throw new Misconfiguration(`${path} already exists.`);
+}
+
+function quote(name: string, value: string): string {
+  if (/^[\w@%+=:,./?&~-]+$/.test(value)) return value;
+  if (!/['\r\n]/.test(value)) return `'${value}'`;
+  // Between double quotes, backslashes have a meaning.
+  if (!/["\\\r\n]/.test(value)) return `"${value}"`;
+  throw new Misconfiguration(`${name} may have single or double quotes, but not both, and no second line.`);
+}
+
+/** From now on, `loadSettings` reads these settings, and none that this process was started with. */
+export function useSettings(values: Values): void {
+  for (const name of Object.keys(settingSchemas)) {
+    delete process.env[name];
+    delete process.env[`${name}_FILE`];
+  }
+  Object.assign(process.env, values);
+}

@@ -1,0 +1,109 @@
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { unwatched } from '../faults/store-watch.ts';
+import { backUpSqlite } from './backup.ts';
+import { type OpenDatabase, openDatabase } from './database.ts';
+import { sql } from './kysely.ts';
+import { appliedMigrations, migrate, requireTables, requireUsableSchema } from './migrations.ts';
+import { findTime } from './times.ts';
+
+/** The names of the times of `janua backup --keep`. */
+export const backupTimes = { succeeded: 'backup', failed: 'backup-failed' } as const;
+
+/** Milliseconds from which a backup is old: a day, and the time that a daily timer and the backup itself may take more. */
+const oldBackup = 26 * 60 * 60 * 1000;
+
+/** Names in order of time. Files with other names are never removed. */
+const namePattern = /^janua-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z\.db$/;
+const nameAt = (now: number) => `janua-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}.db`;
+
+export interface BackupContents {
+  readonly users: number;
+  readonly sessions: number;
+}
+
+/**
+ * Adds a backup to a folder. Removes the oldest ones there once the new one is verified, so that `keep` remain.
+ * @throws {Misconfiguration} if the backup cannot be written or used. None is removed then
+ */
+export async function addBackup(path: string, folder: string, keep: number, now: number, usersTable?: string) {
+  const name = nameAt(now);
+  const file = join(folder, name);
+  await backUpSqlite(path, file);
+  let contents: BackupContents;
+  try {
+    contents = await verifyBackup(file, usersTable);
+  } catch (error) {
+    // It would count as one of those that are kept.
+    await rm(file, { force: true });
+    throw error;
+  }
+  const entries = await readdir(folder, { withFileTypes: true });
+  const others = entries.filter((entry) => entry.isFile() && namePattern.test(entry.name) && entry.name !== name);
+  // The clock may have been set back. The new one stays nevertheless.
+  const old = others.map((entry) => entry.name).toSorted();
+  for (const one of old.slice(0, Math.max(0, old.length - keep + 1))) await rm(join(folder, one), { force: true });
+  return { file, contents };
+}
+
+/**
+ * Restores a copy of a backup into a temporary file, and uses it like a server of this version.
+ * @param usersTable a team's own table of users
+ * @throws {Misconfiguration} if the backup cannot be used
+ */
+export async function verifyBackup(file: string, usersTable = 'janua_users'): Promise<BackupContents> {
+  // Only this account may enter the folder.
+  const folder = await mkdtemp(join(tmpdir(), 'janua-verify-'));
+  try {
+    const copy = join(folder, 'janua.db');
+    await copyFile(resolve(file), copy);
+    requireIntegrity(copy);
+    return await readContents(copy, usersTable);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Misconfiguration({
+      message: `${file} cannot be restored (${message.replace(/\.$/, '')}).`,
+      fix: 'Make another backup: janua backup FILE',
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function requireIntegrity(path: string): void {
+  using file = new DatabaseSync(path, { readOnly: true });
+  const result = file.prepare('pragma integrity_check').get();
+  if (result?.integrity_check !== 'ok') throw new Error('it is damaged');
+}
+
+async function readContents(path: string, usersTable: string): Promise<BackupContents> {
+  const options = { connections: 1, timeoutMilliseconds: 60_000, watch: unwatched };
+  const opened = await openDatabase(`sqlite:${path}`, options);
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => opened.database.destroy());
+  const { database } = opened;
+  if ((await appliedMigrations(database)).length === 0) throw new Error("it does not have Janua's tables");
+  // A backup of the version before is brought up to date, as its server would be.
+  await migrate(opened);
+  await requireUsableSchema(opened);
+  await requireTables(database, { users: true, sessions: true });
+  const count = async (table: string) => {
+    const { rows } = await sql<{ count: number }>`select count(*) as count from ${sql.table(table)}`.execute(database);
+    return Number(rows[0]?.count);
+  };
+  return { users: await count(usersTable), sessions: await count('janua_sessions') };
+}
+
+/** The state of the backups of `janua backup --keep`. Undefined if it was never used with this database. @param now milliseconds since 1970 */
+export async function findBackupState({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>, now: number) {
+  if (engine !== 'sqlite') return undefined;
+  const succeededAt = await findTime(database, backupTimes.succeeded);
+  const failedAt = await findTime(database, backupTimes.failed);
+  if (succeededAt === undefined && failedAt === undefined) return undefined;
+  const hasFailed = (failedAt ?? 0) > (succeededAt ?? 0);
+  const isOld = now - (succeededAt ?? 0) > oldBackup;
+  return { succeededAt, fault: hasFailed ? ('failed' as const) : isOld ? ('old' as const) : undefined };
+}

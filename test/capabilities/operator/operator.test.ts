@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { backupTimes } from '../../../src/ground/database/kept-backups.ts';
+import { setTime } from '../../../src/ground/database/times.ts';
+import { startScriptedSmtp } from '../../core/mail/scripted-smtp.ts';
+import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
+
+const hour = 60 * 60 * 1000;
+const operator = 'operator@example.com';
+
+/** A server that tells the operator, and its clock. */
+async function open(others: TestOptions['settings'] = {}, told: TestOptions['settings'] = { OPERATOR_MAIL: operator }) {
+  const settings = { ...told, ...others };
+  let shift = 0;
+  const now = () => Date.now() + shift;
+  const janua = await startJanua({ settings, overrides: { now } });
+  const { services } = janua;
+  let seen = 0;
+  services.ports.start();
+  /** Looks for what has changed, as the server does every ten minutes, and gives the mails since the last call. */
+  async function look(): Promise<string[]> {
+    await services.ports.clean();
+    await services.mail?.settled();
+    const mails = (await services.outbox.listKept(100)).filter(({ to }) => to === operator).toReversed();
+    const later = mails.slice(seen).map(({ subject, text }) => `${subject}: ${text}`);
+    seen = mails.length;
+    return later;
+  }
+  await look();
+  return {
+    services,
+    look,
+    pass(milliseconds: number): void {
+      shift += milliseconds;
+    },
+    addUser: (name: string, groups: readonly string[] = []) =>
+      services.administration.add({
+        username: `${name}@example.com`,
+        firstName: name,
+        lastName: 'X',
+        password,
+        groups,
+      }),
+    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+  };
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+const named = (mails: readonly string[]) =>
+  mails.map((mail) => /^New administrator: .* administrators: (.*?)\. If you/.exec(mail.replaceAll(/\s+/g, ' '))?.[1]);
+
+describe('the operator is told', () => {
+  const ways: Readonly<Record<string, (opened: Opened) => Promise<unknown>>> = {
+    'is put into admins': ({ services }) => services.administration.changeGroups(ann.username, { add: ['admins'] }),
+    'is in a group that gets a scope of administrators': async ({ services: { administration } }) => {
+      await administration.addGroup({ name: 'helpers', description: '', scopes: [] });
+      await administration.changeGroups(ann.username, { add: ['helpers'] });
+      await administration.setScopes('helpers', ['audit:read']);
+    },
+    'is a member by a statement of another program': async ({ services: { database, users } }) => {
+      const { user } = (await users.findByUsername(ann.username)) ?? assert.fail();
+      const row = { id: 'x', group_name: 'admins', user_id: user.id, username: user.username };
+      await database.insertInto('janua_memberships').values(row).execute();
+    },
+  };
+  for (const [way, change] of Object.entries(ways))
+    test(`when a user ${way}`, async () => {
+      await using opened = await open();
+      await change(opened);
+      assert.deepEqual(named(await opened.look()), [ann.username]);
+      assert.deepEqual(await opened.look(), []);
+      const events = await Array.fromAsync(
+        opened.services.auditTrail.find({ order: 'newest-first', kind: 'operator-told' }),
+      );
+      assert.deepEqual(
+        events.map((event) => 'reason' in event && event.reason),
+        ['administrator-added'],
+      );
+    });
+
+  test('when a setting names a user, who is added later, and not about a disabled one', async () => {
+    await using opened = await open({ ADMINISTRATORS: ['bob@example.com', 'cid@example.com'] });
+    await opened.addUser('bob');
+    assert.deepEqual(named(await opened.look()), ['bob@example.com']);
+    await opened.addUser('cid');
+    await opened.services.administration.disable('cid@example.com');
+    opened.pass(25 * hour);
+    assert.deepEqual(await opened.look(), []);
+    await opened.services.administration.enable('cid@example.com');
+    assert.deepEqual(named(await opened.look()), ['cid@example.com']);
+  });
+
+  test('not about those who were administrators at first, once a day about new ones, and again about one who returns', async () => {
+    await using opened = await open();
+    const { services, look, pass, addUser } = opened;
+    await addUser('bob', ['admins']);
+    assert.deepEqual(named(await look()), ['bob@example.com']);
+    await addUser('cid', ['admins']);
+    await addUser('dan', ['admins']);
+    assert.deepEqual(await look(), []);
+    pass(25 * hour);
+    assert.deepEqual(
+      named(await look()).map((names) => names?.split(', ').toSorted()),
+      [['cid@example.com', 'dan@example.com']],
+    );
+    await services.administration.changeGroups('cid@example.com', { remove: ['admins'] });
+    assert.deepEqual(await look(), []);
+    pass(25 * hour);
+    await services.administration.changeGroups('cid@example.com', { add: ['admins'] });
+    assert.deepEqual(named(await look()), ['cid@example.com']);
+  });
+
+  test('of a backup that failed or is old, each day, if there was one by --keep', async () => {
+    await using opened = await open({ LANGUAGE: 'de' });
+    const { services, look, pass } = opened;
+    assert.deepEqual(await look(), []);
+    const base = Date.now();
+    await setTime(services.database, backupTimes.succeeded, base);
+    pass(25 * hour);
+    assert.deepEqual(await look(), []);
+    await setTime(services.database, backupTimes.failed, base + 24 * hour);
+    assert.match((await look()).join(), /^Eine Sicherung fehlt: [\s\S]*erfolgreiche: \d+\. /);
+    assert.deepEqual(await look(), []);
+    await setTime(services.database, backupTimes.succeeded, base + 25 * hour);
+    pass(24 * hour);
+    assert.deepEqual(await look(), []);
+    pass(3 * hour);
+    assert.equal((await look()).length, 1);
+  });
+
+  test('of lost events of the audit, and of a key that cannot be read, once', async () => {
+    await using opened = await open();
+    const { services, look } = opened;
+    const { schema } = services.database;
+    await schema.alterTable('janua_audit').renameTo('away').execute();
+    for (let times = 0; times < 3; times += 1)
+      await services.audit.recordIfPossible({ kind: 'user-added', caller: { route: 'x' } });
+    await schema.alterTable('away').renameTo('janua_audit').execute();
+    for (let times = 0; times < 3; times += 1)
+      assert.equal(services.cipher.open('1.unknown.abc', 'context'), undefined);
+    const mails = await look();
+    assert.deepEqual(mails.map((mail) => mail.split(':', 1)[0]).toSorted(), [
+      'A key cannot be read',
+      'Events of the audit were lost',
+    ]);
+    assert.deepEqual(await look(), []);
+  });
+
+  for (const [minutes, expected] of [
+    [59, 0],
+    [61, 1],
+  ] as const)
+    test(`${expected === 0 ? 'not ' : ''}when mail works again after ${minutes} minutes`, async () => {
+      await using smtp = await startScriptedSmtp();
+      const mail = { MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM: 'janua@example.com' };
+      await using opened = await open(mail);
+      const { outbox, mail: sender } = opened.services;
+      smtp.direct(() => 'close');
+      await outbox.add({ purpose: 'account-deleted', address: 'x@example.com', language: 'en' });
+      await sender?.settled();
+      opened.pass(minutes * 60_000);
+      smtp.direct(() => undefined);
+      await smtp.waitFor(1);
+      await sender?.settled();
+      if (expected > 0) await smtp.waitFor(2);
+      const told = smtp.received.filter(({ to }) => to[0] === operator);
+      assert.equal(told.length, expected);
+      if (expected > 0) assert.match(told[0]?.data ?? '', /^Subject: Mail could not be sent$/m);
+    });
+
+  test('no more once the setting is gone: what waits is dropped', async () => {
+    await using opened = await open({}, {});
+    await opened.addUser('bob', ['admins']);
+    assert.deepEqual(await opened.look(), []);
+    const { services } = opened;
+    await services.outbox.add({ purpose: 'operator-audit-lost', address: operator, language: 'en' });
+    assert.deepEqual(await opened.look(), []);
+    const events = await Array.fromAsync(services.auditTrail.find({ order: 'newest-first', kind: 'mail-not-sent' }));
+    assert.deepEqual(
+      events.map((event) => 'reason' in event && event.reason),
+      ['outdated'],
+    );
+  });
+});

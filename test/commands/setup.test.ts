@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseEnv, stripVTControlCharacters } from 'node:util';
+import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
+import { findProgram } from '../servers/find-program.ts';
+import { missing } from '../servers/missing.ts';
+import { createDatabase, executeIn } from '../servers/shared.ts';
+import { createWorkplace, type Finished, type Workplace } from './janua-command.ts';
+
+const password = 'a few words that nobody guesses';
+const canary = 'canary@secret';
+
+/** Every question by its option, except the files. As root, it works as root. */
+const answers = {
+  '--name': "O'Brien & $ons",
+  '--public-url': 'https://localhost',
+  '--database': 'sqlite:./janua.db',
+  '--mail': 'none',
+  '--admin': 'Ann@Example.com',
+  '--first-name': 'Ann',
+  '--last-name': 'Archer',
+  '--admin-password-file': 'password',
+};
+
+type Answers = Readonly<Record<string, string | undefined>>;
+
+async function openPlace() {
+  const workplace = await createWorkplace();
+  const { folder } = workplace;
+  await writeFile(join(folder, 'password'), `${password}\n`);
+  await writeFile(join(folder, 'canary'), `${canary}\n`);
+  const settings = () => readFile(join(folder, 'janua.env'), 'utf8');
+  return {
+    workplace,
+    settings,
+    names: async () => (await readdir(folder)).filter((name) => !['password', 'canary'].includes(name)).toSorted(),
+    setUp: (changed: Answers = {}, input = '') => setUp(workplace, { ...answers, ...changed }, input),
+    run: async (...args: string[]) =>
+      workplace.run(args, { env: parseEnv(await settings()) as Readonly<Record<string, string>> }),
+    [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
+  };
+}
+
+function argumentsOf(chosen: Answers): string[] {
+  const options = Object.entries(chosen).flatMap(([name, value]) =>
+    value === undefined ? [] : value === '' ? [name] : [name, value],
+  );
+  return ['setup', '--settings-file', 'janua.env', '--account', 'root', ...options];
+}
+
+/** On a busy machine, `doctor` may find hashing too slow. The command ends like it. */
+function assertDone({ code, stdout, stderr }: Finished): void {
+  assert.match(stdout, /\nNext, with the files of deploy/, stderr);
+  assert.equal(code, /\nNothing is wrong; /.test(stdout) ? 0 : 1);
+}
+
+const setUp = (workplace: Workplace, chosen: Answers, input: string) => workplace.run(argumentsOf(chosen), { input });
+
+describe('janua setup', () => {
+  test('by options makes a server with settings, key, tables and administrator, and runs again without a change', async () => {
+    await using place = await openPlace();
+    const { code, stdout, stderr } = await place.setUp();
+    assertDone({ code, stdout, stderr });
+    assert.match(
+      stdout,
+      /the administrator Ann@Example\.com\.\n[\s\S]*warning {2}mail {11}Mail is off[\s\S]*enable --now janua janua-backup\.timer/i,
+    );
+    assert.deepEqual(
+      { ...parseEnv(await place.settings()) },
+      {
+        APP_NAME: "O'Brien & $ons",
+        PUBLIC_URL: 'https://localhost',
+        TRUSTED_PROXIES: '127.0.0.1',
+        DATABASE_URL: 'sqlite:./janua.db',
+      },
+    );
+    const files = ['janua.db', 'janua.encryption-key', 'janua.env'];
+    assert.deepEqual(await place.names(), files);
+    for (const name of files) assert.equal((await stat(join(place.workplace.folder, name))).mode & 0o777, 0o600, name);
+    const [user] = (await place.run('users', 'list', '--json')).stdout.split('\n');
+    const { username, groups } = JSON.parse(user ?? '');
+    assert.deepEqual([username, groups], ['ann@example.com', ['admins']]);
+
+    const read = () =>
+      Promise.all(
+        ['janua.encryption-key', 'janua.env'].map((name) => readFile(join(place.workplace.folder, name), 'utf8')),
+      );
+    const before = await read();
+    const again = await place.setUp({ '--name': 'Another', '--admin': 'bob@example.com' });
+    assertDone(again);
+    assert.match(again.stderr, /^janua\.env exists: its settings are used, and not changed\.\n$/);
+    assert.deepEqual(await read(), before);
+    assert.doesNotMatch((await place.run('users', 'list')).stdout, /bob@/);
+  });
+
+  test('goes on after an interruption, with the settings that it has written', async () => {
+    await using place = await openPlace();
+    await writeFile(join(place.workplace.folder, 'janua.env'), "APP_NAME='The door'\nDATABASE_URL=sqlite:./other.db\n");
+    const { code, stdout, stderr } = await place.setUp();
+    assertDone({ code, stdout, stderr });
+    assert.deepEqual(await place.names(), ['janua.env', 'other.db', 'other.encryption-key']);
+    assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
+  });
+
+  test('makes no new key where the database has secrets of a lost one', async () => {
+    await using place = await openPlace();
+    await place.setUp();
+    using database = new DatabaseSync(join(place.workplace.folder, 'janua.db'));
+    database.exec("insert into janua_signing_keys values ('x', 'RS256', '1.abc', 0, null)");
+    await rm(join(place.workplace.folder, 'janua.encryption-key'));
+    const { code, stderr } = await place.setUp();
+    assert.equal(code, 1);
+    assert.match(stderr, /The encryption key is missing, but the database has secrets/);
+    assert.ok(!(await place.names()).includes('janua.encryption-key'));
+  });
+
+  test('takes answers from standard input, tries the mail server, and sends a test mail', async () => {
+    await using place = await openPlace();
+    await using smtp = await startScriptedSmtp();
+    const lines = [
+      ...['', 'https://localhost', 'sqlite:./janua.db', `smtp://janua@127.0.0.1:${smtp.port}`, canary, ''],
+      ...['ann@example.com', 'Ann', 'Archer', password, ''],
+    ];
+    const none = Object.fromEntries(Object.keys(answers).map((name) => [name, undefined]));
+    const { code, stdout, stderr } = await place.setUp(none, lines.map((line) => `${line}\n`).join(''));
+    assertDone({ code, stdout, stderr });
+    assert.match(stderr, /^The mail server took a mail to ann@example\.com\./);
+    assert.deepEqual(
+      smtp.received.map(({ to }) => to),
+      [['ann@example.com']],
+    );
+    assert.match(smtp.received[0]?.data ?? '', /^Subject: Test mail from Janua$/m);
+    const { MAIL_URL, MAIL_FROM } = parseEnv(await place.settings());
+    assert.deepEqual(
+      [MAIL_URL, MAIL_FROM],
+      [`smtp://janua:canary%40secret@127.0.0.1:${smtp.port}`, 'no-reply@localhost'],
+    );
+    assert.doesNotMatch(stdout + stderr, /canary|nobody guesses/);
+  });
+
+  test('refuses an answer that cannot work, and then changes nothing', async () => {
+    await using place = await openPlace();
+    await using smtp = await startScriptedSmtp();
+    smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
+    const mail = { '--mail': `smtp://janua@127.0.0.1:${smtp.port}`, '--mail-password-file': 'canary' };
+    const cases: readonly [Answers, RegExp][] = [
+      [{ '--public-url': 'http://auth.example.com' }, /^--public-url: PUBLIC_URL must be https/],
+      [
+        { '--public-url': 'https://localhost/login' },
+        /^--public-url: PUBLIC_URL must be an http or https address without/,
+      ],
+      [{ '--public-url': undefined }, /^--public-url: PUBLIC_URL must be set/],
+      [{ '--last-name': undefined, '--first-name': undefined }, /^--first-name: It must not be empty/],
+      [{ '--admin-password-file': 'canary', '--first-name': 'X' }, /^A password must have at least/],
+      [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
+      [{ '--database': 'sqlite:/proc/janua.db' }, /^--database: DATABASE_URL: the file cannot be opened/],
+      [
+        { '--database': 'postgres://janua@127.0.0.1:1/x', '--database-password-file': 'canary' },
+        /^--database: The database \(postgres:\/\/127\.0\.0\.1:1\/x\) cannot be reached/,
+      ],
+      [{ '--database': 'postgres://janua:canary@127.0.0.1/x' }, /^--database: The password must not be in an argument/],
+      [{ '--mail': 'smtp://janua:canary@127.0.0.1' }, /^--mail: The password must not be in an argument/],
+      [mail, /^--mail: The mail server cannot be used: Invalid login: 535 who are you/],
+      [{ '--mail': 'imap://x' }, /^--mail: MAIL_URL must be smtp:/],
+      [{ '--admin': 'ann' }, /^--admin: It must be one address/],
+      [{ '--last-name': ' ' }, /^--last-name: It must not be empty/],
+      [{ '--admin-password-file': 'none' }, /^--admin-password-file: the file cannot be read \(ENOENT\)/],
+      [{ '--admin-password-file': undefined }, /^A password must have at least/],
+      [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
+    ];
+    for (const [changed, pattern] of cases) {
+      const { code, stdout, stderr } = await place.setUp(changed);
+      assert.match(stderr, pattern);
+      assert.equal(code === 0, false);
+      assert.doesNotMatch(stdout + stderr, /canary/);
+      // The database was tried, which makes its file.
+      assert.deepEqual(
+        (await place.names()).filter((name) => !name.startsWith('janua.db')),
+        [],
+      );
+    }
+    smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '550 no such user' } : undefined));
+    const { stderr } = await place.setUp({ ...mail, '--mail-from': 'janua@example.com', '--test-mail': '' });
+    assert.match(stderr, /^The mail server did not take the mail: 550 no such user/);
+    assert.deepEqual(
+      (await place.names()).filter((name) => !name.startsWith('janua.db')),
+      [],
+    );
+  });
+
+  test('finds out whether the account of a database server may create tables', {
+    skip: missing('PostgreSQL'),
+  }, async () => {
+    const { url, drop } = await createDatabase('postgres');
+    await using place = await openPlace();
+    const { host, pathname } = new URL(url);
+    const account = `setup${pathname.slice(-8)}`;
+    await executeIn.postgres(url, `create role ${account} login`);
+    await executeIn.postgres(url, 'revoke create on schema public from public');
+    const database = {
+      '--database': `postgres://${account}@${host}${pathname}`,
+      '--database-password-file': '/dev/null',
+    };
+    const options = { ...database, '--key-file': 'key' };
+    try {
+      const refused = await place.setUp(options);
+      assert.match(
+        refused.stderr,
+        /^--database: The account may not create tables \(permission denied for schema public\)/,
+      );
+      await executeIn.postgres(url, `grant create on schema public to ${account}`);
+      const { code, stdout, stderr } = await place.setUp(options);
+      assertDone({ code, stdout, stderr });
+      assert.match(stdout, /enable --now janua\n/);
+      assert.equal(parseEnv(await place.settings()).ENCRYPTION_KEY_FILE, 'key');
+      assert.deepEqual(await place.names(), ['janua.env', 'key']);
+    } finally {
+      await executeIn.postgres(url, `drop owned by ${account}; drop role ${account}`);
+      await drop();
+    }
+  });
+
+  test('asks again at a terminal, and shows no password', { skip: findProgram('script') === undefined }, async () => {
+    await using place = await openPlace();
+    const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+    const words = [process.execPath, cli, ...argumentsOf({ '--database': 'sqlite:./janua.db' })];
+    const terminal = spawn('script', ['-qefc', words.map((word) => `"${word}"`).join(' '), '/dev/null'], {
+      cwd: place.workplace.folder,
+      env: { PATH: process.env.PATH, TERM: 'xterm' },
+      timeout: 60_000,
+    });
+    const typed: (readonly [question: RegExp, answer: string])[] = [
+      [/Name of the site \[Janua\]: $/, ''],
+      [/such as https:\/\/auth\.example\.com: $/, 'auth.example.com'],
+      [/PUBLIC_URL must be[\s\S]*auth\.example\.com: $/, 'https://localhost'],
+      [/Mail server: .* \[none\]: $/, ''],
+      [/first administrator: $/, 'ann@example.com'],
+      [/First name: $/, 'Ann'],
+      [/Last name: $/, 'Archer'],
+      [/New password .*: $/, password],
+      [/The same again: $/, password],
+    ];
+    let screen = '';
+    let since = '';
+    const closed = once(terminal, 'close');
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+      screen += text;
+      // Without what moves the cursor.
+      since += stripVTControlCharacters(text);
+      const [question, answer = ''] = typed[0] ?? [];
+      if (!question?.test(since)) return;
+      typed.shift();
+      since = '';
+      terminal.stdin.write(`${answer}\r`);
+    });
+    const [code] = await closed;
+    assert.match(screen, /\r\nNext, with/);
+    assert.ok(code !== null);
+    assert.deepEqual(typed, []);
+    assert.doesNotMatch(screen, /nobody guesses/);
+    assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
+  });
+
+  test('run by root works as the account of the service, and only root can read the settings', {
+    skip: process.getuid?.() !== 0 && 'needs root',
+  }, async () => {
+    await using place = await openPlace();
+    const data = join(place.workplace.folder, 'data');
+    const home = await stat(place.workplace.folder);
+    await mkdir(data);
+    // An account of every Unix, whose group has the same name.
+    const account = 'daemon';
+    await chown(data, 1, 1);
+    const options = { '--database': `sqlite:${data}/janua.db`, '--account': account };
+    await chmod(place.workplace.folder, home.mode | 0o011);
+    const { code, stdout, stderr } = await place.workplace.run(argumentsOf({ ...answers, ...options }), {
+      alone: true,
+    });
+    assertDone({ code, stdout, stderr });
+    const ownerOf = async (...path: string[]) => {
+      const { uid, gid, mode } = await stat(join(place.workplace.folder, ...path));
+      return [uid, gid, mode & 0o777];
+    };
+    assert.deepEqual(await ownerOf('janua.env'), [0, 0, 0o600]);
+    assert.deepEqual(await ownerOf('data', 'janua.db'), [1, 1, 0o600]);
+    assert.deepEqual(await ownerOf('data', 'janua.encryption-key'), [1, 1, 0o600]);
+    const unknown = await place.setUp({ '--account': 'nobody-here', '--settings-file': 'other.env' });
+    assert.match(unknown.stderr, /^There is no account nobody-here/);
+  });
+});
