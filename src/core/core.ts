@@ -154,6 +154,9 @@ export async function createCore(options: CoreOptions) {
     get invite() {
       return ports.invite;
     },
+    get offerAddress() {
+      return ports.offerAddress;
+    },
     get sendReset() {
       return ports.sendReset;
     },

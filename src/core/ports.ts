@@ -78,7 +78,7 @@ export interface LinkedIdentity {
   readonly lastUsedAt: Date | undefined;
 }
 
-/** A client that only members of its groups may use. */
+/** A client. Only members of its groups may use it, if it has any. */
 export interface GuardedClient {
   readonly id: string;
   readonly name: string;
@@ -116,6 +116,8 @@ export interface Ports {
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
   readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  /** Mails a link to another address, which the signed-in user can then confirm. */
+  readonly offerAddress?: ((account: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Mails a link that sets a new password. */
   readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** Mails by their purposes. */
@@ -189,6 +191,9 @@ export function joinPorts(offered: readonly Ports[]) {
       offered.map((ports) => ports.nameApplication?.(path)).find((name) => name !== undefined),
     get invite() {
       return find('invite');
+    },
+    get offerAddress() {
+      return find('offerAddress');
     },
     get sendReset() {
       return find('sendReset');

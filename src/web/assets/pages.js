@@ -8,6 +8,16 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
+// Times in the time zone of the browser, and in the language of the page. They are sent in UTC, which stays as their title.
+const day = { year: 'numeric', month: 'long', day: 'numeric' };
+const minute = { ...day, hour: 'numeric', minute: '2-digit' };
+const shown = { date: day, time: minute, moment: { ...minute, month: 'short', second: '2-digit' } };
+for (const time of document.querySelectorAll('time')) {
+  time.title = time.textContent;
+  const { format } = new Intl.DateTimeFormat(document.documentElement.lang, shown[time.dataset.shown]);
+  time.textContent = format(new Date(time.dateTime));
+}
+
 // A form that sends itself. A page that the browser makes ready ahead of its user waits for them.
 const waiting = document.querySelector('form[data-submit]');
 if (waiting && document.prerendering) document.addEventListener('prerenderingchange', () => waiting.requestSubmit());
@@ -75,6 +85,10 @@ for (const link of document.querySelectorAll('[data-json-panel]')) {
     link.setAttribute('aria-expanded', String(visible));
   }
 }
+
+// On a small screen, a menu begins at the page that is open.
+for (const open of document.querySelectorAll('.tabs [aria-current]'))
+  open.parentElement.scrollLeft = open.offsetLeft - open.parentElement.offsetLeft - open.offsetWidth;
 
 // The menu of languages closes by Escape, and by a click beside it.
 const menu = document.querySelector('.languages');
