@@ -22,6 +22,7 @@ import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
 import { createDescribeGroup, type GuardParts } from './describe-groups.ts';
 import { tag } from './list.ts';
@@ -209,7 +210,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       identities: (await ports.listIdentities(account.user)).map(describeIdentity),
       opens: await describeOpened(account.user),
       events: (trail?.events ?? []).flatMap((event) =>
-        'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
+        'unreadable' in event
+          ? []
+          : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events, tellOf(request)) }],
       ),
       actions: userActionList
         .filter(([, { byAdmins, scope }]) => mayAct && (isAdmin || !byAdmins) && scopes.includes(scope))
