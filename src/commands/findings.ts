@@ -1,4 +1,5 @@
 import type { Finding } from '../../selftest/finding.ts';
+import type { ToldFinding } from '../doctor/told.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
@@ -8,7 +9,8 @@ export function createFindingsPrinter(json: boolean) {
   return {
     print(check: string, finding: Finding): void {
       counts[finding.state] += 1;
-      process.stdout.write(json ? jsonLine({ check, ...finding }) : formatLine(check, finding));
+      const { told: _, ...shown }: ToldFinding = finding;
+      process.stdout.write(json ? jsonLine({ check, ...shown }) : formatLine(check, finding));
     },
     conclude(): boolean {
       if (!json) process.stdout.write(`\n${summary(counts)}\n`);

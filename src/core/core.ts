@@ -9,6 +9,7 @@ import { createCipher } from '../ground/encryption/cipher.ts';
 import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import type { Log } from '../ground/faults/log.ts';
 import { faultsOf, lineOf } from '../ground/faults/misconfiguration.ts';
+import type { Told } from '../ground/languages/sentences.ts';
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
 import { type BrowserCookie, createKnownBrowsers } from './access/known-browsers.ts';
@@ -77,7 +78,7 @@ export interface CoreOptions {
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
   /** Asks what `janua doctor` asks. */
-  readonly checkUp: () => Promise<readonly { readonly check: string; readonly state: string }[]>;
+  readonly checkUp: () => Promise<readonly { readonly check: string; readonly state: string; readonly told?: Told }[]>;
   readonly browserCookie: BrowserCookie;
   /** Our own origins, and our address in links. It may be known only once the server listens. */
   readonly publicOrigins: ReadonlySet<string>;
@@ -166,6 +167,9 @@ export async function createCore(options: CoreOptions) {
     lift: throttled.lift,
     get invite() {
       return ports.invite;
+    },
+    get offerAddress() {
+      return ports.offerAddress;
     },
     get sendReset() {
       return ports.sendReset;

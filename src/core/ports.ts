@@ -86,7 +86,7 @@ export interface OpenApplication {
   readonly address: string;
 }
 
-/** A client that only members of its groups may use. */
+/** A client. Only members of its groups may use it, if it has any. */
 export interface GuardedClient {
   readonly id: string;
   readonly name: string;
@@ -126,6 +126,8 @@ export interface Ports {
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
   readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  /** Mails a link to another address, which the signed-in user can then confirm. */
+  readonly offerAddress?: ((account: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Mails a link that sets a new password. */
   readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** Tells the operator of the server. */
@@ -217,6 +219,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get invite() {
       return find('invite');
+    },
+    get offerAddress() {
+      return find('offerAddress');
     },
     get sendReset() {
       return find('sendReset');

@@ -1,4 +1,4 @@
-import type { Check, Finding } from '../../selftest/finding.ts';
+import type { Check } from '../../selftest/finding.ts';
 import { clocksOf } from '../core/stores/clocks.ts';
 import type { Stores } from '../core/stores/stores.ts';
 import type { Settings } from '../ground/config/settings.ts';
@@ -9,6 +9,7 @@ import { explain } from './fault-findings.ts';
 import { checkPublicUrl } from './public-url.ts';
 import { checkSigningKeys } from './signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
+import type { ToldFinding } from './told.ts';
 
 /** Milliseconds for which the findings are kept. */
 const freshness = 60_000;
@@ -18,7 +19,7 @@ export type CheckUp = ReturnType<typeof createCheckUp>;
 /** What `janua doctor` says, as far as it costs a running server next to nothing. */
 export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
   const { opened } = stores;
-  let latest: Promise<readonly (Finding & { readonly check: string })[]> | undefined;
+  let latest: Promise<readonly (ToldFinding & { readonly check: string })[]> | undefined;
 
   async function look() {
     const path = sqlitePath(settings.DATABASE_URL);
@@ -30,7 +31,7 @@ export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' 
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const clocks = clocksOf(stores).map((clock) => [`${clock.store}-clock`, checkClock(clock)] as const);
-    const found: (Finding & { readonly check: string })[] = [];
+    const found: (ToldFinding & { readonly check: string })[] = [];
     for (const [check, findings] of [...Object.entries(checks), ...clocks]) {
       try {
         for await (const finding of findings) found.push({ check, ...finding });

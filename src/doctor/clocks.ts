@@ -1,25 +1,33 @@
-import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
+import type { Check } from '../../selftest/finding.ts';
 import { clockLimits, compareClock, type StoreClock } from '../core/stores/clocks.ts';
+import { ok, type ToldFinding, warning, wrong } from './told.ts';
 
-export async function* checkClock(clock: StoreClock): Check {
-  const seconds = await compareClock(clock, Date.now);
+export async function* checkClock({ name: store, ...clock }: StoreClock): Check {
+  const seconds = await compareClock({ name: store, ...clock }, Date.now);
   yield seconds === undefined
     ? warning(
-        `Janua could not compare its clock with that of ${clock.name}: the account may not use TIME.`,
+        'Janua could not compare its clock with that of {store}: the account may not use TIME.',
         'Allow TIME: ACL SETUSER NAME +time',
+        { store },
       )
-    : judgeClock(clock.name, seconds);
+    : judgeClock(store, seconds);
 }
 
-/** @param seconds by which our clock is ahead */
-export function judgeClock(name: string, seconds: number): Finding {
-  const size = Math.abs(seconds);
+/** @param ahead seconds by which our clock is ahead */
+export function judgeClock(store: string, ahead: number): ToldFinding {
+  const size = Math.abs(ahead);
   const { noticed, harmful } = clockLimits;
-  if (size < noticed) return ok(`The clocks of this machine and of ${name} differ by less than ${noticed} s.`);
-  const side = seconds > 0 ? 'ahead of' : 'behind';
-  const message = `The clock of this machine is ${size.toFixed(1)} s ${side} that of ${name}.`;
-  const fix = 'Let both machines set their clocks by NTP, such as with chrony or systemd-timesyncd.';
-  return size < harmful
-    ? warning(message, fix)
-    : wrong(`${message} From a minute on, servers refuse the sessions of each other.`, fix);
+  if (size < noticed)
+    return ok('The clocks of this machine and of {store} differ by less than {seconds} s.', {
+      store,
+      seconds: noticed,
+    });
+  const judge = size < harmful ? warning : wrong;
+  return judge(
+    ahead > 0
+      ? 'The clock of this machine is {seconds} s ahead of that of {store}.'
+      : 'The clock of this machine is {seconds} s behind that of {store}.',
+    'Let both machines set their clocks by NTP, such as with chrony or systemd-timesyncd. From a minute on, servers refuse the sessions of each other.',
+    { store, seconds: size.toFixed(1) },
+  );
 }

@@ -10,6 +10,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { checkClock } from './clocks.ts';
 import { findingsOf } from './fault-findings.ts';
 import { medianTime } from './hashing.ts';
+import * as told from './told.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
@@ -67,10 +68,10 @@ export async function* checkSchema(
     return undefined;
   }
   yield isNewer
-    ? warning(
+    ? told.warning(
         "A newer version has added to Janua's tables. This one still works with them.",
         'Start the newer version.',
       )
-    : ok("Janua's tables are of this version.");
+    : told.ok("Janua's tables are of this version.");
   return opened;
 }

@@ -5,6 +5,7 @@ import { shownUrl } from '../ground/config/shown-url.ts';
 import { databasePart } from '../ground/database/errors.ts';
 import { type Fault, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
+import * as told from './told.ts';
 
 export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
   faults.map(({ message, fix = otherwise }) => wrong(message, fix));
@@ -19,11 +20,19 @@ export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TI
   const { cause, code, known } = readStoreFault(error);
   const message = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
   if (code === 'ETIMEDOUT' || /no answer within|timed? ?out|timeout/i.test(message)) {
-    const late = `${name} gives no answer within ${STORE_TIMEOUT_SECONDS} s.`;
-    return [wrong(late, 'Check that the server works and can be reached.')];
+    return [
+      told.wrong('{name} gives no answer within {seconds} s.', 'Check that the server works and can be reached.', {
+        name,
+        seconds: STORE_TIMEOUT_SECONDS,
+      }),
+    ];
   }
   if (known !== undefined) return [wrong(`${name} ${known.reason}.`, known.fix.replace('URL', setting))];
   if (part === undefined)
-    return [wrong(`The check failed: ${message}.`, 'Run it again. If it fails again, please report it.')];
-  return [wrong(`${name} cannot be used: ${message}.`, `See its log, and check ${setting}.`)];
+    return [
+      told.wrong('The check failed: {message}.', 'Run it again. If it fails again, please report it.', { message }),
+    ];
+  return [
+    told.wrong('{name} cannot be used: {message}.', 'See its log, and check {setting}.', { name, message, setting }),
+  ];
 }

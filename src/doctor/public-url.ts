@@ -1,11 +1,12 @@
-import { type Check, type Finding, ok, warning } from '../../selftest/finding.ts';
+import type { Check, Finding } from '../../selftest/finding.ts';
 import { findPasskeyDomain, isDomain, isHttps, isLoopbackHost } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
+import { ok, warning } from './told.ts';
 
 /** Reports what `PUBLIC_URL` decides: the origin of our pages, the domain of passkeys, and whether passwords are encrypted on their way. */
 export async function* checkPublicUrl(settings: Settings): Check {
   const { PUBLIC_URL, PORT } = settings;
-  yield ok(`The server takes logins from pages of ${PUBLIC_URL ?? `http://localhost:${PORT}`}.`);
+  yield ok('The server takes logins from pages of {origin}.', { origin: PUBLIC_URL ?? `http://localhost:${PORT}` });
   yield passkeyFinding(settings);
   if (isHttps(settings)) return;
   const fix = 'PUBLIC_URL=https://auth.example.com, with a TLS proxy that passes requests on to Janua.';
@@ -17,10 +18,13 @@ export async function* checkPublicUrl(settings: Settings): Check {
 function passkeyFinding(settings: Settings): Finding {
   const { PUBLIC_URL = 'http://localhost', SECOND_FACTOR } = settings;
   const domain = findPasskeyDomain(settings);
-  if (domain !== undefined) return ok(`Passkeys belong to ${domain}. With another domain, all of them would be lost.`);
+  if (domain !== undefined)
+    return ok('Passkeys belong to {domain}. With another domain, all of them would be lost.', { domain });
   if (SECOND_FACTOR === 'off') return ok('Passkeys are off, because SECOND_FACTOR is.');
   if (isDomain(new URL(PUBLIC_URL).hostname))
     return ok('Passkeys are off, because browsers do not allow them over plain http.');
-  const message = 'Passkeys are off, because the host of PUBLIC_URL is an address.';
-  return warning(message, 'To offer them: a PUBLIC_URL with a name, such as https://auth.example.com.');
+  return warning(
+    'Passkeys are off, because the host of PUBLIC_URL is an address.',
+    'To offer them: a PUBLIC_URL with a name, such as https://auth.example.com.',
+  );
 }

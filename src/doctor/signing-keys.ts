@@ -1,5 +1,6 @@
-import { type Check, ok, warning } from '../../selftest/finding.ts';
+import type { Check } from '../../selftest/finding.ts';
 import type { Database, OpenDatabase } from '../ground/database/database.ts';
+import { ok, warning } from './told.ts';
 
 const dayMilliseconds = 86_400_000;
 
@@ -20,6 +21,7 @@ export async function* checkSigningKeys({ database }: Pick<OpenDatabase, 'databa
   const oldest = await used.select(({ fn }) => fn.min('created_at').as('at')).executeTakeFirst();
   if (!oldest?.at) return yield ok('Janua makes the signing keys when an application first needs them.');
   const days = Math.floor((now - Number(oldest.at)) / dayMilliseconds);
-  if (days > oldDays) yield warning(`The signing keys are ${days} days old.`, 'Run: npx janua keys rotate signing');
-  else yield ok(`The age of the signing keys is ${days} days.`);
+  if (days > oldDays)
+    yield warning('The signing keys are {days} days old.', 'Run: npx janua keys rotate signing', { days });
+  else yield ok('The age of the signing keys is {days} days.', { days });
 }

@@ -1,6 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Check, type Finding, ok, warning } from '../../selftest/finding.ts';
+import type { Check, Finding } from '../../selftest/finding.ts';
+import { ok, warning } from './told.ts';
 
 /** MiB that a disk should have free. */
 const leastFree = 100;
@@ -12,10 +13,14 @@ export async function* checkSqliteFile(path: string): Check {
   const { mode } = await stat(path);
   // Windows has no such modes.
   if (process.platform !== 'win32') {
-    const shown = `${path} has mode 0${(mode & 0o777).toString(8)}`;
+    const shown = { path, mode: `0${(mode & 0o777).toString(8)}` };
     yield (mode & 0o077) === 0
-      ? ok(`${shown}: no other account may read it.`)
-      : warning(`${shown}: other accounts of this machine may read its password hashes.`, `chmod 600 ${path}`);
+      ? ok('{path} has mode {mode}: no other account may read it.', shown)
+      : warning(
+          '{path} has mode {mode}: other accounts of this machine may read its password hashes.',
+          'chmod 600 {path}',
+          shown,
+        );
   }
   const { bavail, bsize } = await statfs(dirname(path));
   yield judgeSpace((bavail * bsize) / 2 ** 20);
@@ -23,8 +28,9 @@ export async function* checkSqliteFile(path: string): Check {
 
 /** @param free in MiB */
 export function judgeSpace(free: number): Finding {
-  const message = `Its disk has ${Math.floor(free)} MiB free.`;
+  const message = 'Its disk has {free} MiB free.';
+  const values = { free: Math.floor(free) };
   return free < leastFree
-    ? warning(message, 'Free some space: with a full disk, users cannot sign in or out.')
-    : ok(message);
+    ? warning(message, 'Free some space: with a full disk, users cannot sign in or out.', values)
+    : ok(message, values);
 }

@@ -1,4 +1,4 @@
-import type { AuditEvent, Events } from '../core/audit/event.ts';
+import type { Advice, AuditEvent, Events } from '../core/audit/event.ts';
 
 export const events = {
   'cross-site-refused': {
@@ -10,18 +10,25 @@ export const events = {
   },
 } as const satisfies Events;
 
-function adviseOnOrigin({ caller: { trace } }: AuditEvent): string[] {
+function adviseOnOrigin({ caller: { trace } }: AuditEvent): Advice[] {
   const { origin, fetchSite, expectedOrigins = [] } = trace ?? {};
   const expected = origin !== undefined && expectedOrigins.includes(origin);
-  const nothing = 'Nothing, if another site sent the request: the server must refuse it.';
+  const nothing: Advice = 'Nothing, if another site sent the request: the server must refuse it.';
   if (expected)
     return [
       nothing,
-      `The origin is ours, but Sec-Fetch-Site was ${fetchSite ?? 'missing'}: a page of another site sent the request, or a proxy changed the header.`,
+      fetchSite === undefined
+        ? 'The origin is ours, but Sec-Fetch-Site was missing: a page of another site sent the request, or a proxy changed the header.'
+        : [
+            'The origin is ours, but Sec-Fetch-Site was {site}: a page of another site sent the request, or a proxy changed the header.',
+            { site: fetchSite },
+          ],
     ];
   return [
     nothing,
-    `If users reach this server at ${origin ?? 'that address'}, set PUBLIC_URL to it.`,
+    origin === undefined
+      ? 'If users reach this server at that address, set PUBLIC_URL to it.'
+      : ['If users reach this server at {origin}, set PUBLIC_URL to it.', { origin }],
     'If it is another application of yours, list its origin in CORS_ORIGINS.',
   ];
 }

@@ -76,10 +76,23 @@ site.test(
     await page.goto('/admin/audit');
     await page.getByLabel('Request ID').fill(id);
     await page.getByRole('button', { name: 'Find' }).click();
-    await page.getByRole('strong').filter({ hasText: 'permission refused' }).waitFor();
-    await page.getByText('Explain').first().click();
-    await page.getByText('no group of the user grants it').waitFor();
+    await page.locator('summary').filter({ hasText: 'Access refused: permission missing' }).click();
+    await page.locator('dd').filter({ hasText: 'no group of the user grants it' }).first().waitFor();
+    assert.match((await page.locator('time').first().textContent()) ?? '', / UTC$/);
     await check(page, 'audit', false);
+    await page.getByRole('link', { name: `Remove the filter Request ID: ${id}` }).click();
+    await page.waitForURL(/\/admin\/audit\?(?!.*request_id)/);
+    const lines = page.locator('tbody > tr');
+    await page.setViewportSize({ width: 800, height: 720 });
+    const heights = (await Promise.all((await lines.all()).map((line) => line.boundingBox()))).map(
+      (box) => box?.height,
+    );
+    assert.ok(heights.length > 10);
+    assert.deepEqual(
+      heights.filter((height = 99) => height > 44),
+      [],
+      'one line an event',
+    );
 
     await page.goto('/admin/throttle');
     await check(page, 'throttle', false);
@@ -102,4 +115,31 @@ site.test(
     }
   },
   { javaScriptEnabled: false, colorScheme: 'dark', expected: /403|401|429/ },
+);
+
+site.test(
+  'a page shows times in the zone of the browser and the language of the page, and the audit in its words',
+  async ({ page }) => {
+    await site.janua.services.administration.changeGroups(ann.username, { add: [admins] });
+    await signIn(page, ann.username);
+    await page.setExtraHTTPHeaders({ 'accept-language': 'de' });
+    await page.goto('/admin/audit?kind=login-succeeded');
+    const time = page.locator('time').first();
+    const sent = new Date((await time.getAttribute('datetime')) ?? '');
+    const written = new Intl.DateTimeFormat('de', {
+      ...{ year: 'numeric', month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit' },
+      timeZone: 'Asia/Kathmandu',
+    } as const);
+    assert.equal(await time.textContent(), written.format(sent));
+    assert.match((await time.getAttribute('title')) ?? '', /UTC$/);
+    await page.locator('summary').filter({ hasText: 'Angemeldet' }).first().click();
+    await page
+      .getByText('Der Benutzer hat sich angemeldet, und der Server hat eine neue Sitzung begonnen')
+      .first()
+      .waitFor();
+    await check(page, 'audit');
+    await page.goto('/admin');
+    await page.getByText(/^Der Server nimmt Anmeldungen von Seiten von /).waitFor();
+  },
+  { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );

@@ -122,9 +122,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await workplace.run(['migrate'], { env });
       const well = await examine(workplace, env);
       assert.equal(well.code, 0);
-      assert.match(well.praise('database'), /of the database differ by less than 2 s/);
+      assert.match(well.praise('database'), /of PostgreSQL differ by less than 2 s/);
       const fast = await examine(workplace, { ...env, ...clockAhead }, true);
-      assertOnly(fast.complaints('database'), /^wrong: .* is (69|70)\.\d s ahead of that of the database.* NTP/);
+      assertOnly(fast.complaints('database'), /^wrong: .* is (69|70)\.\d s ahead of that of PostgreSQL.* NTP/);
       assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
       assertOnly(well.complaints('encryption'), /^warning: .* because ENCRYPTION_KEY_FILE is not set/);
       const withKey = await examine(workplace, { ...env, ENCRYPTION_KEY_FILE: join(workplace.folder, 'key') });

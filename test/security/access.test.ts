@@ -124,6 +124,10 @@ const routes: Record<
   'GET /api/account/password': 'signed in',
   'POST /account/password': 'signed in',
   'POST /api/account/password': 'signed in',
+  'GET /account/confirm-email': 'signed in',
+  'GET /api/account/confirm-email': 'signed in',
+  'POST /account/confirm-email': 'signed in',
+  'POST /api/account/confirm-email': 'signed in',
   'GET /account/email': 'signed in',
   'GET /api/account/email': 'signed in',
   'POST /account/email': 'signed in',
@@ -265,9 +269,10 @@ const pagesByScope: Record<string, readonly string[]> = {
   'users:write': [
     'POST /admin/users',
     'GET /admin/users/add',
-    ...['disable', 'enable', 'send-reset', 'groups', 'verify', 'remove-factors', 'delete'].flatMap(
+    ...['name', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
       formOf('/admin/users/:id'),
     ),
+    ...['remove-factors', 'delete'].flatMap(formOf('/admin/users/:id')),
     ...['groups', 'groups/scopes', 'groups/remove'].map((name) => `POST /admin/${name}`),
   ],
   'sessions:write': [

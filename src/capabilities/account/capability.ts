@@ -136,7 +136,11 @@ const changeEmail = defineOptional({
   isOn: ({ mail, ownAccounts }) => mail && ownAccounts,
   make(core: Core) {
     const { registry, holdNew } = ownOptionsOf(core);
-    return { parts: { changeEmail: createChangeEmail({ ...mailingOptionsOf(core), registry, holdNew }) } };
+    const changeEmail = createChangeEmail({ ...mailingOptionsOf(core), registry, holdNew });
+    return {
+      parts: { changeEmail },
+      offerAddress: (account, address, actor) => changeEmail.offer(account, address, core.settings.LANGUAGE, actor),
+    };
   },
   async addRoutes(app, parts) {
     (await import('./email.routes.ts')).addChangeEmail(app, parts);

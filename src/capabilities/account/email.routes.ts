@@ -58,4 +58,29 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
       return reply.proceed(to, { detail: confirmed });
     },
   });
+
+  addForm(app, ['/account/confirm-email', '/api/account/confirm-email'], {
+    summary: 'Confirm the address that an administrator offers',
+    description: 'The link counts only for the user to whose account it belongs.',
+    tag: 'Account',
+    config: { signedIn: true, refusals: [emailExpired, insufficientUserAuthentication] },
+    view: 'capabilities/account/confirm-email',
+    fields: { token: tokenField },
+    shown: linkAnswer(),
+    answer: detailAnswer(confirmed),
+    browser: 'To the account page, with a message',
+    async show(request, { token = '' }) {
+      const signedIn = signedInOf(request);
+      const { address } = await parts().changeEmail.openOffered(token, signedIn, request.caller);
+      // Here already, because only this address has the token.
+      await parts().requireFresh(signedIn, undefined, request);
+      return { email: address, offered: true };
+    },
+    async submit(request, reply, { token = '' }) {
+      const signedIn = signedInOf(request);
+      await parts().requireFresh(signedIn, undefined, request);
+      await parts().changeEmail.confirmOffered(token, signedIn, request.language, request.caller);
+      return reply.proceed(`${accountPath}?state=3`, { detail: confirmed });
+    },
+  });
 }

@@ -1,5 +1,7 @@
 import { byOwner, type SignedIn } from '../../core/access/access.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { Actor } from '../../core/changes/administration.ts';
+import type { ChangeBy } from '../../core/changes/change.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
@@ -15,6 +17,28 @@ export const emailExpired = linkExpired(emailPath);
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, requestMail, outbox, change, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
+  const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
+
+  /** Changes the address to the one of a link, tells both addresses, and gives the id of the user. @throws {Refusal} `link-expired` */
+  async function confirm(
+    { use }: Pick<typeof links, 'use'>,
+    secret: string,
+    { account, address: email }: { readonly account: Account; readonly address: string },
+    by: ChangeBy,
+  ): Promise<string> {
+    const { caller, language = 'en' } = by;
+    const { id: userId, username: former } = account.user;
+    const notice = { purpose: 'email-changed', userId, language, requestId: caller.requestId };
+    await use(secret, caller, (spend) =>
+      change({ kind: 'email-changed' }, provedBy(account), by, async (held) => {
+        await spend(held.db);
+        if (!(await registry.setUsername(held, email))) throw new AccountChanged();
+        for (const address of [email, former])
+          await outbox.add({ ...notice, details: { email, former }, address }, held.db);
+      }),
+    );
+    return userId;
+  }
 
   return {
     /**
@@ -43,23 +67,33 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /**
-     * Changes the address of the account that the link belongs to, tells both addresses, and gives the id of the user.
-     * @throws {Refusal} `link-expired`, also if the address is taken
-     */
+    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as above */
     async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
-      const { account, address: email } = await links.openOwn(secret, caller);
-      const { id: userId, username: former } = account.user;
-      const notice = { purpose: 'email-changed', userId, language, requestId: caller.requestId };
-      await links.use(secret, caller, (spend) =>
-        change({ kind: 'email-changed' }, provedBy(account), { caller, language }, async (held) => {
-          await spend(held.db);
-          if (!(await registry.setUsername(held, email))) throw new AccountChanged();
-          for (const address of [email, former])
-            await outbox.add({ ...notice, details: { email, former }, address }, held.db);
-        }),
-      );
-      return userId;
+      return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
+    },
+
+    /** Mails a link to the address that an administrator offers, and a notice to the present one. */
+    async offer(account: Account, address: string, language: Language, { caller, actorId = 'operator' }: Actor) {
+      const { userId, stamp } = provedBy(account);
+      const former = account.user.username;
+      const details = { email: address, former };
+      const mail = { userId, details, language: account.user.language ?? language, requestId: caller.requestId };
+      const causedBy = { userId: actorId };
+      await outbox.add({ ...mail, purpose: 'confirm-offered-email', address, stamp, causedBy });
+      await outbox.add({ ...mail, purpose: 'email-change-offered', address: former, causedBy });
+    },
+
+    /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `link-expired`, also to any other user */
+    async openOffered(secret: string, { user }: Pick<SignedIn, 'user'>, caller: Caller) {
+      const opened = await offeredLinks.openOwn(secret, caller);
+      // The administrator may have named a mailbox of their own.
+      return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
+    },
+
+    /** @throws {Refusal} `link-expired`, also if the address is taken */
+    async confirmOffered(secret: string, signedIn: SignedIn, language: Language, caller: Caller): Promise<void> {
+      const opened = await this.openOffered(secret, signedIn, caller);
+      await confirm(offeredLinks, secret, opened, { caller, language, session: signedIn.session });
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Events } from '../../core/audit/event.ts';
+import type { Advice, Events } from '../../core/audit/event.ts';
 
 const byOwner = { by: 'account-holder', level: 'info' } as const;
 const updated = { ...byOwner, vocabulary: 'user_updated' } as const;
@@ -8,7 +8,7 @@ const newPassword = { ...byOwner, vocabulary: 'authn_password_change' } as const
 const requested = {
   by: 'anyone',
   level: 'info',
-  advise: () => ['If no event of the mail follows, it still waits: janua mail list.'],
+  advise: (): Advice[] => ['If no event of the mail follows, it still waits: janua mail list.'],
 } as const;
 
 export const events = {

@@ -16,10 +16,11 @@ export const resetMinutes = 30;
 
 /** The pages that links lead to, and how long the links work, in seconds. */
 const links = {
-  'sign-up': { page: 'sign-up/finish', keepSeconds: day },
-  invitation: { page: 'sign-up/finish', keepSeconds: 7 * day, purpose: 'sign-up' },
-  'reset-password': { page: 'reset-password', keepSeconds: resetMinutes * minute },
-  'confirm-email': { page: 'confirm-email', keepSeconds: day },
+  'sign-up': { page: 'auth/sign-up/finish', keepSeconds: day },
+  invitation: { page: 'auth/sign-up/finish', keepSeconds: 7 * day, purpose: 'sign-up' },
+  'reset-password': { page: 'auth/reset-password', keepSeconds: resetMinutes * minute },
+  'confirm-email': { page: 'auth/confirm-email', keepSeconds: day },
+  'confirm-offered-email': { page: 'account/confirm-email', keepSeconds: 7 * day },
 };
 
 interface Link {
@@ -52,7 +53,7 @@ export function createAccountMails(
   ): Promise<string> {
     const { page, keepSeconds, purpose = mail }: Link = links[mail];
     const token = { userId: undefined, ...proved, purpose, address, expiresAt: now() + keepSeconds * 1000 };
-    return `${baseUrl()}/auth/${page}?token=${await tokens.issue(token, db)}`;
+    return `${baseUrl()}/${page}?token=${await tokens.issue(token, db)}`;
   }
 
   /**
@@ -71,6 +72,16 @@ export function createAccountMails(
     });
 
   const notice = createNotice(users, baseUrl);
+
+  const toNewAddress = (mail: 'confirm-email' | 'confirm-offered-email'): MailDescription => ({
+    keepSeconds: links[mail].keepSeconds,
+    async prepare(queued) {
+      const { address: to, userId = '', details: values } = queued;
+      // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
+      const language = (await users.findById(userId))?.user.language ?? queued.language;
+      return { to, language, values, link: await createOwnLink(mail, queued, values.former ?? '') };
+    },
+  });
 
   const descriptions: Readonly<Record<string, MailDescription>> = {
     'sign-up': {
@@ -114,16 +125,10 @@ export function createAccountMails(
         return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },
-    'confirm-email': {
-      keepSeconds: links['confirm-email'].keepSeconds,
-      async prepare(mail) {
-        const { address: to, userId = '', details: values } = mail;
-        // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
-        const language = (await users.findById(userId))?.user.language ?? mail.language;
-        return { to, language, values, link: await createOwnLink('confirm-email', mail, values.former ?? '') };
-      },
-    },
+    'confirm-email': toNewAddress('confirm-email'),
+    'confirm-offered-email': toNewAddress('confirm-offered-email'),
     'email-change-requested': notice('/account'),
+    'email-change-offered': notice(),
     'email-changed': notice(),
     'password-changed': notice('/auth/forgot-password'),
     'password-reset': {

@@ -3,6 +3,7 @@ import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { header, json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
+import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
 import { listQuery, nextCursor, readList, refuseList, tag, unreadableList } from './list.ts';
@@ -69,7 +70,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     answer: json('Events', listSchema),
     browser: 'The page with the events',
     async handle(request) {
-      const page = await listEvents(readList(request.query, rules), events, parts());
+      const page = await listEvents(readList(request.query, rules), events, parts(), tellOf(request));
       if (request.format === 'json') return page;
       return { ...page, query: request.query, kinds: Object.keys(events) };
     },

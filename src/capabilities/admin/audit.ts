@@ -1,9 +1,10 @@
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Events, RecordedEvent } from '../../core/audit/event.ts';
-import { describeDecision, explain } from '../../core/audit/explanation.ts';
+import { describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
+import type { Tell } from '../../ground/languages/sentences.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';
@@ -51,7 +52,7 @@ async function filterOf({ filters }: ListQuery, { users, audit }: AuditParts): P
 }
 
 /** A page of events, explained in words. Four statements at most: the user of the filter, two for the events, and the names of their users. */
-export async function listEvents(list: ListQuery, events: Events, parts: AuditParts) {
+export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Tell) {
   const { auditTrail, users, registry } = parts;
   const [after] = list.after ?? [];
   const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);
@@ -61,11 +62,12 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
     const { userId = '', actorId = '' } = 'unreadable' in event ? {} : event;
     const [username, actor] = [accounts.get(userId)?.user.username, accounts.get(actorId)?.user.username];
     const about = { username, actor, ownTable: registry === undefined };
-    const lines = 'unreadable' in event ? [] : explain(event, events, about);
+    const lines = 'unreadable' in event ? [] : explain(event, events, about, tell);
     return {
       ...fieldsOf(event, events),
       username: username ?? null,
       actor: actor ?? null,
+      why: 'unreadable' in event ? undefined : describeReason(event, events, tell),
       explanation: lines.map(([heading, text]) => ({ heading, text })),
     };
   });

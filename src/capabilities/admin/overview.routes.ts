@@ -1,5 +1,7 @@
+import { tellFinding } from '../../ground/languages/sentences.ts';
 import { addAction } from '../../web/action.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
+import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { refuseList, tag, unreadableList } from './list.ts';
 import { type createOverview, type Range, ranges } from './overview.ts';
@@ -49,11 +51,16 @@ export function addOverview(app: App, parts: () => { readonly overview: ReturnTy
     query: { range: { description: 'What the charts show: `24h`, `7d` or `30d`', examples: ['7d'] } },
     answer: json('The overview', schema),
     browser: 'The page with the charts',
-    handle(request) {
+    async handle(request) {
       const { range } = request.query as { readonly range?: unknown };
       const chosen = range || '24h';
       if (!names.includes(chosen as string)) refuseList();
-      return parts().overview.read(chosen as Range);
+      const overview = await parts().overview.read(chosen as Range);
+      const tell = tellOf(request);
+      const findings = overview.findings.map(({ told, ...finding }) =>
+        told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true },
+      );
+      return { ...overview, findings };
     },
   });
 }

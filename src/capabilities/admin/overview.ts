@@ -4,6 +4,7 @@ import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
+import type { Told } from '../../ground/languages/sentences.ts';
 
 /** In milliseconds. */
 const minute = 60_000;
@@ -48,7 +49,7 @@ export interface OverviewOptions {
   readonly countSessions: (time: number) => Promise<number>;
   /** Checks by the name of what they check. Each throws while it cannot be used. */
   readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
-  readonly checkUp: () => Promise<readonly object[]>;
+  readonly checkUp: () => Promise<readonly { readonly told?: Told }[]>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

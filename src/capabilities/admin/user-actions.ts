@@ -1,8 +1,14 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
-import { Refusal } from '../../core/access/refusal.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Administration } from '../../core/changes/administration.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
+import type { Fields } from '../../web/action.ts';
 import type { Features } from '../../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';
+
+type Sent = Readonly<Record<string, string | undefined>>;
 
 export interface UserAction {
   readonly scope: 'users:write' | 'sessions:write';
@@ -13,13 +19,87 @@ export interface UserAction {
   readonly summary: string;
   /** What programs are told. */
   readonly detail: string;
+  /** Whether it takes something away that the user misses at once. Pages show it apart. */
+  readonly dangerous?: true;
+  readonly fields?: Fields;
   isOffered(user: FoundUser, features: Features): boolean;
-  run(administration: Administration, user: { readonly userId: string }, groups: readonly string[]): Promise<unknown>;
+  /** @throws {InvalidFields} */
+  run(administration: Administration, user: { readonly userId: string }, sent: Sent): Promise<unknown>;
+}
+
+export const nameFields = {
+  first_name: { maxLength: maxNameLength, description: 'First name', examples: ['Eve'] },
+  last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
+} as const satisfies Fields;
+
+export const emailFields = {
+  email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
+} as const satisfies Fields;
+
+export const groupsFields = {
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'The names of all groups that the user is in',
+    examples: ['staff'],
+  },
+} as const satisfies Fields;
+
+/** @throws {InvalidFields} */
+export function readName({ first_name = '', last_name = '' }: Sent) {
+  const [firstName, lastName] = [personName(first_name), personName(last_name)];
+  if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
+  if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
+  return { firstName, lastName };
+}
+
+/** @throws {InvalidFields} */
+export function readAddress({ email = '' }: Sent): string {
+  return newEmailAddress(email) ?? refuseField('email', 'not-an-address');
+}
+
+function refuseField(field: string, code: 'not-an-address' | 'taken'): never {
+  throw new InvalidFields({ field, code });
+}
+
+export function refuseTaken(error: unknown): never {
+  if (error instanceof ChangeRefused && error.code === 'user-exists') refuseField('email', 'taken');
+  throw error;
 }
 
 /** What an administrator does with a user, by the last part of its address. */
 const userActions = {
+  name: {
+    scope: 'users:write',
+    fresh: true,
+    summary: 'Correct the name of a user',
+    detail: 'Name changed',
+    fields: nameFields,
+    isOffered: (_, { ownAccounts }) => ownAccounts,
+    run: (administration, user, sent) => administration.rename(user, readName(sent)),
+  },
+  'offer-email': {
+    scope: 'users:write',
+    fresh: true,
+    summary: 'Mail a link to another address of a user, who confirms it after logging in',
+    detail: 'Link on its way',
+    fields: emailFields,
+    isOffered: ({ disabled }, { mail, ownAccounts }) => mail && ownAccounts && !disabled,
+    run: (administration, user, sent) => administration.offerAddress(user, readAddress(sent)).catch(refuseTaken),
+  },
+  'set-email': {
+    scope: 'users:write',
+    fresh: true,
+    byAdmins: true,
+    dangerous: true,
+    summary: 'Change the address of a user at once, and end the sessions',
+    detail: 'Address changed',
+    fields: emailFields,
+    isOffered: (_, { ownAccounts }) => ownAccounts,
+    run: (administration, user, sent) => administration.setAddress(user, readAddress(sent)).catch(refuseTaken),
+  },
   disable: {
+    dangerous: true,
     scope: 'users:write',
     summary: 'Disable a user',
     detail: 'User disabled',
@@ -61,8 +141,9 @@ const userActions = {
     fresh: true,
     summary: 'Change the groups of a user',
     detail: 'Groups changed',
+    fields: groupsFields,
     isOffered: () => true,
-    run: (administration, user, groups) => administration.setGroups(user, groups),
+    run: (administration, user, { groups }) => administration.setGroups(user, readNames(groups)),
   },
   verify: {
     scope: 'users:write',
@@ -76,6 +157,7 @@ const userActions = {
   'remove-factors': {
     scope: 'users:write',
     fresh: true,
+    dangerous: true,
     summary: 'Remove the second factors of a user, and end the sessions',
     detail: 'Second factors removed',
     isOffered: ({ factors }, { secondFactor }) => secondFactor && factors.length > 0,
@@ -84,6 +166,7 @@ const userActions = {
   delete: {
     scope: 'users:write',
     fresh: true,
+    dangerous: true,
     summary: 'Delete a user',
     detail: 'User deleted',
     isOffered: (_, { ownAccounts }) => ownAccounts,

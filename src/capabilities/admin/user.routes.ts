@@ -9,13 +9,12 @@ import type { Events } from '../../core/audit/event.ts';
 import { describeDecision } from '../../core/audit/explanation.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
-import type { JoinedPorts } from '../../core/ports.ts';
+import type { JoinedPorts, LinkedIdentity } from '../../core/ports.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
-import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
-import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
+import type { User } from '../../core/users/user.ts';
 import type { UserRegistry } from '../../core/users/user-directory.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
@@ -23,14 +22,25 @@ import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
+import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
 import { createDescribeGroup, type GuardParts } from './describe-groups.ts';
 import { tag } from './list.ts';
-import { noSuchUser, type UserAction, userActionList } from './user-actions.ts';
+import {
+  emailFields,
+  groupsFields,
+  nameFields,
+  noSuchUser,
+  readAddress,
+  readName,
+  refuseTaken,
+  type UserAction,
+  userActionList,
+} from './user-actions.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
-  readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'listApplications'>;
+  readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'listApplications' | 'listIdentities'>;
   /** The same directory, if this server may change it. */
   readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
@@ -41,8 +51,17 @@ export interface UserParts extends UserListParts {
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
 }
 
+const describeIdentity = ({ provider, name, linkedAt, lastUsedAt }: LinkedIdentity) => ({
+  provider,
+  name,
+  linked_at: linkedAt.toISOString(),
+  last_used_at: lastUsedAt?.toISOString() ?? null,
+});
+
 const params = { id: { description: 'The id of the user', examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] } };
 const lastEvents = 10;
+
+const dangerous = userActionList.filter(([, action]) => action.dangerous).map(([name]) => name);
 
 const userSchema = object('A user', {
   ...userFields,
@@ -71,6 +90,18 @@ const userSchema = object('A user', {
   applications: listOf(
     object('An application that the user let in', { client_id: text(exampleId), name: text('Wiki'), since: time }),
   ),
+  identities: listOf(
+    object('A linked account of another provider', {
+      provider: text('google'),
+      name: text('Google'),
+      linked_at: time,
+      last_used_at: orNull(time),
+    }),
+  ),
+  opens: object('What the user may open', {
+    clients: listOf(object('A client', { client_id: text(exampleId), name: text('Wiki') })),
+    rules: listOf(text('https://app.example.com/admin'), 'Behind a proxy (`FORWARD_AUTH_RULES`)'),
+  }),
   events: listOf(
     object('An event', {
       time,
@@ -82,20 +113,10 @@ const userSchema = object('A user', {
   actions: listOf(text('disable'), 'What can be done with the user: `POST /api/admin/users/ID/ACTION`'),
 });
 
-const groupsField = {
-  groups: {
-    list: true,
-    maxLength: 6400,
-    description: 'The names of all groups that the user is in',
-    examples: ['staff'],
-  },
-} as const satisfies Fields;
-
 const newUserFields = {
-  email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
-  first_name: { maxLength: maxNameLength, description: 'First name', examples: ['Eve'] },
-  last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
-  groups: { ...groupsField.groups, description: 'Groups that the user is in' },
+  ...emailFields,
+  ...nameFields,
+  groups: { ...groupsFields.groups, description: 'Groups that the user is in' },
   invite: {
     boolean: true,
     maxLength: 5,
@@ -152,6 +173,19 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
   }
 
+  async function describeOpened({ groups }: User) {
+    const { ports } = parts();
+    const isOpen = (guarded: { readonly groups: readonly string[] }) =>
+      guarded.groups.length === 0 || guarded.groups.some((group) => groups.includes(group));
+    return {
+      clients: (await ports.listClients()).filter(isOpen).map(({ id, name }) => ({ client_id: id, name })),
+      rules: ports
+        .listGuardedPaths()
+        .filter(isOpen)
+        .map(({ origin, path }) => origin + path),
+    };
+  }
+
   async function describe(request: Request) {
     const { user, account } = await requireUser(request);
     const { scopes } = signedInOf(request);
@@ -173,13 +207,18 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         name,
         since: since.toISOString(),
       })),
+      identities: (await ports.listIdentities(account.user)).map(describeIdentity),
+      opens: await describeOpened(account.user),
       events: (trail?.events ?? []).flatMap((event) =>
-        'unreadable' in event ? [] : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events) }],
+        'unreadable' in event
+          ? []
+          : [{ time: event.at, kind: event.kind, decision: describeDecision(event, events, tellOf(request)) }],
       ),
       actions: userActionList
         .filter(([, { byAdmins, scope }]) => mayAct && (isAdmin || !byAdmins) && scopes.includes(scope))
         .filter(([, { isOffered }]) => isOffered(user, features))
         .map(([name]) => name),
+      dangerous,
     };
   }
 
@@ -216,27 +255,38 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },
       view: 'capabilities/admin/user-action',
-      fields: name === 'groups' ? groupsField : ({} as Fields),
+      fields: action.fields ?? ({} as Fields),
       answer: detailAnswer(action.detail),
       browser: 'To the page of the user',
-      async show(request) {
+      async show(request, typed) {
         const { user } = await requireUser(request);
         await requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
         // A setting, or a column of a team's own table.
         const fixed = user.groups.filter((group) => !stored.includes(group));
-        return { name, user: describeUser(user), choices, chosen: user.groups, fixed };
+        const shown = describeUser(user);
+        const { first_name, last_name } = shown;
+        return {
+          action: name,
+          dangerous: action.dangerous,
+          user: shown,
+          values: { first_name, last_name, ...typed },
+          choices,
+          chosen: user.groups,
+          fixed,
+        };
       },
       async submit(request, reply, input) {
         const { account } = await requireUser(request);
-        const { groups } = input as { readonly groups?: string };
-        if (name === 'groups' && groups === undefined && request.format === 'json')
-          throw new InvalidFields({ field: 'groups', code: 'missing' });
-        const names = readNames(groups);
+        const sent = input as Readonly<Record<string, string | undefined>>;
+        // A form sends no box that is not ticked, and each of its texts.
+        const left = Object.keys(action.fields ?? {}).find((field) => sent[field] === undefined);
+        if (left !== undefined && request.format === 'json') throw new InvalidFields({ field: left, code: 'missing' });
+        readNames(sent.groups);
         await requireMayAct(request, action);
         const { id: userId } = account.user;
-        await action.run(administrationOf(request), { userId }, names);
+        await action.run(administrationOf(request), { userId }, sent);
         const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
         return reply.proceed(to, { detail: action.detail });
       },
@@ -327,11 +377,9 @@ function addNewUser(
         .code(422)
         .send({ ...(await show(request)), values: request.body ?? {}, errors, faulty: faults[0]?.field });
     },
-    async handle(request, reply, { email, first_name = '', last_name = '', groups, invite }) {
-      const [username, firstName, lastName] = [newEmailAddress(email), personName(first_name), personName(last_name)];
-      if (username === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
-      if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });
-      if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
+    async handle(request, reply, { groups, invite, ...sent }) {
+      const username = readAddress(sent);
+      const { firstName, lastName } = readName(sent);
       const names = readNames(groups);
       const byMail = mail && invite === 'true';
       await requireMayAdd(request, byMail);
@@ -344,10 +392,4 @@ function addNewUser(
       return added;
     },
   });
-}
-
-function refuseTaken(error: unknown): never {
-  throw error instanceof ChangeRefused && error.code === 'user-exists'
-    ? new InvalidFields({ field: 'email', code: 'taken' })
-    : error;
 }

@@ -33,6 +33,11 @@ const listSchema = object('Users', {
   users: listOf(object('A user', userFields)),
   unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
   next_cursor: nextCursorSchema,
+  total: {
+    type: ['integer', 'null'],
+    description: 'How many users there are. Null if the list is filtered',
+    examples: [12],
+  },
 });
 
 const query = {
@@ -79,7 +84,9 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     browser: 'The page with the users',
     async handle(request) {
       const { findUsers, users: directory } = parts();
-      const { users, nextCursor } = await findUsers.list(readList(request.query, rules));
+      const list = readList(request.query, rules);
+      const { users, nextCursor } = await findUsers.list(list);
+      const isFiltered = [list.q, ...Object.values(list.filters)].some((value) => value !== '');
       const unsearched = Object.entries(fieldNames).filter(
         ([field]) => !directory.searched.includes(field as Searchable),
       );
@@ -87,6 +94,7 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
         users: users.map(describeUser),
         unsearched: unsearched.map(([, name]) => name),
         next_cursor: nextCursor ?? null,
+        total: isFiltered ? null : await directory.count(),
       };
       if (request.format === 'json') return page;
       const signedIn = signedInOf(request);

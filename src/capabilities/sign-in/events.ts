@@ -1,6 +1,6 @@
 import { credentialReasons } from '../../core/access/events.ts';
 import { factorReasons } from '../../core/access/factor.ts';
-import type { AuditEvent, Events } from '../../core/audit/event.ts';
+import type { Advice, AuditEvent, Events } from '../../core/audit/event.ts';
 import { describeSeconds } from '../../core/audit/explanation.ts';
 
 const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
@@ -119,23 +119,26 @@ export const events = {
   },
 } as const satisfies Events;
 
-function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable: boolean): string[] {
+function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable: boolean): Advice[] {
   const { address, trace } = caller;
   const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
   const byAddress = blocking.some((key) => key.kind === 'address' || key.kind === 'pair');
   const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));
   const stopped = kind === 'account-stopped' || blocking.some((key) => key.stopped);
-  const end = stopped
-    ? `The block does not expire: ${ownTable ? 'a new password in your own table of users' : 'janua users set-password EMAIL'}, or janua throttle lift EMAIL.`
-    : `Wait ${describeSeconds(wait)}, or janua throttle lift EMAIL.`;
+  const end: Advice = stopped
+    ? ownTable
+      ? 'The block does not expire: a new password in your own table of users, or janua throttle lift EMAIL.'
+      : 'The block does not expire: janua users set-password EMAIL, or janua throttle lift EMAIL.'
+    : ['Wait {time}, or janua throttle lift EMAIL.', { time: describeSeconds(wait) }];
   const ignoresHeader = byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined;
-  const lift = blocking.some((key) => key.kind === 'address') && address !== undefined;
-  return [
-    end,
-    lift && `For all users at that address: janua throttle lift --address ${address}.`,
-    ignoresHeader &&
+  const advice: Advice[] = [end];
+  if (blocking.some((key) => key.kind === 'address') && address !== undefined)
+    advice.push(['For all users at that address: janua throttle lift --address {address}.', { address }]);
+  if (ignoresHeader)
+    advice.push(
       'If the connection comes from your own proxy, name the proxy in TRUSTED_PROXIES. Otherwise all its clients count as one.',
-    trace?.addressFrom === 'unknown' &&
-      'Configure the trusted proxy to send X-Forwarded-For with the address that it sees.',
-  ].filter((advice) => advice !== false);
+    );
+  if (trace?.addressFrom === 'unknown')
+    advice.push('Configure the trusted proxy to send X-Forwarded-For with the address that it sees.');
+  return advice;
 }

@@ -90,7 +90,7 @@ export const events = {
         advice: 'Have the link mailed, which needs MAIL_URL. Or let a member of admins add the user.',
       },
       'only-admins': {
-        words: 'only members of admins may verify the address of a user',
+        words: 'only members of admins may verify the address of a user, or change it at once',
         advice: 'Let a member of admins do it, or an operator by a command.',
       },
       'limited-token': {

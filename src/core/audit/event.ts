@@ -1,3 +1,5 @@
+import type { Values } from '../../ground/languages/languages.ts';
+import type { Sentence } from '../../ground/languages/sentences.ts';
 import { printable } from '../../ground/text/printable.ts';
 
 /** `npm run reference` prints the fields of these types, with their comments. */
@@ -99,7 +101,9 @@ export interface CallerTrace {
 }
 
 /** The kinds of keys that the throttle counts by, in words. */
-export const throttleKeys = {
+export const throttleKeys: Readonly<
+  Record<`${'' | 'factor-'}${'account' | 'address' | 'pair'}` | 'name' | 'browser', Sentence>
+> = {
   account: 'the account, from anywhere',
   name: 'the name, from anywhere',
   address: 'the address, with any name',
@@ -126,10 +130,10 @@ export interface KeyTrace {
  * about, and `GROUP` for a group that was needed.
  */
 export interface Reason {
-  readonly words: string;
-  readonly advice: string;
+  readonly words: Sentence;
+  readonly advice: Sentence;
   /** The advice for a user table of a team's own, which Janua's commands cannot change. */
-  readonly adviceForOwnTable?: string;
+  readonly adviceForOwnTable?: Sentence;
 }
 
 /** One kind of decision. Each room describes its own kinds; `site.ts` joins them. */
@@ -143,11 +147,13 @@ export interface EventDescription {
   /** The level of its log line: `warn` if an attacker could be the cause. */
   readonly level: 'info' | 'warn';
   /** What was decided. A reason follows after a colon. */
-  readonly words: string;
+  readonly words: Sentence;
   readonly reasons?: Readonly<Record<string, Reason>>;
   /** Advice to the operator, if it depends on the event. @param ownTable see `adviceForOwnTable` */
-  readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly string[];
+  readonly advise?: (event: AuditEvent, ownTable: boolean) => readonly Advice[];
 }
+
+export type Advice = Sentence | readonly [Sentence, Values];
 
 export type Events = Readonly<Record<string, EventDescription>>;
 

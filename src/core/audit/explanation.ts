@@ -1,5 +1,7 @@
+import { fill } from '../../ground/languages/languages.ts';
+import { type Sentence, type Tell, tellInEnglish } from '../../ground/languages/sentences.ts';
 import { printable } from '../../ground/text/printable.ts';
-import type { AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
+import type { Advice, AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
 import { throttleKeys } from './event.ts';
 
 interface About {
@@ -16,42 +18,57 @@ export function explain(
   event: RecordedEvent,
   events: Events,
   { username, actor, ownTable = false }: About = {},
+  tell: Tell = tellInEnglish,
 ): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
-  const lines: [string, string | undefined][] = [
+  const by = event.actorId && `${actor === undefined ? tell('a former user') : printable(actor)} (id ${event.actorId})`;
+  const lines: [Sentence, string | undefined][] = [
     ['When', `${event.at.replace('T', ' ').replace('Z', '')} UTC`],
-    ['Asked', describeAsked(event)],
-    ['Decided', describeDecision(event, events)],
+    ['Asked', describeAsked(event, tell)],
+    ['Decided', describeDecision(event, events, tell)],
     ['About', event.about],
     ['Because', event.detail],
-    ...(event.sent ?? []).map((sent): [string, string] => ['Parameter', sent]),
+    ...(event.sent ?? []).map((sent): [Sentence, string] => ['Parameter', sent]),
     ['Groups', event.groups?.join(', ')],
-    ['User', describeUser(event, name)],
-    ['By', event.actorId && `${printable(actor ?? 'a former user')} (id ${event.actorId})`],
+    ['User', describeUser(event, name, tell)],
+    ['By', by],
     ['Session', event.sessionId],
-    ['Address', trace === undefined ? event.caller.address : describeAddress(event.caller.address, trace)],
-    ...(event.throttle ?? []).map((key): [string, string] => ['Throttle', describeKey(key)]),
-    ['Browser', describeBrowser(event)],
-    ['Sent', trace && describeCredentials(trace)],
-    ['Origin', trace && describeOrigin(trace)],
-    ['Client', userAgent && `calls itself ${userAgent}`],
-    ...adviseOn(event, events, ownTable).map((advice): [string, string] => ['To do', fill(advice, event, name)]),
+    ['Address', trace === undefined ? event.caller.address : describeAddress(event.caller.address, trace, tell)],
+    ...(event.throttle ?? []).map((key): [Sentence, string] => ['Throttle', describeKey(key, tell)]),
+    ['Browser', describeBrowser(event, tell)],
+    ['Sent', trace && describeCredentials(trace, tell)],
+    ['Origin', trace && describeOrigin(trace, tell)],
+    ['Client', userAgent && tell('calls itself {client}', { client: userAgent })],
+    ...adviseOn(event, events, ownTable).map((advice): [Sentence, string] => [
+      'To do',
+      fillAdvice(advice, event, name, tell),
+    ]),
   ];
-  return lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '');
+  return lines.flatMap(([heading, text]) => (text ? [[tell(heading), text]] : []));
 }
 
 /** Only a plain id or name stands in a command: a shell would run parts of another one (ASVS 1.2.5). */
 const plainId = /^[A-Za-z0-9_][\w.-]*$/;
 const plainName = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.+@-]*$/u;
 
-function fill(advice: string, { about = '', groups: [group = ''] = [] }: AuditEvent, name = ''): string {
-  const values = {
+function fillAdvice(
+  advice: Advice,
+  { about = '', groups: [group = ''] = [] }: AuditEvent,
+  name = '',
+  tell: Tell,
+): string {
+  const [sentence, values] = typeof advice === 'string' ? [advice] : advice;
+  const named = {
     EMAIL: plainName.test(name) ? name : 'EMAIL',
     ID: plainId.test(about) ? about : 'ID',
     GROUP: plainId.test(group) ? group : 'GROUP',
   };
-  return advice.replaceAll(/\b(?:EMAIL|ID(?! token)|GROUP)\b/g, (word) => values[word as keyof typeof values]);
+  const places = /\b(?:EMAIL|ID(?![ -][Tt]oken)|GROUP)\b/g;
+  return fill(
+    tell(sentence).replaceAll(places, (word) => named[word as keyof typeof named]),
+    values,
+  );
 }
 
 function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {
@@ -59,44 +76,73 @@ function findReason({ kind, reason }: AuditEvent, events: Events): Reason | unde
   return reason !== undefined && Object.hasOwn(known, reason) ? known[reason] : undefined;
 }
 
-function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent): string {
-  if (kind === 'events-left-out') return 'nothing: the server recorded this by itself';
-  if (operator !== undefined) return `${route}, run by ${operator}`;
+function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent, tell: Tell): string {
+  if (kind === 'events-left-out') return tell('nothing: the server recorded this by itself');
+  if (operator !== undefined) return tell('{route}, run by {operator}', { route, operator });
   if (format === undefined) return route;
-  return `${route}, answered ${format === 'html' ? 'as to a browser' : 'in JSON'}`;
+  return tell(format === 'html' ? '{route}, answered as to a browser' : '{route}, answered in JSON', { route });
 }
 
-export function describeDecision(event: AuditEvent, events: Events): string {
+export function describeDecision(event: AuditEvent, events: Events, tell: Tell = tellInEnglish): string {
   const counted = event.count === undefined ? '' : ` (${event.count})`;
-  const why = findReason(event, events)?.words ?? event.reason;
-  return `${events[event.kind]?.words}${why === undefined ? '' : `: ${why}`}${counted}.`;
+  const words = events[event.kind]?.words;
+  const why = describeReason(event, events, tell);
+  return `${words && tell(words)}${why === undefined ? '' : `: ${why}`}${counted}.`;
 }
 
-function describeUser({ userId, nameDigest }: AuditEvent, username: string | undefined): string | undefined {
-  if (userId !== undefined) return `${username ?? 'no longer a user'} (id ${userId})`;
-  return nameDigest && `unknown; Janua keeps only a digest of the name (${nameDigest})`;
+/** Why the server decided so, in words if the reason is a known one. */
+export function describeReason(event: AuditEvent, events: Events, tell: Tell): string | undefined {
+  const words = findReason(event, events)?.words;
+  return words === undefined ? event.reason : tell(words);
 }
 
-function describeAddress(address: string | undefined, { addressFrom, peer, forwardedFor }: CallerTrace): string {
-  const header = forwardedFor === undefined ? undefined : `X-Forwarded-For says ${forwardedFor}`;
+function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Tell) {
+  if (userId !== undefined) return `${username ?? tell('no longer a user')} (id ${userId})`;
+  return digest && tell('unknown; Janua keeps only a digest of the name ({digest})', { digest });
+}
+
+function describeAddress(
+  address: string | undefined,
+  { addressFrom, peer, forwardedFor }: CallerTrace,
+  tell: Tell,
+): string {
+  const header =
+    forwardedFor === undefined ? undefined : tell('X-Forwarded-For says {header}', { header: forwardedFor });
   if (addressFrom === 'connection') {
-    const own = `${address ?? peer ?? 'unknown'}: the connection itself comes from there.`;
+    const known = address ?? peer ?? tell('unknown');
+    const own = tell('{address}: the connection itself comes from there.', { address: known });
     return header === undefined
       ? own
-      : `${own} ${header}, which does not count: that address is not in TRUSTED_PROXIES.`;
+      : `${own} ${tell('{header}, which does not count: that address is not in TRUSTED_PROXIES.', { header })}`;
   }
   if (addressFrom === 'trusted-proxy')
-    return `${address ?? 'unknown'}: the first address from the right in X-Forwarded-For that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy ${peer ?? 'on the Unix socket'}; ${header ?? 'no X-Forwarded-For is kept'}.`;
+    return tell(
+      '{address}: the first address from the right in X-Forwarded-For that is not in TRUSTED_PROXIES. The connection comes from the trusted proxy {peer}; {header}.',
+      {
+        address: address ?? tell('unknown'),
+        peer: peer ?? tell('on the Unix socket'),
+        header: header ?? tell('no X-Forwarded-For is kept'),
+      },
+    );
   if (peer === undefined)
-    return 'unknown: the connection was closed before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).';
-  if (header === undefined) return `unknown: the trusted proxy ${peer} sent no X-Forwarded-For.`;
-  return `unknown: the trusted proxy ${peer} sent no readable address of a client: ${header}.`;
+    return tell(
+      'unknown: the connection was closed before Janua looked at it, or it came over a Unix socket without an X-Forwarded-For that counts (TRUSTED_PROXIES=unix).',
+    );
+  if (header === undefined) return tell('unknown: the trusted proxy {peer} sent no X-Forwarded-For.', { peer });
+  return tell('unknown: the trusted proxy {peer} sent no readable address of a client: {header}.', { peer, header });
 }
 
-function describeKey({ kind, failures, waitSeconds, stopped }: KeyTrace): string {
-  const counted = `${throttleKeys[kind]} (${kind}): ${failures === 1 ? '1 failure' : `${failures} failures`} before this attempt`;
-  if (stopped) return `${counted}; stopped.`;
-  return waitSeconds === 0 ? `${counted}; no wait.` : `${counted}; must wait ${describeSeconds(waitSeconds)}.`;
+function describeKey({ kind, failures: count, waitSeconds, stopped }: KeyTrace, tell: Tell): string {
+  const counted = tell(
+    count === 1
+      ? '{key} ({kind}): 1 failure before this attempt'
+      : '{key} ({kind}): {count} failures before this attempt',
+    { key: tell(throttleKeys[kind]), kind, count },
+  );
+  if (stopped) return tell('{counted}; stopped.', { counted });
+  return waitSeconds === 0
+    ? tell('{counted}; no wait.', { counted })
+    : tell('{counted}; must wait {time}.', { counted, time: describeSeconds(waitSeconds) });
 }
 
 export function describeSeconds(seconds: number): string {
@@ -104,31 +150,46 @@ export function describeSeconds(seconds: number): string {
   return seconds < 7200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }
 
-function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditEvent): string | undefined {
+function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditEvent, tell: Tell): string | undefined {
   if (knownBrowser === undefined) return undefined;
-  if (knownBrowser) return 'known: this user has signed in with it before.';
-  if (nameDigest !== undefined) return 'not known, because there is no such user.';
-  return trace?.browserCookie === 'sent'
-    ? 'its cookie is not from a login of this user.'
-    : 'not known: it sent no browser cookie, so its failures count with those of all unknown browsers.';
+  if (knownBrowser) return tell('known: this user has signed in with it before.');
+  if (nameDigest !== undefined) return tell('not known, because there is no such user.');
+  return tell(
+    trace?.browserCookie === 'sent'
+      ? 'its cookie is not from a login of this user.'
+      : 'not known: it sent no browser cookie, so its failures count with those of all unknown browsers.',
+  );
 }
 
-function describeCredentials({ cookie, cookieOf, accessToken }: CallerTrace): string {
-  const number = { none: 'no', one: 'one', several: 'several' }[cookie];
-  const name = cookieOf === undefined ? 'session cookie' : `cookie of Janua for ${cookieOf}`;
-  const cookies = `${number} ${cookie === 'several' ? name.replace('cookie', 'cookies') : name}`;
-  return `${cookies}; ${accessToken === 'sent' ? 'an access token' : 'no access token'}.`;
+const sessionCookies = {
+  none: 'no session cookie',
+  one: 'one session cookie',
+  several: 'several session cookies',
+} as const;
+
+const applicationCookies = {
+  none: 'no cookie of Janua for {origin}',
+  one: 'one cookie of Janua for {origin}',
+  several: 'several cookies of Janua for {origin}',
+} as const;
+
+function describeCredentials({ cookie, cookieOf: origin, accessToken }: CallerTrace, tell: Tell): string {
+  const cookies = origin === undefined ? tell(sessionCookies[cookie]) : tell(applicationCookies[cookie], { origin });
+  return tell(accessToken === 'sent' ? '{cookies}; an access token.' : '{cookies}; no access token.', { cookies });
 }
 
-function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace): string {
+function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace, tell: Tell): string {
+  const expected = expectedOrigins.join(` ${tell('or')} `) || tell('none');
   const sent = [
     ...(fetchSite === undefined ? [] : [`Sec-Fetch-Site: ${fetchSite}`]),
     ...(origin === undefined ? [] : [`Origin: ${origin}`]),
-  ];
-  return `expected ${expectedOrigins.join(' or ') || 'none'}; ${sent.length === 0 ? 'neither Origin nor Sec-Fetch-Site was sent' : `sent ${sent.join(', ')}`}.`;
+  ].join(', ');
+  return sent === ''
+    ? tell('expected {expected}; neither Origin nor Sec-Fetch-Site was sent.', { expected })
+    : tell('expected {expected}; sent {sent}.', { expected, sent });
 }
 
-function adviseOn(event: AuditEvent, events: Events, ownTable: boolean): readonly string[] {
+function adviseOn(event: AuditEvent, events: Events, ownTable: boolean): readonly Advice[] {
   const known = findReason(event, events);
   if (known === undefined) return events[event.kind]?.advise?.(event, ownTable) ?? [];
   return [(ownTable ? known.adviceForOwnTable : undefined) ?? known.advice];

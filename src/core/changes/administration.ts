@@ -4,10 +4,11 @@ import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
+import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import type { HoldNew } from '../users/held.ts';
-import type { RequireRights } from '../users/scopes.ts';
+import { requireEmail } from '../users/require-details.ts';
+import { admins, type RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { createActing, type EventKind, type UserReference } from './acting.ts';
@@ -38,6 +39,8 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
   readonly invite: ((user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>) | undefined;
+  /** Mails a link to another address of the user. Undefined where no mail is sent. */
+  readonly offerAddress: ((user: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Undefined where no mail is sent, or no password can be set. */
   readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** @param judge is called with the locked account */
@@ -70,6 +73,36 @@ export function createAdministration(
       change('address-verified', reference, (registry, held) =>
         registry.verifyAddress(held, held.user.username, verification),
       ),
+
+    rename: (reference: UserReference, name: Pick<User, 'firstName' | 'lastName'>) =>
+      change('user-renamed', reference, (registry, held) => registry.setName(held, name)),
+
+    /**
+     * Mails a link to another address of the user. It counts only in a session of the user: the new mailbox alone does not lead into the
+     * account, so an administrator cannot become another user by naming their own.
+     */
+    async offerAddress(reference: UserReference, typed: string): Promise<void> {
+      requireRegistry();
+      const address = requireEmail(typed);
+      const account = await requireAccount(reference);
+      if (options.offerAddress === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
+      if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
+      if ((await users.findByUsername(address)) !== undefined) throw nameTaken();
+      await options.offerAddress(account, address, actor);
+      await record('user-email-link-sent', { userId: account.user.id });
+    },
+
+    /** Changes the address at once, and says that it is the user's. The new mailbox leads into the account: on pages only `admins` may. */
+    async setAddress(reference: UserReference, typed: string): Promise<void> {
+      const address = requireEmail(typed);
+      await change('user-email-changed', reference, async (registry, held) => {
+        const { user, db } = held;
+        // ADMINISTRATORS may list the former address.
+        if (user.groups.includes(admins) && !(await options.groups.namesOf(user, db)).includes(admins))
+          await registry.requireOtherAdministrator(user.id, db);
+        if (!(await registry.setUsername(held, address, verification))) throw nameTaken();
+      });
+    },
 
     list: (): AsyncIterable<ListedUser> => users.list(),
 

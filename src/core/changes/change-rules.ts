@@ -12,7 +12,7 @@ interface ChangeRule {
   readonly liftsFailures?: 'passwords' | 'all';
   /** Changes groups, or who is an administrator. */
   readonly locksGroups?: true;
-  /** The purpose of the mail that tells the user. */
+  /** The purpose of the mail that tells the user. After a change of address, it goes to both. */
   readonly notice?: string;
 }
 
@@ -22,7 +22,8 @@ const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as 
 
 /**
  * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that the former ways
- * opened. A change of address, names or groups, and enabling, leave the owner the same, so sessions stay.
+ * opened. A change of address by the owner, of names or groups, and enabling, leave the owner the same, so sessions stay. An administrator
+ * may give the account the address of another person, so what the former address proved ends.
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
@@ -39,6 +40,8 @@ const rules = {
   'address-verified': {},
   'address-verified-upstream': {},
   'profile-changed': {},
+  'user-renamed': {},
+  'user-email-changed': { ...ends, endsUnstamped: true, locksGroups: true, notice: 'email-changed' },
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},
   'user-disabled': { ...ends, endsUnstamped: true, locksGroups: true },

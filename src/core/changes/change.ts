@@ -90,12 +90,18 @@ export function createChanges(options: ChangeOptions) {
         ...(endsUnstamped ? unstampedTables : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
-      if (notice !== undefined) {
-        const mail = { purpose: notice, address: user.username, language: user.language ?? asked };
-        await outbox?.add({ ...mail, userId: user.id, requestId: caller.requestId }, db);
-      }
       // Read here, because another change may follow before the session is renewed.
       const account = newStamp ? await users.lock(user.id, db) : undefined;
+      if (notice !== undefined) {
+        const [former, email = former] = [user.username, account?.user.username];
+        const mail = {
+          purpose: notice,
+          language: user.language ?? asked,
+          ...(email !== former && { details: { email, former } }),
+        };
+        for (const address of new Set([former, email]))
+          await outbox?.add({ ...mail, address, userId: user.id, requestId: caller.requestId }, db);
+      }
       return { made, user, account };
     };
 

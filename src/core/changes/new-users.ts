@@ -1,7 +1,7 @@
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
 import type { Account } from '../users/account.ts';
-import { ChangeRefused } from '../users/change-refused.ts';
+import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Held } from '../users/held.ts';
 import { requireEmail, requireName } from '../users/require-details.ts';
 import type { User } from '../users/user.ts';
@@ -67,7 +67,7 @@ export function createNewUsers(
       return held.account;
     };
     const account = await options.holdNew?.(user, setChosen, { groups: chosen.length > 0 });
-    if (account === undefined) throw new ChangeRefused('There is already a user with that name.', 'user-exists');
+    if (account === undefined) throw nameTaken();
     const userId = account.user.id;
     await record(kind, { userId });
     if (chosen.length > 0) await record('user-groups-changed', { userId, about: [...chosen].sort().join(' ') });

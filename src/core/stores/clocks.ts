@@ -26,7 +26,7 @@ const databaseTimes = {
 export function clockOfDatabase({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {
   if (engine === 'sqlite') return undefined;
   const read = async () => (await databaseTimes[engine].execute(database)).rows.map(({ time }) => Number(time));
-  return { store: 'database', name: 'the database', read } satisfies StoreClock;
+  return { store: 'database', name: engine === 'postgres' ? 'PostgreSQL' : 'MySQL', read } satisfies StoreClock;
 }
 
 export function clockOfRedis({ use }: Pick<OpenRedis, 'use'>): StoreClock {

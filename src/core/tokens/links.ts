@@ -63,6 +63,9 @@ export function createLinks(
   return {
     open,
 
+    /** Records a link that is refused for another reason, and refuses it like one that has expired. */
+    refuse,
+
     /** The same, where each link is sent for an account. */
     async openOwn(secret: string, caller: Caller): Promise<{ address: string; account: Account }> {
       const { address, account } = await open(secret, caller);

@@ -19,6 +19,8 @@ export class ChangeRefused extends Error {
   }
 }
 
+export const nameTaken = () => new ChangeRefused('There is already a user with that name.', 'user-exists');
+
 /** Without an administrator, only commands could make a new one. */
 export const lastAdministrator = () =>
   new ChangeRefused(

@@ -39,6 +39,25 @@ export const events = {
     words: 'An operator or a member of admins verified the address of a user',
     advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
   },
+  'user-renamed': {
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'The name of a user was corrected',
+  },
+  'user-email-link-sent': {
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'A user was offered another address: a link goes to the new one, a notice to the old one',
+  },
+  'user-email-changed': {
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'warn',
+    words: 'A member of admins changed the address of a user, which ended their sessions',
+    advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
+  },
   'user-disabled': {
     vocabulary: 'user_archived',
     by: 'operator',

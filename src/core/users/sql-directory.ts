@@ -178,11 +178,11 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       await update(id, db).set({ stamp: createStamp() }).execute();
     },
 
-    async setUsername({ account, user: { id }, db }, username) {
+    async setUsername({ account, user: { id }, db }, username, verification = { how: 'mail' }) {
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
       await indexWords(id, { username }, db);
       const changed = { username, stamp: keptStamp(account), address_proof: 'changed' };
-      return insertNew(update(id, db).set({ ...changed, ...verifiedColumns(username, { how: 'mail' }) }));
+      return insertNew(update(id, db).set({ ...changed, ...verifiedColumns(username, verification) }));
     },
 
     async verifyAddress({ user: { id }, db }, address, verification) {
@@ -209,6 +209,11 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
 
     async *listWithHashes() {
       for await (const row of listRows()) yield { ...toListed(row), passwordHash: toText(row.password_hash) };
+    },
+
+    async count() {
+      const all = database.selectFrom('janua_users').select(({ fn }) => fn.countAll().as('count'));
+      return Number((await all.executeTakeFirstOrThrow()).count);
     },
 
     async walk({ sort, state = '', ...part }) {

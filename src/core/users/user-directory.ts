@@ -56,6 +56,7 @@ export interface UserDirectory {
 export interface SearchableDirectory extends UserDirectory {
   readonly accounts: AccountJoin;
   requireOtherAdministrator: RequireOtherAdministrator;
+  count(): Promise<number>;
   walk(walk: Walk): Promise<Candidate[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
@@ -106,8 +107,11 @@ export interface UserRegistry extends SearchableDirectory {
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
   /** Verifies an address, if the user still has it. */
   verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
-  /** After a mailed link, which verifies it. False when the name is taken: the transaction must then be rolled back. Sessions stay. */
-  setUsername(held: Held, username: string): Promise<boolean>;
+  /**
+   * Changes the address, which counts as verified. False when the name is taken: the transaction must then be rolled back. Sessions stay.
+   * @param verification default: by a mailed link
+   */
+  setUsername(held: Held, username: string, verification?: Verification): Promise<boolean>;
   findDetails(id: string): Promise<AccountDetails>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   setDisabled(held: Held, disabled: boolean): Promise<void>;

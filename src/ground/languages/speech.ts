@@ -23,12 +23,16 @@ export function speak(language: Language): Speech {
 const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
 const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
 
+const second = { ...minute, month: 'short', second: '2-digit' } as const;
+
 const utc = { timeZone: 'UTC' } as const;
 
 function createSpeech(language: Language) {
   const plurals = onDemand(() => new Intl.PluralRules(language));
-  const days = onDemand(() => new Intl.DateTimeFormat(language, day));
+  const days = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...day }));
   const minutes = onDemand(() => new Intl.DateTimeFormat(language, minute));
+  const utcMinutes = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...minute }));
+  const utcSeconds = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...second }));
   const numbers = onDemand(() => new Intl.NumberFormat(language));
   const shortDays = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, month: 'short', day: 'numeric' }));
   const hours = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, hour: '2-digit', minute: '2-digit' }));
@@ -41,9 +45,13 @@ function createSpeech(language: Language) {
     /** The form of a text that fits the number, which stands at `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
       fill(forms[plurals().select(count)] ?? forms.other, { ...values, count }),
-    /** A day. @param time a date, or milliseconds since 1970 */
-    date: (time: Date | number) => days().format(time),
-    /** Day and time to the minute, in the time zone of the server, which it names. @param time as above */
+    /** How pages write times, in UTC. A script writes them again in the time zone of the browser. */
+    utc: {
+      date: (time: Date) => days().format(time),
+      time: (time: Date) => utcMinutes().format(time),
+      moment: (time: Date) => utcSeconds().format(time),
+    },
+    /** Day and time to the minute, in the time zone of the server, which it names. For mails. @param time a date, or milliseconds since 1970 */
     dateTime: (time: Date | number) => minutes().format(time),
     number: (value: number) => numbers().format(value),
     /** A day without its year, in UTC. */

@@ -9,13 +9,23 @@ addEventListener('pageshow', (event) => {
 });
 
 // The message was shown. A bookmark does not bring it back.
-const shown = new URL(location.href);
+const address = new URL(location.href);
 if (
-  shown.searchParams.has('state') &&
+  address.searchParams.has('state') &&
   document.querySelector('.message[role]:not([data-stays]), [action="/auth/token"]')
 ) {
-  shown.searchParams.delete('state');
-  history.replaceState(history.state, '', shown);
+  address.searchParams.delete('state');
+  history.replaceState(history.state, '', address);
+}
+
+// Times in the time zone of the browser, and in the language of the page. They are sent in UTC, which stays as their title.
+const day = { year: 'numeric', month: 'long', day: 'numeric' };
+const minute = { ...day, hour: 'numeric', minute: '2-digit' };
+const forms = { date: day, time: minute, moment: { ...minute, month: 'short', second: '2-digit' } };
+for (const time of document.querySelectorAll('time')) {
+  time.title = time.textContent;
+  const { format } = new Intl.DateTimeFormat(document.documentElement.lang, forms[time.dataset.shown]);
+  time.textContent = format(new Date(time.dateTime));
 }
 
 // A form that sends itself. A page that the browser makes ready ahead of its user waits for them.
@@ -85,6 +95,10 @@ for (const link of document.querySelectorAll('[data-json-panel]')) {
     link.setAttribute('aria-expanded', String(visible));
   }
 }
+
+// On a small screen, a menu begins at the page that is open.
+for (const open of document.querySelectorAll('.tabs [aria-current]'))
+  open.parentElement.scrollLeft = open.offsetLeft - open.parentElement.offsetLeft - open.offsetWidth;
 
 // The menu of languages closes by Escape, and by a click beside it.
 const menu = document.querySelector('.languages');

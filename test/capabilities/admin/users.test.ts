@@ -33,6 +33,8 @@ async function open(scopes?: Scope[], overrides = {}) {
   };
 }
 
+type Opened = Awaited<ReturnType<typeof open>>;
+
 describe('the page of a user', () => {
   test('shows the user, the sessions and the last events, and what can be done, and no hash', async () => {
     await using janua = await open();
@@ -47,7 +49,10 @@ describe('the page of a user', () => {
     assert.equal(user.sessions.length, 1);
     assert.equal(user.events[0].kind, 'login-succeeded');
     assert.match(user.events[0].decision, /The user logged in/);
-    assert.deepEqual(user.actions, ['disable', 'end-sessions', 'lift', 'send-reset', 'groups', 'verify', 'delete']);
+    assert.deepEqual(user.actions, [
+      ...['name', 'offer-email', 'set-email', 'disable', 'end-sessions', 'lift'],
+      ...['send-reset', 'groups', 'verify', 'delete'],
+    ]);
     assert.deepEqual([user.email_verified, user.verification], [false, null]);
     const page = (await get(`/admin/users/${annId}`)).body;
     assert.match(page, /Ann Archer/);
@@ -254,6 +259,185 @@ describe('an administrator', () => {
     assert.equal((await post(`/api/admin/users/${annId}/remove-factors`)).statusCode, 200);
     assert.equal((await eventsOf('factors-removed')).length, 1);
     assert.ok(!(await get(`/api/admin/users/${annId}`)).json().actions.includes('remove-factors'));
+  });
+});
+
+describe('a correction', () => {
+  const other = 'ann.archer@example.com';
+  const mails = async ({ services }: Opened) => {
+    await services.mail?.settled();
+    return services.outbox.listKept(9);
+  };
+  const tokenIn = (link: string | undefined) => /token=([\w-]{43})/.exec(link ?? '')?.[1] ?? assert.fail('no link');
+
+  test('of the name keeps the sessions, and wants both names of a program', async () => {
+    await using janua = await open();
+    const { app, get, post, annId, eventsOf } = janua;
+    const { cookie } = await logIn(app);
+    assert.match((await get(`/admin/users/${annId}/name`)).body, /value="Archer"/);
+    const sent = { first_name: 'Anne', last_name: 'Archer-Smith' };
+    assert.equal((await post(`/api/admin/users/${annId}/name`, { first_name: 'Anne' })).statusCode, 422);
+    assert.equal((await post(`/api/admin/users/${annId}/name`, { ...sent, last_name: 'a\nb' })).statusCode, 422);
+    const answer = await post(`/admin/users/${annId}/name`, sent);
+    assert.match((await get(String(answer.headers.location))).body, /The name is changed\./);
+    const user = (await get('/api/admin/users?q=archer-smith')).json().users[0];
+    assert.deepEqual([user.first_name, user.last_name], ['Anne', 'Archer-Smith']);
+    assert.equal((await app.inject({ url: '/api/me', headers: cookie })).statusCode, 200);
+    const [event] = await eventsOf('user-renamed');
+    assert.ok(event && !('unreadable' in event));
+    assert.deepEqual([event.userId, event.actorId], [annId, await janua.idOf('admins@example.com')]);
+  });
+
+  test('of the address at once ends what the former one led to, verifies the new one, and tells both', async () => {
+    await using janua = await open();
+    const { app, get, post, annId, services, eventsOf } = janua;
+    const { cookie } = await logIn(app);
+    const before = (await services.users.findById(annId)) ?? assert.fail();
+    const made = { name: 'x', scopes: [], days: 1 };
+    const { token } = await services.hold(provedBy(before), (held) => services.personalTokens.create(held, made));
+    await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: ann.username }) });
+    const [reset] = await mails(janua);
+    const answer = await post(`/admin/users/${annId}/set-email`, { email: ` ${other.toUpperCase()} ` });
+    assert.match((await get(String(answer.headers.location))).body, /both addresses are told/);
+    for (const headers of [cookie, { authorization: `Bearer ${token}` }])
+      assert.equal((await app.inject({ url: '/api/me', headers: headers as Record<string, string> })).statusCode, 401);
+    const used = json({ token: tokenIn(reset?.link), password: 'a few words with spaces' });
+    assert.equal((await app.inject({ method: 'POST', url: '/api/reset-password', ...used })).statusCode, 410);
+    // What still waits for the former address.
+    const { userId, stamp } = provedBy(before);
+    const details = { email: 'mallory@example.com', former: ann.username };
+    for (const purpose of ['confirm-email', 'confirm-offered-email'])
+      await services.outbox.add({ purpose, address: details.email, language: 'en', userId, stamp, details });
+    await services.outbox.add({ purpose: 'reset-password', address: ann.username, language: 'en' });
+    const told = (await mails(janua)).filter(({ subject }) => subject === 'Your address was changed');
+    assert.deepEqual(told.map(({ to }) => to).sort(), [other, ann.username].sort());
+    const dropped = (await eventsOf('mail-not-sent')).map((event) => 'reason' in event && event.reason);
+    assert.deepEqual(dropped.sort(), ['no-account', 'outdated', 'outdated']);
+    await logIn(app, other);
+    const user = (await get(`/api/admin/users/${annId}`)).json();
+    assert.deepEqual(
+      [user.username, user.verification.how, user.verification.by],
+      [other, 'administrator', 'admins@example.com'],
+    );
+    const [event] = await eventsOf('user-email-changed');
+    assert.ok(event && !('unreadable' in event));
+    assert.deepEqual([event.userId, event.actorId], [annId, await janua.idOf('admins@example.com')]);
+  });
+
+  test('of the address at once is for members of admins, and by a link it takes the user who signs in', async () => {
+    await using janua = await open(everything);
+    const { app, get, post, annId, services, headers, eventsOf } = janua;
+    const url = `/api/admin/users/${annId}`;
+    const mailbox = 'mallory@example.com';
+    assert.deepEqual((await get(url)).json().actions.slice(0, 3), ['name', 'offer-email', 'disable']);
+    for (const refused of [
+      await post(`${url}/set-email`, { email: mailbox }),
+      await post(`${url.replace('/api', '')}/set-email`, { email: mailbox }),
+      await get(`${url.replace('/api', '')}/set-email`),
+    ])
+      assert.equal(refused.statusCode, 403);
+    const [refusal] = await eventsOf('permission-refused');
+    assert.ok(refusal && 'reason' in refusal && refusal.reason === 'only-admins');
+    assert.equal((await post(`${url}/offer-email`, { email: mailbox })).statusCode, 200);
+    const sent = await mails(janua);
+    assert.deepEqual(sent.map(({ to }) => to).sort(), [ann.username, mailbox].sort());
+    const token = tokenIn(sent.find(({ to }) => to === mailbox)?.link);
+    const page = `/account/confirm-email?token=${token}`;
+    const confirm = (by: Record<string, string>) => {
+      const body = json({ token });
+      return app.inject({
+        method: 'POST',
+        url: '/api/account/confirm-email',
+        ...body,
+        headers: { ...body.headers, ...by },
+      });
+    };
+    // The administrator reads the mailbox.
+    assert.deepEqual([(await confirm(headers)).statusCode, (await confirm({})).statusCode], [410, 401]);
+    assert.equal((await app.inject({ url: page, headers })).statusCode, 410);
+    assert.match(
+      String((await app.inject(page)).headers.location),
+      /^\/auth\/login\?.*next=%2Faccount%2Fconfirm-email/,
+    );
+    for (const way of ['/api/confirm-email', '/api/reset-password', '/api/sign-up/finish']) {
+      const body = json({ token, password: 'a few words with spaces', first_name: 'a', last_name: 'b' });
+      assert.equal((await app.inject({ method: 'POST', url: way, ...body })).statusCode, 410, way);
+    }
+    assert.equal((await services.users.findById(annId))?.user.username, ann.username);
+    const { cookie } = await logIn(app);
+    assert.match((await app.inject({ url: page, headers: cookie })).body, /you log in as mallory@example\.com/);
+    const confirmed = await confirm(cookie);
+    assert.equal(confirmed.statusCode, 200, confirmed.body);
+    assert.equal((await confirm(cookie)).statusCode, 410);
+    const { username, verification } = (await get(url)).json();
+    assert.deepEqual([username, verification.how], [mailbox, 'mail']);
+    assert.equal((await app.inject({ url: '/api/me', headers: cookie })).statusCode, 200);
+    const told = (await mails(janua)).filter(({ subject }) => subject === 'Your address was changed');
+    assert.deepEqual(told.map(({ to }) => to).sort(), [ann.username, mailbox].sort());
+  });
+
+  test('by a link is void once the account has changed, and a late proof does not confirm it', async () => {
+    const clock = { time: Date.now() };
+    await using janua = await open(undefined, { now: () => clock.time });
+    const { app, post, annId, services } = janua;
+    assert.equal((await post(`/api/admin/users/${annId}/offer-email`, { email: other })).statusCode, 200);
+    const token = tokenIn((await mails(janua)).find(({ to }) => to === other)?.link);
+    const page = `/account/confirm-email?token=${token}`;
+    const { cookie } = await logIn(app);
+    clock.time += 11 * 60_000;
+    const asked = await app.inject({ url: page, headers: cookie });
+    assert.equal(asked.headers.location, `/auth/confirm?next=${encodeURIComponent(page)}`);
+    const body = json({ token });
+    const late = await app.inject({
+      ...{ method: 'POST', url: '/api/account/confirm-email', ...body },
+      headers: { ...body.headers, ...cookie },
+    });
+    assert.equal(late.json().error, 'insufficient_user_authentication');
+    await services.administration.setPassword(ann.username, 'a few words with spaces');
+    const account = (await services.users.findById(annId)) ?? assert.fail();
+    const session = await services.sessions.start(provedBy(account), { methods: ['pwd'] });
+    const again = { cookie: `session=${session.cookie}` };
+    assert.equal((await app.inject({ url: page, headers: again })).statusCode, 410);
+  });
+
+  test('is refused for an address that another user has, a disabled user, and one who may do more', async () => {
+    await using janua = await open(everything);
+    const { post, annId, services } = janua;
+    const url = `/api/admin/users/${annId}`;
+    const taken = await post(`${url}/offer-email`, { email: 'group-1@example.com' });
+    assert.deepEqual([taken.statusCode, taken.json().errors[0].field], [422, 'email']);
+    assert.equal((await post(`${url}/offer-email`, { email: 'x' })).statusCode, 422);
+    await services.administration.disable(ann.username);
+    assert.equal((await post(`${url}/offer-email`, { email: other })).statusCode, 409);
+    await services.administration.enable(ann.username);
+    await services.administration.changeGroups(ann.username, { add: [admins] });
+    assert.equal((await post(`${url}/offer-email`, { email: other })).statusCode, 403);
+    assert.equal((await post(`${url}/name`, { first_name: 'a', last_name: 'b' })).statusCode, 403);
+    const { cookie } = await signInAs(janua, [admins]);
+    const sent = json({ email: 'group-1@example.com' });
+    const answer = await janua.app.inject({
+      ...{ method: 'POST', url: `${url}/set-email`, ...sent },
+      headers: { ...sent.headers, cookie },
+    });
+    assert.deepEqual([answer.statusCode, answer.json().errors?.[0].field], [422, 'email'], answer.body);
+    assert.equal((await services.users.findById(annId))?.user.username, ann.username);
+  });
+
+  test('of the address keeps the last administrator whom a setting makes', async () => {
+    await using janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
+    const { app, services } = janua;
+    const { cookie } = await logIn(app);
+    const id = (await services.users.findByUsername(ann.username))?.user.id;
+    const sent = json({ email: other });
+    const change = () =>
+      app.inject({
+        ...{ method: 'POST', url: `/api/admin/users/${id}/set-email`, ...sent },
+        headers: { ...sent.headers, ...cookie },
+      });
+    assert.equal((await change()).json().detail, 'This is the last administrator. Make another one first');
+    await signInAs(janua, [admins]);
+    assert.equal((await change()).statusCode, 200);
+    assert.deepEqual((await services.users.findByUsername(other))?.user.groups, []);
   });
 });
 

@@ -108,6 +108,14 @@ const changes: Readonly<Record<string, (scene: Scene) => Request>> = {
   'deletes a user': ({ target }) => ({ url: `/users/${target}/delete` }),
   'removes the second factors of a user': ({ target }) => ({ url: `/users/${target}/remove-factors` }),
   'mails a user a reset': ({ target }) => ({ url: `/users/${target}/send-reset` }),
+  'corrects the name of a user': ({ target }) => ({
+    url: `/users/${target}/name`,
+    body: { first_name: 'Ann', last_name: 'Other' },
+  }),
+  'offers a user another address': ({ target }) => ({
+    url: `/users/${target}/offer-email`,
+    body: { email: `${target}@example.com` },
+  }),
   'ends the sessions of a user': ({ target }) => ({ url: `/users/${target}/end-sessions` }),
   'lifts the waits of a user': ({ target }) => ({ url: `/users/${target}/lift` }),
   'lifts the waits of a user among all waits': ({ target }) => ({ url: '/throttle/lift', body: { user_id: target } }),

@@ -129,6 +129,8 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'address-verified': { ...all, ends: false },
   'address-verified-upstream': { ...all, ends: false },
   'profile-changed': { ...all, ends: false },
+  'user-renamed': { ...all, ends: false },
+  'user-email-changed': { ...all, ...none, tokens: false, notices: ['email-changed'], ends: true },
   'user-groups-changed': { ...all, ends: false },
   'user-enabled': { ...all, ends: false },
   'user-disabled': { ...all, ...none, tokens: false, ends: true },

@@ -3,8 +3,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Answer } from '../../../src/core/access/refusal.ts';
 import { languageNames, languages } from '../../../src/ground/languages/languages.ts';
+import german from '../../../src/ground/languages/sentences.de.json' with { type: 'json' };
+import spanish from '../../../src/ground/languages/sentences.es.json' with { type: 'json' };
+import french from '../../../src/ground/languages/sentences.fr.json' with { type: 'json' };
+import { type Sentence, tellIn } from '../../../src/ground/languages/sentences.ts';
+import vietnamese from '../../../src/ground/languages/sentences.vi.json' with { type: 'json' };
 import { catalogues } from '../../../src/ground/languages/speech.ts';
 import { words as english } from '../../../src/ground/languages/words.ts';
+import { events } from '../../../src/site.ts';
 import { crossSite } from '../../../src/web/hooks/cross-site.ts';
 import { startServer } from '../../web/server.ts';
 
@@ -17,6 +23,8 @@ function* textsOf(words: object, path = ''): Generator<[path: string, text: stri
     else yield* textsOf(value, `${path}.${key}`);
   }
 }
+
+const catalogueOf = { de: german, fr: french, es: spanish, vi: vietnamese };
 
 const pluralForms = ['zero', 'one', 'two', 'few', 'many', 'other'];
 
@@ -56,6 +64,36 @@ for (const language of languages) {
       });
   });
 }
+
+describe('the sentences of the audit and of the doctor', () => {
+  const sentences = Object.keys(german) as Sentence[];
+  /** What stays as it is: commands, their options, settings, addresses, fields, and places for values. */
+  const keptOf = (text: string) =>
+    [
+      ...new Set(text.match(/\bjanua [a-z]+|--[a-z-]+|\b[A-Z][A-Z_]{3,}\b|\B\/[a-z/-]+|\{\w+\}|\b[a-z]+_[a-z_]+\b/g)),
+    ].sort();
+
+  for (const language of languages.filter((one) => one !== 'en'))
+    test(`keep commands and settings as they are in ${languageNames[language]}, and are the same in number`, () => {
+      assert.deepEqual(Object.keys(catalogueOf[language]), sentences);
+      for (const sentence of sentences)
+        assert.deepEqual(keptOf(tellIn(language)(sentence)), keptOf(sentence), sentence);
+    });
+
+  test('are all in use', () => {
+    const sources = globSync('**/*.ts', { cwd: root }).map((name) => readFileSync(new URL(name, root), 'utf8'));
+    const all = sources.join('\n').replaceAll("\\'", "'");
+    assert.deepEqual(
+      sentences.filter((sentence) => !all.includes(sentence)),
+      [],
+    );
+  });
+
+  test('every kind of event is under one topic of the filter', () => {
+    const kinds = Object.values(english.admin.audit.topics).flatMap((topic) => Object.keys(topic.kinds));
+    assert.deepEqual(kinds.sort(), Object.keys(events).sort());
+  });
+});
 
 test('every refusal that a page shows has words', async () => {
   const answers: Answer[] = [crossSite];

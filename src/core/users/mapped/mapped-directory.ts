@@ -286,6 +286,11 @@ function createMappedDirectory(
       for await (const row of rows) yield toListed(row);
     },
 
+    async count() {
+      const { rows } = await sql<{ count: number | string }>`select count(*) as count from ${table}`.execute(database);
+      return Number(rows[0]?.count);
+    },
+
     async walk(part) {
       const value = ordered(mapping.username, nameMatch);
       const page = sql<Row & { value: string }>`

@@ -1,0 +1,20 @@
+import type { Finding } from '../../selftest/finding.ts';
+import type { Values } from '../ground/languages/languages.ts';
+import { type Sentence, type Told, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
+
+/** A finding that a page can say in its language. */
+export interface ToldFinding extends Finding {
+  readonly told?: Told;
+}
+
+const found = (state: Finding['state'], told: Told): ToldFinding => ({
+  state,
+  ...tellFinding(told, tellInEnglish),
+  told,
+});
+
+export const ok = (message: Sentence, values?: Values) => found('ok', { message, ...(values && { values }) });
+export const warning = (message: Sentence, fix: Sentence, values?: Values) =>
+  found('warning', { message, fix, ...(values && { values }) });
+export const wrong = (message: Sentence, fix: Sentence, values?: Values) =>
+  found('wrong', { message, fix, ...(values && { values }) });
