@@ -7,12 +7,12 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 /** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
 export async function readPassword(): Promise<string> {
   using questions = openQuestions();
-  return questions.askSecret('Password: ');
+  return await questions.askSecret('Password: ');
 }
 
 export async function readNewPassword(minLength: number): Promise<string> {
   using questions = openQuestions();
-  return askNewPassword(questions, minLength);
+  return await askNewPassword(questions, minLength);
 }
 
 /** Asks twice at a terminal. */

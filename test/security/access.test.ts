@@ -407,6 +407,9 @@ const tricks: Record<string, string>[] = [
   { cookie: 'browser=x' },
 ];
 
+/** Without a mailed link, they say that it has expired. */
+const takesLink = (path: string) => path.endsWith('/confirm-email');
+
 for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowed === 'signed in')) {
   const [method = '', path = ''] = route.split(' ');
   const ask = (url: string, headers: Record<string, string>) =>
@@ -431,7 +434,7 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
         await janua.people.add({ ...ann, username, password });
         const { statusCode, headers: sent } = await ask(path, (await logIn(janua.app, username))[kind]);
         // Without a body, an action has something else to refuse.
-        if (method === 'GET') assert.equal(statusCode, path.includes(':') ? 400 : 200);
+        if (method === 'GET') assert.equal(statusCode, path.includes(':') ? 400 : takesLink(path) ? 410 : 200);
         assert.ok(statusCode !== 401 && !sent.location?.startsWith('/auth/login?state=2'), String(statusCode));
       }
     });
