@@ -27,7 +27,7 @@ export async function rotateEncryptionKey(database: Database, keys: EncryptionKe
   if (lease === undefined) throw new Misconfiguration('Another process is replacing this key. Try again in a minute.');
   await encryptAnew(database, keys);
   keys.rotate();
-  return encryptAnew(database, keys);
+  return await encryptAnew(database, keys);
 }
 
 /** Encrypts with the first key what is not. */
