@@ -36,6 +36,7 @@ describe('a package is refused', () => {
       { ...good, resolved: 'git+ssh://example.com/a' },
       /^a has its own source/,
     ],
+    ['that is a link to a folder', { ...good, link: true }, /^a has its own source/],
     ['of a licence that was not agreed to', { ...good, license: 'AGPL-3.0' }, 'a has the licence AGPL-3.0'],
     ['without a licence', { integrity: 'sha512-x' }, 'a has the licence (none)'],
     ['with a licence for tools, when it is distributed', { ...good, license: 'MPL-2.0' }, 'a has the licence MPL-2.0'],

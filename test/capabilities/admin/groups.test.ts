@@ -83,11 +83,13 @@ describe('the groups', () => {
       ['', { name: 'Staff' }, 422],
       ['', { name: 'a'.repeat(64) }, 422],
       ['', { name: 'staff', description: 'a\0' }, 422],
+      ['', { name: 'staff', description: 'x'.repeat(201) }, 422],
       ['', { name: admins }, 409],
       ['/scopes', { name: admins }, 422],
       ['/scopes', { name: 'unknown', scopes: [] }, 404],
       ['/remove', { name: 'unknown' }, 404],
       ['/remove', { name: 'a\0' }, 422],
+      ['/remove', { name: '\ud800' }, 422],
     ] as const)
       assert.equal((await janua.post(path, payload)).statusCode, status, path + JSON.stringify(payload));
     assert.equal((await janua.post('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);

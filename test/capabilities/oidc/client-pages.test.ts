@@ -195,6 +195,7 @@ describe('the clients', () => {
     ['a page at http', { ...wiki, client_uri: 'http://wiki.example.com/' }, 'client_uri'],
     ['a script as the page', { ...wiki, client_uri: 'javascript:alert(1)' }, 'client_uri'],
     ['an address that hides its host', { ...wiki, client_uri: 'https://bank.example@wiki.example.com/' }, 'client_uri'],
+    ['a flag that is neither true nor false', { ...wiki, own: 'maybe' }, 'own'],
     ['an unknown group', { ...wiki, groups: ['nobody'] }, 'groups'],
     ['an unknown rule for PKCE', { ...wiki, pkce: 'plain' }, 'pkce'],
     ...['none', 'HS256', 'PS256', 'es256', ''].map(

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { createAttemptPassword, createProvePassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
-import { notAuthenticated as never } from '../../../src/core/access/access.ts';
+import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
+import { type Answer, Refusal } from '../../../src/core/access/refusal.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { caller } from '../../core/audit/events.ts';
 import { directoryOf } from '../../core/users/one-account.ts';
@@ -43,30 +44,75 @@ test('a login is refused if the password changes before the weak hash is replace
   assert.equal(await logInWhile('strong hash of another'), undefined);
 });
 
-test('a failed login that took longer than the failure floor is answered at once', async () => {
+interface Attempted {
+  readonly sentPassword?: string;
+  readonly stored?: Account | undefined;
+  /** Of the check of a password. */
+  readonly passwordFloor?: number;
+  readonly isThrottled?: boolean;
+}
+
+/** Refuses an attempt. Its failure floor is 1 ms. */
+function attempt({ sentPassword = 'wrong', stored, passwordFloor = 0, isThrottled = false }: Attempted) {
   const attemptPassword = createAttemptPassword({
-    users: directoryOf(() => weak),
-    passwords: { check: async () => ({ matches: false, replacement: undefined }), failureFloor: () => 0 } as never,
+    users: directoryOf(() => stored),
+    passwords: {
+      check: async (hash?: string) => ({ matches: hash?.endsWith(`hash of ${sentPassword}`) ?? false }),
+      failureFloor: () => passwordFloor,
+    } as never,
     throttle: {
-      attempt: async (_limits: unknown, prove: () => Promise<unknown>) => ({ passed: true, result: await prove() }),
+      attempt: async (_limits: unknown, prove: () => Promise<unknown>) =>
+        isThrottled ? { passed: false, retryAfterSeconds: 1 } : { passed: true, result: await prove() },
     } as never,
     knownBrowsers: { find: () => undefined },
     audit: { recordIfPossible: async () => {}, digestName: () => '' } as never,
     log: { warn() {} },
     needsSecondFactor: async () => false,
-    failureFloor: 1_000,
+    failureFloor: 1,
   });
-  const error = new Error('the password was wrong');
-  const sent = { name: ann.username, account: weak, password: 'wrong', headers: {}, start: performance.now() - 5_000 };
-  const failed = { kind: 'login-failed', error } as const;
-  let answered: unknown;
-  const attempt = attemptPassword(sent, caller, { failed, throttled: { kind: 'login-throttled', answer: never } });
-  void attempt.catch((refused) => {
-    answered = refused;
+  const sent = { name: ann.username, account: stored, password: sentPassword, headers: {}, start: performance.now() };
+  const failed = { kind: 'login-failed', error: new Refusal(invalidCredentials) } as const;
+  const throttled = { kind: 'login-throttled', answer: tooManyAttempts } as const;
+  // If the password is right, the account has changed since.
+  return attemptPassword(sent, caller, { failed, throttled }).then(({ refuse }) => refuse());
+}
+
+describe('a failed login is answered after a fixed time', () => {
+  const disabled = { ...weak, disabled: true };
+  const failures: readonly [name: string, attempted: Attempted, floor: number, answer: Answer][] = [
+    ['with an unknown name', {}, 1, invalidCredentials],
+    ['with a wrong password', { stored: { ...weak, passwordHash: 'hash of secret' } }, 1, invalidCredentials],
+    ['with a wrong password and a weak hash', { stored: weak }, 1, invalidCredentials],
+    ['of a disabled user', { stored: disabled, sentPassword: 'secret' }, 1, invalidCredentials],
+    ['whose account changes meanwhile', { stored: weak, sentPassword: 'secret' }, 1, invalidCredentials],
+    ['with a wrong password, where a check may take longer', { stored: weak, passwordFloor: 3 }, 3, invalidCredentials],
+    ['with an unknown name, where a check may take longer', { passwordFloor: 3 }, 3, invalidCredentials],
+    ['that has to wait', { stored: weak, isThrottled: true }, 0.1, tooManyAttempts],
+    ['with an unknown name that has to wait', { isThrottled: true }, 0.1, tooManyAttempts],
+  ];
+  for (const [name, attempted, floor, answer] of failures)
+    test(name, async ({ mock }) => {
+      let time = 0;
+      // Time passes only when the clock is read.
+      mock.method(performance, 'now', () => {
+        time += 1 / 64;
+        return time;
+      });
+      await assert.rejects(attempt(attempted), (error) => error instanceof Refusal && error.answer === answer);
+      assert.ok(time >= floor, `after ${time} ms`);
+    });
+
+  test('or at once if it took longer', async ({ mock }) => {
+    const times = [0];
+    mock.method(performance, 'now', () => times.shift() ?? 5_000);
+    let answered = false;
+    void attempt({ stored: weak }).catch(() => {
+      answered = true;
+    });
+    // Nothing that it waits for takes a turn of the event loop.
+    await setImmediate();
+    assert.ok(answered);
   });
-  // Nothing that it waits for takes a turn of the event loop.
-  await setImmediate();
-  assert.equal(answered, error);
 });
 
 test('an account without a password costs the same hash as an unknown name', async () => {

@@ -107,6 +107,34 @@ describe('a mail goes to exactly one address, or to none', () => {
     });
   }
 
+  test('whatever the name of the recipient is', async () => {
+    const names = [
+      'eve@example.com,',
+      'x <eve@example.com>,',
+      'eve@example.com\r\n',
+      'all: eve@example.com;',
+      '"<eve@example.com>',
+    ];
+    await using smtp = await startScriptedSmtp();
+    await using office = await openOffice({
+      mailUrl: `smtp://127.0.0.1:${smtp.port}`,
+      others: {
+        named: {
+          keepSeconds: 60,
+          prepare: async ({ address, details }) => ({ to: address, name: details.name, language: 'en', values: {} }),
+        },
+      },
+    });
+    for (const name of names)
+      await office.outbox.add(greeting('ann@example.com', { purpose: 'named', details: { name } }));
+    office.sender.start();
+    await office.sender.settled();
+    assert.deepEqual(
+      smtp.received.map(({ to }) => to),
+      names.map(() => ['ann@example.com']),
+    );
+  });
+
   for (const address of ['ann@example.com', "o'hara+x@sub.example.co.uk", 'zoë@exämple.example', 'a@localhost']) {
     test(`${address} is one`, async () => {
       await using smtp = await startScriptedSmtp();
