@@ -37,8 +37,10 @@ async function compile(): Promise<void> {
 /** Finds the declarations that the library's own declarations import. Gives their text by path. */
 async function findDeclarations(file: string, found = new Map<string, string>()): Promise<Map<string, string>> {
   if (found.has(file)) return found;
-  // In declarations the compiler does not rewrite imports of `.ts` files.
-  const text = (await readFile(join(target, file), 'utf8')).replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js');
+  // In declarations the compiler does not rewrite imports of `.ts` files, and drops the attribute of those of JSON.
+  const text = (await readFile(join(target, file), 'utf8'))
+    .replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js')
+    .replaceAll(/( from '\.\/[^']*\.json');/g, "$1 with { type: 'json' };");
   found.set(file, text);
   for (const [, imported = ''] of text.matchAll(/['"](\.{1,2}\/[^'"]*)\.js['"]/g))
     await findDeclarations(`${join(dirname(file), imported)}.d.ts`, found);

@@ -188,7 +188,7 @@ async function checkAddress(url: string): Promise<string | undefined> {
 
 /** An account without a password, in a URL: postgres://ACCOUNT@HOST/DATABASE. */
 const accountAlone = /^([a-z]+:\/\/[^/@:?#]+)@/;
-const withPassword = /^[a-z]+:\/\/[^/@?#]*:[^/@?#]+@/;
+const withPassword = /^[a-z]+:\/\/[^/@?#]*:[^/@?#]+@|[?&]pass(?:word)?=/i;
 const asArgument = 'The password must not be in an argument, which every process could read. Put it into a file.';
 
 async function askDatabase({ find, findSecret, askSecret }: Asking, options: SetupOptions): Promise<string> {

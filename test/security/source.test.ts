@@ -43,7 +43,7 @@ const rules: Rule[] = [
     except: ['src/core/passwords/hashing/thread.ts', 'src/core/passwords/hashing/threads.ts'],
   },
   {
-    name: 'the server connects only to its stores, a mail server, Pwned Passwords, a trace collector, the providers of the settings and, guarded, applications, and the selftest only to its target',
+    name: 'the server connects only to its stores, a mail server, Pwned Passwords, a trace collector, the providers of the settings and, guarded, applications, setup to a name server, and the selftest only to its target',
     // Finds Node's functions that connect, and the clients of the stores, of a mail server and of a collector.
     never:
       /\bfetch\(|\bWebSocket\(|https?\.(?:get|request)\(|\b(?:net|tls|http2)\.(?:connect|createConnection)\(|node:(?:https|dgram|dns)|undici|\{[^}]*\b(?:request|get|connect|createConnection)\b[^}]*\} (?:from|=)[^;\n]*'node:(?:http2?|net|tls)'|(?:from |import\()'(?:pg|mysql2|ioredis|nodemailer|openid-client)'|exporter-/,
@@ -51,6 +51,8 @@ const rules: Rule[] = [
       'src/ground/database/postgres.ts',
       'src/ground/database/mysql.ts',
       'src/core/mail/transport.ts',
+      // It asks for the addresses of the name that an operator types.
+      'src/commands/setup.ts',
       // It calls only what it is given.
       'src/capabilities/oidc/documents.ts',
       'src/capabilities/oidc/guarded-fetch.ts',
@@ -141,6 +143,7 @@ const openComparisons = new Map([
   ['signature !== own', 'compared only after a right password'],
   ['.includes(token_format)', 'a word'],
   ['token.clientId === client.clientId', 'public ids'],
+  ["askSecret('The same again: ')) === first", 'what one person types twice'],
 ]);
 
 test('secrets, hashes and signatures are compared in constant time', () => {

@@ -74,7 +74,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
       const { address } = await parts().changeEmail.openOffered(token, signedIn, request.caller);
       // Here already, because only this address has the token.
       await parts().requireFresh(signedIn, undefined, request);
-      return { email: address, offered: true };
+      return { email: address, offered: true, former: signedIn.user.username };
     },
     async submit(request, reply, { token = '' }) {
       const signedIn = signedInOf(request);

@@ -4,6 +4,7 @@ import type { Actor } from '../../core/changes/administration.ts';
 import type { ChangeBy } from '../../core/changes/change.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { requireAddress } from './fields.ts';
@@ -72,15 +73,20 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
     },
 
-    /** Mails a link to the address that an administrator offers, and a notice to the present one. */
+    /** Mails a link to the address that an administrator offers, and a notice to the present one. @throws {ChangeRefused} */
     async offer(account: Account, address: string, language: Language, { caller, actorId = 'operator' }: Actor) {
       const { userId, stamp } = provedBy(account);
       const former = account.user.username;
       const details = { email: address, former };
-      const mail = { userId, details, language: account.user.language ?? language, requestId: caller.requestId };
       const causedBy = { userId: actorId };
-      await outbox.add({ ...mail, purpose: 'confirm-offered-email', address, stamp, causedBy });
-      await outbox.add({ ...mail, purpose: 'email-change-offered', address: former, causedBy });
+      const mail = { userId, details, language: account.user.language ?? language, causedBy };
+      if (!(await requestMail({ ...mail, purpose: 'confirm-offered-email', address, stamp }, caller)))
+        throw new ChangeRefused(
+          'Too many mails have gone to that address, or from you. Wait a minute.',
+          'too-many-mails',
+        );
+      const notice = { ...mail, purpose: 'email-change-offered', address: former };
+      await outbox.add({ ...notice, requestId: caller.requestId });
     },
 
     /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `link-expired`, also to any other user */

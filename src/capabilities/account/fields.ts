@@ -47,6 +47,15 @@ export async function describeWayOn(sent: unknown, nameApplication: FlowOptions[
   return { application: next === undefined ? undefined : await nameApplication(next) };
 }
 
+/**
+ * The way on that a mail may have: strangers ask for mails to other people, so it leads to an application or nowhere. A page of ours would be
+ * opened by an owner who has just signed in.
+ */
+export async function wayOnByMail(sent: unknown, nameApplication: FlowOptions['nameApplication']) {
+  const { application } = await describeWayOn(sent, nameApplication);
+  return application === undefined ? undefined : safeNext(sent);
+}
+
 /** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
 export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {
   const address = read(email);

@@ -8,7 +8,7 @@ import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
-import { describeWayOn, emailField, newPasswordField } from './fields.ts';
+import { describeWayOn, emailField, newPasswordField, wayOnByMail } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
@@ -33,7 +33,9 @@ export function addResetPassword(
   async function findPlace(account: Account, next: string | undefined, language: Language) {
     if (page === undefined) return next;
     if (next === undefined) return page;
-    return (await parts().ports.listWaysIn(account, language)).length > 0 ? pathWithNext(page, next) : next;
+    if ((await parts().ports.listWaysIn(account, language)).length === 0) return next;
+    // Both may be too long. The page must not be what is left out.
+    return safeNext(pathWithNext(page, next)) ?? page;
   }
 
   addForm(app, [forgotPasswordPath, '/api/forgot-password'], {
@@ -47,7 +49,7 @@ export function addResetPassword(
     browser: 'To the same page, which says that a mail is on its way',
     show: async (_request, { next }) => ({ minutes: resetMinutes, ...(await describeWayOn(next, nameApplication)) }),
     async submit({ language, caller }, reply, { email, next }) {
-      await parts().resetPassword.request(email, safeNext(next), language, caller);
+      await parts().resetPassword.request(email, await wayOnByMail(next, nameApplication), language, caller);
       return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });
     },
   });

@@ -8,7 +8,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { describeWayOn, emailField, nameFields, newPasswordField } from './fields.ts';
+import { describeWayOn, emailField, nameFields, newPasswordField, wayOnByMail } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
@@ -29,7 +29,7 @@ export function addSignUp(
     browser: 'To the same page, which says that a mail is on its way',
     show: (_request, { next }) => describeWayOn(next, nameApplication),
     async submit({ language, caller }, reply, { email, next }) {
-      await parts().signUp.request(email, safeNext(next), language, caller);
+      await parts().signUp.request(email, await wayOnByMail(next, nameApplication), language, caller);
       return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
     },
   });

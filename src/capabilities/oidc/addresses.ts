@@ -56,7 +56,8 @@ export function isBackchannelUri(text: string, privateHosts: readonly string[]):
 
 /** Whether users may be led to an address in a link. */
 export function isPage(text: string): boolean {
-  const url = parseAddress(text);
+  // Without the slashes, a page of the same scheme would lead to one of its own.
+  const url = /^https?:\/\//i.test(text) ? parseAddress(text) : undefined;
   return url !== undefined && isWebAddress(url);
 }
 

@@ -33,11 +33,11 @@ export const operator = defineCapability({
     const mails = describeMails(address, language);
     if (address === undefined || outbox === undefined || !core.takesLogins) return { parts: {}, mails };
 
-    /** Tells whether it was told: at most one mail of a kind a day. */
+    /** Tells whether it was told: at most one mail of a kind a day. Each new administrator is told, who may soon be none. */
     async function tell({ about, details = {} }: OperatorNotice): Promise<boolean> {
       const purpose = `operator-${about}`;
       const isTold = await inTransaction(database, async (db) => {
-        if (!(await claimLease(db, purpose, now(), now() + day))) return false;
+        if (about !== 'administrator-added' && !(await claimLease(db, purpose, now(), now() + day))) return false;
         await outbox?.add({ purpose, address: address ?? '', language, details, causedBy: { userId: 'operator' } }, db);
         return true;
       });

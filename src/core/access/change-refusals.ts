@@ -1,7 +1,7 @@
 import { type ChangeFault, ChangeRefused } from '../users/change-refused.ts';
 import { AccountChanged } from '../users/held.ts';
 import { notAuthenticated } from './access.ts';
-import { type Answer, Refusal } from './refusal.ts';
+import { type Answer, Refusal, tooMany } from './refusal.ts';
 
 /** The answers to changes that cannot be made (`core/users/change-refused.ts`). */
 export const changeRefusals = {
@@ -19,6 +19,11 @@ export const changeRefusals = {
   'no-such-user': { name: 'no-such-user', status: 404, detail: 'There is no such user' },
   'user-exists': { name: 'user-exists', status: 409, detail: 'There is a user with this address already' },
   'no-mail': { name: 'no-mail', status: 409, detail: 'No mail can be sent here, or no password can be set' },
+  'too-many-mails': {
+    ...tooMany,
+    name: 'too-many-mails',
+    detail: 'Too many mails to that address. Wait before the next',
+  },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
@@ -27,5 +32,6 @@ export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;
   const answer = changeRefusals[error.code];
-  return new Refusal(error.code === 'change-refused' ? { ...answer, detail: error.message } : answer);
+  const told = error.code === 'change-refused' ? { ...answer, detail: error.message } : answer;
+  return new Refusal(told, error.code === 'too-many-mails' ? 60 : undefined);
 }

@@ -37,7 +37,7 @@ export interface RequestMailOptions {
 
 export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {
   return async (mail, caller, by = ['minute', 'hour', 'client']) => {
-    const { purpose, address, userId } = mail;
+    const { purpose, address, userId, causedBy: cause } = mail;
     const nameDigest = audit.digestName(address);
     const network = endSiteOf(caller.address);
     const limits = {
@@ -50,10 +50,10 @@ export function createRequestMail({ outbox, throttle, audit }: RequestMailOption
               { key: `mail-end-site:${network}`, policy: perEndSite },
             ]
           : // Strangers at the same address must not be able to use it up.
-            [{ key: `mail-client:user:${userId}`, policy: perClient }],
+            [{ key: `mail-client:user:${cause && 'userId' in cause ? cause.userId : userId}`, policy: perClient }],
     };
     const admitted = await throttle.take(by.flatMap((limit) => limits[limit]));
-    const causedBy = userId === undefined ? { network } : { userId };
+    const causedBy = cause ?? (userId === undefined ? { network } : { userId });
     if (admitted) await outbox.add({ ...mail, causedBy, requestId: caller.requestId });
     else {
       const about = userId === undefined ? { nameDigest } : { userId };

@@ -6,7 +6,8 @@ export type ChangeFault =
   | 'no-such-user'
   | 'user-exists'
   | 'no-such-group'
-  | 'no-mail';
+  | 'no-mail'
+  | 'too-many-mails';
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {

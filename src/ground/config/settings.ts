@@ -102,7 +102,7 @@ export const settingSchemas = {
     examples: ['Example Ltd <no-reply@example.com>'],
   })('The sender of mail, such as `Example <no-reply@example.com>`. Required with `MAIL_URL`.'),
   OPERATOR_MAIL: text({ maxLength: 254, examples: ['operator@example.com'] })(
-    'Your address. Janua mails you when sending mail failed for an hour, a user becomes an administrator, a backup is missing, events of the audit were lost, or a key cannot be read: at most one mail a day of each kind. Needs `MAIL_URL`.',
+    'Your address. Janua mails you when sending mail failed for an hour, a user becomes an administrator, a backup is missing, events of the audit were lost, or a key cannot be read: at most one mail a day of each kind, but one of each new administrator. Needs `MAIL_URL`.',
   ),
   LANGUAGE: choice({ enum: languages, default: 'en' })(
     'The language of pages and mails for users who have not chosen one, if their browser asks for none of these.',

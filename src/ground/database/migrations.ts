@@ -92,7 +92,7 @@ async function migrateToLatest(migrator: ReturnType<typeof createMigrator>): Pro
 }
 
 /** Kysely's own number of its lock. Older versions take it too. */
-const postgresLock = sql.lit(3853314791062309107n);
+const postgresLock = sql`3853314791062309107`;
 
 /** The lock ends with the transaction. Kysely's would belong to the session, which a pooler may give to another client. */
 const migrateOnPostgres = ({ database }: Opened): Promise<void> =>

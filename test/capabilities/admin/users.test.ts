@@ -365,7 +365,10 @@ describe('a correction', () => {
     }
     assert.equal((await services.users.findById(annId))?.user.username, ann.username);
     const { cookie } = await logIn(app);
-    assert.match((await app.inject({ url: page, headers: cookie })).body, /you log in as mallory@example\.com/);
+    assert.match(
+      (await app.inject({ url: page, headers: cookie })).body,
+      /offers mallory@example\.com as the address of your account, in place of ann@example\.com/,
+    );
     const confirmed = await confirm(cookie);
     assert.equal(confirmed.statusCode, 200, confirmed.body);
     assert.equal((await confirm(cookie)).statusCode, 410);
