@@ -15,11 +15,13 @@ export async function readNewPassword(minLength: number): Promise<string> {
   return await askNewPassword(questions, minLength);
 }
 
-/** Asks twice at a terminal. */
+/** Asks twice at a terminal, until both are the same. */
 export async function askNewPassword({ askSecret, isTerminal }: Questions, minLength: number): Promise<string> {
-  const first = await askSecret(`New password (${minLength} characters or more): `);
-  if (!isTerminal || (await askSecret('The same again: ')) === first) return first;
-  throw new Misconfiguration('The two passwords are different. Nothing was changed.');
+  for (;;) {
+    const first = await askSecret(`New password (${minLength} characters or more): `);
+    if (!isTerminal || (await askSecret('The same again: ')) === first) return first;
+    process.stderr.write('The two passwords are different.\n');
+  }
 }
 
 export type Questions = ReturnType<typeof openQuestions>;

@@ -96,7 +96,7 @@ function nextSteps({ DATABASE_URL = '' }: Values): string {
   return [
     '\nNext, with the files of deploy/ in place (docs/deployment.md):',
     `  sudo systemctl enable --now janua${timer}`,
-    '  Set up the proxy. Then open the address, and log in as the administrator.',
+    '  Set up the proxy. Then open the address, and sign in as the administrator.',
     '  Back up the encryption key, apart from the database.\n',
   ].join('\n');
 }
@@ -126,6 +126,7 @@ function createAsking(questions: Questions, options: SetupOptions, { asRoot }: A
   return {
     find,
     isTerminal,
+    isGiven: (name: keyof SetupOptions) => options[name] !== undefined,
 
     /** Reads the file of an option, which root alone may be able to read, or asks. */
     async findSecret(name: keyof SetupOptions, askFor: () => Promise<string>): Promise<string> {
@@ -314,7 +315,8 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
   }
 }
 
-async function askPerson({ find, findSecret, askNewPassword }: Asking, values: Values): Promise<Person> {
+async function askPerson(asking: Asking, values: Values): Promise<Person> {
+  const { find } = asking;
   const checkEmail = (text: string) =>
     canonicalMailAddress(text.toLowerCase()) === undefined
       ? 'It must be one address, such as ann@example.com.'
@@ -325,10 +327,24 @@ async function askPerson({ find, findSecret, askNewPassword }: Asking, values: V
   const lastName = await find('lastName', 'Last name', checkName);
   const appName = values.APP_NAME ?? 'Janua';
   const policy = createPasswordPolicy({ appName, breached: 'list', log: { warn() {} } });
-  const password = await findSecret('adminPasswordFile', askNewPassword);
-  const fault = await policy.findFault(password, { username, firstName, lastName });
-  if (fault !== undefined) throw new Misconfiguration(passwordFaults[fault.code]);
+  const password = await askPassword(asking, async (text) => {
+    const fault = await policy.findFault(text, { username, firstName, lastName });
+    return fault && passwordFaults[fault.code];
+  });
   return { username, firstName, lastName, password };
+}
+
+/** Asks until the password is sound. A file, or a line of standard input, has one try. */
+async function askPassword(asking: Asking, check: CheckAnswer): Promise<string> {
+  const { findSecret, askNewPassword, isTerminal, isGiven } = asking;
+  const name = 'adminPasswordFile';
+  for (;;) {
+    const password = await findSecret(name, askNewPassword);
+    const fault = await check(password);
+    if (fault === undefined) return password;
+    if (isGiven(name) || !isTerminal) throw new Misconfiguration(`${optionOf(name)}: ${fault}`);
+    say(fault);
+  }
 }
 
 type Account = ReturnType<typeof takeAccount>;

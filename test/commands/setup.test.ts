@@ -157,7 +157,10 @@ describe('janua setup', () => {
       ],
       [{ '--public-url': undefined }, /^--public-url: PUBLIC_URL must be set/],
       [{ '--last-name': undefined, '--first-name': undefined }, /^--first-name: It must not be empty/],
-      [{ '--admin-password-file': 'canary', '--first-name': 'X' }, /^A password must have at least/],
+      [
+        { '--admin-password-file': 'canary', '--first-name': 'X' },
+        /^--admin-password-file: A password must have at least/,
+      ],
       [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
       [{ '--database': 'sqlite:/proc/janua.db' }, /^--database: DATABASE_URL: the file cannot be opened/],
       [
@@ -170,8 +173,9 @@ describe('janua setup', () => {
       [{ '--mail': 'imap://x' }, /^--mail: MAIL_URL must be smtp:/],
       [{ '--admin': 'ann' }, /^--admin: It must be one address/],
       [{ '--last-name': ' ' }, /^--last-name: It must not be empty/],
+      [{ '--database': 'postgres://127.0.0.1/x?user=u&password=canary' }, /must not be in an argument/],
       [{ '--admin-password-file': 'none' }, /^--admin-password-file: the file cannot be read \(ENOENT\)/],
-      [{ '--admin-password-file': undefined }, /^A password must have at least/],
+      [{ '--admin-password-file': undefined }, /A password must have at least/],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
     ];
     for (const [changed, pattern] of cases) {
@@ -243,7 +247,11 @@ describe('janua setup', () => {
       [/first administrator: $/, 'ann@example.com'],
       [/First name: $/, 'Ann'],
       [/Last name: $/, 'Archer'],
-      [/New password .*: $/, password],
+      [/New password .*: $/, 'nobody guesses this'],
+      [/The same again: $/, 'nobody guesses that'],
+      [/are different[\s\S]*New password .*: $/, 'password'],
+      [/The same again: $/, 'password'],
+      [/at least \d+ characters[\s\S]*New password .*: $/, password],
       [/The same again: $/, password],
     ];
     let screen = '';

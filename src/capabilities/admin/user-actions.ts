@@ -32,6 +32,12 @@ export const nameFields = {
   last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
 } as const satisfies Fields;
 
+/** A new user may name themselves. */
+const correctedNameFields = {
+  first_name: { ...nameFields.first_name, required: true },
+  last_name: { ...nameFields.last_name, required: true },
+} as const satisfies Fields;
+
 export const emailFields = {
   email: { required: true, maxLength: maxUsernameLength, description: 'The address', examples: ['eve@example.com'] },
 } as const satisfies Fields;
@@ -74,7 +80,7 @@ const userActions = {
     fresh: true,
     summary: 'Correct the name of a user',
     detail: 'Name changed',
-    fields: nameFields,
+    fields: correctedNameFields,
     isOffered: (_, { ownAccounts }) => ownAccounts,
     run: (administration, user, sent) => administration.rename(user, readName(sent)),
   },

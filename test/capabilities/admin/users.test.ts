@@ -13,8 +13,8 @@ type Scope = keyof typeof ownScopes;
 const everything: Scope[] = ['users:read', 'users:write', 'sessions:write', 'audit:read'];
 
 /** @param scopes of the administrator. Default: a member of `admins` */
-async function open(scopes?: Scope[], overrides = {}) {
-  const settings = { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off' } as const;
+async function open(scopes?: Scope[], overrides = {}, further = {}) {
+  const settings = { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off', ...further } as const;
   const janua = await startJanua({ settings, overrides });
   const { app, services } = janua;
   const headers = await (scopes ? signInWith(janua, ...scopes) : signInAs(janua, [admins]));
@@ -325,7 +325,7 @@ describe('a correction', () => {
   });
 
   test('of the address at once is for members of admins, and by a link it takes the user who signs in', async () => {
-    await using janua = await open(everything);
+    await using janua = await open(everything, {}, { THROTTLE: 'on' });
     const { app, get, post, annId, services, headers, eventsOf } = janua;
     const url = `/api/admin/users/${annId}`;
     const mailbox = 'mallory@example.com';
@@ -341,6 +341,8 @@ describe('a correction', () => {
     assert.equal((await post(`${url}/offer-email`, { email: mailbox })).statusCode, 200);
     const sent = await mails(janua);
     assert.deepEqual(sent.map(({ to }) => to).sort(), [ann.username, mailbox].sort());
+    const again = await post(`${url}/offer-email`, { email: mailbox });
+    assert.deepEqual([again.statusCode, again.headers['retry-after']], [429, '60']);
     const token = tokenIn(sent.find(({ to }) => to === mailbox)?.link);
     const page = `/account/confirm-email?token=${token}`;
     const confirm = (by: Record<string, string>) => {

@@ -193,6 +193,7 @@ describe('the clients', () => {
     ['a script after logout', { ...wiki, post_logout_redirect_uris: ['javascript:1'] }, 'post_logout_redirect_uris'],
     ['http to a foreign host', { ...wiki, backchannel_logout_uri: 'http://example.com' }, 'backchannel_logout_uri'],
     ['a page at http', { ...wiki, client_uri: 'http://wiki.example.com/' }, 'client_uri'],
+    ['a page that a browser takes for one of ours', { ...wiki, client_uri: 'https:wiki.example.com' }, 'client_uri'],
     ['a script as the page', { ...wiki, client_uri: 'javascript:alert(1)' }, 'client_uri'],
     ['an address that hides its host', { ...wiki, client_uri: 'https://bank.example@wiki.example.com/' }, 'client_uri'],
     ['a flag that is neither true nor false', { ...wiki, own: 'maybe' }, 'own'],
