@@ -40,8 +40,21 @@ export interface ServeOptions {
 }
 
 /** Makes the tables and a user, starts `janua serve`, and signs in when it is ready. */
-export async function serveOn({ env: given, beforeStart, workplace: made }: ServeOptions): Promise<Served> {
-  const workplace = made ?? (await createWorkplace());
+export async function serveOn(options: ServeOptions): Promise<Served> {
+  const workplace = options.workplace ?? (await createWorkplace());
+  try {
+    return await serveFrom(workplace, options);
+  } catch (error) {
+    // A server that is left would keep the test from its end.
+    await workplace[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function serveFrom(
+  workplace: Workplace,
+  { env: given, beforeStart, workplace: made }: ServeOptions,
+): Promise<Served> {
   const env = { STORE_TIMEOUT_SECONDS: String(storeTimeout), DRAIN_SECONDS: '0', PORT: '0', ...given };
   if (made === undefined) {
     await expectSuccess(workplace, ['migrate'], env);
@@ -76,7 +89,12 @@ export async function serveOn({ env: given, beforeStart, workplace: made }: Serv
       body: new URLSearchParams({ username: 'ann@example.com', password: secret }),
     });
   let cookie = '';
-  if (beforeStart === undefined) cookie = cookieOf(await logIn());
+  if (beforeStart === undefined) {
+    let first = await logIn();
+    // On a busy machine, a store may take longer for its first answers than the server waits.
+    for (; first.status === 503; first = await logIn()) await setTimeout(50);
+    cookie = cookieOf(first);
+  }
 
   /** Repeats a request until the answer has that status, and returns it. A server that never gets there lets the test time out. */
   async function until(path: string, status: number): Promise<Response> {
