@@ -338,7 +338,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal((await get('/api/account/security', bearerOf(removed))).json().totp, false);
     });
 
-    test('are shown once on the page: the secret, and then the recovery codes', async () => {
+    test('are shown on the page: the secret until its first code, and then the recovery codes, once', async () => {
       people += 1;
       const username = `factor${people}@example.com`;
       await janua.people.add({ ...ann, username, password });
@@ -348,9 +348,19 @@ export function testSecondFactor(stores: StoreChoice): void {
       const secret = /secret=([A-Z2-7]{32})/.exec(begun.body)?.[1] ?? assert.fail(begun.body);
       const wrong = await post('/account/security/totp', { code: '123' }, cookie);
       assert.equal(wrong.statusCode, 422);
+      assert.ok(wrong.body.includes(`secret=${secret}`) && wrong.body.includes('class="qr"'));
+      const page = await get('/account/security/totp', cookie);
+      assert.ok(!page.body.includes(secret));
       const done = await post('/account/security/totp', { code: codeOf(secret, time) }, cookie);
       assert.equal(done.statusCode, 200, done.body);
       assert.equal(new Set(done.body.match(/[0-9A-Z]{4}(-[0-9A-Z]{4}){5}/g)).size, 10);
+      const renewed = { cookie: `session=${sessionCookie(done)}` };
+      const [, next = ''] =
+        /secret=([A-Z2-7]{32})/.exec((await post('/account/security/totp/begin', {}, renewed)).body) ?? [];
+      assert.ok((await post('/account/security/totp', {}, renewed)).body.includes(next));
+      time += 601_000;
+      const stale = await post('/account/security/totp', {}, renewed);
+      assert.ok(next !== '' && !stale.body.includes(next), 'a session without a fresh proof');
     });
 
     test('can be removed by an operator, which ends all sessions', async () => {

@@ -16,6 +16,7 @@ import type { FactorChange, FactorsChanged } from './manage.ts';
 import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
+import { drawQrCode } from './qr.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
@@ -165,6 +166,13 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     fields: { code: { ...codeField, required: true }, next: nextField },
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
+    async show(request) {
+      // After a wrong code. Whom the secret is shown to has proved their identity again.
+      if (request.method !== 'POST') return {};
+      const { user } = (await requireChange(parts, request)).signedIn;
+      const waiting = await parts().factors.totp.findWaiting(user, user.username);
+      return waiting === undefined ? {} : { ...waiting, qr: await drawQrCode(waiting.uri) };
+    },
     submit: async (request, reply, { code, next }) =>
       answer(
         reply,

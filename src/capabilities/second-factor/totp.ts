@@ -47,6 +47,11 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     return row && secret && step !== undefined ? { row, secret, step } : undefined;
   }
 
+  function shownFor(secret: Buffer, account: string) {
+    const text = toBase32(secret, rfc4648);
+    return { secret: text, uri: uriOf(text, account, appName) };
+  }
+
   async function put(state: State, user: RowUser, secret: Buffer, lastStep: number, db: Database): Promise<void> {
     const id = idOf(state, user);
     const row = {
@@ -74,8 +79,15 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       // RFC 4226 4, R6.
       const secret = randomBytes(20);
       await put('waiting', user, secret, 0, database);
-      const text = toBase32(secret, rfc4648);
-      return { secret: text, uri: uriOf(text, account, appName) };
+      return shownFor(secret, account);
+    },
+
+    /** The secret that `begin` made, as long as a code of it would enable it. For its owner, who has typed a wrong code. */
+    async findWaiting(user: RowUser, account: string): Promise<{ secret: string; uri: string } | undefined> {
+      const row = await findRow('waiting', user, database);
+      const secret = row && cipher.open(row.secret, contextOf(row.id));
+      const isOver = now() - Number(row?.created_at) >= enrolmentMilliseconds;
+      return secret === undefined || isOver ? undefined : shownFor(secret, account);
     },
 
     /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
