@@ -92,7 +92,10 @@ async function serveFrom(
   if (beforeStart === undefined) {
     let first = await logIn();
     // On a busy machine, a store may take longer for its first answers than the server waits.
-    for (; first.status === 503; first = await logIn()) await setTimeout(50);
+    for (let tries = 0; first.status === 503 && tries < 100; tries += 1) {
+      await setTimeout(50);
+      first = await logIn();
+    }
     cookie = cookieOf(first);
   }
 
