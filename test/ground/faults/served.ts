@@ -99,14 +99,15 @@ async function serveFrom(
     cookie = cookieOf(first);
   }
 
-  /** Repeats a request until the answer has that status, and returns it. A server that never gets there lets the test time out. */
+  /** Repeats a request until the answer has that status, and returns it. */
   async function until(path: string, status: number): Promise<Response> {
-    for (;;) {
+    for (let tries = 0; tries < 600; tries += 1) {
       const answer = await ask(path, { headers: { cookie } });
       if (answer.status === status) return answer;
       assert.equal(answer.status === 200 || answer.status === 503, true, String(answer.status));
       await setTimeout(50);
     }
+    return assert.fail(`${path} never answers ${status}`);
   }
 
   async function expectUnready(part: string): Promise<void> {
