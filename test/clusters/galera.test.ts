@@ -6,7 +6,7 @@ import { testCluster } from './test-cluster.ts';
 /** Each server of Janua uses a node of its own. */
 async function start(): Promise<Cluster> {
   await using closing = new AsyncDisposableStack();
-  const galera = closing.use(await startGalera('evs.suspect_timeout=PT1S', 'evs.inactive_timeout=PT3S'));
+  const galera = closing.use(await startGalera('evs.suspect_timeout=PT4S', 'evs.inactive_timeout=PT8S'));
   const urls = await galera.createDatabase();
   const kept = closing.move();
   return {
