@@ -52,8 +52,8 @@ export async function describeWayOn(sent: unknown, nameApplication: FlowOptions[
  * opened by an owner who has just signed in.
  */
 export async function wayOnByMail(sent: unknown, nameApplication: FlowOptions['nameApplication']) {
-  const { application } = await describeWayOn(sent, nameApplication);
-  return application === undefined ? undefined : safeNext(sent);
+  const next = safeNext(sent);
+  return next !== undefined && (await nameApplication(next)) !== undefined ? next : undefined;
 }
 
 /** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */

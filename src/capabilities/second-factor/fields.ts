@@ -9,13 +9,18 @@ export const appSecret = json(
 
 export const codesSchema = listOf(text('K7QD-…'), 'Only where they are new');
 
+/** The secret of an app, with its picture. */
+export const drawSecret = async (enrolment: { secret: string; uri: string }) => ({
+  ...enrolment,
+  qr: await drawQrCode(enrolment.uri),
+});
+
 /** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
 export const withQrCode = async (
   enrolment: { secret: string; uri: string },
   values: Readonly<Record<string, string | undefined>> = {},
 ) => ({
-  ...enrolment,
-  qr: await drawQrCode(enrolment.uri),
+  ...(await drawSecret(enrolment)),
   values,
   errors: {},
 });

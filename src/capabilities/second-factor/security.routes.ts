@@ -11,12 +11,11 @@ import { safeNext } from '../../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
-import { appSecret, codesSchema, withQrCode } from './fields.ts';
+import { appSecret, codesSchema, drawSecret, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
 import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
-import { drawQrCode } from './qr.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
@@ -171,7 +170,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
       if (request.method !== 'POST') return {};
       const { user } = (await requireChange(parts, request)).signedIn;
       const waiting = await parts().factors.totp.findWaiting(user, user.username);
-      return waiting === undefined ? {} : { ...waiting, qr: await drawQrCode(waiting.uri) };
+      return waiting === undefined ? {} : drawSecret(waiting);
     },
     submit: async (request, reply, { code, next }) =>
       answer(
