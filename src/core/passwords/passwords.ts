@@ -63,11 +63,15 @@ export function createPasswords(options: PasswordOptions) {
     /**
      * Compares a password with the stored hash of a user.
      * A missing, cheap or broken hash takes as long as one of the current cost (ASVS 6.3.8).
+     * So does a password that is longer than any that is stored.
      * @throws {Unavailable} when too many passwords are waiting already
      */
     async check(storedHash: string | undefined, password: string): Promise<PasswordCheck> {
       requireRoom();
-      return compare({ storedHash, password, rehashes });
+      const isTooLong = Buffer.byteLength(password) > maxPasswordBytes;
+      return compare(
+        isTooLong ? { storedHash: undefined, password: '', rehashes } : { storedHash, password, rehashes },
+      );
     },
 
     /** The PHC string to store for a new password. @throws {Unavailable} when too many passwords are waiting already */

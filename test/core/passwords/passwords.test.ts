@@ -23,6 +23,17 @@ test("a new hash is argon2id at today's cost, with a new salt each time", async 
   assert.equal((await passwords.check(first, 'Secret')).matches, false);
 });
 
+test('a password of more than 1024 bytes of UTF-8 is not hashed', async () => {
+  for (const [password, matches] of [
+    ['é'.repeat(512), true],
+    ['é'.repeat(513), false],
+  ] as const)
+    assert.equal(
+      (await passwords.check(await hash(password, { memoryCost: 64, timeCost: 1 }), password)).matches,
+      matches,
+    );
+});
+
 describe('a weaker stored hash', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
