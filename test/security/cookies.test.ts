@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { provedBy } from '../../src/core/users/held.ts';
+import { wiki } from '../capabilities/oidc/application.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { gitHub, writeUpstreams } from '../capabilities/upstream/opened.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
@@ -20,6 +21,7 @@ async function open() {
   const { secret } = await services.enrolment.begin(token, caller);
   await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
   return {
+    services,
     nextCode() {
       time += 30_000;
       return codeOf(secret, time);
@@ -29,6 +31,8 @@ async function open() {
       const cookie = before?.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
       return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...(cookie && { cookie }) } });
     },
+    get: (url: string, { cookies }: LightMyRequestResponse) =>
+      app.inject({ url, cookies: Object.fromEntries(cookies.map(({ name, value }) => [name, value])) }),
     [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
@@ -64,6 +68,31 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     'trusted',
     'upstream',
   ]);
+});
+
+test('behind HTTPS, a cookie of a sign-in to an application is for its address, this scheme and HTTP only', async () => {
+  await using opened = await open();
+  const { post, nextCode, services } = opened;
+  const { client } = await services.clientAdministration.addClient({ ...wiki, own: false });
+  const waiting = await post('/auth/token', { username: ann.username, password });
+  const finished = await post('/auth/second-factor', { method: 'totp', code: nextCode() }, waiting);
+  const asked = new URLSearchParams({
+    ...{
+      client_id: client.id,
+      redirect_uri: String(wiki.redirectUris),
+      response_type: 'code',
+      scope: 'openid',
+      state: 's',
+    },
+    ...{ code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' },
+  });
+  const cookies = cookiesOf(await opened.get(`/oidc/auth?${asked}`, finished));
+  for (const cookie of cookies)
+    assert.match(cookie, /^__Secure-oidc-[^;]+; path=\/oidc\/[^;]+; expires=[^;]+; samesite=lax; secure; httponly$/);
+  assert.deepEqual(
+    cookies.map((cookie) => /^__Secure-oidc-([a-z.]+)/.exec(cookie)?.[1]),
+    ['interaction', 'interaction.sig', 'resume', 'resume.sig'],
+  );
 });
 
 test('the secret of a session is in its cookie alone, and another one in the access token', async () => {

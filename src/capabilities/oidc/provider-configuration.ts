@@ -30,6 +30,8 @@ interface OfProvider {
 
 /** What we offer and how long it lasts. What is not offered is off: less is safer. */
 export function configure(options: ProviderOptions, ofProvider: OfProvider): Configuration {
+  const isHttps = options.issuer.startsWith('https:');
+  const prefix = isHttps ? '__Secure-' : '';
   return {
     adapter: (model: string) => adapterOf(model, options),
     jwks: { keys: [...options.keys] },
@@ -74,8 +76,13 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     fetch: (address, init) => options.fetch(address instanceof Request ? address.url : address, init),
     cookies: {
       keys: [ofProvider.derive('cookies')],
-      names: { session: 'oidc-session', interaction: 'oidc-interaction', resume: 'oidc-resume' },
-      short: { httpOnly: true, sameSite: 'lax', secure: options.issuer.startsWith('https:') },
+      // Their paths rule out `__Host-` (RFC 6265bis 4.1.3).
+      names: {
+        session: `${prefix}oidc-session`,
+        interaction: `${prefix}oidc-interaction`,
+        resume: `${prefix}oidc-resume`,
+      },
+      short: { httpOnly: true, sameSite: 'lax', secure: isHttps },
     },
     routes: {
       authorization: authorizationPath,

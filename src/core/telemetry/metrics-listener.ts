@@ -51,8 +51,9 @@ async function answer(
   response: ServerResponse,
   readMetrics: () => Promise<string>,
 ): Promise<void> {
+  response.setHeader('x-content-type-options', 'nosniff');
   if (url?.split('?', 1)[0] !== '/metrics') return void response.writeHead(404).end();
   if (method !== 'GET' && method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
   const text = await readMetrics();
-  response.writeHead(200, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(text);
+  response.writeHead(200, { 'content-type': contentType }).end(text);
 }

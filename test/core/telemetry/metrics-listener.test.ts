@@ -34,7 +34,8 @@ describe('the address for Prometheus', () => {
     const posted = await fetch(listener.url, { method: 'POST' });
     assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD']);
     for (const path of ['/', '/metrics/', '/api/me']) {
-      assert.equal((await fetch(new URL(path, listener.url))).status, 404, path);
+      const missing = await fetch(new URL(path, listener.url));
+      assert.deepEqual([missing.status, missing.headers.get('x-content-type-options')], [404, 'nosniff'], path);
     }
   });
 
