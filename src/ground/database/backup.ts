@@ -50,6 +50,12 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
     return new Misconfiguration({ message: `${copy} already exists.`, fix: 'Choose another file name.' });
+  // Janua makes no folder: it could be one on a disk that is not mounted.
+  if (code === 'ENOENT')
+    return new Misconfiguration({
+      message: `${copy} cannot be written, because there is no such folder.`,
+      fix: `Make it: mkdir -m 700 ${dirname(copy)}`,
+    });
   if (code === 'EACCES')
     return new Misconfiguration({
       message: `${copy} cannot be written, because this account may not write there.`,
