@@ -92,11 +92,13 @@ export async function setup(options: SetupOptions): Promise<boolean> {
 }
 
 function nextSteps({ DATABASE_URL = '' }: Values): string {
-  const timer = DATABASE_URL.startsWith('sqlite:') ? ' janua-backup.timer' : '';
+  const isFile = DATABASE_URL.startsWith('sqlite:');
+  const timer = isFile ? ' janua-backup.timer' : '';
   return [
     '\nNext, with the files of deploy/ in place (docs/deployment.md):',
     `  sudo systemctl enable --now janua${timer}`,
     '  Set up the proxy. Then open the address, and sign in as the administrator.',
+    ...(isFile ? [] : ['  Back up the database every day, with pg_dump or mariadb-dump.']),
     '  Back up the encryption key, apart from the database.\n',
   ].join('\n');
 }
