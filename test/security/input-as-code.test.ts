@@ -94,6 +94,14 @@ test('a form or a program that names a prototype changes no other object', async
   }
 });
 
+test('a login ignores the fields that it does not know, however many stand before its own', async () => {
+  const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`unknown${index}`, '']));
+  for (const body of [form, json]) {
+    const sent = body({ ...unknown, username: ann.username, password });
+    assert.equal((await janua.app.inject({ method: 'POST', url: '/api/login', ...sent })).statusCode, 200, body.name);
+  }
+});
+
 test('a field for text takes no other type', async () => {
   for (const language of [7, 0.5, true, null, {}, ['de']]) {
     const { statusCode } = await janua.app.inject({ method: 'POST', url: '/api/language', ...json({ language }) });

@@ -8,6 +8,7 @@ import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../../web/faces.ts';
 import { type AuthenticatorOptions, createAuthenticator, type Tricks } from './authenticator.ts';
+import { codeOf } from './authenticator-app.ts';
 
 const asJson = { 'x-expected-format': 'application/json' };
 
@@ -298,6 +299,33 @@ test('wrong passkeys, which cannot be guessed, do not make the owner at the same
   }
   for (let count = 0; count < 25; count++) await assert.rejects(logIn({ isVerified: false }), /passkey-refused/);
   assert.ok((await logIn())?.session);
+});
+
+test('a login that a second factor finishes clears the failures of its password, whatever the factor', async () => {
+  let time = Date.now();
+  await using opened = await open({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+  const { services, authenticator, post, user } = opened;
+  const { totp } = services.factors;
+  const { secret } = await totp.begin(user, ann.username);
+  const account = await services.users.findById(user.id);
+  assert.ok(account && (await services.hold(provedBy(account), (held) => totp.enable(held, codeOf(secret, time)))));
+  const send = (given: string) => post('/api/login', json({ username: ann.username, password: given }), '');
+  // An eighth failure would make the user wait.
+  const fail = async () => {
+    for (let count = 0; count < 7; count += 1) assert.equal((await send('wrong')).statusCode, 400);
+  };
+  await fail();
+  for (const method of ['passkey', 'totp']) {
+    // The address is forgiven its failures.
+    time += 3_600_000;
+    const { mfa_token } = (await send(password)).json();
+    const asked = await post('/api/second-factor/options', json({ mfa_token }), '');
+    const credential = authenticator.get(asked.json());
+    const step = { mfa_token, method, ...(method === 'passkey' ? { credential } : { code: codeOf(secret, time) }) };
+    const cookie = `ceremony=${asked.cookies.find(({ name }) => name === 'ceremony')?.value}`;
+    assert.equal((await post('/api/second-factor', json(step), cookie)).statusCode, 200, method);
+    await fail();
+  }
 });
 
 test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', async () => {
