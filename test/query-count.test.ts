@@ -5,6 +5,7 @@ import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { compose } from '../src/compose.ts';
+import { basic, codeFields, openProvider, post, requireAnswer } from './capabilities/oidc/application.ts';
 import { startJanua } from './janua.ts';
 import { missing } from './servers/missing.ts';
 import { connectOnce, startRedis } from './servers/redis.ts';
@@ -84,6 +85,49 @@ function testCounts(stores: StoreChoice): void {
     }
   });
 }
+
+const ofToken = { janua_clients: 1, janua_sessions: 1, janua_subjects: 1 };
+
+/** The rows that a request of an application needs. A token request looks again whether the grant is there, after it has written each token. */
+const needed = {
+  code: { ...ofToken, janua_oidc_records: 4 },
+  refresh: { ...ofToken, janua_oidc_records: 4 },
+  // The token may be of two kinds.
+  introspection: { ...ofToken, janua_oidc_records: 3 },
+  userinfo: { ...ofToken, janua_oidc_records: 2 },
+};
+
+test('users in SQLite, sessions in SQL: a request of an application reads the user once', async () => {
+  await using provider = await openProvider();
+  const app = await provider.addApplication();
+  const browser = await provider.browser();
+  // The first sign-in makes what later ones find.
+  await app.signIn(browser);
+  const begun = await app.begin();
+  const answer = requireAnswer(await browser.open(begun.address));
+  const executed = mock.method(StatementSync.prototype, 'all');
+  const reads: Record<string, Record<string, number>> = {};
+  async function ask(name: string, path: string, fields: Readonly<Record<string, string>>, headers = basic(app)) {
+    executed.mock.resetCalls();
+    const answer = await post(provider, path, fields, headers);
+    const body = (await answer.json()) as { readonly access_token: string; readonly refresh_token: string };
+    const from = executed.mock.calls.map((call) => /\bfrom "(\w+)"/.exec((call.this as StatementSync).sourceSQL)?.[1]);
+    const tables = from.filter((table) => /^janua_(?:clients|oidc_records|sessions|subjects|users)$/.test(table ?? ''));
+    reads[name] = Object.fromEntries(
+      Map.groupBy(tables, String)
+        .entries()
+        .map(([table, all]) => [table, all.length]),
+    );
+    return body;
+  }
+  const first = await ask('code', '/oidc/token', codeFields(begun, answer));
+  const refresh = { grant_type: 'refresh_token', refresh_token: first.refresh_token };
+  const { access_token: token } = await ask('refresh', '/oidc/token', refresh);
+  await ask('introspection', '/oidc/introspection', { token });
+  await ask('userinfo', '/oidc/userinfo', {}, { authorization: `Bearer ${token}` });
+  executed.mock.restore();
+  assert.deepEqual(reads, needed);
+});
 
 interface Counter extends AsyncDisposable {
   /** The number of requests to the store so far. */

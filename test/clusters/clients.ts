@@ -10,7 +10,7 @@ export interface Answer {
 /** Asks one of the servers. Undefined if the client cannot know what became of the request: no answer, or a 5xx. */
 export type Ask = (
   path: string,
-  how?: { cookie?: string | undefined; fields?: Readonly<Record<string, string>>; server?: number },
+  how?: { cookie?: string | undefined; token?: string; fields?: Readonly<Record<string, string>>; server?: number },
 ) => Promise<Answer | undefined>;
 
 /** Gives a whole number below the limit. */
@@ -53,9 +53,10 @@ export function createRandom(seed: string): Random {
 }
 
 export function createAsk(urls: readonly string[], random: Random, journal: Journal): Ask {
-  return async (path, { cookie, fields, server = random(urls.length) } = {}) => {
+  return async (path, { cookie, token, fields, server = random(urls.length) } = {}) => {
     try {
-      const { status, headers, ...answer } = await askOnce(`${urls[server % urls.length]}${path}`, cookie, fields);
+      const credential = { ...(cookie && { cookie }), ...(token && { authorization: `Bearer ${token}` }) };
+      const { status, headers, ...answer } = await askOnce(`${urls[server % urls.length]}${path}`, credential, fields);
       if (status < 500) {
         journal.answered();
         return { status, headers, ...answer };
@@ -68,9 +69,11 @@ export function createAsk(urls: readonly string[], random: Random, journal: Jour
   };
 }
 
-async function askOnce(url: string, cookie?: string, fields?: Readonly<Record<string, string>>): Promise<Answer> {
+type Texts = Readonly<Record<string, string>>;
+
+async function askOnce(url: string, headers: Texts, fields?: Texts): Promise<Answer> {
   const answer = await fetch(url, {
-    ...{ redirect: 'manual', signal: AbortSignal.timeout(patience), headers: cookie ? { cookie } : {} },
+    ...{ redirect: 'manual', signal: AbortSignal.timeout(patience), headers },
     ...(fields && { method: 'POST', body: new URLSearchParams(fields) }),
   });
   const text = await answer.text();
@@ -91,6 +94,20 @@ export const isSuccess = (answer: Answer | undefined): answer is Answer => answe
 
 export const refresh = (ask: Ask, clientId: string, token: string, server = 0) =>
   ask('/oidc/token', { server, fields: { grant_type: 'refresh_token', refresh_token: token, client_id: clientId } });
+
+/** Signs a user in to the application. Gives the request that redeems the code, or undefined without one. */
+export async function askForCode(ask: Ask, clientId: string, cookie: string, verifier: string) {
+  const client = { client_id: clientId, redirect_uri: redirectUri };
+  const query = new URLSearchParams({
+    ...{ ...client, response_type: 'code', scope: 'openid' },
+    ...{ code_challenge_method: 'S256', code_challenge: digest(verifier).toString('base64url') },
+  });
+  const begun = await ask(`/oidc/auth?${query}`, { cookie });
+  const code = /[?&]code=([^&]+)/.exec(begun?.headers.get('location') ?? '')?.[1];
+  return code === undefined
+    ? undefined
+    : { ...client, grant_type: 'authorization_code', code, code_verifier: verifier };
+}
 
 const tokensIn = (answers: readonly (Answer | undefined)[]): readonly string[] =>
   answers.filter(isSuccess).map(({ body }) => String(body.refresh_token));
@@ -185,16 +202,9 @@ function createPerson({ ask, random, journal, receive, clientId }: Town, credent
 
     async signInToApplication(session) {
       const verifier = digest(newPassword()).toString('hex');
-      const query = new URLSearchParams({
-        ...{ client_id: clientId, redirect_uri: redirectUri, response_type: 'code', scope: 'openid' },
-        ...{ code_challenge_method: 'S256', code_challenge: digest(verifier).toString('base64url') },
-      });
-      const begun = await ask(`/oidc/auth?${query}`, { cookie: session.cookie });
-      const code = /[?&]code=([^&]+)/.exec(begun?.headers.get('location') ?? '')?.[1];
-      if (code === undefined) return;
-      const request = { grant_type: 'authorization_code', code, code_verifier: verifier };
-      const redeem = (server: number) =>
-        ask('/oidc/token', { server, fields: { ...request, client_id: clientId, redirect_uri: redirectUri } });
+      const fields = await askForCode(ask, clientId, session.cookie, verifier);
+      if (fields === undefined) return;
+      const redeem = (server: number) => ask('/oidc/token', { server, fields });
       // A second use revokes what the first one gave.
       const isOnce = random(2) === 0;
       const given = journal.used('a code', tokensIn(isOnce ? [await redeem(random(3))] : await atTwo(redeem)));

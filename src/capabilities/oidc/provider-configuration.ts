@@ -9,7 +9,7 @@ import { codeGrant, findMissingChallenge, lasts, mayUse, refreshGrant } from './
 import { createFeatures } from './provider-features.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
-import { signedInOf } from './provider-requests.ts';
+import { findAccountIn, signedInOf } from './provider-requests.ts';
 import { signatures } from './signing-keys.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
@@ -122,8 +122,9 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     rotateRefreshToken: true,
-    async findAccount({ oidc }, subject, token) {
-      const account = await options.findAccount(subject);
+    async findAccount(ctx, subject, token) {
+      const { oidc } = ctx;
+      const account = await findAccountIn(ctx, subject, options);
       // What lasts then ends for good: to look for the grant ends it.
       if (account === undefined && token && 'grantId' in token)
         await options.records.of('Grant').find(String(token.grantId));

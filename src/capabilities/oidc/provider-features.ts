@@ -1,7 +1,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { isDocument, mayUse, type ProviderClient } from './provider-client.ts';
 import type { ProviderOptions } from './provider-options.ts';
-import { requestOf } from './provider-requests.ts';
+import { findAccountIn, requestOf } from './provider-requests.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
@@ -20,7 +20,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
   introspection: {
     enabled: true,
     async allowedPolicy(ctx, client, token) {
-      if (await mayAsk(client, token, options)) return isLetIn(token, options);
+      if (await mayAsk(client, token, options)) return isLetIn(ctx, client, token, options);
       ctx.state.refusal = options.onRefused({
         request: requestOf(ctx),
         clientId: client.clientId,
@@ -65,10 +65,10 @@ const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): b
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 
 /** Whether the user of a token may still use the application that has it. */
-async function isLetIn(token: object, { findAccount, findClient }: ProviderOptions): Promise<boolean> {
+async function isLetIn(ctx: object, asking: ProviderClient, token: object, options: ProviderOptions): Promise<boolean> {
   const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
-  const account = accountId === undefined ? undefined : await findAccount(accountId);
-  const groups = (await findClient(clientId))?.groups;
+  const account = accountId === undefined ? undefined : await findAccountIn(ctx, accountId, options);
+  const groups = (clientId === asking.clientId ? asking : await options.findClient(clientId))?.groups;
   return account !== undefined && mayUse({ clientId, groups }, account.user);
 }
 

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import { Provider } from 'oidc-provider';
 import type { SignedIn } from '../../core/access/access.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { Account } from '../../core/users/account.ts';
+import type { ProviderOptions } from './provider-options.ts';
 
 /** The request that the provider answers. */
 export interface ProviderRequest {
@@ -22,3 +25,21 @@ export function noteRequest(req: IncomingMessage, request: ProviderRequest): voi
 export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
 
 export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
+
+/** The account that a request has read with the session of a token, and its subject. */
+const read = new WeakMap<object, { readonly subject: string; readonly account: Account }>();
+
+/** Spares the request of the library that is under way to read the account again. */
+export function noteAccount(subject: string, account: Account): void {
+  if (Provider.ctx !== undefined && !account.user.isNewcomer) read.set(Provider.ctx, { subject, account });
+}
+
+/** Undefined if the account is gone, is disabled, or a newcomer under the id. */
+export async function findAccountIn(
+  ctx: object,
+  subject: string,
+  { findAccount }: Pick<ProviderOptions, 'findAccount'>,
+) {
+  const known = read.get(ctx);
+  return known?.subject === subject ? known.account : findAccount(subject);
+}

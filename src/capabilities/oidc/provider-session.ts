@@ -5,7 +5,7 @@ import type { User } from '../../core/users/user.ts';
 import { acrOf } from './claims.ts';
 import type { Derive } from './derived-ids.ts';
 import type { ProviderOptions } from './provider-options.ts';
-import { signedInOf } from './provider-requests.ts';
+import { noteAccount, signedInOf } from './provider-requests.ts';
 import type { WaitingDevice } from './provider-waiting.ts';
 import type { Payload } from './record-rows.ts';
 
@@ -47,7 +47,10 @@ export function useOurSessions(
   };
   Session.findByUid = async (uid) => {
     const living = await findLiving(uid);
-    return living && sessionOf(living.session, living.account.user);
+    if (living === undefined) return undefined;
+    const session = await sessionOf(living.session, living.account.user);
+    noteAccount(session.accountId ?? '', living.account);
+    return session;
   };
   Object.assign(Session.prototype, {
     resetIdentifier() {},

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -24,7 +24,7 @@ export interface ScriptedSmtp extends AsyncDisposable {
    */
   direct(react: (command: string) => Reaction | undefined): void;
   /** Resolves when so many mails have been received. */
-  waitFor(count: number): Promise<void>;
+  waitFor(count: number, signal?: AbortSignal): Promise<void>;
 }
 
 const usual: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ export async function startScriptedSmtp(): Promise<ScriptedSmtp> {
   const sockets = new Set<Socket>();
   let count = 0;
   let react: (command: string) => Reaction | undefined = () => undefined;
-  let notify = () => {};
+  const arrivals = new EventEmitter().setMaxListeners(0);
 
   // A client that is killed resets its connection.
   const server = createServer((socket) => void serve(socket).catch(() => {}));
@@ -72,7 +72,7 @@ export async function startScriptedSmtp(): Promise<ScriptedSmtp> {
           const mail = { to, data: data.join('\n') };
           [data, to] = [undefined, []];
           if (respond('DATA.')) received.push(mail);
-          notify();
+          arrivals.emit('mail');
         }
         continue;
       }
@@ -92,12 +92,8 @@ export async function startScriptedSmtp(): Promise<ScriptedSmtp> {
     direct(next) {
       react = next;
     },
-    async waitFor(expected) {
-      while (received.length < expected) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        notify = resolve;
-        await promise;
-      }
+    async waitFor(expected, signal) {
+      while (received.length < expected) await once(arrivals, 'mail', { signal });
     },
     async [Symbol.asyncDispose]() {
       server.close();
