@@ -180,11 +180,13 @@ function testThrottle(stores: StoreChoice): void {
   // No store sees the rest.
   if (!isWhole(stores)) return;
 
-  test('a throttled login gets the same answer for right and wrong passwords, known and unknown users', async () => {
+  test('a throttled login gets the same answer for right and wrong passwords, administrators, other and unknown users', async () => {
     await using janua = await start();
-    await janua.people.add({ ...ann, username: 'off@example.com', password });
+    for (const username of ['off@example.com', 'admin@example.com'])
+      await janua.people.add({ ...ann, username, password });
     await janua.people.disable('off@example.com');
-    const names = [ann.username, nobody, 'off@example.com'];
+    await janua.services.administration.changeGroups('admin@example.com', { add: ['admins'] });
+    const names = [ann.username, nobody, 'off@example.com', 'admin@example.com'];
     // Each failure has its own address, so that only the name counts.
     for (const [index, username] of names.entries())
       for (let failures = 0; failures < 10; failures += 1)

@@ -95,7 +95,7 @@ test('behind HTTPS, a cookie of a sign-in to an application is for its address, 
   );
 });
 
-test('the secret of a session is in its cookie alone, and another one in the access token', async () => {
+test('the secret of a session is in its cookie alone, and another one in the access token, which no page gets', async () => {
   await using opened = await open();
   const { post, nextCode } = opened;
   for (const [url, step] of [
@@ -114,7 +114,9 @@ test('the secret of a session is in its cookie alone, and another one in the acc
       const value = answer.cookies.find(({ name }) => name === '__Host-session')?.value ?? '';
       const secret = value.split('.')[1] ?? assert.fail(answer.body);
       const { 'set-cookie': _, ...headers } = answer.headers;
-      assert.ok(!`${JSON.stringify(headers)} ${answer.body}`.includes(secret), answer.body);
+      const rest = `${JSON.stringify(headers)} ${answer.body}`;
+      assert.ok(!rest.includes(secret), answer.body);
+      assert.equal(/janua_[\w-]{22}\./.test(rest), url === '/api/login', rest);
       assert.equal(cookiesOf(answer).join().split(secret).length, 2);
     }
   }

@@ -142,9 +142,10 @@ export function createInteractions(options: InteractionOptions) {
 }
 
 /** @throws {Refusal} `interaction-over` */
-async function open(provider: OpenIdProvider, { req, res }: InteractionRequest): Promise<WaitingRequest> {
+async function open(provider: OpenIdProvider, { req, res, signedIn }: InteractionRequest): Promise<WaitingRequest> {
   const waiting = await provider.findInteraction(req, res);
-  if (waiting === undefined)
+  // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
+  if (waiting === undefined || waiting.sessionId !== signedIn.session.id)
     throw new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
   return waiting;
 }

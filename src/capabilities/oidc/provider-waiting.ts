@@ -14,6 +14,8 @@ export interface WaitingRequest {
   readonly asked: Asked;
   /** The user whom the application asks for by an ID token, which was verified when the request came. */
   readonly subject: unknown;
+  /** The session in which it came. */
+  readonly sessionId: string | undefined;
 }
 
 export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' | 'asked'> {
@@ -27,12 +29,13 @@ export const createWaiting = (provider: Provider, { findResource }: Pick<Provide
   /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */
   async findInteraction(req: IncomingMessage, res: ServerResponse): Promise<WaitingRequest | undefined> {
     try {
-      const { uid, prompt, params } = await provider.interactionDetails(req, res);
+      const { uid, prompt, params, session } = await provider.interactionDetails(req, res);
       const client = await provider.Client.find(String(params.client_id));
       if (client === undefined) return undefined;
       const { id_token_hint: hint } = params;
       const subject = typeof hint === 'string' ? readToken(hint).payload?.sub : undefined;
-      return { uid, prompt, client, params, subject, asked: await readAsked(params, findResource) };
+      const asked = await readAsked(params, findResource);
+      return { uid, prompt, client, params, subject, asked, sessionId: session?.uid };
     } catch (error) {
       if (error instanceof errors.OIDCProviderError) return undefined;
       throw error;

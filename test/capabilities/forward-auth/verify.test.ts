@@ -8,6 +8,7 @@ import { explain } from '../../../src/core/audit/explanation.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { catalogues } from '../../../src/ground/languages/speech.ts';
 import { events } from '../../../src/site.ts';
+import { securityHeaders } from '../../../src/web/hooks/security-headers.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { isSignedIn, json, type SignedIn } from '../../web/faces.ts';
 import { startServer } from '../../web/server.ts';
@@ -379,10 +380,12 @@ describe('a proxy that was refused and asks for the answer to the client', () =>
   });
 });
 
-test('Janua sends HSTS for its own origin only, not for other hosts', async () => {
+test('Janua sends HSTS for its own origin only, not for other hosts, and the other security headers for all', async () => {
   const browser = await signIn();
+  const { 'strict-transport-security': _, 'content-security-policy': __, ...others } = securityHeaders({ https: true });
   const promised = async (address: string, headers: Record<string, string>) => {
     const answer = await browser.ask(address, headers);
+    for (const [name, value] of Object.entries(others)) assert.equal(answer.headers[name], value, `${name} ${address}`);
     return [answer.statusCode, answer.headers['strict-transport-security']];
   };
   assert.deepEqual(await promised(`${appOrigin}/x`, {}), [200, undefined]);

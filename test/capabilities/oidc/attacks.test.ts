@@ -360,6 +360,11 @@ describe('a page of the provider', () => {
       other.cookies.set('oidc-interaction', { value: id, path: page.url.pathname });
       assert.equal((await other.submit(page.url, { decision: 'allow' })).status, 400);
       assert.equal((await other.open(`/oidc/auth/${id}`)).status, 400);
+      // With the signed cookies themselves, as a host of the same site could plant them.
+      for (const [name, cookie] of browser.cookies) if (name.startsWith('oidc-')) other.cookies.set(name, cookie);
+      assert.equal((await other.open(page.url)).status, 400);
+      assert.equal((await other.submit(page.url, { decision: 'allow' })).status, 400);
+      assert.equal((await other.open(`/oidc/auth/${id}`)).status, 400);
     }
     const answer = requireAnswer(await browser.submit(page.url, { decision: 'allow' }));
     assert.ok((await app.finish(begun, answer)).id_token);

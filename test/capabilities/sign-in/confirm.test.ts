@@ -47,14 +47,17 @@ const needsProof = (maxAgeSeconds: number) => (error: unknown) => {
 describe('a change that wants a fresh proof', () => {
   test('passes for REAUTHENTICATION_SECONDS after the login, and not a millisecond longer', async () => {
     await using opened = await open({ settings: { REAUTHENTICATION_SECONDS: 300 } });
-    const { clock, requireFresh, kinds } = opened;
+    const { janua, clock, signedIn, requireFresh, kinds } = opened;
     clock.time += 300_000;
+    const withFactor = { ...signedIn, session: { ...signedIn.session, methods: ['pwd', 'otp', 'mfa'] as const } };
     await requireFresh();
     await requireFresh('');
+    await janua.services.requireFresh(withFactor, undefined, request);
     clock.time += 1;
     await assert.rejects(requireFresh(), needsProof(300));
     await assert.rejects(requireFresh(''), needsProof(300));
-    assert.deepEqual(await kinds(), ['confirm-required', 'confirm-required']);
+    await assert.rejects(janua.services.requireFresh(withFactor, undefined, request), needsProof(300));
+    assert.deepEqual(await kinds(), Array(3).fill('confirm-required'));
   });
 
   test('passes again after the password is confirmed', async () => {

@@ -139,7 +139,7 @@ describe('an account with a second factor', () => {
     return { ...user, codeOf };
   }
 
-  test('is asked for it too, in place of the password, and the proof counts once', async () => {
+  test('is asked for it too, in place of the password, the proof counts once, and a login is recorded with both', async () => {
     await using user = await openWithFactor();
     const before = await user.sessionOf();
     user.clock.time = 11 * minute;
@@ -156,6 +156,11 @@ describe('an account with a second factor', () => {
     assert.deepEqual((await user.sessionOf())?.methods, ['fed', 'otp', 'mfa']);
     user.clock.time += minute;
     assert.deepEqual(shownOn((await send(user.codeOf())).body), ['/auth/confirm/upstream/google']);
+
+    const other = user.opened.createBrowser();
+    await other.back(user.fake.authorize(await other.begin(), googleUser()));
+    await other.send('POST', '/auth/second-factor', { method: 'totp', code: user.codeOf() });
+    assert.equal((await user.opened.events()).at(-1), 'login-succeeded: upstream+totp');
   });
 
   test('is not, if that of the provider counts', async () => {

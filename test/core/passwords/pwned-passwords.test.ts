@@ -74,7 +74,7 @@ describe('Pwned Passwords', () => {
 
   for (const [name, lines, code] of [
     ['a password that it knows', [other, `${rest}:3`, ...padding], 'password-breached'],
-    ['a password on its last line', [...padding, `${rest}:3`], 'password-breached'],
+    ['a password that it has seen once, on its last line', [...padding, `${rest}:1`], 'password-breached'],
     ['a password that it does not know', [other, ...padding], undefined],
     ['a password that is among its padding', [other, ...padding, `${rest}:0`], undefined],
   ] as const)

@@ -183,6 +183,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         for (const warning of opened.warnings) assert.match(warning.fix, /Run: (?:CREATE UNIQUE INDEX|ALTER TABLE) /);
       });
 
+      if (table.name.includes('unique with case'))
+        test('that differ in case alone, and were added since the start, sign neither user in', async () => {
+          await using opened = await open();
+          for (const name of ['Ann@example.com', 'ANN@example.com']) await opened.insert({ ...ann, username: name });
+          assert.equal(await opened.users.findByUsername('ann@example.com'), undefined);
+        });
+
       test('may be NULL, as other columns may, without a failure', async () => {
         await using opened = await open();
         await opened.insert(ann);
