@@ -95,7 +95,7 @@ test('behind HTTPS, a cookie of a sign-in to an application is for its address, 
   );
 });
 
-test('the secret of a session is in its cookie alone, and another one in the access token', async () => {
+test('the secret of a session is in its cookie alone, and another one in the access token, which no page gets', async () => {
   await using opened = await open();
   const { post, nextCode } = opened;
   for (const [url, step] of [
@@ -116,6 +116,7 @@ test('the secret of a session is in its cookie alone, and another one in the acc
       const { 'set-cookie': _, ...headers } = answer.headers;
       assert.ok(!`${JSON.stringify(headers)} ${answer.body}`.includes(secret), answer.body);
       assert.equal(cookiesOf(answer).join().split(secret).length, 2);
+      if (url === '/auth/token') assert.doesNotMatch(JSON.stringify(answer.headers) + answer.body, /janua_/);
     }
   }
 });
