@@ -118,6 +118,7 @@ test('the secret of a session is in its cookie alone, and another one in the acc
       assert.ok(!rest.includes(secret), answer.body);
       assert.equal(/janua_[\w-]{22}\./.test(rest), url === '/api/login', rest);
       assert.equal(cookiesOf(answer).join().split(secret).length, 2);
+      if (url === '/auth/token') assert.doesNotMatch(JSON.stringify(answer.headers) + answer.body, /janua_/);
     }
   }
 });

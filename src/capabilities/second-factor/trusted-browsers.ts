@@ -1,4 +1,5 @@
 import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
+import { keptUserAgent } from '../../core/sessions/sessions.ts';
 import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
@@ -22,7 +23,8 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     async trust(user: RowUser, stamp: string, userAgent = ''): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
-      const row = { id: hashSecret(secret), ...columnsOf(user), stamp, user_agent: userAgent, ...times };
+      const user_agent = keptUserAgent(userAgent) ?? '';
+      const row = { id: hashSecret(secret), ...columnsOf(user), stamp, user_agent, ...times };
       await database.insertInto('janua_trusted_browsers').values(row).execute();
       return secret;
     },

@@ -526,6 +526,7 @@ describe('the way back to another host', () => {
     assert.ok(target);
     assert.ok(page.body.includes(`href="${target.replaceAll('&', '&amp;').replace("'", '&#39;')}"`));
     assert.match(String(page.headers['content-security-policy']), /form-action 'self'/);
+    assert.equal(page.headers['referrer-policy'], 'strict-origin');
     // The menu of languages leads back here.
     const path = answer.headers.location?.replaceAll('&', '&amp;').replaceAll("'", '&#39;');
     assert.ok(page.body.includes(`name="next" value="${path}"`), page.body);

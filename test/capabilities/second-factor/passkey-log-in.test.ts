@@ -96,8 +96,10 @@ for (const store of stores) {
         if (former !== undefined)
           assert.equal(await isSignedIn(app, { cookie: former }), false, `${name}: the session before`);
         former = `session=${sessionCookie(answer)}`;
-        if (format === 'html') assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/admin/me'], name);
-        else {
+        if (format === 'html') {
+          assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/admin/me'], name);
+          assert.doesNotMatch(JSON.stringify(answer.headers) + answer.body, /janua_/, `${name}: no access token`);
+        } else {
           assert.equal(answer.statusCode, 200, name);
           assert.ok(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), name);
         }

@@ -39,3 +39,11 @@ test('the trust in a browser is ended by its own user alone', async () => {
   assert.deepEqual(await list(bob, 'stamp'), []);
   assert.deepEqual([await end(bob, id), await end(ann, id), await end(ann, id)], [0, 1, 0]);
 });
+
+test('the name of a trusted browser is kept short, as its column wants it, and printable', async () => {
+  await using opened = await openMigrated();
+  const { trust, list } = createTrustedBrowsers(opened.database, 30, Date.now);
+  await trust(ann, 'stamp', `a\u009b2J${'b'.repeat(300)}`);
+  const [browser] = await list(ann, 'stamp');
+  assert.equal(browser?.userAgent, `a\ufffd2J${'b'.repeat(196)}`);
+});

@@ -157,6 +157,14 @@ describe('password attempts', () => {
     assert.deepEqual(await listed(t.throttle), { 'factor-address': 4 });
   });
 
+  test('wrong codes from one IPv6 /64 count together', async () => {
+    const usual = { userId: ann.id, address: '2001:db8::' };
+    const t = createClockedThrottle({ limitsOf: ({ userId, address }) => limitsOfFactor(userId, address), usual });
+    for (let index = 1; index <= 5; index += 1) await t.fail({ address: `2001:db8::${index}` });
+    assert.equal(retryAfter(await t.fail({ address: '2001:db8::ff:1' })), 10);
+    assert.equal((await t.fail({ address: '2001:db8:0:1::1' })).passed, true);
+  });
+
   test('a new password lifts the stop of an account', async () => {
     const t = createTest();
     await t.failPatiently(100, elsewhere);

@@ -128,7 +128,7 @@ test("another user's token is not there to end or to see", async () => {
 
 test('a personal token changes no account, makes no tokens, and is no fresh proof', async () => {
   await using opened = await open();
-  const { make, post, get } = opened;
+  const { make, post, get, services } = opened;
   const { bearer, id } = await make();
   for (const [url, fields] of [
     ['/api/account/tokens', { name: 'x', expires_in_days: 1 }],
@@ -140,6 +140,11 @@ test('a personal token changes no account, makes no tokens, and is no fresh proo
     assert.equal((await post(url, bearer, fields)).statusCode, 403, url);
   assert.equal((await get('/api/account/export', bearer)).statusCode, 403);
   assert.equal((await post('/api/logout', bearer, {})).statusCode, 401);
+  await services.administration.changeGroups(ann.username, { add: ['admins'] });
+  const { bearer: ofAdministrator } = await make({ scope: ['users:write'] });
+  const user = await services.users.findByUsername(ann.username);
+  const refused = await post(`/api/admin/users/${user?.user.id}/groups`, ofAdministrator, { groups: '' });
+  assert.deepEqual([refused.statusCode, refused.json().error], [401, 'insufficient_user_authentication']);
   assert.equal((await get('/api/me', bearer)).statusCode, 200);
 });
 

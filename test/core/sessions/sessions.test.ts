@@ -245,6 +245,14 @@ test('the last use of a session is written at most once a minute', async () => {
   assert.equal(await seen(), clock.time);
 });
 
+test('the name of a browser is kept short and printable', async () => {
+  await using opened = await open();
+  const { sessions } = opened;
+  await sessions.start(owner, { methods, userAgent: `a\u009b2J${'b'.repeat(300)}` });
+  const [listed] = await sessions.listOf(owner.userId, undefined);
+  assert.equal(listed?.userAgent, `a\ufffd2J${'b'.repeat(196)}`);
+});
+
 test('a session id that a client made up is never adopted', async () => {
   await using opened = await open();
   const id = 'A'.repeat(22);

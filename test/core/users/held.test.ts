@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { rows, type Tables } from '../../../src/ground/database/schema.ts';
 import { openMigrated } from '../../ground/database/open.ts';
-import { insertSample } from '../../ground/database/sample-rows.ts';
+import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
 
@@ -97,3 +99,20 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       );
     });
   });
+
+test('an account that is removed leaves rows only where sessions, waiting mails and events are', async () => {
+  await using opened = await open('SQLite');
+  const { database, holdAny, users, account } = opened;
+  const user_id = account.user.id;
+  const own = (Object.keys(rows) as (keyof Tables)[]).filter((table) => 'user_id' in rows[table]);
+  // The last has the users of a team's own table.
+  const lasting = ['janua_sessions', 'janua_mails', 'janua_audit', 'janua_people'];
+  for (const table of own) await insertSample(database, table, { [keyOf(table)]: 'x', user_id });
+  await holdAny(user_id, users.remove, { groups: true });
+  const left: string[] = [];
+  for (const table of own) {
+    const found = await sql`select 1 from ${sql.table(table)} where user_id = ${user_id}`.execute(database);
+    if (found.rows.length > 0) left.push(table);
+  }
+  assert.deepEqual(left.sort(), lasting.sort());
+});
