@@ -146,7 +146,7 @@ describe('the export of the audit', () => {
     const read = (format: string) =>
       janua.app.inject({ url: `/admin/audit/export?format=${format}&to=2026-01-02`, headers: janua.headers });
     const lines = await read('jsonl');
-    assert.match(String(lines.headers['content-type']), /^application\/jsonl/);
+    assert.equal(lines.headers['content-type'], 'application/jsonl; charset=utf-8');
     assert.equal(lines.headers['content-disposition'], 'attachment; filename="audit.jsonl"');
     const [newest, oldest] = lines.body
       .trimEnd()
@@ -156,7 +156,8 @@ describe('the export of the audit', () => {
       [newest.kind, newest.operator, oldest.user_agent],
       ['logged-out', '@root', '=cmd|"/c calc"!A1, x'],
     );
-    const { body } = await read('csv');
+    const { body, headers } = await read('csv');
+    assert.equal(headers['content-type'], 'text/csv; charset=utf-8');
     const [heading, first = '', second, end] = body.split('\r\n');
     assert.equal(heading, Object.keys(newest).join(','));
     assert.match(first, /,'\+1,'@root,$/);
