@@ -76,9 +76,10 @@ export function testAccount(stores: StoreChoice): void {
 
   describe('sign-up', ownOnly, () => {
     test('a known and an unknown address get the same answer, and a different mail', async () => {
-      const known = await addPerson();
+      const [known, disabled] = [await addPerson(), await addPerson()];
+      await janua.people.disable(disabled);
       const answers: string[] = [];
-      for (const email of [known, 'unknown@example.com']) {
+      for (const email of [known, disabled, 'unknown@example.com']) {
         for (const url of ['/auth/sign-up', '/api/sign-up']) {
           const { statusCode, headers, body } = await post(url, { email });
           const { date, 'x-request-id': id, ...compared } = headers;
@@ -89,7 +90,8 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal(new Set(answers).size, 2);
       assert.match(answers[0] ?? '', /303.*state=1/);
       assert.match(answers[1] ?? '', /202/);
-      assert.equal((await mailsTo(known))[0]?.subject, 'You have an account already');
+      for (const email of [known, disabled])
+        assert.equal((await mailsTo(email))[0]?.subject, 'You have an account already');
       assert.equal((await mailsTo('unknown@example.com'))[0]?.subject, 'Finish your account');
     });
 

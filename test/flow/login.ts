@@ -396,7 +396,7 @@ export function testLogin(stores: StoreChoice): void {
 
   describe('a request that is no login', () => {
     for (const url of ['/auth/token', '/api/login']) {
-      test(`POST ${url} reads no credentials from the query string`, async () => {
+      test(`POST ${url} reads no credentials from the query string, and ignores what it does not know there`, async () => {
         const query = new URLSearchParams(good).toString();
         const answer = await janua.app.inject({
           method: 'POST',
@@ -406,6 +406,7 @@ export function testLogin(stores: StoreChoice): void {
         assert.equal(answer.json().error, 'invalid_request');
         const both = await janua.app.inject({ method: 'POST', url: `${url}?username=x`, ...json(good) });
         assert.equal(sessionCookie(both), undefined);
+        assert.ok(sessionCookie(await janua.app.inject({ method: 'POST', url: `${url}?client_id=x`, ...json(good) })));
       });
 
       test(`POST ${url} without a body is an invalid request`, async () => {

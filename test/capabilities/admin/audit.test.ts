@@ -156,7 +156,8 @@ describe('the export of the audit', () => {
       [newest.kind, newest.operator, oldest.user_agent],
       ['logged-out', '@root', '=cmd|"/c calc"!A1, x'],
     );
-    const { body } = await read('csv');
+    const { body, headers } = await read('csv');
+    assert.equal(headers['content-type'], 'text/csv; charset=utf-8');
     const [heading, first = '', second, end] = body.split('\r\n');
     assert.equal(heading, Object.keys(newest).join(','));
     assert.match(first, /,'\+1,'@root,$/);

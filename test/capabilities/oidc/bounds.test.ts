@@ -55,6 +55,15 @@ describe('what an application keeps', () => {
     assert.equal(await isTaken(app, kept), true);
   });
 
+  test('ends with the session, when it has expired and is not yet removed', async () => {
+    const [app, browser] = [await server.addApplication(), await server.browser()];
+    const { refresh_token: token = '' } = await signIn(app, browser);
+    server.clock.time += 25 * 3_600_000;
+    await assert.rejects(openid.refreshTokenGrant(app.config, token), { error: 'invalid_grant' });
+    server.clock.time = 0;
+    assert.ok(await openid.refreshTokenGrant(app.config, token), 'the session is still stored');
+  });
+
   test('is nothing for one with a secret, even if it has an address on machines of users', async () => {
     const redirectUris = ['https://app.example.com/callback', 'http://localhost:5690/callback'];
     const app = await server.addApplication({ own: false, redirectUris });

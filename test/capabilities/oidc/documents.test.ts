@@ -10,6 +10,7 @@ import { ann, password } from '../../janua.ts';
 import {
   basic,
   createApplication,
+  introspect,
   openProvider,
   type ProviderUnderTest,
   post,
@@ -149,7 +150,8 @@ const published: readonly Published[] = [
     redirectUri: 'https://vscode.dev/redirect',
   },
   {
-    application: 'an application without grant types, with an unknown scope and unknown members',
+    application:
+      'an application without grant types, with an unknown scope, unknown members and settings of an operator',
     document: () => ({
       client_name: 'Other',
       redirect_uris: ['https://other.example.com/callback'],
@@ -159,6 +161,7 @@ const published: readonly Published[] = [
       subject_type: 'pairwise',
       id_token_signed_response_alg: 'HS256',
       'https://other.example.com/extension': { deep: [1] },
+      ...{ own: true, groups: ['nobody'], secondFactor: true },
     }),
     redirectUri: 'https://other.example.com/callback',
     refreshes: false,
@@ -245,6 +248,19 @@ describe('applications that introduce themselves by a document', () => {
       const answer = await post(server, '/oidc/token', fields, headers);
       assert.equal(((await answer.json()) as { error: string }).error, error);
     }
+  });
+
+  test('do not hear of the tokens of a resource, even if their document says that they are it', async () => {
+    const files = { uri: 'https://files.example.com', scopes: ['files:read'], tokenFormat: 'opaque' } as const;
+    await server.janua.services.clientAdministration.addResource(files);
+    const wiki = await server.addApplication();
+    const sent = { resource: files.uri, scope: 'files:read' };
+    const { access_token: token } = await wiki.signIn(await server.browser(), sent);
+    documents.answer('/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
+    const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/jwks.json` };
+    const clientId = documents.publish('/api.json', { ...visualStudioCode, ...by, api: files.uri });
+    const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect', signed);
+    assert.deepEqual(await introspect(app, token), { active: false });
   });
 
   test('are read once in a while, not at each request', async () => {

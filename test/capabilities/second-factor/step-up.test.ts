@@ -19,6 +19,7 @@ const routes: Readonly<Record<string, StepUp>> = {
   '/recent': { within: '10m' },
   '/strong': { with: 'second-factor' },
   '/both': { within: '90s', with: 'second-factor' },
+  '/hourly': { within: '1h' },
 };
 
 /** Janua's own server, or another app with Janua in it, with routes that ask for more than a session. */
@@ -80,7 +81,7 @@ for (const mounted of [false, true]) {
         [true, 'hwk', 'user'],
         [true, 'swk', 'user'],
       ];
-      const ages = [0, 90_000, 90_001, 10 * minute, 10 * minute + 1];
+      const ages = [0, 90_000, 90_001, 10 * minute, 10 * minute + 1, 60 * minute, 60 * minute + 1];
       for (const [strong, ...methods] of proofs) {
         for (const age of ages) {
           const bearer = await opened.startWith(...methods);
@@ -91,6 +92,7 @@ for (const mounted of [false, true]) {
             '/recent': age <= 10 * minute,
             '/strong': strong,
             '/both': strong && age <= 90_000,
+            '/hourly': age <= 60 * minute,
           };
           for (const [url, passes] of Object.entries(expected))
             assert.equal(await statusOf(url), passes ? 200 : 401, `${url} with ${methods} after ${age} ms`);

@@ -3,11 +3,12 @@ import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
-import { ann } from '../../janua.ts';
+import { ann, caller } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { isSignedIn, logIn } from '../../web/faces.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from './fakes.ts';
 import { google, leadOf, open, refusalOf } from './opened.ts';
 
@@ -349,19 +350,17 @@ describe('the second factor of the account', () => {
     const browser = opened.createBrowser();
     await browser.logIn();
     await link(browser, fake);
-    const { factors, users, hold } = opened.services;
+    const { createEnrolmentLink, enrolment, users } = opened.services;
     const account = await users.findByUsername(ann.username);
     assert.ok(account);
-    const authenticator = createAuthenticator();
-    const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const options = await factors.passkeys.creationOptions(account.user, binding);
-    const made = await factors.passkeys.verifyNew(authenticator.create(options), binding);
-    assert.ok(made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made))));
-    return { fake, opened };
+    const token = (await createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
+    const { secret } = await enrolment.begin(token, caller);
+    await enrolment.finish(token, codeOf(secret, Date.now()), 'en', caller);
+    return { fake, opened, secret };
   }
 
   test('is still asked for, and leads to where the login was to lead', async () => {
-    const { fake, opened } = await openWithFactor(['mfa']);
+    const { fake, opened, secret } = await openWithFactor(['mfa']);
     await using _ = opened;
     const browser = opened.createBrowser();
     const url = await browser.begin('google', { next: '/account' });
@@ -369,6 +368,9 @@ describe('the second factor of the account', () => {
     assert.equal(answer.headers.location, '/auth/second-factor?next=%2Faccount');
     assert.equal(await browser.whoAmI(), undefined);
     assert.ok(browser.jar.pending);
+    const step = { method: 'totp', code: codeOf(secret, Date.now() + 30_000), next: '/account' };
+    assert.equal((await browser.send('POST', '/auth/second-factor', step)).headers.location, '/account');
+    assert.equal((await opened.events()).at(-1), 'login-succeeded: upstream+totp');
   });
 
   for (const claims of [{ amr: ['pwd', 'mfa'] }, { acr: 'mfa' }])
@@ -401,6 +403,18 @@ test('a program begins too, and gets the address as JSON', async () => {
   const browser = opened.createBrowser({ upstream: cookie?.value ?? '' });
   await browser.back(fake.authorize(answer.json().url, googleUser()));
   assert.equal(await browser.whoAmI(), 'gail@gmail.com');
+});
+
+test('a user of a provider has a name that is one plain line of a bounded length, or is called by the subject', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  const browser = opened.createBrowser();
+  await browser.logIn();
+  for (const email of ['gail\u202E@gmail.com', 'gail\n@gmail.com', `${'x'.repeat(300)}@gmail.com`]) {
+    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    const shown = await browser.back(fake.authorize(url, googleUser({ sub: '4711', email })));
+    assert.match(shown.body, /signed in at Google as 4711[^\d]/, email);
+  }
 });
 
 test('an account without a password is not asked for it, and can set one', async () => {

@@ -57,6 +57,7 @@ describe('Microsoft', () => {
       303,
     ],
     ['a token without oid', 'common', { oid: undefined, xms_edov: true }, 403],
+    ['a token without tid', 'common', { tid: undefined, xms_edov: true }, 403],
     ['a guest of another domain', tenant, { email: 'mia@elsewhere.example' }, 403],
   ] as const)
     test(`${expected === 303 ? 'signs in' : 'does not sign in'} ${name}`, async () => {

@@ -142,6 +142,15 @@ export function testDoors(stores: StoreChoice): void {
         assert.equal(login.statusCode, 200, login.body);
       });
     }
+
+    test('leaves a user who was disabled without a personal token', async () => {
+      await using opened = await open(stores);
+      const { people, services, post, account, afterProof } = opened;
+      afterProof(() => people.disable(ann.username));
+      const refused = await post('/api/account/tokens', { name: 'report', expires_in_days: 365 });
+      assert.equal(refused.statusCode, 401, refused.body);
+      assert.deepEqual(await services.personalTokens.list((await account()).user), []);
+    });
   });
 
   test('no token that is asked for beside a reset signs in afterwards', async () => {

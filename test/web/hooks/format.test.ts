@@ -41,6 +41,8 @@ describe('an unknown x-expected-format gets a page', () => {
     'x'.repeat(2000),
     '*/*',
     'application/jsonx',
+    'text/json',
+    'application/problem+json',
   ]) {
     test(`"${value.slice(0, 30)}"`, async () => assert.equal(await isJson('/admin/me', value), false));
   }
