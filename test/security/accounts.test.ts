@@ -341,6 +341,29 @@ test('of two redemptions of a link to a new address at the same time, one succee
   assert.deepEqual(statuses, [200, 410]);
 });
 
+test('an address that is taken while its link is used leaves the account and the link as they were', async () => {
+  await using opened = await open();
+  const { janua, app, addPerson, post, tokenTo } = opened;
+  const { users } = janua.services;
+  const { username, bearer } = await addPerson();
+  const email = 'new@example.com';
+  await post('/api/account/email', { email }, bearer);
+  const token = await tokenTo(email);
+  const confirm = async () => (await post('/api/confirm-email', { token })).statusCode;
+  const readName = async () => (await app.inject({ url: '/api/me', headers: bearer })).json().username;
+  const { findById } = users;
+  Object.assign(users, {
+    async findById(id: string) {
+      Object.assign(users, { findById });
+      await janua.people.add({ ...ann, username: email, password });
+      return findById(id);
+    },
+  });
+  assert.deepEqual([await confirm(), await readName()], [410, username]);
+  await janua.people.remove(email);
+  assert.deepEqual([await confirm(), await readName()], [200, email]);
+});
+
 test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {
   await using opened = await open({ settings: { PUBLIC_URL: publicUrl } });
   const { addPerson, post, tokenTo } = opened;
