@@ -364,6 +364,27 @@ test('an address that is taken while its link is used leaves the account and the
   assert.deepEqual([await confirm(), await readName()], [200, email]);
 });
 
+test('what a user asks for, makes and ends is recorded', async () => {
+  await using opened = await open();
+  const { janua, app, addPerson, post } = opened;
+  const { username, bearer } = await addPerson();
+  await post('/api/sign-up', { email: 'new@example.com' });
+  await post('/api/account/email', { email: 'moved@example.com' }, bearer);
+  const made = await post('/api/account/tokens', { name: 'Report', expires_in_days: 1 }, bearer);
+  await post('/api/account/tokens/end', { id: made.json().id }, bearer);
+  await app.inject({ url: '/api/account/export', headers: bearer });
+  const { user } = (await janua.services.users.findByUsername(username)) ?? assert.fail();
+  const events = janua.services.auditTrail.find({ order: 'newest-first', limit: 5 });
+  const recorded = await Array.fromAsync(events, (event) => 'kind' in event && [event.kind, event.userId]);
+  assert.deepEqual(recorded.toReversed(), [
+    ['sign-up-requested', undefined],
+    ['email-change-requested', user.id],
+    ['token-made', user.id],
+    ['token-ended', user.id],
+    ['account-exported', user.id],
+  ]);
+});
+
 test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {
   await using opened = await open({ settings: { PUBLIC_URL: publicUrl } });
   const { addPerson, post, tokenTo } = opened;

@@ -70,6 +70,12 @@ describe('consent', () => {
     assert.match(single.page.text, /Your groups/);
     const more = await letIn(app, browser, { scope: 'openid email groups' });
     assert.deepEqual(more.claims()?.groups, []);
+    const events = server.janua.services.auditTrail.find({ order: 'newest-first', limit: 30 });
+    const kinds = await Array.fromAsync(
+      events,
+      (event) => 'kind' in event && event.about === app.clientId && event.kind,
+    );
+    for (const kind of ['consent-given', 'application-signed-in']) assert.ok(kinds.includes(kind), kind);
   });
 
   test('names the other server that the application may use, and for what', async () => {
