@@ -106,6 +106,12 @@ const decisions: readonly Decision[] = [
     headers: ({ cookie }) => ({ ...cookie, authorization: `Bearer ${secret}` }),
     events: [{ kind: 'access-refused', reason: 'invalid-token', whose: 'nobody' }],
   },
+  {
+    name: 'a personal access token that does not count',
+    ways: meFaces,
+    headers: () => ({ authorization: `Bearer janua_pat_${secret}` }),
+    events: [{ kind: 'access-refused', reason: 'invalid-token', whose: 'nobody' }],
+  },
   { name: 'a request of a signed-in user', ways: meFaces, headers: ({ cookie }) => cookie, events: [] },
 ];
 

@@ -341,6 +341,50 @@ test('of two redemptions of a link to a new address at the same time, one succee
   assert.deepEqual(statuses, [200, 410]);
 });
 
+test('an address that is taken while its link is used leaves the account and the link as they were', async () => {
+  await using opened = await open();
+  const { janua, app, addPerson, post, tokenTo } = opened;
+  const { users } = janua.services;
+  const { username, bearer } = await addPerson();
+  const email = 'new@example.com';
+  await post('/api/account/email', { email }, bearer);
+  const token = await tokenTo(email);
+  const confirm = async () => (await post('/api/confirm-email', { token })).statusCode;
+  const readName = async () => (await app.inject({ url: '/api/me', headers: bearer })).json().username;
+  const { findById } = users;
+  Object.assign(users, {
+    async findById(id: string) {
+      Object.assign(users, { findById });
+      await janua.people.add({ ...ann, username: email, password });
+      return findById(id);
+    },
+  });
+  assert.deepEqual([await confirm(), await readName()], [410, username]);
+  await janua.people.remove(email);
+  assert.deepEqual([await confirm(), await readName()], [200, email]);
+});
+
+test('what a user asks for, makes and ends is recorded', async () => {
+  await using opened = await open();
+  const { janua, app, addPerson, post } = opened;
+  const { username, bearer } = await addPerson();
+  await post('/api/sign-up', { email: 'new@example.com' });
+  await post('/api/account/email', { email: 'moved@example.com' }, bearer);
+  const made = await post('/api/account/tokens', { name: 'Report', expires_in_days: 1 }, bearer);
+  await post('/api/account/tokens/end', { id: made.json().id }, bearer);
+  await app.inject({ url: '/api/account/export', headers: bearer });
+  const { user } = (await janua.services.users.findByUsername(username)) ?? assert.fail();
+  const events = janua.services.auditTrail.find({ order: 'newest-first', limit: 5 });
+  const recorded = await Array.fromAsync(events, (event) => 'kind' in event && [event.kind, event.userId]);
+  assert.deepEqual(recorded.toReversed(), [
+    ['sign-up-requested', undefined],
+    ['email-change-requested', user.id],
+    ['token-made', user.id],
+    ['token-ended', user.id],
+    ['account-exported', user.id],
+  ]);
+});
+
 test('behind HTTPS, every cookie of these routes is for this host, this scheme and HTTP only', async () => {
   await using opened = await open({ settings: { PUBLIC_URL: publicUrl } });
   const { addPerson, post, tokenTo } = opened;

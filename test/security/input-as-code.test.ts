@@ -49,6 +49,7 @@ describe('the server takes text from outside as text', () => {
         { url: `/auth/login?next=/${inQuery}` },
         { url: `/${inQuery}` },
         { url: `/admin/users?q=${inQuery}`, headers: cookie },
+        { url: `/admin/users?group=${inQuery}`, headers: cookie },
         { url: `/admin/users?cursor=${encoded}`, headers: cookie },
         { url: `/oidc/logout?id_token_hint=${encoded}.${encoded}.x` },
         { url: '/admin/me', headers: { ...cookie, 'user-agent': text, 'accept-language': text, 'x-request-id': text } },

@@ -135,6 +135,18 @@ test('a login that waits opens nothing that wants a session', async () => {
       }
 });
 
+test('the secret of a login that waits is not read from an address', async () => {
+  const pending = await startPending();
+  for (const path of ['/api/second-factor', '/auth/second-factor'])
+    for (const [headers, status] of [
+      [{}, 400],
+      [{ cookie: `pending=${pending}` }, 200],
+    ] as const) {
+      const request = { url: `${path}?mfa_token=${pending}`, headers: { ...headers, ...asJson } };
+      assert.equal((await janua.app.inject(request)).statusCode, status, path);
+    }
+});
+
 test('whichever look at the factors fails during a login, a password starts no session', async ({ mock }) => {
   let [looks, failing] = [0, 0];
   const { all } = StatementSync.prototype;

@@ -44,6 +44,7 @@ describe('consent', () => {
       /Let Wiki in\? Who asks An application that the operator of this site added Name Wiki The answer goes to app\.example\.com /,
     );
     assert.match(page.text, /Your email address/);
+    assert.match(page.text, /<form method="post" action="\/auth\/logout"><button/);
     assert.doesNotMatch(page.text, /keeps this/);
     assert.ok((await app.finish(begun, answer)).id_token);
     for (const scope of ['openid email', 'openid'])
@@ -65,8 +66,16 @@ describe('consent', () => {
       const { searchParams } = requireAnswer(await browser.open(address));
       assert.equal(searchParams.get('error'), 'consent_required', JSON.stringify(added));
     }
+    const single = await decide(app, browser, 'deny', { scope: 'openid', claims: '{"userinfo":{"groups":null}}' });
+    assert.match(single.page.text, /Your groups/);
     const more = await letIn(app, browser, { scope: 'openid email groups' });
     assert.deepEqual(more.claims()?.groups, []);
+    const events = server.janua.services.auditTrail.find({ order: 'newest-first', limit: 30 });
+    const kinds = await Array.fromAsync(
+      events,
+      (event) => 'kind' in event && event.about === app.clientId && event.kind,
+    );
+    for (const kind of ['consent-given', 'application-signed-in']) assert.ok(kinds.includes(kind), kind);
   });
 
   test('names the other server that the application may use, and for what', async () => {

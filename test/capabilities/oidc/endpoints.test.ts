@@ -100,6 +100,15 @@ describe('the addresses of the protocol', () => {
     }
   });
 
+  test('answer JSON and no script, whatever the query names', async () => {
+    for (const path of documents)
+      for (const name of ['callback', 'jsonp', 'cb']) {
+        const answer = await fetch(`${server.origin}${path}?${name}=steal`);
+        assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/, path);
+        assert.equal(typeof (await answer.json()), 'object', path);
+      }
+  });
+
   test('take no other methods', async () => {
     const wrong: readonly (readonly [string, string])[] = [
       ['GET', '/oidc/token'],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
+import { type ClientRequest, createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type LookupFunction, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
@@ -139,6 +140,22 @@ describe('the guarded fetch', () => {
     const fetch = createGuardedFetch({ privateHosts: [], lookup: resolving(['127.0.0.1', '64:ff9b::cb00:7101']) });
     await assert.rejects(fetch(`https://app.test:${server.port}/`), { name: 'AddressRefused' });
     assert.equal(server.connections(), 0);
+    // No test leaves this machine: the socket ends when it hears of the first address.
+    const [mixed, tried] = [
+      createGuardedFetch({ privateHosts: [], lookup: resolving(['127.0.0.1', '8.8.8.8']) }),
+      new Set(),
+    ];
+    const watch = (message: unknown) =>
+      (message as { request: ClientRequest }).request.once('socket', (socket) =>
+        socket.once('lookup', (_error, address) => {
+          tried.add(address);
+          socket.destroy(new Error('seen'));
+        }),
+      );
+    subscribe('http.client.request.created', watch);
+    await assert.rejects(mixed(`https://app.test:${server.port}/`), /seen/);
+    unsubscribe('http.client.request.created', watch);
+    assert.deepEqual([...tried], ['8.8.8.8']);
   });
 
   test('judges the very addresses that it connects to, however a name resolves before and after', async () => {

@@ -43,6 +43,7 @@ async function choose(at: ProviderUnderTest, app: Application, browser: Browser,
   assert.match(page.text, /Continue as Ann Archer/);
   assert.match(page.text, /Use another account/);
   assert.match(page.text, /Wiki/);
+  assert.match(page.text, /<form method="post" action="\/auth\/logout"><button/);
   assert.equal(await whoIs(browser, at), ann.username);
   return { begun, page };
 }

@@ -51,6 +51,7 @@ for (const [why, { settings, client, says, advice }] of Object.entries(barriers)
       for (const shown of ['You cannot use Wiki', ann.username, 'Use another account', 'Back to Wiki'])
         assert.ok(page.text.includes(shown), shown);
       assert.match(page.text, says);
+      assert.match(page.text, /<form method="post" action="\/auth\/logout"><button/);
       const explained = await explainShown(page);
       assert.ok(explained.includes(advice), explained);
       assert.ok(explained.includes(app.clientId));

@@ -10,7 +10,7 @@ const minute = 60_000;
 test('wrong codes of any kind are limited by pair, account and address, and 100 of them stop the account until an operator lifts that', async () => {
   let time = Date.now();
   await using janua = await startJanua({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
-  const { factors, users, hold, administration, throttle, audit } = janua.services;
+  const { factors, users, hold, administration, throttle, audit, auditTrail } = janua.services;
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const owned = account;
@@ -48,4 +48,8 @@ test('wrong codes of any kind are limited by pair, account and address, and 100 
   assert.equal(await send('192.0.2.6', true), 'throttled');
   await liftFailures(throttle, { ...lifted, codes: true });
   assert.equal(await send('192.0.2.6', true), true);
+  const stops = auditTrail.find({ order: 'oldest-first', kind: 'second-factor-stopped' });
+  assert.deepEqual(await Array.fromAsync(stops, (event) => 'kind' in event && event.userId), [owner.id]);
+  const waits = auditTrail.find({ order: 'oldest-first', kind: 'second-factor-throttled', limit: 1 });
+  assert.deepEqual(await Array.fromAsync(waits, (event) => 'kind' in event && event.userId), [owner.id]);
 });

@@ -196,15 +196,18 @@ for (const [name, openDirectory] of Object.entries(directories))
       assert.deepEqual([made, events.length], [1, 1]);
     });
 
-    test('is made, and logged, if the store of the sessions fails afterwards', async ({ mock }) => {
-      await using opened = await open(openDirectory);
-      const { change, account, session, sessions, faults, read, lifted } = opened;
-      for (const step of ['endOthersOf', 'renew'] as const)
-        mock.method(sessions, step, () => Promise.reject(new Error('gone')));
-      const by = { caller, session };
-      const changed = await change({ kind: 'password-changed' }, provedBy(account), by, async () => 'made');
-      assert.deepEqual(changed, { made: 'made', renewed: undefined });
-      assert.notEqual(stampOf(await read()), stampOf(account));
-      assert.deepEqual([faults.length, lifted.length], [2, 1]);
-    });
+    for (const store of ['sessions', 'failures'])
+      test(`is made, and logged, if the store of the ${store} fails afterwards`, async ({ mock }) => {
+        await using opened = await open(openDirectory);
+        const { change, account, session, sessions, faults, read, lifted } = opened;
+        const fail = () => Promise.reject(new Error('gone'));
+        if (store === 'sessions')
+          for (const step of ['endOthersOf', 'renew'] as const) mock.method(sessions, step, fail);
+        else Object.assign(lifted, { push: fail });
+        const by = { caller, session };
+        const changed = await change({ kind: 'password-changed' }, provedBy(account), by, async () => 'made');
+        assert.deepEqual([changed.made, changed.renewed !== undefined], ['made', store === 'failures']);
+        assert.notEqual(stampOf(await read()), stampOf(account));
+        assert.deepEqual([faults.length, lifted.length], store === 'sessions' ? [2, 1] : [1, 0]);
+      });
   });

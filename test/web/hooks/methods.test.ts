@@ -166,7 +166,12 @@ test('an address or a header of 20,000 characters is 431', async () => {
     assert.match(await raw(`${bytes}\r\nConnection: close\r\n\r\n`), /^HTTP\/1.1 431/);
 });
 
-test('two Authorization fields are 400', async () => {
+test('two Authorization fields are 400, and an event', async () => {
+  const { auditTrail } = janua.services;
+  const recorded = async () =>
+    (await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind: 'access-refused', limit: 100 }))).filter(
+      (event) => 'reason' in event && event.reason === 'several-authorization-headers',
+    ).length;
   for (const path of ['/api/me', '/admin/me', '/auth/home', '/auth/login']) {
     const answer = await raw(
       `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Og==\r\nauthorization: Bearer x\r\nConnection: close\r\n\r\n`,
@@ -180,6 +185,7 @@ test('two Authorization fields are 400', async () => {
     );
     assert.match(answer, /^HTTP\/1.1 400/, path);
   }
+  assert.equal(await recorded(), 6);
 });
 
 test('a missing file and a forbidden file get the same 404', async () => {
