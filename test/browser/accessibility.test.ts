@@ -150,7 +150,7 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
 
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByRole('button', { name: 'Add a passkey' }).click();
-  await page.getByText('Your passkey was added.').waitFor();
+  await page.getByText(/^Passkey added: Passkey \(Chrome on/).waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
   await sendLogin(page, { username });
   await page.getByRole('button', { name: 'Use passkey' }).waitFor();

@@ -7,6 +7,8 @@ import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
@@ -107,11 +109,13 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys.verifyNew(sent, binding);
+      const { userAgent } = by.caller;
+      const browser = nameClient(userAgent).browser && speak(by.language).client(userAgent);
       return changeOwn(
         by,
         { kind: 'factor-added', reason: 'passkey' },
         async (held) => {
-          const added = made && (await passkeys.add(held, made, name));
+          const added = made && (await passkeys.add(held, made, name, browser));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },
         made && passkeyMethods(made),

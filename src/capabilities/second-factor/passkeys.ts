@@ -25,8 +25,8 @@ interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'ap
 }
 
 /**
- * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids. A provider may
- * claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
+ * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids, and of security
+ * keys from https://yubi.co/aaguids. A provider may claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
  */
 const providerNames: Readonly<Record<string, string>> = providers;
 
@@ -100,9 +100,10 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
 
     /**
      * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
-     * @param name as `personName` reads it. Without it, the name of the provider.
+     * @param name as `personName` reads it. Without it, the name of the provider, and of the browser that has made it.
      */
-    async add({ user, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
+    async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
+      const provider = providerNames[made.aaguid] ?? plainName;
       const row = {
         ...made,
         id: idOf(made.credential_id),
@@ -110,7 +111,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
         syncable: Number(made.syncable),
         synced: Number(made.synced),
         user_handle: userHandleOf(user, await list(user, db)),
-        name: name || providerNames[made.aaguid] || plainName,
+        name: name || (browser === undefined ? provider : `${provider} (${browser})`),
         created_at: now(),
         last_used_at: null,
       };

@@ -74,9 +74,9 @@ function answer(reply: Reply, message: [string, number], made: Partial<FactorsCh
   const { recoveryCodes = [], renewed } = made;
   const [detail, state] = message;
   const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
-  const place = safeNext(next);
+  const place = safeNext(next) ?? `${securityPath}?state=${state}`;
   if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
-  return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
+  return reply.proceed(place, model);
 }
 
 function addChange<const F extends Fields>(app: App, parts: Parts, path: string, definition: Change<F>): void {
@@ -226,7 +226,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     summary: 'Add a passkey',
     fields: {
       credential: credentialField,
-      name: { ...nameField, description: 'Default: the provider' },
+      name: { ...nameField, description: 'Default: the provider and the browser' },
       next: nextField,
     },
     message: ['Passkey added', 3],
