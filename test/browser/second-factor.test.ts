@@ -111,12 +111,22 @@ site.test(
       await beginLogin(page, username);
       await page.getByRole('link', { name: 'Use a recovery code' }).click();
       await submit(page, 'Continue', { 'Recovery code': codes[4] ?? '' });
-      if (count === 'the first time') await page.waitForURL('/auth/home');
+      if (count === 'the first time') await page.getByText('9 codes are left').waitFor();
     }
     await page.getByText('This code is not valid').waitFor();
     await page.getByRole('link', { name: 'Use the authenticator app' }).click();
     await submit(page, 'Continue', { Code: next() });
     await page.waitForURL('/auth/home');
+
+    await logOut(page);
+    await beginLogin(page, username, '/admin/me');
+    await page.getByRole('link', { name: 'Use a recovery code' }).click();
+    await submit(page, 'Continue', { 'Recovery code': codes[5] ?? '' });
+    await page.getByText('8 codes are left').waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Continue' }).getAttribute('href'), '/admin/me');
+    await page.getByRole('button', { name: 'Replace the authenticator app' }).click();
+    await submit(page, 'Confirm', { Code: codeOf((await page.locator('code').textContent()) ?? '', time) });
+    await page.waitForURL('/admin/me');
 
     await page.goto('/account/security');
     await page.getByLabel('Change: Recovery codes').click();

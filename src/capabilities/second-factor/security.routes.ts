@@ -192,6 +192,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
 function addCodesAndTrust(app: App, parts: Parts): void {
   addChange(app, parts, '/recovery-codes', {
     summary: 'Get new recovery codes',
+    fields: { next: nextField },
     refusals: [noSuchFactor],
     // The page shows the codes instead.
     message: ['The old recovery codes are void', 0],
