@@ -18,11 +18,22 @@ async function addUser(): Promise<string> {
   return username;
 }
 
-/** Sets an authenticator app up on the page. Ends on the page Security. */
-async function enrol(page: Page) {
+/** Gives what the button copies. Undefined without scripts: then there is no button. */
+async function copyFrom(page: Page): Promise<string | undefined> {
+  const button = page.getByRole('button', { name: 'Copy' });
+  if ((await button.count()) === 0) return undefined;
+  await page.evaluate('navigator.clipboard.writeText = async (text) => { window.copied = text; }');
+  await button.click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  return page.evaluate('window.copied');
+}
+
+/** Sets an authenticator app up on the page. Ends on the page Security. @param copies whether scripts run */
+async function enrol(page: Page, copies = true) {
   await page.goto('/account/security');
   await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
   const secret = (await page.locator('code').textContent()) ?? '';
+  assert.equal(await copyFrom(page), copies ? secret : undefined);
   assert.match((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')) ?? '', /^otpauth:\/\//);
   await submit(page, 'Confirm', { Code: codeOf(secret, time) });
   await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
@@ -31,7 +42,8 @@ async function enrol(page: Page) {
     page.waitForEvent('download'),
     page.getByRole('link', { name: 'Download' }).click(),
   ]);
-  assert.equal(download.suggestedFilename(), 'Janua.txt');
+  assert.match(download.suggestedFilename(), /^Janua factor\d+@example\.com \d{4}-\d{2}-\d{2}\.txt$/);
+  assert.equal(await copyFrom(page), copies ? codes.join('\n') : undefined);
   assert.deepEqual((await text(await download.createReadStream())).trim().split('\r\n').slice(1), codes);
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByText('You have 10 codes left').waitFor();
@@ -194,7 +206,7 @@ site.test(
   async ({ page }) => {
     const username = await addUser();
     await signIn(page, username);
-    const { next } = await enrol(page);
+    const { next } = await enrol(page, false);
     assert.match(await page.content(), /<noscript>.*Passkeys need JavaScript.*<\/noscript>/s);
     assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);
     await logOut(page);

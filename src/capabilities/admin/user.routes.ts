@@ -389,7 +389,7 @@ function addNewUser(
       if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
       if (request.format === 'json') return added;
       reply.code(201);
-      return added;
+      return { ...added, email: username };
     },
   });
 }
