@@ -29,8 +29,19 @@ export interface SignInPort {
   readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
+/** For `PublicKeyCredential.signalAllAcceptedCredentials` and `signalCurrentUserDetails`. */
+export interface PasskeySignal {
+  readonly rpId: string;
+  readonly userId: string;
+  readonly name: string;
+  readonly displayName: string;
+  readonly allAcceptedCredentialIds: readonly string[];
+}
+
 /** The second factors of a user. */
 export interface OwnFactors {
+  /** Undefined where there are no passkeys. */
+  readonly signal?: PasskeySignal | undefined;
   readonly passkeys: readonly {
     readonly name: string;
     readonly createdAt: Date;

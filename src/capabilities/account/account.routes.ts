@@ -59,7 +59,7 @@ export function addAccount(app: App, parts: () => Parts): void {
       const signedIn = signedInOf(request);
       const { registry, ownSessions, ports, personalTokens } = parts();
       const { user } = signedIn;
-      const { passkeys, totp } = await ports.factors.list(user, signedIn.session.stamp);
+      const { passkeys, totp, signal } = await ports.factors.list(user, signedIn.session.stamp);
       const counted =
         request.format === 'html'
           ? {
@@ -75,6 +75,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         second_factor: passkeys.length > 0 || totp !== undefined,
         scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
+        signal,
         totp: totp !== undefined,
         ...(await ownPassword(parts(), user)),
       };

@@ -81,8 +81,10 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
 
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
+      const own = await factors.list(user);
       return {
-        ...(await factors.list(user)),
+        ...own,
+        signal: passkeys.signal(user, own.passkeys),
         recoveryCodesLeft: await recoveryCodes.count(user),
         trustedBrowsers: await trustedBrowsers.list(user, stamp),
       };

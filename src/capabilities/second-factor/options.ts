@@ -51,5 +51,6 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
 
 /** What the routes know from the start. */
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
+  readonly publicOrigins: ReadonlySet<string>;
   readonly features: Features;
 }

@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
 import type { PasskeyFault } from '../../core/access/factor.ts';
+import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Held } from '../../core/users/held.ts';
@@ -52,6 +53,13 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
   }
 
+  /** A user as the provider of the passkeys names them. */
+  function describeUser(user: User, passkeys: readonly Passkey[]) {
+    const { username, firstName, lastName } = user;
+    const displayName = `${firstName} ${lastName}`.trim() || username;
+    return { id: userHandleOf(user, passkeys), name: username, displayName };
+  }
+
   /** The oldest first. */
   async function list(user: RowUser, db = database): Promise<Passkey[]> {
     const own = db.selectFrom('janua_passkeys').where(rowsOf(user));
@@ -73,15 +81,23 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
   return {
     list,
 
+    /**
+     * What browsers can be told of the passkeys of a user (WebAuthn Level 3, 5.1.10), so that they offer no other, with the present name.
+     * Undefined where there are none.
+     */
+    signal(user: User, passkeys: readonly Passkey[]): PasskeySignal | undefined {
+      const { id: userId, ...named } = describeUser(user, passkeys);
+      const allAcceptedCredentialIds = passkeys.map(({ credential_id }) => credential_id);
+      return domain === '' ? undefined : { rpId: domain, userId, ...named, allAcceptedCredentialIds };
+    },
+
     /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
     async creationOptions(user: User, binding: Binding) {
       const passkeys = await list(user);
-      const { username, firstName, lastName } = user;
-      const displayName = `${firstName} ${lastName}`.trim() || username;
       return {
         challenge: challenges.create(binding),
         rp: { id: domain, name: appName },
-        user: { id: userHandleOf(user, passkeys), name: username, displayName },
+        user: describeUser(user, passkeys),
         pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' as const })),
         timeout: challengeLifetime,
         excludeCredentials: passkeys.map(describe),

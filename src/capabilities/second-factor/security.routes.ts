@@ -113,11 +113,12 @@ function addSecurityPage(app: App, parts: Parts): void {
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
-      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await parts().manageFactors.list(
+      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers, signal } = await parts().manageFactors.list(
         user,
         session.stamp,
       );
       return {
+        signal,
         next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           id,

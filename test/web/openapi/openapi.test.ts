@@ -40,6 +40,7 @@ test('the document lists every route, in OpenAPI 3.1, with relative addresses on
     'GET /',
     'GET /.well-known/oauth-authorization-server',
     'GET /.well-known/openid-configuration',
+    'GET /.well-known/passkey-endpoints',
     'GET /account',
     'GET /account/applications',
     'GET /account/confirm-email',
