@@ -129,6 +129,8 @@ export interface Ports {
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
+  /** Whether the home page offers a passkey to the user. */
+  isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** What else the export of an account shows, by name, without secrets. */
   dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
   /** The name of the application that a path leads to, or its host. */
@@ -222,6 +224,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
+    isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
     async nameApplication(path: string): Promise<string | undefined> {

@@ -69,9 +69,9 @@ async function beginLogin(page: Page, username: string, path = '/auth/login'): P
   await page.getByRole('heading', { name: 'One more step' }).waitFor();
 }
 
-/** Adds the first passkey on the page, which gives recovery codes. Ends on the page Security. */
+/** Adds the first passkey on the home page, which gives recovery codes. Ends on the page Security. */
 async function addPasskey(page: Page): Promise<void> {
-  await page.goto('/account/security');
+  await page.goto('/auth/home');
   await page.getByRole('button', { name: 'Add a passkey' }).click();
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByLabel('Change: Passkey').waitFor();
@@ -173,6 +173,8 @@ site.test(
     const username = await addUser();
     await signIn(page, username);
     await addPasskey(page);
+    await page.goto('/auth/home');
+    assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);
     await logOut(page);
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await page.waitForURL('/auth/home');
@@ -206,6 +208,7 @@ site.test(
   async ({ page }) => {
     const username = await addUser();
     await signIn(page, username);
+    assert.equal(await page.getByRole('button', { name: 'Don’t ask again' }).count(), 0);
     const { next } = await enrol(page, false);
     assert.match(await page.content(), /<noscript>.*Passkeys need JavaScript.*<\/noscript>/s);
     assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);

@@ -36,11 +36,16 @@ const part = { type: 'object', additionalProperties: true, examples: [{}] };
 const lists = ['identities', 'applications', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
   (name) => [name, listOf(part)] as const,
 );
-const exportSchema = object('What this server stores about the user', {
-  account: part,
-  second_factors: part,
-  ...Object.fromEntries(lists),
-});
+const exportSchema = object(
+  'What this server stores about the user',
+  {
+    account: part,
+    second_factors: part,
+    passkey_offer: { ...part, description: 'Only of users who did not want a passkey. Null: they are not asked again' },
+    ...Object.fromEntries(lists),
+  },
+  ['passkey_offer'],
+);
 
 type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports' | 'personalTokens'> & {
   readonly ownSessions: OwnSessions;

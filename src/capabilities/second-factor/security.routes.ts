@@ -4,10 +4,10 @@ import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
-import { codeField, credentialField, exampleId, idField, nextField } from '../../web/fields.ts';
+import { codeField, credentialField, detailAnswer, exampleId, idField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
-import { safeNext } from '../../web/next.ts';
+import { homePath, safeNext } from '../../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
@@ -18,7 +18,7 @@ import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
-interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
+interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors' | 'passkeyOffers'> {
   readonly requireFresh: RequireFresh;
   readonly ports: Pick<JoinedPorts, 'listIdentities'>;
 }
@@ -29,6 +29,8 @@ const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPa
 const tag = 'Second factors';
 const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
+
+const declined = 'Declined';
 
 const id = text(exampleId);
 const synced = { type: 'boolean', description: 'Whether it is copied to other devices of its owner' };
@@ -239,6 +241,29 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
         parts().factors.bindingOf(purposeOf(by), headers),
         personName(name),
       );
+    },
+  });
+
+  addAction(app, addresses('/passkeys/decline'), {
+    method: 'POST',
+    summary: 'Decline the passkey that the home page offers',
+    tag,
+    fields: {
+      answer: {
+        required: true,
+        minLength: 1,
+        maxLength: 10,
+        description: '`later`: ask again after 30 days. `never`',
+        examples: ['later'],
+      },
+    },
+    config: { signedIn: true, openedAt: homePath },
+    answer: detailAnswer(declined),
+    browser: 'To the home page',
+    async handle(request, reply, { answer }) {
+      if (answer !== 'later' && answer !== 'never') throw new InvalidFields({ field: 'answer', code: 'malformed' });
+      await parts().passkeyOffers.decline(signedInOf(request).user, answer);
+      return reply.proceed(homePath, { detail: declined });
     },
   });
 

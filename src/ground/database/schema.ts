@@ -134,6 +134,8 @@ export const rows = {
     created_at: time,
     last_used_at: nullable(time),
   },
+  /** Users who did not want one when they were asked. Null: they are not asked again. */
+  janua_passkey_offers: { user_id: '', again_at: nullable(time) },
   /** Secrets of authenticator apps, encrypted. */
   janua_totp: {
     id: '',

@@ -4,7 +4,7 @@
 // data-autofill   offers passkeys in the field of the user name
 // data-unknown    the answer of a passkey that the server does not have
 //
-// A form may be hidden: it is shown where passkeys work.
+// A form, or a part of the page around it, may be hidden: it is shown where passkeys work.
 
 /** The domain that passkeys belong to, what to tell the user in the language of the page, and which passkeys a signed-in user has. */
 const { domain, cancelled, known, failed, signal } = document.currentScript.dataset;
@@ -34,7 +34,7 @@ for (const form of document.querySelectorAll('[data-passkey]')) {
     }
   });
   if (!works) continue;
-  form.hidden = false;
+  form.closest('[hidden]')?.removeAttribute('hidden');
   if (unknown !== undefined) forget(JSON.parse(unknown).id);
   if (autofill !== undefined) offer(form);
 }
