@@ -57,6 +57,8 @@ export interface FactorPort {
   readonly checkFactor: CheckFactor;
   /** The ways to prove a second factor, the one used last first. */
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
+  /** Whether the account must have one. */
+  readonly isDemanded: (account: Pick<Account, 'user'>) => Promise<boolean>;
   /** What a user has, also where factors are ignored. @param stamp of the account or session */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
   /** Ends a login that waits for its second factor. */
@@ -196,6 +198,7 @@ export function joinPorts(offered: readonly Ports[]) {
     demand: async (...asked) => find('factors')?.demand(...asked),
     checkFactor: async (...asked) =>
       (await find('factors')?.checkFactor(...asked)) ?? { succeeded: false, code: 'wrong-code', reason: 'wrong-code' },
+    isDemanded: async (account) => (await find('factors')?.isDemanded(account)) ?? false,
     methodsOf: async (account) => (await find('factors')?.methodsOf(account)) ?? [],
     list: async (...asked) =>
       (await find('factors')?.list(...asked)) ?? {

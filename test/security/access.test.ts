@@ -276,7 +276,7 @@ const pagesByScope: Record<string, readonly string[]> = {
       formOf('/admin/users/:id'),
     ),
     ...['remove-factors', 'delete'].flatMap(formOf('/admin/users/:id')),
-    ...['groups', 'groups/scopes', 'groups/remove'].map((name) => `POST /admin/${name}`),
+    ...['groups', 'groups/scopes', 'groups/second-factor', 'groups/remove'].map((name) => `POST /admin/${name}`),
   ],
   'sessions:write': [
     ...['end-sessions', 'lift'].flatMap(formOf('/admin/users/:id')),

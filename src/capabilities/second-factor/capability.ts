@@ -51,6 +51,7 @@ export const secondFactor = defineCapability({
         abandon: secondFactor.abandon,
         checkFactor: factors.checkFactor,
         methodsOf: factors.methodsOf,
+        isDemanded: factors.isDemanded,
         list: manageFactors.list,
         removeAll: manageFactors.removeAll,
       },

@@ -39,7 +39,7 @@ type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-rene
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
-export function createManageFactors({ change, changeAny, policy, audit, hasWayIn }: FactorOptions, factors: Factors) {
+export function createManageFactors({ change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Makes a change, and gives the recovery codes if they are new. */
@@ -73,7 +73,7 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
       await work(held);
       const { hasAny } = await factors.list(user, db);
       const canLogIn = account.passwordHash !== undefined || (await hasWayIn(user, db));
-      if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
+      if (!canLogIn || (!hasAny && (await factors.isDemanded(account, db)))) throw new Refusal(lastFactor);
     });
 
   return {

@@ -89,6 +89,18 @@ export const events = {
     level: 'info',
     words: 'The scopes of a group were changed',
   },
+  'group-factor-demanded': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'A group demands a second factor of its users from then on',
+  },
+  'group-factor-optional': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'warn',
+    words: 'A group no longer demands a second factor of its users',
+  },
   'group-removed': {
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',

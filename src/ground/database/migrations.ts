@@ -26,6 +26,7 @@ import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
 import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
 import { up as times } from './migrations/2026-12-03-times.ts';
 import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
+import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -51,6 +52,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-02-group-changes': groupChanges,
   '2026-12-03-times': times,
   '2026-12-04-passkey-offers': passkeyOffers,
+  '2026-12-05-group-factors': groupFactors,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;

@@ -175,6 +175,8 @@ export const rows = {
     scopes: '',
     /** Of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
     changes: generated(time),
+    /** Whether its users need a second factor. */
+    second_factor: generated(0),
   },
   /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
