@@ -372,6 +372,7 @@ test('every field of a body has a type and a description, and every required tex
     }
   }
   assert.deepEqual([...new Set(required)].sort(), [
+    'answer',
     'client_id',
     'code',
     'decision',
