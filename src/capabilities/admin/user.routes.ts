@@ -135,7 +135,7 @@ const linkNotShown: Answer = {
 };
 
 /** Applications link accounts by verified addresses. Who may verify any address could enter any account there. */
-const onlyAdmins: Answer = {
+export const onlyAdmins: Answer = {
   name: 'only-admins',
   status: 403,
   error: 'insufficient_scope',

@@ -18,13 +18,13 @@ export const events = {
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
-    words: 'The operator imported users',
+    words: 'Users were imported',
   },
   'users-exported': {
     vocabulary: 'sensitive_read',
     by: 'operator',
     level: 'warn',
-    words: 'The operator exported the users',
+    words: 'The users were exported',
   },
   'password-set': {
     vocabulary: 'authn_password_change',
