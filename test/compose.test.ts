@@ -202,7 +202,7 @@ test("a database account that may only read a team's table is enough to sign use
     await execute(`grant select, insert, update, delete on janua_mails, janua_counts, janua_times to ${account}`);
     const rights = 'janua_groups, janua_memberships, janua_access_tokens';
     await execute(`grant select, insert, update, delete on ${rights} to ${account}`);
-    const changedFactors = 'janua_passkeys, janua_totp, janua_pending_logins';
+    const changedFactors = 'janua_passkeys, janua_passkey_offers, janua_totp, janua_pending_logins';
     await execute(`grant select, insert, update, delete on ${changedFactors} to ${account}`);
     await execute(`grant select, insert, delete on janua_recovery_codes, janua_trusted_browsers to ${account}`);
     const applications = 'janua_clients, janua_resources, janua_consents, janua_subjects';

@@ -7,11 +7,12 @@ export const listGroups = ({ json }: { readonly json?: boolean }) =>
     list(await administration.listGroups(), {
       json,
       none: 'There are no groups.',
-      heading: ['GROUP', 'USERS', 'SCOPES', 'DESCRIPTION'],
+      heading: ['GROUP', 'USERS', 'SECOND FACTOR', 'SCOPES', 'DESCRIPTION'],
       toRows: (groups) =>
-        groups.map(({ name, members, scopes, description }) => [
+        groups.map(({ name, members, secondFactor, scopes, description }) => [
           name,
           String(members),
+          secondFactor ? 'needed' : 'optional',
           rightsOf([name], scopes).scopes.join(' '),
           description,
         ]),
@@ -28,6 +29,12 @@ export const setScopes = (name: string, scopes: string[]) =>
   administer('janua groups scopes', async ({ administration }) => {
     await administration.setScopes(name, scopes);
     return `${name} grants: ${rightsOf([name], scopes).scopes.join(' ') || 'nothing'}.`;
+  });
+
+export const setSecondFactor = (name: string, { off }: { readonly off?: true }) =>
+  administer('janua groups second-factor', async ({ administration }) => {
+    await administration.setSecondFactor(name, !off);
+    return off ? `Users of ${name} need no second factor.` : `Users of ${name} need a second factor to sign in.`;
   });
 
 export const removeGroup = (name: string) =>

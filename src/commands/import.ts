@@ -1,14 +1,10 @@
 import { open } from 'node:fs/promises';
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { type ImportedUser, readImportRow } from '../core/users/import-users.ts';
+import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
-import { type NumberedRow, readRows } from './import-rows.ts';
 import { requireOwnUsers } from './users.ts';
-
-/** Users that are added in one transaction. */
-const batchUsers = 1000;
 
 /** A signal ends it after the batch. Run again, it goes on: users who are there already stay as they are. */
 export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
@@ -17,43 +13,21 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
     const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
     const terminal = createTerminal();
-    const lines = new Map<string, number>();
-    const counts = { rows: 0, added: 0, refused: 0 };
+    const counts = noRows();
     let isStopped = false;
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.once(signal, () => {
         isStopped = true;
       });
-
-    function readUser({ line, read }: NumberedRow): ImportedUser[] {
-      try {
-        const user = readImportRow(read(), knownGroups);
-        const first = lines.getOrInsert(user.username, line);
-        if (first !== line) throw new ChangeRefused(`The user is in line ${first} too.`);
-        return [user];
-      } catch (error) {
-        if (!(error instanceof ChangeRefused)) throw error;
-        counts.refused += 1;
-        terminal.print(`line ${line}: ${error.message}`);
-        return [];
-      }
-    }
-
-    let batch: ImportedUser[] = [];
-    async function addBatch(): Promise<void> {
-      if (batch.length > 0) counts.added += await addUsers(batch, dryRun);
-      batch = [];
-      terminal.showProgress(counts.rows, progress());
-    }
-
+    const options: ImportOptions = {
+      knownGroups,
+      addUsers: (users) => addUsers(users, dryRun),
+      refuse: (line, reason) => terminal.print(`line ${line}: ${reason}`),
+      onBatch: (rows) => terminal.showProgress(rows, progress()),
+      isStopped: () => isStopped,
+    };
     try {
-      for await (const row of readRows(input)) {
-        counts.rows += 1;
-        batch.push(...readUser(row));
-        if (batch.length === batchUsers) await addBatch();
-        if (isStopped) break;
-      }
-      await addBatch();
+      await importRows(input, options, counts);
     } finally {
       terminal.clear();
       // One event for all. An event for each user would hide every other event of the day.

@@ -159,6 +159,9 @@ function addGroups(program: Command): void {
     .option('--description <text>', 'who is in it', '')
     .action(from(groupsFile, 'addGroup'));
   add(groups, 'scopes <name> [scopes...]', 'set what a group grants').action(from(groupsFile, 'setScopes'));
+  add(groups, 'second-factor <name>', 'demand a second factor of the users of a group when they sign in')
+    .option('--off', 'demand none any more')
+    .action(from(groupsFile, 'setSecondFactor'));
   add(groups, 'remove <name>', 'remove a group; its users lose what it grants').action(from(groupsFile, 'removeGroup'));
 }
 

@@ -1,9 +1,7 @@
 import { minPasswordLength } from '../core/passwords/policy.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { importColumns, toImportRow } from '../core/users/import-users.ts';
+import { exportLines } from '../core/users/import-users.ts';
 import type { ListedUser } from '../core/users/user-directory.ts';
-import { csvLine } from '../ground/text/csv.ts';
-import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { list, writeLine } from './list.ts';
 import { readNewPassword } from './read-password.ts';
@@ -59,19 +57,11 @@ export const exportUsers = ({ json, withHashes }: ExportOptions) =>
   administer('janua users export', async ({ registry, audit }, caller) => {
     const users = requireOwnUsers(registry).listWithHashes();
     await audit.record({ kind: 'users-exported', caller, about: withHashes ? 'with password hashes' : undefined });
-    const columns = importColumns.filter((name) => withHashes || name !== 'password_hash');
-    if (!json) await writeLine(csvLine(columns));
     let demoUsers = 0;
-    for await (const user of users) {
-      // The passwords of the demo are public.
-      if (user.demo) {
-        demoUsers += 1;
-        continue;
-      }
-      const row = toImportRow(user);
-      const cells = columns.map((name) => (name === 'groups' ? row.groups.join(' ') : String(row[name])));
-      await writeLine(json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells));
-    }
+    const onLeftOut = () => {
+      demoUsers += 1;
+    };
+    for await (const line of exportLines(users, { json, withHashes, onLeftOut })) await writeLine(line);
     if (demoUsers > 0) process.stderr.write(`Left out, because their passwords are public: ${demoUsers} demo users.\n`);
     return '';
   });

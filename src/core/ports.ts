@@ -29,8 +29,19 @@ export interface SignInPort {
   readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
+/** For `PublicKeyCredential.signalAllAcceptedCredentials` and `signalCurrentUserDetails`. */
+export interface PasskeySignal {
+  readonly rpId: string;
+  readonly userId: string;
+  readonly name: string;
+  readonly displayName: string;
+  readonly allAcceptedCredentialIds: readonly string[];
+}
+
 /** The second factors of a user. */
 export interface OwnFactors {
+  /** Undefined where there are no passkeys. */
+  readonly signal?: PasskeySignal | undefined;
   readonly passkeys: readonly {
     readonly name: string;
     readonly createdAt: Date;
@@ -46,6 +57,8 @@ export interface FactorPort {
   readonly checkFactor: CheckFactor;
   /** The ways to prove a second factor, the one used last first. */
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
+  /** Whether the account must have one. */
+  readonly isDemanded: (account: Pick<Account, 'user'>) => Promise<boolean>;
   /** What a user has, also where factors are ignored. @param stamp of the account or session */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
   /** Ends a login that waits for its second factor. */
@@ -118,6 +131,8 @@ export interface Ports {
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
+  /** Whether the home page offers a passkey to the user. */
+  isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** What else the export of an account shows, by name, without secrets. */
   dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
   /** The name of the application that a path leads to, or its host. */
@@ -183,6 +198,7 @@ export function joinPorts(offered: readonly Ports[]) {
     demand: async (...asked) => find('factors')?.demand(...asked),
     checkFactor: async (...asked) =>
       (await find('factors')?.checkFactor(...asked)) ?? { succeeded: false, code: 'wrong-code', reason: 'wrong-code' },
+    isDemanded: async (account) => (await find('factors')?.isDemanded(account)) ?? false,
     methodsOf: async (account) => (await find('factors')?.methodsOf(account)) ?? [],
     list: async (...asked) =>
       (await find('factors')?.list(...asked)) ?? {
@@ -211,6 +227,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),
+    isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
     async nameApplication(path: string): Promise<string | undefined> {

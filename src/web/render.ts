@@ -14,7 +14,7 @@ import type { Request } from './types.ts';
 /** Template names start here: `web/layout` is `src/web/layout.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the `state` in the address, which picks a message, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
 export function createRender(
   { appName, features, publicOrigins }: Pick<FlowOptions, 'appName' | 'features' | 'publicOrigins'>,
   { style }: BareStyle,
@@ -26,6 +26,7 @@ export function createRender(
     const [origin = ''] = publicOrigins;
     return eta.render(view, {
       path: pathOf(request),
+      signedInAs: request.signedIn?.user.username,
       state: bodyField(request.query, 'state'),
       ...model,
       ...speak(request.language),

@@ -150,7 +150,7 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
 
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByRole('button', { name: 'Add a passkey' }).click();
-  await page.getByText('Your passkey was added.').waitFor();
+  await page.getByText(/^Passkey added: Passkey \(Chrome on/).waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
   await sendLogin(page, { username });
   await page.getByRole('button', { name: 'Use passkey' }).waitFor();
@@ -163,7 +163,8 @@ async function* secondFactors(page: Page, { newcomer: username }: Person): Async
   yield 'the second step, with an error';
   await page.getByLabel('Don’t ask again').check();
   await submit(page, 'Continue', { 'Recovery code': codes[0] ?? '' });
-  await page.waitForURL('/auth/home');
+  await page.getByText('9 codes are left').waitFor();
+  yield 'the page after a recovery code';
   yield* openEach(page, ['/account', '/auth/confirm', '/account/security']);
   for (const summary of await page.getByText('Change', { exact: true }).all()) await summary.click();
   yield 'everything that can be changed';

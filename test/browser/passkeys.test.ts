@@ -155,6 +155,34 @@ site.test(
 );
 
 site.test(
+  'the account page names the user to the browser, which forgets a passkey that was removed elsewhere',
+  async (visit) => {
+    const { page } = visit;
+    await withoutAutofill(visit);
+    const { cdp, authenticatorId, passkeys, user } = await addPasskey(visit);
+    const kept = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials;
+    /** Signals have no end that a page could wait for. */
+    async function settle(isDone: (names: (string | undefined)[]) => boolean) {
+      for (let tries = 0; tries < 50; tries += 1) {
+        const names = (await kept()).map(({ userName }) => userName);
+        if (isDone(names)) return;
+        await page.evaluate('new Promise(requestAnimationFrame)');
+      }
+      assert.fail(JSON.stringify(await kept()));
+    }
+    await page.goto('/auth/login');
+    await button(visit).click();
+    await page.waitForURL('/auth/home');
+    await page.goto('/account');
+    await settle(([name]) => name === ann.username);
+    for (const { id } of await passkeys.list(user)) await passkeys.remove(user, id);
+    await page.goto('/account');
+    await settle(({ length }) => length === 0);
+  },
+  ownPage,
+);
+
+site.test(
   'an authenticator makes a passkey once for each account',
   async (visit) => {
     const { page } = visit;

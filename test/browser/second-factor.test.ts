@@ -18,11 +18,22 @@ async function addUser(): Promise<string> {
   return username;
 }
 
-/** Sets an authenticator app up on the page. Ends on the page Security. */
-async function enrol(page: Page) {
+/** Gives what the button copies. Undefined without scripts: then there is no button. */
+async function copyFrom(page: Page): Promise<string | undefined> {
+  const button = page.getByRole('button', { name: 'Copy' });
+  if ((await button.count()) === 0) return undefined;
+  await page.evaluate('navigator.clipboard.writeText = async (text) => { window.copied = text; }');
+  await button.click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  return page.evaluate('window.copied');
+}
+
+/** Sets an authenticator app up on the page. Ends on the page Security. @param copies whether scripts run */
+async function enrol(page: Page, copies = true) {
   await page.goto('/account/security');
   await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
   const secret = (await page.locator('code').textContent()) ?? '';
+  assert.equal(await copyFrom(page), copies ? secret : undefined);
   assert.match((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')) ?? '', /^otpauth:\/\//);
   await submit(page, 'Confirm', { Code: codeOf(secret, time) });
   await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
@@ -31,7 +42,8 @@ async function enrol(page: Page) {
     page.waitForEvent('download'),
     page.getByRole('link', { name: 'Download' }).click(),
   ]);
-  assert.equal(download.suggestedFilename(), 'Janua.txt');
+  assert.match(download.suggestedFilename(), /^Janua factor\d+@example\.com \d{4}-\d{2}-\d{2}\.txt$/);
+  assert.equal(await copyFrom(page), copies ? codes.join('\n') : undefined);
   assert.deepEqual((await text(await download.createReadStream())).trim().split('\r\n').slice(1), codes);
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByText('You have 10 codes left').waitFor();
@@ -57,9 +69,9 @@ async function beginLogin(page: Page, username: string, path = '/auth/login'): P
   await page.getByRole('heading', { name: 'One more step' }).waitFor();
 }
 
-/** Adds the first passkey on the page, which gives recovery codes. Ends on the page Security. */
+/** Adds the first passkey on the home page, which gives recovery codes. Ends on the page Security. */
 async function addPasskey(page: Page): Promise<void> {
-  await page.goto('/account/security');
+  await page.goto('/auth/home');
   await page.getByRole('button', { name: 'Add a passkey' }).click();
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByLabel('Change: Passkey').waitFor();
@@ -111,12 +123,22 @@ site.test(
       await beginLogin(page, username);
       await page.getByRole('link', { name: 'Use a recovery code' }).click();
       await submit(page, 'Continue', { 'Recovery code': codes[4] ?? '' });
-      if (count === 'the first time') await page.waitForURL('/auth/home');
+      if (count === 'the first time') await page.getByText('9 codes are left').waitFor();
     }
     await page.getByText('This code is not valid').waitFor();
     await page.getByRole('link', { name: 'Use the authenticator app' }).click();
     await submit(page, 'Continue', { Code: next() });
     await page.waitForURL('/auth/home');
+
+    await logOut(page);
+    await beginLogin(page, username, '/admin/me');
+    await page.getByRole('link', { name: 'Use a recovery code' }).click();
+    await submit(page, 'Continue', { 'Recovery code': codes[5] ?? '' });
+    await page.getByText('8 codes are left').waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Continue' }).getAttribute('href'), '/admin/me');
+    await page.getByRole('button', { name: 'Replace the authenticator app' }).click();
+    await submit(page, 'Confirm', { Code: codeOf((await page.locator('code').textContent()) ?? '', time) });
+    await page.waitForURL('/admin/me');
 
     await page.goto('/account/security');
     await page.getByLabel('Change: Recovery codes').click();
@@ -151,6 +173,8 @@ site.test(
     const username = await addUser();
     await signIn(page, username);
     await addPasskey(page);
+    await page.goto('/auth/home');
+    assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);
     await logOut(page);
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await page.waitForURL('/auth/home');
@@ -184,7 +208,8 @@ site.test(
   async ({ page }) => {
     const username = await addUser();
     await signIn(page, username);
-    const { next } = await enrol(page);
+    assert.equal(await page.getByRole('button', { name: 'Don’t ask again' }).count(), 0);
+    const { next } = await enrol(page, false);
     assert.match(await page.content(), /<noscript>.*Passkeys need JavaScript.*<\/noscript>/s);
     assert.equal(await page.getByRole('button', { name: 'Add a passkey' }).count(), 0);
     await logOut(page);

@@ -166,8 +166,26 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.equal(done.statusCode, 200, done.body);
       assert.equal((await send(await tokenOf(username), 3)).statusCode, 400);
       assert.equal((await send(token, 4)).statusCode, 400, 'the login no longer waits');
+      for (const [number, next] of [
+        [5, undefined],
+        [6, '/admin/me'],
+        [7, '//evil.example'],
+      ] as const) {
+        const pending = { cookie: cookiesOf(await post('/auth/token', { username, password })) };
+        const code = codes[number];
+        const page = await post(
+          '/auth/second-factor',
+          { method: 'recovery_code', code, ...(next && { next }) },
+          pending,
+        );
+        const kept = next === '/admin/me' ? '&next=%2Fadmin%2Fme' : '';
+        assert.equal(page.headers.location, `/account/security?state=9${kept}`);
+        const shown = await get(page.headers.location ?? '', { cookie: `session=${sessionCookie(page)}` });
+        assert.match(shown.body, new RegExp(`${13 - number} codes are left`));
+        assert.equal(shown.body.includes('class="button" href="/admin/me"'), kept !== '');
+      }
       const { recovery_codes_left: left } = (await get('/api/account/security', bearerOf(done))).json();
-      assert.equal(left, 9);
+      assert.equal(left, 6);
     });
 
     test('that gets two right codes at the same time is finished by one', async () => {

@@ -154,7 +154,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
 
   switch (outcome.is) {
     case 'logged-in':
-      if (html) return answer(303, '/auth/home', 'set');
+      if (html) return answer(303, next ?? '/auth/home', 'set');
       return answer(
         200,
         `bearer for ${outcome.expiresInSeconds} seconds, ${outcome.again ? 'Already logged in' : 'new'}`,

@@ -4,6 +4,9 @@ import { beginApp, enableApp, endTrust, finishLogin, removeApp, removeFactors, r
 import type { SentCode } from './factors.ts';
 import { type Done, type Operation, requesting, type Sender } from './operations.ts';
 
+/** Where a recovery code leads. */
+const recovered = '/account/security?state=9';
+
 /** @param token the secret of the login that waits, if it is sent in place of the cookie */
 export function finishingLogin(
   face: BodyFace,
@@ -12,9 +15,14 @@ export function finishingLogin(
 ): Operation {
   const { client, presented } = sender;
   const step = { client, presented, secret: token ?? client.pending ?? '', code, trusts };
+  const recovers = code.method === 'recovery_code';
   const fields = { ...code, ...(token !== undefined && { mfa_token: token }), ...(trusts && { trust_browser: 'on' }) };
   return {
-    ...requesting({ is: 'second-factor', format: face.format }, face.request(fields), sender),
+    ...requesting(
+      { is: 'second-factor', format: face.format, ...(recovers && { next: recovered }) },
+      face.request(fields),
+      sender,
+    ),
     name: `${face.name}, ${code.method}`,
     act: (model, { credentials, factor }) =>
       finishLogin(model, step, { ...(credentials && { credentials }), trusted: factor?.trustedCookie }),

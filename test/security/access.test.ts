@@ -108,6 +108,8 @@ const routes: Record<
   'POST /api/account/security/passkeys': 'signed in',
   'POST /account/security/passkeys/options': 'signed in',
   'POST /api/account/security/passkeys/options': 'signed in',
+  'POST /account/security/passkeys/decline': 'signed in',
+  'POST /api/account/security/passkeys/decline': 'signed in',
   'POST /account/security/passkeys/rename': 'signed in',
   'POST /api/account/security/passkeys/rename': 'signed in',
   'POST /account/security/passkeys/remove': 'signed in',
@@ -183,6 +185,7 @@ const routes: Record<
   'POST /oidc/logout': 'anyone',
   'POST /oidc/logout/confirm': 'ends sessions',
   'GET /oidc/jwks': 'anyone',
+  'GET /.well-known/passkey-endpoints': 'anyone',
   'GET /.well-known/openid-configuration': 'anyone',
   'GET /.well-known/oauth-authorization-server': 'anyone',
   'OPTIONS /oidc/token': 'a preflight',
@@ -265,15 +268,17 @@ test('the access to every route is defined, and the documents list every route w
 /** The pages of administrators by their scope. Each has a twin under `/api`, except a file. */
 const pagesByScope: Record<string, readonly string[]> = {
   'audit:read': ['GET /admin', 'GET /admin/audit', 'GET /admin/audit/export'],
-  'users:read': ['GET /admin/users', 'GET /admin/users/:id', 'GET /admin/groups'],
+  'users:read': ['GET /admin/users', 'GET /admin/users/:id', 'GET /admin/groups', 'GET /admin/users/export'],
   'users:write': [
     'POST /admin/users',
     'GET /admin/users/add',
+    'GET /admin/users/import',
+    'POST /admin/users/import',
     ...['name', 'offer-email', 'set-email', 'disable', 'enable', 'send-reset', 'groups', 'verify'].flatMap(
       formOf('/admin/users/:id'),
     ),
     ...['remove-factors', 'delete'].flatMap(formOf('/admin/users/:id')),
-    ...['groups', 'groups/scopes', 'groups/remove'].map((name) => `POST /admin/${name}`),
+    ...['groups', 'groups/scopes', 'groups/second-factor', 'groups/remove'].map((name) => `POST /admin/${name}`),
   ],
   'sessions:write': [
     ...['end-sessions', 'lift'].flatMap(formOf('/admin/users/:id')),
@@ -302,7 +307,7 @@ test('every route of administrators has the scope that is expected, and there ar
   const twins = served.filter((route) => route.includes(' /api/'));
   assert.deepEqual(
     twins.map((route) => [route.replace('/api', ''), scopeOf.get(route)]).sort(),
-    expected.filter(([route]) => route !== 'GET /admin/audit/export'),
+    expected.filter(([route]) => !route?.endsWith('/export')),
   );
 });
 
@@ -369,6 +374,7 @@ test('every field of a body has a type and a description, and every required tex
     }
   }
   assert.deepEqual([...new Set(required)].sort(), [
+    'answer',
     'client_id',
     'code',
     'decision',
@@ -380,6 +386,7 @@ test('every field of a body has a type and a description, and every required tex
     'name',
     'new_password',
     'password',
+    'rows',
     'upstream',
     'uri',
     'user_code',

@@ -73,7 +73,10 @@ async function ask() {
 }
 
 /** What a route needs to give what it is for. */
-const queries: Readonly<Record<string, string>> = { '/admin/audit/export': '?format=csv' };
+const queries: Readonly<Record<string, string>> = {
+  '/admin/audit/export': '?format=csv',
+  '/admin/users/export': '?format=csv',
+};
 
 /** Pages come first, the end of the factor late, because its codes are shown anew before, and the end of the account last. */
 const placeOf = ({ method, url }: Route) =>

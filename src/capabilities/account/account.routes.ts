@@ -36,11 +36,16 @@ const part = { type: 'object', additionalProperties: true, examples: [{}] };
 const lists = ['identities', 'applications', 'sessions', 'tokens', 'links', 'mails', 'events'].map(
   (name) => [name, listOf(part)] as const,
 );
-const exportSchema = object('What this server stores about the user', {
-  account: part,
-  second_factors: part,
-  ...Object.fromEntries(lists),
-});
+const exportSchema = object(
+  'What this server stores about the user',
+  {
+    account: part,
+    second_factors: part,
+    passkey_offer: { ...part, description: 'Only of users who did not want a passkey. Null: they are not asked again' },
+    ...Object.fromEntries(lists),
+  },
+  ['passkey_offer'],
+);
 
 type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports' | 'personalTokens'> & {
   readonly ownSessions: OwnSessions;
@@ -59,7 +64,7 @@ export function addAccount(app: App, parts: () => Parts): void {
       const signedIn = signedInOf(request);
       const { registry, ownSessions, ports, personalTokens } = parts();
       const { user } = signedIn;
-      const { passkeys, totp } = await ports.factors.list(user, signedIn.session.stamp);
+      const { passkeys, totp, signal } = await ports.factors.list(user, signedIn.session.stamp);
       const counted =
         request.format === 'html'
           ? {
@@ -75,6 +80,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         second_factor: passkeys.length > 0 || totp !== undefined,
         scope: signedIn.scopes.join(' '),
         passkeys: passkeys.length,
+        signal,
         totp: totp !== undefined,
         ...(await ownPassword(parts(), user)),
       };

@@ -35,6 +35,7 @@ export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>):
         applications: applications
           .map((application) => ({ ...application, host: new URL(application.address).host }))
           .sort((one, other) => one.name.localeCompare(other.name, request.language)),
+        offersPasskey: await parts().ports.isPasskeyOffered(signedIn),
         findings: await countFindings(signedIn),
       };
     },

@@ -33,6 +33,7 @@ export const admin = defineCapability({
     (await import('./overview.routes.ts')).addOverview(app, parts);
     (await import('./users.routes.ts')).addUsers(app, parts, options);
     (await import('./user.routes.ts')).addUser(app, parts, options);
+    if (options.features.ownAccounts) (await import('./user-files.routes.ts')).addUserFiles(app, parts);
     (await import('./audit.routes.ts')).addAudit(app, parts, options.events);
     (await import('./throttle.routes.ts')).addThrottle(app, parts);
     (await import('./mail.routes.ts')).addMail(app, parts, options.features);

@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { holds } from '../../core/access/rights.ts';
 import type { GuardedClient, GuardedPath, JoinedPorts } from '../../core/ports.ts';
-import type { Group } from '../../core/users/groups.ts';
+import type { StoredGroup } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
 import { listOf, object, text } from '../../web/openapi/responses.ts';
 
@@ -14,6 +14,7 @@ export const groupFields = {
   name: text('staff'),
   description: text('All employees'),
   scopes: listOf(text('users:read'), 'What the group grants'),
+  second_factor: { type: 'boolean', description: 'Whether its users need a second factor to sign in' },
   rules: listOf(text('https://app.example.com/admin'), 'What the group opens behind a proxy (`FORWARD_AUTH_RULES`)'),
   clients: listOf(
     object('A client', { client_id: text('q1W2e3R4t5Y6u7I8o9P0aA'), name: text('Wiki') }),
@@ -28,7 +29,7 @@ export const groupFields = {
 /** Describes groups for an administrator, all with one look at the clients. */
 export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardParts) {
   const guarded = { paths: ports.listGuardedPaths(), clients: await ports.listClients() };
-  return (group: Group) => describeGroup(signedIn, group, guarded);
+  return (group: StoredGroup) => describeGroup(signedIn, group, guarded);
 }
 
 interface Guarded {
@@ -37,13 +38,18 @@ interface Guarded {
 }
 
 /** With Janua's own scopes, which are not stored for `admins`. */
-function describeGroup(signedIn: SignedIn, { name, description, scopes: granted }: Group, guarded: Guarded) {
+function describeGroup(
+  signedIn: SignedIn,
+  { name, description, scopes: granted, secondFactor }: StoredGroup,
+  guarded: Guarded,
+) {
   const { scopes } = rightsOf([name], granted);
   const isOpened = ({ groups }: { readonly groups: readonly string[] }) => groups.includes(name);
   return {
     name,
     description,
     scopes,
+    second_factor: secondFactor,
     rules: guarded.paths.filter(isOpened).map(({ origin, path }) => origin + path),
     clients: guarded.clients.filter(isOpened).map(({ id, name }) => ({ client_id: id, name })),
     held: holds(signedIn, { groups: [name], scopes }),

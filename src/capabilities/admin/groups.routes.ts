@@ -127,6 +127,25 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     },
   });
 
+  addAction(app, [`${page}/second-factor`, '/api/admin/groups/second-factor'], {
+    method: 'POST',
+    summary: 'Demand a second factor of the users of a group',
+    description: 'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
+    tag,
+    config,
+    fields: {
+      name,
+      demanded: { required: true, boolean: true, description: 'Whether they need one', examples: ['true'] },
+    },
+    answer: detailAnswer('Group changed'),
+    browser: 'To the page with the groups',
+    async handle(request, reply, { name, demanded }) {
+      await requireGroup(name);
+      await (await requireFreshly(request)).setSecondFactor(name, demanded === 'true');
+      return reply.proceed(`${page}?state=changed`, { detail: 'Group changed' });
+    },
+  });
+
   addAction(app, [`${page}/remove`, '/api/admin/groups/remove'], {
     method: 'POST',
     summary: 'Remove a group',

@@ -135,7 +135,7 @@ const linkNotShown: Answer = {
 };
 
 /** Applications link accounts by verified addresses. Who may verify any address could enter any account there. */
-const onlyAdmins: Answer = {
+export const onlyAdmins: Answer = {
   name: 'only-admins',
   status: 403,
   error: 'insufficient_scope',
@@ -389,7 +389,7 @@ function addNewUser(
       if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
       if (request.format === 'json') return added;
       reply.code(201);
-      return added;
+      return { ...added, email: username };
     },
   });
 }

@@ -101,7 +101,7 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
       // Only members of `admins` get a link that is not mailed.
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
-      return { ...page, query: request.query, mayAdd };
+      return { ...page, query: request.query, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },
   });
 }

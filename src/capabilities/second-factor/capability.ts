@@ -38,7 +38,7 @@ export const secondFactor = defineCapability({
         throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
     } satisfies FactorOptions;
     const parts = createFactorParts(options);
-    const { factors, manageFactors, secondFactor } = parts;
+    const { factors, manageFactors, secondFactor, passkeyOffers } = parts;
     const { createEnrolmentLink, descriptions } = createFactorMails(core, baseUrl);
     return {
       parts: {
@@ -51,11 +51,18 @@ export const secondFactor = defineCapability({
         abandon: secondFactor.abandon,
         checkFactor: factors.checkFactor,
         methodsOf: factors.methodsOf,
+        isDemanded: factors.isDemanded,
         list: manageFactors.list,
         removeAll: manageFactors.removeAll,
       },
       async hasWayIn(user, db) {
         return domain !== undefined && (await factors.passkeys.list(user, db)).length > 0;
+      },
+      isPasskeyOffered: async (signedIn) => domain !== undefined && passkeyOffers.isDue(signedIn),
+      async dataOf(user) {
+        const declined = await passkeyOffers.find(user);
+        const againAt = declined?.again_at;
+        return { passkey_offer: declined && { again_at: againAt ? new Date(Number(againAt)).toISOString() : null } };
       },
       async listWaysIn(account, language) {
         if (!isOn) return [];

@@ -36,8 +36,8 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
       return { email: user.username };
     },
     async submit({ language, caller }, reply, { token = '', code, next }) {
-      const codes = await parts().enrolment.finish(token, code, language, caller);
-      return reply.send({ detail, recovery_codes: codes, next: safeNext(next) });
+      const { codes, email } = await parts().enrolment.finish(token, code, language, caller);
+      return reply.send({ detail, recovery_codes: codes, email, next: safeNext(next) });
     },
   });
 

@@ -106,15 +106,16 @@ export function createEnrolment(
     /** Makes a secret for an authenticator app, which waits for its code. @throws {Refusal} `link-expired` */
     async begin(secret: string, caller: Caller) {
       const { user } = await open(secret, caller);
-      return totp.begin(user, user.username);
+      return { ...(await totp.begin(user, user.username)), email: user.username };
     },
 
     /**
-     * Enables the authenticator app, ends all sessions, and gives the recovery codes. The user then logs in with them.
+     * Enables the authenticator app, ends all sessions, and gives the recovery codes with the address of the user, who then logs in with
+     * them.
      * @throws {InvalidFields} if the code is wrong; {Refusal} `link-expired`
      */
-    async finish(secret: string, code: string, language: Language, caller: Caller): Promise<readonly string[]> {
-      const proved = provedBy(await open(secret, caller));
+    async finish(secret: string, code: string, language: Language, caller: Caller) {
+      const account = await open(secret, caller);
       const event = { kind: 'factor-added', reason: 'totp' } as const;
       const changed = await links.use(secret, caller, (spend) => {
         const enable = withCodes(async (held) => {
@@ -122,9 +123,9 @@ export function createEnrolment(
           if ((await list(held.user, held.db)).hasAny) throw new AccountChanged();
           if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         });
-        return change(event, proved, { caller, language }, enable);
+        return change(event, provedBy(account), { caller, language }, enable);
       });
-      return changed.made;
+      return { codes: changed.made, email: account.user.username };
     },
   };
 }

@@ -16,7 +16,7 @@ export type Factors = ReturnType<typeof createFactors>;
 
 /** What is stored about second factors, which of them an account has, and whether one that was sent is right. */
 export function createFactors(options: FactorOptions) {
-  const { database, passkeys, trustedBrowserDays, policy, throttle, limitsOfFactor, audit, now } = options;
+  const { database, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } = options;
   const totp = createTotp(options);
   const recoveryCodes = createRecoveryCodes(database);
   const ceremony = ceremonyCookie(options.https);
@@ -74,6 +74,10 @@ export function createFactors(options: FactorOptions) {
     checkFactor,
     pendingLogins: createPendingLogins(database, now),
     trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),
+
+    /** Whether the account must have a second factor, by the settings or by one of its groups. `db` may be a transaction. */
+    isDemanded: async ({ user }: Pick<Account, 'user'>, db?: Database): Promise<boolean> =>
+      policy === 'required' || (policy === 'optional' && groups.demandsFactor(user.groups, db)),
 
     /** The ways to prove a second factor, the one used last first. */
     async methodsOf({ user }: Pick<Account, 'user'>): Promise<FactorMethod[]> {

@@ -7,6 +7,8 @@ import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
@@ -37,7 +39,7 @@ type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-rene
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
-export function createManageFactors({ change, changeAny, policy, audit, hasWayIn }: FactorOptions, factors: Factors) {
+export function createManageFactors({ change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Makes a change, and gives the recovery codes if they are new. */
@@ -71,7 +73,7 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
       await work(held);
       const { hasAny } = await factors.list(user, db);
       const canLogIn = account.passwordHash !== undefined || (await hasWayIn(user, db));
-      if (!canLogIn || (policy === 'required' && !hasAny)) throw new Refusal(lastFactor);
+      if (!canLogIn || (!hasAny && (await factors.isDemanded(account, db)))) throw new Refusal(lastFactor);
     });
 
   return {
@@ -79,8 +81,10 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
 
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
+      const own = await factors.list(user);
       return {
-        ...(await factors.list(user)),
+        ...own,
+        signal: passkeys.signal(user, own.passkeys),
         recoveryCodesLeft: await recoveryCodes.count(user),
         trustedBrowsers: await trustedBrowsers.list(user, stamp),
       };
@@ -107,11 +111,13 @@ export function createManageFactors({ change, changeAny, policy, audit, hasWayIn
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys.verifyNew(sent, binding);
+      const { userAgent } = by.caller;
+      const browser = nameClient(userAgent).browser && speak(by.language).client(userAgent);
       return changeOwn(
         by,
         { kind: 'factor-added', reason: 'passkey' },
         async (held) => {
-          const added = made && (await passkeys.add(held, made, name));
+          const added = made && (await passkeys.add(held, made, name, browser));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },
         made && passkeyMethods(made),

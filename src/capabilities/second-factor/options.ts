@@ -8,6 +8,7 @@ import type { Limits, Throttle } from '../../core/throttle/throttle.ts';
 import type { events as linkEvents } from '../../core/tokens/events.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Account } from '../../core/users/account.ts';
+import type { Groups } from '../../core/users/groups.ts';
 import type { Hold } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { UserDirectory, UserRegistry } from '../../core/users/user-directory.ts';
@@ -25,6 +26,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly users: UserDirectory;
   /** The same directory, if this server may change it. */
   readonly registry: UserRegistry | undefined;
+  readonly groups: Pick<Groups, 'demandsFactor'>;
   readonly throttle: Throttle;
   /** What wrong factors of a user and from an address are counted by. */
   readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
@@ -51,5 +53,6 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
 
 /** What the routes know from the start. */
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
+  readonly publicOrigins: ReadonlySet<string>;
   readonly features: Features;
 }

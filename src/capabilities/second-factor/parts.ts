@@ -3,6 +3,7 @@ import { createFactors } from './factors.ts';
 import { createManageFactors } from './manage.ts';
 import type { FactorOptions } from './options.ts';
 import { createLogInByPasskey } from './passkey-log-in.ts';
+import { createPasskeyOffers } from './passkey-offers.ts';
 import { createSecondStep } from './second-step.ts';
 
 export type FactorParts = ReturnType<typeof createFactorParts>;
@@ -15,6 +16,7 @@ export function createFactorParts(options: FactorOptions) {
     factors,
     manageFactors,
     enrolment,
+    passkeyOffers: createPasskeyOffers(options),
     secondFactor: createSecondStep(options, factors, enrolment),
     logInByPasskey: createLogInByPasskey(options, factors),
   };

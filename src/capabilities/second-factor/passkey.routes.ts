@@ -6,7 +6,7 @@ import { credentialField } from '../../web/fields.ts';
 import { bodyLimit } from '../../web/hooks/bodies.ts';
 import { ambiguousCredential, signedInOf } from '../../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../../web/next.ts';
-import { json, settingCookies } from '../../web/openapi/responses.ts';
+import { json, object, settingCookies, text } from '../../web/openapi/responses.ts';
 import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
 import type { Binding } from './challenges.ts';
@@ -58,11 +58,30 @@ export function addPasskeyOptions<const F extends Fields>(
   });
 }
 
+const page = text('https://auth.example.com/account/security');
+
 type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
-export function addPasskeys(app: App, parts: () => PasskeyParts, { https }: FactorRouteOptions): void {
+export function addPasskeys(app: App, parts: () => PasskeyParts, { https, publicOrigins }: FactorRouteOptions): void {
   const [tag, openedAt] = ['Sign in', '/auth/login'] as const;
+
+  app.get(
+    '/.well-known/passkey-endpoints',
+    {
+      config: { anySite: true, problems: [500] },
+      schema: {
+        summary: 'Where users add and manage passkeys, for their providers (W3C Passkey Endpoints)',
+        tags: ['Operation'],
+        response: { 200: json('The addresses', object('The addresses', { enroll: page, manage: page })) },
+      },
+    },
+    async () => {
+      const [origin = ''] = publicOrigins;
+      const security = `${origin}/account/security`;
+      return { enroll: security, manage: security };
+    },
+  );
 
   addPasskeyOptions(app, https, ['/auth/passkey/options', '/api/passkey/options'], {
     summary: 'Begin a login by passkey',

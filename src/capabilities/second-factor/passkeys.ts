@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
 import type { PasskeyFault } from '../../core/access/factor.ts';
+import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Held } from '../../core/users/held.ts';
@@ -25,8 +26,8 @@ interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'ap
 }
 
 /**
- * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids. A provider may
- * claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
+ * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids, and of security
+ * keys from https://yubi.co/aaguids. A provider may claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
  */
 const providerNames: Readonly<Record<string, string>> = providers;
 
@@ -52,6 +53,13 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
   }
 
+  /** A user as the provider of the passkeys names them. */
+  function describeUser(user: User, passkeys: readonly Passkey[]) {
+    const { username, firstName, lastName } = user;
+    const displayName = `${firstName} ${lastName}`.trim() || username;
+    return { id: userHandleOf(user, passkeys), name: username, displayName };
+  }
+
   /** The oldest first. */
   async function list(user: RowUser, db = database): Promise<Passkey[]> {
     const own = db.selectFrom('janua_passkeys').where(rowsOf(user));
@@ -73,15 +81,23 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
   return {
     list,
 
+    /**
+     * What browsers can be told of the passkeys of a user (WebAuthn Level 3, 5.1.10), so that they offer no other, with the present name.
+     * Undefined where there are none.
+     */
+    signal(user: User, passkeys: readonly Passkey[]): PasskeySignal | undefined {
+      const { id: userId, ...named } = describeUser(user, passkeys);
+      const allAcceptedCredentialIds = passkeys.map(({ credential_id }) => credential_id);
+      return domain === '' ? undefined : { rpId: domain, userId, ...named, allAcceptedCredentialIds };
+    },
+
     /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
     async creationOptions(user: User, binding: Binding) {
       const passkeys = await list(user);
-      const { username, firstName, lastName } = user;
-      const displayName = `${firstName} ${lastName}`.trim() || username;
       return {
         challenge: challenges.create(binding),
         rp: { id: domain, name: appName },
-        user: { id: userHandleOf(user, passkeys), name: username, displayName },
+        user: describeUser(user, passkeys),
         pubKeyCredParams: algorithmIds.map((alg) => ({ alg, type: 'public-key' as const })),
         timeout: challengeLifetime,
         excludeCredentials: passkeys.map(describe),
@@ -100,9 +116,10 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
 
     /**
      * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
-     * @param name as `personName` reads it. Without it, the name of the provider.
+     * @param name as `personName` reads it. Without it, the name of the provider, and of the browser that has made it.
      */
-    async add({ user, db }: Held, made: NewPasskey, name = ''): Promise<Passkey | undefined> {
+    async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
+      const provider = providerNames[made.aaguid] ?? plainName;
       const row = {
         ...made,
         id: idOf(made.credential_id),
@@ -110,7 +127,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
         syncable: Number(made.syncable),
         synced: Number(made.synced),
         user_handle: userHandleOf(user, await list(user, db)),
-        name: name || providerNames[made.aaguid] || plainName,
+        name: name || (browser === undefined ? provider : `${provider} (${browser})`),
         created_at: now(),
         last_used_at: null,
       };

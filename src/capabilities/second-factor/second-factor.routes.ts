@@ -2,7 +2,7 @@ import { challengePurposes, tooManyCodes } from '../../core/access/factor.ts';
 import { pendingCookie, trustedCookie } from '../../web/cookies.ts';
 import { codeField, credentialField, methodField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { homePath, safeNext, secondFactorPath } from '../../web/next.ts';
+import { homePath, pathWithNext, safeNext, secondFactorPath } from '../../web/next.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
@@ -10,6 +10,9 @@ import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
+
+/** The page Security, which then says how many recovery codes are left. */
+const recoveredPath = '/account/security?state=9';
 
 type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'>;
 
@@ -44,7 +47,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     },
     shown: json('The login waits', object('The login that waits', { methods })),
     answer: sessionStarted,
-    browser: 'To the home page or `next`',
+    browser: 'To the home page or `next`, after a recovery code to the page Security',
     async show(request, { mfa_token: token, method }) {
       const { methods } = await parts().secondFactor.open(secretOf(request, token), request.caller);
       const shown = methods.find((one) => one === method) ?? methods[0];
@@ -57,7 +60,10 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       const finished = await parts().secondFactor.finish(secretOf(request, token), step, caller);
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
-      return reply.proceed(safeNext(next) ?? homePath, reply.answerLogin(finished));
+      const place = safeNext(next);
+      // The factor that the user has lost should be replaced while the session is fresh.
+      const to = method === 'recovery_code' ? pathWithNext(recoveredPath, place) : (place ?? homePath);
+      return reply.proceed(to, reply.answerLogin(finished));
     },
   });
 

@@ -15,8 +15,8 @@ export interface SentStep extends SentFactor, LoginRequest {
 }
 
 export function createSecondStep(
-  { users, admit, clearPasswordFailures, knownBrowsers, https, policy, audit }: FactorOptions,
-  { pendingLogins, trustedBrowsers, methodsOf, checkFactor }: Factors,
+  { users, admit, clearPasswordFailures, knownBrowsers, https, audit }: FactorOptions,
+  { pendingLogins, trustedBrowsers, methodsOf, isDemanded, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
   const trusted = trustedCookie(https);
@@ -45,7 +45,7 @@ export function createSecondStep(
       const { remembered = false, headers, caller, scope } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
-        if (policy === 'required') await enrolment.demand(account, admission);
+        if (await isDemanded(account)) await enrolment.demand(account, admission);
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];

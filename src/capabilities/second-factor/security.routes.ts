@@ -4,10 +4,10 @@ import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
-import { codeField, credentialField, exampleId, idField, nextField } from '../../web/fields.ts';
+import { codeField, credentialField, detailAnswer, exampleId, idField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
-import { safeNext } from '../../web/next.ts';
+import { homePath, safeNext } from '../../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
@@ -18,7 +18,7 @@ import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
-interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors'> {
+interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors' | 'passkeyOffers'> {
   readonly requireFresh: RequireFresh;
   readonly ports: Pick<JoinedPorts, 'listIdentities'>;
 }
@@ -29,6 +29,8 @@ const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPa
 const tag = 'Second factors';
 const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
+
+const declined = 'Declined';
 
 const id = text(exampleId);
 const synced = { type: 'boolean', description: 'Whether it is copied to other devices of its owner' };
@@ -74,9 +76,9 @@ function answer(reply: Reply, message: [string, number], made: Partial<FactorsCh
   const { recoveryCodes = [], renewed } = made;
   const [detail, state] = message;
   const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
-  const place = safeNext(next);
+  const place = safeNext(next) ?? `${securityPath}?state=${state}`;
   if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
-  return reply.proceed(place ?? `${securityPath}?state=${state}`, model);
+  return reply.proceed(place, model);
 }
 
 function addChange<const F extends Fields>(app: App, parts: Parts, path: string, definition: Change<F>): void {
@@ -113,11 +115,12 @@ function addSecurityPage(app: App, parts: Parts): void {
     browser: 'The page Security',
     async handle(request) {
       const { user, session } = signedInOf(request);
-      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers } = await parts().manageFactors.list(
+      const { passkeys, totp, recoveryCodesLeft, trustedBrowsers, signal } = await parts().manageFactors.list(
         user,
         session.stamp,
       );
       return {
+        signal,
         next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           id,
@@ -192,6 +195,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
 function addCodesAndTrust(app: App, parts: Parts): void {
   addChange(app, parts, '/recovery-codes', {
     summary: 'Get new recovery codes',
+    fields: { next: nextField },
     refusals: [noSuchFactor],
     // The page shows the codes instead.
     message: ['The old recovery codes are void', 0],
@@ -226,7 +230,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     summary: 'Add a passkey',
     fields: {
       credential: credentialField,
-      name: { ...nameField, description: 'Default: the provider' },
+      name: { ...nameField, description: 'Default: the provider and the browser' },
       next: nextField,
     },
     message: ['Passkey added', 3],
@@ -237,6 +241,29 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
         parts().factors.bindingOf(purposeOf(by), headers),
         personName(name),
       );
+    },
+  });
+
+  addAction(app, addresses('/passkeys/decline'), {
+    method: 'POST',
+    summary: 'Decline the passkey that the home page offers',
+    tag,
+    fields: {
+      answer: {
+        required: true,
+        minLength: 1,
+        maxLength: 10,
+        description: '`later`: ask again after 30 days. `never`',
+        examples: ['later'],
+      },
+    },
+    config: { signedIn: true, openedAt: homePath },
+    answer: detailAnswer(declined),
+    browser: 'To the home page',
+    async handle(request, reply, { answer }) {
+      if (answer !== 'later' && answer !== 'never') throw new InvalidFields({ field: 'answer', code: 'malformed' });
+      await parts().passkeyOffers.decline(signedInOf(request).user, answer);
+      return reply.proceed(homePath, { detail: declined });
     },
   });
 

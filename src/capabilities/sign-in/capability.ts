@@ -19,7 +19,7 @@ export const signIn = defineCapability({
       ...core,
       failureFloor: core.overrides.failureFloor,
       needsSecondFactor: async (account) =>
-        settings.SECOND_FACTOR === 'required' || (await factors.methodsOf(account)).length > 0,
+        (await factors.isDemanded(account)) || (await factors.methodsOf(account)).length > 0,
     });
     const maxAgeSeconds = settings.REAUTHENTICATION_SECONDS;
     const { methodsOf, checkFactor } = factors;

@@ -72,6 +72,12 @@ export function createGroupAdministration(
       await record('group-changed', { about: [name, ...scopes].join(' ') });
     },
 
+    /** Whether users of the group need a second factor to sign in. */
+    async setSecondFactor(name: string, demanded: boolean): Promise<void> {
+      await groups.setSecondFactor(name, demanded, requireRights);
+      await record(demanded ? 'group-factor-demanded' : 'group-factor-optional', { about: name });
+    },
+
     async removeGroup(name: string): Promise<void> {
       await groups.remove(name, requireRights);
       await record('group-removed', { about: name });

@@ -18,13 +18,13 @@ export const events = {
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
-    words: 'The operator imported users',
+    words: 'Users were imported',
   },
   'users-exported': {
     vocabulary: 'sensitive_read',
     by: 'operator',
     level: 'warn',
-    words: 'The operator exported the users',
+    words: 'The users were exported',
   },
   'password-set': {
     vocabulary: 'authn_password_change',
@@ -88,6 +88,18 @@ export const events = {
     by: 'operator',
     level: 'info',
     words: 'The scopes of a group were changed',
+  },
+  'group-factor-demanded': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'info',
+    words: 'A group demands a second factor of its users from then on',
+  },
+  'group-factor-optional': {
+    vocabulary: 'privilege_permissions_changed',
+    by: 'operator',
+    level: 'warn',
+    words: 'A group no longer demands a second factor of its users',
   },
   'group-removed': {
     vocabulary: 'privilege_permissions_changed',

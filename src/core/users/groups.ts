@@ -17,7 +17,12 @@ export interface Group {
   readonly scopes: readonly string[];
 }
 
-export interface ListedGroup extends Group {
+export interface StoredGroup extends Group {
+  /** Whether its users need a second factor to sign in. */
+  readonly secondFactor: boolean;
+}
+
+export interface ListedGroup extends StoredGroup {
   readonly members: number;
 }
 
@@ -74,13 +79,18 @@ export function createGroups(database: Database, options: GroupOptions) {
     return (await rows.execute()).map((row) => row.group_name);
   }
 
-  async function readAll(db: Database): Promise<Map<string, Group>> {
+  async function readAll(db: Database): Promise<Map<string, StoredGroup>> {
     const rows = await db
       .selectFrom('janua_groups')
-      .select(['name', 'description', 'scopes'])
+      .select(['name', 'description', 'scopes', 'second_factor'])
       .orderBy('name')
       .execute();
-    return new Map(rows.map((row) => [row.name, { ...row, scopes: readNames(row.scopes) }]));
+    return new Map(
+      rows.map(({ second_factor, ...row }) => [
+        row.name,
+        { ...row, scopes: readNames(row.scopes), secondFactor: second_factor === 1 },
+      ]),
+    );
   }
 
   /** The rights of a user in these groups, some of which a team's own table may name. */
@@ -160,7 +170,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     names: async (): Promise<string[]> => [...(await readAll(database)).keys()],
 
     /** Without the numbers of their users. */
-    findAll: async (): Promise<Group[]> => [...(await readAll(database)).values()],
+    findAll: async (): Promise<StoredGroup[]> => [...(await readAll(database)).values()],
 
     async list(): Promise<ListedGroup[]> {
       const counts = await database
@@ -194,6 +204,25 @@ export function createGroups(database: Database, options: GroupOptions) {
         if ((await row.executeTakeFirst()).numUpdatedRows === 0n) throw noSuchGroup(name);
         await rewriteMembers(name, db);
       }),
+
+    setSecondFactor: (name: string, demanded: boolean, requireRights: RequireRights = () => {}) =>
+      change(async (db) => {
+        const groups = await readAll(db);
+        requireRights(rightsIn([name], groups));
+        if (!groups.has(name)) throw noSuchGroup(name);
+        await db
+          .updateTable('janua_groups')
+          .set({ second_factor: Number(demanded) })
+          .where('name', '=', name)
+          .execute();
+      }),
+
+    /** Whether one of these groups demands a second factor. */
+    async demandsFactor(names: readonly string[], db = database): Promise<boolean> {
+      if (names.length === 0) return false;
+      const demanding = db.selectFrom('janua_groups').select('name').where('second_factor', '=', 1);
+      return (await demanding.where('name', 'in', names).executeTakeFirst()) !== undefined;
+    },
 
     remove: (name: string, requireRights: RequireRights = () => {}) =>
       change(async (db) => {

@@ -1,6 +1,8 @@
 import type { Database } from '../../ground/database/database.ts';
 import { isDuplicate } from '../../ground/database/errors.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
+import { csvLine } from '../../ground/text/csv.ts';
+import { jsonLine } from '../../ground/text/printable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { type Groups, lockGroups } from './groups.ts';
@@ -18,7 +20,7 @@ export interface ImportedUser extends NewUser {
 }
 
 /** Gives a user as an import reads it. */
-export const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
+const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
   username: user.username,
   first_name: user.firstName,
   last_name: user.lastName,
@@ -26,6 +28,31 @@ export const toImportRow = (user: ListedUser & { readonly passwordHash: string }
   disabled: user.disabled,
   password_hash: user.passwordHash,
 });
+
+/**
+ * The lines of an export, which an import reads. Users of the demo are left out, because their passwords are public.
+ * @param options.onLeftOut is called for each of these
+ */
+export async function* exportLines(
+  users: AsyncIterable<ListedUser & { readonly passwordHash: string }>,
+  {
+    json,
+    withHashes,
+    onLeftOut,
+  }: { json?: boolean | undefined; withHashes?: boolean | undefined; onLeftOut?: () => void },
+): AsyncGenerator<string> {
+  const columns = importColumns.filter((name) => withHashes || name !== 'password_hash');
+  if (!json) yield csvLine(columns);
+  for await (const user of users) {
+    if (user.demo) {
+      onLeftOut?.();
+      continue;
+    }
+    const row = toImportRow(user);
+    const cells = columns.map((name) => (name === 'groups' ? row.groups.join(' ') : String(row[name])));
+    yield json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells);
+  }
+}
 
 /** Longest hash that the column holds, in characters. */
 const longestHash = 512;

@@ -25,6 +25,8 @@ import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
 import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
 import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
 import { up as times } from './migrations/2026-12-03-times.ts';
+import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
+import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -49,6 +51,8 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-02-ended-sessions': endedSessions,
   '2026-12-02-group-changes': groupChanges,
   '2026-12-03-times': times,
+  '2026-12-04-passkey-offers': passkeyOffers,
+  '2026-12-05-group-factors': groupFactors,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;

@@ -134,6 +134,8 @@ export const rows = {
     created_at: time,
     last_used_at: nullable(time),
   },
+  /** Users who did not want one when they were asked. Null: they are not asked again. */
+  janua_passkey_offers: { user_id: '', again_at: nullable(time) },
   /** Secrets of authenticator apps, encrypted. */
   janua_totp: {
     id: '',
@@ -173,6 +175,8 @@ export const rows = {
     scopes: '',
     /** Of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
     changes: generated(time),
+    /** Whether its users need a second factor. */
+    second_factor: generated(0),
   },
   /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },

@@ -34,6 +34,7 @@ export const tables = {
   janua_tokens: { rights: once, expiresBy: 'hash', aboutUser: true, stamp: 'carried' },
   janua_mails: { rights: all, expiresBy: 'id', queue: true },
   janua_passkeys: { rights: all, aboutUser: true },
+  janua_passkey_offers: { rights: all, aboutUser: true },
   janua_totp: { rights: all, aboutUser: true },
   janua_recovery_codes: { rights: once, aboutUser: true },
   janua_trusted_browsers: { rights: once, expiresBy: 'id', aboutUser: true, stamp: 'carried' },

@@ -59,6 +59,16 @@ addEventListener('formdata', ({ target, formData }) => {
     formData.set(name, document.getElementById(dataset.checkbox).checked ? 'on' : '');
 });
 
+// Only a script can copy, and only on a page that HTTPS protects.
+for (const button of document.querySelectorAll('[data-copy]')) {
+  const { copy, copied } = button.dataset;
+  button.hidden = navigator.clipboard === undefined;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(copy);
+    button.textContent = copied;
+  });
+}
+
 // Only a script can print.
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;

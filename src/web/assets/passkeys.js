@@ -4,10 +4,10 @@
 // data-autofill   offers passkeys in the field of the user name
 // data-unknown    the answer of a passkey that the server does not have
 //
-// A form may be hidden: it is shown where passkeys work.
+// A form, or a part of the page around it, may be hidden: it is shown where passkeys work.
 
-/** The domain that passkeys belong to, and what to tell the user in the language of the page. */
-const { domain, cancelled, known, failed } = document.currentScript.dataset;
+/** The domain that passkeys belong to, what to tell the user in the language of the page, and which passkeys a signed-in user has. */
+const { domain, cancelled, known, failed, signal } = document.currentScript.dataset;
 
 /** In milliseconds. A challenge is good for five minutes, and autofill waits for as long as the page is open. */
 const renewal = 4 * 60 * 1000;
@@ -34,9 +34,16 @@ for (const form of document.querySelectorAll('[data-passkey]')) {
     }
   });
   if (!works) continue;
-  form.hidden = false;
+  form.closest('[hidden]')?.removeAttribute('hidden');
   if (unknown !== undefined) forget(JSON.parse(unknown).id);
   if (autofill !== undefined) offer(form);
+}
+
+// The browser then offers no removed passkey, and shows the present name of the user.
+if (works && signal !== undefined) {
+  const { name, displayName, allAcceptedCredentialIds, ...user } = JSON.parse(signal);
+  PublicKeyCredential.signalAllAcceptedCredentials?.({ ...user, allAcceptedCredentialIds }).catch(() => {});
+  PublicKeyCredential.signalCurrentUserDetails?.({ ...user, name, displayName }).catch(() => {});
 }
 
 /** Asks for a passkey, and sends the form. */

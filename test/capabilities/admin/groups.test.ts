@@ -28,8 +28,14 @@ describe('the groups', () => {
     assert.deepEqual([added.statusCode, added.json()], [201, { name: 'staff' }]);
     assert.deepEqual(await janua.find('staff'), {
       ...{ ...staff, scopes: ['reports:read', 'users:read'], members: 0 },
-      ...{ rules: [], clients: [], held: true },
+      ...{ rules: [], clients: [], held: true, second_factor: false },
     });
+    for (const demanded of [true, false]) {
+      assert.equal((await janua.post('/second-factor', { name: 'staff', demanded })).statusCode, 200);
+      assert.equal((await janua.find('staff')).second_factor, demanded);
+      const page = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
+      assert.equal(page.body.includes('Its users need a second factor'), demanded);
+    }
 
     await janua.services.administration.changeGroups(ann.username, { add: ['staff'] });
     assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
@@ -44,6 +50,8 @@ describe('the groups', () => {
     for (const [kind, about] of [
       ['group-added', 'staff'],
       ['group-changed', 'staff reports:read'],
+      ['group-factor-demanded', 'staff'],
+      ['group-factor-optional', 'staff'],
       ['group-removed', 'staff'],
     ] as const) {
       const events = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind }));
@@ -60,10 +68,14 @@ describe('the groups', () => {
     const { groups } = janua.services;
     await groups.add({ name: 'auditors', description: '', scopes: ['audit:read'] });
     await groups.add({ name: 'plain', description: '', scopes: [] });
+    for (const name of ['auditors', admins]) await groups.setSecondFactor(name, true);
     for (const [path, payload] of [
       ['', { name: 'more', scopes: ['audit:read'] }],
       ['/scopes', { name: 'auditors', scopes: [] }],
       ['/scopes', { name: admins, scopes: [] }],
+      ['/second-factor', { name: 'auditors', demanded: false }],
+      ['/second-factor', { name: admins, demanded: false }],
+      ['/second-factor', { name: 'plain', demanded: true }],
       ['/remove', { name: 'auditors' }],
       ['/remove', { name: admins }],
       ['/scopes', { name: 'plain', scopes: [] }],
@@ -73,6 +85,7 @@ describe('the groups', () => {
       assert.deepEqual([answer.statusCode, answer.json().error], [403, 'insufficient_scope'], path + payload.name);
     }
     assert.deepEqual((await janua.find('auditors')).scopes, ['audit:read']);
+    for (const name of ['auditors', admins]) assert.equal((await janua.find(name)).second_factor, true, name);
     assert.equal((await janua.post('', { name: 'less', scopes: ['users:read'] })).statusCode, 201);
   });
 
@@ -87,6 +100,9 @@ describe('the groups', () => {
       ['', { name: admins }, 409],
       ['/scopes', { name: admins }, 422],
       ['/scopes', { name: 'unknown', scopes: [] }, 404],
+      ['/second-factor', { name: 'unknown', demanded: true }, 404],
+      ['/second-factor', { name: admins }, 422],
+      ['/second-factor', { name: admins, demanded: 'yes' }, 422],
       ['/remove', { name: 'unknown' }, 404],
       ['/remove', { name: 'a\0' }, 422],
       ['/remove', { name: '\ud800' }, 422],

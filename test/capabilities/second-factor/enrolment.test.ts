@@ -159,6 +159,70 @@ for (const store of stores) {
   });
 }
 
+for (const store of stores)
+  describe(`a group demands a factor, with ${JSON.stringify(store)}`, {
+    skip: missing(store.users, store.sessions),
+  }, () => {
+    async function openGroup(policy: 'optional' | 'off' = 'optional') {
+      const opened = await open(store, { SECOND_FACTOR: policy });
+      const { administration } = opened.services;
+      for (const name of ['staff', 'press']) await administration.addGroup({ name, description: '', scopes: [] });
+      await administration.setSecondFactor('staff', true);
+      const join = (name: string) => administration.changeGroups(ann.username, { add: [name] });
+      const error = async () => (await opened.login()).json().error as unknown;
+      return {
+        ...opened,
+        administration,
+        join,
+        error,
+        [Symbol.asyncDispose]: () => opened.janua[Symbol.asyncDispose](),
+      };
+    }
+
+    test('of its users alone, as long as it demands one, and their sessions from before go on', async () => {
+      await using opened = await openGroup();
+      const { administration, join, error } = opened;
+      await join('press');
+      const { bearer } = await logIn(opened.app);
+      assert.equal(await error(), undefined, 'another group does not matter');
+      await join('staff');
+      assert.equal(await error(), 'enrolment_required');
+      assert.ok(await isSignedIn(opened.app, bearer));
+      await administration.setSecondFactor('staff', false);
+      assert.equal(await error(), undefined);
+      await administration.setSecondFactor('staff', true);
+      await administration.changeGroups(ann.username, { remove: ['staff'] });
+      assert.equal(await error(), undefined);
+      await join('staff');
+      await administration.removeGroup('staff');
+      await administration.addGroup({ name: 'staff', description: '', scopes: [] });
+      await join('staff');
+      assert.equal(await error(), undefined, 'a new group of the same name demands none');
+    });
+
+    test('which a mailed link adds, and which its user cannot remove', async () => {
+      await using opened = await openGroup();
+      const { post, join, administration } = opened;
+      await join('staff');
+      await opened.login();
+      const token = await opened.tokenMailed();
+      const { secret } = (await post('/api/enrol-factor/begin', { token })).json();
+      const { recovery_codes } = (await post('/api/enrol-factor', { token, code: opened.codeOf(secret) })).json();
+      const { mfa_token } = (await opened.login()).json();
+      const login = await post('/api/second-factor', { mfa_token, method: 'recovery_code', code: recovery_codes[0] });
+      const bearer = { authorization: `Bearer ${login.json().access_token}` };
+      assert.equal((await post('/api/account/security/totp/remove', {}, bearer)).statusCode, 409);
+      await administration.changeGroups(ann.username, { remove: ['staff'] });
+      assert.equal((await post('/api/account/security/totp/remove', {}, bearer)).statusCode, 200);
+    });
+
+    test('unless second factors are off', async () => {
+      await using opened = await openGroup('off');
+      await opened.join('staff');
+      assert.equal(await opened.error(), undefined);
+    });
+  });
+
 describe('the link', () => {
   test('is void after 30 minutes, for another purpose, once there is a factor, and when the password changes', async () => {
     await using opened = await open();

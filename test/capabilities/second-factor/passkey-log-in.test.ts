@@ -358,3 +358,33 @@ test('a host that can have no passkeys still refuses the password alone to an ac
   await services.manageFactors.removeAll(account.user, { caller });
   assert.deepEqual((await services.factors.list(owner)).passkeys, []);
 });
+
+test('browsers and providers of passkeys are told what the account has, and where it is managed', async () => {
+  await using opened = await open({ settings: { PUBLIC_URL: 'http://localhost:5000' } });
+  const { app, authenticator, passkeys, user, added } = opened;
+  const { credential, cookie: ceremony } = await opened.prove();
+  const admitted = await opened.post('/auth/passkey', form({ credential: JSON.stringify(credential) }), ceremony);
+  const headers = { cookie: `session=${sessionCookie(admitted)}` };
+  async function signals() {
+    const pages = await Promise.all(['/account', '/account/security'].map((url) => app.inject({ url, headers })));
+    const told = pages.map(({ body }) =>
+      JSON.parse(/data-signal="([^"]*)"/.exec(body)?.[1]?.replaceAll('&quot;', '"') ?? '{}'),
+    );
+    assert.deepEqual(told[0], told[1]);
+    const programs = await app.inject({ url: '/api/account', headers });
+    assert.equal(programs.json().signal, undefined);
+    return told[0];
+  }
+  const { user_handle: userId } = added;
+  const named = { rpId: 'localhost', userId, name: ann.username, displayName: `${ann.firstName} ${ann.lastName}` };
+  assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [authenticator.id] });
+  await passkeys.remove(user);
+  assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [] }, 'the browser forgets the last one too');
+  const places = await app.inject({
+    url: '/.well-known/passkey-endpoints',
+    headers: { origin: 'https://provider.example' },
+  });
+  const security = 'http://localhost:5000/account/security';
+  assert.deepEqual([places.statusCode, places.json()], [200, { enroll: security, manage: security }]);
+  assert.match(String(places.headers['content-type']), /^application\/json/);
+});

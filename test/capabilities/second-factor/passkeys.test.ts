@@ -30,8 +30,8 @@ async function open(engine: UserEngine = 'SQLite') {
   const passkeys = passkeysOf(Buffer.alloc(32, 1));
 
   /** Makes a passkey, and adds it to an account. */
-  async function enrol(options: AuthenticatorOptions & { owner?: typeof ann; name?: string } = {}) {
-    const { owner = ann, name } = options;
+  async function enrol(options: AuthenticatorOptions & { owner?: typeof ann; name?: string; browser?: string } = {}) {
+    const { owner = ann, name, browser } = options;
     clock.now += 1;
     const device = createAuthenticator({ origin, domain, ...options });
     const made = await passkeys.verifyNew(
@@ -39,7 +39,7 @@ async function open(engine: UserEngine = 'SQLite') {
       enrolment,
     );
     assert.ok(made);
-    const added = await passkeys.add(unlocked(database, owner), made, name);
+    const added = await passkeys.add(unlocked(database, owner), made, name, browser);
     assert.ok(added);
     return { device, added };
   }
@@ -357,13 +357,19 @@ test('the options of a new passkey ask for what Janua needs, and tell nothing bu
   assert.deepEqual(newcomer.excludeCredentials, []);
 });
 
-test('a passkey without a name is named after its provider', async () => {
+test('a passkey without a name is named after its provider and the browser', async () => {
   await using opened = await open();
-  const { enrol } = opened;
-  const nameOf = async (options: Parameters<typeof enrol>[0]) => (await enrol(options)).added.name;
-  assert.equal(await nameOf({ aaguid: 'd548826e-79b4-db40-a3d8-11116f7e8349' }), 'Bitwarden');
-  assert.equal(await nameOf({ aaguid: 'd548826e-79b4-db40-a3d8-11116f7e8349', name: 'Phone' }), 'Phone');
-  assert.equal(await nameOf({}), 'Passkey');
+  const [bitwarden, yubiKey] = ['d548826e-79b4-db40-a3d8-11116f7e8349', '2fc0579f-8113-47ea-b116-bb5a8db9202a'];
+  const browser = 'Firefox on Windows';
+  for (const [options, expected] of [
+    [{ aaguid: bitwarden }, 'Bitwarden'],
+    [{ aaguid: bitwarden, browser }, 'Bitwarden (Firefox on Windows)'],
+    [{ aaguid: bitwarden, browser, name: 'Phone' }, 'Phone'],
+    [{ aaguid: yubiKey }, 'YubiKey 5'],
+    [{ browser }, 'Passkey (Firefox on Windows)'],
+    [{}, 'Passkey'],
+  ] as const)
+    assert.equal((await opened.enrol(options)).added.name, expected);
 });
 
 test('a passkey that was made with a statement is taken, and the statement is not looked at', async () => {

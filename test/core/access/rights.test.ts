@@ -123,6 +123,10 @@ const changes: Readonly<Record<string, (scene: Scene) => Request>> = {
     url: '/groups/scopes',
     body: { name: group, scopes: ['users:read'] },
   }),
+  'demands no second factor of the group': ({ group }) => ({
+    url: '/groups/second-factor',
+    body: { name: group, demanded: false },
+  }),
   'removes the group': ({ group }) => ({ url: '/groups/remove', body: { name: group } }),
   'adds a client for the group': ({ group }) => ({
     url: '/clients/add',

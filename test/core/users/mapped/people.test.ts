@@ -54,6 +54,7 @@ const kept: readonly string[] = [
   // Looked at one by one.
   'janua_logins',
   'janua_mails',
+  'janua_passkey_offers',
 ];
 
 const cleared = (Object.keys(rows) as (keyof Tables)[]).filter(
@@ -94,6 +95,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         await setName(eve);
         await store(opened);
         await database.insertInto('janua_logins').values({ user_id: '7', username: ann, at: 1 }).execute();
+        for (const user_id of ['7', '8'])
+          await database.insertInto('janua_passkey_offers').values({ user_id, again_at: null }).execute();
         const before = Date.now();
         const locked = await Promise.all(Array.from({ length: atOnce }, lock));
         const account = await read();
@@ -103,6 +106,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         assert.ok(since >= before && since <= Date.now());
         assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
         for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['other', 'present'], table);
+        assert.deepEqual(await leftIn('janua_passkey_offers', opened), ['8']);
         const logins = await database.selectFrom('janua_logins').selectAll().execute();
         assert.deepEqual(
           logins.map(({ username, at }) => [username, Number(at)]),

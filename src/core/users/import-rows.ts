@@ -1,14 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { ChangeRefused } from '../core/users/change-refused.ts';
-import { type ImportRow, importColumns } from '../core/users/import-users.ts';
-import { readCsvLine } from '../ground/text/csv.ts';
+import { readCsvLine } from '../../ground/text/csv.ts';
+import { ChangeRefused } from './change-refused.ts';
+import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-users.ts';
 
 /** In bytes. */
 const longestLine = 65_536;
 
-export interface NumberedRow {
+interface NumberedRow {
   /** From 1. */
   readonly line: number;
   /** @throws {ChangeRefused} */
@@ -22,7 +22,7 @@ type Parse = (line: string) => ImportRow;
  * @param input as Latin-1, so that each character is a byte
  * @throws {ChangeRefused} for a wrong header
  */
-export async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
+async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
   let line = 0;
   let parse: Parse | undefined;
   for await (const bytes of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -77,4 +77,68 @@ function requireColumns(names: readonly string[]): void {
   throw new ChangeRefused(
     `The column ${unknown.slice(0, 40)} is unknown or there twice. There are: ${columns.join(', ')}.`,
   );
+}
+
+/** Users that are added in one transaction. */
+const batchUsers = 1000;
+
+export interface ImportOptions {
+  /** Gives how many of the users were new. */
+  readonly addUsers: (users: readonly ImportedUser[]) => Promise<number>;
+  readonly knownGroups: ReadonlySet<string>;
+  /** Told of each row that is refused. */
+  refuse(line: number, reason: string): void;
+  /** Called after each batch. */
+  onBatch?(rows: number): void;
+  /** Whether to end after this row. */
+  isStopped?(): boolean;
+}
+
+/** What an import has done so far. */
+export interface ImportCounts {
+  rows: number;
+  added: number;
+  refused: number;
+}
+
+export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
+
+/**
+ * Adds the users of a file, and leaves those who are there already as they are.
+ * @param input as `readRows` reads it
+ * @param counts also tells what was done before an error
+ * @throws {ChangeRefused} for a wrong header
+ */
+export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
+  const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
+  const lines = new Map<string, number>();
+
+  function readUser({ line, read }: NumberedRow): ImportedUser[] {
+    try {
+      const user = readImportRow(read(), knownGroups);
+      const first = lines.getOrInsert(user.username, line);
+      if (first !== line) throw new ChangeRefused(`The user is in line ${first} too.`);
+      return [user];
+    } catch (error) {
+      if (!(error instanceof ChangeRefused)) throw error;
+      counts.refused += 1;
+      refuse(line, error.message);
+      return [];
+    }
+  }
+
+  let batch: ImportedUser[] = [];
+  async function addBatch(): Promise<void> {
+    if (batch.length > 0) counts.added += await addUsers(batch);
+    batch = [];
+    onBatch?.(counts.rows);
+  }
+
+  for await (const row of readRows(input)) {
+    counts.rows += 1;
+    batch.push(...readUser(row));
+    if (batch.length === batchUsers) await addBatch();
+    if (isStopped?.()) break;
+  }
+  await addBatch();
 }

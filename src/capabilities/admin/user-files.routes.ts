@@ -1,0 +1,139 @@
+import { Readable } from 'node:stream';
+import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
+import { Refusal } from '../../core/access/refusal.ts';
+import { holdsAll } from '../../core/access/rights.ts';
+import type { Core } from '../../core/core.ts';
+import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { importRows, noRows } from '../../core/users/import-rows.ts';
+import { exportLines, importColumns } from '../../core/users/import-users.ts';
+import { addForm } from '../../web/form.ts';
+import { bodyLimit } from '../../web/hooks/bodies.ts';
+import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { header, json, listOf, object, text } from '../../web/openapi/responses.ts';
+import type { App, Request } from '../../web/types.ts';
+import { refuseList, tag, unreadableList } from './list.ts';
+import { onlyAdmins } from './user.routes.ts';
+
+const number = { type: 'integer', examples: [2] } as const;
+
+const resultSchema = object('What the import did, or would do', {
+  dry_run: { type: 'boolean' },
+  added: { ...number, description: 'Users who are new' },
+  there_already: { ...number, description: 'Users who stay as they are' },
+  refused: listOf(
+    object('A row', { line: { type: 'integer', examples: [3] }, detail: text('There is no group staf.') }),
+    'Rows that cannot be read. The others are added',
+  ),
+});
+
+const types = { csv: 'text/csv', jsonl: 'application/jsonl' };
+
+type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'requireFresh' | 'audit'>;
+
+/** Adds the import and the export of users in Janua's own table, by the rules of `janua users import` and `export`. */
+export function addUserFiles(app: App, parts: () => Parts): void {
+  app.get(
+    '/admin/users/export',
+    {
+      config: {
+        signedIn: true,
+        scope: 'users:read',
+        openedAt: '/admin/users',
+        refusals: [unreadableList, insufficientUserAuthentication],
+      },
+      schema: {
+        summary: 'Export of the users',
+        description: 'Every user, as the import reads them, without password hashes.',
+        tags: [tag],
+        querystring: {
+          type: 'object',
+          properties: { format: { description: '`csv` or `jsonl`', examples: ['csv'] } },
+        },
+        response: {
+          200: {
+            description: 'A file',
+            headers: header('Content-Disposition', 'A name for the file'),
+            content: Object.fromEntries(
+              Object.values(types).map((type) => [type, { schema: { type: 'string' }, example: '…' }]),
+            ),
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const { format } = request.query as Readonly<Record<string, unknown>>;
+      if (format !== 'csv' && format !== 'jsonl') return refuseList();
+      const { registry, requireFresh, audit } = parts();
+      await requireFresh(signedInOf(request), undefined, request);
+      await audit.record({ kind: 'users-exported', ...actorOf(request) });
+      reply
+        .type(`${types[format]}; charset=utf-8`)
+        .header('content-disposition', `attachment; filename="users.${format}"`);
+      const lines = registry ? exportLines(registry.listWithHashes(), { json: format === 'jsonl' }) : [];
+      return reply.send(Readable.from(lines, { objectMode: false }));
+    },
+  );
+
+  /** An imported password hash, or a group, could give any rights. */
+  async function requireMayImport(request: Request): Promise<void> {
+    if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
+    await parts().requireFresh(signedInOf(request), undefined, request);
+  }
+
+  addForm(app, ['/admin/users/import', '/api/admin/users/import'], {
+    summary: 'Import users',
+    description: 'Adds the users of a file. It is for members of `admins`. `janua users import` takes larger files.',
+    tag,
+    config: { signedIn: true, scope: 'users:write', refusals: [insufficientUserAuthentication, onlyAdmins] },
+    view: 'capabilities/admin/import-users',
+    fields: {
+      rows: {
+        required: true,
+        maxLength: bodyLimit,
+        description: `CSV with a header, or JSON lines: ${importColumns.join(', ')}`,
+        examples: ['username,first_name,last_name\nann@example.com,Ann,Archer'],
+      },
+      dry_run: { boolean: true, description: 'Whether to add nobody, and only say what would be added' },
+    },
+    answer: json('What the import did', resultSchema),
+    browser: 'The page with the result',
+    async show(request) {
+      await requireMayImport(request);
+      return { columns: importColumns };
+    },
+    async submit(request, reply, { rows, dry_run }) {
+      await requireMayImport(request);
+      const { importUsers, groups, audit } = parts();
+      const isRehearsal = dry_run === 'true';
+      const counts = noRows();
+      const refused: { line: number; detail: string }[] = [];
+      const refuse = (line: number, detail: string) => refused.push({ line, detail });
+      const options = {
+        knownGroups: new Set(await groups.names()),
+        addUsers: async (users: Parameters<NonNullable<typeof importUsers>>[0]) =>
+          (await importUsers?.(users, isRehearsal)) ?? 0,
+        refuse,
+      };
+      // Bytes as characters, as a file is read.
+      const input = Readable.from([Buffer.from(rows).toString('latin1')], { encoding: 'latin1' });
+      try {
+        await importRows(input, options, counts);
+      } catch (error) {
+        if (!(error instanceof ChangeRefused)) throw error;
+        refuse(1, error.message);
+      } finally {
+        if (counts.added > 0 && !isRehearsal)
+          await audit.record({ kind: 'users-imported', ...actorOf(request), count: counts.added });
+      }
+      return reply.send({
+        dry_run: isRehearsal,
+        added: counts.added,
+        there_already: counts.rows - counts.added - counts.refused,
+        refused,
+        columns: importColumns,
+        values: { rows },
+        errors: {},
+      });
+    },
+  });
+}

@@ -1,0 +1,34 @@
+import type { SignedIn } from '../../core/access/access.ts';
+import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import { insertNew } from '../../ground/database/insert-new.ts';
+import type { FactorOptions } from './options.ts';
+
+/** Milliseconds after which users who have said "not now" are asked again. */
+const pause = 30 * 24 * 60 * 60 * 1000;
+
+/** Offers a passkey to users who sign in by a password, and keeps their no. */
+export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOptions, 'database' | 'passkeys' | 'now'>) {
+  /** Undefined for users who have not said no. */
+  const find = (user: Omit<RowUser, 'username'>) =>
+    database.selectFrom('janua_passkey_offers').select('again_at').where(rowsOf(user)).executeTakeFirst();
+
+  return {
+    find,
+
+    async isDue({ user, session }: Pick<SignedIn, 'user' | 'session'>): Promise<boolean> {
+      if (!session.methods.includes('pwd')) return false;
+      const { again_at: againAt = 0 } = (await find(user)) ?? {};
+      if (againAt === null || Number(againAt) > now()) return false;
+      return (await passkeys.list(user)).length === 0;
+    },
+
+    async decline({ id: user_id }: Pick<RowUser, 'id'>, answer: 'later' | 'never'): Promise<void> {
+      const row = { again_at: answer === 'never' ? null : now() + pause };
+      const replace = database.updateTable('janua_passkey_offers').set(row).where('user_id', '=', user_id);
+      if ((await replace.executeTakeFirst()).numUpdatedRows > 0n) return;
+      const added = await insertNew(database.insertInto('janua_passkey_offers').values({ user_id, ...row }));
+      // Another request of the same user was first.
+      if (!added) await replace.execute();
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { admins } from '../../../src/core/users/scopes.ts';
+import { ann, startJanua, type TestOptions } from '../../janua.ts';
+import { form, json, logIn } from '../../web/faces.ts';
+import { signInAs, signInWith } from './administrator.ts';
+
+const asJson = { 'x-expected-format': 'application/json' };
+
+async function open(scopes: readonly string[] = [], options: TestOptions = {}) {
+  const janua = await startJanua(options);
+  const headers = await (scopes.length === 0 ? signInAs(janua, [admins]) : signInWith(janua, ...scopes));
+  const { app, services } = janua;
+  const send = (url: string, sent: ReturnType<typeof form>) =>
+    app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  const importRows = async (rows: string, dry_run?: boolean) =>
+    send('/api/admin/users/import', json({ rows, ...(dry_run !== undefined && { dry_run }) }));
+  const download = (format: string) => app.inject({ url: `/admin/users/export?format=${format}`, headers });
+  const events = async (kind: string) =>
+    (await Array.fromAsync(services.auditTrail.find({ kind, order: 'oldest-first' }))).map(
+      (event) => 'kind' in event && [event.count, event.about, event.actorId !== undefined],
+    );
+  return { ...janua, headers, send, importRows, download, events, [Symbol.asyncDispose]: janua[Symbol.asyncDispose] };
+}
+
+const rows = [
+  'username,first_name,last_name,groups',
+  'new@example.com,Änn,"A, B",staff',
+  'other@example.com,Bob,B,nobody',
+  'new@example.com,Ann,A,',
+  'odd"row,Ann,A,',
+].join('\r\n');
+
+test('an import is tried first, then adds users by the rules of the command, and names the administrator', async () => {
+  await using janua = await open();
+  const { services, importRows, events } = janua;
+  await services.groups.add({ name: 'staff', description: '', scopes: [] });
+  const find = () => services.users.findByUsername('new@example.com');
+  const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added });
+  for (const [dry, added] of [
+    [true, 1],
+    [false, 1],
+    [true, 0],
+    [false, 0],
+  ] as const) {
+    const { refused, ...result } = (await importRows(rows, dry)).json();
+    assert.deepEqual(result, expected(dry, added));
+    assert.deepEqual(
+      refused.map(({ line }: { readonly line: number }) => line),
+      [3, 4, 5],
+    );
+    assert.match(refused[0].detail, /^There is no group nobody/);
+    assert.equal((await find()) !== undefined, !dry || added === 0);
+  }
+  const { user } = (await find()) ?? assert.fail();
+  assert.deepEqual([user.firstName, user.lastName, user.groups], ['Änn', 'A, B', ['staff']]);
+  assert.deepEqual(await events('users-imported'), [[1, undefined, true]]);
+  const wrong = (await importRows('name\nann')).json();
+  assert.deepEqual([wrong.added, wrong.refused.length], [0, 1]);
+  assert.match(wrong.refused[0].detail, /^The column name is unknown/);
+  assert.equal((await importRows('')).statusCode, 422);
+  assert.equal((await importRows('x'.repeat(70_000))).statusCode, 413);
+});
+
+test('the page checks the rows before it offers to import them', async () => {
+  await using janua = await open();
+  const page = await janua.app.inject({ url: '/admin/users/import', headers: janua.headers });
+  assert.match(page.body, /username, first_name/);
+  const button = /<button type="submit">Import users</;
+  assert.doesNotMatch(page.body, button);
+  const sent = { rows: 'username\n<b>@example.com' };
+  const refused = await janua.send('/admin/users/import', form({ ...sent, dry_run: 'true' }));
+  assert.match(refused.body, /These rows are refused/);
+  assert.doesNotMatch(refused.body, button);
+  assert.doesNotMatch(refused.body, /<b>@/);
+  const fine = { rows: 'username\nnew@example.com' };
+  const checked = await janua.send('/admin/users/import', form({ ...fine, dry_run: 'true' }));
+  assert.match(checked.body, button);
+  assert.match(checked.body, /1 user would be added/);
+  const done = await janua.send('/admin/users/import', form(fine));
+  assert.match(done.body, /1 user was added/);
+  assert.ok(await janua.services.users.findByUsername('new@example.com'));
+});
+
+test('an export gives no secret, is recorded, and can be imported again', async () => {
+  await using janua = await open();
+  const { services, download, events, importRows } = janua;
+  const known = (await Array.fromAsync(services.administration.list())).filter(({ demo }) => !demo);
+  for (const format of ['csv', 'jsonl']) {
+    const { statusCode, body, headers } = await download(format);
+    assert.equal(statusCode, 200);
+    assert.equal(headers['content-disposition'], `attachment; filename="users.${format}"`);
+    assert.doesNotMatch(body, /password_hash|\$argon2|\$scrypt|pbkdf2/);
+    for (const { username } of known) assert.ok(body.includes(username), username);
+    assert.deepEqual((await importRows(body, true)).json(), {
+      ...{ dry_run: true, added: 0, there_already: known.length, refused: [] },
+    });
+  }
+  assert.deepEqual(await events('users-exported'), [
+    [undefined, undefined, true],
+    [undefined, undefined, true],
+  ]);
+  assert.equal((await download('pdf')).statusCode, 400);
+});
+
+test('an import is for members of admins, and both need a fresh proof', async () => {
+  let time = Date.now();
+  await using helper = await open(['users:read', 'users:write']);
+  assert.equal((await helper.importRows(rows)).statusCode, 403);
+  assert.equal((await helper.download('csv')).statusCode, 200);
+  await using janua = await open([], { overrides: { now: () => time } });
+  time += 3_600_000;
+  assert.equal((await janua.importRows(rows)).json().error, 'insufficient_user_authentication');
+  const page = await janua.download('csv');
+  assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/confirm?next=%2Fadmin%2Fusers']);
+  assert.deepEqual(await janua.events('users-exported'), []);
+});
+
+test('a table of a team has neither', async () => {
+  await using janua = await startJanua({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
+  await janua.services.administration.changeGroups(ann.username, { add: [admins] });
+  const { bearer } = await logIn(janua.app);
+  for (const url of ['/api/admin/users/import', '/admin/users/export?format=csv'])
+    assert.equal((await janua.app.inject({ url, headers: { ...bearer, ...asJson } })).statusCode, 404, url);
+});
