@@ -242,7 +242,7 @@ describe('linking is refused', () => {
     time += 9.5 * 60 * 1000;
     assert.equal((await browser.send('GET', page)).statusCode, 200);
     time += 60 * 1000;
-    const confirm = `/auth/confirm?next=${encodeURIComponent(page)}`;
+    const confirm = `/auth/confirm?next=${encodeURIComponent(`${page}?unsent=1`)}`;
     for (const [path, fields] of [
       ['begin', { upstream: 'google' }],
       ['link', { link: sent }],
@@ -403,18 +403,15 @@ test('a program begins too, and gets the address as JSON', async () => {
   assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 });
 
-test('an account without a password is not asked for it, and can set one', async () => {
+test('an account without a password can set one', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
   const browser = opened.createBrowser();
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
-  for (const path of ['/account/password', '/account/email', '/account/delete'])
-    assert.doesNotMatch((await browser.send('GET', path)).body, /current_password/, path);
   const answer = await browser.send('POST', '/account/password', {
     new_password: 'staple of many batteries',
   });
   assert.equal(answer.headers.location, '/account?state=1');
-  assert.match((await browser.send('GET', '/account/password')).body, /current_password/);
   const removed = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
   assert.equal(removed.headers.location, `${page}?state=unlinked`);
 });
