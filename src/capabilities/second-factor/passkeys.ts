@@ -30,6 +30,9 @@ interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'ap
  */
 const providerNames: Readonly<Record<string, string>> = providers;
 
+/** Empty if it is not known. Mails say it, and not the name that the user has typed: a thief could have. */
+export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? '';
+
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
 const plainName = 'Passkey';
 
@@ -110,7 +113,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
         syncable: Number(made.syncable),
         synced: Number(made.synced),
         user_handle: userHandleOf(user, await list(user, db)),
-        name: name || providerNames[made.aaguid] || plainName,
+        name: name || nameProvider(made.aaguid) || plainName,
         created_at: now(),
         last_used_at: null,
       };

@@ -38,6 +38,9 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(user, db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
 
+  /** Never what the user is called there: that could be any text. */
+  const nameOf = (upstream = '') => upstreams.find(({ id }) => id === upstream)?.name ?? upstream;
+
   return {
     list: (user: SignedIn['user']) => identities.list(user),
 
@@ -74,7 +77,8 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
       if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
         return refuse('over', caller, signInOver, signedIn.user.id);
-      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
+      const tells = () => ({ provider: nameOf(offer.upstream) });
+      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, tells } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
         // The user whom it was linked with is gone.
         if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
@@ -85,8 +89,11 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
 
     /** @throws {Refusal} `no-such-identity`, `last-way-in` */
     async unlink(id: string, by: WayChange) {
-      const changed = await change({ kind: 'identity-unlinked' }, provedBy(by.account), changeBy(by), async (held) => {
+      let provider = '';
+      const event = { kind: 'identity-unlinked', tells: () => ({ provider }) } as const;
+      const changed = await change(event, provedBy(by.account), changeBy(by), async (held) => {
         const { user, db } = held;
+        provider = nameOf((await identities.list(user, db)).find((own) => own.id === id)?.upstream);
         if (!(await identities.remove(user, id, db))) throw new Refusal(noSuchIdentity);
         const canLogIn = held.account.passwordHash !== undefined || (await options.hasWayIn(user, db));
         if (!canLogIn) throw new Refusal(lastWayIn);

@@ -141,7 +141,7 @@ for (const store of stores) {
       assert.equal(await other.whoAmI(), ann.username);
       await opened.services.mail?.settled();
       const [mail] = (await opened.app.inject('/api/demo/mail')).json().mails;
-      assert.match(mail.text, /linked with your Janua account.*account\/sign-in-methods/s);
+      assert.match(mail.text, /An account at Google was linked\.\s+From: .*account\/sign-in-methods/s);
 
       const answer = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
       assert.equal(answer.headers.location, `${page}?state=unlinked`);
