@@ -38,7 +38,9 @@ type AskingPage = FreshProof & { readonly begin: RegExp };
 function describeReason(pages: readonly AskingPage[], next: string | undefined, words: Words) {
   const page = next === undefined ? undefined : pages.find(({ begin }) => begin.test(next))?.page(words);
   if (next === undefined || page === undefined) return { back: homePath };
-  return { page, back: next.replace(/\/[^/?#]*(?:[?#].*)?$/, '') || accountPath };
+  const parent = next.replace(/\/[^/?#]*(?:[?#].*)?$/, '');
+  // Not each administrator may open the overview.
+  return { page, back: parent === '/admin' ? homePath : parent || accountPath };
 }
 
 /** Must be added before the routes that want a fresh proof. */
