@@ -1,6 +1,8 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
+import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../core/access/refusal.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
+import { signedInOf } from './hooks/credentials.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
@@ -81,9 +83,15 @@ export function addAction<const F extends Fields>(
   const { method, summary, description, tag, fields, params, query, answer, status = 200, browser, readsBody } = action;
   const read = readsBody ? undefined : fields;
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
+  const { freshProof, view } = action.config;
+  const isPage = method === 'GET' && view !== undefined;
   const config = {
     ...action.config,
-    refusals: [...refusals, ...(action.config.refusals ?? [])],
+    refusals: [
+      ...refusals,
+      ...(freshProof && !isPage ? [insufficientUserAuthentication] : []),
+      ...(action.config.refusals ?? []),
+    ],
     // A route without a scope concerns the account of the signed-in user.
     refusesLimited:
       action.config.refusesLimited ??
@@ -107,6 +115,17 @@ export function addAction<const F extends Fields>(
     method === 'POST'
       ? { [status]: config.view ? withPage : answer, 303: settingCookies(redirect(browser)) }
       : { [status]: withPage };
+
+  /** A form that is shown before the proof would be lost. Programs get no form, and are asked when they act. */
+  async function requireProof(request: FastifyRequest): Promise<void> {
+    if (freshProof === undefined || (isPage && request.format === 'json')) return;
+    const { scope } = freshProof;
+    if (isPage && scope !== undefined && !signedInOf(request).scopes.includes(scope)) return;
+    const { current_password }: Fields = read ?? {};
+    const sent = current_password && readFields({ current_password }, request.body);
+    await request.proveFresh(sent?.current_password);
+  }
+
   for (const url of addresses) {
     app.route({
       method,
@@ -124,6 +143,8 @@ export function addAction<const F extends Fields>(
       async handler(request, reply) {
         if (request.format === 'json') (reply as FastifyReply).code(status);
         try {
+          // Before the fields are judged: a form that is shown again may hold what only its owner may see.
+          await requireProof(request);
           return await action.handle(request, reply, read ? readFields(read, request.body) : ({} as Input<F>));
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);

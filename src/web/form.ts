@@ -10,7 +10,7 @@ type Typed = Readonly<Record<string, string | undefined>>;
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields>
   extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
-  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'refusals'>;
+  readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
   /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and what `show` returns. */
   readonly view: string;
   readonly fields: F;

@@ -8,13 +8,13 @@ import { bodyField } from './body-field.ts';
 import type { FlowOptions } from './flow-options.ts';
 import type { RenderPage } from './hooks/format.ts';
 import { homePath, pathWithNext } from './next.ts';
-import { rawPath } from './request-target.ts';
+import { isOpened, rawPath, withKept } from './request-target.ts';
 import type { Request } from './types.ts';
 
 /** Template names start here: `web/layout` is `src/web/layout.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, whether a form was `unsent`, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
 export function createRender(
   { appName, features, publicOrigins }: Pick<FlowOptions, 'appName' | 'features' | 'publicOrigins'>,
   { style }: BareStyle,
@@ -28,6 +28,7 @@ export function createRender(
       path: pathOf(request),
       signedInAs: request.signedIn?.user.username,
       state: bodyField(request.query, 'state'),
+      unsent: bodyField(request.query, 'unsent') === '1',
       ...model,
       ...speak(request.language),
       withNext: pathWithNext,
@@ -39,18 +40,9 @@ export function createRender(
   };
 }
 
-/** Fields without which a page cannot be shown again, from the query or the form. */
-const keptFields = ['token', 'next'];
-
-/** The address at which a browser gets the page by GET. It repeats no other field of the client, and no unknown address. */
+/** The address at which a browser gets the page by GET, unless it is unknown. */
 function pathOf({ method, url, query, body, routeOptions }: Request): string {
   if (routeOptions.url === undefined) return homePath;
-  const isOpened = method === 'GET' || method === 'HEAD';
-  const path = isOpened ? rawPath(url) : (routeOptions.config.openedAt ?? rawPath(url));
-  const kept = new URLSearchParams();
-  for (const name of keptFields) {
-    const value = bodyField(isOpened ? query : body, name);
-    if (typeof value === 'string') kept.set(name, value);
-  }
-  return kept.size === 0 ? path : `${path}?${kept}`;
+  if (isOpened({ method })) return withKept(rawPath(url), query);
+  return withKept(routeOptions.config.openedAt ?? rawPath(url), body);
 }

@@ -1,3 +1,5 @@
+import { bodyField } from './body-field.ts';
+
 /** The path and query of a request target. A target may also contain a scheme and a host (absolute-form, RFC 9112 3.2.2). */
 export function originForm(target: string): string {
   return target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '');
@@ -15,4 +17,20 @@ export function decodedPath(target: string): string {
   } catch {
     return path;
   }
+}
+
+/** Whether a request opens its address, so that a link can repeat it. */
+export const isOpened = ({ method }: { readonly method: string }): boolean => method === 'GET' || method === 'HEAD';
+
+/** Fields without which a page cannot be shown again. */
+const keptFields = ['token', 'next', 'uri'];
+
+/** A path with those of the fields that were sent, which it must not have yet. It repeats no other field of the client. */
+export function withKept(path: string, sent: unknown, added: Readonly<Record<string, string>> = {}): string {
+  const kept = new URLSearchParams(added);
+  for (const name of keptFields) {
+    const value = bodyField(sent, name);
+    if (typeof value === 'string') kept.set(name, value);
+  }
+  return kept.size === 0 ? path : `${path}${path.includes('?') ? '&' : '?'}${kept}`;
 }

@@ -3,13 +3,23 @@ import type { Presented, SignedIn } from '../core/access/access.ts';
 import type { Admitted } from '../core/access/admit.ts';
 import type { Answer } from '../core/access/refusal.ts';
 import type { Caller } from '../core/audit/event.ts';
+import type { Account } from '../core/users/account.ts';
 import type { Language } from '../ground/languages/languages.ts';
+import type { Words } from '../ground/languages/words.ts';
 import type { TokenAnswer } from './token-answer.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
 
 export type App = FastifyInstance;
+
+/** What wants a fresh proof of identity: a page, or what is done there. */
+export interface FreshProof {
+  /** The title of the page. The page that asks for the proof names it. */
+  readonly page: (words: Words) => string;
+  /** Users without this scope only look at the page, and are not asked. */
+  readonly scope?: string;
+}
 
 declare module './host-app.ts' {
   interface Granted extends SignedIn {}
@@ -22,6 +32,8 @@ declare module 'fastify' {
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;
+    /** The owner of the session must have proved their identity lately: before a page shows its form, and again when the form is sent. */
+    freshProof?: FreshProof | undefined;
     /** Whether browsers usually come without a session. Janua then redirects them to the login, and records no refusal. */
     beginsSignIn?: boolean;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
@@ -49,6 +61,10 @@ declare module 'fastify' {
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */
     readonly caller: Caller;
+    /** The account as it was at the fresh proof, on a route with `freshProof`. */
+    proved: Account | undefined;
+    /** Sets `proved`. Throws as `RequireFresh`. */
+    proveFresh(currentPassword: string | undefined): Promise<void>;
   }
 
   interface FastifyReply {

@@ -74,15 +74,15 @@ async function changeNameAndPassword(page: Page): Promise<void> {
   await message(page, 'Your name was changed.');
   await page.getByText('Zoé Nguyễn').waitFor();
   await change(page, 'Change your password');
-  await submit(page, 'Change your password', { 'Current password': 'wrong', 'New password': newPassword });
-  await page.getByText('Incorrect password').waitFor();
-  await submit(page, 'Change your password', { 'Current password': password, 'New password': newPassword });
+  await submit(page, 'Change your password', { 'New password': 'short' });
+  await page.getByText('Too short').waitFor();
+  await submit(page, 'Change your password', { 'New password': newPassword });
   await message(page, 'Your password was changed.');
 }
 
 async function changeAddress(page: Page, from: string, to: string): Promise<void> {
   await change(page, 'Change your email address');
-  await submit(page, 'Send link', { 'New email': to, 'Current password': newPassword });
+  await submit(page, 'Send link', { 'New email': to });
   await message(page, 'We have sent a link to the new address.');
   await page.getByRole('definition').filter({ hasText: from }).waitFor();
   await openMail(site, page, to);
@@ -130,9 +130,7 @@ async function resetPassword(page: Page, username: string): Promise<void> {
 async function deleteAccount(page: Page, username: string, current = password): Promise<void> {
   await page.goto('/auth/home');
   await change(page, 'Delete your account');
-  await submit(page, 'Delete account', { 'Current password': 'wrong' });
-  await page.getByText('Incorrect password').waitFor();
-  await submit(page, 'Delete account', { 'Current password': current });
+  await submit(page, 'Delete account', {});
   await message(page, 'Your account was deleted.');
   await sendLogin(page, { username, password: current });
   await message(page, 'Incorrect username or password');
@@ -211,6 +209,32 @@ site.test(
     assert.equal(await page.locator('html').getAttribute('lang'), 'de');
   },
   { locale: 'de-DE' },
+);
+
+site.test(
+  'a user whose proof is old gives one before the form, and only if it was long open sends the form again',
+  async ({ page }) => {
+    const confirm = async () => {
+      await page.getByText('To go on to “Change your email address”, please confirm').waitFor();
+      await submit(page, 'Confirm', { Password: annsPassword });
+      await heading(page, 'Change your email address');
+    };
+    await signIn(page);
+    time += 11 * 60 * 1000;
+    await page.goto('/auth/home');
+    await change(page, 'Change your email address');
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    await page.waitForURL('/account');
+    await page.getByRole('link', { name: 'Change your email address' }).click();
+    await confirm();
+    assert.equal(await page.getByLabel('password').count(), 0);
+    time += 11 * 60 * 1000;
+    await submit(page, 'Send link', { 'New email': 'late@example.com' });
+    await confirm();
+    await message(page, 'Nothing was sent or changed');
+    await submit(page, 'Send link', { 'New email': 'late@example.com' });
+    await message(page, 'We have sent a link to the new address.');
+  },
 );
 
 site.test(

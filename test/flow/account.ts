@@ -327,7 +327,7 @@ export function testAccount(stores: StoreChoice): void {
       assert.equal((await post('/account/password', wrong, cookie)).statusCode, 422);
       time += 601_000;
       const page = await post('/account/password', { new_password: newPassword }, cookie);
-      assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword');
+      assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword%3Funsent%3D1');
       const refused = await post('/api/account/password', { new_password: newPassword }, bearer);
       assert.equal(refused.statusCode, 401);
       assert.equal(refused.json().error, 'insufficient_user_authentication');

@@ -192,7 +192,8 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'invalid':
       return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted');
     case 'stale':
-      if (html) return answer(303, `/auth/confirm?next=${encodeURIComponent(provedFor[is] ?? `/account/${is}`)}`);
+      if (html)
+        return answer(303, `/auth/confirm?next=${encodeURIComponent(`${provedFor[is] ?? `/account/${is}`}?unsent=1`)}`);
       return answer(401, 'Confirm your identity first', 'kept', {
         challenge: 'Bearer realm="janua", error="insufficient_user_authentication", max_age=600',
       });

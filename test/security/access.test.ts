@@ -3,14 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, type TestJanua } from '../janua.ts';
-import { logIn } from '../web/faces.ts';
+import { form, logIn, sessionCookie } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 let janua: TestJanua;
 let added: Route[];
+let time = Date.now();
 before(async () => {
   const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' } as const;
-  ({ janua, routes: added } = await startWithRoutes({ settings }));
+  ({ janua, routes: added } = await startWithRoutes({ settings, overrides: { now: () => time } }));
   await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
@@ -325,6 +326,101 @@ test('another site may post to the addresses of applications alone', async () =>
       (name) => `POST /oidc/${name}`,
     ),
   );
+});
+
+/** The pages whose forms need a fresh proof, with what is sent from each of them. A new one has to be entered here. */
+const askingPages: Record<string, readonly string[]> = {
+  '/account/password': ['password'],
+  '/account/email': ['email'],
+  '/account/confirm-email': ['confirm-email'],
+  '/account/delete': ['delete'],
+  '/account/tokens': ['tokens'],
+  '/account/security': [
+    ...['totp/begin', 'totp/remove', 'recovery-codes', 'trusted-browsers/end'].map((name) => `security/${name}`),
+    ...['passkeys', 'passkeys/options', 'passkeys/rename', 'passkeys/remove'].map((name) => `security/${name}`),
+  ],
+  '/account/security/totp': ['security/totp'],
+  '/account/sign-in-methods': ['begin', 'link', 'unlink'].map((name) => `sign-in-methods/${name}`),
+  '/admin/users/add': ['users'],
+  ...Object.fromEntries(
+    ['name', 'offer-email', 'set-email', 'enable', 'send-reset', 'groups', 'verify', 'remove-factors', 'delete']
+      .map((name) => `users/:id/${name}`)
+      .map((form) => [`/admin/${form}`, [form]]),
+  ),
+  '/admin/groups': ['groups', 'groups/scopes', 'groups/remove'],
+  ...Object.fromEntries(
+    ['add', ':id/change', ':id/rotate-secret', ':id/remove']
+      .map((name) => `clients/${name}`)
+      .map((form) => [`/admin/${form}`, [form]]),
+  ),
+  '/admin/resources': ['resources', 'resources/remove'],
+  '/admin/resources/secret': ['resources/secret'],
+};
+
+describe('a fresh proof of identity', () => {
+  const filled = (path: string) => path.replaceAll(/:\w+/g, 'x');
+  const confirms = (page: string) => `/auth/confirm?next=${encodeURIComponent(filled(page))}`;
+  let headers: Record<string, string>;
+  before(async () => {
+    const [username, groups] = ['admin@example.com', ['admins']];
+    await janua.services.administration.add({ ...ann, username, password, groups });
+    headers = (await logIn(janua.app, username)).cookie;
+    time += 601_000;
+  });
+
+  test('is wanted by these forms, and no others', () => {
+    const wanted = added.filter(
+      ({ method, url, config }) => method === 'POST' && config?.freshProof && !/^.api/.test(url),
+    );
+    const expected = Object.entries(askingPages).flatMap(([page, forms]) =>
+      forms.map((form) => `${page.split('/', 2).join('/')}/${form}`),
+    );
+    assert.deepEqual(wanted.map(({ url }) => url).sort(), expected.sort());
+  });
+
+  for (const [page, forms] of Object.entries(askingPages)) {
+    test(`is asked for before ${page} shows its form, and for a form that was open for too long`, async () => {
+      const opened = await janua.app.inject({ url: filled(page), headers });
+      assert.deepEqual([opened.statusCode, opened.headers.location], [303, confirms(page)]);
+      const { body } = await janua.app.inject({ url: confirms(page), headers });
+      assert.match(body, /To go on to “[^”]+”, please confirm that it is you/);
+      const back = /<a href="([^"]+)">Cancel</.exec(body)?.[1] ?? '';
+      assert.ok(back === '/auth/home' ? /^.admin.\w+$/.test(page) : filled(page).startsWith(`${back}/`), back);
+      // A program gets no form.
+      assert.notEqual((await janua.app.inject({ url: `/api${filled(page)}`, headers })).statusCode, 401);
+      for (const form of forms) {
+        const url = filled(`${page.split('/', 2).join('/')}/${form}`);
+        const sent = await janua.app.inject({ method: 'POST', url, headers });
+        assert.equal(sent.headers.location, confirms(`${page}?unsent=1`), form);
+        const program = await janua.app.inject({ method: 'POST', url: `/api${url}`, headers });
+        assert.deepEqual([program.statusCode, program.json().error], [401, 'insufficient_user_authentication'], form);
+      }
+    });
+  }
+
+  test('keeps what a page cannot be shown without, and lets the page be opened', async () => {
+    const sent = form({ token: 'x', email: 'new@example.com' });
+    const late = await janua.app.inject({
+      ...{ method: 'POST', url: '/account/confirm-email', ...sent },
+      headers: { ...sent.headers, ...headers },
+    });
+    assert.equal(late.headers.location, confirms('/account/confirm-email?unsent=1&token=x'));
+    const proof = form({ password, next: '/account/tokens?unsent=1' });
+    const proved = await janua.app.inject({
+      ...{ method: 'POST', url: '/auth/confirm', ...proof },
+      headers: { ...proof.headers, ...headers },
+    });
+    assert.equal(proved.headers.location, '/account/tokens?unsent=1');
+    const cookie = { cookie: `session=${sessionCookie(proved)}` };
+    time += 599_000;
+    for (const [url, says] of [
+      ['/account/tokens?unsent=1', true],
+      ['/account/tokens', false],
+    ] as const) {
+      const { statusCode, body } = await janua.app.inject({ url, headers: cookie });
+      assert.deepEqual([statusCode, body.includes('Nothing was sent or changed')], [200, says]);
+    }
+  });
 });
 
 test('SECURITY.md names every grant that there is', async () => {

@@ -1,4 +1,3 @@
-import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import type { Core } from '../../core/core.ts';
 import { addAction } from '../../web/action.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
@@ -47,7 +46,7 @@ const exportSchema = object(
   ['passkey_offer'],
 );
 
-type Parts = Pick<Core, 'registry' | 'requireFresh' | 'ports' | 'personalTokens'> & {
+type Parts = Pick<Core, 'registry' | 'ports' | 'personalTokens'> & {
   readonly ownSessions: OwnSessions;
   readonly exportAccount: ExportAccount;
 };
@@ -97,7 +96,8 @@ export function addAccount(app: App, parts: () => Parts): void {
       signedIn: true,
       refusesLimited: true,
       openedAt: `${accountPath}?state=5`,
-      refusals: [insufficientUserAuthentication, tooManyExports],
+      freshProof: { page: ({ account }) => account.export },
+      refusals: [tooManyExports],
     },
     answer: {
       ...json('What this server stores about the user', exportSchema),
@@ -106,8 +106,7 @@ export function addAccount(app: App, parts: () => Parts): void {
     browser: 'A file with the same JSON',
     async handle(request, reply) {
       const signedIn = signedInOf(request);
-      const { requireFresh, ports, exportAccount } = parts();
-      await requireFresh(signedIn, undefined, request);
+      const { ports, exportAccount } = parts();
       reply.header('content-disposition', 'attachment; filename="account.json"');
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
       return exportAccount(signedIn, factors, request.caller);

@@ -1,21 +1,19 @@
-import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
 import type { Core } from '../../core/core.ts';
 import { detailAnswer, linkAnswer, tokenField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { signedInOf } from '../../web/hooks/credentials.ts';
+import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
 import type { createChangeEmail } from './email.ts';
 import { emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
-import { ownPassword } from './options.ts';
 
 const sent = 'A link is on its way to the new address';
 const confirmed = 'Address changed';
 
-type Parts = Pick<Core, 'registry' | 'requireFresh' | 'access'> & {
+type Parts = Pick<Core, 'access'> & {
   readonly changeEmail: ReturnType<typeof createChangeEmail>;
 };
 
@@ -24,17 +22,16 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     summary: 'Change the address',
     description: 'Mails a link to the new address. The old one stays until the link is used.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    config: { signedIn: true, freshProof: { page: ({ account }) => account.changeEmail } },
     view: 'capabilities/account/email',
     fields: { current_password: currentPasswordField, email: emailField },
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the account page, with a message',
-    show: async ({ user }) => ({ username: user.username, ...(await ownPassword(parts(), user)) }),
-    async submit(request, reply, { current_password, email }) {
-      const signedIn = signedInOf(request);
-      const account = await parts().requireFresh(signedIn, current_password, request);
-      await parts().changeEmail.request(signedIn, account, email, request.language, request.caller);
+    show: ({ user }) => ({ username: user.username }),
+    async submit(request, reply, { email }) {
+      const { language, caller } = request;
+      await parts().changeEmail.request(signedInOf(request), provedOf(request), email, language, caller);
       return reply.proceed(`${accountPath}?state=2`, { detail: sent });
     },
   });
@@ -63,7 +60,11 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     summary: 'Confirm the address that an administrator offers',
     description: 'The link counts only for the user to whose account it belongs.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [emailExpired, insufficientUserAuthentication] },
+    config: {
+      signedIn: true,
+      freshProof: { page: ({ confirmEmail }) => confirmEmail.heading },
+      refusals: [emailExpired],
+    },
     view: 'capabilities/account/confirm-email',
     fields: { token: tokenField },
     shown: linkAnswer(),
@@ -72,14 +73,10 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     async show(request, { token = '' }) {
       const signedIn = signedInOf(request);
       const { address } = await parts().changeEmail.openOffered(token, signedIn, request.caller);
-      // Here already, because only this address has the token.
-      await parts().requireFresh(signedIn, undefined, request);
       return { email: address, offered: true, former: signedIn.user.username };
     },
     async submit(request, reply, { token = '' }) {
-      const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, undefined, request);
-      await parts().changeEmail.confirmOffered(token, signedIn, request.language, request.caller);
+      await parts().changeEmail.confirmOffered(token, signedInOf(request), request.language, request.caller);
       return reply.proceed(`${accountPath}?state=3`, { detail: confirmed });
     },
   });

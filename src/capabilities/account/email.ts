@@ -2,6 +2,7 @@ import { byOwner, type SignedIn } from '../../core/access/access.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { ChangeBy } from '../../core/changes/change.ts';
+import { originOf } from '../../core/mail/notice.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
@@ -20,25 +21,20 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
 
-  /** Changes the address to the one of a link, tells both addresses, and gives the id of the user. @throws {Refusal} `link-expired` */
+  /** Changes the address to the one of a link, and gives the id of the user. @throws {Refusal} `link-expired` */
   async function confirm(
     { use }: Pick<typeof links, 'use'>,
     secret: string,
     { account, address: email }: { readonly account: Account; readonly address: string },
     by: ChangeBy,
   ): Promise<string> {
-    const { caller, language = 'en' } = by;
-    const { id: userId, username: former } = account.user;
-    const notice = { purpose: 'email-changed', userId, language, requestId: caller.requestId };
-    await use(secret, caller, (spend) =>
+    await use(secret, by.caller, (spend) =>
       change({ kind: 'email-changed' }, provedBy(account), by, async (held) => {
         await spend(held.db);
         if (!(await registry.setUsername(held, email))) throw new AccountChanged();
-        for (const address of [email, former])
-          await outbox.add({ ...notice, details: { email, former }, address }, held.db);
       }),
     );
-    return userId;
+    return account.user.id;
   }
 
   return {
@@ -56,7 +52,11 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     ): Promise<void> {
       const { user } = signedIn;
       const address = requireAddress(email);
-      const mail = { userId: user.id, language, details: { email: address, former: user.username } };
+      const mail = {
+        userId: user.id,
+        language,
+        details: { email: address, former: user.username, ...originOf({ caller }) },
+      };
       const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
@@ -74,11 +74,11 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     },
 
     /** Mails a link to the address that an administrator offers, and a notice to the present one. @throws {ChangeRefused} */
-    async offer(account: Account, address: string, language: Language, { caller, actorId = 'operator' }: Actor) {
+    async offer(account: Account, address: string, language: Language, { caller, actorId }: Actor) {
       const { userId, stamp } = provedBy(account);
       const former = account.user.username;
-      const details = { email: address, former };
-      const causedBy = { userId: actorId };
+      const details = { email: address, former, ...originOf({ caller, actorId }) };
+      const causedBy = { userId: actorId ?? 'operator' };
       const mail = { userId, details, language: account.user.language ?? language, causedBy };
       if (!(await requestMail({ ...mail, purpose: 'confirm-offered-email', address, stamp }, caller)))
         throw new ChangeRefused(

@@ -1,5 +1,5 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../../core/mail/description.ts';
-import { createNotice } from '../../core/mail/notice.ts';
+import { createNotice, describeOrigin } from '../../core/mail/notice.ts';
 import type { QueuedMail } from '../../core/mail/outbox.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Account } from '../../core/users/account.ts';
@@ -133,20 +133,22 @@ export function createAccountMails(
     'password-changed': notice('/auth/forgot-password'),
     'password-reset': {
       ...notice(),
-      async prepare({ address: to, userId = '', language: asked }) {
+      async prepare(mail) {
+        const { address: to, userId = '', language: asked } = mail;
         const account = await users.findById(userId);
         const { firstName: name, language = asked } = account?.user ?? {};
         const left = account === undefined ? [] : await listWaysIn(account, language);
+        const from = describeOrigin(mail, language);
         if (left.length === 0)
           return {
             wordsOf: 'password-changed',
             to,
             name,
             language,
-            values: {},
+            values: { from },
             link: `${baseUrl()}/auth/forgot-password`,
           };
-        return { to, name, language, values: { left: left.join(', ') }, link: `${baseUrl()}/account/security` };
+        return { to, name, language, values: { from, left: left.join(', ') }, link: `${baseUrl()}/account/security` };
       },
     },
     'account-deleted': notice(),

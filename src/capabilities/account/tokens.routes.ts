@@ -1,6 +1,5 @@
 import { byOwner } from '../../core/access/access.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
-import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Core } from '../../core/core.ts';
 import { provedBy } from '../../core/users/held.ts';
@@ -9,7 +8,7 @@ import { personName } from '../../core/users/user.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId, idField, tokenSchema } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { signedInOf } from '../../web/hooks/credentials.ts';
+import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
 
@@ -22,7 +21,7 @@ const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
 const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
 
-type Parts = Pick<Core, 'personalTokens' | 'hold' | 'audit' | 'requireFresh'>;
+type Parts = Pick<Core, 'personalTokens' | 'hold' | 'audit'>;
 
 export function addTokens(app: App, parts: () => Parts): void {
   const show = async (request: Request) => {
@@ -32,9 +31,9 @@ export function addTokens(app: App, parts: () => Parts): void {
 
   addForm(app, [tokensPath, '/api/account/tokens'], {
     summary: 'Personal access tokens',
-    description: 'Makes a token for a program of the user. It is shown once. A page needs a fresh proof of identity.',
+    description: 'Makes a token for a program of the user. It is shown once.',
     tag: 'Account',
-    config: { signedIn: true, refusals: [insufficientUserAuthentication] },
+    config: { signedIn: true, freshProof: { page: ({ tokens }) => tokens.title } },
     view: 'capabilities/account/tokens',
     fields: {
       name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },
@@ -59,8 +58,8 @@ export function addTokens(app: App, parts: () => Parts): void {
     show,
     async submit(request, reply, { name: typed, scope: asked, expires_in_days }) {
       const signedIn = signedInOf(request);
-      const { requireFresh, personalTokens, hold, audit } = parts();
-      const proved = provedBy(await requireFresh(signedIn, undefined, request));
+      const { personalTokens, hold, audit } = parts();
+      const proved = provedBy(provedOf(request));
       const name = personName(typed);
       if (name === undefined) throw new InvalidFields({ field: 'name', code: 'malformed' });
       const days = /^\d+$/.test(expires_in_days) ? Number(expires_in_days) : 0;

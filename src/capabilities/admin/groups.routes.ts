@@ -1,5 +1,4 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
@@ -10,14 +9,13 @@ import { addAction, type Field } from '../../web/action.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
-import type { App, Request } from '../../web/types.ts';
+import type { App, FreshProof, Request } from '../../web/types.ts';
 import { createDescribeGroup, type GuardParts, groupFields } from './describe-groups.ts';
 import { tag } from './list.ts';
 
 export interface GroupParts extends GuardParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'list' | 'names' | 'knownScopes'>;
-  readonly requireFresh: RequireFresh;
 }
 
 const fields = {
@@ -44,13 +42,9 @@ const listSchema = object('Groups', {
 });
 
 const page = '/admin/groups';
-const refusals = [
-  insufficientUserAuthentication,
-  beyondOwn,
-  changeRefusals['change-refused'],
-  changeRefusals['no-such-group'],
-];
-const config = { signedIn: true, scope: 'users:write', openedAt: page, refusals };
+const refusals = [beyondOwn, changeRefusals['change-refused'], changeRefusals['no-such-group']];
+const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write' };
+const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 
 /** Adds the page with the groups, on which they are made, changed and removed. */
 export function addGroups(app: App, parts: () => GroupParts): void {
@@ -63,17 +57,14 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     if (!(await parts().groups.names()).includes(name)) throw new Refusal(changeRefusals['no-such-group']);
   }
 
-  async function requireFreshly(request: Request): Promise<Administration> {
-    const signedIn = signedInOf(request);
-    await parts().requireFresh(signedIn, undefined, request);
-    return parts().administer(actorOf(request), requireRightsOf(signedIn));
-  }
+  const administrationOf = (request: Request) =>
+    parts().administer(actorOf(request), requireRightsOf(signedInOf(request)));
 
   addAction(app, [page, '/api/admin/groups'], {
     method: 'GET',
     summary: 'Groups',
     tag,
-    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/groups' },
+    config: { signedIn: true, scope: 'users:read', freshProof, view: 'capabilities/admin/groups' },
     answer: json('The groups', listSchema),
     browser: 'The page with the groups',
     async handle(request) {
@@ -102,8 +93,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
       if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });
       const names = readNames(scopes);
-      const administration = await requireFreshly(request);
-      await administration.addGroup({ name, description: description.trim(), scopes: names });
+      await administrationOf(request).addGroup({ name, description: description.trim(), scopes: names });
       return reply.proceed(`${page}?state=added`, { name });
     },
   });
@@ -122,7 +112,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
         throw new InvalidFields({ field: 'scopes', code: 'missing' });
       const names = readNames(scopes);
       await requireGroup(name);
-      await (await requireFreshly(request)).setScopes(name, names);
+      await administrationOf(request).setScopes(name, names);
       return reply.proceed(`${page}?state=changed`, { detail: 'Scopes changed' });
     },
   });
@@ -141,7 +131,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     browser: 'To the page with the groups',
     async handle(request, reply, { name, demanded }) {
       await requireGroup(name);
-      await (await requireFreshly(request)).setSecondFactor(name, demanded === 'true');
+      await administrationOf(request).setSecondFactor(name, demanded === 'true');
       return reply.proceed(`${page}?state=changed`, { detail: 'Group changed' });
     },
   });
@@ -156,7 +146,7 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     browser: 'To the page with the groups',
     async handle(request, reply, { name }) {
       await requireGroup(name);
-      await (await requireFreshly(request)).removeGroup(name);
+      await administrationOf(request).removeGroup(name);
       return reply.proceed(`${page}?state=removed`, { detail: 'Group removed' });
     },
   });

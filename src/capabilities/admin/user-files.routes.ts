@@ -28,7 +28,7 @@ const resultSchema = object('What the import did, or would do', {
 
 const types = { csv: 'text/csv', jsonl: 'application/jsonl' };
 
-type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'requireFresh' | 'audit'>;
+type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'audit'>;
 
 /** Adds the import and the export of users in Janua's own table, by the rules of `janua users import` and `export`. */
 export function addUserFiles(app: App, parts: () => Parts): void {
@@ -39,6 +39,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
         signedIn: true,
         scope: 'users:read',
         openedAt: '/admin/users',
+        freshProof: { page: ({ admin }) => admin.pages.users },
         refusals: [unreadableList, insufficientUserAuthentication],
       },
       schema: {
@@ -63,8 +64,8 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     async (request, reply) => {
       const { format } = request.query as Readonly<Record<string, unknown>>;
       if (format !== 'csv' && format !== 'jsonl') return refuseList();
-      const { registry, requireFresh, audit } = parts();
-      await requireFresh(signedInOf(request), undefined, request);
+      const { registry, audit } = parts();
+      await request.proveFresh(undefined);
       await audit.record({ kind: 'users-exported', ...actorOf(request) });
       reply
         .type(`${types[format]}; charset=utf-8`)
@@ -75,16 +76,20 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   );
 
   /** An imported password hash, or a group, could give any rights. */
-  async function requireMayImport(request: Request): Promise<void> {
+  function requireMayImport(request: Request): void {
     if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
-    await parts().requireFresh(signedInOf(request), undefined, request);
   }
 
   addForm(app, ['/admin/users/import', '/api/admin/users/import'], {
     summary: 'Import users',
     description: 'Adds the users of a file. It is for members of `admins`. `janua users import` takes larger files.',
     tag,
-    config: { signedIn: true, scope: 'users:write', refusals: [insufficientUserAuthentication, onlyAdmins] },
+    config: {
+      signedIn: true,
+      scope: 'users:write',
+      freshProof: { page: ({ admin }) => admin.users.import },
+      refusals: [onlyAdmins],
+    },
     view: 'capabilities/admin/import-users',
     fields: {
       rows: {
@@ -98,11 +103,11 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     answer: json('What the import did', resultSchema),
     browser: 'The page with the result',
     async show(request) {
-      await requireMayImport(request);
+      requireMayImport(request);
       return { columns: importColumns };
     },
     async submit(request, reply, { rows, dry_run }) {
-      await requireMayImport(request);
+      requireMayImport(request);
       const { importUsers, groups, audit } = parts();
       const isRehearsal = dry_run === 'true';
       const counts = noRows();

@@ -1,7 +1,6 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { describeSession } from '../../core/access/describe-session.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import type { PersonalTokens } from '../../core/access/personal-tokens.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { beyondOwn, holds, holdsAll, requireRightsOf } from '../../core/access/rights.ts';
@@ -16,6 +15,7 @@ import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
 import type { User } from '../../core/users/user.ts';
 import type { UserRegistry } from '../../core/users/user-directory.ts';
+import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
@@ -44,7 +44,6 @@ export interface UserParts extends UserListParts {
   /** The same directory, if this server may change it. */
   readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
-  readonly requireFresh: RequireFresh;
   readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
@@ -143,7 +142,7 @@ export const onlyAdmins: Answer = {
   event: { kind: 'permission-refused', reason: 'only-admins' },
 };
 
-const refusals = [insufficientUserAuthentication, beyondOwn, ...Object.values(changeRefusals)];
+const refusals = [beyondOwn, ...Object.values(changeRefusals)];
 
 export interface UserOptions extends Pick<FlowOptions, 'features'> {
   readonly events: Events;
@@ -238,10 +237,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     handle: describe,
   });
 
-  /** @throws {Refusal} `only-admins`, or what `requireFresh` throws */
-  async function requireMayAct(request: Request, { byAdmins, fresh }: UserAction): Promise<void> {
+  /** @throws {Refusal} `only-admins` */
+  function requireMayAct(request: Request, { byAdmins }: UserAction): void {
     if (byAdmins && !holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
-    if (fresh) await parts().requireFresh(signedInOf(request), undefined, request);
   }
 
   for (const [name, action] of userActionList.filter(([name]) => features.secondFactor || name !== 'remove-factors'))
@@ -252,6 +250,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       config: {
         signedIn: true,
         scope: action.scope,
+        freshProof: action.fresh && { page: ({ admin }) => admin.user.actions[name].title },
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },
       view: 'capabilities/admin/user-action',
@@ -260,7 +259,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       browser: 'To the page of the user',
       async show(request, typed) {
         const { user } = await requireUser(request);
-        await requireMayAct(request, action);
+        requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
         // A setting, or a column of a team's own table.
@@ -284,7 +283,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         const left = Object.keys(action.fields ?? {}).find((field) => sent[field] === undefined);
         if (left !== undefined && request.format === 'json') throw new InvalidFields({ field: left, code: 'missing' });
         readNames(sent.groups);
-        await requireMayAct(request, action);
+        requireMayAct(request, action);
         const { id: userId } = account.user;
         await action.run(administrationOf(request), { userId }, sent);
         const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
@@ -292,7 +291,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       },
     });
 
-  addNewUser(app, parts, { mail: features.mail, describeGroups, administrationOf });
+  addNewUser(app, { mail: features.mail, describeGroups, administrationOf });
 }
 
 /** Gives all groups, as pages show them where groups are chosen. */
@@ -303,7 +302,6 @@ const createDescribeGroups = (parts: () => UserParts) => async (request: Request
 
 function addNewUser(
   app: App,
-  parts: () => UserParts,
   {
     mail,
     describeGroups,
@@ -318,18 +316,18 @@ function addNewUser(
   const config = {
     signedIn: true,
     scope: 'users:write',
+    freshProof: { page: ({ admin }: Words) => admin.user.add },
     view: 'capabilities/admin/add-user',
     refusals: added,
-  } as const;
+  };
 
-  /** @throws {Refusal} `link-not-shown`, or what `requireFresh` throws */
-  async function requireMayAdd(request: Request, byMail: boolean): Promise<void> {
+  /** @throws {Refusal} `link-not-shown` */
+  function requireMayAdd(request: Request, byMail: boolean): void {
     if (!byMail && !holdsAll(signedInOf(request))) throw new Refusal(linkNotShown);
-    await parts().requireFresh(signedInOf(request), undefined, request);
   }
 
   async function show(request: Request) {
-    await requireMayAdd(request, mail);
+    requireMayAdd(request, mail);
     const choices = await describeGroups(request);
     return {
       fields: Object.keys(newUserFields),
@@ -382,7 +380,7 @@ function addNewUser(
       const { firstName, lastName } = readName(sent);
       const names = readNames(groups);
       const byMail = mail && invite === 'true';
-      await requireMayAdd(request, byMail);
+      requireMayAdd(request, byMail);
       const added = await administrationOf(request)
         .invite({ username, firstName, lastName, groups: names }, byMail)
         .catch(refuseTaken);

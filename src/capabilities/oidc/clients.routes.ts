@@ -1,11 +1,11 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { changeRefusals } from '../../core/access/change-refusals.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
+import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
@@ -22,7 +22,6 @@ export interface ClientRouteParts {
   readonly clients: Pick<Clients, 'find' | 'list'>;
   readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
   readonly groups: Pick<Groups, 'names'>;
-  readonly requireFresh: RequireFresh;
 }
 
 export const tag = 'Administration';
@@ -32,10 +31,11 @@ const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'The
 const page = '/admin/clients';
 const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
 const config = { signedIn: true, scope: 'clients:write' } as const;
-const freshly = {
+const freshly = (title: 'add' | 'change' | 'rotate' | 'remove') => ({
   ...config,
-  refusals: [noSuchClient, insufficientUserAuthentication, beyondOwn, changeRefusals['change-refused']],
-};
+  freshProof: { page: ({ admin }: Words) => admin.clients[title] },
+  refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused']],
+});
 
 const clientFields = {
   client_id: text(exampleId),
@@ -94,11 +94,10 @@ async function requireClient(parts: Parts, request: Request): Promise<Client> {
   return client;
 }
 
-/** The client that a user with a fresh proof may change. The change asks again for the rights. */
-async function requireFreshly(parts: Parts, request: Request): Promise<Client> {
+/** The client that the user may change. The change asks again for the rights. */
+async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
   const client = await requireClient(parts, request);
   requireRightsOf(signedInOf(request))(rightsOfClient(client));
-  await parts().requireFresh(signedInOf(request), undefined, request);
   return client;
 }
 
@@ -126,18 +125,14 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Add a client',
     description: 'Its secret is shown once.',
     tag,
-    config: freshly,
+    config: freshly('add'),
     view: 'capabilities/oidc/add-client',
     fields: newFields,
     answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
     status: 201,
     browser: 'The page with the id and the secret',
-    async show(request) {
-      await parts().requireFresh(signedInOf(request), undefined, request);
-      return { groups: choiceOf(signedInOf(request), await parts().groups.names()) };
-    },
+    show: async (request) => ({ groups: choiceOf(signedInOf(request), await parts().groups.names()) }),
     async submit(request, reply, input) {
-      await parts().requireFresh(signedInOf(request), undefined, request);
       const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
       const added = await administrationOf(parts, request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
@@ -172,20 +167,20 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     description: 'In JSON, what is not sent stays as it is.',
     tag,
     params,
-    config: freshly,
+    config: freshly('change'),
     view: 'capabilities/oidc/change-client',
     fields,
     answer: detailAnswer('Client changed'),
     browser: 'To the page of the client',
     async show(request, typed) {
-      const client = await requireFreshly(parts, request);
+      const client = await requireOwnRights(parts, request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
       // A group that is gone stays until it is unticked.
       const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
       return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
     },
     async submit(request, reply, input) {
-      const { id } = await requireFreshly(parts, request);
+      const { id } = await requireOwnRights(parts, request);
       await administrationOf(parts, request).changeClient(id, readSettings(input, request));
       return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
     },
@@ -196,7 +191,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     description: 'The old one stops working at once. The new one is shown once.',
     tag,
     params,
-    config: freshly,
+    config: freshly('rotate'),
     view: 'capabilities/oidc/rotate-secret',
     fields: {} as Fields,
     answer: json(
@@ -204,9 +199,9 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
       object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
     ),
     browser: 'The page with the secret',
-    show: async (request) => describeClient(await requireFreshly(parts, request)),
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
     async submit(request) {
-      const client = await requireFreshly(parts, request);
+      const client = await requireOwnRights(parts, request);
       const answer = {
         client_id: client.id,
         client_secret: await administrationOf(parts, request).rotateSecret(client.id),
@@ -220,14 +215,14 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     description: 'Everything that it holds ends.',
     tag,
     params,
-    config: freshly,
+    config: freshly('remove'),
     view: 'capabilities/oidc/remove-client',
     fields: {} as Fields,
     answer: detailAnswer('Client removed'),
     browser: 'To the page with the clients',
-    show: async (request) => describeClient(await requireFreshly(parts, request)),
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
     async submit(request, reply) {
-      const { id } = await requireFreshly(parts, request);
+      const { id } = await requireOwnRights(parts, request);
       await administrationOf(parts, request).removeClient(id);
       return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
     },

@@ -1,13 +1,12 @@
 import { changeRefusals } from '../../core/access/change-refusals.ts';
-import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { actorOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text } from '../../web/openapi/responses.ts';
-import type { App, Request } from '../../web/types.ts';
+import type { App, FreshProof } from '../../web/types.ts';
 import type { ClientAdministration } from './client-administration.ts';
 import { tag } from './clients.routes.ts';
 import { describeResource } from './describe-client.ts';
@@ -17,7 +16,6 @@ import { signatures } from './signing-keys.ts';
 export interface ResourceRouteParts {
   readonly resources: Pick<Resources, 'find' | 'list'>;
   readonly administerClients: (actor: Actor) => ClientAdministration;
-  readonly requireFresh: RequireFresh;
 }
 
 const noSuchResource: Answer = {
@@ -27,7 +25,8 @@ const noSuchResource: Answer = {
 };
 
 const page = '/admin/resources';
-const config = { signedIn: true, scope: 'clients:write' } as const;
+const freshProof: FreshProof = { page: ({ admin }) => admin.resources.title };
+const config = { signedIn: true, scope: 'clients:write', freshProof } as const;
 const uri = { maxLength: 255, description: 'Its address (RFC 8707)', examples: ['https://mcp.example.com'] } as const;
 const formats: readonly string[] = ['opaque', 'jwt'] satisfies NewResource['tokenFormat'][];
 
@@ -41,16 +40,11 @@ const resourceSchema = object('A server that accepts access tokens', {
 
 /** Adds the page with the servers that accept access tokens, on which they are added and removed. */
 export function addResources(app: App, parts: () => ResourceRouteParts): void {
-  async function requireFreshly(request: Request): Promise<ClientAdministration> {
-    await parts().requireFresh(signedInOf(request), undefined, request);
-    return parts().administerClients(actorOf(request));
-  }
-
   addForm(app, [page, '/api/admin/resources'], {
     summary: 'Resources',
     description: 'Adds a server that accepts access tokens (RFC 8707).',
     tag,
-    config: { ...config, refusals: [insufficientUserAuthentication] },
+    config,
     view: 'capabilities/oidc/resources',
     fields: {
       uri,
@@ -71,13 +65,14 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
       if (!formats.includes(token_format)) throw new InvalidFields({ field: 'token_format', code: 'malformed' });
       const alg = signatures.find((name) => name === sent);
       if (sent !== undefined && alg === undefined) throw new InvalidFields({ field: 'alg', code: 'malformed' });
-      const administration = await requireFreshly(request);
-      const resource = await administration.addResource({
-        uri: uri.trim(),
-        scopes: scopes.split(/\s+/).filter(Boolean),
-        tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
-        ...(alg && { alg }),
-      });
+      const resource = await parts()
+        .administerClients(actorOf(request))
+        .addResource({
+          uri: uri.trim(),
+          scopes: scopes.split(/\s+/).filter(Boolean),
+          tokenFormat: token_format === 'jwt' ? 'jwt' : 'opaque',
+          ...(alg && { alg }),
+        });
       return reply.proceed(`${page}?state=added`, describeResource(resource));
     },
   });
@@ -95,7 +90,8 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
     tag,
     config: {
       ...config,
-      refusals: [noSuchResource, insufficientUserAuthentication, changeRefusals['change-refused']],
+      freshProof: { page: ({ admin }) => admin.resources.secret },
+      refusals: [noSuchResource, changeRefusals['change-refused']],
     },
     view: 'capabilities/oidc/resource-secret',
     fields: { uri: { ...uri, inLink: true } },
@@ -108,14 +104,10 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
       }),
     ),
     browser: 'The page with the secret',
-    async show(request, { uri }) {
-      await requireFreshly(request);
-      return describeResource(await findResource(uri));
-    },
+    show: async (_request, { uri }) => describeResource(await findResource(uri)),
     async submit(request, _reply, { uri }) {
       const resource = await findResource(uri);
-      const administration = await requireFreshly(request);
-      const { clientId, secret } = await administration.setResourceSecret(resource.uri);
+      const { clientId, secret } = await parts().administerClients(actorOf(request)).setResourceSecret(resource.uri);
       return { uri: resource.uri, client_id: clientId, client_secret: secret };
     },
   });
@@ -125,14 +117,13 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
     summary: 'Remove a resource',
     description: 'Clients get no more tokens for it.',
     tag,
-    config: { ...config, openedAt: page, refusals: [noSuchResource, insufficientUserAuthentication] },
+    config: { ...config, openedAt: page, refusals: [noSuchResource] },
     fields: { uri: { ...uri, required: true } },
     answer: detailAnswer('Resource removed'),
     browser: 'To the page with the resources',
     async handle(request, reply, { uri }) {
       await findResource(uri);
-      const administration = await requireFreshly(request);
-      await administration.removeResource(uri);
+      await parts().administerClients(actorOf(request)).removeResource(uri);
       return reply.proceed(`${page}?state=removed`, { detail: 'Resource removed' });
     },
   });

@@ -104,8 +104,8 @@ export const operator = defineCapability({
 
 /** Rows of a former setting are dropped. */
 function describeMails(operator: string | undefined, language: Core['settings']['LANGUAGE']) {
-  const { dateTime, words } = speak(language);
-  const time = (text = '') => (text === '' ? words.operator.never : dateTime(Number(text)));
+  const { utc, words } = speak(language);
+  const time = (text = '') => (text === '' ? words.operator.never : utc.time(new Date(Number(text))));
   const valuesOf: Readonly<Record<OperatorNotice['about'], (details: Details) => Record<string, string>>> = {
     'mail-failed': ({ since, until }) => ({ since: time(since), until: time(until) }),
     'administrator-added': ({ names = '' }) => ({ names }),

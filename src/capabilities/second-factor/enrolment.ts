@@ -59,7 +59,11 @@ export function createFactorMails(
 
   return {
     createEnrolmentLink,
-    descriptions: { [purpose]: enrolment, 'factors-changed': notice('/account/security') },
+    descriptions: {
+      [purpose]: enrolment,
+      'factors-changed': notice('/account/security'),
+      'recovery-code-used': notice('/account/security'),
+    },
   };
 }
 
@@ -116,7 +120,7 @@ export function createEnrolment(
      */
     async finish(secret: string, code: string, language: Language, caller: Caller) {
       const account = await open(secret, caller);
-      const event = { kind: 'factor-added', reason: 'totp' } as const;
+      const event = { kind: 'factor-added', reason: 'totp', tells: () => ({ what: 'app-added' }) } as const;
       const changed = await links.use(secret, caller, (spend) => {
         const enable = withCodes(async (held) => {
           await spend(held.db);

@@ -1,8 +1,12 @@
 import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../../core/access/factor.ts';
 import { Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
+import { originOf } from '../../core/mail/notice.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { RowUser } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { ceremonyCookie } from '../../web/cookies.ts';
 import type { Binding } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
@@ -16,7 +20,8 @@ export type Factors = ReturnType<typeof createFactors>;
 
 /** What is stored about second factors, which of them an account has, and whether one that was sent is right. */
 export function createFactors(options: FactorOptions) {
-  const { database, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } = options;
+  const { database, outbox, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } =
+    options;
   const totp = createTotp(options);
   const recoveryCodes = createRecoveryCodes(database);
   const ceremony = ceremonyCookie(options.https);
@@ -40,9 +45,20 @@ export function createFactors(options: FactorOptions) {
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
 
-  async function checkCode(user: RowUser, { method, code = '' }: SentFactor) {
+  /** The owner is told: a thief may have found the codes. */
+  const useRecoveryCode = (user: User, { code = '', language = 'en' }: SentFactor, caller: Caller) =>
+    inTransaction(database, async (db) => {
+      if (!(await recoveryCodes.use(user, code, db))) return false;
+      const left = String(await recoveryCodes.count(user, db));
+      const mail = { purpose: 'recovery-code-used', address: user.username, language, userId: user.id };
+      await outbox?.add({ ...mail, requestId: caller.requestId, details: { left, ...originOf({ caller }) } }, db);
+      return true;
+    });
+
+  async function checkCode(user: User, sent: SentFactor, caller: Caller) {
+    const { method, code = '' } = sent;
     const isRight =
-      (method === 'recovery_code' && (await recoveryCodes.use(user, code))) ||
+      (method === 'recovery_code' && (await useRecoveryCode(user, sent, caller))) ||
       (method === 'totp' && (await totp.check(user, code)));
     return isRight
       ? ({ succeeded: true, methods: ['otp'] } as const)
@@ -53,7 +69,9 @@ export function createFactors(options: FactorOptions) {
     // A passkey cannot be guessed.
     if (sent.method === 'passkey') return checkPasskey(user, sent, purpose);
     const userId = user.id;
-    const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () => checkCode(user, sent));
+    const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () =>
+      checkCode(user, sent, caller),
+    );
     const { trace } = attempted;
     if (!attempted.passed) {
       await audit.recordIfPossible({ kind: 'second-factor-throttled', caller, userId, throttle: trace });

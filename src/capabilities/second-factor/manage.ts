@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import type { Renewed } from '../../core/changes/change.ts';
+import type { ChangeEvent, Renewed } from '../../core/changes/change.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
@@ -12,7 +12,7 @@ import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import { passkeyMethods } from './passkeys.ts';
+import { nameProvider, passkeyMethods } from './passkeys.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 /** A signed-in user who changes their factors, after a fresh proof. */
@@ -34,7 +34,10 @@ export interface FactorsChanged {
 /** What a change does to the factors. */
 type Work = (held: Held) => Promise<void>;
 
-type OwnEvent = { kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed'; reason?: 'totp' | 'passkey' };
+type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'tells'> & {
+  kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed';
+  reason?: 'totp' | 'passkey';
+};
 
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
@@ -67,8 +70,13 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
   }
 
   /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
-  const removeOwn = (by: FactorChange, reason: 'totp' | 'passkey', work: Work): Promise<FactorsChanged> =>
-    changeOwn(by, { kind: 'factor-removed', reason }, async (held) => {
+  const removeOwn = (
+    by: FactorChange,
+    reason: 'totp' | 'passkey',
+    work: Work,
+    tells: OwnEvent['tells'] = () => ({ what: 'app-removed' }),
+  ): Promise<FactorsChanged> =>
+    changeOwn(by, { kind: 'factor-removed', reason, tells }, async (held) => {
       const { account, user, db } = held;
       await work(held);
       const { hasAny } = await factors.list(user, db);
@@ -91,15 +99,18 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
     },
 
     /** @throws {InvalidFields} if the code is wrong */
-    enableTotp: (by: FactorChange, code: string) =>
-      changeOwn(
+    enableTotp(by: FactorChange, code: string) {
+      let what = 'app-added';
+      return changeOwn(
         by,
-        { kind: 'factor-added', reason: 'totp' },
+        { kind: 'factor-added', reason: 'totp', tells: () => ({ what }) },
         async (held) => {
+          what = (await totp.find(held.user, held.db)) === undefined ? 'app-added' : 'app-replaced';
           if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         },
         ['otp'],
-      ),
+      );
+    },
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
     removeTotp: (by: FactorChange) =>
@@ -115,7 +126,11 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
       const browser = nameClient(userAgent).browser && speak(by.language).client(userAgent);
       return changeOwn(
         by,
-        { kind: 'factor-added', reason: 'passkey' },
+        {
+          kind: 'factor-added',
+          reason: 'passkey',
+          tells: () => ({ what: 'passkey-added', name: nameProvider(made?.aaguid) }),
+        },
         async (held) => {
           const added = made && (await passkeys.add(held, made, name, browser));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
@@ -125,10 +140,18 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
     },
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */
-    removePasskey: (by: FactorChange, id: string) =>
-      removeOwn(by, 'passkey', async ({ user, db }) => {
-        if (!(await passkeys.remove(user, id, db))) throw new Refusal(noSuchFactor);
-      }),
+    removePasskey(by: FactorChange, id: string) {
+      let name = '';
+      return removeOwn(
+        by,
+        'passkey',
+        async ({ user, db }) => {
+          name = nameProvider((await passkeys.list(user, db)).find((own) => own.id === id)?.aaguid);
+          if (!(await passkeys.remove(user, id, db))) throw new Refusal(noSuchFactor);
+        },
+        () => ({ what: 'passkey-removed', name }),
+      );
+    },
 
     /** @throws {Refusal} `no-such-factor` */
     async renamePasskey({ signedIn }: FactorChange, id: string, name: string): Promise<undefined> {

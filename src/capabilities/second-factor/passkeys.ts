@@ -31,6 +31,9 @@ interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'ap
  */
 const providerNames: Readonly<Record<string, string>> = providers;
 
+/** Empty if it is not known. Mails say it, and not the name that the user has typed: a thief could have. */
+export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? '';
+
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
 const plainName = 'Passkey';
 
@@ -119,7 +122,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      * @param name as `personName` reads it. Without it, the name of the provider, and of the browser that has made it.
      */
     async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
-      const provider = providerNames[made.aaguid] ?? plainName;
+      const provider = nameProvider(made.aaguid) || plainName;
       const row = {
         ...made,
         id: idOf(made.credential_id),

@@ -11,6 +11,7 @@ import { invalidFactor, loginOver } from './refusals.ts';
 
 export interface SentStep extends SentFactor, LoginRequest {
   readonly headers: LoginRequest['headers'];
+  readonly language: LoginRequest['language'];
   readonly trustsBrowser: boolean;
 }
 

@@ -1,4 +1,3 @@
-import { insufficientUserAuthentication, type RequireFresh } from '../../core/access/fresh-proof.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
@@ -6,11 +5,11 @@ import { speak } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
 import { codeField, credentialField, detailAnswer, exampleId, idField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { signedInOf } from '../../web/hooks/credentials.ts';
+import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { homePath, safeNext } from '../../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
-import type { App, Reply, Request } from '../../web/types.ts';
+import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
 import { appSecret, codesSchema, drawSecret, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
 import type { FactorRouteOptions } from './options.ts';
@@ -19,7 +18,6 @@ import { addPasskeyOptions } from './passkey.routes.ts';
 import { lastFactor, noSuchFactor } from './refusals.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors' | 'passkeyOffers'> {
-  readonly requireFresh: RequireFresh;
   readonly ports: Pick<JoinedPorts, 'listIdentities'>;
 }
 
@@ -27,7 +25,8 @@ const securityPath = '/account/security';
 const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPath}${path}`] as const;
 
 const tag = 'Second factors';
-const fresh = { signedIn: true, openedAt: securityPath, refusals: [insufficientUserAuthentication] } as const;
+const freshProof: FreshProof = { page: ({ security }) => security.title };
+const fresh = { signedIn: true, openedAt: securityPath, freshProof } as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
 
 const declined = 'Declined';
@@ -64,12 +63,12 @@ interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'>
 
 type Parts = () => SecurityParts;
 
-async function requireChange(parts: Parts, request: Request): Promise<FactorChange> {
-  const { language, caller } = request;
-  const signedIn = signedInOf(request);
-  const account = await parts().requireFresh(signedIn, undefined, request);
-  return { signedIn, account, language, caller };
-}
+const changeBy = (request: Request): FactorChange => ({
+  signedIn: signedInOf(request),
+  account: provedOf(request),
+  language: request.language,
+  caller: request.caller,
+});
 
 /** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
 function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
@@ -81,18 +80,18 @@ function answer(reply: Reply, message: [string, number], made: Partial<FactorsCh
   return reply.proceed(place, model);
 }
 
-function addChange<const F extends Fields>(app: App, parts: Parts, path: string, definition: Change<F>): void {
-  const { refusals = [], message, change, ...action } = definition;
+function addChange<const F extends Fields>(app: App, path: string, definition: Change<F>): void {
+  const { refusals, message, change, ...action } = definition;
   addAction<F>(app, addresses(path), {
     ...action,
     method: 'POST',
     tag,
-    config: { ...fresh, view: 'capabilities/second-factor/codes', refusals: [...fresh.refusals, ...refusals] },
+    config: { ...fresh, view: 'capabilities/second-factor/codes', refusals },
     answer: changed(message[0]),
     browser: 'To the page Security, or the page with new recovery codes',
     async handle(request, reply, input) {
       const { next } = input as { readonly next?: string };
-      return answer(reply, message, await change(await requireChange(parts, request), input, request), next);
+      return answer(reply, message, await change(changeBy(request), input, request), next);
     },
   });
 }
@@ -109,7 +108,7 @@ function addSecurityPage(app: App, parts: Parts): void {
     method: 'GET',
     summary: 'Security',
     tag,
-    config: { signedIn: true, view: 'capabilities/second-factor/security' },
+    config: { signedIn: true, freshProof, view: 'capabilities/second-factor/security' },
     query: { next: { description: nextField.description } },
     answer: json('The second factors', securitySchema),
     browser: 'The page Security',
@@ -154,24 +153,23 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     answer: appSecret,
     browser: 'The page with the QR code',
     async handle(request, _reply, { next }) {
-      const { signedIn } = await requireChange(parts, request);
-      const { totp } = parts().factors;
-      return withQrCode(await totp.begin(signedIn.user, signedIn.user.username), { ...(next && { next }) });
+      const { user } = signedInOf(request);
+      return withQrCode(await parts().factors.totp.begin(user, user.username), { ...(next && { next }) });
     },
   });
 
   addForm(app, addresses('/totp'), {
     summary: 'Add an authenticator app',
     tag,
-    config: { signedIn: true, refusals: fresh.refusals },
+    config: { signedIn: true, freshProof: { page: ({ security }) => security.addApp } },
     view: 'capabilities/second-factor/totp',
     fields: { code: { ...codeField, required: true }, next: nextField },
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     async show(request) {
-      // After a wrong code. Whom the secret is shown to has proved their identity again.
+      // After a wrong code.
       if (request.method !== 'POST') return {};
-      const { user } = (await requireChange(parts, request)).signedIn;
+      const { user } = provedOf(request);
       const waiting = await parts().factors.totp.findWaiting(user, user.username);
       return waiting === undefined ? {} : drawSecret(waiting);
     },
@@ -179,12 +177,12 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
       answer(
         reply,
         ['Authenticator app added', 1],
-        await parts().manageFactors.enableTotp(await requireChange(parts, request), code),
+        await parts().manageFactors.enableTotp(changeBy(request), code),
         next,
       ),
   });
 
-  addChange(app, parts, '/totp/remove', {
+  addChange(app, '/totp/remove', {
     summary: 'Remove the authenticator app',
     refusals: [noSuchFactor, lastFactor],
     message: ['Authenticator app removed', 2],
@@ -193,7 +191,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
 }
 
 function addCodesAndTrust(app: App, parts: Parts): void {
-  addChange(app, parts, '/recovery-codes', {
+  addChange(app, '/recovery-codes', {
     summary: 'Get new recovery codes',
     fields: { next: nextField },
     refusals: [noSuchFactor],
@@ -202,7 +200,7 @@ function addCodesAndTrust(app: App, parts: Parts): void {
     change: (by) => parts().manageFactors.renewRecoveryCodes(by),
   });
 
-  addChange(app, parts, '/trusted-browsers/end', {
+  addChange(app, '/trusted-browsers/end', {
     summary: 'End the trust in a browser',
     fields: { id: { maxLength: 43, description: 'The id of the browser. Without it: all', examples: [exampleId] } },
     refusals: [noSuchFactor],
@@ -220,13 +218,13 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     takenBy: 'parseCreationOptionsFromJSON',
     config: fresh,
     async find(request, bind) {
-      const by = await requireChange(parts, request);
+      const by = changeBy(request);
       const { passkeys } = parts().factors;
       return passkeys.creationOptions(by.signedIn.user, bind(purposeOf(by)));
     },
   });
 
-  addChange(app, parts, '/passkeys', {
+  addChange(app, '/passkeys', {
     summary: 'Add a passkey',
     fields: {
       credential: credentialField,
@@ -267,7 +265,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     },
   });
 
-  addChange(app, parts, '/passkeys/rename', {
+  addChange(app, '/passkeys/rename', {
     summary: 'Rename a passkey',
     fields: { id: idField('The id of the passkey'), name: { ...nameField, required: true, minLength: 1 } },
     refusals: [noSuchFactor],
@@ -279,7 +277,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     },
   });
 
-  addChange(app, parts, '/passkeys/remove', {
+  addChange(app, '/passkeys/remove', {
     summary: 'Remove a passkey',
     fields: { id: idField('The id of the passkey') },
     refusals: [noSuchFactor, lastFactor],

@@ -1,11 +1,13 @@
 import { tooManyCodes } from '../../core/access/factor.ts';
 import { maxPasswordBytes } from '../../core/passwords/passwords.ts';
+import { speak } from '../../ground/languages/speech.ts';
+import type { Words } from '../../ground/languages/words.ts';
 import { codeField, credentialField, methodField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
-import { accountPath, safeNext } from '../../web/next.ts';
+import { accountPath, homePath, safeNext } from '../../web/next.ts';
 import { detailWithTokens } from '../../web/token-answer.ts';
-import type { App } from '../../web/types.ts';
+import type { App, FreshProof } from '../../web/types.ts';
 import type { Confirm } from './confirm.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
@@ -29,7 +31,27 @@ const fields = {
   next: nextField,
 } as const;
 
+/** A page that wants a fresh proof, and what begins its address. */
+type AskingPage = FreshProof & { readonly begin: RegExp };
+
+/** What the proof is for, and the page that links to it. Applications ask for proofs too. */
+function describeReason(pages: readonly AskingPage[], next: string | undefined, words: Words) {
+  const page = next === undefined ? undefined : pages.find(({ begin }) => begin.test(next))?.page(words);
+  if (next === undefined || page === undefined) return { back: homePath };
+  const parent = next.replace(/\/[^/?#]*(?:[?#].*)?$/, '');
+  // Not each administrator may open the overview.
+  return { page, back: parent === '/admin' ? homePath : parent || accountPath };
+}
+
+/** Must be added before the routes that want a fresh proof. */
 export function addConfirm(app: App, parts: () => ConfirmParts): void {
+  const pages: AskingPage[] = [];
+  app.addHook('onRoute', ({ method, url, config: { freshProof, openedAt = url } = {} }) => {
+    if (freshProof === undefined || method !== 'GET') return;
+    const fixed = openedAt.split(/:\w+/).map((part) => RegExp.escape(part));
+    pages.push({ ...freshProof, begin: new RegExp(`^${fixed.join('[^/?#]+')}(?:[?&#]|$)`) });
+  });
+
   addForm(app, ['/auth/confirm', '/api/confirm'], {
     summary: 'Confirm your identity',
     description:
@@ -40,8 +62,8 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
     fields,
     answer: detailWithTokens('The session has new credentials', 'Confirmed'),
     browser: 'To `next`, or to the account page',
-    async show(request, { method }) {
-      const { user } = request;
+    async show(request, { method, next }) {
+      const { user, language } = request;
       const { confirm } = parts();
       const { methods, providers, hasPassword } = await confirm.waysOf(signedInOf(request));
       const proved = confirm.isProved(signedInOf(request), request.headers);
@@ -51,6 +73,7 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
       const usable = Object.keys(fields).filter((name) => hasPassword || name !== 'password');
       return {
         fields: usable,
+        ...describeReason(pages, safeNext(next), speak(language).words),
         username: user.username,
         methods,
         providers,

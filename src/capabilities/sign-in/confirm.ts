@@ -39,7 +39,7 @@ export interface ConfirmOptions {
   readonly now: () => number;
 }
 
-export interface SentProof extends Omit<SentFactor, 'headers'> {
+export interface SentProof extends Omit<SentFactor, 'headers' | 'language'> {
   readonly password?: string | undefined;
 }
 
@@ -72,10 +72,15 @@ export function createConfirm(options: ConfirmOptions) {
   }
 
   async function proveFactor(account: Account, { session }: SignedIn, sent: SentProof, request: ConfirmingRequest) {
-    const { caller, headers } = request;
+    const { caller, headers, language } = request;
     const isPasskey = sent.method === 'passkey';
     if (!isPasskey && !sent.code) throw new InvalidFields({ field: 'code', code: 'missing' });
-    const checked = await checkFactor(account, { ...sent, headers }, challengePurposes.confirm(session.id), caller);
+    const checked = await checkFactor(
+      account,
+      { ...sent, headers, language },
+      challengePurposes.confirm(session.id),
+      caller,
+    );
     if (checked.succeeded) return checked.methods;
     const { reason, throttle } = checked;
     await audit.recordIfPossible({ kind: 'confirm-failed', reason, caller, userId: account.user.id, throttle });

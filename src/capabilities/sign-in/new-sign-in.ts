@@ -1,13 +1,11 @@
 import type { NoticeSignIn } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
-import { addressed } from '../../core/mail/notice.ts';
+import { addressed, describeOrigin } from '../../core/mail/notice.ts';
 import type { RequestMail } from '../../core/mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../../core/sessions/sessions.ts';
 import { stampOf } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
-import { isLanguage } from '../../ground/languages/languages.ts';
-import { speak } from '../../ground/languages/speech.ts';
 import { isMailAddress } from '../../ground/text/mail-address.ts';
 import { networkOf } from '../../ground/text/networks.ts';
 
@@ -41,15 +39,19 @@ const keepSeconds = 24 * 60 * 60;
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
     keepSeconds,
-    async prepare({ address: to, userId, language: usual, details }) {
+    async prepare(mail) {
+      const { address: to, userId } = mail;
       // Without an id, the id of the user belongs to another person by now, and the mail goes out all the same.
       const account = userId === undefined ? undefined : await users.findById(userId);
       if (userId !== undefined && account === undefined) return { dropped: 'no-account' };
-      const { name, language } = addressed(account, usual);
-      const { client, dateTime } = speak(isLanguage(language) ? language : 'en');
-      const login = [client(details.userAgent), details.address, dateTime(Number(details.at))];
-      const values = { login: login.filter(Boolean).join(', ') };
-      return { to, name, language, values, link: `${baseUrl()}/account/sessions` };
+      const { name, language } = addressed(account, mail.language);
+      return {
+        to,
+        name,
+        language,
+        values: { from: describeOrigin(mail, language) },
+        link: `${baseUrl()}/account/sessions`,
+      };
     },
   };
 }

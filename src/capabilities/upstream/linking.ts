@@ -1,7 +1,8 @@
 import type { SignedIn } from '../../core/access/access.ts';
-import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
 import { Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
 import { createNotice } from '../../core/mail/notice.ts';
+import type { Account } from '../../core/users/account.ts';
 import { provedBy } from '../../core/users/held.ts';
 import type { Database } from '../../ground/database/database.ts';
 import type { Language } from '../../ground/languages/languages.ts';
@@ -17,22 +18,28 @@ export const methodsPath = '/account/sign-in-methods';
 /** What the user has seen, and confirms by a button. */
 type Offer = Identity & Pick<Flow, 'state'> & { readonly sessionId: string };
 
-/** A signed-in user who changes how they sign in. */
-export interface WayChange extends ConfirmingRequest {
+/** A signed-in user who changes how they sign in, after a fresh proof. */
+export interface WayChange {
   readonly signedIn: SignedIn;
+  /** As it was at the proof. */
+  readonly account: Account;
   readonly language: Language;
+  readonly caller: Caller;
 }
 
 const changeBy = ({ signedIn: { session }, language, caller }: WayChange) => ({ session, language, caller });
 
-/** Links and unlinks users of other providers. Each change wants a fresh proof, and ends the user's other sessions. */
+/** Links and unlinks users of other providers. Each change ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
-  const { upstreams, identities, tokens, change, requireFresh } = options;
+  const { upstreams, identities, tokens, change } = options;
   const { sealed, refuse, findAccount } = signIn;
 
   /** Those whose provider is still set up: with others, no user can log in. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(user, db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
+
+  /** Never what the user is called there: that could be any text. */
+  const nameOf = (upstream = '') => upstreams.find(({ id }) => id === upstream)?.name ?? upstream;
 
   return {
     list: (user: SignedIn['user']) => identities.list(user),
@@ -44,7 +51,7 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
      * What the page with the button sends, once the provider has named its user. Undefined if the user has linked it already.
      * @throws {Refusal} `sign-in-over` for another session, `linked-elsewhere`
      */
-    async offer(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, { caller }: ConfirmingRequest) {
+    async offer(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, { caller }: { readonly caller: Caller }) {
       if (signedIn === undefined || signedIn.session.id !== flow.sessionId) return refuse('over', caller, signInOver);
       const { issuer, subject, name } = profile;
       const account = await findAccount(profile);
@@ -61,17 +68,17 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       return sealed.seal('link', offer);
     },
 
-    /** @throws {Refusal} `sign-in-over`, `linked-elsewhere`, `insufficient-user-authentication` */
+    /** @throws {Refusal} `sign-in-over`, `linked-elsewhere` */
     async link(sent: string, by: WayChange) {
-      const { signedIn, caller } = by;
-      const account = await requireFresh(signedIn, undefined, by);
+      const { signedIn, account, caller } = by;
       const offer = sealed.open<Offer>('link', sent);
       if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
       const former = await identities.findUserId(offer);
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
       if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
         return refuse('over', caller, signInOver, signedIn.user.id);
-      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream } as const;
+      const tells = () => ({ provider: nameOf(offer.upstream) });
+      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, tells } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
         // The user whom it was linked with is gone.
         if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
@@ -80,11 +87,13 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       return changed.renewed;
     },
 
-    /** @throws {Refusal} `no-such-identity`, `last-way-in`, `insufficient-user-authentication` */
+    /** @throws {Refusal} `no-such-identity`, `last-way-in` */
     async unlink(id: string, by: WayChange) {
-      const account = await requireFresh(by.signedIn, undefined, by);
-      const changed = await change({ kind: 'identity-unlinked' }, provedBy(account), changeBy(by), async (held) => {
+      let provider = '';
+      const event = { kind: 'identity-unlinked', tells: () => ({ provider }) } as const;
+      const changed = await change(event, provedBy(by.account), changeBy(by), async (held) => {
         const { user, db } = held;
+        provider = nameOf((await identities.list(user, db)).find((own) => own.id === id)?.upstream);
         if (!(await identities.remove(user, id, db))) throw new Refusal(noSuchIdentity);
         const canLogIn = held.account.passwordHash !== undefined || (await options.hasWayIn(user, db));
         if (!canLogIn) throw new Refusal(lastWayIn);

@@ -1,6 +1,6 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import type { Admit } from '../../core/access/admit.ts';
-import type { ConfirmingRequest, RequireFresh } from '../../core/access/fresh-proof.ts';
+import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { RenewedSession } from '../../core/sessions/sessions.ts';
@@ -31,7 +31,6 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
   readonly signUpDomains: readonly string[];
   readonly tokens: Pick<Tokens, 'burn'>;
   readonly admit: Admit;
-  readonly requireFresh: RequireFresh;
   /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
   readonly confirmBy: (
     signedIn: SignedIn,

@@ -15,6 +15,6 @@ export function createUpstreamParts(options: UpstreamOptions) {
 }
 
 /** What the routes work with. */
-export interface UpstreamParts extends ReturnType<typeof createUpstreamParts>, Pick<UpstreamOptions, 'requireFresh'> {
+export interface UpstreamParts extends ReturnType<typeof createUpstreamParts> {
   readonly access: Access;
 }

@@ -1,10 +1,9 @@
-import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts';
 import { addAction } from '../../web/action.ts';
 import { exampleId, idField } from '../../web/fields.ts';
-import { signedInOf } from '../../web/hooks/credentials.ts';
+import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
-import type { App, Reply, Request } from '../../web/types.ts';
+import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
 import { methodsPath, type WayChange } from './linking.ts';
 import type { UpstreamParts } from './parts.ts';
 import {
@@ -19,7 +18,8 @@ import { leadAway, leadsAway } from './upstream.routes.ts';
 
 const tag = 'Account';
 const addresses = (path: string) => [`${methodsPath}${path}`, `/api${methodsPath}${path}`] as const;
-const config = { signedIn: true, openedAt: methodsPath };
+const freshProof: FreshProof = { page: ({ upstream }) => upstream.title };
+const config = { signedIn: true, openedAt: methodsPath, freshProof };
 
 const identitySchema = object('A linked account', {
   id: text(exampleId),
@@ -42,9 +42,9 @@ const changed = (detail: string) => {
 
 const changeOf = (request: Request): WayChange => ({
   signedIn: signedInOf(request),
+  account: provedOf(request),
   language: request.language,
   caller: request.caller,
-  headers: request.headers,
 });
 
 function answer(
@@ -62,7 +62,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     method: 'GET',
     summary: 'Accounts of other providers',
     tag,
-    config: { signedIn: true, view: 'capabilities/upstream/sign-in-methods' },
+    config: { signedIn: true, freshProof, view: 'capabilities/upstream/sign-in-methods' },
     answer: json('The ways to sign in', listSchema),
     browser: 'The page with the linked accounts',
     async handle(request) {
@@ -90,15 +90,12 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     config: {
       ...config,
       view: 'capabilities/upstream/lead',
-      refusals: [insufficientUserAuthentication, noSuchUpstream, upstreamUnreachable],
+      refusals: [noSuchUpstream, upstreamUnreachable],
     },
     answer: leadsAway,
     browser: 'A page that leads to the provider',
-    async handle(request, reply, { upstream }) {
-      const signedIn = signedInOf(request);
-      await parts().requireFresh(signedIn, undefined, request);
-      return leadAway(parts(), { upstream, sessionId: signedIn.session.id }, request, reply);
-    },
+    handle: (request, reply, { upstream }) =>
+      leadAway(parts(), { upstream, sessionId: signedInOf(request).session.id }, request, reply),
   });
 
   addAction(app, addresses('/link'), {
@@ -113,7 +110,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
         examples: ['eyJpc3N1…'],
       },
     },
-    config: { ...config, refusals: [insufficientUserAuthentication, signInOver, linkedElsewhere] },
+    config: { ...config, refusals: [signInOver, linkedElsewhere] },
     answer: changed('Account linked'),
     browser: 'To the page with the linked accounts',
     handle: async (request, reply, { link }) =>
@@ -125,7 +122,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     summary: 'Unlink an account',
     tag,
     fields: { id: idField('The id of the linked account') },
-    config: { ...config, refusals: [insufficientUserAuthentication, noSuchIdentity, lastWayIn] },
+    config: { ...config, refusals: [noSuchIdentity, lastWayIn] },
     answer: changed('Account unlinked'),
     browser: 'To the page with the linked accounts',
     handle: async (request, reply, { id }) =>

@@ -1,3 +1,4 @@
+import type { Language } from '../../ground/languages/languages.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
@@ -42,6 +43,8 @@ export interface SentFactor {
   /** A `FactorMethod`. Others are wrong codes. */
   readonly method: string;
   readonly code?: string | undefined;
+  /** Of the request. */
+  readonly language?: Language | undefined;
   /** JSON of a passkey's answer. */
   readonly credential?: unknown;
   /** With the cookie that the passkey's challenge is bound to. */

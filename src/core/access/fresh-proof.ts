@@ -1,3 +1,4 @@
+import type { Language } from '../../ground/languages/languages.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Account } from '../users/account.ts';
 import type { SignedIn } from './access.ts';
@@ -55,5 +56,6 @@ export type RequireStepUp = (
 
 export interface ConfirmingRequest {
   readonly caller: Caller;
+  readonly language?: Language | undefined;
   readonly headers: { readonly cookie?: string | undefined };
 }

@@ -2,6 +2,7 @@ import { stampedTables, unstampedTables } from '../../ground/database/tables.ts'
 import type { Log } from '../../ground/faults/log.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
+import { originOf } from '../mail/notice.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
@@ -27,6 +28,8 @@ export interface ChangeBy {
 export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
   readonly kind: ChangeKind;
   readonly about?: string | ((made: Result) => string);
+  /** What the notice says of the change, besides its kind. Called after the change was made. */
+  readonly tells?: () => Readonly<Record<string, string>>;
 }
 
 export interface Renewed {
@@ -74,12 +77,9 @@ export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
 
   const within =
-    <Result>(
-      kind: ChangeKind,
-      { caller, language: asked = 'en' }: ChangeBy,
-      work: Work<Result>,
-    ): Work<Within<Result>> =>
+    <Result>({ kind, tells }: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
     async (held) => {
+      const { caller, language: asked = 'en' } = by;
       const { user, db } = held;
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
       const made = await work(held);
@@ -91,18 +91,15 @@ export function createChanges(options: ChangeOptions) {
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       // Read here, because another change may follow before the session is renewed.
-      const account = newStamp ? await users.lock(user.id, db) : undefined;
+      const changed = newStamp || notice !== undefined ? await users.lock(user.id, db) : undefined;
       if (notice !== undefined) {
-        const [former, email = former] = [user.username, account?.user.username];
-        const mail = {
-          purpose: notice,
-          language: user.language ?? asked,
-          ...(email !== former && { details: { email, former } }),
-        };
+        const [former, email = former] = [user.username, changed?.user.username];
+        const details = { what: kind, ...tells?.(), ...originOf(by), ...(email !== former && { email, former }) };
+        const mail = { purpose: notice, language: user.language ?? asked, details };
         for (const address of new Set([former, email]))
           await outbox?.add({ ...mail, address, userId: user.id, requestId: caller.requestId }, db);
       }
-      return { made, user, account };
+      return { made, user, account: newStamp ? changed : undefined };
     };
 
   /** Gives the session new credentials, under the new stamp. */
@@ -134,12 +131,13 @@ export function createChanges(options: ChangeOptions) {
   }
 
   async function make<Result>(
-    { kind, reason, about }: ChangeEvent<Result>,
+    event: ChangeEvent<Result>,
     by: ChangeBy,
     work: Work<Result>,
     inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
   ): Promise<Changed<Result>> {
-    const changed = await inHold(within(kind, by, work), { groups: changeRules[kind].locksGroups ?? false });
+    const { kind, reason, about } = event;
+    const changed = await inHold(within(event, by, work), { groups: changeRules[kind].locksGroups ?? false });
     const { made, user } = changed;
     const renewed = await afterwards(kind, changed, by);
     const { caller, actorId, session } = by;

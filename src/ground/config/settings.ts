@@ -79,7 +79,7 @@ export const settingSchemas = {
     'Refuses new passwords that are common or known from breaches: by the `list` that comes with Janua, or also by asking the service Pwned Passwords (`hibp`), which gets the first five characters of a hash.',
   ),
   REAUTHENTICATION_SECONDS: integer({ minimum: 60, maximum: day, default: 600 })(
-    'A change of password or address, the export and the deletion of the account need a new proof of identity if the last one is older than this many seconds (ASVS 7.5.1).',
+    'Changes of how users sign in, the export and the deletion of the account, and most changes by administrators need a new proof of identity if the last one is older than this many seconds (ASVS 7.5.1).',
   ),
   SECOND_FACTOR: choice({ enum: ['optional', 'required', 'off'], default: 'optional' })(
     'Whether users may add a second factor, or must. With `required`, a user without one enrols after the password and a link in a mail. `off` ignores the factors of all users, and leaves out their pages and routes.',

@@ -30,7 +30,6 @@ const utc = { timeZone: 'UTC' } as const;
 function createSpeech(language: Language) {
   const plurals = onDemand(() => new Intl.PluralRules(language));
   const days = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...day }));
-  const minutes = onDemand(() => new Intl.DateTimeFormat(language, minute));
   const utcMinutes = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...minute }));
   const utcSeconds = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...second }));
   const numbers = onDemand(() => new Intl.NumberFormat(language));
@@ -45,14 +44,12 @@ function createSpeech(language: Language) {
     /** The form of a text that fits the number, which stands at `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
       fill(forms[plurals().select(count)] ?? forms.other, { ...values, count }),
-    /** How pages write times, in UTC. A script writes them again in the time zone of the browser. */
+    /** How pages and mails write times, in UTC. On pages, a script writes them again in the time zone of the browser. */
     utc: {
       date: (time: Date) => days().format(time),
       time: (time: Date) => utcMinutes().format(time),
       moment: (time: Date) => utcSeconds().format(time),
     },
-    /** Day and time to the minute, in the time zone of the server, which it names. For mails. @param time a date, or milliseconds since 1970 */
-    dateTime: (time: Date | number) => minutes().format(time),
     number: (value: number) => numbers().format(value),
     /** A day without its year, in UTC. */
     shortDay: (time: Date | number) => shortDays().format(time),

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { SignedIn } from '../../core/access/access.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
-import { passwordFingerprint } from '../../core/users/account.ts';
+import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import { loggedOutCookie, sessionCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { App } from '../types.ts';
@@ -35,6 +35,10 @@ export function decorateCredentials(
       return signedInOf(this).user;
     },
   });
+  app.decorateRequest('proved', undefined);
+  app.decorateRequest('proveFresh', async function (currentPassword) {
+    this.proved = await parts().requireFresh(signedInOf(this), currentPassword, this);
+  });
   app.decorateReply('answerLogin', function ({ account, session }) {
     const { remembered, expiresInSeconds, accessToken, tokenScope } = session;
     // The cookie of a remembered session ends with the session, any other when the browser closes. The server enforces the real limits.
@@ -58,6 +62,12 @@ export function decorateCredentials(
 export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): SignedIn {
   if (signedIn === undefined) throw new TypeError('only a route with `signedIn` has a user');
   return signedIn;
+}
+
+/** The account as it was at the fresh proof. Changes that the proof allows must be made to it. */
+export function provedOf({ proved }: Pick<FastifyRequest, 'proved'>): Account {
+  if (proved === undefined) throw new TypeError('only a route with `freshProof` has a proved account');
+  return proved;
 }
 
 /** Who makes a change, for the audit. */

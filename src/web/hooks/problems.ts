@@ -11,7 +11,7 @@ import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, isAboutLogin, type LoginPage, loginPath, loginView } from '../login-page.ts';
 import { confirmPath, homePath, pathWithNext, secondFactorPath } from '../next.ts';
 import { type Problem, problem } from '../problem.ts';
-import { decodedPath, originForm } from '../request-target.ts';
+import { decodedPath, isOpened, originForm, withKept } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { describePage, type RenderPage } from './format.ts';
 
@@ -59,11 +59,8 @@ export function createProblems(
       reply.header('set-cookie', pendingLogin.header(pending.token));
       return reply.redirect(pathWithNext(secondFactorPath, nextOf({ next: 'sent' }, request, refusal)), 303);
     }
-    // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
-    const { openedAt = originForm(request.url) } = request.routeOptions.config;
     if (page !== undefined) return reply.redirect(pathWithNext(page.path, nextOf(page, request, refusal)), 303);
-    if (freshProof !== undefined)
-      return reply.redirect(confirmPath(pathWithNext(openedAt, bodyField(request.body, 'next'))), 303);
+    if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
     if (login !== undefined) {
       const { message } = login;
       const next = nextOf(login, request, refusal);
@@ -100,6 +97,13 @@ export function createProblems(
   };
 }
 
+/** Where a proof of identity leads. What was typed into a form is lost, so its page says that it was not sent. */
+function provedFor(request: FastifyRequest): string {
+  // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
+  const { openedAt = originForm(request.url) } = request.routeOptions.config;
+  return isOpened(request) ? openedAt : withKept(openedAt, request.body, { unsent: '1' });
+}
+
 function nextOf(
   { next }: Pick<NonNullable<Answer['loginPage']>, 'next'>,
   { body, query, method, url }: FastifyRequest,
@@ -107,9 +111,8 @@ function nextOf(
 ): unknown {
   if (next === 'sent') return refusal?.next ?? bodyField(body, 'next') ?? bodyField(query, 'next');
   if (next !== 'asked-for') return next;
-  // Only GET and HEAD can be repeated by following a link. The home page is the default target anyway.
-  const mayBeAskedAgain = method === 'GET' || method === 'HEAD';
-  return mayBeAskedAgain && decodedPath(url) !== homePath ? originForm(url) : undefined;
+  // The home page is the default target anyway.
+  return isOpened({ method }) && decodedPath(url) !== homePath ? originForm(url) : undefined;
 }
 
 function describe(error: FastifyError | Error, request: FastifyRequest): Problem & { readonly errors?: object[] } {

@@ -239,8 +239,11 @@ describe('an administrator', () => {
       const sent = json({});
       return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
     };
-    for (const limited of [token, narrowed.accessToken])
-      assert.equal((await verify({ authorization: `Bearer ${limited}` })).statusCode, 403);
+    for (const [limited, status] of [
+      [token, 401],
+      [narrowed.accessToken, 403],
+    ] as const)
+      assert.equal((await verify({ authorization: `Bearer ${limited}` })).statusCode, status);
     assert.equal((await verify({ cookie }, 11)).json().error, 'insufficient_user_authentication');
     assert.equal((await services.users.findById(annId))?.isAddressVerified, false);
     const fresh = await services.sessions.start(provedBy(account), { methods: ['pwd'] });

@@ -64,11 +64,11 @@ describe('a device', () => {
     const { name, document_host, mixes_scripts } = application;
     assert.deepEqual([name, document_host, mixes_scripts], ['Television', null, false]);
     assert.equal(asked_from, '127.0.0.1');
-    const time = Date.parse(asked_at);
-    assert.ok(time >= before && time <= after, asked_at);
+    const time = new Date(asked_at);
+    assert.ok(Number(time) >= before && Number(time) <= after, asked_at);
     const { text } = await browser.open(`/oidc/device?user_code=${user_code}`);
     const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
-    const asked = `Asked at ${speak('en').dateTime(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
+    const asked = `Asked at ${speak('en').utc.time(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
     const who = 'Who asks An application that the operator of this site added Name Television';
     assert.ok(words.includes(`Sign in on a device ${who} ${asked}`), words);
     assert.match(words, /keeps this when your session ends/);

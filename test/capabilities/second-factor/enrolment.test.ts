@@ -121,13 +121,17 @@ for (const store of stores) {
       assert.equal(new Set(codes).size, 10);
       assert.match(done.body, /href="\/auth\/login"/);
       assert.equal(sessionCookie(done), undefined);
-      assert.equal((await opened.mails('Your second factors were changed')).length, 1);
+      const [told, ...others] = await opened.mails('Your second factors were changed');
+      assert.match(told ?? '', /An authenticator app was added\.\s+From: \w+/);
+      assert.equal(others.length, 0);
       assertExpired(await post('/api/enrol-factor/begin', { token }));
 
       const { error, mfa_token } = (await opened.login()).json();
       assert.equal(error, 'mfa_required');
       const step = await post('/api/second-factor', { mfa_token, method: 'recovery_code', code: codes[0] });
       assert.ok(await isSignedIn(app, { authorization: `Bearer ${step.json().access_token}` }), step.body);
+      const [used] = await opened.mails('A recovery code was used');
+      assert.match(used ?? '', /You have 9\s+left\.\s+From: \w+.*\/account\/security/s);
     });
 
     test('of 20 uses of a link at the same time, one succeeds', async () => {

@@ -168,7 +168,7 @@ test('a refusal for want of a proof leads a browser to the confirmation and back
     });
   const page = await ask();
   assert.equal(page.statusCode, 303);
-  assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fsomething%3Fa%3Db');
+  assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fsomething%3Fa%3Db%26unsent%3D1');
   assert.equal(page.headers['set-cookie'], undefined, 'the session is alive');
   const program = await ask({ 'x-expected-format': 'application/json' });
   assert.equal(program.statusCode, 401);

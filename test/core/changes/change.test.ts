@@ -125,7 +125,7 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'factors-removed': { ...all, ...none, tokens: false, notices: ['factors-changed'], ends: true },
   'identity-linked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
   'identity-unlinked': { ...all, ...none, notices: ['sign-in-methods-changed'], ends: true },
-  'email-changed': { ...all, links: false, ends: false },
+  'email-changed': { ...all, links: false, notices: ['email-changed'], ends: false },
   'address-verified': { ...all, ends: false },
   'address-verified-upstream': { ...all, ends: false },
   'profile-changed': { ...all, ends: false },
