@@ -209,7 +209,11 @@ describe('janua backup --keep', () => {
     for (const hour of [1, 2]) await writeFile(join(folder, nameOf(hour)), 'a backup');
     const names = (await readdir(folder)).toSorted();
     const missing = await workplace.run(['backup', '--keep', '1', 'nowhere']);
-    assert.deepEqual([missing.code, /there is no such folder.*mkdir -m 700 nowhere/s.test(missing.stderr)], [2, true], missing.stderr);
+    assert.deepEqual(
+      [missing.code, /there is no such folder.*mkdir -m 700 nowhere/s.test(missing.stderr)],
+      [2, true],
+      missing.stderr,
+    );
     assert.deepEqual(Object.keys(times()), ['backup-failed']);
     const file = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
     file.exec('alter table janua_sessions rename to away');
@@ -241,7 +245,10 @@ describe('janua backup --keep', () => {
       file.exec(statement);
     };
     const last = "(select max(name) from janua_migrations where name not like '%takes-away')";
-    await changed('older.db', `alter table janua_groups drop column second_factor; delete from janua_migrations where name = ${last}`);
+    await changed(
+      'older.db',
+      `alter table janua_groups drop column second_factor; delete from janua_migrations where name = ${last}`,
+    );
     await changed('newer.db', "insert into janua_migrations values ('2999-01-01-x-takes-away', '2999-01-01')");
     await changed('other.db', 'drop table janua_migrations');
     await writeFile(join(workplace.folder, 'broken.db'), before.fill(1, 4096 * 4, 4096 * 5));
