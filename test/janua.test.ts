@@ -91,6 +91,12 @@ describe('a route of the app with signedIn', () => {
     assert.match(String(page.headers['content-security-policy']), /default-src 'none'/);
     const dead = await host.app.inject({ url: '/reports', headers: { cookie: 'session=dead' } });
     assert.match(String(dead.headers['set-cookie']), /^session=; .*Max-Age=0$/);
+    const login = await host.app.inject({ url: String(dead.headers.location), headers: { cookie: 'session=dead' } });
+    assert.match(
+      String(login.headers['set-cookie']),
+      /^session=; .*Max-Age=0$/,
+      'a page with a message clears it, too',
+    );
 
     const program = await host.app.inject({ url: '/reports', headers: asJson });
     assert.equal(program.statusCode, 401);

@@ -57,7 +57,7 @@ async function readSecrets(): Promise<void> {
 
 /** The answers to an administrator who has just logged in. The changes want fields, so that nearly all of them change nothing. */
 async function ask() {
-  const answers: { name: string; route: Route; answer: LightMyRequestResponse }[] = [];
+  const answers: { name: string; url: string; route: Route; answer: LightMyRequestResponse }[] = [];
   for (const route of routes.toSorted((one, other) => placeOf(one) - placeOf(other))) {
     const path = route.url.replace(/([^/]+)\/:id/, (_, kind) => `${kind}/${ids[kind] ?? 'x'}`).replace('*', '');
     const url = path + (queries[route.url] ?? '');
@@ -65,7 +65,7 @@ async function ask() {
       const sent = route.method === 'GET' ? {} : form({});
       const request = { method: route.method, url, ...sent, headers: { ...sent.headers, ...face, ...signedIn } };
       const answer = await janua.app.inject(request as InjectOptions);
-      answers.push({ name: `${route.name} ${answer.statusCode}`, route, answer });
+      answers.push({ name: `${route.name} ${answer.statusCode}`, url, route, answer });
       if (!(await isSignedIn(janua.app, signedIn))) signedIn = await signIn();
     }
   }
@@ -199,6 +199,20 @@ test('every page for signed-in users can log out', () => {
   }
   assert.ok(pages.length > 50, pages.join('\n'));
   assert.ok(pages.includes('POST /account/security/recovery-codes 200'), pages.join('\n'));
+});
+
+test('no page shows a message for a state that it does not know', async () => {
+  const pages = answers.filter(({ route, name, answer }) => {
+    const isPage = String(answer.headers['content-type']).startsWith('text/html');
+    return route.method === 'GET' && isPage && name.endsWith(' 200');
+  });
+  const urls = new Set(pages.map(({ url }) => url));
+  assert.ok(urls.size > 30, [...urls].join('\n'));
+  // A table of messages has inherited names, too.
+  for (const url of urls) {
+    const sent = { url: `${url.replace(/\?.*/, '')}?state=toString`, headers: signedIn };
+    assert.doesNotMatch((await janua.app.inject(sent)).body, /native code|role="status"/, url);
+  }
 });
 
 test('every redirect that answers a POST is a 303', () => {

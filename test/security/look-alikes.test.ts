@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ChangeRefused } from '../../src/core/users/change-refused.ts';
 import { readImportRow } from '../../src/core/users/import-users.ts';
 import { signInWith } from '../capabilities/admin/administrator.ts';
+import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { json, logIn } from '../web/faces.ts';
 
@@ -72,6 +73,16 @@ test('no name can hold characters that hide or turn text around', async () => {
     for (const good of honest)
       assert.ok(!(await faultsOf(url, { ...others, [field]: good })).includes(field), `${url} ${good}`);
   }
+  // A passkey that was made already is kept, under the name of its provider.
+  const { bearer } = await logIn(app);
+  const security = '/api/account/security';
+  const asked = await app.inject({ method: 'POST', url: `${security}/passkeys/options`, headers: bearer });
+  const [{ name, value } = assert.fail(asked.body)] = asked.cookies;
+  const sent = json({ credential: createAuthenticator().create(asked.json()), name: `My${deceptive.join('')}key` });
+  const headers = { ...sent.headers, ...bearer, cookie: `${name}=${value}` };
+  const { access_token } = (await app.inject({ method: 'POST', url: `${security}/passkeys`, ...sent, headers })).json();
+  const listed = await app.inject({ url: security, headers: { authorization: `Bearer ${access_token}` } });
+  assert.match(listed.json().passkeys[0].name, /^[\w ]+$/);
 });
 
 /** Texts that mail programs and people may take for `ann@example.com`. */

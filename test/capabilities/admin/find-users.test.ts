@@ -152,6 +152,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.equal(await listed({ factor: 'yes' }), '');
     });
 
+    test('takes a forged cursor as data', async () => {
+      await using opened = await open();
+      const text = "~' or 1=1 --";
+      const query = readList({ cursor: cursorOf([text, text]) }, rules);
+      assert.deepEqual((await opened.find(query)).users, [], 'no address comes after it');
+    });
+
     test('shows the factors and the last login, and filters by a factor', async () => {
       await using opened = await open();
       const { database, find, listed, ids } = opened;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { password } from '../../janua.ts';
+import { json } from '../../web/faces.ts';
 import { createGitHub, createGoogle, createMicrosoft, gitHubUser, googleUser, microsoftUser } from './fakes.ts';
 import { gitHub, google, open, refusalOf } from './opened.ts';
 
@@ -36,6 +38,9 @@ test('a new user of Google gets an account without a password, and the same one 
     'login-succeeded: upstream',
     'login-succeeded: upstream',
   ]);
+  const sent = json({ username: 'gail@gmail.com', password });
+  const guessed = await opened.app.inject({ method: 'POST', url: '/api/login', ...sent });
+  assert.deepEqual([guessed.statusCode, guessed.json().error], [400, 'invalid_grant'], 'as for an unknown name');
 });
 
 describe('Microsoft', () => {

@@ -61,7 +61,7 @@ describe('Pwned Passwords', () => {
     const [request, ...more] = fake.requests;
     assert.equal(more.length, 0);
     assert.equal(`${request?.method} ${request?.url}`, `GET /range/${prefix}`);
-    assert.equal(request?.headers['add-padding'], 'true');
+    assert.deepEqual([request?.headers['add-padding'], request?.headers['user-agent']], ['true', 'Janua']);
     const sent = JSON.stringify([request?.url, request?.rawHeaders]);
     assert.ok(!sent.includes(rest.slice(0, 5)), 'nothing else of the digest is sent');
   });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { grantsFor } from '../../../src/commands/grants.ts';
+import { loadSettings } from '../../../src/ground/config/load.ts';
 import { type Granted, listGrants } from '../../../src/ground/database/grants.ts';
 import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 
@@ -15,6 +17,17 @@ describe('the statements that grant rights', () => {
     assert.doesNotMatch(ofTeam ?? '', /janua_users|janua_search/);
     const withoutPassword = listGrants('postgres', { ...team, ownTable: { table: 'employees', writes: undefined } });
     assert.equal(withoutPassword[0], 'GRANT SELECT ON "employees" TO "janua";');
+  });
+
+  test("let a server write the passwords of a team's table, or sessions, only where the settings want it", () => {
+    const grants = (environment: Record<string, string>) =>
+      grantsFor('janua', loadSettings({}, { DATABASE_URL: 'postgres://db.example.com/janua', ...environment })).join();
+    const mapped = { USERS_TABLE: 'people', USERS_COLUMNS: 'id=no,username=email,password=secret' };
+    const redis = { REDIS_URL: 'redis://redis.example.com' };
+    assert.match(grants(mapped), /GRANT SELECT, UPDATE \("secret"\) ON "people" TO/);
+    assert.match(grants({ ...mapped, PASSWORD_REHASH: 'off' }), /GRANT SELECT ON "people" TO/);
+    assert.match(grants(mapped), /janua_sessions/);
+    assert.doesNotMatch(grants(redis), /janua_sessions|people/);
   });
 
   test('let no server write keys and migrations, or change an event', () => {
