@@ -322,7 +322,7 @@ export function testAccount(stores: StoreChoice): void {
 
     test('wants a fresh proof, and a wrong password is refused even in a fresh session', async () => {
       const { cookie, bearer } = await logIn(janua.app, await addPerson());
-      const wrong = { current_password: 'wrong', new_password: newPassword };
+      const wrong = { current_password: `${password} `, new_password: newPassword };
       assert.deepEqual(errorsOf(await post('/api/account/password', wrong, bearer)), ['current_password']);
       assert.equal((await post('/account/password', wrong, cookie)).statusCode, 422);
       time += 601_000;

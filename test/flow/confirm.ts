@@ -84,10 +84,16 @@ export function testConfirm(stores: StoreChoice): void {
         for (const headers of [cookie, bearer]) assert.ok(await isSignedIn(janua.app, headers));
       });
 
-      test('a request without a session is refused', async () => {
-        const { statusCode, headers } = await send({ password });
-        assert.equal(statusCode, face.format === 'html' ? 303 : 401);
-        assert.equal(headers.location, face.format === 'html' ? '/auth/login?state=2' : undefined);
+      test('a request without a session is refused, and a page clears the cookie of a dead one', async () => {
+        for (const [sent, cleared] of [
+          [{}, undefined],
+          [{ cookie: 'session=dead' }, 'session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0'],
+        ] as const) {
+          const { statusCode, headers } = await send({ password }, sent);
+          assert.equal(statusCode, face.format === 'html' ? 303 : 401);
+          assert.equal(headers.location, face.format === 'html' ? '/auth/login?state=2' : undefined);
+          assert.equal(headers['set-cookie'], face.format === 'html' ? cleared : undefined);
+        }
       });
     });
   }

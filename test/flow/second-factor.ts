@@ -200,12 +200,14 @@ export function testSecondFactor(stores: StoreChoice): void {
 
     test('that waits is ended by a logout, with its cookie', async () => {
       const { username, next } = await addProtected();
-      for (const [login, logout, step] of [
-        ['/auth/token', '/auth/logout', '/auth/second-factor'],
-        ['/auth/token', '/api/logout', '/api/second-factor'],
+      const { cookie: session } = await logIn(janua.app);
+      for (const [logout, step, others] of [
+        ['/auth/logout', '/auth/second-factor', ''],
+        ['/api/logout', '/api/second-factor', ''],
+        ['/auth/logout', '/auth/second-factor', `; ${session.cookie}`],
       ] as const) {
-        const pending = { cookie: cookiesOf(await post(login, { username, password })) };
-        const out = await post(logout, {}, pending);
+        const pending = { cookie: cookiesOf(await post('/auth/token', { username, password })) };
+        const out = await post(logout, {}, { cookie: pending.cookie + others });
         assert.ok(out.cookies.some(({ name, value }) => name === 'pending' && value === ''));
         const answer = await post(step, { code: next() }, pending);
         assert.equal(sessionCookie(answer), undefined);

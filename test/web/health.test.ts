@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createReadiness } from '../../src/core/stores/readiness.ts';
 import { startJanua } from '../janua.ts';
 import { startServer } from './server.ts';
 
@@ -27,6 +28,25 @@ test('a server without a store is alive but not ready', async () => {
     const detail = 'The database and Redis are unavailable';
     const request_id = answer.headers['x-request-id'];
     assert.deepEqual(answer.json(), { title: 'Service Unavailable', status: 503, detail, request_id });
+  }
+});
+
+test('the stores are checked at most twice a second, whoever asks', async ({ mock }) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  let checks = 0;
+  async function check(): Promise<void> {
+    checks += 1;
+  }
+  const readiness = createReadiness([['The database', check]]);
+  for (const [passed, expected] of [
+    [0, 1],
+    [499, 1],
+    [1, 2],
+  ] as const) {
+    mock.timers.tick(passed);
+    await Promise.all([readiness.findUnavailable(), readiness.findUnavailable()]);
+    assert.deepEqual(await readiness.findUnavailable(), []);
+    assert.equal(checks, expected);
   }
 });
 

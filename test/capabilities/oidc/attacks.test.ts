@@ -379,7 +379,7 @@ describe('a page of the provider', () => {
     assert.deepEqual([place.isElsewhere, place.status], [false, 400]);
   });
 
-  test('takes no form of another site, and is shown in no frame', async () => {
+  test('takes no form of another site and no link, and is shown in no frame', async () => {
     const { browser, page } = await waiting();
     assert.equal(page.headers.get('x-frame-options'), 'DENY');
     assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/);
@@ -391,6 +391,8 @@ describe('a page of the provider', () => {
       [page.url.pathname, { decision: 'allow' }],
       ['/oidc/device', { user_code: device.user_code, decision: 'allow' }],
     ] as const) {
+      const link = `${server.origin}${path}?${new URLSearchParams(fields)}`;
+      assert.equal((await fetch(link, { headers: { cookie }, redirect: 'manual' })).status, 200, link);
       for (const headers of [
         { cookie, 'sec-fetch-site': 'cross-site' },
         { cookie, 'sec-fetch-site': 'same-site' },

@@ -88,6 +88,22 @@ describe('consent', () => {
     assert.doesNotMatch(page.text, /files:write/);
   });
 
+  test('escapes the name of the application, as the other pages do', async () => {
+    const app = await server.addApplication({ own: false, name: '<i>Wiki</i>' });
+    const [browser, stranger] = [await server.browser(), await server.browser(false)];
+    const { page } = await decide(app, browser, 'allow');
+    for (const { text, url } of [
+      page,
+      await browser.open('/account/applications'),
+      await browser.open((await app.begin({ prompt: 'select_account' })).address),
+      await browser.open(`/oidc/logout?client_id=${app.clientId}`),
+      await stranger.open((await app.begin()).address),
+    ]) {
+      assert.ok(text.includes('&lt;i&gt;Wiki'), url.href);
+      assert.ok(!text.includes('<i>Wiki'), url.href);
+    }
+  });
+
   test('is asked again once it was taken back', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     await letIn(app, browser);
@@ -113,7 +129,8 @@ describe('consent', () => {
     'an address': { redirectUris: ['https://app.example.com/callback', 'https://other.example.com/callback'] },
   }))
     test(`is asked again when ${what} of the application changes`, async () => {
-      const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
+      const redirectUris = ['https://app.example.com/callback', 'https://old.example.com/callback'];
+      const [app, browser] = [await server.addApplication({ own: false, redirectUris }), await server.browser()];
       await letIn(app, browser);
       await server.janua.services.clientAdministration.changeClient(app.clientId, change);
       await letIn(app, browser);

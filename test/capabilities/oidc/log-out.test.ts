@@ -471,6 +471,13 @@ describe('a program', () => {
         assert.deepEqual([answer.status, answer.headers.get('location')], [303, back]);
         assert.deepEqual(answer.headers.getSetCookie(), []);
         assert.deepEqual([await isSignedIn(browser), await isSignedIn(other.browser)], [false, true]);
+        const recorded = await server.janua.services.auditTrail.findByRequestId(
+          answer.headers.get('x-request-id') ?? '',
+        );
+        assert.deepEqual(
+          recorded.map((event) => 'kind' in event && event.kind),
+          time === 0 ? ['logged-out'] : [],
+        );
       }
     });
 

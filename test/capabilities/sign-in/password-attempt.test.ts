@@ -115,6 +115,32 @@ describe('a failed login is answered after a fixed time', () => {
   });
 });
 
+test('a failed login waits for a random part of a millisecond more', async ({ mock }) => {
+  const ends = new Set<number>();
+  let [time, reads] = [0, 0];
+  mock.method(performance, 'now', () => {
+    reads += 1;
+    time = reads === 1 ? 0 : 1 + (reads - 2) / 512;
+    return time;
+  });
+  for (let failures = 0; failures < 8; failures += 1) {
+    reads = 0;
+    await assert.rejects(attempt({ stored: weak }));
+    ends.add(time);
+  }
+  assert.ok(ends.size > 1, String([...ends]));
+});
+
+test('a failed login replaces no weak hash, even with the right password of a disabled user', async () => {
+  const provePassword = createProvePassword({
+    users: { ...directoryOf(() => weak), replacePasswordHash: () => assert.fail('replaced') },
+    passwords: { check: async () => ({ matches: true, replacement: 'strong hash of secret' }) },
+    log: { warn: () => assert.fail('replaced') },
+    needsSecondFactor: () => assert.fail(),
+  });
+  assert.equal((await provePassword({ ...weak, disabled: true }, 'secret')).succeeded, false);
+});
+
 test('an account without a password costs the same hash as an unknown name', async () => {
   const compared: unknown[] = [];
   const provePassword = createProvePassword({

@@ -393,6 +393,15 @@ describe('the second factor of the account', () => {
   });
 });
 
+test('a login by another provider needs a second factor, if every account must have one', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch, settings: { SECOND_FACTOR: 'required' } });
+  const browser = opened.createBrowser();
+  const answer = await browser.back(fake.authorize(await browser.begin(), googleUser()));
+  assert.equal(answer.headers.location, '/auth/enrol-factor?state=1');
+  assert.equal(browser.jar.session, undefined);
+});
+
 test('a program begins too, and gets the address as JSON', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { json } from '../../web/faces.ts';
+import { json, sessionCookie } from '../../web/faces.ts';
 
 const asJson = { 'x-expected-format': 'application/json' };
 const day = 86_400_000;
@@ -150,7 +150,7 @@ test('a personal token changes no account, makes no tokens, and is no fresh proo
 
 test('no other spelling of a token is accepted, and a wrong checksum is not looked up', async () => {
   await using opened = await open();
-  const { make, get, services } = opened;
+  const { make, get, post, services } = opened;
   const { token } = await make();
   const changed = (at: number) => {
     const letter = token[at] === 'A' ? 'B' : 'A';
@@ -166,6 +166,11 @@ test('no other spelling of a token is accepted, and a wrong checksum is not look
     ` ${token} x`,
   ])
     assert.equal((await get('/api/me', { authorization: `Bearer ${text}` })).statusCode, 401, text);
+  const login = await post('/api/login', {}, { username: ann.username, password });
+  const signedIn = { cookie: `session=${sessionCookie(login)}` };
+  assert.equal((await get('/api/me', signedIn)).statusCode, 200);
+  const both = { ...signedIn, authorization: `Bearer ${changed(40)}` };
+  assert.equal((await get('/api/me', both)).statusCode, 401, 'the cookie does not stand in');
   const account = await services.users.findByUsername(ann.username);
   assert.ok(account);
   assert.equal((await services.personalTokens.list(account.user)).length, 1);
