@@ -347,7 +347,8 @@ const askingPages: Record<string, readonly string[]> = {
       .map((name) => `users/:id/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),
-  '/admin/groups': ['groups', 'groups/scopes', 'groups/remove'],
+  '/admin/groups': ['groups', 'groups/scopes', 'groups/second-factor', 'groups/remove'],
+  '/admin/users/import': ['users/import'],
   ...Object.fromEntries(
     ['add', ':id/change', ':id/rotate-secret', ':id/remove']
       .map((name) => `clients/${name}`)
