@@ -61,6 +61,8 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   // What the examples name is there once.
   'POST /api/admin/users': ['201'],
   'POST /api/admin/groups/remove': ['200'],
+  // The users here have no second factor.
+  ...both('POST', '/admin/groups/second-factor', '/api/admin/groups/second-factor', ['200', '303']),
   ...both('POST', '/auth/passkey', '/api/passkey', ['200']),
   ...both('GET', '/auth/second-factor', '/api/second-factor', ['200']),
   ...both('POST', '/auth/second-factor', '/api/second-factor', ['200', '422']),
@@ -70,7 +72,7 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   ...both('POST', '/auth/enrol-factor/begin', '/api/enrol-factor/begin', ['303']),
   ...ofSecurity('totp', ['200']),
   ...ofSecurity('totp/remove', ['200', '409']),
-  ...ofSecurity('recovery-codes', ['200']),
+  ...ofSecurity('recovery-codes', ['200', '422']),
   ...ofSecurity('passkeys', ['200']),
   ...ofSecurity('passkeys/rename', ['200']),
   ...ofSecurity('passkeys/remove', ['200', '409']),

@@ -125,7 +125,8 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
       description:
         'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
       tag,
-      config,
+      // Who lifts it has one, and who demands it is not locked out.
+      config: { ...config, signedIn: { with: 'second-factor' } },
       fields: {
         name,
         demanded: { required: true, boolean: true, description: 'Whether they need one', examples: ['true'] },
