@@ -279,7 +279,7 @@ const pagesByScope: Record<string, readonly string[]> = {
       formOf('/admin/users/:id'),
     ),
     ...['remove-factors', 'delete'].flatMap(formOf('/admin/users/:id')),
-    ...['groups', 'groups/scopes', 'groups/remove'].map((name) => `POST /admin/${name}`),
+    ...['groups', 'groups/scopes', 'groups/second-factor', 'groups/remove'].map((name) => `POST /admin/${name}`),
   ],
   'sessions:write': [
     ...['end-sessions', 'lift'].flatMap(formOf('/admin/users/:id')),
@@ -347,7 +347,7 @@ const askingPages: Record<string, readonly string[]> = {
       .map((name) => `users/:id/${name}`)
       .map((form) => [`/admin/${form}`, [form]]),
   ),
-  '/admin/groups': ['groups', 'groups/scopes', 'groups/second-factor', 'groups/remove'],
+  '/admin/groups': ['groups', 'groups/scopes', 'groups/remove'],
   '/admin/users/import': ['users/import'],
   ...Object.fromEntries(
     ['add', ':id/change', ':id/rotate-secret', ':id/remove']
