@@ -54,6 +54,7 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'POST /oidc/interaction/f3LrL0q2…': ['401'],
   // The users here have just logged in.
   ...both('GET', '/account/export', '/api/account/export', ['403']),
+  ...both('GET', '/account/security/totp', '/api/account/security/totp', ['403']),
   ...both('GET', '/account/delete', '/api/account/delete', ['409']),
   ...both('POST', '/account/delete', '/api/account/delete', ['409']),
   // The id of a token comes with its making.
