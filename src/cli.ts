@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { createProgram, endSoon } from './commands/program.ts';
 import { ChangeRefused } from './core/users/change-refused.ts';
+import { sayCommand } from './ground/config/own-command.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
 
@@ -19,7 +20,7 @@ function reasonOf(cause: unknown): string {
 }
 
 function complain(exitCode: number, message: string): number {
-  process.stderr.write(`${message}\n`);
+  process.stderr.write(`${sayCommand(message)}\n`);
   return exitCode;
 }
 

@@ -78,7 +78,8 @@ export async function setup(options: SetupOptions): Promise<boolean> {
     account.asRoot(() => writeSettingsFile(settingsFile, written));
     say(`The settings are in ${settingsFile}.`);
   }
-  useSettings(values);
+  // In this folder they are those of the service.
+  useSettings({ ...values, ...(settingsFile.startsWith('/etc/janua/') && { JANUA_COMMAND: 'janua-admin' }) });
   await migrate();
   await administer('janua setup', async ({ cipher, database, administration }) => {
     await cipher.prepare(async () => !(await hasEncrypted(database)));

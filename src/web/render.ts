@@ -28,7 +28,7 @@ export function createRender(
       path: pathOf(request),
       signedInAs: request.signedIn?.user.username,
       state: bodyField(request.query, 'state'),
-      unsent: bodyField(request.query, 'unsent') === '1',
+      unsent: request.routeOptions.config.freshProof !== undefined && bodyField(request.query, 'unsent') === '1',
       ...model,
       ...speak(request.language),
       withNext: pathWithNext,

@@ -118,7 +118,7 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await writeFile(there, 'something');
   await refused(there, /there already exists\. Choose another file name\.\n$/);
   assert.equal((await stat(there)).size, 9);
-  await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 nowhere/s);
+  await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
@@ -210,7 +210,7 @@ describe('janua backup --keep', () => {
     const names = (await readdir(folder)).toSorted();
     const missing = await workplace.run(['backup', '--keep', '1', 'nowhere']);
     assert.deepEqual(
-      [missing.code, /there is no such folder.*mkdir -m 700 nowhere/s.test(missing.stderr)],
+      [missing.code, /there is no such folder.*mkdir -m 700 .*nowhere/s.test(missing.stderr)],
       [2, true],
       missing.stderr,
     );

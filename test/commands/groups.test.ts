@@ -22,7 +22,7 @@ test('groups are added, listed, changed and removed, and users are put into them
     (await run('users', 'add', 'ann@example.com', ...names, '--group', 'admins', '--group', 'staff')).code,
     0,
   );
-  assert.match((await run('groups', 'list')).text, /^GROUP .*\nadmins +1 .*\nstaff +1 +reports:read +All\n$/);
+  assert.match((await run('groups', 'list')).text, /^GROUP .*\nadmins +1 .*\nstaff +1 +optional +reports:read +All\n$/);
   assert.deepEqual(await run('users', 'groups', 'ann@example.com'), {
     code: 0,
     text: 'The user is in: admins, staff.\n',

@@ -54,6 +54,7 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'POST /oidc/interaction/f3LrL0q2…': ['401'],
   // The users here have just logged in.
   ...both('GET', '/account/export', '/api/account/export', ['403']),
+  ...both('GET', '/account/security/totp', '/api/account/security/totp', ['403']),
   ...both('GET', '/account/delete', '/api/account/delete', ['409']),
   ...both('POST', '/account/delete', '/api/account/delete', ['409']),
   // The id of a token comes with its making.
@@ -61,6 +62,8 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   // What the examples name is there once.
   'POST /api/admin/users': ['201'],
   'POST /api/admin/groups/remove': ['200'],
+  // The users here have no second factor.
+  ...both('POST', '/admin/groups/second-factor', '/api/admin/groups/second-factor', ['200', '303']),
   ...both('POST', '/auth/passkey', '/api/passkey', ['200']),
   ...both('GET', '/auth/second-factor', '/api/second-factor', ['200']),
   ...both('POST', '/auth/second-factor', '/api/second-factor', ['200', '422']),
@@ -70,7 +73,7 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   ...both('POST', '/auth/enrol-factor/begin', '/api/enrol-factor/begin', ['303']),
   ...ofSecurity('totp', ['200']),
   ...ofSecurity('totp/remove', ['200', '409']),
-  ...ofSecurity('recovery-codes', ['200']),
+  ...ofSecurity('recovery-codes', ['200', '422']),
   ...ofSecurity('passkeys', ['200']),
   ...ofSecurity('passkeys/rename', ['200']),
   ...ofSecurity('passkeys/remove', ['200', '409']),

@@ -56,7 +56,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     logOut,
     knownBrowsers: createKnownBrowsers(browserCookie(false), Buffer.alloc(32, 1)),
     hosts: undefined,
-    ports: { listOpen: async () => [] },
+    ports: { listOpen: async () => [], isPasskeyOffered: async () => false },
   };
   const others = { get: (known: object, name: string) => (name in known ? Reflect.get(known, name) : unexpected) };
   return {

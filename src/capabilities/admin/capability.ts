@@ -38,6 +38,6 @@ export const admin = defineCapability({
     (await import('./throttle.routes.ts')).addThrottle(app, parts);
     (await import('./mail.routes.ts')).addMail(app, parts, options.features);
     (await import('./settings.routes.ts')).addSettings(app, parts);
-    (await import('./groups.routes.ts')).addGroups(app, parts);
+    (await import('./groups.routes.ts')).addGroups(app, parts, options);
   },
 });

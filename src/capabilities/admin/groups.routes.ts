@@ -7,6 +7,7 @@ import { groupPattern, ownScopes, type RequireRights, readNames } from '../../co
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
 import { detailAnswer } from '../../web/fields.ts';
+import type { FlowOptions } from '../../web/flow-options.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
@@ -47,7 +48,7 @@ const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope:
 const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 
 /** Adds the page with the groups, on which they are made, changed and removed. */
-export function addGroups(app: App, parts: () => GroupParts): void {
+export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
     const describe = await createDescribeGroup(signedInOf(request), parts());
     return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members }));
@@ -117,24 +118,27 @@ export function addGroups(app: App, parts: () => GroupParts): void {
     },
   });
 
-  addAction(app, [`${page}/second-factor`, '/api/admin/groups/second-factor'], {
-    method: 'POST',
-    summary: 'Demand a second factor of the users of a group',
-    description: 'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
-    tag,
-    config,
-    fields: {
-      name,
-      demanded: { required: true, boolean: true, description: 'Whether they need one', examples: ['true'] },
-    },
-    answer: detailAnswer('Group changed'),
-    browser: 'To the page with the groups',
-    async handle(request, reply, { name, demanded }) {
-      await requireGroup(name);
-      await administrationOf(request).setSecondFactor(name, demanded === 'true');
-      return reply.proceed(`${page}?state=changed`, { detail: 'Group changed' });
-    },
-  });
+  if (features.secondFactor)
+    addAction(app, [`${page}/second-factor`, '/api/admin/groups/second-factor'], {
+      method: 'POST',
+      summary: 'Demand a second factor of the users of a group',
+      description:
+        'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
+      tag,
+      // Who lifts it has one, and who demands it is not locked out.
+      config: { ...config, signedIn: { with: 'second-factor' } },
+      fields: {
+        name,
+        demanded: { required: true, boolean: true, description: 'Whether they need one', examples: ['true'] },
+      },
+      answer: detailAnswer('Group changed'),
+      browser: 'To the page with the groups',
+      async handle(request, reply, { name, demanded }) {
+        await requireGroup(name);
+        await administrationOf(request).setSecondFactor(name, demanded === 'true');
+        return reply.proceed(`${page}?state=changed`, { detail: 'Group changed' });
+      },
+    });
 
   addAction(app, [`${page}/remove`, '/api/admin/groups/remove'], {
     method: 'POST',

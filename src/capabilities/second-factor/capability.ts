@@ -9,7 +9,7 @@ import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
 import type { FactorOptions } from './options.ts';
 import { createFactorParts } from './parts.ts';
-import { createPasskeys } from './passkeys.ts';
+import { createPasskeys, nameProvider, plainName } from './passkeys.ts';
 import { rotateEncryptionKey } from './rotate-encryption-key.ts';
 
 /** Passkeys, authenticator apps and recovery codes; the second step of a login, and the login by a passkey alone. */
@@ -68,7 +68,9 @@ export const secondFactor = defineCapability({
         if (!isOn) return [];
         const { words } = speak(isLanguage(language) ? language : settings.LANGUAGE);
         const { passkeys, totp } = await manageFactors.list(account.user, stampOf(account));
-        return [...passkeys.map(({ name }) => name), ...(totp === undefined ? [] : [words.security.app])];
+        // The name that the user has typed could be a thief's text.
+        const names = passkeys.map(({ aaguid }) => nameProvider(aaguid) || plainName);
+        return [...names, ...(totp === undefined ? [] : [words.security.app])];
       },
       mails: descriptions,
       clean: () => factors.totp.removeExpired(now()),

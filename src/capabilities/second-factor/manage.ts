@@ -1,4 +1,5 @@
 import type { SignedIn } from '../../core/access/access.ts';
+import { includesSecondFactor } from '../../core/access/factor.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { ChangeEvent, Renewed } from '../../core/changes/change.ts';
@@ -6,6 +7,7 @@ import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
+import type { Database } from '../../ground/database/database.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { nameClient } from '../../ground/text/user-agent.ts';
@@ -13,7 +15,7 @@ import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
 import { nameProvider, passkeyMethods } from './passkeys.ts';
-import { lastFactor, noSuchFactor } from './refusals.ts';
+import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
 
 /** A signed-in user who changes their factors, after a fresh proof. */
 export interface FactorChange {
@@ -57,6 +59,13 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
       return [];
     };
 
+  /** @throws {Refusal} `factor-demanded` */
+  async function requireMayAdd({ session }: SignedIn, account: Account, db?: Database): Promise<void> {
+    const isFirst = !(await factors.list(account.user, db)).hasAny;
+    if (isFirst && !includesSecondFactor(session.methods) && (await factors.isDemanded(account, db)))
+      throw new Refusal(factorDemanded);
+  }
+
   /** A change by the user, whose session goes on. @param proved by the change itself, besides what the session was started with */
   async function changeOwn(
     { signedIn: { session }, account, language, caller }: FactorChange,
@@ -86,6 +95,7 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
 
   return {
     withCodes,
+    requireMayAdd,
 
     /** What a user has. @param stamp of the account or session: what is bound to another one is void */
     async list(user: User, stamp: string) {
@@ -98,13 +108,14 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
       };
     },
 
-    /** @throws {InvalidFields} if the code is wrong */
+    /** @throws {InvalidFields} if the code is wrong; {Refusal} `factor-demanded` */
     enableTotp(by: FactorChange, code: string) {
       let what = 'app-added';
       return changeOwn(
         by,
         { kind: 'factor-added', reason: 'totp', tells: () => ({ what }) },
         async (held) => {
+          await requireMayAdd(by.signedIn, held.account, held.db);
           what = (await totp.find(held.user, held.db)) === undefined ? 'app-added' : 'app-replaced';
           if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });
         },
@@ -119,7 +130,7 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
         await totp.remove(user, db);
       }),
 
-    /** @throws {InvalidFields} if the passkey cannot be verified, or is there already */
+    /** @throws {InvalidFields} if the passkey cannot be verified, or is there already; {Refusal} `factor-demanded` */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys.verifyNew(sent, binding);
       const { userAgent } = by.caller;
@@ -132,6 +143,7 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
           tells: () => ({ what: 'passkey-added', name: nameProvider(made?.aaguid) }),
         },
         async (held) => {
+          await requireMayAdd(by.signedIn, held.account, held.db);
           const added = made && (await passkeys.add(held, made, name, browser));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },

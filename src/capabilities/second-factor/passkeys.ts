@@ -35,7 +35,7 @@ const providerNames: Readonly<Record<string, string>> = providers;
 export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? '';
 
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
-const plainName = 'Passkey';
+export const plainName = 'Passkey';
 
 export type Passkeys = ReturnType<typeof createPasskeys>;
 

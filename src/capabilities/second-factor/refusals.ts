@@ -37,6 +37,13 @@ export const passkeyUnknown: Answer = {
 
 export const noSuchFactor: Answer = { name: 'no-such-factor', status: 404, detail: 'There is nothing with that id' };
 
+/** A stolen password alone must not add the factor that is demanded. The login mails a link that does. */
+export const factorDemanded: Answer = {
+  name: 'factor-demanded',
+  status: 403,
+  detail: 'Your account must have a second factor. Sign out and in again to add it: you get a link by mail',
+};
+
 /** An account keeps what it must have. */
 export const lastFactor: Answer = {
   name: 'last-factor',

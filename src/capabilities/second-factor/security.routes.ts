@@ -15,7 +15,7 @@ import type { FactorChange, FactorsChanged } from './manage.ts';
 import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
-import { lastFactor, noSuchFactor } from './refusals.ts';
+import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors' | 'passkeyOffers'> {
   readonly ports: Pick<JoinedPorts, 'listIdentities'>;
@@ -149,11 +149,12 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     summary: 'Begin to add an authenticator app',
     tag,
     fields: { next: nextField },
-    config: { ...fresh, view: 'capabilities/second-factor/totp' },
+    config: { ...fresh, view: 'capabilities/second-factor/totp', refusals: [factorDemanded] },
     answer: appSecret,
     browser: 'The page with the QR code',
     async handle(request, _reply, { next }) {
       const { user } = signedInOf(request);
+      await parts().manageFactors.requireMayAdd(signedInOf(request), provedOf(request));
       return withQrCode(await parts().factors.totp.begin(user, user.username), { ...(next && { next }) });
     },
   });
@@ -161,7 +162,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
   addForm(app, addresses('/totp'), {
     summary: 'Add an authenticator app',
     tag,
-    config: { signedIn: true, freshProof: { page: ({ security }) => security.addApp } },
+    config: { signedIn: true, freshProof: { page: ({ security }) => security.addApp }, refusals: [factorDemanded] },
     view: 'capabilities/second-factor/totp',
     fields: { code: { ...codeField, required: true }, next: nextField },
     answer: changed('Authenticator app added'),
@@ -216,9 +217,10 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     summary: 'Begin to add a passkey',
     tag,
     takenBy: 'parseCreationOptionsFromJSON',
-    config: fresh,
+    config: { ...fresh, refusals: [factorDemanded] },
     async find(request, bind) {
       const by = changeBy(request);
+      await parts().manageFactors.requireMayAdd(by.signedIn, by.account);
       const { passkeys } = parts().factors;
       return passkeys.creationOptions(by.signedIn.user, bind(purposeOf(by)));
     },
@@ -231,6 +233,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
       name: { ...nameField, description: 'Default: the provider and the browser' },
       next: nextField,
     },
+    refusals: [factorDemanded],
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
       return parts().manageFactors.addPasskey(

@@ -31,12 +31,20 @@ const fields = {
   next: nextField,
 } as const;
 
-/** A page that wants a fresh proof, and what begins its address. */
-type AskingPage = FreshProof & { readonly begin: RegExp };
+/** A page that wants a fresh proof, and its address: parts that begin with a colon stand for any. */
+type AskingPage = FreshProof & { readonly openedAt: string };
+
+function isAt(openedAt: string, address: string): boolean {
+  const [path = '', query = ''] = openedAt.split('?');
+  const [sentPath = '', sentQuery = ''] = address.split(/[?#]/);
+  const [parts, sent] = [path.split('/'), sentPath.split('/')];
+  const isPath = parts.length === sent.length && parts.every((part, at) => part.startsWith(':') || part === sent[at]);
+  return isPath && sentQuery.startsWith(query);
+}
 
 /** What the proof is for, and the page that links to it. Applications ask for proofs too. */
 function describeReason(pages: readonly AskingPage[], next: string | undefined, words: Words) {
-  const page = next === undefined ? undefined : pages.find(({ begin }) => begin.test(next))?.page(words);
+  const page = next === undefined ? undefined : pages.find(({ openedAt }) => isAt(openedAt, next))?.page(words);
   if (next === undefined || page === undefined) return { back: homePath };
   const parent = next.replace(/\/[^/?#]*(?:[?#].*)?$/, '');
   // Not each administrator may open the overview.
@@ -48,8 +56,7 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
   const pages: AskingPage[] = [];
   app.addHook('onRoute', ({ method, url, config: { freshProof, openedAt = url } = {} }) => {
     if (freshProof === undefined || method !== 'GET') return;
-    const fixed = openedAt.split(/:\w+/).map((part) => RegExp.escape(part));
-    pages.push({ ...freshProof, begin: new RegExp(`^${fixed.join('[^/?#]+')}(?:[?&#]|$)`) });
+    pages.push({ ...freshProof, openedAt });
   });
 
   addForm(app, ['/auth/confirm', '/api/confirm'], {

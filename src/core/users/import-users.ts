@@ -71,6 +71,7 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   const names: readonly unknown[] = Array.isArray(row.groups)
     ? row.groups
     : readNames(text('groups').replaceAll(',', ' '));
+  if (!names.every((name) => typeof name === 'string')) throw new ChangeRefused('groups must be a list of names.');
   const groups = names.map(String);
   const unknown = groups.find((name) => !knownGroups.has(name));
   if (unknown !== undefined) throw new ChangeRefused(`There is no group ${unknown}.`);
@@ -87,7 +88,7 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
 }
 
 function readFlag(value: unknown = ''): boolean {
-  const text = String(value).toLowerCase();
+  const text = typeof value === 'object' ? '?' : String(value).toLowerCase();
   if (text === 'true' || text === '1') return true;
   if (text === 'false' || text === '0' || text === '') return false;
   throw new ChangeRefused('disabled must be true or false.');

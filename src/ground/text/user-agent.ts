@@ -22,7 +22,7 @@ const systems: Names = [
 
 /** A client, as far as its `User-Agent` tells. A client can send any text. */
 export interface NamedClient {
-  /** A browser, or the first product that a program names, such as `curl`. */
+  /** A browser, or the first product that a program names, such as `curl`. It has no dot: mail programs would make a link of an address. */
   readonly browser: string | undefined;
   readonly system: string | undefined;
 }
@@ -30,6 +30,6 @@ export interface NamedClient {
 /** Names the client of a `User-Agent` (RFC 9110 10.1.5). */
 export function nameClient(userAgent = ''): NamedClient {
   const nameIn = (names: Names) => names.find(([pattern]) => pattern.test(userAgent))?.[1];
-  const [product] = /^(?!Mozilla\b)\w[\w.+-]{0,39}/.exec(userAgent) ?? [];
+  const [product] = /^(?!Mozilla\b)\w[\w+-]{0,39}/.exec(userAgent) ?? [];
   return { browser: nameIn(browsers) ?? product, system: nameIn(systems) };
 }

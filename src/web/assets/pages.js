@@ -69,6 +69,17 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   });
 }
 
+// Only a script can save a text whose address, which the browser keeps, does not hold it.
+for (const button of document.querySelectorAll('[data-save]')) {
+  const { save, file } = button.dataset;
+  button.hidden = false;
+  button.addEventListener('click', () => {
+    const href = URL.createObjectURL(new Blob([save], { type: 'text/plain' }));
+    Object.assign(document.createElement('a'), { href, download: file }).click();
+    URL.revokeObjectURL(href);
+  });
+}
+
 // Only a script can print.
 for (const button of document.querySelectorAll('[data-print]')) {
   button.hidden = false;

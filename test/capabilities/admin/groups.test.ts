@@ -130,6 +130,24 @@ describe('the groups', () => {
     }
   });
 
+  test('demand a second factor, or no longer do, only in a session that has proved one', async () => {
+    await using janua = await open(...everything);
+    const { groups, sessions, users } = janua.services;
+    await groups.add({ name: 'strict', description: '', scopes: [] });
+    const account = await users.findByUsername('group-1@example.com');
+    assert.ok(account);
+    const { accessToken } = await sessions.start(provedBy(account), { methods: ['pwd'] });
+    for (const demanded of [true, false]) {
+      const answer = await janua.app.inject({
+        method: 'POST',
+        url: '/api/admin/groups/second-factor',
+        headers: { authorization: `Bearer ${accessToken}` },
+        payload: { name: 'strict', demanded },
+      });
+      assert.deepEqual([answer.statusCode, answer.json().error], [403, 'second_factor_missing']);
+    }
+  });
+
   test('show no forms to those who may only read', async () => {
     await using janua = await open('users:read');
     const { body } = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });

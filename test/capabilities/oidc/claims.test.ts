@@ -221,6 +221,6 @@ describe('how surely it is the user', () => {
     const secret = /secret=([A-Z2-7]{32})/.exec(page.text)?.[1] ?? '';
     const sent = { code: codeOf(secret, now()), next: 'https://evil.example/' };
     const codes = await browser.submit('/account/security/totp', sent);
-    assert.match(codes.text, /<a class="button" href="\/account\/security">/);
+    assert.match(codes.text, /<a class="button" href="\/account\/security\?state=\d+">/);
   });
 });

@@ -204,6 +204,24 @@ for (const store of stores)
       assert.equal(await error(), undefined, 'a new group of the same name demands none');
     });
 
+    test('which a session without one does not add: a stolen password would be enough', async () => {
+      await using opened = await openGroup();
+      const { bearer } = await logIn(opened.app);
+      const begun = await opened.post('/api/account/security/totp/begin', {}, bearer);
+      await opened.join('staff');
+      const code = opened.codeOf(begun.json().secret);
+      for (const [path, fields] of [
+        ['totp/begin', {}],
+        ['totp', { code }],
+        ['passkeys/options', {}],
+      ] as const) {
+        const answer = await opened.post(`/api/account/security/${path}`, fields, bearer);
+        assert.deepEqual([answer.statusCode, /a link by mail/.test(answer.body)], [403, true], path);
+      }
+      await opened.administration.changeGroups(ann.username, { remove: ['staff'] });
+      assert.equal((await opened.post('/api/account/security/totp', { code }, bearer)).statusCode, 200);
+    });
+
     test('which a mailed link adds, and which its user cannot remove', async () => {
       await using opened = await openGroup();
       const { post, join, administration } = opened;
