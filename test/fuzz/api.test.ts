@@ -63,7 +63,7 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   'POST /api/admin/users': ['201'],
   'POST /api/admin/groups/remove': ['200'],
   // The users here have no second factor.
-  ...both('POST', '/admin/groups/second-factor', '/api/admin/groups/second-factor', ['200', '303']),
+  ...both('POST', '/admin/groups/second-factor', '/api/admin/groups/second-factor', ['200', '303', '413', '415']),
   ...both('POST', '/auth/passkey', '/api/passkey', ['200']),
   ...both('GET', '/auth/second-factor', '/api/second-factor', ['200']),
   ...both('POST', '/auth/second-factor', '/api/second-factor', ['200', '422']),
