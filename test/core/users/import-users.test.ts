@@ -131,9 +131,10 @@ test('a row that cannot be a user is refused', () => {
     [{ ...good, password_hash: '$1$abc$def' }, /cannot verify the password_hash \(\$1/],
     [{ ...good, password_hash: `${demoHash}${'A'.repeat(600)}` }, /cannot verify/],
     [{ ...good, groups: 'staff nobody' }, /There is no group nobody/],
-    [{ ...good, groups: [{}] }, /There is no group/],
+    [{ ...good, groups: [{ toString: 1 }] }, /groups must be a list of names/],
     [{ ...good, groups: 7 }, /groups must be a text/],
     [{ ...good, disabled: 'perhaps' }, /disabled must be/],
+    [{ ...good, disabled: { toString: 1 } }, /disabled must be/],
   ] as const)
     assert.throws(() => readImportRow(row, groupNames), expected, JSON.stringify(row).slice(0, 80));
 });
