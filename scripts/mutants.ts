@@ -39,7 +39,8 @@ async function run(wanted: readonly string[]): Promise<number> {
   const known = new Set(readMutants().map(keyOf));
   const results = new Map([...readResults()].filter(([key]) => known.has(key)));
   const chosen = choose(wanted, results);
-  if (chosen.length === 0) throw new Error(`no mutant has the id, file or test ${wanted.join(', ')}`);
+  if (chosen.length === 0 && !wanted.includes('--stale'))
+    throw new Error(`no mutant has the id, file or test ${wanted.join(', ')}`);
   const number = Math.max(0, ...[...results.values()].map((result) => result.run)) + 1;
   let missed = 0;
   for await (const { mutant, title, fault } of breakCode(chosen)) {
