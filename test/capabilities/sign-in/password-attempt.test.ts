@@ -141,7 +141,7 @@ test('a failed login replaces no weak hash, even with the right password of a di
   assert.equal((await provePassword({ ...weak, disabled: true }, 'secret')).succeeded, false);
 });
 
-test('an account without a password costs the same hash as an unknown name', async () => {
+test('an account without a password costs the same hash as an unknown name, and no password matches', async () => {
   const compared: unknown[] = [];
   const provePassword = createProvePassword({
     users: { findById: () => assert.fail(), replacePasswordHash: () => assert.fail() } as never,
@@ -154,7 +154,10 @@ test('an account without a password costs the same hash as an unknown name', asy
     log: { warn() {} },
     needsSecondFactor: () => assert.fail(),
   });
-  for (const account of [undefined, { ...weak, passwordHash: undefined }])
-    assert.equal((await provePassword(account, 'secret')).succeeded, false);
-  assert.deepEqual(compared, [undefined, undefined]);
+  const sent = ['secret', '', ' ', '\t', '\0', 'undefined', 'null'];
+  for (const password of sent)
+    for (const account of [undefined, { ...weak, passwordHash: undefined }])
+      assert.equal((await provePassword(account, password)).succeeded, false, JSON.stringify(password));
+  assert.deepEqual(new Set(compared), new Set([undefined]));
+  assert.equal(compared.length, 2 * sent.length);
 });
