@@ -1,12 +1,12 @@
-import { Readable } from 'node:stream';
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
-import { header, json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
+import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
-import { listQuery, nextCursor, readList, refuseList, tag, unreadableList } from './list.ts';
+import { addExport } from './file-export.ts';
+import { listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 const nothing = (description?: string): Schema => ({
   type: ['string', 'null'],
@@ -53,8 +53,6 @@ const filters = {
   to: { description: 'The same. Events from before it' },
 };
 
-const files = { csv: 'text/csv', jsonl: 'application/jsonl' };
-
 /** Adds the page with the events, and their export. */
 export function addAudit(app: App, parts: () => AuditParts, events: Events): void {
   const rules = auditRules(events);
@@ -76,42 +74,19 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     },
   });
 
-  app.get(
-    '/admin/audit/export',
-    {
-      config,
-      schema: {
-        summary: 'Export of the audit',
-        description: 'Every event that matches the filters, the newest first.',
-        tags: [tag],
-        querystring: {
-          type: 'object',
-          properties: { format: { description: '`csv` or `jsonl`', examples: ['csv'] }, ...filters },
-        },
-        response: {
-          200: {
-            description: 'A file',
-            headers: header('Content-Disposition', 'A name for the file'),
-            content: Object.fromEntries(
-              Object.values(files).map((type) => [type, { schema: { type: 'string' }, example: '…' }]),
-            ),
-          },
-        },
-      },
-    },
-    async (request, reply) => {
-      const { format = '' } = request.query as Readonly<Record<string, unknown>>;
-      if (format !== 'csv' && format !== 'jsonl') return refuseList();
+  addExport(app, '/admin/audit/export', {
+    name: 'audit',
+    summary: 'Export of the audit',
+    description: 'Every event that matches the filters, the newest first.',
+    config,
+    query: filters,
+    async open(request, format) {
       const list = readList(request.query, rules);
       const { user, session } = signedInOf(request);
       const about = new URLSearchParams(Object.entries(list.filters).filter(([, value]) => value !== '')).toString();
       const event = { kind: 'audit-exported', about, userId: user.id, sessionId: session.id } as const;
       await parts().audit.record({ ...event, caller: request.caller });
-      reply
-        .type(`${files[format]}; charset=utf-8`)
-        .header('content-disposition', `attachment; filename="audit.${format}"`);
-      // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
-      return reply.send(Readable.from(exportEvents(format, list, events, parts()), { objectMode: false }));
+      return exportEvents(format, list, events, parts());
     },
-  );
+  });
 }

@@ -4,14 +4,15 @@ import { Refusal } from '../../core/access/refusal.ts';
 import { holdsAll } from '../../core/access/rights.ts';
 import type { Core } from '../../core/core.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
-import { importRows, noRows } from '../../core/users/import-rows.ts';
+import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
 import { exportLines, importColumns } from '../../core/users/import-users.ts';
 import { addForm } from '../../web/form.ts';
 import { bodyLimit } from '../../web/hooks/bodies.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
-import { header, json, listOf, object, text } from '../../web/openapi/responses.ts';
+import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
-import { refuseList, tag, unreadableList } from './list.ts';
+import { addExport } from './file-export.ts';
+import { tag, unreadableList } from './list.ts';
 import { onlyAdmins } from './user.routes.ts';
 
 const number = { type: 'integer', examples: [2] } as const;
@@ -26,54 +27,28 @@ const resultSchema = object('What the import did, or would do', {
   ),
 });
 
-const types = { csv: 'text/csv', jsonl: 'application/jsonl' };
-
 type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'audit'>;
 
 /** Adds the import and the export of users in Janua's own table, by the rules of `janua users import` and `export`. */
 export function addUserFiles(app: App, parts: () => Parts): void {
-  app.get(
-    '/admin/users/export',
-    {
-      config: {
-        signedIn: true,
-        scope: 'users:read',
-        openedAt: '/admin/users',
-        freshProof: { page: ({ admin }) => admin.pages.users },
-        refusals: [unreadableList, insufficientUserAuthentication],
-      },
-      schema: {
-        summary: 'Export of the users',
-        description: 'Every user, as the import reads them, without password hashes.',
-        tags: [tag],
-        querystring: {
-          type: 'object',
-          properties: { format: { description: '`csv` or `jsonl`', examples: ['csv'] } },
-        },
-        response: {
-          200: {
-            description: 'A file',
-            headers: header('Content-Disposition', 'A name for the file'),
-            content: Object.fromEntries(
-              Object.values(types).map((type) => [type, { schema: { type: 'string' }, example: '…' }]),
-            ),
-          },
-        },
-      },
+  addExport(app, '/admin/users/export', {
+    name: 'users',
+    summary: 'Export of the users',
+    description: 'Every user, as the import reads them, without password hashes.',
+    config: {
+      signedIn: true,
+      scope: 'users:read',
+      openedAt: '/admin/users',
+      freshProof: { page: ({ admin }) => admin.pages.users },
+      refusals: [unreadableList, insufficientUserAuthentication],
     },
-    async (request, reply) => {
-      const { format } = request.query as Readonly<Record<string, unknown>>;
-      if (format !== 'csv' && format !== 'jsonl') return refuseList();
-      const { registry, audit } = parts();
+    async open(request, format) {
       await request.proveFresh(undefined);
+      const { registry, audit } = parts();
       await audit.record({ kind: 'users-exported', ...actorOf(request) });
-      reply
-        .type(`${types[format]}; charset=utf-8`)
-        .header('content-disposition', `attachment; filename="users.${format}"`);
-      const lines = registry ? exportLines(registry.listWithHashes(), { json: format === 'jsonl' }) : [];
-      return reply.send(Readable.from(lines, { objectMode: false }));
+      return registry ? exportLines(registry.listWithHashes(), { json: format === 'jsonl' }) : [];
     },
-  );
+  });
 
   /** An imported password hash, or a group, could give any rights. */
   function requireMayImport(request: Request): void {
@@ -98,7 +73,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
         description: `CSV with a header, or JSON lines: ${importColumns.join(', ')}`,
         examples: ['username,first_name,last_name\nann@example.com,Ann,Archer'],
       },
-      dry_run: { boolean: true, description: 'Whether to add nobody, and only say what would be added' },
+      dry_run: { boolean: true, description: 'Whether to only say what would be added' },
     },
     answer: json('What the import did', resultSchema),
     browser: 'The page with the result',
@@ -112,11 +87,10 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
       const refused: { line: number; detail: string }[] = [];
-      const refuse = (line: number, detail: string) => refused.push({ line, detail });
-      const options = {
+      const refuse = (line: number, detail: string) => void refused.push({ line, detail });
+      const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
-        addUsers: async (users: Parameters<NonNullable<typeof importUsers>>[0]) =>
-          (await importUsers?.(users, isRehearsal)) ?? 0,
+        addUsers: async (users) => (await importUsers?.(users, isRehearsal)) ?? 0,
         refuse,
       };
       // Bytes as characters, as a file is read.

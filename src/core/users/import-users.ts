@@ -68,11 +68,10 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   const stored = parseStoredPassword(passwordHash);
   if (passwordHash !== '' && (stored.state === 'broken' || passwordHash.length > longestHash))
     throw new ChangeRefused(`Janua cannot verify the password_hash (${stored.scheme}).`);
-  const names: readonly unknown[] = Array.isArray(row.groups)
+  const groups: readonly unknown[] = Array.isArray(row.groups)
     ? row.groups
     : readNames(text('groups').replaceAll(',', ' '));
-  if (!names.every((name) => typeof name === 'string')) throw new ChangeRefused('groups must be a list of names.');
-  const groups = names.map(String);
+  if (!groups.every((name) => typeof name === 'string')) throw new ChangeRefused('groups must be a list of names.');
   const unknown = groups.find((name) => !knownGroups.has(name));
   if (unknown !== undefined) throw new ChangeRefused(`There is no group ${unknown}.`);
   return {
