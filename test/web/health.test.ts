@@ -31,7 +31,7 @@ test('a server without a store is alive but not ready', async () => {
   }
 });
 
-test('the stores are checked at most twice a second, whoever asks', async ({ mock }) => {
+test('the stores are checked at most twice a second, for all clients together', async ({ mock }) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   let checks = 0;
   async function check(): Promise<void> {

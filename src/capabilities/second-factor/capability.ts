@@ -2,8 +2,7 @@ import { attemptOf, limitsOf, limitsOfFactor } from '../../core/access/login-lim
 import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { findPasskeyDomain } from '../../ground/config/origin.ts';
-import { isLanguage } from '../../ground/languages/languages.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { speakStored } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
 import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
@@ -66,7 +65,7 @@ export const secondFactor = defineCapability({
       },
       async listWaysIn(account, language) {
         if (!isOn) return [];
-        const { words } = speak(isLanguage(language) ? language : settings.LANGUAGE);
+        const { words } = speakStored(language, settings.LANGUAGE);
         const { passkeys, totp } = await manageFactors.list(account.user, stampOf(account));
         // The name that the user has typed could be a thief's text.
         const names = passkeys.map(({ aaguid }) => nameProvider(aaguid) || plainName);

@@ -1,7 +1,6 @@
 import { findMailRoute } from '../../ground/config/mail-server.ts';
 import type { Settings } from '../../ground/config/settings.ts';
-import { isLanguage } from '../../ground/languages/languages.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { speakStored } from '../../ground/languages/speech.ts';
 import type { MailDescription } from './description.ts';
 import { createOutbox } from './outbox.ts';
 import { createSender, type SenderOptions } from './sender.ts';
@@ -27,7 +26,7 @@ export function createMailing({ settings, sends, ...options }: MailingOptions) {
         outbox,
         descriptions: mails,
         appName,
-        findWords: (text, language) => speak(isLanguage(language) ? language : usual).words.mails[text],
+        findWords: (text, language) => speakStored(language, usual).words.mails[text],
         openTransport: route && (() => openTransport(route)),
       })
     : undefined;

@@ -1,5 +1,4 @@
-import { isLanguage } from '../../ground/languages/languages.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { speakStored } from '../../ground/languages/speech.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
@@ -14,8 +13,6 @@ export function addressed(account: Account | undefined, usual: string) {
   return { name, language };
 }
 
-const speakOf = (language: string) => speak(isLanguage(language) ? language : 'en');
-
 /** Who caused a mail, for its details. Users are not told where administrators are. */
 export function originOf({ caller, actorId }: { readonly caller: Caller; readonly actorId?: string | undefined }) {
   if (actorId !== undefined) return { by: 'administrator' };
@@ -28,7 +25,7 @@ export function describeOrigin(
   { details: { by, userAgent, address }, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
   language: string,
 ): string {
-  const { client, say, utc, words } = speakOf(language);
+  const { client, say, utc, words } = speakStored(language);
   const { from, actors } = words.notices;
   // A mail of an older version names neither.
   const actor = userAgent === undefined ? actors[by as keyof typeof actors] : client(userAgent);
@@ -37,7 +34,7 @@ export function describeOrigin(
 
 /** Says what happened. A mail of an older version does not know more than its purpose. */
 function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'details'>, language: string): string {
-  const { say, words } = speakOf(language);
+  const { say, words } = speakStored(language);
   const { changes } = words.notices;
   const { what = '', name, ...values } = details;
   if (!Object.hasOwn(changes, what)) return `${words.mails[purpose]?.subject}.`;

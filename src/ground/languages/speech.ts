@@ -2,7 +2,7 @@ import { nameClient } from '../text/user-agent.ts';
 import de from './de.json' with { type: 'json' };
 import es from './es.json' with { type: 'json' };
 import fr from './fr.json' with { type: 'json' };
-import { fill, type Language, type Values } from './languages.ts';
+import { fill, isLanguage, type Language, type Values } from './languages.ts';
 import vi from './vi.json' with { type: 'json' };
 import { words as en, type Plural, type Words } from './words.ts';
 
@@ -19,6 +19,10 @@ export function speak(language: Language): Speech {
   speeches.set(language, speech);
   return speech;
 }
+
+/** The same for a stored language, which may be one of another version. @param usual in its place */
+export const speakStored = (language: string, usual: Language = 'en'): Speech =>
+  speak(isLanguage(language) ? language : usual);
 
 const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
 const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;

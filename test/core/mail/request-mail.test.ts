@@ -64,7 +64,7 @@ test('of 1000 requests of many clients within an hour, an address gets at most f
   assert.equal(await limited.countMails(), 5);
 });
 
-test('an address that is no account yet gets one mail a minute too, whoever asks and in any spelling', async () => {
+test('an address that is no account yet gets one mail a minute too, for all clients and in any spelling', async () => {
   await using limited = await openWithLimits();
   const { bearer } = await limited.logIn();
   for (const [url, email, credential] of [
