@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { InvalidFields } from '../core/access/refusal.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { settingsHelp } from '../ground/config/describe.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { hearLauncher } from './launcher.ts';
@@ -316,6 +318,12 @@ function numberOption(flags: string, description: string, largest: number): Opti
 function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;
-    if ((await command(...typed)) === false) process.exitCode = 1;
+    try {
+      if ((await command(...typed)) === false) process.exitCode = 1;
+    } catch (error) {
+      if (!(error instanceof InvalidFields)) throw error;
+      const { describeFaults } = await import('./describe-faults.ts');
+      throw new ChangeRefused(describeFaults(error, typed.at(-1) as Command));
+    }
   };
 }
