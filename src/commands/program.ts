@@ -76,12 +76,12 @@ function addStores(program: Command): void {
     .argument('<account>', 'its name, for MySQL and MariaDB with its host: janua@localhost')
     .action(from(() => import('./grants.ts'), 'printGrants'));
   add(program, 'backup', 'copy the SQLite file while servers use it')
-    .argument('<file>', 'the path of the copy, where no file may exist yet; with --keep, a folder')
+    .argument('<path>', 'of the copy, where no file may exist yet')
     .addOption(
-      numberOption('--keep <number>', 'name the copy by its time, verify it, and then keep only the latest', 999),
+      numberOption('--keep <number>', 'the path is a folder: verify a new copy there, and keep only the latest', 999),
     )
     .addOption(
-      new Option('--verify', 'restore a copy of a backup into a temporary file, and check it').conflicts('keep'),
+      new Option('--verify', 'the path is a backup: restore it into a temporary file, and check it').conflicts('keep'),
     )
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./backup.ts'), 'backup'));

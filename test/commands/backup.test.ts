@@ -107,6 +107,11 @@ test('a backup under load has every user and session that was acknowledged befor
   }
 });
 
+/** Root may write everywhere. */
+const notAllowed = `import fs from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
+  fs.open = async () => { throw Object.assign(new Error('no'), { code: 'EACCES' }); }; syncBuiltinESMExports();`;
+const shut = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(notAllowed)}` };
+
 test('a backup replaces no file, and names the obstacle', async () => {
   await using workplace = await createMigratedWorkplace();
   const refused = async (file: string, line: RegExp, env: Record<string, string> = {}) => {
@@ -119,6 +124,7 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await refused(there, /there already exists\. Choose another file name\.\n$/);
   assert.equal((await stat(there)).size, 9);
   await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
+  await refused(join('shut', 'x'), /the account (\w+) may not write to (\S+shut)\. .*sudo chown \1 \2\n$/, shut);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
@@ -259,11 +265,11 @@ describe('janua backup --keep', () => {
       ['other.db', /does not have Janua's tables/],
       ['broken.db', /damaged|malformed/],
       ['text.db', /file is not a database/],
-      ['none.db', /ENOENT/],
     ] as const) {
       const [code, text] = await verify(name);
       assert.equal(code, 2, text);
       assert.match(text, new RegExp(`^${name} cannot be restored \\(.*${reason.source}.*Make another backup`));
     }
+    assert.deepEqual(await verify('none.db'), [2, `There is no file ${join(workplace.folder, 'none.db')}.\n`]);
   });
 });

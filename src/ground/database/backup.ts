@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { link, open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** How long the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
@@ -56,10 +57,13 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
       message: `${copy} cannot be written, because there is no such folder.`,
       fix: `Make it: mkdir -m 700 ${dirname(copy)}`,
     });
-  if (code === 'EACCES')
+  if (code === 'EACCES') {
+    const folder = resolve(dirname(copy));
+    const account = accountName();
     return new Misconfiguration({
-      message: `${copy} cannot be written, because this account may not write there.`,
-      fix: 'Choose another folder. The account of the service may write to its own: /var/lib/janua',
+      message: `${copy} cannot be written, because the account ${account} may not write to ${folder}.`,
+      fix: `Choose a folder of that account. If this one is for backups alone, give it the folder: sudo chown ${account} ${folder}`,
     });
+  }
   return new Misconfiguration(`${copy} cannot be written (${message}).`);
 }

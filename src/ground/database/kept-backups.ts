@@ -63,7 +63,8 @@ export async function verifyBackup(file: string, usersTable = 'janua_users'): Pr
     requireIntegrity(copy);
     return await readContents(copy, usersTable);
   } catch (error) {
-    const { message } = error as Error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Misconfiguration(`There is no file ${resolve(file)}.`);
     throw new Misconfiguration({
       message: `${file} cannot be restored (${message.replace(/\.$/, '')}).`,
       fix: 'Make another backup: janua backup FILE',
