@@ -453,7 +453,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(https.complaints('public-url'), []);
       assert.equal(
         https.praise('public-url'),
-        'The server takes logins from pages of https://auth.example.com/.\n' +
+        'The server takes logins from pages of https://auth.example.com.\n' +
           'Passkeys belong to auth.example.com. With another domain, all of them would be lost.',
       );
       const plain = await examine(workplace, { PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' });

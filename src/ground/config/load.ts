@@ -66,6 +66,8 @@ function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema:
   settings.HASHING_CONCURRENCY ??= coresForEach(settings as Partial<Settings>);
   faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
+  // Operators may type a slash at its end.
+  if (typeof settings.PUBLIC_URL === 'string') settings.PUBLIC_URL = originOf(settings.PUBLIC_URL);
   return settings as Settings;
 }
 
