@@ -101,9 +101,13 @@ describe('janua setup', () => {
 
   test('goes on after an interruption, with the settings that it has written', async () => {
     await using place = await openPlace();
-    await writeFile(join(place.workplace.folder, 'janua.env'), "APP_NAME='The door'\nDATABASE_URL=sqlite:./other.db\n");
+    await writeFile(
+      join(place.workplace.folder, 'janua.env'),
+      "APP_NAME='The door'\nDATABASE_URL=sqlite:./other.db\nSMTP=x\n",
+    );
     const { code, stdout, stderr } = await place.setUp();
     assertDone({ code, stdout, stderr });
+    assert.match(stdout, /SMTP is not a setting of Janua/);
     assert.deepEqual(await place.names(), ['janua.env', 'other.db', 'other.encryption-key']);
     assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
   });

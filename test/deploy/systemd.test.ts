@@ -86,7 +86,7 @@ test('janua-admin runs a command with the settings of the service', {
     .replaceAll('/etc/janua', folder)
     .replaceAll('/var/lib/janua', folder);
   await writeFile(script, changed);
-  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nDATABASE_URL=sqlite:./not-this.db\n');
+  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nSMTP=x\nDATABASE_URL=sqlite:./not-this.db\n');
   await writeFile(join(folder, 'database-url'), 'sqlite:./this.db\n');
   // The operator stands in another folder than the service.
   const cwd = join(folder, 'operator');
@@ -98,6 +98,7 @@ test('janua-admin runs a command with the settings of the service', {
     (error: { readonly stdout: string }) => error,
   );
   assert.match(found, /Run: janua-admin migrate/);
+  assert.match(found, /SMTP is not a setting of Janua/);
   assert.doesNotMatch(found, /npx janua/);
   assert.match((await run('migrate')).stdout, /^Done: /);
   assert.equal((await run('backup', 'copy.db')).stdout, 'The database is in copy.db.\n');
