@@ -87,7 +87,7 @@ function addStores(program: Command): void {
     .action(from(() => import('./backup.ts'), 'backup'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');
   add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
-    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, encryption or signing')
+    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, applications, encryption or signing')
     .action(from(() => import('./keys.ts'), 'rotateKey'));
 }
 

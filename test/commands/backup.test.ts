@@ -121,10 +121,10 @@ test('a backup replaces no file, and names the obstacle', async () => {
   };
   const there = join(workplace.folder, 'there');
   await writeFile(there, 'something');
-  await refused(there, /there already exists\. Choose another file name\.\n$/);
+  await refused(there, /there already exists\. Choose another file name, or name a folder with --keep\.\n$/);
   assert.equal((await stat(there)).size, 9);
   await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
-  await refused(join('shut', 'x'), /the account (\w+) may not write to (\S+shut)\. .*sudo chown \1 \2\n$/, shut);
+  await refused(join('shut', 'x'), /the account (\S+) may not write to \S+shut\. .*-o \1 FOLDER\n$/, shut);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
@@ -235,7 +235,7 @@ describe('janua backup --keep', () => {
 
   test('--verify restores a copy, and names what is wrong with a file', async () => {
     await using opened = await openFolder();
-    const { workplace } = opened;
+    const { workplace, folder } = opened;
     const verify = async (file: string) => {
       const { code, stdout, stderr } = await workplace.run(['backup', '--verify', file]);
       return [code, stdout + stderr] as const;
@@ -271,5 +271,6 @@ describe('janua backup --keep', () => {
       assert.match(text, new RegExp(`^${name} cannot be restored \\(.*${reason.source}.*Make another backup`));
     }
     assert.deepEqual(await verify('none.db'), [2, `There is no file ${join(workplace.folder, 'none.db')}.\n`]);
+    assert.deepEqual(await verify('backups'), [2, `${folder} is a folder. Name a backup in it.\n`]);
   });
 });

@@ -50,7 +50,10 @@ async function sync(path: string): Promise<void> {
 function cannotWrite(copy: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
-    return new Misconfiguration({ message: `${copy} already exists.`, fix: 'Choose another file name.' });
+    return new Misconfiguration({
+      message: `${copy} already exists.`,
+      fix: 'Choose another file name, or name a folder with --keep.',
+    });
   // Janua makes no folder: it could be one on a disk that is not mounted.
   if (code === 'ENOENT')
     return new Misconfiguration({
@@ -62,7 +65,7 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
     const account = accountName();
     return new Misconfiguration({
       message: `${copy} cannot be written, because the account ${account} may not write to ${folder}.`,
-      fix: `Choose a folder of that account. If this one is for backups alone, give it the folder: sudo chown ${account} ${folder}`,
+      fix: `Choose a folder of that account, such as /var/lib/janua, or make one: sudo install -d -m 0700 -o ${account} FOLDER`,
     });
   }
   return new Misconfiguration(`${copy} cannot be written (${message}).`);
