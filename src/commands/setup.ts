@@ -160,7 +160,7 @@ async function askSettings(asking: Asking, options: SetupOptions): Promise<Value
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
   const values = {
     APP_NAME: name,
-    PUBLIC_URL: publicUrl,
+    PUBLIC_URL: new URL(publicUrl).origin,
     // The proxy is on the same machine, because Janua listens there alone.
     TRUSTED_PROXIES: '127.0.0.1',
     DATABASE_URL: databaseUrl,

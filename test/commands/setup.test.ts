@@ -19,7 +19,7 @@ const canary = 'canary@secret';
 /** Every question by its option, except the files. As root, it works as root. */
 const answers = {
   '--name': "O'Brien & $ons",
-  '--public-url': 'https://localhost',
+  '--public-url': 'https://localhost/',
   '--database': 'sqlite:./janua.db',
   '--mail': 'none',
   '--admin': 'Ann@Example.com',

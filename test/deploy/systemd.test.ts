@@ -109,7 +109,7 @@ test('janua-admin runs a command with the settings of the service', {
   // Like systemd, `janua-admin` does not let a shell interpret the values.
   await rm(join(folder, 'database-url'));
   const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
-  const lines = ['# a comment', '', '; another', `DATABASE_URL=${url}`, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
+  const lines = ['# a comment', '', '; another', `  DATABASE_URL=${url} `, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
   lines.push('MAIL_FROM=no-reply@example.com', 'ENCRYPTION_KEY_FILE=./key');
   await writeFile(join(folder, 'mail-url'), 'smtp://janua:$x@mail.example.com\n');
   await writeFile(join(folder, 'janua.env'), lines.join('\n'));
@@ -125,4 +125,12 @@ test('janua-admin runs a command with the settings of the service', {
   assert.equal(shown.get('ENCRYPTION_KEY_FILE')?.value, `${folder}/./key`);
   assert.deepEqual(shown.get('MAIL_URL'), { value: 'smtp://mail.example.com', from: 'environment' });
   assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
+
+  await writeFile(join(folder, 'janua.env'), 'export PORT=5001\n');
+  await assert.rejects(
+    run('users', 'list'),
+    /janua-admin: export PORT in .*: write NAME=VALUE, without spaces or export/,
+  );
+  await rm(join(folder, 'janua.env'));
+  await assert.rejects(run('users', 'list'), /janua\.env cannot be read\. Run this as root, after janua setup\.\n$/);
 });
