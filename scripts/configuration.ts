@@ -14,8 +14,8 @@ and reports only the first step that finds a fault:
 2. Settings that are unsafe together. Janua reports all faults.
 3. Variables for traces, \`USERS_TABLE\` with \`USERS_COLUMNS\`, and the addresses of stores. Janua reports the first that is wrong.
 
-\`npx janua doctor\` continues after a fault, so it shows more faults in one run. \`npx janua config\` shows the settings that
-\`janua serve\` uses and where each comes from, without passwords.`;
+\`npx janua doctor\` continues after a fault, so it shows more faults in one run, and warns of names that are no setting.
+\`npx janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords.`;
 
 function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: SettingSchema): string {
   if (values !== undefined) return values.map(asCode).join(', ');

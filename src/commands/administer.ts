@@ -1,11 +1,7 @@
-import { userInfo } from 'node:os';
 import { compose, type Services } from '../compose.ts';
-import { InvalidFields } from '../core/access/refusal.ts';
 import type { Caller } from '../core/audit/event.ts';
-import { ChangeRefused } from '../core/users/change-refused.ts';
+import { accountName } from '../ground/config/account-name.ts';
 import { findSudoUser, loadSettings } from '../ground/config/load.ts';
-import { fill } from '../ground/languages/languages.ts';
-import { words } from '../ground/languages/words.ts';
 
 /** Runs one administrative task on the configured stores and prints its result. @param command as the operator typed it, for the audit */
 export async function administer(
@@ -18,25 +14,12 @@ export async function administer(
   try {
     const text = await task(await composition.prepare(), caller);
     if (text !== '') process.stdout.write(`${text}\n`);
-  } catch (error) {
-    throw error instanceof InvalidFields ? new ChangeRefused(describe(error)) : error;
   } finally {
     await composition.close();
   }
 }
 
-const describe = ({ faults }: InvalidFields) =>
-  faults.map(({ field, code, values }) => `${field}: ${fill(words.fields[code], values)}.`).join('\n');
-
 function operator(): string {
   const sudoUser = findSudoUser();
-  return `${effectiveAccount()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;
-}
-
-function effectiveAccount(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
+  return `${accountName()}${sudoUser === undefined ? '' : ` (sudo: ${sudoUser})`}`;
 }

@@ -9,7 +9,7 @@ export const explain = (requestId: string) =>
     if (found.length === 0)
       throw new ChangeRefused(
         'No decision is recorded under that request id. It may be older than AUDIT_RETENTION_DAYS, or one of very many in a minute ' +
-          "(janua audit --kind events-left-out). Or it needed no decision, such as a form with a field that cannot be accepted: the server's log has every request.",
+          "(npx janua audit --kind events-left-out). Or it needed no decision, such as a form with a field that cannot be accepted: the server's log has every request.",
       );
     const texts = found.map(async (event) => {
       if ('unreadable' in event) return `This version cannot read the event ${event.id} of that request.`;

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
@@ -50,7 +51,7 @@ async function openInput(path: string) {
     const input = file.createReadStream({ encoding: 'latin1' });
     return { input, progress: () => input.bytesRead / size };
   } catch (error) {
-    throw new Misconfiguration(`The file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new Misconfiguration(`${resolve(path)} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
 }
 

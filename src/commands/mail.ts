@@ -32,7 +32,7 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
 export const retryMail = (id: string | undefined) =>
   administer('janua mail retry', async ({ outbox, audit }, caller) => {
     const count = await outbox.retry(id);
-    if (count === 0 && id !== undefined) throw new ChangeRefused('There is no mail with that id: janua mail list.');
+    if (count === 0 && id !== undefined) throw new ChangeRefused('There is no mail with that id: npx janua mail list.');
     if (count === 0) return 'There is no mail to send.';
     await audit.record({ kind: 'mail-retried', caller, count });
     return count === 1 ? 'The server sends the mail now.' : `The server sends ${count} mails now.`;

@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { InvalidFields } from '../core/access/refusal.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { settingsHelp } from '../ground/config/describe.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { hearLauncher } from './launcher.ts';
@@ -74,18 +76,18 @@ function addStores(program: Command): void {
     .argument('<account>', 'its name, for MySQL and MariaDB with its host: janua@localhost')
     .action(from(() => import('./grants.ts'), 'printGrants'));
   add(program, 'backup', 'copy the SQLite file while servers use it')
-    .argument('<file>', 'the path of the copy, where no file may exist yet; with --keep, a folder')
+    .argument('<path>', 'of the copy, where no file may exist yet')
     .addOption(
-      numberOption('--keep <number>', 'name the copy by its time, verify it, and then keep only the latest', 999),
+      numberOption('--keep <number>', 'the path is a folder: verify a new copy there, and keep only the latest', 999),
     )
     .addOption(
-      new Option('--verify', 'restore a copy of a backup into a temporary file, and check it').conflicts('keep'),
+      new Option('--verify', 'the path is a backup: restore it into a temporary file, and check it').conflicts('keep'),
     )
     .addHelpText('after', settingsHelp)
     .action(from(() => import('./backup.ts'), 'backup'));
   const keys = add(program, 'keys', 'replace a key that Janua generated');
   add(keys, 'rotate', 'generate a new key; what was signed with the old one becomes invalid, what was encrypted stays')
-    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, encryption or signing')
+    .argument('<name>', 'browser-cookie, audit-names, forward-auth, ceremonies, applications, encryption or signing')
     .action(from(() => import('./keys.ts'), 'rotateKey'));
 }
 
@@ -316,6 +318,12 @@ function numberOption(flags: string, description: string, largest: number): Opti
 function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;
-    if ((await command(...typed)) === false) process.exitCode = 1;
+    try {
+      if ((await command(...typed)) === false) process.exitCode = 1;
+    } catch (error) {
+      if (!(error instanceof InvalidFields)) throw error;
+      const { describeFaults } = await import('./describe-faults.ts');
+      throw new ChangeRefused(describeFaults(error, typed.at(-1) as Command));
+    }
   };
 }

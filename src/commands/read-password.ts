@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { passwordFaults } from '../core/changes/new-users.ts';
+import { createPasswordPolicy, minPasswordLength, type PasswordFault } from '../core/passwords/policy.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 /** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
@@ -10,17 +12,27 @@ export async function readPassword(): Promise<string> {
   return await questions.askSecret('Password: ');
 }
 
-export async function readNewPassword(minLength: number): Promise<string> {
+export async function readNewPassword(): Promise<string> {
   using questions = openQuestions();
-  return await askNewPassword(questions, minLength);
+  return await askNewPassword(questions, findUsualFault);
 }
 
-/** Asks twice at a terminal, until both are the same. */
-export async function askNewPassword({ askSecret, isTerminal }: Questions, minLength: number): Promise<string> {
+type FindFault = (password: string) => Promise<PasswordFault | undefined>;
+
+const noOwner = { username: '', firstName: '', lastName: '' };
+
+/** What is wrong whoever the user is. The caller knows the user, and judges by all rules. */
+const findUsualFault: FindFault = (password) =>
+  createPasswordPolicy({ appName: '', breached: 'off', log: { warn() {} } }).findFault(password, noOwner);
+
+/** Asks twice at a terminal, until the password is sound and both are the same. */
+export async function askNewPassword({ askSecret, isTerminal }: Questions, findFault: FindFault): Promise<string> {
   for (;;) {
-    const first = await askSecret(`New password (${minLength} characters or more): `);
-    if (!isTerminal || (await askSecret('The same again: ')) === first) return first;
-    process.stderr.write('The two passwords are different.\n');
+    const first = await askSecret(`New password (${minPasswordLength} characters or more): `);
+    if (!isTerminal) return first;
+    const fault = await findFault(first);
+    if (fault === undefined && (await askSecret('The same again: ')) === first) return first;
+    process.stderr.write(`${fault ? passwordFaults[fault.code] : 'The two passwords are different.'}\n`);
   }
 }
 

@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { passwordFaults } from '../core/changes/new-users.ts';
 import { openTransport } from '../core/mail/transport.ts';
-import { createPasswordPolicy, minPasswordLength } from '../core/passwords/policy.ts';
+import { createPasswordPolicy } from '../core/passwords/policy.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
@@ -129,7 +129,6 @@ function createAsking(questions: Questions, options: SetupOptions, { asRoot }: A
   return {
     find,
     isTerminal,
-    isGiven: (name: keyof SetupOptions) => options[name] !== undefined,
 
     /** Reads the file of an option, which root alone may be able to read, or asks. */
     async findSecret(name: keyof SetupOptions, askFor: () => Promise<string>): Promise<string> {
@@ -137,7 +136,7 @@ function createAsking(questions: Questions, options: SetupOptions, { asRoot }: A
       return file === undefined ? askFor() : asRoot(() => readSecret(String(file), optionOf(name)));
     },
 
-    askNewPassword: () => askNewPassword(questions, minPasswordLength),
+    questions,
     askSecret,
   };
 }
@@ -161,7 +160,7 @@ async function askSettings(asking: Asking, options: SetupOptions): Promise<Value
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
   const values = {
     APP_NAME: name,
-    PUBLIC_URL: publicUrl,
+    PUBLIC_URL: new URL(publicUrl).origin,
     // The proxy is on the same machine, because Janua listens there alone.
     TRUSTED_PROXIES: '127.0.0.1',
     DATABASE_URL: databaseUrl,
@@ -319,7 +318,7 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
 }
 
 async function askPerson(asking: Asking, values: Values): Promise<Person> {
-  const { find } = asking;
+  const { find, findSecret, questions } = asking;
   const checkEmail = (text: string) =>
     canonicalMailAddress(text.toLowerCase()) === undefined
       ? 'It must be one address, such as ann@example.com.'
@@ -330,24 +329,13 @@ async function askPerson(asking: Asking, values: Values): Promise<Person> {
   const lastName = await find('lastName', 'Last name', checkName);
   const appName = values.APP_NAME ?? 'Janua';
   const policy = createPasswordPolicy({ appName, breached: 'list', log: { warn() {} } });
-  const password = await askPassword(asking, async (text) => {
-    const fault = await policy.findFault(text, { username, firstName, lastName });
-    return fault && passwordFaults[fault.code];
-  });
-  return { username, firstName, lastName, password };
-}
-
-/** Asks until the password is sound. A file, or a line of standard input, has one try. */
-async function askPassword(asking: Asking, check: CheckAnswer): Promise<string> {
-  const { findSecret, askNewPassword, isTerminal, isGiven } = asking;
+  const findFault = (text: string) => policy.findFault(text, { username, firstName, lastName });
   const name = 'adminPasswordFile';
-  for (;;) {
-    const password = await findSecret(name, askNewPassword);
-    const fault = await check(password);
-    if (fault === undefined) return password;
-    if (isGiven(name) || !isTerminal) throw new Misconfiguration(`${optionOf(name)}: ${fault}`);
-    say(fault);
-  }
+  const password = await findSecret(name, () => askNewPassword(questions, findFault));
+  // A file, or a line of standard input, has one try.
+  const fault = await findFault(password);
+  if (fault !== undefined) throw new Misconfiguration(`${optionOf(name)}: ${passwordFaults[fault.code]}`);
+  return { username, firstName, lastName, password };
 }
 
 type Account = ReturnType<typeof takeAccount>;

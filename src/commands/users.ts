@@ -1,4 +1,3 @@
-import { minPasswordLength } from '../core/passwords/policy.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { exportLines } from '../core/users/import-users.ts';
 import type { ListedUser } from '../core/users/user-directory.ts';
@@ -15,14 +14,14 @@ interface NewUser {
 
 export const addUser = (username: string, { group: groups, ...names }: NewUser) =>
   administer('janua users add', async ({ administration }) => {
-    const password = await readNewPassword(minPasswordLength);
+    const password = await readNewPassword();
     const user = await administration.add({ username, ...names, groups, password });
     return `Added ${user.username}.`;
   });
 
 export const setPassword = (username: string) =>
   administer('janua users set-password', async ({ administration }) => {
-    await administration.setPassword(username, await readNewPassword(minPasswordLength));
+    await administration.setPassword(username, await readNewPassword());
     return "The password is changed, and the user's sessions have ended.";
   });
 

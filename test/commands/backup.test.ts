@@ -107,6 +107,11 @@ test('a backup under load has every user and session that was acknowledged befor
   }
 });
 
+/** Root may write everywhere. */
+const notAllowed = `import fs from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
+  fs.open = async () => { throw Object.assign(new Error('no'), { code: 'EACCES' }); }; syncBuiltinESMExports();`;
+const shut = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(notAllowed)}` };
+
 test('a backup replaces no file, and names the obstacle', async () => {
   await using workplace = await createMigratedWorkplace();
   const refused = async (file: string, line: RegExp, env: Record<string, string> = {}) => {
@@ -116,9 +121,10 @@ test('a backup replaces no file, and names the obstacle', async () => {
   };
   const there = join(workplace.folder, 'there');
   await writeFile(there, 'something');
-  await refused(there, /there already exists\. Choose another file name\.\n$/);
+  await refused(there, /there already exists\. Choose another file name, or name a folder with --keep\.\n$/);
   assert.equal((await stat(there)).size, 9);
   await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
+  await refused(join('shut', 'x'), /the account (\S+) may not write to \S+shut\. .*-o \1 FOLDER\n$/, shut);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
@@ -229,7 +235,7 @@ describe('janua backup --keep', () => {
 
   test('--verify restores a copy, and names what is wrong with a file', async () => {
     await using opened = await openFolder();
-    const { workplace } = opened;
+    const { workplace, folder } = opened;
     const verify = async (file: string) => {
       const { code, stdout, stderr } = await workplace.run(['backup', '--verify', file]);
       return [code, stdout + stderr] as const;
@@ -259,11 +265,12 @@ describe('janua backup --keep', () => {
       ['other.db', /does not have Janua's tables/],
       ['broken.db', /damaged|malformed/],
       ['text.db', /file is not a database/],
-      ['none.db', /ENOENT/],
     ] as const) {
       const [code, text] = await verify(name);
       assert.equal(code, 2, text);
       assert.match(text, new RegExp(`^${name} cannot be restored \\(.*${reason.source}.*Make another backup`));
     }
+    assert.deepEqual(await verify('none.db'), [2, `There is no file ${join(workplace.folder, 'none.db')}.\n`]);
+    assert.deepEqual(await verify('backups'), [2, `${folder} is a folder. Name a backup in it.\n`]);
   });
 });

@@ -106,15 +106,18 @@ test('a public client gets no secret', async () => {
   });
 });
 
-test('what cannot be accepted is said by field', async () => {
+test('what cannot be accepted is said by option', async () => {
   await using opened = await open();
   assert.deepEqual(await opened.run('clients', 'add', '--group', 'nobody'), {
     code: 1,
-    text: 'name: Required.\nredirect_uris: Required.\ngroups: There is no such group.\n',
+    text: '--name: Required.\n--redirect-uri: Required.\n--group: There is no such group.\n',
   });
   const refused = await opened.run('resources', 'add', 'mcp', '--scopes', 'openid');
   assert.equal(refused.code, 1);
-  assert.match(refused.text, /^uri: An https address.*\nscopes: Names.*\n$/);
+  assert.match(refused.text, /^<uri>: An https address.*\n--scopes: Names.*\n$/);
+  const { client_id } = await opened.runJson('clients', 'add', '--name', 'Wiki', ...redirect);
+  const changed = await opened.run('clients', 'set', client_id, '--uri', 'wiki', '--backchannel-logout-uri', 'wiki');
+  assert.match(changed.text, /^--backchannel-logout-uri: .*\n--uri: .*\n$/);
 });
 
 test('resources are added, listed and removed', async () => {
@@ -123,7 +126,7 @@ test('resources are added, listed and removed', async () => {
   const uri = 'https://mcp.example.com/';
   const add = ['resources', 'add', uri, '--scopes', 'files:read', 'files:write', '--jwt'];
   assert.deepEqual(await run(...add), { code: 0, text: `Added ${uri}.\n` });
-  assert.deepEqual(await run(...add), { code: 1, text: 'uri: There is a server with this address already.\n' });
+  assert.deepEqual(await run(...add), { code: 1, text: '<uri>: There is a server with this address already.\n' });
   assert.equal(
     (await run('resources', 'list')).text,
     `RESOURCE                  TOKENS     ASKS AS  SCOPES\n${uri}  jwt RS256           files:read files:write\n`,

@@ -441,6 +441,28 @@ describe('janua doctor', { concurrency: 2 }, () => {
         unsafe.complaints('settings').join('\n'),
         /^wrong: PUBLIC_URL must be set .*\nwrong: HOST must be .*$/,
       );
+      const typed = [
+        'PUBLIC_URl',
+        'MAIL_FORM',
+        'DATABSE_URL',
+        'SMTP_HOST',
+        'MAIL_URL_FILE',
+        'NODE_EXTRA_CA_CERTS',
+        'TZ',
+      ];
+      const unknown = await examine(workplace, { JANUA_SETTINGS: ` ${typed.join(' ')}` });
+      const says = (name: string, fix: string) =>
+        `warning: ${name} is not a setting of Janua, which ignores it. ${fix}`;
+      assert.deepEqual(unknown.complaints('settings'), [
+        says('PUBLIC_URl', 'If you mean PUBLIC_URL, rename it.'),
+        says('MAIL_FORM', 'If you mean MAIL_FROM, rename it.'),
+        says('DATABSE_URL', 'If you mean DATABASE_URL, rename it.'),
+        says('SMTP_HOST', 'Remove it. All settings: npx janua serve --help'),
+      ]);
+      // Without a file: HOSTS is short, APP_NAME is set, and the others look like no setting.
+      const other = { HOSTS: 'x', APP_NAMES: 'x', APP_NAME: 'x', SMTP_HOST: 'x', DATABASE: 'x' };
+      const alone = await examine(workplace, { ...other, TRUSTED_PROXY: '10.0.0.1', MAIL_FORM: 'x' });
+      assert.deepEqual(alone.complaints('settings'), [says('MAIL_FORM', 'If you mean MAIL_FROM, rename it.')]);
       const half = await examine(workplace, { USERS_TABLE: 'people' });
       assertOnly(half.complaints('users'), /^wrong: USERS_TABLE and USERS_COLUMNS go together/);
     });
@@ -453,7 +475,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.deepEqual(https.complaints('public-url'), []);
       assert.equal(
         https.praise('public-url'),
-        'The server takes logins from pages of https://auth.example.com/.\n' +
+        'The server takes logins from pages of https://auth.example.com.\n' +
           'Passkeys belong to auth.example.com. With another domain, all of them would be lost.',
       );
       const plain = await examine(workplace, { PUBLIC_URL: 'http://auth.example.com', ALLOW_PLAIN_HTTP: 'on' });

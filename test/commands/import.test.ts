@@ -115,7 +115,7 @@ test('a file that is none, and a header that names no column, are refused', asyn
   await using workplace = await createMigratedWorkplace();
   const path = join(workplace.folder, 'people.csv');
   for (const [content, code, expected] of [
-    [undefined, 2, /^The file cannot be read \(ENOENT\)\.\n$/],
+    [undefined, 2, /^\S+ cannot be read \(ENOENT\)\.\n$/],
     ['name;mail\n', 1, /^The column name;mail is unknown or there twice\. There are: username, /],
     ['username,username\n', 1, /unknown or there twice/],
     ['first_name\nAnn\n', 1, /no column username/],

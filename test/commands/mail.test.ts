@@ -51,7 +51,7 @@ describe('janua mail', () => {
     const server = await workplace.start(['serve'], { DATABASE_URL: 'sqlite:./janua.db', ...mailSettings(smtp) });
     await smtp.waitFor(1);
     assert.deepEqual(await run('mail', 'retry', 'nonsense'), {
-      ...{ code: 1, stdout: '', stderr: 'There is no mail with that id: janua mail list.\n' },
+      ...{ code: 1, stdout: '', stderr: 'There is no mail with that id: npx janua mail list.\n' },
     });
     assert.equal((await run('mail', 'retry', ids[1] ?? '')).stdout, 'The server sends the mail now.\n');
     await smtp.waitFor(2);

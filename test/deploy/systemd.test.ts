@@ -86,7 +86,7 @@ test('janua-admin runs a command with the settings of the service', {
     .replaceAll('/etc/janua', folder)
     .replaceAll('/var/lib/janua', folder);
   await writeFile(script, changed);
-  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nDATABASE_URL=sqlite:./not-this.db\n');
+  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nSMTP=x\nDATABASE_URL=sqlite:./not-this.db\n');
   await writeFile(join(folder, 'database-url'), 'sqlite:./this.db\n');
   // The operator stands in another folder than the service.
   const cwd = join(folder, 'operator');
@@ -98,6 +98,7 @@ test('janua-admin runs a command with the settings of the service', {
     (error: { readonly stdout: string }) => error,
   );
   assert.match(found, /Run: janua-admin migrate/);
+  assert.match(found, /SMTP is not a setting of Janua/);
   assert.doesNotMatch(found, /npx janua/);
   assert.match((await run('migrate')).stdout, /^Done: /);
   assert.equal((await run('backup', 'copy.db')).stdout, 'The database is in copy.db.\n');
@@ -108,7 +109,7 @@ test('janua-admin runs a command with the settings of the service', {
   // Like systemd, `janua-admin` does not let a shell interpret the values.
   await rm(join(folder, 'database-url'));
   const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
-  const lines = ['# a comment', '', '; another', `DATABASE_URL=${url}`, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
+  const lines = ['# a comment', '', '; another', `  DATABASE_URL=${url} `, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
   lines.push('MAIL_FROM=no-reply@example.com', 'ENCRYPTION_KEY_FILE=./key');
   await writeFile(join(folder, 'mail-url'), 'smtp://janua:$x@mail.example.com\n');
   await writeFile(join(folder, 'janua.env'), lines.join('\n'));
@@ -124,4 +125,12 @@ test('janua-admin runs a command with the settings of the service', {
   assert.equal(shown.get('ENCRYPTION_KEY_FILE')?.value, `${folder}/./key`);
   assert.deepEqual(shown.get('MAIL_URL'), { value: 'smtp://mail.example.com', from: 'environment' });
   assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
+
+  await writeFile(join(folder, 'janua.env'), 'export PORT=5001\n');
+  await assert.rejects(
+    run('users', 'list'),
+    /janua-admin: export PORT in .*: write NAME=VALUE, without spaces or export/,
+  );
+  await rm(join(folder, 'janua.env'));
+  await assert.rejects(run('users', 'list'), /janua\.env cannot be read\. Run this as root, after janua setup\.\n$/);
 });

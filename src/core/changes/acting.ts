@@ -35,7 +35,7 @@ export function createActing(
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
       'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
-        'To end the sessions of a user, run: janua sessions revoke-all EMAIL',
+        'To end the sessions of a user, run: npx janua sessions revoke-all EMAIL',
       'own-table',
     );
   }

@@ -66,6 +66,8 @@ function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema:
   settings.HASHING_CONCURRENCY ??= coresForEach(settings as Partial<Settings>);
   faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
+  // Operators may type a slash at its end.
+  if (typeof settings.PUBLIC_URL === 'string') settings.PUBLIC_URL = originOf(settings.PUBLIC_URL);
   return settings as Settings;
 }
 
@@ -128,7 +130,9 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (SCOPES?.some((scope) => !/^[a-z0-9][a-z0-9:._-]{0,62}$/.test(scope)))
     faults.push('SCOPES must be names of small letters, digits and :._-, separated by commas, such as reports:read.');
   if (ADMINISTRATORS?.length && USERS_TABLE !== undefined)
-    faults.push('ADMINISTRATORS does not work with USERS_TABLE: run janua users groups EMAIL --add admins instead.');
+    faults.push(
+      'ADMINISTRATORS does not work with USERS_TABLE: run npx janua users groups EMAIL --add admins instead.',
+    );
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');
   if (THEME_FILE !== undefined && !isReadableFile(THEME_FILE)) faults.push('THEME_FILE: the file cannot be read.');

@@ -48,5 +48,5 @@ export function useSettings(values: Values): void {
     delete process.env[name];
     delete process.env[`${name}_FILE`];
   }
-  Object.assign(process.env, values);
+  Object.assign(process.env, values, { JANUA_SETTINGS: Object.keys(values).join(' ') });
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { link, open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 /** How long the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
@@ -49,17 +50,23 @@ async function sync(path: string): Promise<void> {
 function cannotWrite(copy: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST')
-    return new Misconfiguration({ message: `${copy} already exists.`, fix: 'Choose another file name.' });
+    return new Misconfiguration({
+      message: `${copy} already exists.`,
+      fix: 'Choose another file name, or name a folder with --keep.',
+    });
   // Janua makes no folder: it could be one on a disk that is not mounted.
   if (code === 'ENOENT')
     return new Misconfiguration({
       message: `${copy} cannot be written, because there is no such folder.`,
       fix: `Make it: mkdir -m 700 ${dirname(copy)}`,
     });
-  if (code === 'EACCES')
+  if (code === 'EACCES') {
+    const folder = resolve(dirname(copy));
+    const account = accountName();
     return new Misconfiguration({
-      message: `${copy} cannot be written, because this account may not write there.`,
-      fix: 'Choose another folder. The account of the service may write to its own: /var/lib/janua',
+      message: `${copy} cannot be written, because the account ${account} may not write to ${folder}.`,
+      fix: `Choose a folder of that account, such as /var/lib/janua, or make one: sudo install -d -m 0700 -o ${account} FOLDER`,
     });
+  }
   return new Misconfiguration(`${copy} cannot be written (${message}).`);
 }

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { backUpSqlite } from './backup.ts';
@@ -63,10 +64,17 @@ export async function verifyBackup(file: string, usersTable = 'janua_users'): Pr
     requireIntegrity(copy);
     return await readContents(copy, usersTable);
   } catch (error) {
-    const { message } = error as Error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const path = resolve(file);
+    if (code === 'ENOENT') throw new Misconfiguration(`There is no file ${path}.`);
+    if (code === 'EISDIR') throw new Misconfiguration(`${path} is a folder. Name a backup in it.`);
+    if (code === 'EACCES')
+      throw new Misconfiguration(
+        `The account ${accountName()} may not read ${path}. Copy it to a folder of that account.`,
+      );
     throw new Misconfiguration({
       message: `${file} cannot be restored (${message.replace(/\.$/, '')}).`,
-      fix: 'Make another backup: janua backup FILE',
+      fix: 'Make another backup: npx janua backup FILE',
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

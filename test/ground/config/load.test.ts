@@ -26,6 +26,11 @@ test('texts are converted to the type of the setting, and an empty text counts a
   assert.equal(settings.HOST, '127.0.0.1');
 });
 
+test('PUBLIC_URL may end with a slash', () => {
+  for (const PUBLIC_URL of ['https://auth.example.com', 'https://auth.example.com/'])
+    assert.equal(load({ PUBLIC_URL }).PUBLIC_URL, 'https://auth.example.com');
+});
+
 test('HASHING_CONCURRENCY defaults to an equal share of the cores for each worker', () => {
   const cores = availableParallelism();
   for (const [workers, each] of [

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import type { InvalidFields } from '../core/access/refusal.ts';
+import { fill } from '../ground/languages/languages.ts';
+import { words } from '../ground/languages/words.ts';
+
+/** Says what is wrong with what was typed, in a line for each option or argument. */
+export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
+  faults
+    .map(({ field, code, values }) => `${inputOf(command, field)}: ${fill(words.fields[code], values)}.`)
+    .join('\n');
+
+/** The option or the argument that gives a field of the API. One that may be repeated gives a list. */
+function inputOf({ options, registeredArguments }: Command, field: string): string {
+  const name = field.replaceAll('_', '-');
+  const gives = (input: string) => [input, `${input}s`, `client-${input}`].includes(name);
+  const option = options.find(({ long }) => gives(long?.slice(2) ?? ''));
+  const argument = registeredArguments.find((known) => gives(known.name()));
+  return option?.long ?? (argument === undefined ? field : `<${argument.name()}>`);
+}
