@@ -19,6 +19,7 @@ const optionsOf = (core: Core): AccountOptions => ({
   listIdentities: core.ports.listIdentities,
   listApplications: core.ports.listApplications,
   dataOf: core.ports.dataOf,
+  signUp: core.settings.SIGN_UP === 'on',
   signUpDomains: core.settings.SIGN_UP_DOMAINS,
 });
 

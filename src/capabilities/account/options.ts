@@ -40,6 +40,8 @@ export interface AccountOptions
   >;
   readonly auditTrail: AuditStore;
   readonly personalTokens: PersonalTokens;
+  /** Whether strangers may sign up. */
+  readonly signUp: boolean;
   /** Domains of the addresses that may sign up. None means any. */
   readonly signUpDomains: readonly string[];
 }

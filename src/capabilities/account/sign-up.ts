@@ -1,5 +1,5 @@
 import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
-import { InvalidFields } from '../../core/access/refusal.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
@@ -28,8 +28,6 @@ export interface NewAccount {
  * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
  */
 export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptions) {
-  const domains = signUpDomains.map(canonicalDomain);
-
   return {
     /**
      * Mails a link, or a note that there is an account already.
@@ -38,20 +36,24 @@ export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptio
      */
     async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
       const address = requireAddress(email);
-      const domain = address.slice(address.indexOf('@') + 1);
-      if (domains.length > 0 && !domains.includes(domain))
-        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains: domains.join(', ') } });
+      if (!isOfDomain(address, signUpDomains)) {
+        const domains = signUpDomains.map(canonicalDomain).join(', ');
+        throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains } });
+      }
       await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
       await requestMail({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
     },
   };
 }
 
+const isOfDomain = (address: string, domains: readonly string[]) =>
+  domains.length === 0 || domains.map(canonicalDomain).includes(address.slice(address.indexOf('@') + 1));
+
 const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
 /** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
-  const { registry, passwords, policy, admit, change, holdNew, audit } = options;
+  const { registry, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
   const links = createLinks(options, 'sign-up', signUpExpired);
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
@@ -71,9 +73,17 @@ export function createFinishSignUp(options: OwnOptions) {
     }
   }
 
+  /** The link may be older than the settings. */
+  async function open(secret: string, caller: Caller) {
+    const opened = await links.open(secret, caller);
+    if (opened.account !== undefined || (signUp && isOfDomain(opened.address, signUpDomains))) return opened;
+    await audit.recordIfPossible({ kind: 'link-refused', caller });
+    throw new Refusal(signUpExpired);
+  }
+
   return {
     /** Gives the address that the link was made for, and the account of an invited user. @throws {Refusal} `link-expired` */
-    open: links.open,
+    open,
 
     /**
      * Creates the account and signs its owner in. Undefined if the account was created, and its owner has to log in.
@@ -87,7 +97,7 @@ export function createFinishSignUp(options: OwnOptions) {
     ): Promise<Admitted | undefined> {
       const { caller } = request;
       const { token: secret = '', password } = entered;
-      const { address: username, account: invited } = await links.open(secret, caller);
+      const { address: username, account: invited } = await open(secret, caller);
       const names = requireNames(entered);
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });

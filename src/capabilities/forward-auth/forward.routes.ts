@@ -50,7 +50,9 @@ export function addForward(app: App, parts: () => ForwardAuthParts, { returns }:
       const query = request.query as ReturnQuery;
       const destination = returns.find(query);
       if (destination === undefined) throw new Refusal(invalidReturn);
-      const ticket = request.signedIn && parts().hosts?.createTicket(destination, request.signedIn.session);
+      // A program with a token could otherwise exchange it for the cookie of another host.
+      const signedIn = request.presented.accessToken === undefined ? request.signedIn : undefined;
+      const ticket = signedIn && parts().hosts?.createTicket(destination, signedIn.session);
       if (ticket === undefined) throw new Refusal(notAuthenticated);
       const target = withTicket(String(query.to), ticket);
       return leave(request, reply, target);

@@ -1,9 +1,9 @@
 import { hashSecret } from '../../core/sessions/credential.ts';
+import type { Held } from '../../core/users/held.ts';
 import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted, removeOfClient } from '../../ground/database/deletions.ts';
-import { insertNew } from '../../ground/database/insert-new.ts';
 
 export interface Consent {
   readonly scope: readonly string[];
@@ -25,29 +25,28 @@ export type Consents = ReturnType<typeof createConsents>;
  * @param now milliseconds since 1970
  */
 export function createConsents(database: Database, now: () => number) {
-  /** Of many requests at a time, one inserts the row. */
   const idOf = (user: RowUser, clientId: string) => hashSecret(JSON.stringify([user.id, nameInRows(user), clientId]));
 
   return {
-    async find(user: RowUser, clientId: string): Promise<Consent | undefined> {
-      const own = database.selectFrom('janua_consents').select(['scope', 'version']).where(rowsOf(user));
+    async find(user: RowUser, clientId: string, db = database): Promise<Consent | undefined> {
+      const own = db.selectFrom('janua_consents').select(['scope', 'version']).where(rowsOf(user));
       const row = await own.where('client_id', '=', clientId).executeTakeFirst();
       return row && { scope: readNames(row.scope), version: row.version };
     },
 
     /** Replaces what the user let the client have before. */
-    async give(user: RowUser, clientId: string, { scope, version }: Consent): Promise<void> {
-      const given = { scope: scope.join(' '), version, given_at: now() };
+    async give({ user, db }: Held, clientId: string, { scope, version }: Consent): Promise<void> {
       const row = {
         id: idOf(user, clientId),
         user_id: user.id,
         owner: nameInRows(user),
         client_id: clientId,
-        ...given,
+        scope: scope.join(' '),
+        version,
+        given_at: now(),
       };
-      if (await insertNew(database.insertInto('janua_consents').values(row))) return;
-      const own = database.updateTable('janua_consents').set(given).where(rowsOf(user));
-      await own.where('client_id', '=', clientId).execute();
+      await db.deleteFrom('janua_consents').where('id', '=', row.id).execute();
+      await db.insertInto('janua_consents').values(row).execute();
     },
 
     /** The latest first. */

@@ -4,7 +4,7 @@ import { insufficientUserAuthentication, noSecondFactor } from '../../core/acces
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { User } from '../../core/users/user.ts';
-import { isNativeAddress } from './addresses.ts';
+import { isNativeAddress, isRegistered } from './addresses.ts';
 import {
   type Barrier,
   type BarrierOptions,
@@ -147,6 +147,9 @@ async function open(provider: OpenIdProvider, { req, res, signedIn }: Interactio
   // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
   if (waiting === undefined || waiting.sessionId !== signedIn.session.id)
     throw new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
+  // The library compares the address only as a request begins.
+  if (!isRegistered(String(waiting.params.redirect_uri), waiting.client.redirectUris ?? []))
+    throw new Refusal(interactionOver);
   return waiting;
 }
 

@@ -3,6 +3,7 @@ import { byOwner, notAuthenticated, type SignedIn } from '../../core/access/acce
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import { type Account, stampOf } from '../../core/users/account.ts';
+import { AccountChanged, type Hold, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import { requestedOf } from './asked.ts';
 import type { Deciding } from './barriers.ts';
@@ -15,6 +16,7 @@ import type { WaitingRequest } from './provider-waiting.ts';
 export interface LetInOptions {
   readonly consents: Consents;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly hold: Hold;
   readonly audit: Audit<keyof typeof events>;
 }
 
@@ -25,12 +27,24 @@ export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): st
 export type LetIn = ReturnType<typeof createLetIn>;
 
 /** Gives an application what it asks for, and keeps that its user wanted so. */
-export function createLetIn({ consents, findAccount, audit }: LetInOptions) {
+export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions) {
   /** The account as it is now: what lasts must not outlive a change that was made since the request was let in. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
     const account = await findAccount(user.id);
     if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
     return account;
+  }
+
+  /** A consent carries no stamp. One that is given while a reset ends them must not come after it. */
+  async function keepConsent(account: Account, client: ProviderClient, wanted: readonly string[]): Promise<void> {
+    const version = versionOf(client);
+    await hold(provedBy(account), async (held) => {
+      const before = await consents.find(held.user, client.clientId, held.db);
+      const kept = before?.version === version ? before.scope : [];
+      await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
+    }).catch((error: unknown) => {
+      throw error instanceof AccountChanged ? new Refusal(notAuthenticated) : error;
+    });
   }
 
   /** @returns the id of the grant */
@@ -42,11 +56,7 @@ export function createLetIn({ consents, findAccount, audit }: LetInOptions) {
   ): Promise<string> => {
     const account = await requireAccount(signedIn);
     const grantId = await provider.grant(client, asked, signedIn, lasting ? account : undefined);
-    const version = versionOf(client);
-    const before = await consents.find(signedIn.user, client.clientId);
-    const kept = before?.version === version ? before.scope : [];
-    const scope = [...new Set([...kept, ...requestedOf(asked)])];
-    await consents.give(signedIn.user, client.clientId, { scope, version });
+    await keepConsent(account, client, requestedOf(asked));
     await audit.recordIfPossible({ kind: 'consent-given', about: client.clientId, ...byOwner(signedIn, caller) });
     return grantId;
   };

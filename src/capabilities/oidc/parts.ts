@@ -4,6 +4,7 @@ import type { AuditEvent } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
+import type { Hold } from '../../core/users/held.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
@@ -42,6 +43,7 @@ export interface OidcOptions
   readonly key: Buffer;
   readonly cipher: Cipher;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly hold: Hold;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
   readonly audit: Audit<keyof typeof events>;
@@ -177,6 +179,7 @@ export function createOidcParts(options: OidcOptions) {
       records,
       consents,
       findAccount,
+      hold: options.hold,
       requireStepUp,
       hasSecondFactors: options.hasSecondFactors,
       audit,

@@ -1,5 +1,5 @@
 /** The effects of a kind of change, besides the change itself. */
-interface ChangeRule {
+export interface ChangeRule {
   /** The account gets a new stamp. Sessions, links, trust in browsers and waiting logins carry the old one, and end. */
   readonly newStamp?: true;
   /** Open links end although the stamp stays. */

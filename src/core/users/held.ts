@@ -19,8 +19,8 @@ export const provedBy = (account: Account): Proved => ({ userId: account.user.id
 declare const held: unique symbol;
 
 /**
- * An account as it is while its row is locked, until the end of the transaction `db`. Personal access tokens, second factors and linked
- * identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
+ * An account as it is while its row is locked, until the end of the transaction `db`. Personal access tokens, consents, second factors and
+ * linked identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
  * comes before or after, and never in between. Only this file makes one.
  */
 export interface Held {

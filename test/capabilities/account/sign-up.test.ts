@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { password, startJanua, type TestOptions } from '../../janua.ts';
+import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { startProxy } from '../../servers/proxy.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
@@ -44,6 +44,22 @@ test('the end of a sign-up ends the session that the client presents', async () 
     const answer = await opened.finish(url, await opened.tokenTo(`${index}@example.com`), cookie);
     assert.ok(await isSignedIn(opened.janua.app, { cookie: `session=${sessionCookie(answer)}` }));
     assert.equal(await isSignedIn(opened.janua.app, cookie), false);
+  }
+});
+
+test('a link of a sign-up ends when strangers may no longer sign up, or not with that domain', async () => {
+  await using opened = await open();
+  const token = await opened.tokenTo('late@example.com');
+  for (const [settings, status] of [
+    [{ SIGN_UP: 'off' }, 410],
+    [{ SIGN_UP_DOMAINS: ['example.org'] }, 410],
+    [{ SIGN_UP_DOMAINS: ['example.com'] }, 201],
+  ] as const) {
+    // The next server adds her again.
+    await opened.janua.people.remove(ann.username);
+    await using later = await open({ settings: { DATABASE_URL: opened.janua.databaseUrl, ...settings } });
+    const answer = await later.finish('/api/sign-up/finish', token);
+    assert.equal(answer.statusCode, status, JSON.stringify(settings));
   }
 });
 

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createApplications } from '../../../src/capabilities/oidc/applications.ts';
+import type { Deciding } from '../../../src/capabilities/oidc/barriers.ts';
 import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
+import { createLetIn } from '../../../src/capabilities/oidc/let-in.ts';
+import type { OpenIdProvider } from '../../../src/capabilities/oidc/provider.ts';
+import type { WaitingRequest } from '../../../src/capabilities/oidc/provider-waiting.ts';
+import { notAuthenticated } from '../../../src/core/access/access.ts';
+import type { Refusal } from '../../../src/core/access/refusal.ts';
+import { type Held, provedBy } from '../../../src/core/users/held.ts';
 import { openMigrated } from '../../ground/database/open.ts';
-import { ann, startJanua } from '../../janua.ts';
+import { ann, password, startJanua } from '../../janua.ts';
 import { signInWith } from '../admin/administrator.ts';
 
 const settings = {
@@ -19,7 +26,8 @@ test('a user sees the applications that were let in, and takes that back', async
   const account = await services.users.findByUsername('group-1@example.com');
   assert.ok(account);
   const { client } = await services.clients.add(settings);
-  await services.consents.give(account.user, client.id, { scope: ['openid', 'email', 'files:read'], version: '' });
+  const given = { scope: ['openid', 'email', 'files:read'], version: '' };
+  await services.hold(provedBy(account), (held) => services.consents.give(held, client.id, given));
   const get = (url: string) => app.inject({ url, headers });
   const listed = (await get('/api/account/applications')).json().applications;
   assert.deepEqual(
@@ -52,12 +60,38 @@ test("another user's applications are not there to see or to revoke", async () =
   const headers = await signInWith(janua, 'users:read');
   const owner = await services.users.findByUsername(ann.username);
   assert.ok(owner);
-  await services.consents.give(owner.user, 'wiki', { scope: ['openid'], version: '' });
+  const given = { scope: ['openid'], version: '' };
+  await services.hold(provedBy(owner), (held) => services.consents.give(held, 'wiki', given));
   assert.deepEqual((await app.inject({ url: '/api/account/applications', headers })).json(), { applications: [] });
   const payload = { client_id: 'wiki' };
   const answer = await app.inject({ method: 'POST', url: '/api/account/applications/revoke', headers, payload });
   assert.equal(answer.statusCode, 404);
   assert.ok(await services.consents.find(owner.user, 'wiki'));
+});
+
+test('a consent that is given while a new password ends all others does not outlive it', async () => {
+  await using janua = await startJanua();
+  const { consents, hold, users, administration, audit, logIn } = janua.services;
+  const { client } = await janua.services.clients.add(settings);
+  const login = { username: ann.username, password, presented: {}, language: 'en', headers: {} } as const;
+  const { account, session } = await logIn(login, { route: 'test' });
+  const provider = {
+    async grant() {
+      await administration.setPassword(ann.username, 'another long password of hers');
+      return 'grant';
+    },
+  } as unknown as OpenIdProvider;
+  const letIn = createLetIn({ consents, findAccount: users.findById, hold, audit });
+  const waiting = {
+    client: { clientId: client.id },
+    asked: { requestParamOIDCScopes: new Set(['openid']), requestParamClaims: new Set() },
+  };
+  const deciding = { signedIn: { user: account.user, session }, caller: {} };
+  await assert.rejects(
+    letIn(provider, waiting as unknown as WaitingRequest, deciding as unknown as Deciding, true),
+    ({ answer }: Refusal) => answer === notAuthenticated,
+  );
+  assert.equal(await consents.find(account.user, client.id), undefined);
 });
 
 test('the list joins consents with what applications hold, and a revocation ends only those of its user', async () => {
@@ -68,9 +102,11 @@ test('the list joins consents with what applications hold, and a revocation ends
   const consents = createConsents(database, () => 5000);
   const { client } = await clients.add(settings);
   const document = 'https://claude.ai/oauth/client';
-  await consents.give(user, document, { scope: ['openid'], version: '' });
   const other = { ...user, id: '2', username: 'bob@example.com' };
-  await consents.give(other, document, { scope: ['openid'], version: '' });
+  for (const one of [user, other]) {
+    const held = { user: one, db: database } as unknown as Held;
+    await consents.give(held, document, { scope: ['openid'], version: '' });
+  }
   const revoked: string[][] = [];
   const applications = createApplications({
     ...{ clients, consents },

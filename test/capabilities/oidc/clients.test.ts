@@ -5,6 +5,7 @@ import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
 import { lasts } from '../../../src/capabilities/oidc/provider-client.ts';
 import { createResources } from '../../../src/capabilities/oidc/resources.ts';
 import { hashSecret } from '../../../src/core/sessions/credential.ts';
+import type { Held } from '../../../src/core/users/held.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
@@ -35,6 +36,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       return {
         ...opened,
         clock,
+        held: { user: ann, db: opened.database } as unknown as Held,
         clients: createClients(opened, now),
         resources: createResources(opened.database, now),
         consents: createConsents(opened.database, now),
@@ -193,13 +195,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
 
     test('a consent is of one user and one client, is replaced and revoked', async () => {
       await using opened = await open();
-      const { consents, clock } = opened;
+      const { consents, clock, held } = opened;
       const first = { scope: ['openid', 'email'], version: 'one' };
-      await consents.give(ann, 'wiki', first);
+      await consents.give(held, 'wiki', first);
       assert.deepEqual(await consents.find(ann, 'wiki'), first);
       clock.now += 1000;
       const second = { scope: ['openid'], version: 'two' };
-      await Promise.all(Array.from({ length: 5 }, () => consents.give(ann, 'wiki', second)));
+      await consents.give(held, 'wiki', second);
       assert.deepEqual(await consents.find(ann, 'wiki'), second);
       const listed = { clientId: 'wiki', scope: ['openid'], givenAt: new Date(clock.now) };
       assert.deepEqual(await consents.list(ann), [listed]);
@@ -214,8 +216,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
 
     test('the consents to a client that is removed are forgotten', async () => {
       await using opened = await open();
-      const { consents } = opened;
-      for (const id of ['wiki', 'https://claude.ai/client']) await consents.give(ann, id, { scope: [], version: '' });
+      const { consents, held } = opened;
+      for (const id of ['wiki', 'https://claude.ai/client']) await consents.give(held, id, { scope: [], version: '' });
       await consents.forgetClient('wiki');
       assert.deepEqual(
         (await consents.list(ann)).map(({ clientId }) => clientId),

@@ -193,6 +193,16 @@ describe('consent', () => {
     assert.match((await browser.open((await app.begin()).address)).url.pathname, /^\/oidc\/interaction\//);
   });
 
+  test('leads to no address that the application has lost since', async () => {
+    const redirectUris = ['https://app.example.com/callback', 'https://old.example.com/callback'];
+    const [app, browser] = [await server.addApplication({ own: false, redirectUris }), await server.browser()];
+    const { url } = await browser.open((await app.begin({ redirect_uri: redirectUris[1] ?? '' })).address);
+    const left = { redirectUris: redirectUris.slice(0, 1) };
+    await server.janua.services.clientAdministration.changeClient(app.clientId, left);
+    const answer = await browser.submit(url, { decision: 'allow' });
+    assert.deepEqual([answer.isElsewhere, answer.status], [false, 400]);
+  });
+
   test('is asked for what lasts without the session, also for what was given before', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     await letIn(app, browser);

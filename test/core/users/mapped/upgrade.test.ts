@@ -209,10 +209,10 @@ for (const engine of engines)
         const { user } = await accountIn(former);
         const { id } = user;
         const held = { name: 'report', scopes: ['reports:read'], days: 1 };
-        const token = await services.hold(provedBy(await accountIn(former)), (one) =>
-          services.personalTokens.create(one, held),
-        );
-        await services.consents.give(user, 'wiki', { scope: ['openid'], version: 'v' });
+        const token = await services.hold(provedBy(await accountIn(former)), async (one) => {
+          await services.consents.give(one, 'wiki', { scope: ['openid'], version: 'v' });
+          return services.personalTokens.create(one, held);
+        });
         const owner = ownTable ? ann.username : '';
         const subject = createHash('sha256')
           .update(JSON.stringify([id, owner]))
