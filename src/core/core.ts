@@ -37,7 +37,7 @@ import { openThrottle } from './throttle/open-throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { createImportUsers } from './users/import-users.ts';
-import { createNoteLogin } from './users/last-logins.ts';
+import { createLastLogins } from './users/last-logins.ts';
 import type { UserMapping } from './users/mapped/mapping.ts';
 import { openUsers } from './users/open-users.ts';
 import type { RequireRights } from './users/scopes.ts';
@@ -134,6 +134,7 @@ export async function createCore(options: CoreOptions) {
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
   const changing = { hold, holdAny, users, sessions, outbox, liftFailures: lift, audit, log };
   const { change, changeAny } = createChanges(changing);
+  const lastLogins = createLastLogins(database, now);
   const admit = createAdmit({
     access,
     sessions,
@@ -142,7 +143,7 @@ export async function createCore(options: CoreOptions) {
     demand: ports.factors.demand,
     noticeSignIn: ports.noticeSignIn,
     meet: directory.meet,
-    noteLogin: createNoteLogin(database, now),
+    noteLogin: lastLogins.noteLogin,
   });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
@@ -195,6 +196,7 @@ export async function createCore(options: CoreOptions) {
     change,
     changeAny,
     admit,
+    findLastLogin: lastLogins.findLastLogin,
     publicOrigins,
     baseUrl,
     checkUp: options.checkUp,

@@ -82,6 +82,8 @@ test('janua-admin runs a command with the settings of the service', {
   const own = process.getuid?.() === 0 ? `setpriv --reuid=${account.uid} --regid=${account.gid} --init-groups` : '';
   const changed = text
     .replace('setpriv --reuid=janua --regid=janua --init-groups', own)
+    .replace('install -m 0400 -o janua', 'install -m 0400')
+    .replaceAll('/run/', `${folder}/run-`)
     .replace('/usr/local/bin/janua', `"${process.execPath}" "${join(import.meta.dirname, '../../src/cli.ts')}"`)
     .replaceAll('/etc/janua', folder)
     .replaceAll('/var/lib/janua', folder);
@@ -111,6 +113,7 @@ test('janua-admin runs a command with the settings of the service', {
   const url = 'postgres://janua:$x@db.example.com/janua?sslmode=verify-full&sslrootcert=/a.pem;b|c';
   const lines = ['# a comment', '', '; another', `  DATABASE_URL=${url} `, 'APP_NAME="A $5 & `door`"', "PORT='5001'"];
   lines.push('MAIL_FROM=no-reply@example.com', 'ENCRYPTION_KEY_FILE=./key');
+  await writeFile(join(folder, 'upstreams.json'), '[]');
   await writeFile(join(folder, 'mail-url'), 'smtp://janua:$x@mail.example.com\n');
   await writeFile(join(folder, 'janua.env'), lines.join('\n'));
   const shown = new Map(
@@ -123,6 +126,9 @@ test('janua-admin runs a command with the settings of the service', {
   assert.deepEqual(shown.get('APP_NAME'), { value: 'A $5 & `door`', from: 'environment' });
   assert.deepEqual(shown.get('PORT'), { value: 5001, from: 'environment' });
   assert.equal(shown.get('ENCRYPTION_KEY_FILE')?.value, `${folder}/./key`);
+  const upstreams = shown.get('UPSTREAMS_FILE')?.value;
+  assert.equal(upstreams, join(folder, 'run-janua-upstreams.json'));
+  assert.equal(await readFile(upstreams, 'utf8'), '[]');
   assert.deepEqual(shown.get('MAIL_URL'), { value: 'smtp://mail.example.com', from: 'environment' });
   assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
 

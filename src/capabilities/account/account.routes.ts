@@ -40,10 +40,11 @@ const exportSchema = object(
   {
     account: part,
     second_factors: part,
+    sub: text('4a25a1ee-1f5d-4a0b-9d6d-2b1c4f1f0a11', 'What applications know the user by. Missing if none has asked'),
     passkey_offer: { ...part, description: 'Only of users who did not want a passkey. Null: they are not asked again' },
     ...Object.fromEntries(lists),
   },
-  ['passkey_offer'],
+  ['passkey_offer', 'sub'],
 );
 
 type Parts = Pick<Core, 'registry' | 'ports' | 'personalTokens'> & {

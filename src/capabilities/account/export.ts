@@ -8,6 +8,7 @@ import type { QueuedMail } from '../../core/mail/outbox.ts';
 import type { ConnectedApplication, LinkedIdentity, OwnFactors } from '../../core/ports.ts';
 import type { Policy } from '../../core/throttle/policy.ts';
 import type { OneTimeToken } from '../../core/tokens/tokens.ts';
+import type { PastVerification } from '../../core/users/account.ts';
 import type { User } from '../../core/users/user.ts';
 import type { AccountOptions } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
@@ -32,7 +33,7 @@ export type ExportAccount = ReturnType<typeof createExportAccount>;
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
   const { users, registry, tokens, personalTokens, auditTrail, audit, throttle } = options;
-  const { listIdentities, listApplications, dataOf, outbox } = options;
+  const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
@@ -41,7 +42,11 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     const since = await users.findSince(user.id);
     const events = auditTrail.find({ order: 'oldest-first', userId: user.id, since });
     return {
-      account: { id: user.id, ...(await describeAccount(user, registry)) },
+      account: {
+        id: user.id,
+        ...(await describeAccount(user, registry)),
+        last_login_at: (await findLastLogin(user))?.toISOString() ?? null,
+      },
       second_factors: describeFactors(factors),
       identities: (await listIdentities(user)).map(describeIdentity),
       applications: (await listApplications(user)).map(describeApplication),
@@ -60,7 +65,7 @@ export async function describeAccount(user: User, registry: AccountOptions['regi
   const { createdAt, passwordChangedAt, verification } = (await registry?.findDetails(user.id)) ?? {};
   return {
     username: user.username,
-    verification: verification ? { how: verification.how, at: verification.at?.toISOString() ?? null } : null,
+    verification: verification ? describeVerification(verification) : null,
     first_name: user.firstName,
     last_name: user.lastName,
     groups: user.groups,
@@ -69,6 +74,13 @@ export async function describeAccount(user: User, registry: AccountOptions['regi
     password_changed_at: passwordChangedAt?.toISOString() ?? null,
   };
 }
+
+/** Only an export shows the provider. No user is told which administrator or operator it was. */
+const describeVerification = ({ how, by, at }: PastVerification) => ({
+  how,
+  at: at?.toISOString() ?? null,
+  ...(how === 'upstream' && { upstream: by }),
+});
 
 const describeFactors = ({ passkeys, totp, recoveryCodesLeft, trustedBrowsers }: OwnFactors) => ({
   passkeys: passkeys.map(({ name, createdAt, lastUsedAt }) => ({

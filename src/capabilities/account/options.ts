@@ -15,13 +15,15 @@ import type { Throttle } from '../../core/throttle/throttle.ts';
 import type { events as linkEvents } from '../../core/tokens/events.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Hold, HoldNew } from '../../core/users/held.ts';
+import type { LastLogins } from '../../core/users/last-logins.ts';
 import type { User } from '../../core/users/user.ts';
 import type { UserDirectory, UserRegistry } from '../../core/users/user-directory.ts';
 import type { events } from './events.ts';
 
 export interface AccountOptions
   extends Pick<Changes, 'change'>,
-    Pick<JoinedPorts, 'listIdentities' | 'listApplications' | 'dataOf'> {
+    Pick<JoinedPorts, 'listIdentities' | 'listApplications' | 'dataOf'>,
+    Pick<LastLogins, 'findLastLogin'> {
   readonly hold: Hold;
   readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;

@@ -4,7 +4,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
-import { type AuditParts, auditRules, exportEvents, listEvents } from './audit.ts';
+import { type AuditParts, auditRules, exportEvents, filterOf, listEvents } from './audit.ts';
 import { addExport } from './file-export.ts';
 import { listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
@@ -83,10 +83,16 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     async open(request, format) {
       const list = readList(request.query, rules);
       const { user, session } = signedInOf(request);
-      const about = new URLSearchParams(Object.entries(list.filters).filter(([, value]) => value !== '')).toString();
+      const filter = await filterOf(list, parts());
+      // A name could be a password that was typed by mistake.
+      const { userId: user_id = '', nameDigest: name_digest = '' } = filter;
+      const kept = Object.entries({ ...list.filters, user: '', user_id, name_digest }).filter(
+        ([, value]) => value !== '',
+      );
+      const about = new URLSearchParams(kept).toString();
       const event = { kind: 'audit-exported', about, userId: user.id, sessionId: session.id } as const;
       await parts().audit.record({ ...event, caller: request.caller });
-      return exportEvents(format, list, events, parts());
+      return exportEvents(format, filter, events, parts().auditTrail);
     },
   });
 }

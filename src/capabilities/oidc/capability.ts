@@ -36,6 +36,7 @@ export const oidc = defineCapability({
       },
       nameApplication: parts.nameApplication,
       listApplications: parts.applications.list,
+      dataOf: async (user) => ({ sub: await parts.findSubject(user) }),
       listClients: parts.clients.list,
       listOpen: async (user) =>
         (await parts.clients.list())

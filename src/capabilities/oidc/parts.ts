@@ -172,6 +172,7 @@ export function createOidcParts(options: OidcOptions) {
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
+    findSubject: subjects.findSubject,
     nameApplication,
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),

@@ -110,21 +110,22 @@ const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 /**
- * Records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. The log says what
+ * Logs it, and records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. The log says what
  * was wrong with a document, in the words of the library.
  */
 export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
-    const { request, clientId = '', error, detail } = refused;
-    const details = { event: 'application_refused', clientId: refused.clientId, error, detail };
+    const { request, clientId = '', error } = refused;
+    const about = isClientId(clientId) || isDocument(clientId) ? clientId : undefined;
+    const detail = withoutSecrets(refused.detail);
+    const details = { event: 'application_refused', clientId: about, error, detail };
     log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');
     if (request === undefined) return Promise.resolve();
-    const isKept = isClientId(clientId) || isDocument(clientId);
     return audit.recordIfPossible({
       kind: 'application-refused',
       reason: reasonOf(refused),
-      about: isKept ? clientId : undefined,
-      detail: withoutSecrets(detail),
+      about,
+      detail,
       sent: describeSent(refused),
       caller: request.caller,
       userId: request.signedIn?.user.id,

@@ -25,6 +25,9 @@ export function createSubjects({ database, prepareLookup }: OpenDatabase) {
       return (await rows.where('user_id', '=', user.id).executeTakeFirstOrThrow()).subject;
     },
 
+    /** The same, if it has been made. */
+    findSubject: async (user: Pick<RowUser, 'id'>): Promise<string | undefined> => (await findRow(user.id))[0]?.subject,
+
     /** The id of the user whom a `sub` stands for. The user may be a newcomer, or gone. */
     findUserId: async (subject: string): Promise<string | undefined> => (await findBySubject(subject))[0]?.user_id,
   };

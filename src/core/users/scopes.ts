@@ -8,7 +8,7 @@ export const ownScopes = {
   'audit:read': 'See the overview and the audit',
   'sessions:write': 'End sessions, and lift the waits of the throttle',
   'clients:write': 'Change clients and resources',
-  'settings:read': 'See mail and settings',
+  'settings:read': 'See mail and settings, and send mails again',
 } as const;
 
 export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startJanua } from '../../janua.ts';
+import { createSubjects } from '../../../src/capabilities/oidc/subjects.ts';
+import { ann, startJanua } from '../../janua.ts';
 import { logIn } from '../../web/faces.ts';
 
 test('a user who exports again and again has to wait, in a page and in JSON, whatever the session', async () => {
@@ -14,4 +15,19 @@ test('a user who exports again and again has to wait, in a page and in JSON, wha
   const page = await ask('/account/export');
   assert.equal(page.statusCode, 429);
   assert.match(page.body, /Too many exports/);
+});
+
+test('an export has the last login, and what applications know the user by once one has asked', async () => {
+  let time = Date.now();
+  await using janua = await startJanua({ overrides: { now: () => time } });
+  const { app, services } = janua;
+  const exported = async () =>
+    (await app.inject({ url: '/api/account/export', headers: (await logIn(app)).bearer })).json();
+  const before = await exported();
+  assert.deepEqual([before.account.last_login_at, 'sub' in before], [new Date(time).toISOString(), false]);
+  time += 1000;
+  const { user } = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+  const subject = await createSubjects(services.opened).subjectOf(user);
+  const after = await exported();
+  assert.deepEqual([after.account.last_login_at, after.sub], [new Date(time).toISOString(), subject]);
 });

@@ -212,7 +212,10 @@ test('users see how their address was verified, and find it in their export', as
   assert.match((await get('/account')).body, /Verified by the operator on /);
   const { verification } = (await get('/api/account')).json();
   assert.deepEqual([verification.how, Object.keys(verification)], ['command', ['how', 'at']]);
-  assert.deepEqual((await get('/api/account/export')).json().account.verification, verification);
+  const exported = async () => (await get('/api/account/export')).json().account.verification;
+  assert.deepEqual(await exported(), verification);
+  await opened.change("verified_how = 'upstream', verified_by = 'google'");
+  assert.deepEqual(await exported(), { ...verification, how: 'upstream', upstream: 'google' });
   await opened.change("verified_address = null, verified_how = null, verified_at = null, address_proof = 'mail'");
   assert.match((await get('/account')).body, /Verified by a mailed link\s*</);
 });

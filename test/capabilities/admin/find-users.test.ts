@@ -4,7 +4,7 @@ import { describe, mock, test } from 'node:test';
 import { createFindUsers, userRules } from '../../../src/capabilities/admin/find-users.ts';
 import { cursorOf, mostCandidates, readList } from '../../../src/capabilities/admin/list.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
-import { createNoteLogin } from '../../../src/core/users/last-logins.ts';
+import { createLastLogins } from '../../../src/core/users/last-logins.ts';
 import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
@@ -163,7 +163,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await using opened = await open();
       const { database, find, listed, ids } = opened;
       const times = [1000, 2000];
-      const noteLogin = createNoteLogin(database, () => times.shift() ?? 0);
+      const { noteLogin } = createLastLogins(database, () => times.shift() ?? 0);
       const [id = ''] = ids;
       for (let count = 0; count < 2; count += 1)
         await noteLogin({ id, username: 'ann@example.com', firstName: '', lastName: '', groups: [] });

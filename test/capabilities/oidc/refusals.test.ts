@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { withoutSecrets } from '../../../src/capabilities/oidc/refused-requests.ts';
+import { createNoteRefusal, withoutSecrets } from '../../../src/capabilities/oidc/refused-requests.ts';
 import { explain } from '../../../src/core/audit/explanation.ts';
 import { events } from '../../../src/site.ts';
 import { createMigratedWorkplace, type Workplace } from '../../commands/janua-command.ts';
@@ -307,6 +307,18 @@ describe('what was refused is explained', () => {
     assert.ok(rows.includes('a=b'));
     for (const kept of ['canary', code, hint.split('.')[2] ?? '', application.secret ?? '', begun.verifier])
       assert.ok(!rows.includes(kept), kept);
+  });
+
+  test('also in the log', async () => {
+    const lines: unknown[] = [];
+    const note = createNoteRefusal(server.janua.services.audit, {
+      debug: (line: unknown) => lines.push(line),
+    } as never);
+    const detail = 'redirect_uri https://app.example.com/?code=canary did not match';
+    await note({ error: 'invalid_redirect_uri', detail, clientId: 'canary', parameters: {}, request: undefined });
+    await note({ error: 'invalid_client', detail: 'x', clientId: app.clientId, parameters: {}, request: undefined });
+    assert.doesNotMatch(JSON.stringify(lines), /canary/);
+    assert.ok(JSON.stringify(lines).includes(app.clientId));
   });
 
   test('in a time that grows with the length of what was sent, and no faster', () => {
