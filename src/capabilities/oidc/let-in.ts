@@ -9,7 +9,7 @@ import type { Deciding } from './barriers.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
 import type { OpenIdProvider } from './provider.ts';
-import type { ProviderClient } from './provider-client.ts';
+import { aboutClient, type ProviderClient } from './provider-client.ts';
 import type { WaitingRequest } from './provider-waiting.ts';
 
 export interface LetInOptions {
@@ -47,7 +47,7 @@ export function createLetIn({ consents, findAccount, audit }: LetInOptions) {
     const kept = before?.version === version ? before.scope : [];
     const scope = [...new Set([...kept, ...requestedOf(asked)])];
     await consents.give(signedIn.user, client.clientId, { scope, version });
-    await audit.recordIfPossible({ kind: 'consent-given', about: client.clientId, ...byOwner(signedIn, caller) });
+    await audit.recordIfPossible({ kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) });
     return grantId;
   };
 }

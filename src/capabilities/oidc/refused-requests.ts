@@ -2,7 +2,7 @@ import type { Audit } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
-import { isDocument } from './provider-client.ts';
+import { aboutClient, isDocument } from './provider-client.ts';
 import type { RefusedRequest } from './provider-options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
@@ -115,7 +115,7 @@ export const withoutSecrets = (text: string): string => text.replaceAll(secretIn
  */
 export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
-    const { request, clientId = '', error, detail } = refused;
+    const { request, clientId = '', clientName, error, detail } = refused;
     const details = { event: 'application_refused', clientId: refused.clientId, error, detail };
     log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');
     if (request === undefined) return Promise.resolve();
@@ -123,7 +123,7 @@ export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
     return audit.recordIfPossible({
       kind: 'application-refused',
       reason: reasonOf(refused),
-      about: isKept ? clientId : undefined,
+      ...(isKept && aboutClient({ clientId, clientName })),
       detail: withoutSecrets(detail),
       sent: describeSent(refused),
       caller: request.caller,
