@@ -168,11 +168,11 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     async show(request) {
-      // After a wrong code.
-      if (request.method !== 'POST') return {};
-      const { user } = provedOf(request);
+      const { user } = request.proved ?? signedInOf(request);
       const waiting = await parts().factors.totp.findWaiting(user, user.username);
-      return waiting === undefined ? {} : drawSecret(waiting);
+      if (waiting === undefined) return {};
+      // The secret is shown again only after a wrong code.
+      return { waits: true, ...(request.method === 'POST' && (await drawSecret(waiting))) };
     },
     submit: async (request, reply, { code, next }) =>
       answer(
