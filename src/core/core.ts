@@ -168,6 +168,9 @@ export async function createCore(options: CoreOptions) {
     get invite() {
       return ports.invite;
     },
+    get isInvited() {
+      return ports.isInvited;
+    },
     get offerAddress() {
       return ports.offerAddress;
     },

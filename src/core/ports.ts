@@ -10,6 +10,7 @@ import type { MailDescription } from './mail/description.ts';
 import type { RenewedSession, Session } from './sessions/sessions.ts';
 import type { AuthenticationMethod } from './sessions/store.ts';
 import type { Account } from './users/account.ts';
+import type { Held } from './users/held.ts';
 import type { User } from './users/user.ts';
 
 /** Sign-in, which is always there. */
@@ -140,7 +141,9 @@ export interface Ports {
   /** The page on which strangers sign up. */
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
-  readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  readonly invite?: (account: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>;
+  /** Whether the user was invited, and can still use the link. Undefined where no mail is sent. */
+  readonly isInvited?: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address, which the signed-in user can then confirm. */
   readonly offerAddress?: ((account: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Mails a link that sets a new password. */
@@ -236,6 +239,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get invite() {
       return find('invite');
+    },
+    get isInvited() {
+      return find('isInvited');
     },
     get offerAddress() {
       return find('offerAddress');
