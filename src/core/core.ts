@@ -218,6 +218,7 @@ export async function createCore(options: CoreOptions) {
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),
+    findFresh: ports.findFresh,
     requireFresh: ports.requireFresh,
     requireStepUp: ports.requireStepUp,
     compareClocks: createClockWatch(clocksOf(stores), { log, now, onCompared: measures.metrics?.observeClock }),

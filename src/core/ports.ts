@@ -3,7 +3,7 @@ import type { Database } from '../ground/database/database.ts';
 import type { Presented, SignedIn } from './access/access.ts';
 import type { Demand, NoticeSignIn } from './access/admit.ts';
 import type { CheckFactor, FactorMethod } from './access/factor.ts';
-import type { ConfirmingRequest, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
+import type { ConfirmingRequest, FindFresh, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
 import type { AuditEvent, Caller } from './audit/event.ts';
 import type { Actor } from './changes/administration.ts';
 import type { MailDescription } from './mail/description.ts';
@@ -15,6 +15,7 @@ import type { User } from './users/user.ts';
 
 /** Sign-in, which is always there. */
 export interface SignInPort {
+  readonly findFresh: FindFresh;
   readonly requireFresh: RequireFresh;
   readonly requireStepUp: RequireStepUp;
   /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
@@ -189,6 +190,7 @@ export function joinPorts(offered: readonly Ports[]) {
   }
 
   const signIn: SignInPort = {
+    findFresh: (...asked) => requireSignIn().findFresh(...asked),
     requireFresh: (...asked) => requireSignIn().requireFresh(...asked),
     requireStepUp: (...asked) => requireSignIn().requireStepUp(...asked),
     confirmBy: (...asked) => requireSignIn().confirmBy(...asked),

@@ -46,7 +46,7 @@ const listSchema = object('Groups', {
 const page = '/admin/groups';
 const view = 'capabilities/admin/groups';
 const refusals = [beyondOwn, changeRefusals['change-refused'], changeRefusals['no-such-group']];
-const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write' };
+const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write', showsList: true };
 const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 
 /** Adds the page with the groups, on which they are made, changed and removed. */

@@ -25,7 +25,7 @@ const securityPath = '/account/security';
 const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPath}${path}`] as const;
 
 const tag = 'Second factors';
-const freshProof: FreshProof = { page: ({ security }) => security.title };
+const freshProof: FreshProof = { page: ({ security }) => security.title, showsList: true };
 const fresh = { signedIn: true, openedAt: securityPath, freshProof } as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
 
