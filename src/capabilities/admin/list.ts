@@ -27,7 +27,7 @@ export const unreadableList: Answer = {
   detail: 'The list cannot be shown with these filters',
 };
 
-/** What every list with filters may answer. */
+/** What a list with filters may answer. */
 export const listRefusals = [unreadableList, invalidFields];
 
 /** @throws {Refusal} `unreadable-list` */
@@ -55,6 +55,8 @@ function readCursor(text: string, length: number): readonly string[] | undefined
 export interface ListRules {
   /** The names of the filters, with the values that they may have. Undefined: any text. Default: no filters. */
   readonly filters?: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Whether `q` searches the list. */
+  readonly searched?: true;
   /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. Default: one order. */
   readonly sorts?: readonly string[];
   /** How many texts a cursor has. */
@@ -65,7 +67,7 @@ export interface ListRules {
  * Reads the query of a list. An empty field counts as none, because forms send all of their fields.
  * @throws {InvalidFields} for a filter; {Refusal} `unreadable-list` for the order and the part of the list
  */
-export function readList(query: unknown, { filters = {}, sorts = [''], keyLength }: ListRules): ListQuery {
+export function readList(query: unknown, { filters = {}, searched, sorts = [''], keyLength }: ListRules): ListQuery {
   const sent = query as Readonly<Record<string, unknown>>;
   const find = (name: string, most = 254): string | undefined => {
     const value = sent[name] ?? '';
@@ -78,12 +80,8 @@ export function readList(query: unknown, { filters = {}, sorts = [''], keyLength
     throw new InvalidFields({ field: name, code: 'malformed' });
   };
   const chosen = Object.entries(filters).map(([name, values]) => [name, readFilter(name, values)]);
-  const [q, order, limit, cursor] = [
-    readFilter('q').toLowerCase(),
-    read('sort'),
-    read('limit', 3),
-    read('cursor', 2000),
-  ];
+  const q = searched ? readFilter('q').toLowerCase() : '';
+  const [order, limit, cursor] = [read('sort'), read('limit', 3), read('cursor', 2000)];
   const sort = order.replace(/^-/, '') || sorts[0] || '';
   const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
   const after = cursor === '' ? undefined : readCursor(cursor, keyLength);

@@ -6,7 +6,7 @@ import type { Features } from '../../web/flow-options.ts';
 import { actorOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { cursorOf, listQuery, listRefusals, nextCursor, readList, tag } from './list.ts';
+import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 export interface MailParts {
   readonly outbox: Outbox;
@@ -55,7 +55,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     summary: 'Mail',
     description: 'The mails that wait or were given up, the newest first.',
     tag,
-    config: { ...config, view: 'capabilities/admin/mail', refusals: listRefusals },
+    config: { ...config, view: 'capabilities/admin/mail', refusals: [unreadableList] },
     query: listQuery,
     answer: json('The mails', listSchema, { next_cursor: null }),
     browser: 'The page with the mails',

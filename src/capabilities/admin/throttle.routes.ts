@@ -7,7 +7,7 @@ import { countedNetwork } from '../../web/client-address.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { cursorOf, listQuery, listRefusals, nextCursor, readList, tag } from './list.ts';
+import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 /** A key of the throttle with failures. */
 interface ThrottledKey {
@@ -72,7 +72,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     method: 'GET',
     summary: 'Who has to wait',
     tag,
-    config: { ...config, view: 'capabilities/admin/throttle', refusals: listRefusals },
+    config: { ...config, view: 'capabilities/admin/throttle', refusals: [unreadableList] },
     query: { cursor: listQuery.cursor },
     answer: json('Who has to wait', listSchema, { next_cursor: null }),
     browser: 'The page with who has to wait',
