@@ -65,7 +65,7 @@ ${words}${isLimitedByReason ? `; ${byReason}` : ''}.
 
 ${asTable(
   ['reason', 'why', 'what to do'],
-  Object.entries(reasons).map(([reason, said]) => [asCode(reason), inCell(said.words), inCell(said.advice)]),
+  Object.entries(reasons).map(([reason, said]) => [asCode(reason), inCell(said.words), inCell(said.advice ?? '')]),
 )}
 `,
   )

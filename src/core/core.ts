@@ -169,6 +169,9 @@ export async function createCore(options: CoreOptions) {
     get invite() {
       return ports.invite;
     },
+    get isInvited() {
+      return ports.isInvited;
+    },
     get offerAddress() {
       return ports.offerAddress;
     },
@@ -217,6 +220,7 @@ export async function createCore(options: CoreOptions) {
     administer,
     /** What the operator does, by a command or a program. */
     administration: administer({ caller }),
+    findFresh: ports.findFresh,
     requireFresh: ports.requireFresh,
     requireStepUp: ports.requireStepUp,
     compareClocks: createClockWatch(clocksOf(stores), { log, now, onCompared: measures.metrics?.observeClock }),

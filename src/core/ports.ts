@@ -3,17 +3,19 @@ import type { Database } from '../ground/database/database.ts';
 import type { Presented, SignedIn } from './access/access.ts';
 import type { Demand, NoticeSignIn } from './access/admit.ts';
 import type { CheckFactor, FactorMethod } from './access/factor.ts';
-import type { ConfirmingRequest, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
+import type { ConfirmingRequest, FindFresh, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
 import type { AuditEvent, Caller } from './audit/event.ts';
 import type { Actor } from './changes/administration.ts';
 import type { MailDescription } from './mail/description.ts';
 import type { RenewedSession, Session } from './sessions/sessions.ts';
 import type { AuthenticationMethod } from './sessions/store.ts';
 import type { Account } from './users/account.ts';
+import type { Held } from './users/held.ts';
 import type { User } from './users/user.ts';
 
 /** Sign-in, which is always there. */
 export interface SignInPort {
+  readonly findFresh: FindFresh;
   readonly requireFresh: RequireFresh;
   readonly requireStepUp: RequireStepUp;
   /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
@@ -140,7 +142,9 @@ export interface Ports {
   /** The page on which strangers sign up. */
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
-  readonly invite?: (account: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>;
+  readonly invite?: (account: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>;
+  /** Whether the user was invited, and can still use the link. Undefined where no mail is sent. */
+  readonly isInvited?: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address, which the signed-in user can then confirm. */
   readonly offerAddress?: ((account: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Mails a link that sets a new password. */
@@ -186,6 +190,7 @@ export function joinPorts(offered: readonly Ports[]) {
   }
 
   const signIn: SignInPort = {
+    findFresh: (...asked) => requireSignIn().findFresh(...asked),
     requireFresh: (...asked) => requireSignIn().requireFresh(...asked),
     requireStepUp: (...asked) => requireSignIn().requireStepUp(...asked),
     confirmBy: (...asked) => requireSignIn().confirmBy(...asked),
@@ -236,6 +241,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get invite() {
       return find('invite');
+    },
+    get isInvited() {
+      return find('isInvited');
     },
     get offerAddress() {
       return find('offerAddress');

@@ -66,7 +66,7 @@ const unreadableFields: Answer = {
 };
 
 /** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
-const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
+export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
 
 /** A form that a link fills in is refused only as a link. */
 const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
@@ -116,11 +116,12 @@ export function addAction<const F extends Fields>(
       ? { [status]: config.view ? withPage : answer, 303: settingCookies(redirect(browser)) }
       : { [status]: withPage };
 
-  /** A form that is shown before the proof would be lost. Programs get no form, and are asked when they act. */
+  /** What is typed into a form that is shown before the proof would be lost. Programs get no form, and are asked when they act. */
   async function requireProof(request: FastifyRequest): Promise<void> {
     if (freshProof === undefined || (isPage && request.format === 'json')) return;
-    const { scope } = freshProof;
+    const { scope, showsList } = freshProof;
     if (isPage && scope !== undefined && !signedInOf(request).scopes.includes(scope)) return;
+    if (isPage && showsList) return request.lookForProof();
     const { current_password }: Fields = read ?? {};
     const sent = current_password && readFields({ current_password }, request.body);
     await request.proveFresh(sent?.current_password);

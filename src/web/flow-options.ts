@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Access } from '../core/access/access.ts';
-import type { RequireFresh, RequireStepUp } from '../core/access/fresh-proof.ts';
+import type { FindFresh, RequireFresh, RequireStepUp } from '../core/access/fresh-proof.ts';
 import type { Answer } from '../core/access/refusal.ts';
 import type { Audit } from '../core/audit/audit.ts';
 import type { Measures } from '../core/telemetry/measures.ts';
@@ -13,6 +13,7 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   /** Throws {Unavailable} until the stores are ready. */
   readonly parts: () => {
     readonly access: Access;
+    readonly findFresh: FindFresh;
     readonly requireFresh: RequireFresh;
     readonly requireStepUp: RequireStepUp;
     /** Gives the cookie by which an account is known in a browser. */

@@ -33,9 +33,7 @@ export function addForm<const F extends Fields>(
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
-    const errors = Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault]));
-    const faulty = faults[0]?.field;
-    return { fields: names, values: typed, errors, faulty, ...(await form.show?.(request, typed)) };
+    return { fields: names, values: typed, ...shownFaults(faults), ...(await form.show?.(request, typed)) };
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
@@ -69,6 +67,12 @@ export function addForm<const F extends Fields>(
     },
   });
 }
+
+/** What a page shows beside its fields. */
+export const shownFaults = (faults: readonly FieldFault[]) => ({
+  errors: Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault])),
+  faulty: faults[0]?.field,
+});
 
 /** Passwords are never sent back. */
 const typedValues = (fields: Fields, body: unknown): Typed =>

@@ -9,8 +9,8 @@ import { pathWithNext, safeNext } from './next.ts';
 
 export const loginView = 'web/login-page';
 
-/** How long a browser keeps a failed login, in seconds: more than a redirect takes. */
-const keptSeconds = 60;
+/** How long a browser keeps a failed login, in seconds: until its user has gone on to ask for a new password. */
+const keptSeconds = 300;
 
 type FailedLogin = ReturnType<typeof failedLoginOf>;
 
@@ -25,8 +25,8 @@ interface Shown {
 export type LoginPage = ReturnType<typeof createLoginPage>;
 
 /**
- * What the login page shows. A cookie carries a failed login over the redirect to the page, because histories and logs keep
- * addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no other host can set it, and the page
+ * What the login page shows. A cookie carries a failed login over the redirect to the page, and its name to the page that asks for a new
+ * password, because histories and logs keep addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no other host can set it, and the page
  * shows it as text.
  */
 export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'https' | 'nameApplication'>) {

@@ -7,14 +7,14 @@ import type { BareStyle } from './bare-style.ts';
 import { bodyField } from './body-field.ts';
 import type { FlowOptions } from './flow-options.ts';
 import type { RenderPage } from './hooks/format.ts';
-import { homePath, pathWithNext } from './next.ts';
-import { isOpened, rawPath, withKept } from './request-target.ts';
+import { confirmPath, homePath, pathWithNext } from './next.ts';
+import { isOpened, originForm, rawPath, withKept } from './request-target.ts';
 import type { Request } from './types.ts';
 
 /** Template names start here: `web/layout` is `src/web/layout.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, whether a form was `unsent`, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
+/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, whether a form was `unsent`, the address at which the user has to `confirm` who they are before a page with a list shows its forms, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
 export function createRender(
   { appName, features, publicOrigins }: Pick<FlowOptions, 'appName' | 'features' | 'publicOrigins'>,
   { style }: BareStyle,
@@ -22,13 +22,14 @@ export function createRender(
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
   return (view, model, request) => {
-    const { bare } = request.routeOptions.config ?? {};
+    const { bare, freshProof } = request.routeOptions.config ?? {};
     const [origin = ''] = publicOrigins;
     return eta.render(view, {
       path: pathOf(request),
       signedInAs: request.signedIn?.user.username,
       state: bodyField(request.query, 'state'),
-      unsent: request.routeOptions.config.freshProof !== undefined && bodyField(request.query, 'unsent') === '1',
+      unsent: freshProof !== undefined && bodyField(request.query, 'unsent') === '1',
+      confirm: freshProof?.showsList && !request.proved ? confirmPath(originForm(request.url)) : undefined,
       ...model,
       ...speak(request.language),
       withNext: pathWithNext,

@@ -19,6 +19,8 @@ export interface FreshProof {
   readonly page: (words: Words) => string;
   /** Users without this scope only look at the page, and are not asked. */
   readonly scope?: string;
+  /** Whether the page also shows a list. It is shown without a proof, with a link to the proof in place of its forms (`confirm`). */
+  readonly showsList?: true;
 }
 
 declare module './host-app.ts' {
@@ -63,6 +65,8 @@ declare module 'fastify' {
     readonly caller: Caller;
     /** The account as it was at the fresh proof, on a route with `freshProof`. */
     proved: Account | undefined;
+    /** Sets `proved` if an earlier proof holds. */
+    lookForProof(): Promise<void>;
     /** Sets `proved`. Throws as `RequireFresh`. */
     proveFresh(currentPassword: string | undefined): Promise<void>;
   }

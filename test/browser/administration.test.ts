@@ -140,6 +140,11 @@ site.test(
     await check(page, 'audit');
     await page.goto('/admin');
     await page.getByText(/^Der Server nimmt Anmeldungen von Seiten von /).waitFor();
+    await page.setViewportSize({ width: 1280, height: 720 });
+    await page.goto('/admin/users');
+    const cut =
+      "[...document.querySelectorAll('.users :is(td, th)')].filter((cell) => cell.scrollWidth > cell.clientWidth)";
+    assert.equal(await page.evaluate(`${cut}.map((cell) => cell.textContent).join()`), '');
   },
   { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );

@@ -43,15 +43,13 @@ for (const javaScriptEnabled of [true, false]) {
 
   site.test(
     `${how}: a protected page redirects to the login page, after a wrong password the user types only the password again, and the login leads back`,
-    async ({ page, context }) => {
+    async ({ page }) => {
       await page.goto('/admin/me');
       assert.equal(await page.getByRole('alert').textContent(), 'Please sign in to continue');
       await sendLogin(page, { password: 'wrong' });
       await page.getByText('Incorrect username or password').waitFor();
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
       assert.match(String(await page.locator('.request-id').textContent()), /^Request id: [\da-f-]{36}$/);
-      const names = (await context.cookies()).map(({ name }) => name);
-      assert.ok(!names.includes('login-failure'), 'the page has removed its cookie');
       await page.keyboard.type(password);
       await page.keyboard.press('Enter');
       await page.waitForURL('/admin/me');

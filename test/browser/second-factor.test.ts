@@ -101,6 +101,7 @@ site.test(
     await signIn(page, username);
     await page.goto('/account/security');
     // Trust in the browser is no proof of the user.
+    await page.getByRole('link', { name: 'Confirm that it is you to change this' }).click();
     await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
     await submit(page, 'Confirm', { Password: password, Code: next() });
     await page.getByText('Last used on').first().waitFor();
@@ -186,6 +187,7 @@ site.test(
     // The proof is no longer fresh.
     time += 3_600_000;
     await page.goto('/account/security');
+    await page.getByRole('link', { name: 'Confirm that it is you to change this' }).click();
     await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
     await usePasskey(page);
     await page.waitForURL('/account/security');

@@ -121,11 +121,9 @@ async function fieldsOf({ requestBody, parameters = [], path }: Operation, perso
   return Object.fromEntries(names.map((name) => [name, own[name] ?? (example as Fields)[name]]));
 }
 
-/** Pages whose forms need a fresh proof. */
+/** Pages that need a fresh proof before they show anything. */
 const formsWithProof = new Set(
-  ['security', 'security/totp', 'tokens', 'delete', 'password', 'email', 'confirm-email'].map(
-    (name) => `/account/${name}`,
-  ),
+  ['security/totp', 'delete', 'password', 'email', 'confirm-email'].map((name) => `/account/${name}`),
 );
 
 const faces = {

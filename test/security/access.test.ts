@@ -358,6 +358,15 @@ const askingPages: Record<string, readonly string[]> = {
   '/admin/resources/secret': ['resources/secret'],
 };
 
+/** Those that show what there is without a proof, and have forms only afterwards. */
+const listPages = [
+  '/account/tokens',
+  '/account/security',
+  '/account/sign-in-methods',
+  '/admin/groups',
+  '/admin/resources',
+];
+
 describe('a fresh proof of identity', () => {
   const filled = (path: string) => path.replaceAll(/:\w+/g, 'x');
   const confirms = (page: string) => `/auth/confirm?next=${encodeURIComponent(filled(page))}`;
@@ -384,7 +393,11 @@ describe('a fresh proof of identity', () => {
   for (const [page, forms] of Object.entries(askingPages)) {
     test(`is asked for before ${page} shows its form, and for a form that was open for too long`, async () => {
       const opened = await janua.app.inject({ url: filled(page), headers });
-      assert.deepEqual([opened.statusCode, opened.headers.location], [303, confirms(page)]);
+      if (listPages.includes(page)) {
+        assert.ok(opened.statusCode === 200 && opened.body.includes(`<a href="${confirms(page)}">`), opened.body);
+        for (const form of forms)
+          assert.ok(!opened.body.includes(`action="${page.split('/', 2).join('/')}/${form}"`), form);
+      } else assert.deepEqual([opened.statusCode, opened.headers.location], [303, confirms(page)]);
       const { body } = await janua.app.inject({ url: confirms(page), headers });
       assert.match(body, /To go on to “[^”]+”, please confirm that it is you/);
       const back = /<a href="([^"]+)">Cancel</.exec(body)?.[1] ?? '';
@@ -422,6 +435,7 @@ describe('a fresh proof of identity', () => {
     ] as const) {
       const { statusCode, body } = await janua.app.inject({ url, headers: cookie });
       assert.deepEqual([statusCode, body.includes('Nothing was sent or changed')], [200, says]);
+      assert.ok(body.includes('action="/account/tokens"'));
     }
   });
 });

@@ -81,15 +81,16 @@ const ownAccount = defineOptional({
   isOn: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
     const own = ownOptionsOf(core);
-    const { outbox, settings } = core;
-    const { createInvitationLink } = mailsOf(core);
+    const { outbox, sentOutbox, settings } = core;
+    const { createInvitationLink, isInvited } = mailsOf(core);
     return {
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
-      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }) {
+      isInvited: sentOutbox && ((held) => isInvited(held, sentOutbox)),
+      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }, db) {
         if (!byMail) return createInvitationLink(invited);
         const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };
         const address = invited.user.username;
-        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause });
+        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause }, db);
         return undefined;
       },
     };

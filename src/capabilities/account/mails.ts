@@ -1,9 +1,9 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../../core/mail/description.ts';
 import { createNotice, describeOrigin } from '../../core/mail/notice.ts';
-import type { QueuedMail } from '../../core/mail/outbox.ts';
+import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Account } from '../../core/users/account.ts';
-import { AccountChanged, type Hold, type Proved, provedBy } from '../../core/users/held.ts';
+import { AccountChanged, type Held, type Hold, type Proved, provedBy } from '../../core/users/held.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { pathWithNext } from '../../web/next.ts';
@@ -156,6 +156,13 @@ export function createAccountMails(
 
   return {
     descriptions,
+    /** Whether the user was invited, has not begun, and the link still works or waits to be mailed. */
+    async isInvited({ account, user, db }: Held, outbox: Pick<Outbox, 'holds'>): Promise<boolean> {
+      if (account.passwordHash !== undefined || account.disabled) return false;
+      const isLinked = (await tokens.listOf(user.id, db)).some(({ purpose }) => purpose === links.invitation.purpose);
+      return isLinked || outbox.holds('invitation', { user, db });
+    },
+
     /** Makes a link by which an invited user chooses a password. It is a secret. */
     createInvitationLink: (account: Account) => createLink('invitation', account.user.username, provedBy(account)),
   };

@@ -1,13 +1,14 @@
 import { loginMessages } from '../../core/access/refusal.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
 import type { Account } from '../../core/users/account.ts';
+import { emailAddress } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
-import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
+import type { RouteOptions } from '../capability.ts';
 import { describeWayOn, emailField, newPasswordField, wayOnByMail } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
@@ -24,7 +25,7 @@ interface Parts {
 export function addResetPassword(
   app: App,
   parts: () => Parts,
-  { features, nameApplication }: Pick<FlowOptions, 'features' | 'nameApplication'>,
+  { features, nameApplication, loginPage }: Pick<RouteOptions, 'features' | 'nameApplication' | 'loginPage'>,
 ): void {
   const name = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
   const page = name && `/account/${name}?state=8`;
@@ -47,7 +48,12 @@ export function addResetPassword(
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
-    show: async (_request, { next }) => ({ minutes: resetMinutes, ...(await describeWayOn(next, nameApplication)) }),
+    async show({ headers }, typed) {
+      // What was typed there may be no address, such as a password.
+      const email = typed.email ?? emailAddress(loginPage.readFailure(headers.cookie)?.username ?? '');
+      const wayOn = await describeWayOn(typed.next, nameApplication);
+      return { minutes: resetMinutes, values: { ...typed, email }, ...wayOn };
+    },
     async submit({ language, caller }, reply, { email, next }) {
       await parts().resetPassword.request(email, await wayOnByMail(next, nameApplication), language, caller);
       return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });

@@ -33,7 +33,7 @@ export function addTokens(app: App, parts: () => Parts): void {
     summary: 'Personal access tokens',
     description: 'Makes a token for a program of the user. It is shown once.',
     tag: 'Account',
-    config: { signedIn: true, freshProof: { page: ({ tokens }) => tokens.title } },
+    config: { signedIn: true, freshProof: { page: ({ tokens }) => tokens.title, showsList: true } },
     view: 'capabilities/account/tokens',
     fields: {
       name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },

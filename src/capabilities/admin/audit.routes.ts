@@ -1,12 +1,14 @@
+import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
+import { shownFaults } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, filterOf, listEvents } from './audit.ts';
 import { addExport } from './file-export.ts';
-import { listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
+import { listQuery, listRefusals, nextCursor, readList, tag } from './list.ts';
 
 const nothing = (description?: string): Schema => ({
   type: ['string', 'null'],
@@ -31,6 +33,7 @@ const eventSchema = object('An event', {
   route: orNull(text('POST /api/login')),
   operator: nothing('The account that ran a command'),
   request_id: orNull(text('6d8ff52d-6ff9-48ec-bc09-bfd526b00817')),
+  about_name: nothing('The name of the application then'),
   username: orNull(text('ann@example.com', 'Null if the user is gone')),
   actor: nothing('The name of the administrator'),
   explanation: listOf(
@@ -56,7 +59,7 @@ const filters = {
 /** Adds the page with the events, and their export. */
 export function addAudit(app: App, parts: () => AuditParts, events: Events): void {
   const rules = auditRules(events);
-  const config = { signedIn: true, scope: 'audit:read', refusals: [unreadableList] };
+  const config = { signedIn: true, scope: 'audit:read', refusals: listRefusals };
 
   addAction(app, ['/admin/audit', '/api/admin/audit'], {
     method: 'GET',
@@ -70,7 +73,12 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     async handle(request) {
       const page = await listEvents(readList(request.query, rules), events, parts(), tellOf(request));
       if (request.format === 'json') return page;
-      return { ...page, query: request.query, kinds: Object.keys(events) };
+      return { ...page, query: request.query, kinds: Object.keys(events), errors: {} };
+    },
+    async refuse({ faults }, request, reply) {
+      if (request.format === 'json') throw new InvalidFields(...faults);
+      const page = { events: [], next_cursor: null, query: request.query, kinds: Object.keys(events) };
+      return reply.code(422).send({ ...page, ...shownFaults(faults) });
     },
   });
 
@@ -82,8 +90,8 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     query: filters,
     async open(request, format) {
       const list = readList(request.query, rules);
-      const { user, session } = signedInOf(request);
       const filter = await filterOf(list, parts());
+      const { user, session } = signedInOf(request);
       // A name could be a password that was typed by mistake.
       const { userId: user_id = '', nameDigest: name_digest = '' } = filter;
       const kept = Object.entries({ ...list.filters, user: '', user_id, name_digest }).filter(
@@ -92,7 +100,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
       const about = new URLSearchParams(kept).toString();
       const event = { kind: 'audit-exported', about, userId: user.id, sessionId: session.id } as const;
       await parts().audit.record({ ...event, caller: request.caller });
-      return exportEvents(format, filter, events, parts().auditTrail);
+      return exportEvents(format, filter, events, parts());
     },
   });
 }

@@ -1,6 +1,7 @@
+import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Events, RecordedEvent } from '../../core/audit/event.ts';
-import { describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
+import { describeAbout, describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
@@ -9,7 +10,7 @@ import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';
 import type { events as adminEvents } from './events.ts';
-import { cursorOf, type ListQuery, type ListRules, refuseList } from './list.ts';
+import { cursorOf, type ListQuery, type ListRules } from './list.ts';
 
 export interface AuditParts {
   readonly auditTrail: AuditStore;
@@ -32,11 +33,13 @@ export const auditRules = (events: Events): ListRules => ({
   keyLength: 1,
 });
 
-/** @throws {Refusal} `unreadable-list` for a time that cannot be read */
+/** @throws {InvalidFields} for a time that cannot be read */
 export async function filterOf({ filters }: ListQuery, { users, audit }: AuditParts): Promise<EventFilter> {
-  const { kind, user, user_id, address, request_id, from, to } = filters;
+  const { kind, user, user_id, address, request_id } = filters;
   const now = Date.now();
-  const timeOf = (text: string | undefined) => (text ? (parseTime(text, now) ?? refuseList()) : undefined);
+  const timeOf = (field: 'from' | 'to') => (filters[field] ? parseTime(filters[field], now) : undefined);
+  const faulty = (['from', 'to'] as const).filter((field) => filters[field] && timeOf(field) === undefined);
+  if (faulty.length > 0) throw new InvalidFields(...faulty.map((field) => ({ field, code: 'not-a-time' }) as const));
   const name = user ? canonicalUsername(user) : undefined;
   const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
   return {
@@ -46,8 +49,8 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
     nameDigest: name !== undefined && found === undefined ? audit.digestName(name) : undefined,
     address: address?.toLowerCase() || undefined,
     requestId: request_id || undefined,
-    since: timeOf(from),
-    until: timeOf(to),
+    since: timeOf('from'),
+    until: timeOf('to'),
   };
 }
 
@@ -67,7 +70,10 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
       ...fieldsOf(event, events),
       username: username ?? null,
       actor: actor ?? null,
-      why: 'unreadable' in event ? undefined : describeReason(event, events, tell),
+      ...(!('unreadable' in event) && {
+        why: describeReason(event, events, tell),
+        what: describeAbout(event, tell),
+      }),
       explanation: lines.map(([heading, text]) => ({ heading, text })),
     };
   });
@@ -75,9 +81,14 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
 }
 
 /** Every matching event as a file, line by line, the newest first. It reads on only as fast as the lines are taken. */
-export async function* exportEvents(format: 'csv' | 'jsonl', filter: EventFilter, events: Events, trail: AuditStore) {
+export async function* exportEvents(
+  format: 'csv' | 'jsonl',
+  filter: EventFilter,
+  events: Events,
+  { auditTrail }: Pick<AuditParts, 'auditTrail'>,
+) {
   if (format === 'csv') yield csvLine(Object.keys(fieldsOf(noEvent, events)));
-  for await (const event of trail.find({ ...filter, order: 'newest-first' })) {
+  for await (const event of auditTrail.find({ ...filter, order: 'newest-first' })) {
     const fields = fieldsOf(event, events);
     yield format === 'csv' ? csvLine(Object.values(fields).map((value) => String(value ?? ''))) : jsonLine(fields);
   }
@@ -105,5 +116,6 @@ function fieldsOf(event: RecordedEvent | UnreadableEvent, events: Events) {
     route: known.caller?.route ?? null,
     operator: known.caller?.operator ?? null,
     request_id: known.caller?.requestId ?? null,
+    about_name: known.aboutName ?? null,
   };
 }

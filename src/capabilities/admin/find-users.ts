@@ -9,6 +9,7 @@ import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableLis
 
 /** @param ownUsers whether users are in Janua's own table, which keeps when each was added */
 export const userRules = (ownUsers: boolean): ListRules => ({
+  searched: true,
   filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
   sorts: ownUsers ? ['username', 'created_at'] : ['username'],
   // The value that sorts, and the id.

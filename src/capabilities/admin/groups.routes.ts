@@ -8,6 +8,7 @@ import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
+import { shownFaults } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
@@ -43,8 +44,9 @@ const listSchema = object('Groups', {
 });
 
 const page = '/admin/groups';
+const view = 'capabilities/admin/groups';
 const refusals = [beyondOwn, changeRefusals['change-refused'], changeRefusals['no-such-group']];
-const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write' };
+const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write', showsList: true };
 const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 
 /** Adds the page with the groups, on which they are made, changed and removed. */
@@ -61,37 +63,45 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
   const administrationOf = (request: Request) =>
     parts().administer(actorOf(request), requireRightsOf(signedInOf(request)));
 
+  async function show(request: Request) {
+    const signedIn = signedInOf(request);
+    const { knownScopes } = parts().groups;
+    return {
+      groups: await list(request),
+      scopes: knownScopes,
+      ownScopes: Object.keys(ownScopes),
+      heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
+      mayChange: signedIn.scopes.includes('users:write'),
+      values: {},
+      errors: {},
+    };
+  }
+
   addAction(app, [page, '/api/admin/groups'], {
     method: 'GET',
     summary: 'Groups',
     tag,
-    config: { signedIn: true, scope: 'users:read', freshProof, view: 'capabilities/admin/groups' },
+    config: { signedIn: true, scope: 'users:read', freshProof, view },
     answer: json('The groups', listSchema),
     browser: 'The page with the groups',
-    async handle(request) {
-      const signedIn = signedInOf(request);
-      const { knownScopes } = parts().groups;
-      return {
-        groups: await list(request),
-        scopes: knownScopes,
-        ownScopes: Object.keys(ownScopes),
-        heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
-        mayChange: signedIn.scopes.includes('users:write'),
-      };
-    },
+    handle: show,
   });
 
   addAction(app, [page, '/api/admin/groups'], {
     method: 'POST',
     summary: 'Add a group',
     tag,
-    config,
+    config: { ...config, view },
     fields,
     answer: json('The group was added', object('The group', { name: text('staff') })),
     status: 201,
     browser: 'To the page with the groups',
+    async refuse({ faults }, request, reply) {
+      if (request.format === 'json') throw new InvalidFields(...faults);
+      return reply.code(422).send({ ...(await show(request)), values: request.body ?? {}, ...shownFaults(faults) });
+    },
     async handle(request, reply, { name, scopes, description = '' }) {
-      if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'malformed' });
+      if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'not-a-group-name' });
       if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });
       const names = readNames(scopes);
       await administrationOf(request).addGroup({ name, description: description.trim(), scopes: names });

@@ -1,4 +1,5 @@
-import { type Answer, Refusal } from '../../core/access/refusal.ts';
+import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { invalidFields } from '../../web/action.ts';
 import type { Schema } from '../../web/openapi/responses.ts';
 
 /** What an administrator asks of a list, from the address bar. */
@@ -26,6 +27,9 @@ export const unreadableList: Answer = {
   detail: 'The list cannot be shown with these filters',
 };
 
+/** What a list with filters may answer. */
+export const listRefusals = [unreadableList, invalidFields];
+
 /** @throws {Refusal} `unreadable-list` */
 export function refuseList(): never {
   throw new Refusal(unreadableList);
@@ -51,25 +55,33 @@ function readCursor(text: string, length: number): readonly string[] | undefined
 export interface ListRules {
   /** The names of the filters, with the values that they may have. Undefined: any text. Default: no filters. */
   readonly filters?: Readonly<Record<string, readonly string[] | undefined>>;
+  /** Whether `q` searches the list. */
+  readonly searched?: true;
   /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. Default: one order. */
   readonly sorts?: readonly string[];
   /** How many texts a cursor has. */
   readonly keyLength: number;
 }
 
-/** Reads the query of a list. An empty field counts as none, because forms send all of their fields. @throws {Refusal} `unreadable-list` */
-export function readList(query: unknown, { filters = {}, sorts = [''], keyLength }: ListRules): ListQuery {
+/**
+ * Reads the query of a list. An empty field counts as none, because forms send all of their fields.
+ * @throws {InvalidFields} for a filter; {Refusal} `unreadable-list` for the order and the part of the list
+ */
+export function readList(query: unknown, { filters = {}, searched, sorts = [''], keyLength }: ListRules): ListQuery {
   const sent = query as Readonly<Record<string, unknown>>;
-  const read = (name: string, most = 254): string => {
+  const find = (name: string, most = 254): string | undefined => {
     const value = sent[name] ?? '';
-    return isReadable(value, most) ? value.trim() : refuseList();
+    return isReadable(value, most) ? value.trim() : undefined;
   };
-  const chosen = Object.entries(filters).map(([name, values]) => {
-    const value = read(name);
-    if (value !== '' && values?.includes(value) === false) refuseList();
-    return [name, value];
-  });
-  const [q, order, limit, cursor] = [read('q').toLowerCase(), read('sort'), read('limit', 3), read('cursor', 2000)];
+  const read = (name: string, most?: number) => find(name, most) ?? refuseList();
+  const readFilter = (name: string, values?: readonly string[]): string => {
+    const value = find(name);
+    if (value !== undefined && (value === '' || values?.includes(value) !== false)) return value;
+    throw new InvalidFields({ field: name, code: 'malformed' });
+  };
+  const chosen = Object.entries(filters).map(([name, values]) => [name, readFilter(name, values)]);
+  const q = searched ? readFilter('q').toLowerCase() : '';
+  const [order, limit, cursor] = [read('sort'), read('limit', 3), read('cursor', 2000)];
   const sort = order.replace(/^-/, '') || sorts[0] || '';
   const rows = limit === '' ? usualRows : /^\d+$/.test(limit) ? Number(limit) : 0;
   const after = cursor === '' ? undefined : readCursor(cursor, keyLength);

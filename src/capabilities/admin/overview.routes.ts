@@ -1,3 +1,4 @@
+import { databasePart } from '../../ground/database/errors.ts';
 import { tellFinding } from '../../ground/languages/sentences.ts';
 import { addAction } from '../../web/action.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
@@ -60,7 +61,11 @@ export function addOverview(app: App, parts: () => { readonly overview: ReturnTy
       const findings = overview.findings.map(({ told, ...finding }) =>
         told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true },
       );
-      return { ...overview, findings };
+      const stores = overview.stores.map(({ name, ...store }) => ({
+        name: name === databasePart ? tell(databasePart) : name,
+        ...store,
+      }));
+      return { ...overview, stores, findings };
     },
   });
 }

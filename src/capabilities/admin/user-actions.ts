@@ -23,7 +23,7 @@ export interface UserAction {
   readonly dangerous?: true;
   readonly fields?: Fields;
   isOffered(user: FoundUser, features: Features): boolean;
-  /** @throws {InvalidFields} */
+  /** @returns a text if the page has another message: its name @throws {InvalidFields} */
   run(administration: Administration, user: { readonly userId: string }, sent: Sent): Promise<unknown>;
 }
 
@@ -102,7 +102,10 @@ const userActions = {
     detail: 'Address changed',
     fields: emailFields,
     isOffered: (_, { ownAccounts }) => ownAccounts,
-    run: (administration, user, sent) => administration.setAddress(user, readAddress(sent)).catch(refuseTaken),
+    async run(administration, user, sent) {
+      const isInvited = await administration.setAddress(user, readAddress(sent)).catch(refuseTaken);
+      return isInvited ? 'reinvited' : undefined;
+    },
   },
   disable: {
     dangerous: true,

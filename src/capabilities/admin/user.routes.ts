@@ -19,7 +19,7 @@ import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
-import { addForm } from '../../web/form.ts';
+import { addForm, shownFaults } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
@@ -285,8 +285,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         readNames(sent.groups);
         requireMayAct(request, action);
         const { id: userId } = account.user;
-        await action.run(administrationOf(request), { userId }, sent);
-        const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${name}`;
+        const made = await action.run(administrationOf(request), { userId }, sent);
+        const state = typeof made === 'string' ? made : name;
+        const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${state}`;
         return reply.proceed(to, { detail: action.detail });
       },
     });
@@ -370,10 +371,7 @@ function addNewUser(
     browser: 'To the page of the user, or the page with the link',
     async refuse({ faults }, request, reply) {
       if (request.format === 'json') throw new InvalidFields(...faults);
-      const errors = Object.fromEntries(faults.map((fault) => [fault.field, fault]));
-      return reply
-        .code(422)
-        .send({ ...(await show(request)), values: request.body ?? {}, errors, faulty: faults[0]?.field });
+      return reply.code(422).send({ ...(await show(request)), values: request.body ?? {}, ...shownFaults(faults) });
     },
     async handle(request, reply, { groups, invite, ...sent }) {
       const username = readAddress(sent);

@@ -7,7 +7,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
-import { listQuery, nextCursor as nextCursorSchema, readList, tag, unreadableList } from './list.ts';
+import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList, tag } from './list.ts';
 
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
@@ -78,7 +78,7 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     description:
       'Sorted by `username`, or by the word that was found if more than 2,000 are. A table of your own has no `created_at`.',
     tag,
-    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/users', refusals: [unreadableList] },
+    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/users', refusals: listRefusals },
     query,
     answer: json('Users', listSchema, { unsearched: [], next_cursor: null }),
     browser: 'The page with the users',

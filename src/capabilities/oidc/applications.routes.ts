@@ -8,6 +8,7 @@ import { json, listOf, object, text, time } from '../../web/openapi/responses.ts
 import type { App } from '../../web/types.ts';
 import type { Application, Applications } from './applications.ts';
 import type { events } from './events.ts';
+import { aboutClient } from './provider-client.ts';
 
 export interface ApplicationRouteParts {
   readonly applications: Applications;
@@ -60,9 +61,10 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     async handle(request, reply, { client_id }) {
       const signedIn = signedInOf(request);
       const { applications, audit } = parts();
-      if (!(await applications.revoke(signedIn.user, client_id))) throw new Refusal(noSuchApplication);
-      const event = { kind: 'application-revoked', about: client_id } as const;
-      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
+      const revoked = await applications.revoke(signedIn.user, client_id);
+      if (revoked === undefined) throw new Refusal(noSuchApplication);
+      const about = aboutClient({ clientId: client_id, clientName: revoked.name });
+      await audit.recordIfPossible({ kind: 'application-revoked', ...about, ...byOwner(signedIn, request.caller) });
       return reply.proceed(`${page}?state=revoked`, { detail: 'Application revoked' });
     },
   });

@@ -42,13 +42,14 @@ export function createApplications({ clients, consents, clientsOf, revokeGrants 
   return {
     list,
 
-    /** The application has to ask the user again. False if it is not in the list. */
-    async revoke(user: User, clientId: string): Promise<boolean> {
-      if (!(await list(user)).some((one) => one.clientId === clientId)) return false;
+    /** The application, which has to ask the user again. Undefined if it is not in the list. */
+    async revoke(user: User, clientId: string): Promise<Application | undefined> {
+      const application = (await list(user)).find((one) => one.clientId === clientId);
+      if (application === undefined) return undefined;
       // The consent first: the application could otherwise renew its grant without a question.
       await consents.revoke(user, clientId);
       await revokeGrants(user.id, clientId);
-      return true;
+      return application;
     },
   };
 }

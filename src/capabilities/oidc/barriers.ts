@@ -3,7 +3,7 @@ import { includesSecondFactor } from '../../core/access/factor.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { events } from './events.ts';
-import { calledName, mayUse, type ProviderClient } from './provider-client.ts';
+import { aboutClient, calledName, mayUse, type ProviderClient } from './provider-client.ts';
 import { notInGroup, secondFactorOff } from './refusals.ts';
 
 /** Why a user cannot use an application, whatever they do. */
@@ -45,9 +45,10 @@ export const createBarriers = ({ hasSecondFactors, audit }: BarrierOptions) => (
     return lacks ? secondFactorOff : undefined;
   },
 
-  async note({ signedIn, caller }: Deciding, { clientId, groups }: ProviderClient, { name }: Barrier): Promise<void> {
-    const event = { kind: 'application-refused', reason: name, about: clientId, ...byOwner(signedIn, caller) } as const;
+  async note({ signedIn, caller }: Deciding, client: ProviderClient, { name }: Barrier): Promise<void> {
+    const { groups } = client;
     const needed = name === notInGroup.name && Array.isArray(groups) ? { groups: groups.map(String) } : {};
-    await audit.recordIfPossible({ ...event, ...needed });
+    const event = { kind: 'application-refused', reason: name, ...aboutClient(client), ...needed } as const;
+    await audit.recordIfPossible({ ...event, ...byOwner(signedIn, caller) });
   },
 });

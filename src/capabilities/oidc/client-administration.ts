@@ -41,7 +41,8 @@ export function createClientAdministration(
 ) {
   const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
 
-  const record = (kind: keyof typeof events, about: string) => audit.record({ kind, ...actor, about });
+  const record = (kind: keyof typeof events, about: string, aboutName?: string) =>
+    audit.record({ kind, ...actor, about, aboutName });
 
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
@@ -77,7 +78,7 @@ export function createClientAdministration(
       await requireGood(normalized);
       judge(normalized);
       const added = await clients.add(normalized);
-      await record('client-added', added.client.id);
+      await record('client-added', added.client.id, added.client.name);
       return added;
     },
 
@@ -87,25 +88,26 @@ export function createClientAdministration(
       await requireGood({ ...whole, name: whole.name.trim() });
       const changed = await clients.change(id, { ...changes, name: whole.name.trim() }, judge);
       if (changed === undefined) throw noSuchClient();
-      await record('client-changed', id);
+      await record('client-changed', id, changed.name);
       return changed;
     },
 
     /** Gives the new secret, which is known only now. The old one stops working at once. */
     async rotateSecret(id: string): Promise<string> {
-      await requireClient(id);
+      const { name } = await requireClient(id);
       const secret = await clients.rotateSecret(id, judge);
       if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
-      await record('client-secret-rotated', id);
+      await record('client-secret-rotated', id, name);
       return secret;
     },
 
     /** Also ends everything that the client holds. */
     async removeClient(id: string): Promise<void> {
+      const { name } = await requireClient(id);
       if (!(await clients.remove(id, judge))) throw noSuchClient();
       await endGrantsOf(id);
       await consents.forgetClient(id);
-      await record('client-removed', id);
+      await record('client-removed', id, name);
     },
 
     /** Signed tokens are by RS256 unless it says otherwise. */

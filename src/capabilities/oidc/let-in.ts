@@ -10,7 +10,7 @@ import type { Deciding } from './barriers.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
 import type { OpenIdProvider } from './provider.ts';
-import type { ProviderClient } from './provider-client.ts';
+import { aboutClient, type ProviderClient } from './provider-client.ts';
 import type { WaitingRequest } from './provider-waiting.ts';
 
 export interface LetInOptions {
@@ -57,7 +57,7 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
     const account = await requireAccount(signedIn);
     const grantId = await provider.grant(client, asked, signedIn, lasting ? account : undefined);
     await keepConsent(account, client, requestedOf(asked));
-    await audit.recordIfPossible({ kind: 'consent-given', about: client.clientId, ...byOwner(signedIn, caller) });
+    await audit.recordIfPossible({ kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) });
     return grantId;
   };
 }

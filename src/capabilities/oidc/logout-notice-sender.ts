@@ -5,6 +5,7 @@ import type { Tables } from '../../ground/database/schema.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { events } from './events.ts';
+import { aboutClient } from './provider-client.ts';
 
 /** What an application is told. */
 export interface LogoutNotice {
@@ -18,6 +19,8 @@ export interface NoticeSenderOptions {
   readonly database: Database;
   /** Sends a notice; does nothing for a client that wants none any more. @throws {Error} if the client did not accept it within seconds */
   readonly send: (notice: LogoutNotice) => Promise<void>;
+  /** The name of a client. Undefined if it is gone. */
+  readonly nameOf: (clientId: string) => Promise<string | undefined>;
   readonly audit: Pick<Audit<keyof typeof events>, 'recordIfPossible'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds since 1970. */
@@ -45,7 +48,7 @@ type Row = Tables['janua_logout_notices'];
  * Sends the notices that are due. Only one of all processes sends at a time. If that process crashes, another one goes on within 15 seconds.
  * A crash may send a notice twice, but loses none. A client that answers slowly delays only itself.
  */
-export function createNoticeSender({ database, send, audit, log, now }: NoticeSenderOptions) {
+export function createNoticeSender({ database, send, nameOf, audit, log, now }: NoticeSenderOptions) {
   const busy = new Map<string, Promise<void>>();
   let woken = Promise.withResolvers<void>();
 
@@ -136,8 +139,9 @@ export function createNoticeSender({ database, send, audit, log, now }: NoticeSe
       return;
     }
     log.warn(details, 'an application was not told of a logout');
+    const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
     const caller = { route: 'logout-notice' };
-    await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, about: clientId, caller });
+    await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, ...about, caller });
     await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
   }
 

@@ -81,6 +81,7 @@ function createSteps(parts: () => LogOutParts) {
     await parts().noteRefusal({
       request: { signedIn: await findSignedIn(request), caller: request.caller },
       clientId: asked.client?.clientId,
+      clientName: asked.client?.clientName,
       error: 'invalid_request',
       detail: faults[reason],
       parameters: given,

@@ -22,7 +22,7 @@ import { createGuardedFetch } from './guarded-fetch.ts';
 import { createInteractions } from './interactions.ts';
 import { hasConsent } from './let-in.ts';
 import { createLogoutNotices } from './logout-notices.ts';
-import { calledName, isDocument } from './provider-client.ts';
+import { aboutClient, calledName, isDocument } from './provider-client.ts';
 import { createProviderLoader } from './provider-loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider-options.ts';
 import { createRecords } from './records.ts';
@@ -108,6 +108,7 @@ export function createOidcParts(options: OidcOptions) {
     audit,
     log,
     now,
+    nameOf: async (id) => (await clients.find(id))?.name,
     send: async (notice) => (await loader.open())?.tellLogOut(notice),
   });
 
@@ -115,8 +116,8 @@ export function createOidcParts(options: OidcOptions) {
     const { clientId, backchannelLogoutUri } = client;
     const { session, user } = signedIn;
     if (backchannelLogoutUri !== undefined) await notices.expect({ sessionId: session.id, clientId, subject, sid });
-    const event = { kind: 'application-signed-in', about: clientId, userId: user.id, sessionId: session.id } as const;
-    await audit.recordIfPossible({ ...event, caller });
+    const event = { kind: 'application-signed-in', ...aboutClient(client), caller } as const;
+    await audit.recordIfPossible({ ...event, userId: user.id, sessionId: session.id });
   }
 
   const noteRefusal = createNoteRefusal(audit, log);

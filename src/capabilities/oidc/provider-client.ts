@@ -32,6 +32,12 @@ export const isDocument = (clientId: string): boolean =>
 export const calledName = ({ clientId, clientName }: ProviderClient): string =>
   isDocument(clientId) ? new URL(clientId).host : (clientName ?? clientId);
 
+/** Names it in an event. The address of a document says more than the name that the document chose. */
+export const aboutClient = ({ clientId, clientName }: Pick<ProviderClient, 'clientId' | 'clientName'>) => ({
+  about: clientId,
+  aboutName: isDocument(clientId) ? undefined : clientName,
+});
+
 /**
  * Whether it runs on machines of users, by all of its addresses: one has a scheme of its own, or all are on loopback. A website whose
  * developers use a loopback address too is no program. What it gets ends with the session.

@@ -23,6 +23,7 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
       const refused = onRefused({
         request: requestOf(ctx),
         clientId: typeof clientId === 'string' ? clientId : undefined,
+        clientName: oidc.client?.clientName,
         error: error.error,
         detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
         // The library clears what it does not know.

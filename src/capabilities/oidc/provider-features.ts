@@ -24,6 +24,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
       ctx.state.refusal = options.onRefused({
         request: requestOf(ctx),
         clientId: client.clientId,
+        clientName: client.clientName,
         error: 'invalid_token',
         reason: 'token-of-another',
         detail: `the token is for ${audienceOf(token) ?? token.clientId}`,

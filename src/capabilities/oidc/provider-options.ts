@@ -55,6 +55,8 @@ export interface SignedInApplication {
 export interface RefusedRequest {
   readonly request: ProviderRequest | undefined;
   readonly clientId: string | undefined;
+  /** If the client is known. */
+  readonly clientName?: string | undefined;
   /** Of the protocol. */
   readonly error: string;
   /** The sentence of the library, for operators. */

@@ -2,7 +2,7 @@ import type { Audit } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
-import { isDocument } from './provider-client.ts';
+import { aboutClient, isDocument } from './provider-client.ts';
 import type { RefusedRequest } from './provider-options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
@@ -115,16 +115,16 @@ export const withoutSecrets = (text: string): string => text.replaceAll(secretIn
  */
 export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
-    const { request, clientId = '', error } = refused;
-    const about = isClientId(clientId) || isDocument(clientId) ? clientId : undefined;
+    const { request, clientId = '', clientName, error } = refused;
+    const isKept = isClientId(clientId) || isDocument(clientId);
     const detail = withoutSecrets(refused.detail);
-    const details = { event: 'application_refused', clientId: about, error, detail };
+    const details = { event: 'application_refused', clientId: isKept ? clientId : undefined, error, detail };
     log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');
     if (request === undefined) return Promise.resolve();
     return audit.recordIfPossible({
       kind: 'application-refused',
       reason: reasonOf(refused),
-      about,
+      ...(isKept && aboutClient({ clientId, clientName })),
       detail,
       sent: describeSent(refused),
       caller: request.caller,

@@ -25,7 +25,7 @@ const noSuchResource: Answer = {
 };
 
 const page = '/admin/resources';
-const freshProof: FreshProof = { page: ({ admin }) => admin.resources.title };
+const freshProof: FreshProof = { page: ({ admin }) => admin.resources.title, showsList: true };
 const config = { signedIn: true, scope: 'clients:write', freshProof } as const;
 const uri = { maxLength: 255, description: 'Its address (RFC 8707)', examples: ['https://mcp.example.com'] } as const;
 const formats: readonly string[] = ['opaque', 'jwt'] satisfies NewResource['tokenFormat'][];

@@ -1,3 +1,4 @@
+import { factorNames } from '../../core/access/events.ts';
 import { factorReasons, passkeyReasons } from '../../core/access/factor.ts';
 import type { Events } from '../../core/audit/event.ts';
 
@@ -70,11 +71,16 @@ export const events = {
     level: 'warn',
     words: 'The operator made a link by which the user adds a second factor',
   },
-  'factor-added': { ...changed, words: 'The user added a second factor, which ended all other sessions' },
+  'factor-added': {
+    ...changed,
+    words: 'The user added a second factor, which ended all other sessions',
+    reasons: factorNames,
+  },
   'factor-removed': {
     ...changed,
     level: 'warn',
     words: 'The user removed a second factor, which ended all other sessions',
+    reasons: factorNames,
   },
   'factors-removed': {
     ...changed,

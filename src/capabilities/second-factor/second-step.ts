@@ -1,4 +1,5 @@
 import type { Admission, LoginRequest, Proof } from '../../core/access/admit.ts';
+import type { ProvedBy } from '../../core/access/events.ts';
 import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../../core/access/factor.ts';
 import { Refusal, RefusedField } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
@@ -90,7 +91,8 @@ export function createSecondStep(
       const { presented, language, headers } = step;
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie);
       const event = {
-        reason: `${proved.includes('fed') ? 'upstream' : 'password'}+${step.method.replace('_', '-')}`,
+        // Any other method was a wrong code.
+        reason: `${proved.includes('fed') ? 'upstream' : 'password'}+${step.method.replace('_', '-')}` as ProvedBy,
         throttle: checked.throttle,
         knownBrowser: knownBrowser !== undefined,
       };

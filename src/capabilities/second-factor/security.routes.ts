@@ -25,7 +25,7 @@ const securityPath = '/account/security';
 const addresses = (path: string) => [`${securityPath}${path}`, `/api${securityPath}${path}`] as const;
 
 const tag = 'Second factors';
-const freshProof: FreshProof = { page: ({ security }) => security.title };
+const freshProof: FreshProof = { page: ({ security }) => security.title, showsList: true };
 const fresh = { signedIn: true, openedAt: securityPath, freshProof } as const;
 const nameField = { maxLength: maxNameLength, description: 'The name', examples: ['My phone'] } as const;
 
@@ -168,11 +168,11 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
     async show(request) {
-      // After a wrong code.
-      if (request.method !== 'POST') return {};
-      const { user } = provedOf(request);
+      const { user } = request.proved ?? signedInOf(request);
       const waiting = await parts().factors.totp.findWaiting(user, user.username);
-      return waiting === undefined ? {} : drawSecret(waiting);
+      if (waiting === undefined) return {};
+      // The secret is shown again only after a wrong code.
+      return { waits: true, ...(request.method === 'POST' && (await drawSecret(waiting))) };
     },
     submit: async (request, reply, { code, next }) =>
       answer(

@@ -7,6 +7,7 @@ import {
 } from '../../core/access/factor.ts';
 import {
   type ConfirmingRequest,
+  type FindFresh,
   insufficientUserAuthentication,
   noSecondFactor,
   type RequireFresh,
@@ -116,18 +117,26 @@ export function createConfirm(options: ConfirmOptions) {
     return { account, session };
   }
 
-  const fresh: { requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
+  async function findFresh(signedIn: SignedIn, currentPassword: string | undefined, request: ConfirmingRequest) {
+    const { session } = signedIn;
+    let account = await requireAccount(signedIn);
+    if (currentPassword) {
+      ({ account } = await provePassword(account, currentPassword, 'current_password', request));
+      await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
+    }
+    const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
+    if (isRecent && includesSecondFactor(session.methods)) return account;
+    // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
+    if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
+    return undefined;
+  }
+
+  const fresh: { findFresh: FindFresh; requireFresh: RequireFresh; requireStepUp: RequireStepUp } = {
+    findFresh: (signedIn, request) => findFresh(signedIn, undefined, request),
+
     async requireFresh(signedIn, currentPassword, request) {
-      const { session } = signedIn;
-      let account = await requireAccount(signedIn);
-      if (currentPassword) {
-        ({ account } = await provePassword(account, currentPassword, 'current_password', request));
-        await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, request.caller) });
-      }
-      const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
-      if (isRecent && includesSecondFactor(session.methods)) return account;
-      // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
-      if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
+      const account = await findFresh(signedIn, currentPassword, request);
+      if (account !== undefined) return account;
       await audit.recordIfPossible({ kind: 'confirm-required', ...byOwner(signedIn, request.caller) });
       throw new Refusal({ ...insufficientUserAuthentication, freshProof: { maxAgeSeconds } });
     },

@@ -94,7 +94,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         if (isSignedIn && !staysHere) return reply.redirect(safeNext(next) ?? homePath, 303);
         if (!isSignedIn && presented.cookie !== undefined && presented.accessToken === undefined)
           reply.clearSessionCookie();
-        if (lastFailure !== undefined) reply.header('set-cookie', loginPage.failureRemoval);
+        if (lastFailure !== failed) reply.header('set-cookie', loginPage.failureRemoval);
         const shown = await loginPage.show({ message, next, failed });
         return account === 'other' ? { ...shown, path: otherLoginPath(next) } : shown;
       },

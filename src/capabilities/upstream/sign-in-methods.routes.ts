@@ -18,7 +18,7 @@ import { leadAway, leadsAway } from './upstream.routes.ts';
 
 const tag = 'Account';
 const addresses = (path: string) => [`${methodsPath}${path}`, `/api${methodsPath}${path}`] as const;
-const freshProof: FreshProof = { page: ({ upstream }) => upstream.title };
+const freshProof: FreshProof = { page: ({ upstream }) => upstream.title, showsList: true };
 const config = { signedIn: true, openedAt: methodsPath, freshProof };
 
 const identitySchema = object('A linked account', {

@@ -102,7 +102,7 @@ export function createSignIn(options: UpstreamOptions) {
       if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       await verifyAddress(account, upstream, profile, caller);
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie) !== undefined;
-      const event = { reason: 'upstream', about: upstream, knownBrowser };
+      const event = { reason: 'upstream', about: upstream, knownBrowser } as const;
       const { presented, language } = request;
       const admission = { presented, language, headers, next, caller, remembered, event };
       const admitted = await admit({ account, methods: methodsOf(profile), stillHolds }, admission);

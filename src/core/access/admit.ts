@@ -9,7 +9,7 @@ import type { Meet } from '../users/held.ts';
 import type { NoteLogin } from '../users/last-logins.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
-import type { events } from './events.ts';
+import type { events, ProvedBy } from './events.ts';
 import { isPersonalToken } from './personal-tokens.ts';
 import { grantScope } from './scope.ts';
 
@@ -38,7 +38,7 @@ export interface Admission extends LoginRequest {
   /** The scopes that the access token is to carry, separated by spaces. Without it: all scopes of the user. */
   readonly scope?: string | undefined;
   /** For the audit. `reason` says how the user proved their identity. Janua mails the user about a login from a browser that is not known. */
-  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser' | 'about'> & { readonly reason: string };
+  readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser' | 'about'> & { readonly reason: ProvedBy };
 }
 
 /**

@@ -1,5 +1,21 @@
 import type { Events } from '../audit/event.ts';
 
+/** The factors that a user can prove. */
+export const factorNames = { totp: { words: 'authenticator app' }, passkey: { words: 'passkey' } } as const;
+
+/** What the user of a login proved. */
+const proofs = {
+  ...factorNames,
+  password: { words: 'password' },
+  'sign-up': { words: 'sign-up' },
+  upstream: { words: 'another provider' },
+  'recovery-code': { words: 'recovery code' },
+  'trusted-browser': { words: 'trusted browser' },
+} as const;
+
+/** The reason of a login. A second step follows the first one. */
+export type ProvedBy = keyof typeof proofs | `${keyof typeof proofs}+${keyof typeof proofs}`;
+
 export const credentialReasons = {
   'no-credential': {
     words: 'neither a session cookie nor an access token was sent',
@@ -52,6 +68,7 @@ export const events = {
     by: 'account-holder',
     level: 'info',
     words: 'The user logged in, and the server started a new session',
+    reasons: proofs,
   },
   'access-refused': {
     vocabulary: 'authz_fail',

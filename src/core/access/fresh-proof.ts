@@ -28,6 +28,9 @@ export type RequireFresh = (
   request: ConfirmingRequest,
 ) => Promise<Account>;
 
+/** The account for which an earlier proof holds. Undefined if `RequireFresh` would ask for another one. */
+export type FindFresh = (signedIn: SignedIn, request: ConfirmingRequest) => Promise<Account | undefined>;
+
 export const secondFactorWanted: Answer = {
   ...insufficientUserAuthentication,
   detail: 'Prove a second factor first',

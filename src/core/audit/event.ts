@@ -37,10 +37,12 @@ export interface AuditEvent<Kind extends string = string> {
   readonly actorId?: string | undefined;
   /**
    * What it is about: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes of a
-   * token, the provider of a sign-in, the `client_id` of an application, the address of a resource, the origin that a proxy asked about,
+   * token, the provider of a sign-in, the `client_id` of an application (`aboutName` has its name), the address of a resource, the origin that a proxy asked about,
    * the filters of an export of the audit, or `with password hashes`.
    */
   readonly about?: string | undefined;
+  /** The name of the application that it is about, as it was then. Not for one that describes itself, which chooses its name. */
+  readonly aboutName?: string | undefined;
   /** The explanation of the protocol's library, or how far a session lies in the future, in English. Never a secret. */
   readonly detail?: string | undefined;
   /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a code, token, secret or other credential. */
@@ -126,12 +128,13 @@ export interface KeyTrace {
 }
 
 /**
- * A reason for a decision, in words, and what an operator can do about it. `EMAIL` stands for the user, `ID` for the client that it is
+ * A reason for a decision, in words, with a place for what follows the reason after a blank (`{value}`), and what an operator can do about it. `EMAIL` stands for the user, `ID` for the client that it is
  * about, and `GROUP` for a group that was needed.
  */
 export interface Reason {
   readonly words: Sentence;
-  readonly advice: Sentence;
+  /** Undefined where nothing is to be done. */
+  readonly advice?: Sentence;
   /** The advice for a user table of a team's own, which Janua's commands cannot change. */
   readonly adviceForOwnTable?: Sentence;
 }
@@ -186,6 +189,7 @@ const eventShape: Shape = {
   count: 'count',
   actorId: 255,
   about: 200,
+  aboutName: 100,
   detail: 300,
   sent: [300],
   groups: [100],

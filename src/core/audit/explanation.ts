@@ -27,7 +27,7 @@ export function explain(
     ['When', `${event.at.replace('T', ' ').replace('Z', '')} UTC`],
     ['Asked', describeAsked(event, tell)],
     ['Decided', describeDecision(event, events, tell)],
-    ['About', event.about],
+    ['About', describeAbout(event, tell)],
     ['Because', event.detail],
     ...(event.sent ?? []).map((sent): [Sentence, string] => ['Parameter', sent]),
     ['Groups', event.groups?.join(', ')],
@@ -71,7 +71,7 @@ function fillAdvice(
   );
 }
 
-function findReason({ kind, reason }: AuditEvent, events: Events): Reason | undefined {
+function findReason({ kind, reason }: Pick<AuditEvent, 'kind' | 'reason'>, events: Events): Reason | undefined {
   const known = events[kind]?.reasons ?? {};
   return reason !== undefined && Object.hasOwn(known, reason) ? known[reason] : undefined;
 }
@@ -90,10 +90,20 @@ export function describeDecision(event: AuditEvent, events: Events, tell: Tell =
   return `${words && tell(words)}${why === undefined ? '' : `: ${why}`}${counted}.`;
 }
 
-/** Why the server decided so, in words if the reason is a known one. */
-export function describeReason(event: AuditEvent, events: Events, tell: Tell): string | undefined {
-  const words = findReason(event, events)?.words;
-  return words === undefined ? event.reason : tell(words);
+/** Why the server decided so, in words if the reason is a known one: each step of a login. */
+export function describeReason({ kind, reason }: AuditEvent, events: Events, tell: Tell): string | undefined {
+  const steps = reason?.split('+').map((step) => {
+    const [name, ...values] = step.split(' ');
+    const words = findReason({ kind, reason: name }, events)?.words;
+    return words === undefined ? step : tell(words, values.length > 0 ? { value: values.join(' ') } : {});
+  });
+  return steps?.join(' + ');
+}
+
+/** What the event is about, in words. */
+export function describeAbout({ about, aboutName }: AuditEvent, tell: Tell): string | undefined {
+  if (aboutName !== undefined) return `${aboutName} (id ${about})`;
+  return about === 'with password hashes' ? tell(about) : about;
 }
 
 function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Tell) {
@@ -191,6 +201,6 @@ function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace, tel
 
 function adviseOn(event: AuditEvent, events: Events, ownTable: boolean): readonly Advice[] {
   const known = findReason(event, events);
-  if (known === undefined) return events[event.kind]?.advise?.(event, ownTable) ?? [];
-  return [(ownTable ? known.adviceForOwnTable : undefined) ?? known.advice];
+  const advice = (ownTable ? known?.adviceForOwnTable : undefined) ?? known?.advice;
+  return advice === undefined ? (events[event.kind]?.advise?.(event, ownTable) ?? []) : [advice];
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../../ground/database/database.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Passwords } from '../passwords/passwords.ts';
@@ -6,13 +7,13 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
-import type { HoldNew } from '../users/held.ts';
+import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail } from '../users/require-details.ts';
 import { admins, type RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { createActing, type EventKind, type UserReference } from './acting.ts';
-import type { Changes } from './change.ts';
+import type { ChangeEvent, Changes } from './change.ts';
 import { createGroupAdministration } from './group-administration.ts';
 import { createNewUsers, hashChosen } from './new-users.ts';
 import { createSessionAdministration } from './session-administration.ts';
@@ -38,7 +39,11 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
-  readonly invite: ((user: Account, byMail: boolean, actor: Actor) => Promise<string | undefined>) | undefined;
+  readonly invite:
+    | ((user: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>)
+    | undefined;
+  /** Whether a mailed invitation can replace one that is open. Undefined where no mail is sent. */
+  readonly isInvited: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address of the user. Undefined where no mail is sent. */
   readonly offerAddress: ((user: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Undefined where no mail is sent, or no password can be set. */
@@ -92,16 +97,32 @@ export function createAdministration(
       await record('user-email-link-sent', { userId: account.user.id });
     },
 
-    /** Changes the address at once, and says that it is the user's. The new mailbox leads into the account: on pages only `admins` may. */
-    async setAddress(reference: UserReference, typed: string): Promise<void> {
+    /**
+     * Changes the address at once, and says that it is the user's. The new mailbox leads into the account: on pages only `admins` may.
+     * It also gets the invitation of a user who has not begun yet, because the link in the former one ends. Tells whether it does.
+     */
+    async setAddress(reference: UserReference, typed: string): Promise<boolean> {
       const address = requireEmail(typed);
-      await change('user-email-changed', reference, async (registry, held) => {
+      const registry = requireRegistry();
+      const userId = (await find(reference)).user.id;
+      const event: ChangeEvent<boolean> = {
+        kind: 'user-email-changed',
+        async complete(isInvited, account, db) {
+          if (isInvited) await options.invite?.(account, true, actor, db);
+        },
+      };
+      const { made: isInvited } = await options.changeAny(event, userId, actor, async (held) => {
+        judge(held.account);
         const { user, db } = held;
         // ADMINISTRATORS may list the former address.
         if (user.groups.includes(admins) && !(await options.groups.namesOf(user, db)).includes(admins))
           await registry.requireOtherAdministrator(user.id, db);
+        const isInvited = (await options.isInvited?.(held)) ?? false;
         if (!(await registry.setUsername(held, address, verification))) throw nameTaken();
+        return isInvited;
       });
+      if (isInvited) await record('user-invited', { userId, reason: 'again' });
+      return isInvited;
     },
 
     list: (): AsyncIterable<ListedUser> => users.list(),

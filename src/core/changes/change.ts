@@ -1,3 +1,4 @@
+import type { Database } from '../../ground/database/database.ts';
 import { stampedTables, unstampedTables } from '../../ground/database/tables.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -30,6 +31,8 @@ export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
   readonly about?: string | ((made: Result) => string);
   /** What the notice says of the change, besides its kind. Called after the change was made. */
   readonly tells?: () => Readonly<Record<string, string>>;
+  /** The end of a change that renews the stamp, in its transaction. @param changed the account as it is then */
+  readonly complete?: (made: Result, changed: Account, db: Database) => Promise<void>;
 }
 
 export interface Renewed {
@@ -77,7 +80,7 @@ export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
 
   const within =
-    <Result>({ kind, tells }: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
+    <Result>({ kind, tells, complete }: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
     async (held) => {
       const { caller, language: asked = 'en' } = by;
       const { user, db } = held;
@@ -99,7 +102,9 @@ export function createChanges(options: ChangeOptions) {
         for (const address of new Set([former, email]))
           await outbox?.add({ ...mail, address, userId: user.id, requestId: caller.requestId }, db);
       }
-      return { made, user, account: newStamp ? changed : undefined };
+      const account = newStamp ? changed : undefined;
+      if (account !== undefined) await complete?.(made, account, db);
+      return { made, user, account };
     };
 
   /** Gives the session new credentials, under the new stamp. */

@@ -4,6 +4,7 @@ import { sql } from '../../ground/database/kysely.ts';
 import { listPages } from '../../ground/database/list-pages.ts';
 import type { MailsTable } from '../../ground/database/schema.ts';
 import { createEventIds } from '../audit/event-id.ts';
+import type { Held } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
 import type { RenderedMail } from './render.ts';
@@ -168,6 +169,12 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       };
       await within.insertInto('janua_mails').values(row).execute();
       setTimeout(onAdded, addedMilliseconds).unref();
+    },
+
+    /** Whether it has a mail of this purpose about the user, also one that was given up. */
+    async holds(purpose: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<boolean> {
+      const own = db.selectFrom('janua_mails').select('id').where('user_id', '=', user.id);
+      return (await own.where('purpose', '=', purpose).executeTakeFirst()) !== undefined;
     },
 
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,

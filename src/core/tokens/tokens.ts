@@ -67,8 +67,8 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       ),
 
     /** The tokens of a user that have not expired. */
-    async listOf(userId: string): Promise<OneTimeToken[]> {
-      const own = database.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
+    async listOf(userId: string, db = database): Promise<OneTimeToken[]> {
+      const own = db.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
       return (await own.where('expires_at', '>', now()).execute()).map(fromRow);
     },
   };

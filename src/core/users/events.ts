@@ -6,7 +6,8 @@ export const events = {
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
-    words: 'A user was added, and chooses a password by a link',
+    words: 'A user was invited, and chooses a password by a link',
+    reasons: { again: { words: 'again, because the address was corrected' } },
   },
   'reset-sent': {
     vocabulary: 'authn_password_change',

@@ -36,6 +36,9 @@ export function decorateCredentials(
     },
   });
   app.decorateRequest('proved', undefined);
+  app.decorateRequest('lookForProof', async function () {
+    this.proved = await parts().findFresh(signedInOf(this), this);
+  });
   app.decorateRequest('proveFresh', async function (currentPassword) {
     this.proved = await parts().requireFresh(signedInOf(this), currentPassword, this);
   });

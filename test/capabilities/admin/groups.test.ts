@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
 import { ann, startJanua } from '../../janua.ts';
+import { form } from '../../web/faces.ts';
 import { signInAs, signInWith } from './administrator.ts';
 
 async function open(...scopes: string[]) {
@@ -109,6 +110,18 @@ describe('the groups', () => {
     ] as const)
       assert.equal((await janua.post(path, payload)).statusCode, status, path + JSON.stringify(payload));
     assert.equal((await janua.post('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);
+    const typed = form({ name: 'Staff!', description: 'All "employees"', scopes: ['audit:read', 'reports:read'] });
+    const headers = { ...typed.headers, ...janua.headers };
+    const page = await janua.app.inject({ method: 'POST', url: '/admin/groups', ...typed, headers });
+    assert.equal(page.statusCode, 422);
+    assert.match(page.body, /id="name-error">Small letters/);
+    for (const value of ['Staff!', 'All &quot;employees&quot;'])
+      assert.match(page.body, new RegExp(`<input [^>]*value="${value}"`));
+    const shown = page.body.slice(page.body.indexOf('action="/admin/groups"'));
+    assert.deepEqual(
+      Array.from(shown.matchAll(/value="([^"]*)" checked/g), ([, scope]) => scope),
+      ['audit:read', 'reports:read'],
+    );
   });
 
   test('want a fresh proof of identity', async () => {

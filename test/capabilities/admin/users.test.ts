@@ -484,6 +484,34 @@ describe('a user who is added', () => {
     assert.equal(again.statusCode, 410);
   });
 
+  test('by an invitation to a wrong address gets another one when it is corrected, until the user has begun', async () => {
+    await using janua = await open();
+    const { app, post, get, services, eventsOf } = janua;
+    const { id } = (await post('/api/admin/users', { ...eve, invite: true })).json();
+    const correct = async (email: string) =>
+      (await get(String((await post(`/admin/users/${id}/set-email`, { email })).headers.location))).body;
+    // The first invitation waits, the second one was mailed.
+    assert.match(await correct('eve@example.net'), /an invitation is on its way/);
+    await services.mail?.settled();
+    assert.match(await correct('eve@example.org'), /an invitation is on its way/);
+    await services.mail?.settled();
+    const mails = (await services.outbox.listKept(9)).filter(({ subject }) => subject.startsWith('You are invited'));
+    assert.deepEqual(
+      mails.map(({ to }) => to),
+      ['eve@example.org', 'eve@example.net'],
+    );
+    const finish = (link: string | undefined) => {
+      const entered = { token: new URL(String(link)).searchParams.get('token'), password: 'a few words with spaces' };
+      const sent = json({ ...entered, first_name: 'Eve', last_name: 'Evans' });
+      return app.inject({ method: 'POST', url: '/api/sign-up/finish', ...sent });
+    };
+    assert.equal((await finish(mails[1]?.link)).statusCode, 410);
+    assert.equal((await finish(mails[0]?.link)).statusCode, 201);
+    assert.match(await correct('eve@example.com'), /both addresses are told/);
+    const reasons = (await eventsOf('user-invited')).map((event) => 'kind' in event && event.reason);
+    assert.deepEqual(reasons, ['again', 'again', undefined]);
+  });
+
   test('gets a link to be handed over, which proves no address', async () => {
     await using janua = await startJanua({
       settings: { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off', ADMINISTRATORS: ['eve@example.com'] },

@@ -49,8 +49,8 @@ test('a user sees the applications that were let in, and takes that back', async
     services.auditTrail.find({ order: 'oldest-first', kind: 'application-revoked' }),
   );
   assert.deepEqual(
-    events.map((event) => 'kind' in event && [event.userId, event.about]),
-    [[account.user.id, client.id]],
+    events.map((event) => 'kind' in event && [event.userId, event.about, event.aboutName]),
+    [[account.user.id, client.id, 'Wiki']],
   );
 });
 
@@ -125,8 +125,8 @@ test('the list joins consents with what applications hold, and a revocation ends
       ['gone', [], 1000],
     ],
   );
-  assert.equal(await applications.revoke(user, document), true);
-  assert.equal(await applications.revoke(user, 'other'), false);
+  assert.equal((await applications.revoke(user, document))?.name, 'claude.ai');
+  assert.equal(await applications.revoke(user, 'other'), undefined);
   assert.equal(await consents.find(user, document), undefined);
   assert.ok(await consents.find(other, document));
   assert.deepEqual(revoked, [[user.id, document]]);

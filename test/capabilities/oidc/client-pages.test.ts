@@ -34,7 +34,9 @@ function actAs(headers: { readonly cookie: string }) {
   const kinds = async (about: string) => {
     const { auditTrail } = janua.services;
     const events = await Array.fromAsync(auditTrail.find({ order: 'oldest-first' }));
-    return events.flatMap((event) => ('kind' in event && event.about === about ? [event.kind] : []));
+    return events.flatMap((event) =>
+      'kind' in event && event.about === about ? [[event.kind, event.aboutName].join(' ').trim()] : [],
+    );
   };
   return { get, post, send, add, kinds };
 }
@@ -61,7 +63,14 @@ describe('the clients', () => {
     assert.equal((await post(`${here}/remove`, {})).statusCode, 200);
     for (const answer of [await get(here), await post(`${here}/remove`, {}), await post(`${here}/change`, {})])
       assert.equal(answer.statusCode, 404);
-    assert.deepEqual(await kinds(id), ['client-added', 'client-changed', 'client-secret-rotated', 'client-removed']);
+    assert.deepEqual(await kinds(id), [
+      'client-added Wiki',
+      'client-changed Notes',
+      'client-secret-rotated Notes',
+      'client-removed Notes',
+    ]);
+    const audit = await get('/admin/audit?kind=client-added');
+    assert.ok(audit.body.includes(`Wiki (id ${id})`));
   });
 
   test('are added on a page, which shows the secret once', async () => {

@@ -71,9 +71,10 @@ describe('consent', () => {
     const more = await letIn(app, browser, { scope: 'openid email groups' });
     assert.deepEqual(more.claims()?.groups, []);
     const events = server.janua.services.auditTrail.find({ order: 'newest-first', limit: 30 });
+    const { name } = (await server.janua.services.clients.find(app.clientId)) ?? assert.fail();
     const kinds = await Array.fromAsync(
       events,
-      (event) => 'kind' in event && event.about === app.clientId && event.kind,
+      (event) => 'kind' in event && event.about === app.clientId && event.aboutName === name && event.kind,
     );
     for (const kind of ['consent-given', 'application-signed-in']) assert.ok(kinds.includes(kind), kind);
   });

@@ -141,7 +141,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(pauses.slice(0, 6), [5_000, 30_000, 120_000, 600_000, 3_600_000, 3_600_000]);
       assert.ok(clock.now - start >= day && clock.now - start < day + 3_600_000);
       const caller = { route: 'logout-notice' };
-      assert.deepEqual(notices.events, [{ kind: 'logout-notice-failed', sessionId: 's1', about: 'a', caller }]);
+      assert.deepEqual(notices.events, [
+        { kind: 'logout-notice-failed', sessionId: 's1', about: 'a', aboutName: 'Client a', caller },
+      ]);
       const line = { event: 'logout_notice_failed', clientId: 'a', sessionId: 's1', reason: 'status 500' };
       assert.deepEqual(notices.lines, [line, line]);
     });

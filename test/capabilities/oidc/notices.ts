@@ -55,6 +55,7 @@ export function openNotices({ database, url, isAlive, now = Date.now }: NoticesO
   const notices = createLogoutNotices({
     ...{ database, now },
     isAlive: async (sessionId) => isAlive(sessionId),
+    nameOf: async (clientId) => `Client ${clientId}`,
     async send(notice) {
       const signal = AbortSignal.timeout(3_000);
       const { status } = await fetch(url, { method: 'POST', body: JSON.stringify(notice), signal });

@@ -8,6 +8,7 @@ import type {
   RecordedEvent,
 } from '../../../src/core/audit/event.ts';
 import { explain as explainBy } from '../../../src/core/audit/explanation.ts';
+import { tellIn } from '../../../src/ground/languages/sentences.ts';
 import { events } from '../../../src/site.ts';
 import { caller, recorded } from './events.ts';
 
@@ -115,7 +116,7 @@ describe('every reason', () => {
     test(`${kind}: ${reason} has its words and its advice`, () => {
       const { Decided, 'To do': toDo } = explained({ kind, reason }, user);
       assert.ok(Decided?.endsWith(`: ${said.words}.`));
-      assert.equal(toDo, said.advice.replaceAll('EMAIL', user));
+      assert.equal(toDo, said.advice?.replaceAll('EMAIL', user));
       // The id of the client stands in commands, and not in words such as "ID token".
       const { 'To do': filled = '' } = explained({ kind, reason, about: 'client-7' }, user);
       assert.ok(
@@ -129,6 +130,17 @@ describe('every reason', () => {
       );
     });
   }
+
+  test('each step of a login, and what follows a reason, is said in the language of the reader', () => {
+    for (const [kind, reason, said] of [
+      ['login-succeeded', 'password+totp', 'Passwort + Authenticator-App.'],
+      ['login-succeeded', 'upstream+of-a-newer-version', 'anderer Anbieter + of-a-newer-version.'],
+      ['throttle-lifted', 'address 2001:db8::1', 'Adresse 2001:db8::1.'],
+    ] as const) {
+      const lines = explainBy(recorded(0, { kind, reason }), events, {}, tellIn('de'));
+      assert.equal(new Map(lines).get('Entschieden')?.split(': ').slice(1).join(': '), said);
+    }
+  });
 
   test('a reason that this version does not know is shown unchanged', () => {
     assert.match(
