@@ -190,7 +190,7 @@ describe('janua explain', () => {
     const [failed = '', stopped = '', ...more] = stdout.split('\n\n');
     assert.deepEqual(more, []);
     assert.match(failed, /^When {6}2026-01-01 08:00:00\.000 UTC\n/);
-    assert.match(failed, /^Decided {3}The login was refused: the user exists, and the password was wrong\.$/m);
+    assert.match(failed, /^Decided {3}The login was refused: the password was wrong, and the user exists\.$/m);
     assert.match(failed, /^User {6}ann@example\.com \(id /m);
     assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
     assert.match(failed, /^To do {5}If the user forgot it: janua users set-password ann@example\.com\.$/m);
@@ -257,7 +257,7 @@ test('a refused user can quote the request id, and no typed name or password is 
   const [wrong, unknown] = [await logIn(known), await logIn(name)];
   const { stdout: explained } = await workplace.run(['explain', wrong]);
   assert.match(explained, /^Asked {5}POST \/api\/login, answered in JSON$/m);
-  assert.match(explained, /^Decided {3}The login was refused: the user exists, and the password was wrong\.$/m);
+  assert.match(explained, /^Decided {3}The login was refused: the password was wrong, and the user exists\.$/m);
   assert.match(explained, /^User {6}behai_nguyen@hotmail\.com/m);
   assert.match(explained, /^Sent {6}one session cookie; no access token\.$/m);
   const { stdout: found } = await workplace.run(['audit', '--json', '--user', name.toUpperCase()]);

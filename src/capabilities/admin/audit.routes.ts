@@ -20,7 +20,7 @@ const eventSchema = object('An event', {
   id: text('019ab8f0-0000-7000-8000-000000000000'),
   time,
   kind: orNull(text('login-failed', 'Null if this version cannot read the event')),
-  decision: orNull(text('The login was refused: the user exists, and the password was wrong.', 'In words')),
+  decision: orNull(text('The login was refused: the password was wrong, and the user exists.', 'In words')),
   reason: orNull(text('wrong-password')),
   about: nothing('What it is about, such as a group or a scope'),
   count: { type: ['integer', 'null'], examples: [null] },

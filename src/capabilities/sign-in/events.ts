@@ -22,7 +22,7 @@ export const events = {
           'Check the name: janua audit --user NAME finds this event if the user typed NAME. Add new users to your own table of users.',
       },
       'wrong-password': {
-        words: 'the user exists, and the password was wrong',
+        words: 'the password was wrong, and the user exists',
         advice: 'If the user forgot it: janua users set-password EMAIL.',
         adviceForOwnTable: 'If the user forgot it: set a new one in your own table of users.',
       },

@@ -40,14 +40,14 @@ describe('the audit', () => {
       [['login-failed', ann.username]],
     );
     const texts = events[0]?.explanation.map(({ text }) => text) ?? [];
-    assert.ok(texts.includes('The login was refused: the user exists, and the password was wrong.'));
+    assert.ok(texts.includes('The login was refused: the password was wrong, and the user exists.'));
     assert.ok(texts.includes(`If the user forgot it: janua users set-password ${ann.username}.`));
     const page = await janua.app.inject({
       url: '/admin/audit',
       query: { request_id: String(refused.headers['x-request-id']) },
       headers: janua.headers,
     });
-    assert.match(page.body, /the user exists, and the password was wrong/);
+    assert.match(page.body, /the password was wrong, and the user exists/);
     assert.match(page.body, new RegExp(`value="${refused.headers['x-request-id']}"`));
   });
 

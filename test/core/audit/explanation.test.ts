@@ -54,7 +54,7 @@ test('an explanation goes from the request to the advice', () => {
     [
       ['When', '2026-01-01 02:03:04.005 UTC'],
       ['Asked', 'POST /auth/token, answered as to a browser'],
-      ['Decided', 'The login was refused: the user exists, and the password was wrong.'],
+      ['Decided', 'The login was refused: the password was wrong, and the user exists.'],
       ['User', 'ann@example.com (id user-1)'],
       ['Address', '203.0.113.7: the connection itself comes from there.'],
       ['Throttle', 'the account, from anywhere (account): 1 failure before this attempt; no wait.'],
