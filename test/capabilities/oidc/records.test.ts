@@ -1,9 +1,46 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
+
+test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
+  await using opened = await openMigrated();
+  const { of } = createRecords(opened, {
+    now: Date.now,
+    key: Buffer.alloc(32),
+    userIdOf: async () => 'ann',
+    findAccount: async () => undefined,
+    isAlive: async () => true,
+  });
+  const models = ['Grant', 'AuthorizationCode', 'RefreshToken', 'AccessToken'];
+  for (const model of models) await of(model).upsert('secret', { grantId: 'secret', clientId: 'wiki' }, 60);
+  const rows = await opened.database.selectFrom('janua_oidc_records').select(['id', 'model']).execute();
+  assert.deepEqual(
+    new Map(rows.map(({ id, model }) => [model, id])),
+    new Map(models.map((model) => [model, hash('sha256', `${model} secret`, 'base64url')])),
+  );
+});
+
+test('of two answers to a device at a time, one counts', async () => {
+  await using opened = await openMigrated();
+  const { of, answerDevice } = createRecords(opened, {
+    now: Date.now,
+    key: Buffer.alloc(32),
+    userIdOf: async () => 'ann',
+    findAccount: async () => undefined,
+    isAlive: async () => true,
+  });
+  const userCode = 'BCDFGHJK';
+  await of('DeviceCode').upsert('device', { userCode, clientId: 'television' }, 60);
+  const answers = [{ grantId: 'grant' }, { error: 'access_denied' }];
+  const taken = await Promise.all(answers.map((answer) => answerDevice(userCode, answer)));
+  assert.deepEqual(taken, [true, false]);
+  const { grantId, error } = (await of('DeviceCode').find('device')) ?? assert.fail();
+  assert.deepEqual([grantId, error], ['grant', undefined]);
+});
 
 test('a code is taken once, and taking it again revokes its grant', async () => {
   await using opened = await openMigrated();

@@ -112,6 +112,9 @@ for (const store of stores) {
       assert.deepEqual((await app.inject(`/api/enrol-factor?token=${token}`)).json(), { email: ann.username });
       const begun = await post('/auth/enrol-factor/begin', { token });
       const secret = /secret=([A-Z2-7]{32})/.exec(begun.body)?.[1] ?? assert.fail(begun.body);
+      // A look replaces no secret.
+      for (const path of ['/auth/enrol-factor', '/api/enrol-factor'])
+        assert.equal((await app.inject(`${path}?token=${token}`)).statusCode, 200);
       const wrong = await post('/auth/enrol-factor', { token, code: '000000' });
       assert.equal(wrong.statusCode, 422);
       assert.match(wrong.body, /This code is not valid/);

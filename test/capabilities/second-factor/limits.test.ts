@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { liftFailures } from '../../../src/core/access/login-limits.ts';
+import { Refusal } from '../../../src/core/access/refusal.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, caller, startJanua } from '../../janua.ts';
 import { codeOf } from './authenticator-app.ts';
@@ -25,7 +26,8 @@ test('wrong codes of any kind are limited by pair, account and address, and 100 
     const sent = factors.checkFactor(owned, { method, code, headers: {} }, 'test', { ...caller, address });
     const outcome = await sent.catch((error: Error) => error);
     if (!(outcome instanceof Error)) return outcome.succeeded;
-    assert.match(outcome.message, /too-many-codes/);
+    assert.ok(outcome instanceof Refusal && outcome.answer.name === 'too-many-codes');
+    assert.ok((outcome.retryAfterSeconds ?? 0) > 0, 'the client is told how long to wait');
     return 'throttled';
   }
 

@@ -6,7 +6,13 @@ import { unlocked } from '../../core/users/held.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
-import { type AuthenticatorOptions, algorithms, createAuthenticator, type Tricks } from './authenticator.ts';
+import {
+  type AuthenticatorOptions,
+  algorithms,
+  createAuthenticator,
+  encodeCbor,
+  type Tricks,
+} from './authenticator.ts';
 
 const origin = 'https://auth.example.com';
 const domain = 'example.com';
@@ -312,6 +318,34 @@ describe('a new passkey is not taken', () => {
       assert.deepEqual(await challenges(), [], 'nothing was stored');
       assert.ok(await passkeys.verifyNew(device.create(options), enrolment));
     });
+});
+
+test('an RSA key of a new passkey has at least 2048 bits, and the exponent 65537', async () => {
+  await using opened = await open();
+  const { passkeys } = opened;
+  const device = createAuthenticator({ origin, domain });
+  const options = await passkeys.creationOptions(user, enrolment);
+  const isTaken = async (bytes: number, exponent: string) => {
+    const rsa: [number, number | Buffer][] = [
+      [1, 3],
+      [3, -257],
+      [-1, Buffer.alloc(bytes, 0xc1)],
+      [-2, Buffer.from(exponent, 'hex')],
+    ];
+    // In place of the P-256 key of 77 bytes at the end of 148 bytes of data.
+    const attestationObject = (whole: Buffer) =>
+      Buffer.concat([
+        whole.subarray(0, -150),
+        encodeCbor(Buffer.concat([whole.subarray(-148, -77), encodeCbor(new Map(rsa))])),
+      ]);
+    return (
+      (await passkeys.verifyNew(device.create(options, { change: { attestationObject } }), enrolment)) !== undefined
+    );
+  };
+  assert.equal(await isTaken(128, '010001'), false);
+  assert.equal(await isTaken(255, '010001'), false);
+  assert.equal(await isTaken(256, '03'), false);
+  assert.equal(await isTaken(256, '010001'), true);
 });
 
 test('no challenge comes twice', async () => {

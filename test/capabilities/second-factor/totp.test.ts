@@ -122,6 +122,18 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(enabled.filter(Boolean).length, 1);
     });
 
+    test('a secret that waited in vain is removed by the upkeep, and no other', async () => {
+      const { totp, enable, clock, rows } = await open();
+      await enable(ann);
+      await totp.begin(bob, 'bob');
+      const idsAfter = async (milliseconds: number) => {
+        await totp.removeExpired(clock.now + milliseconds);
+        return (await rows()).map(({ id }) => id);
+      };
+      assert.deepEqual(await idsAfter(10 * minute), ['active:ann', 'waiting:bob']);
+      assert.deepEqual(await idsAfter(10 * minute + 1), ['active:ann']);
+    });
+
     test('an enabled secret stays until another one is enabled', async () => {
       const { totp, show, enable, clock, rows } = await open();
       const old = await enable(ann);
@@ -202,6 +214,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const cipher = createCipher(keys, { error: (details) => void lines.push(JSON.stringify(details)) });
       const copy = createTotp({ database, cipher, appName: 'Example', now });
       assert.equal(await copy.check(ann, show(secret)), false);
+      assert.ok(await copy.find(ann), 'the account still has a second factor');
       await assert.rejects(copy.begin(bob, 'bob'), Unavailable);
       assert.match(lines.join('\n'), /^{"event":"secret_unreadable",.*}\n{"event":"encryption_unavailable",.* missing/);
       assert.deepEqual(await rotateEncryptionKey(database, keys, now), { encrypted: 0, unreadable: 1 });

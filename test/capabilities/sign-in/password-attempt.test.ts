@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { createAttemptPassword, createProvePassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
 import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
+import type { Proof } from '../../../src/core/access/admit.ts';
 import { type Answer, Refusal } from '../../../src/core/access/refusal.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { caller } from '../../core/audit/events.ts';
@@ -129,6 +130,20 @@ test('a failed login waits for a random part of a millisecond more', async ({ mo
     ends.add(time);
   }
   assert.ok(ends.size > 1, String([...ends]));
+});
+
+test('a login that is under way holds only as long as its password is that of the account', async () => {
+  const provePassword = createProvePassword({
+    users: directoryOf(() => weak),
+    passwords: { check: async (hash, secret) => ({ matches: hash === `hash of ${secret}`, replacement: undefined }) },
+    log: { warn() {} },
+    needsSecondFactor: async () => false,
+  });
+  const account = { ...weak, passwordHash: 'hash of secret' };
+  const { proof } = (await provePassword(account, 'secret')) as { proof: Proof };
+  assert.equal(await proof.stillHolds({ ...account, stamp: 'another' }), true);
+  for (const passwordHash of ['hash of another', undefined])
+    assert.equal(await proof.stillHolds({ ...account, passwordHash }), false);
 });
 
 test('a failed login replaces no weak hash, even with the right password of a disabled user', async () => {

@@ -3,7 +3,15 @@ import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { password } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
-import { createGitHub, createGoogle, createMicrosoft, gitHubUser, googleUser, microsoftUser } from './fakes.ts';
+import {
+  createGitHub,
+  createGoogle,
+  createMicrosoft,
+  gitHubUser,
+  googleUser,
+  microsoftUser,
+  type Tricks,
+} from './fakes.ts';
 import { gitHub, google, open, refusalOf } from './opened.ts';
 
 const tenant = String(microsoftUser().tid);
@@ -89,7 +97,41 @@ describe('Microsoft', () => {
     const same = microsoftUser({ sub: 'of another client', email: 'new@contoso.example' });
     await other.back(fake.authorize(await other.begin('microsoft'), same));
     assert.equal(await other.whoAmI(), 'mia@contoso.example');
+    // A personal account, too.
+    const personal = microsoftUser({
+      ...{ tid: '9188040d-6c67-4c5b-b112-36a304b66dad', oid: '00000000-0000-0000-b2a1-3f1c5d7e9a0b' },
+      ...{ email: 'pat@contoso.example', xms_edov: '1' },
+    });
+    for (const changes of [{}, { sub: 'of another client', email: 'new@contoso.example' }]) {
+      const browser = opened.createBrowser();
+      await browser.back(fake.authorize(await browser.begin('microsoft'), { ...personal, ...changes }));
+      assert.equal(await browser.whoAmI(), 'pat@contoso.example');
+    }
   });
+});
+
+describe('an ID token that another key has signed, or a secret, is refused', () => {
+  const elsewhere = { issuer: 'https://accounts.google.com' };
+  const listed = { id_token_signing_alg_values_supported: ['RS256', 'HS256'] };
+  for (const kind of ['microsoft', 'gitlab', 'keycloak', 'openid', 'janua'])
+    test(`from a provider of the kind ${kind}`, async () => {
+      const isMicrosoft = kind === 'microsoft';
+      const fake = isMicrosoft ? createMicrosoft(tenant) : createGoogle();
+      const entry = { ...google, kind, trustedDomains: ['*'], ...(isMicrosoft ? { tenant } : elsewhere) };
+      await using opened = await open({ entries: [entry], fetch: fake.fetch });
+      const signIn = async (tricks: Tricks) => {
+        const browser = opened.createBrowser();
+        fake.tricks = { discovery: listed };
+        const user = isMicrosoft ? microsoftUser() : googleUser();
+        const back = fake.authorize(await browser.begin(), user);
+        fake.tricks = { discovery: listed, ...tricks };
+        return (await browser.back(back)).statusCode;
+      };
+      assert.equal(await signIn({ signature: 'foreign' }), 403);
+      assert.equal(await signIn({ header: { alg: 'HS256' } }), 403);
+      assert.equal(await signIn({ header: { alg: 'none' }, signature: 'none' }), 403);
+      assert.equal(await signIn({}), 303);
+    });
 });
 
 describe('GitHub', () => {
