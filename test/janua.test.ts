@@ -120,6 +120,8 @@ describe('a route of the app with signedIn', () => {
       { 'sec-fetch-site': 'cross-site' },
       { 'sec-fetch-site': 'same-site' },
       { origin: 'https://evil.example' },
+      { origin: 'https://app.example.com.evil.example' },
+      { origin: 'http://app.example.com' },
       { origin: 'null' },
     ]) {
       assert.equal(await statusOf(headers), 403, JSON.stringify(headers));

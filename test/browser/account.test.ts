@@ -184,6 +184,8 @@ site.test(
     assert.deepEqual(await faulty(page), { password: notes });
     assert.equal(await page.evaluate('document.activeElement.id'), 'password');
     assert.equal(await page.locator('#password').inputValue(), '', 'no password is sent back');
+    assert.equal(await page.getByRole('button', { name: 'Show password' }).getAttribute('aria-pressed'), 'false');
+    assert.equal(await page.locator('#password').getAttribute('type'), 'password');
   },
   { expected },
 );

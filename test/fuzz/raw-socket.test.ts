@@ -150,6 +150,21 @@ describe('broken or ambiguous HTTP', () => {
     }
   });
 
+  test('two Authorization fields are refused, however they are spelt, and with one value too', async () => {
+    const names = ['Authorization', 'authorization', 'AUTHORIZATION', 'authorizatioN'];
+    for (const first of names)
+      for (const second of names) {
+        const twice = post([
+          `${first}: Bearer x`,
+          'A: b',
+          `${second}: Bearer x`,
+          'Content-Length: 0',
+          'Connection: close',
+        ]);
+        assert.deepEqual(await statusesOf(twice), [400], twice);
+      }
+  });
+
   test('an answer about ambiguous HTTP has all security headers', async () => {
     for (const bytes of [get('Host: b'), post(['Transfer-Encoding: gzip, chunked'], '0\r\n\r\n')]) {
       const [answer] = parseAnswers(await exchange(port, bytes));

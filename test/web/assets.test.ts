@@ -35,6 +35,8 @@ test('beside the theme file, only the logo is served, whatever the others are na
     for (const name of others)
       for (const url of [`/assets/${name}`, `/${name}`])
         assert.equal((await server.app.inject(url)).statusCode, 404, url);
+    // Each file has a route of its own.
+    assert.doesNotMatch(server.app.printRoutes(), /\*/);
   } finally {
     await rm(folder, { recursive: true });
   }

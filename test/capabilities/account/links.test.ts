@@ -32,6 +32,9 @@ test('only the mailed token opens a link: not an address, the id of the user, or
       }
     }
     assert.equal((await app.inject(`/api${path}?token=${token}`)).statusCode, 200, path);
+    // With `no-referrer`, a browser would send `Origin: null` with the form.
+    const page = await app.inject(`/auth${path}?token=${token}`);
+    assert.deepEqual([page.statusCode, page.headers['referrer-policy']], [200, 'strict-origin'], path);
   }
   assert.deepEqual(await read(), before);
 });

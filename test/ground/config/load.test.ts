@@ -52,12 +52,15 @@ describe('a setting that may carry a password', () => {
   after(() => folder.remove());
   const file = join(folder.path, 'url');
   writeFileSync(file, 'postgres://janua:secret@localhost/auth\n');
+  const mail = join(folder.path, 'mail');
+  writeFileSync(mail, 'smtps://a:secret@example.com\n');
   const empty = join(folder.path, 'empty');
   writeFileSync(empty, ' \n');
 
   test('may be in a file', () => {
     assert.equal(load({ DATABASE_URL_FILE: file }).DATABASE_URL, 'postgres://janua:secret@localhost/auth');
     assert.equal(load({ REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
+    assert.equal(load({ MAIL_URL_FILE: mail, MAIL_FROM: 'a@example.com' }).MAIL_URL, 'smtps://a:secret@example.com');
     assert.equal(load({ APP_NAME_FILE: file }).APP_NAME, 'Janua', 'only the settings with passwords have a _FILE form');
     assert.equal(load({ REDIS_URL: ' ', REDIS_URL_FILE: file }).REDIS_URL, 'postgres://janua:secret@localhost/auth');
   });
@@ -220,8 +223,10 @@ describe('the exposure check', () => {
     const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
     assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
     assert.equal(faultsOf(others, 'serve'), 2);
-    const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: 'http://app.example.com' };
-    assert.equal(faultsOf(plain, 'serve'), 1);
-    assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
+    for (const origins of ['http://app.example.com', 'https://a.example, http://app.example.com, https://b.example']) {
+      const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: origins };
+      assert.equal(faultsOf(plain, 'serve'), 1, origins);
+      assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0, origins);
+    }
   });
 });

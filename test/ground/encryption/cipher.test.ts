@@ -45,6 +45,10 @@ describe('an encrypted secret', () => {
       const bytes = Buffer.from(text.slice(9), 'base64url');
       assert.ok(!bytes.includes(secret) && !bytes.includes(key.subarray(0, 4)));
     }
+    // A process that counted its nonces would begin with those of another one.
+    const nonces = sealed.map((text) => Buffer.from(text.slice(9), 'base64url').subarray(0, 12));
+    for (let index = 0; index < 12; index += 1)
+      assert.ok(new Set(nonces.map((nonce) => nonce[index])).size > 128, `byte ${index} is random`);
   });
 
   test('is a nonce, the secret in AES-256-GCM, and a tag', () => {

@@ -45,6 +45,8 @@ test('no spreadsheet runs a text of a line as a formula', () => {
         for (const cell of cells)
           assert.doesNotMatch(cell, /^["']*[=+\-@\t\r](?<!'.*)/, JSON.stringify([field, cells]));
       }
+  // The apostrophe is in the quotes.
+  assert.equal(csvLine(['=1,2']), `"'=1,2"\r\n`);
   assert.equal(csvLine(['a=1', 'a; =1', 'a-b', "O'Neil"]), "a=1,a; =1,a-b,O'Neil\r\n");
 });
 
