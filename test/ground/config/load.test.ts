@@ -222,6 +222,8 @@ describe('the exposure check', () => {
     assert.equal(faultsOf(others, 'serve'), 2);
     const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: 'http://app.example.com' };
     assert.equal(faultsOf(plain, 'serve'), 1);
+    const mixed = 'https://app.example.com, http://other.example.com';
+    assert.equal(faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: mixed }, 'serve'), 1);
     assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
   });
 });
