@@ -21,6 +21,8 @@ const owner = { id: 'ann', username: 'ann@example.com' };
 const now = () => 0;
 
 let opened: TestDatabase;
+/** Bytes that the system's generator was asked for. A hash of few bytes looks like many. */
+let asked = 0;
 before(async () => {
   opened = await openMigrated('SQLite');
   // The only other sources of a secret than the bytes of the system's generator. They now repeat themselves.
@@ -29,6 +31,11 @@ before(async () => {
   // A UUID has only 122 random bits.
   for (const source of [nodeCrypto, globalThis.crypto])
     mock.method(source, 'randomUUID', () => '00000000-0000-4000-8000-000000000000');
+  const { randomBytes } = nodeCrypto;
+  mock.method(nodeCrypto, 'randomBytes', (size: number) => {
+    asked += size;
+    return randomBytes(size);
+  });
   syncBuiltinESMExports();
 });
 after(async () => {
@@ -115,8 +122,11 @@ describe('neither the clock nor Math.random nor a UUID decides, but 128 random b
   for (const [what, make] of Object.entries(makers))
     test(what, async () => {
       const made: string[] = [];
+      asked = 0;
       for (let count = 0; count < 20; count += 1) made.push(await make());
       assert.equal(new Set(made).size, 20);
+      const askedBits = (asked * 8) / 20;
+      assert.ok(askedBits >= leastBits(what), `${askedBits} bits of the generator`);
       const bits = countBits(made);
       assert.ok(bits >= leastBits(what), `${bits} bits`);
     });

@@ -70,6 +70,18 @@ describe('a change that wants a fresh proof', () => {
     await janua.services.requireFresh({ ...signedIn, session }, undefined, request);
   });
 
+  test('counts from the proof, and not from a change after it that has given the session new credentials', async () => {
+    await using opened = await open();
+    const { janua, clock, signedIn } = opened;
+    clock.time += 599_000;
+    const session = await janua.services.sessions.renew(signedIn.session, { stamp: signedIn.session.stamp });
+    assert.ok(session);
+    const later = { ...signedIn, session };
+    await janua.services.requireFresh(later, undefined, request);
+    clock.time += 2000;
+    await assert.rejects(janua.services.requireFresh(later, undefined, request), needsProof(600));
+  });
+
   test('takes the right password as the proof, and refuses a wrong one even in a fresh session', async () => {
     await using opened = await open();
     const { clock, requireFresh, kinds } = opened;

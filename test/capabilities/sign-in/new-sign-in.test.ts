@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
+import { createAuthenticator } from '../second-factor/authenticator.ts';
+import { codeOf } from '../second-factor/authenticator-app.ts';
+import { createGoogle, googleUser } from '../upstream/fakes.ts';
+import { open as openUpstreams } from '../upstream/opened.ts';
 
 interface Client {
   readonly agent?: string;
@@ -32,6 +37,7 @@ async function open({ settings, overrides, stores }: Pick<TestOptions, 'settings
   return {
     janua,
     post,
+    now: () => clock.time,
     pass(seconds: number): void {
       clock.time += seconds * 1000;
     },
@@ -85,6 +91,51 @@ describe('the user is told about a login', () => {
       await opened.logIn(second);
       assert.equal((await opened.mails()).length, 2);
     });
+
+  test('that a second factor finishes', async () => {
+    await using opened = await open();
+    const { factors, hold, users } = opened.janua.services;
+    const account = (await users.findByUsername(ann.username)) ?? assert.fail();
+    const { secret } = await factors.totp.begin(account.user, ann.username);
+    assert.ok(await hold(provedBy(account), (held) => factors.totp.enable(held, codeOf(secret, opened.now()))));
+    opened.pass(61);
+    const { mfa_token } = (await opened.logIn()).json();
+    assert.equal((await opened.mails()).length, 0);
+    const code = codeOf(secret, opened.now());
+    const answer = await opened.post('/api/second-factor', { mfa_token, method: 'totp', code });
+    assert.equal(answer.statusCode, 200);
+    assert.equal((await opened.mails()).length, 1);
+  });
+
+  test('by passkey', async () => {
+    await using opened = await open();
+    const { factors, hold, users } = opened.janua.services;
+    const passkeys = factors.passkeys ?? assert.fail();
+    const account = (await users.findByUsername(ann.username)) ?? assert.fail();
+    const authenticator = createAuthenticator();
+    const enrolment = { purpose: 'enrol:1', cookie: 'a' };
+    const created = authenticator.create(await passkeys.creationOptions(account.user, enrolment));
+    const made = (await passkeys.verifyNew(created, enrolment)) ?? assert.fail();
+    assert.ok(await hold(provedBy(account), (held) => passkeys.add(held, made)));
+    const begun = await opened.post('/api/passkey/options', {});
+    const credential = authenticator.get(begun.json());
+    const answer = await opened.post('/api/passkey', { credential }, { headers: cookiesOf(begun, 'ceremony') });
+    assert.equal(answer.statusCode, 200);
+    assert.equal((await opened.mails()).length, 1);
+  });
+
+  test('by another provider', async () => {
+    const fake = createGoogle();
+    await using opened = await openUpstreams({ fetch: fake.fetch, settings: { LOGIN_NOTICES: 'on' } });
+    const browser = opened.createBrowser();
+    await browser.back(fake.authorize(await browser.begin(), googleUser()));
+    await opened.services.mail?.settled();
+    const { mails } = (await opened.app.inject('/api/demo/mail')).json();
+    assert.deepEqual(
+      mails.map(({ to, subject }: { to: string; subject: string }) => [to, subject]),
+      [['gail@gmail.com', 'New sign-in']],
+    );
+  });
 
   test('from a program whose sessions have ended', async () => {
     await using opened = await open();

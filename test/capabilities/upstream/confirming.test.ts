@@ -60,6 +60,15 @@ test('a user without a password gives a fresh proof with the provider, in the sa
   assert.equal(events.filter((event) => 'kind' in event && event.kind === 'confirmed').length, 1);
 });
 
+test('after the proof, the browser is led to no other site', async () => {
+  await using user = await openSignedIn();
+  for (const next of ['https://evil.example/', '//evil.example/', '/\\\\evil.example', `/${'a'.repeat(60_000)}`]) {
+    const url = leadOf(await user.browser.send('POST', '/auth/confirm/upstream/google', { next }));
+    const answer = await user.browser.back(user.fake.authorize(url, googleUser({ auth_time: seconds() })));
+    assert.equal(answer.headers.location, '/account', next.slice(0, 30));
+  }
+});
+
 /** The fields and buttons of the page that asks for a fresh proof. */
 const shownOn = (body: string) =>
   Array.from(

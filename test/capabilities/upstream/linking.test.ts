@@ -364,7 +364,7 @@ describe('the second factor of the account', () => {
     await using _ = opened;
     const browser = opened.createBrowser();
     const url = await browser.begin('google', { next: '/account' });
-    const answer = await browser.back(fake.authorize(url, googleUser({ amr: ['pwd'] })));
+    const answer = await browser.back(fake.authorize(url, googleUser({ acr: 'no mfa', amr: ['pwd', 'nomfa'] })));
     assert.equal(answer.headers.location, '/auth/second-factor?next=%2Faccount');
     assert.equal(await browser.whoAmI(), undefined);
     assert.ok(browser.jar.pending);

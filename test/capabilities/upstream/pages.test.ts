@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ann, password } from '../../janua.ts';
 import { form } from '../../web/faces.ts';
-import { createGoogle } from './fakes.ts';
+import { createGoogle, googleUser } from './fakes.ts';
 import { gitHub, google, open } from './opened.ts';
 
 test('the buttons are on the pages where users log in or sign up, in the order of the file', async () => {
@@ -31,6 +31,16 @@ test('the buttons are on the pages where users log in or sign up, in the order o
   assert.equal((await browser.send('POST', '/auth/confirm/upstream/github')).statusCode, 404);
   assert.match((await browser.send('GET', '/account')).body, /href="\/account\/sign-in-methods"/);
   assert.match((await browser.send('GET', '/account/security')).body, /href="\/account\/sign-in-methods"/);
+});
+
+test('a next that is too long or leads to another site is dropped', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch });
+  for (const next of ['https://evil.example/', '//evil.example/', `/${'a'.repeat(60_000)}`]) {
+    const browser = opened.createBrowser();
+    const answer = await browser.back(fake.authorize(await browser.begin('google', { next }), googleUser()));
+    assert.equal(answer.headers.location, '/auth/home', next.slice(0, 30));
+  }
 });
 
 test('without providers there is none of it', async () => {

@@ -180,6 +180,15 @@ test('no session is left when the store fails after the session was started', as
   assert.equal(store.records.size, 0);
 });
 
+test('no session is left when the login cannot be recorded', async ({ mock }) => {
+  await using janua = await startJanua();
+  const { audit, logIn, sessions, users } = janua.services;
+  mock.method(audit, 'record', () => Promise.reject(new Error('gone')));
+  await assert.rejects(logIn(attempt(ann.username, password), caller), /gone/);
+  const { user } = (await users.findByUsername(ann.username)) ?? assert.fail();
+  assert.deepEqual(await sessions.listOf(user.id, undefined), []);
+});
+
 test('no session is left when the user cannot be told about the login', async () => {
   const tellUser = () => Promise.reject(new Error('gone'));
   const { logIn, store } = createRacing(
@@ -217,4 +226,17 @@ test('a login ends no session that the request does not present', async () => {
   const first = await logIn(right, caller);
   await logIn(right, caller);
   assert.ok(await access.findSignedIn({ accessToken: first.session.accessToken }));
+});
+
+test('a login ends the session of a cookie that comes with a token of another session, also of one that has ended', async () => {
+  await using janua = await startJanua();
+  const { access, logIn, sessions } = janua.services;
+  const right = attempt(ann.username, password);
+  for (const hasEnded of [false, true]) {
+    const [former, other] = [await logIn(right, caller), await logIn(right, caller)];
+    if (hasEnded) await sessions.end([other.session]);
+    const { cookie } = former.session;
+    await logIn({ ...right, presented: { cookie, accessToken: other.session.accessToken } }, caller);
+    assert.equal(await access.findSignedIn({ cookie }), undefined);
+  }
 });

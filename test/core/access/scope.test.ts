@@ -128,6 +128,8 @@ for (const mounted of [false, true]) {
         const program = await ask(url, { ...bearer, ...asJson });
         assert.equal(program.statusCode, 403);
         assert.equal(program.json().error, 'insufficient_scope');
+        // RFC 6749 5.2 allows no quotation mark.
+        assert.equal(program.json().error_description, 'You lack the permission reports:read');
         assert.equal(
           program.headers['www-authenticate'],
           'Bearer realm="janua", error="insufficient_scope", scope="reports:read"',

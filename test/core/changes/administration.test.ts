@@ -66,6 +66,13 @@ test('two users with the same password have different hashes', async () => {
   assert.notEqual(hashes[0]?.passwordHash, hashes[1]?.passwordHash);
 });
 
+test('the sessions of a user who is gone from the directory are ended by the id', async () => {
+  const { administration, sessions } = janua.services;
+  await sessions.start({ userId: 'gone', stamp: 'x' }, { methods: ['pwd'] });
+  assert.equal(await administration.endSessions({ userId: 'gone' }), 1);
+  assert.deepEqual(await sessions.listOf('gone', undefined), []);
+});
+
 test('every change to an unknown user is refused', async () => {
   const { administration } = janua.services;
   for (const change of ['setPassword', 'disable', 'enable', 'remove'] as const) {

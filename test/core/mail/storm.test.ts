@@ -55,9 +55,11 @@ test('strangers of one IPv6 site get a hundred mails, and then the same answers 
   assert.equal(await outbox.countQueued(), 100);
   for (const other of ['2001:db8:2::1', '198.51.100.1']) answers.add(await ask(other));
   assert.equal(await outbox.countQueued(), 102);
+  for (let number = 1; number <= 25; number += 1) answers.add(await ask(`2001:db8:3::${number}`));
+  assert.equal(await outbox.countQueued(), 122, 'one /64 gets twenty');
   assert.equal(answers.size, 1);
   const events = await Array.fromAsync(auditTrail.find({ order: 'oldest-first', kind: 'mail-not-sent' }));
-  assert.equal(events.filter((event) => 'reason' in event && event.reason === 'too-many').length, 20);
+  assert.equal(events.filter((event) => 'reason' in event && event.reason === 'too-many').length, 25);
 });
 
 test('strangers cannot use up the mails of a user at the same address', async () => {

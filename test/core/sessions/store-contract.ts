@@ -189,6 +189,19 @@ export function testSessionStore(
       assert.ok(await opened.store.find(other.id));
     });
 
+    test('removes a session of a user that has been in use beyond its first end', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const used = createRecord();
+      await store.insert(used, []);
+      await store.touch(used.id, start + hour / 2, start + 3 * hour);
+      const next = createRecord({ lastSeenAt: start + 2 * hour, expiresAt: start + 3 * hour });
+      await store.insert(next, []);
+      assert.equal((await store.listOfUser('user-1')).length, 2);
+      assert.equal(await store.removeOfUser('user-1'), 2);
+      assert.equal(await store.find(used.id), undefined);
+    });
+
     test('lists the current sessions of a user', async () => {
       await using opened = await open();
       const { store } = opened;

@@ -191,6 +191,20 @@ test('the log is readable text in a terminal, and JSON elsewhere', {
   await piped.stop();
 });
 
+test('the log is JSON in a pipe, also if standard error is a terminal', {
+  skip: findProgram('script') === undefined,
+}, () => {
+  const program = `import { createLog } from ${JSON.stringify(new URL('../../../src/core/telemetry/log.ts', import.meta.url))};
+    if (!process.stderr.isTTY || process.stdout.isTTY) throw new Error('no terminal');
+    createLog({ LOG_LEVEL: 'info' }, String).info('a message');`;
+  const command = `"${process.execPath}" --input-type=module --eval "$PROGRAM" | cat`;
+  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, SHELL: '/bin/sh', PROGRAM: program },
+  });
+  assert.equal(JSON.parse(stdout).msg, 'a message');
+});
+
 describe('a server whose log cannot be written', { timeout: 240_000 }, () => {
   for (const settings of [{ WORKERS: '1' }, { WORKERS: '2' }, { LOG_FORMAT: 'text' }] as const) {
     test(`because of a full disk still lets users sign in, and ends in order (${JSON.stringify(settings)})`, {
