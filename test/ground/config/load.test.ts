@@ -223,18 +223,10 @@ describe('the exposure check', () => {
     const others = { FORWARD_AUTH_ORIGINS: 'https://app.example.com, http://localhost:3000' };
     assert.equal(faultsOf({ ...behindProxy, ...others }, 'serve'), 0);
     assert.equal(faultsOf(others, 'serve'), 2);
-<<<<<<< HEAD
     for (const origins of ['http://app.example.com', 'https://a.example, http://app.example.com, https://b.example']) {
       const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: origins };
       assert.equal(faultsOf(plain, 'serve'), 1, origins);
       assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0, origins);
     }
-=======
-    const plain = { ...behindProxy, FORWARD_AUTH_ORIGINS: 'http://app.example.com' };
-    assert.equal(faultsOf(plain, 'serve'), 1);
-    const mixed = 'https://app.example.com, http://other.example.com';
-    assert.equal(faultsOf({ ...behindProxy, FORWARD_AUTH_ORIGINS: mixed }, 'serve'), 1);
-    assert.equal(faultsOf({ ...plain, ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
->>>>>>> d-m4
   });
 });
