@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startJanua } from '../../janua.ts';
+import { ann, startJanua } from '../../janua.ts';
 import { logIn } from '../../web/faces.ts';
+import { createAuthenticator } from '../second-factor/authenticator.ts';
 
 test('a user who exports again and again has to wait, in a page and in JSON, whatever the session', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'on' } });
@@ -14,4 +15,20 @@ test('a user who exports again and again has to wait, in a page and in JSON, wha
   const page = await ask('/account/export');
   assert.equal(page.statusCode, 429);
   assert.match(page.body, /Too many exports/);
+});
+
+test('the export names the passkeys of a user, and has nothing else of them', async () => {
+  await using janua = await startJanua();
+  const { users, factors, hold, sessions } = janua.services;
+  const account = (await users.findByUsername(ann.username)) ?? assert.fail();
+  const owner = { userId: account.user.id, stamp: account.stamp ?? '' };
+  const binding = { purpose: 'enrol:1', cookie: 'a' };
+  const sent = createAuthenticator({}).create(await factors.passkeys.creationOptions(account.user, binding));
+  const made = (await factors.passkeys.verifyNew(sent, binding)) ?? assert.fail();
+  await hold(owner, (held) => factors.passkeys.add(held, made));
+  const { cookie } = await sessions.start(owner, { methods: ['pwd', 'hwk', 'mfa'] });
+  const headers = { cookie: `session=${cookie}` };
+  const answer = await janua.app.inject({ url: '/api/account/export', headers });
+  const [passkey, ...others] = answer.json().second_factors.passkeys;
+  assert.deepEqual([Object.keys(passkey), others], [['name', 'created_at', 'last_used_at'], []]);
 });

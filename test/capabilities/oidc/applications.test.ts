@@ -37,12 +37,16 @@ test('a user sees the applications that were let in, and takes that back', async
   assert.equal((await revoke(client.id)).statusCode, 200);
   assert.equal((await revoke(client.id)).statusCode, 404);
   assert.deepEqual((await get('/api/account/applications')).json(), { applications: [] });
+  // Of an application that introduced itself.
+  const document = `https://wiki.example.com/${'a'.repeat(175)}`;
+  await services.consents.give(account.user, document, { scope: ['openid'], version: '' });
+  assert.equal((await revoke(document)).statusCode, 200);
   const events = await Array.fromAsync(
     services.auditTrail.find({ order: 'oldest-first', kind: 'application-revoked' }),
   );
   assert.deepEqual(
     events.map((event) => 'kind' in event && [event.userId, event.about]),
-    [[account.user.id, client.id]],
+    [client.id, document].map((id) => [account.user.id, id]),
   );
 });
 
