@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { liftFailures } from '../../../src/core/access/login-limits.ts';
+import { Refusal } from '../../../src/core/access/refusal.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, caller, startJanua } from '../../janua.ts';
 import { codeOf } from './authenticator-app.ts';
@@ -26,6 +27,7 @@ test('wrong codes of any kind are limited by pair, account and address, and 100 
     const outcome = await sent.catch((error: Error) => error);
     if (!(outcome instanceof Error)) return outcome.succeeded;
     assert.match(outcome.message, /too-many-codes/);
+    assert.ok(outcome instanceof Refusal && Number(outcome.retryAfterSeconds) > 0, 'for the header Retry-After');
     return 'throttled';
   }
 

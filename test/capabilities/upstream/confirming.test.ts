@@ -25,8 +25,8 @@ async function openSignedIn(entry = google, entries = [entry]) {
   const sessionOf = async () => (await opened.services.access.findSignedIn({ cookie: browser.jar.session }))?.session;
 
   /** Presses the button of the confirm page, signs in at the provider, and comes back. @param takes milliseconds */
-  async function confirm(claims: Record<string, unknown>, takes = 0) {
-    const url = leadOf(await browser.send('POST', '/auth/confirm/upstream/google', { next: page }));
+  async function confirm(claims: Record<string, unknown>, takes = 0, next = page) {
+    const url = leadOf(await browser.send('POST', '/auth/confirm/upstream/google', { next }));
     const { searchParams } = new URL(url);
     assert.deepEqual([searchParams.get('prompt'), searchParams.get('max_age')], ['login', '0']);
     clock.time += takes;
@@ -58,6 +58,14 @@ test('a user without a password gives a fresh proof with the provider, in the sa
   assert.notEqual(after?.cookieHash, before?.cookieHash);
   const events = await Array.fromAsync(user.opened.services.auditTrail.find({ order: 'oldest-first' }));
   assert.equal(events.filter((event) => 'kind' in event && event.kind === 'confirmed').length, 1);
+});
+
+test('a fresh proof with the provider leads to no other site', async () => {
+  await using user = await openSignedIn();
+  for (const next of ['//evil.example', 'https://evil.example/', '/\\evil.example']) {
+    const answer = await user.confirm({ auth_time: seconds() }, 0, next);
+    assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/account'], next);
+  }
 });
 
 /** The fields and buttons of the page that asks for a fresh proof. */
