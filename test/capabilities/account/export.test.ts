@@ -17,7 +17,7 @@ test('a user who exports again and again has to wait, in a page and in JSON, wha
   assert.match(page.body, /Too many exports/);
 });
 
-test('the export names the passkeys of a user, and has nothing else of them', async () => {
+test('the export names the passkeys of a user, and has of these and of the events only what is for the user', async () => {
   await using janua = await startJanua();
   const { users, factors, hold, sessions } = janua.services;
   const account = (await users.findByUsername(ann.username)) ?? assert.fail();
@@ -29,6 +29,10 @@ test('the export names the passkeys of a user, and has nothing else of them', as
   const { cookie } = await sessions.start(owner, { methods: ['pwd', 'hwk', 'mfa'] });
   const headers = { cookie: `session=${cookie}` };
   const answer = await janua.app.inject({ url: '/api/account/export', headers });
-  const [passkey, ...others] = answer.json().second_factors.passkeys;
+  const { second_factors, events } = answer.json();
+  const [passkey, ...others] = second_factors.passkeys;
   assert.deepEqual([Object.keys(passkey), others], [['name', 'created_at', 'last_used_at'], []]);
+  const told = ['id', 'at', 'kind', 'reason', 'route', 'session_id', 'address', 'user_agent'];
+  for (const event of events) assert.deepEqual(Object.keys(event), told);
+  assert.ok(events.length > 0);
 });
