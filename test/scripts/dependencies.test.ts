@@ -36,6 +36,11 @@ describe('a package is refused', () => {
       { ...good, resolved: 'git+ssh://example.com/a' },
       /^a has its own source/,
     ],
+    [
+      'from another address than the registry',
+      { ...good, resolved: 'https://example.com/a.tgz' },
+      /^a has its own source/,
+    ],
     ['that is a link to a folder', { ...good, link: true }, /^a has its own source/],
     ['of a licence that was not agreed to', { ...good, license: 'AGPL-3.0' }, 'a has the licence AGPL-3.0'],
     ['without a licence', { integrity: 'sha512-x' }, 'a has the licence (none)'],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createSubjects } from '../../../src/capabilities/oidc/subjects.ts';
 import { ann, startJanua } from '../../janua.ts';
 import { logIn } from '../../web/faces.ts';
+import { createAuthenticator } from '../second-factor/authenticator.ts';
 
 test('a user who exports again and again has to wait, in a page and in JSON, whatever the session', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'on' } });
@@ -30,4 +31,24 @@ test('an export has the last login, and what applications know the user by once 
   const subject = await createSubjects(services.opened).subjectOf(user);
   const after = await exported();
   assert.deepEqual([after.account.last_login_at, after.sub], [new Date(time).toISOString(), subject]);
+});
+
+test('the export names the passkeys of a user, and has of these and of the events only what is for the user', async () => {
+  await using janua = await startJanua();
+  const { users, factors, hold, sessions } = janua.services;
+  const account = (await users.findByUsername(ann.username)) ?? assert.fail();
+  const owner = { userId: account.user.id, stamp: account.stamp ?? '' };
+  const binding = { purpose: 'enrol:1', cookie: 'a' };
+  const sent = createAuthenticator({}).create(await factors.passkeys.creationOptions(account.user, binding));
+  const made = (await factors.passkeys.verifyNew(sent, binding)) ?? assert.fail();
+  await hold(owner, (held) => factors.passkeys.add(held, made));
+  const { cookie } = await sessions.start(owner, { methods: ['pwd', 'hwk', 'mfa'] });
+  const headers = { cookie: `session=${cookie}` };
+  const answer = await janua.app.inject({ url: '/api/account/export', headers });
+  const { second_factors, events } = answer.json();
+  const [passkey, ...others] = second_factors.passkeys;
+  assert.deepEqual([Object.keys(passkey), others], [['name', 'created_at', 'last_used_at'], []]);
+  const told = ['id', 'at', 'kind', 'reason', 'route', 'session_id', 'address', 'user_agent'];
+  for (const event of events) assert.deepEqual(Object.keys(event), told);
+  assert.ok(events.length > 0);
 });

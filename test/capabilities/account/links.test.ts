@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashSecret } from '../../../src/core/sessions/credential.ts';
+import { admins } from '../../../src/core/users/scopes.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { form, json, logIn } from '../../web/faces.ts';
+import { signInAs } from '../admin/administrator.ts';
 
 test('only the mailed token opens a link: not an address, the id of the user, or the hash that is stored', async () => {
   await using janua = await startJanua({ settings: { SIGN_UP: 'on' } });
@@ -38,3 +40,31 @@ test('only the mailed token opens a link: not an address, the id of the user, or
   }
   assert.deepEqual(await read(), before);
 });
+
+const [minute, day] = [60_000, 86_400_000];
+
+for (const [what, path, milliseconds, ask] of [
+  ['for a new password', '/reset-password', 30 * minute, ['/api/forgot-password', { email: ann.username }]],
+  ['of a sign-up', '/sign-up/finish', day, ['/api/sign-up', { email: 'new@example.com' }]],
+  ['to a new address', '/confirm-email', day, ['/api/account/email', { email: 'moved@example.com' }]],
+  ['of an invitation', '/sign-up/finish', 7 * day, ['/api/admin/users', { email: 'eve@example.com', invite: true }]],
+] as const)
+  test(`a link ${what} works for ${milliseconds / minute} minutes`, async () => {
+    let time = Date.now();
+    await using janua = await startJanua({ settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
+    const { app, services } = janua;
+    const headers = path === '/confirm-email' ? (await logIn(app)).bearer : await signInAs(janua, [admins]);
+    const [url, fields] = ask;
+    const sent = json(fields);
+    await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+    await services.mail?.settled();
+    const links = (await services.outbox.listKept(9)).map(({ link }) => String(link));
+    const token = links.find((link) => link.includes(`${path}?token=`))?.split('=')[1] ?? assert.fail(path);
+    for (const [later, status] of [
+      [milliseconds - 1000, 200],
+      [1000, 410],
+    ] as const) {
+      time += later;
+      assert.equal((await app.inject(`/api${path}?token=${token}`)).statusCode, status);
+    }
+  });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startJanua } from '../../janua.ts';
-import { logIn } from '../../web/faces.ts';
+import { isSignedIn, json, logIn } from '../../web/faces.ts';
+import { signInWith } from '../admin/administrator.ts';
 
 for (const rehash of ['on', 'off'] as const)
   test(`with PASSWORD_REHASH=${rehash} the sessions of a team's own user ${rehash === 'on' ? 'come with' : 'lack'} the advice to change the password`, async () => {
@@ -14,3 +15,15 @@ for (const rehash of ['on', 'off'] as const)
     assert.match(body, /end it/);
     assert.equal(body.includes('change your password'), rehash === 'on');
   });
+
+test('an administrator who may end any session ends none of another user among their own', async () => {
+  await using janua = await startJanua();
+  const { app } = janua;
+  const { cookie } = await logIn(app);
+  const id = cookie.cookie.slice('session='.length).split('.')[0] ?? '';
+  const sent = json({ id });
+  const headers = { ...sent.headers, ...(await signInWith(janua, 'sessions:write', 'users:write')) };
+  const answer = await app.inject({ ...sent, method: 'POST', url: '/api/account/sessions/end', headers });
+  assert.equal(answer.statusCode, 404);
+  assert.ok(await isSignedIn(app, cookie));
+});

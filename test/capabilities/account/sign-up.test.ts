@@ -18,8 +18,9 @@ async function open({ settings, ...options }: TestOptions = {}) {
       const [mail] = (await app.inject('/api/demo/mail')).json().mails;
       return /token=([\w-]{43})/.exec(mail.text)?.[1] ?? assert.fail(mail.text);
     },
-    finish(url: string, token: string, headers: Record<string, string> = {}) {
-      const sent = url.startsWith('/api/') ? json({ token, ...names }) : form({ token, ...names });
+    finish(url: string, token: string, headers: Record<string, string> = {}, more: Record<string, string> = {}) {
+      const fields = { token, ...names, ...more };
+      const sent = url.startsWith('/api/') ? json(fields) : form(fields);
       return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
     },
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
@@ -61,6 +62,45 @@ test('a link of a sign-up ends when strangers may no longer sign up, or not with
     const answer = await later.finish('/api/sign-up/finish', token);
     assert.equal(answer.statusCode, status, JSON.stringify(settings));
   }
+});
+
+test('the end of a sign-up leads to no other site', async () => {
+  await using opened = await open();
+  for (const [index, next] of ['//evil.example', 'https://evil.example/', '/\\evil.example'].entries()) {
+    const answer = await opened.finish(
+      '/auth/sign-up/finish',
+      await opened.tokenTo(`${index}@example.com`),
+      {},
+      { next },
+    );
+    assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/auth/home'], next);
+  }
+});
+
+test('a chosen password is kept with the space at its end', async () => {
+  await using opened = await open();
+  const { app } = opened.janua;
+  const [username, chosen] = ['new@example.com', 'a few words with spaces '];
+  const post = (url: string, fields: Record<string, string>, headers: Record<string, string> = {}) => {
+    const sent = json(fields);
+    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const judge = async (entered: string) => (await post('/api/login', { username, password: entered })).statusCode;
+  const made = await opened.finish('/api/sign-up/finish', await opened.tokenTo(username), {}, { password: chosen });
+  assert.deepEqual([await judge(chosen), await judge(chosen.trim())], [200, 400]);
+  const authorization = `Bearer ${made.json().access_token}`;
+  const next = `other ${chosen}`;
+  await post('/api/account/password', { current_password: chosen, new_password: next }, { authorization });
+  assert.deepEqual([await judge(next), await judge(next.trim())], [200, 400]);
+});
+
+test('a link makes no second account once the first is deleted', async () => {
+  await using opened = await open();
+  const { administration } = opened.janua.services;
+  const token = await opened.tokenTo('new@example.com');
+  assert.equal((await opened.finish('/api/sign-up/finish', token)).statusCode, 201);
+  await administration.remove('new@example.com');
+  assert.equal((await opened.finish('/api/sign-up/finish', token)).statusCode, 410);
 });
 
 test('users learn that their account exists although they could not be signed in', {

@@ -45,12 +45,19 @@ test('a user sees the applications that were let in, and takes that back', async
   assert.equal((await revoke(client.id)).statusCode, 200);
   assert.equal((await revoke(client.id)).statusCode, 404);
   assert.deepEqual((await get('/api/account/applications')).json(), { applications: [] });
+  // Of an application that introduced itself.
+  const document = `https://wiki.example.com/${'a'.repeat(175)}`;
+  await services.hold(provedBy(account), (held) => services.consents.give(held, document, given));
+  assert.equal((await revoke(document)).statusCode, 200);
   const events = await Array.fromAsync(
     services.auditTrail.find({ order: 'oldest-first', kind: 'application-revoked' }),
   );
   assert.deepEqual(
     events.map((event) => 'kind' in event && [event.userId, event.about, event.aboutName]),
-    [[account.user.id, client.id, 'Wiki']],
+    [
+      [account.user.id, client.id, 'Wiki'],
+      [account.user.id, document, undefined],
+    ],
   );
 });
 

@@ -46,7 +46,8 @@ async function answered(app: Application, browser: Browser, parameters: Readonly
 }
 
 async function redeem(app: Application, begun: Begun, answer: URL, changes: Readonly<Record<string, string>> = {}) {
-  const sent = await post(server, '/oidc/token', { ...codeFields(begun, answer), ...changes }, basic(app));
+  const [headers, id] = app.secret === undefined ? [{}, { client_id: app.clientId }] : [basic(app), {}];
+  const sent = await post(server, '/oidc/token', { ...codeFields(begun, answer), ...id, ...changes }, headers);
   return (await sent.json()) as { error?: string; access_token?: string; id_token?: string };
 }
 
@@ -202,10 +203,16 @@ describe('a code', () => {
 });
 
 test('a code is worth nothing after a minute', async (t) => {
-  const [app, browser] = [await server.addApplication(), await server.browser()];
-  const { begun, answer } = await answered(app, browser);
+  const browser = await server.browser();
+  const apps = [await server.addApplication(), await server.addApplication({ isPublic: true })];
+  const sent = await Promise.all(apps.map(async (app) => ({ app, ...(await answered(app, browser)) })));
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 });
-  assert.equal((await redeem(app, begun, answer)).error, 'invalid_grant');
+  for (const { app, begun, answer } of sent)
+    assert.equal(
+      (await redeem(app, begun, answer)).error,
+      'invalid_grant',
+      `with a secret: ${app.secret !== undefined}`,
+    );
 });
 
 describe('a refresh token', () => {

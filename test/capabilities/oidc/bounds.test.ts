@@ -64,6 +64,15 @@ describe('what an application keeps', () => {
     assert.ok(await openid.refreshTokenGrant(app.config, token), 'the session is still stored');
   });
 
+  test('ends in every session when the user takes it back', async () => {
+    const app = await server.addApplication();
+    const browsers = await Promise.all([server.browser(), server.browser()]);
+    const kept: openid.TokenEndpointResponse[] = [];
+    for (const browser of browsers) kept.push(await signIn(app, browser), await signIn(app, browser, lasting));
+    await browsers[0]?.submit('/account/applications/revoke', { client_id: app.clientId });
+    assert.deepEqual(await Promise.all(kept.map((tokens) => isTaken(app, tokens))), [false, false, false, false]);
+  });
+
   test('is nothing for one with a secret, even if it has an address on machines of users', async () => {
     const redirectUris = ['https://app.example.com/callback', 'http://localhost:5690/callback'];
     const app = await server.addApplication({ own: false, redirectUris });

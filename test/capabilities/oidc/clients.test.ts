@@ -241,5 +241,8 @@ test('what a client gets lasts without the session if all of its addresses say t
     const lastsWith = (tokenEndpointAuthMethod: string) => lasts({ ...client, tokenEndpointAuthMethod }, new Set());
     assert.equal(lastsWith('none'), isLasting, redirectUris.join(' '));
     assert.equal(lastsWith('client_secret_basic'), false, redirectUris.join(' '));
+    // The user let no application of the operator in.
+    const ofOperator = { ...client, own: true, tokenEndpointAuthMethod: 'none' };
+    assert.equal(lasts(ofOperator, new Set()), false, redirectUris.join(' '));
   }
 });

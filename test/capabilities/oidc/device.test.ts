@@ -49,6 +49,18 @@ describe('a device', () => {
     assert.equal((await poll(app, device)).error, 'invalid_grant');
   });
 
+  test('gets a new refresh token each time, and the one before counts no more', async () => {
+    const [app, browser] = [await addDevice(), await server.browser()];
+    const device = await begin(app);
+    await browser.submit('/oidc/device', { user_code: device.user_code, decision: 'allow' });
+    const tokens = await openid.pollDeviceAuthorizationGrant(app.config, { ...device, interval: 0 });
+    const refresh = (token = '') => openid.refreshTokenGrant(app.config, token);
+    const second = await refresh(tokens.refresh_token);
+    const third = await refresh(second.refresh_token);
+    assert.equal(new Set([tokens, second, third].map((given) => given.refresh_token)).size, 3);
+    await assert.rejects(refresh(tokens.refresh_token), { error: 'invalid_grant' });
+  });
+
   test('is shown with who asks first, and when and from which address it asked', async () => {
     const [app, browser] = [await addDevice(), await server.browser()];
     const before = Math.floor(Date.now() / 1000) * 1000;

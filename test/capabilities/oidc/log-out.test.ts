@@ -481,6 +481,15 @@ describe('a program', () => {
       }
     });
 
+  test('ends a remembered session', async () => {
+    const app = await server.addApplication({ postLogoutRedirectUris: [back] });
+    const browser = await server.browser(false);
+    await browser.submit('/auth/token', { username: ann.username, password, remember: 'on' });
+    const { id_token: hint = '' } = await app.signIn(browser);
+    assert.equal((await get({ id_token_hint: hint })).status, 303);
+    assert.equal(await isSignedIn(browser), false);
+  });
+
   for (const idTokenAlg of signatures)
     test(`ends no session with a forged ID token, whatever algorithm and key it names, of a client with ${idTokenAlg}`, async () => {
       const { hint, browser } = await open({ idTokenAlg });

@@ -158,7 +158,10 @@ describe('an API with a secret', () => {
   });
 
   test('hears nothing of other tokens, and explain says so under the id of the request', async () => {
+    const below = { ...notes, uri: `${notes.uri}/other` };
+    await server.janua.services.clientAdministration.addResource(below);
     const others = {
+      'for a resource whose address begins with its own': await tokenFor(below.uri, 'openid notes:read'),
       'for another resource': await tokenFor(opaque.uri, 'openid mail:read'),
       'for userinfo': (await own.signIn(await server.browser())).access_token,
       'that refreshes': (await own.signIn(await server.browser(), { resource: notes.uri, scope: 'notes:read' }))

@@ -25,8 +25,8 @@ async function openSignedIn(entry = google, entries = [entry]) {
   const sessionOf = async () => (await opened.services.access.findSignedIn({ cookie: browser.jar.session }))?.session;
 
   /** Presses the button of the confirm page, signs in at the provider, and comes back. @param takes milliseconds */
-  async function confirm(claims: Record<string, unknown>, takes = 0) {
-    const url = leadOf(await browser.send('POST', '/auth/confirm/upstream/google', { next: page }));
+  async function confirm(claims: Record<string, unknown>, takes = 0, next = page) {
+    const url = leadOf(await browser.send('POST', '/auth/confirm/upstream/google', { next }));
     const { searchParams } = new URL(url);
     assert.deepEqual([searchParams.get('prompt'), searchParams.get('max_age')], ['login', '0']);
     clock.time += takes;

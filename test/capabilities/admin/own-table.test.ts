@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { stampOf } from '../../../src/core/users/account.ts';
+import { admins } from '../../../src/core/users/scopes.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
+import { openTestDatabase } from '../../ground/database/open.ts';
+import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
+import { createTemporaryFolder } from '../../servers/process-end.ts';
+import { form, logIn } from '../../web/faces.ts';
+
+const ada = 'ada@example.com';
+const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+
+/** Makes Ada an administrator, and gives her session and the id of another user. */
+async function signInAda({ services }: TestJanua, person: string) {
+  await services.administration.setGroups(ada, [admins]);
+  const account = (await services.users.findByUsername(ada)) ?? assert.fail();
+  const owner = { userId: account.user.id, stamp: stampOf(account) };
+  const { cookie } = await services.sessions.start(owner, { methods: ['pwd'] });
+  const { user } = (await services.users.findByUsername(person)) ?? assert.fail(person);
+  return { headers: { cookie: `session=${cookie}` }, id: user.id };
+}
+
+test('an action on a user leads back to the page of the user, whatever characters the id has', async () => {
+  const folder = createTemporaryFolder('own-table');
+  try {
+    const url = `sqlite:${join(folder.path, 'team.db')}`;
+    await using team = await openTestDatabase(url);
+    await sql`create table staff (id text primary key, email text collate nocase unique, secret text)`.execute(
+      team.database,
+    );
+    await sql`insert into staff values ('1', ${ada}, 'none'), ('a/b?x#y', 'bob@example.com', 'none')`.execute(
+      team.database,
+    );
+    const table = { USERS_TABLE: 'staff', USERS_COLUMNS: 'id=id,username=email,password=secret' };
+    await using janua = await startJanua({ stores, settings: { ...table, DATABASE_URL: url } });
+    const { headers, id } = await signInAda(janua, 'bob@example.com');
+    assert.equal(id, 'a/b?x#y');
+    const path = '/admin/users/a%2Fb%3Fx%23y';
+    const sent = form({});
+    const request = { ...sent, method: 'POST', url: `${path}/end-sessions` } as const;
+    const answer = await janua.app.inject({ ...request, headers: { ...sent.headers, ...headers } });
+    assert.deepEqual([answer.statusCode, answer.headers.location], [303, `${path}?state=end-sessions`]);
+    assert.equal((await janua.app.inject({ url: path, headers })).statusCode, 200);
+  } finally {
+    folder.remove();
+  }
+});
+
+test('the page of a user whose id belonged to another user shows no events of the former one', async () => {
+  await using janua = await startJanua({ stores });
+  const { app, people } = janua;
+  await people.add({ ...ann, username: ada, password });
+  const { headers, id } = await signInAda(janua, ann.username);
+  const countEvents = async () =>
+    (await app.inject({ url: `/api/admin/users/${id}`, headers })).json().events.length as number;
+  await logIn(app);
+  assert.ok((await countEvents()) > 0);
+  await using direct = await openTestDatabase(janua.databaseUrl);
+  await sql`update people set email = 'eve@example.com' where email = ${ann.username}`.execute(direct.database);
+  // SQLite reads for all requests of a turn of the event loop at once.
+  await setImmediate();
+  assert.equal(await countEvents(), 0);
+});
