@@ -41,12 +41,12 @@ async function measure({ app }: TestJanua, { url, status, kinds }: Compared, rou
 async function requireSameTime(janua: TestJanua, compared: Compared): Promise<void> {
   await measure(janua, compared, 5);
   let worst = 1;
-  // With 60 tries of each kind, chance stays within 0.15 of 0.5 in 99.5 % of cases. On a busy machine it may not.
-  for (let attempt = 0; attempt < 4 && worst > 0.15; attempt++) {
-    const [known = [], ...others] = await measure(janua, compared, 60);
+  // With 40 tries of each kind, chance stays within 0.18 of 0.5 in 99.5 % of cases. On a busy machine it may not.
+  for (let attempt = 0; attempt < 4 && worst > 0.18; attempt++) {
+    const [known = [], ...others] = await measure(janua, compared, 40);
     worst = Math.max(...others.map((times) => Math.abs(separability(known, times) - 0.5)));
   }
-  assert.ok(worst <= 0.15, `response times of ${compared.url} reveal the kind: ${worst.toFixed(2)}`);
+  assert.ok(worst <= 0.18, `response times of ${compared.url} reveal the kind: ${worst.toFixed(2)}`);
 }
 
 test('the time of a failed login does not reveal an unknown user, a disabled user or a cheap hash', async () => {
