@@ -202,7 +202,9 @@ test('the log is JSON in a pipe, also if standard error is a terminal', {
     encoding: 'utf8',
     env: { PATH: process.env.PATH, SHELL: '/bin/sh', PROGRAM: program },
   });
-  assert.equal(JSON.parse(stdout).msg, 'a message');
+  const { msg, time } = JSON.parse(stdout);
+  assert.equal(msg, 'a message');
+  assert.ok(Math.abs(time - Date.now()) < 3_600_000, 'milliseconds since 1970');
 });
 
 describe('a server whose log cannot be written', { timeout: 240_000 }, () => {
