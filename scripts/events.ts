@@ -23,6 +23,19 @@ function fieldsOf(source: string, type: string): string[][] {
   ]);
 }
 
+/** What a login proved needs no advice. */
+function describeReasons(reasons: NonNullable<EventDescription['reasons']>): string {
+  const advised = Object.values(reasons).some(({ advice }) => advice !== undefined);
+  return asTable(
+    ['reason', 'why', ...(advised ? ['what to do'] : [])],
+    Object.entries(reasons).map(([reason, { words, advice = '' }]) => [
+      asCode(reason),
+      inCell(words),
+      ...(advised ? [inCell(advice)] : []),
+    ]),
+  );
+}
+
 const byReason = 'each reason has its own limits';
 
 /** Every event of the audit, from what the rooms say about theirs. */
@@ -63,10 +76,7 @@ ${withReasons
 
 ${words}${isLimitedByReason ? `; ${byReason}` : ''}.
 
-${asTable(
-  ['reason', 'why', 'what to do'],
-  Object.entries(reasons).map(([reason, said]) => [asCode(reason), inCell(said.words), inCell(said.advice ?? '')]),
-)}
+${describeReasons(reasons)}
 `,
   )
   .join('')}
