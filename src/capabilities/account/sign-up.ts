@@ -1,5 +1,5 @@
 import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
-import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
@@ -76,9 +76,8 @@ export function createFinishSignUp(options: OwnOptions) {
   /** The link may be older than the settings. */
   async function open(secret: string, caller: Caller) {
     const opened = await links.open(secret, caller);
-    if (opened.account !== undefined || (signUp && isOfDomain(opened.address, signUpDomains))) return opened;
-    await audit.recordIfPossible({ kind: 'link-refused', caller });
-    throw new Refusal(signUpExpired);
+    const counts = opened.account !== undefined || (signUp && isOfDomain(opened.address, signUpDomains));
+    return counts ? opened : links.refuse(caller);
   }
 
   return {
