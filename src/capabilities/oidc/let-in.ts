@@ -3,7 +3,7 @@ import { byOwner, notAuthenticated, type SignedIn } from '../../core/access/acce
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import { type Account, stampOf } from '../../core/users/account.ts';
-import { AccountChanged, type Hold, provedBy } from '../../core/users/held.ts';
+import { type Hold, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import { requestedOf } from './asked.ts';
 import type { Deciding } from './barriers.ts';
@@ -36,18 +36,16 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
   }
 
   /** A consent carries no stamp. One that is given while a reset ends them must not come after it. */
-  async function keepConsent(account: Account, client: ProviderClient, wanted: readonly string[]): Promise<void> {
+  function keepConsent(account: Account, client: ProviderClient, wanted: readonly string[]): Promise<void> {
     const version = versionOf(client);
-    await hold(provedBy(account), async (held) => {
+    return hold(provedBy(account), async (held) => {
       const before = await consents.find(held.user, client.clientId, held.db);
       const kept = before?.version === version ? before.scope : [];
       await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
-    }).catch((error: unknown) => {
-      throw error instanceof AccountChanged ? new Refusal(notAuthenticated) : error;
     });
   }
 
-  /** @returns the id of the grant */
+  /** @returns the id of the grant @throws {Refusal} `not-authenticated`; {AccountChanged} */
   return async (
     provider: OpenIdProvider,
     { client, asked }: Pick<WaitingRequest, 'client' | 'asked'>,

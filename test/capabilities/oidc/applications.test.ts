@@ -8,7 +8,7 @@ import { createLetIn } from '../../../src/capabilities/oidc/let-in.ts';
 import type { OpenIdProvider } from '../../../src/capabilities/oidc/provider.ts';
 import type { WaitingRequest } from '../../../src/capabilities/oidc/provider-waiting.ts';
 import { notAuthenticated } from '../../../src/core/access/access.ts';
-import type { Refusal } from '../../../src/core/access/refusal.ts';
+import { refusalOf } from '../../../src/core/access/change-refusals.ts';
 import { type Held, provedBy } from '../../../src/core/users/held.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { ann, password, startJanua } from '../../janua.ts';
@@ -96,7 +96,7 @@ test('a consent that is given while a new password ends all others does not outl
   const deciding = { signedIn: { user: account.user, session }, caller: {} };
   await assert.rejects(
     letIn(provider, waiting as unknown as WaitingRequest, deciding as unknown as Deciding, true),
-    ({ answer }: Refusal) => answer === notAuthenticated,
+    (error) => refusalOf(error)?.answer === notAuthenticated,
   );
   assert.equal(await consents.find(account.user, client.id), undefined);
 });
