@@ -68,8 +68,15 @@ export function addForm<const F extends Fields>(
   });
 }
 
-/** What a page shows beside its fields. */
-export const shownFaults = (faults: readonly FieldFault[]) => ({
+/** Shows a page again with the fault of each field (422). A program gets the error. @param show what the page shows besides */
+export const refuseOnPage =
+  (show: (request: FastifyRequest) => object | Promise<object>): NonNullable<Action['refuse']> =>
+  async (error, request, reply) => {
+    if (request.format === 'json') throw error;
+    return reply.code(422).send({ ...(await show(request)), ...shownFaults(error.faults) });
+  };
+
+const shownFaults = (faults: readonly FieldFault[]) => ({
   errors: Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault])),
   faulty: faults[0]?.field,
 });

@@ -1,7 +1,6 @@
-import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
-import { shownFaults } from '../../web/form.ts';
+import { refuseOnPage } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
@@ -75,11 +74,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
       if (request.format === 'json') return page;
       return { ...page, query: request.query, kinds: Object.keys(events), errors: {} };
     },
-    async refuse({ faults }, request, reply) {
-      if (request.format === 'json') throw new InvalidFields(...faults);
-      const page = { events: [], next_cursor: null, query: request.query, kinds: Object.keys(events) };
-      return reply.code(422).send({ ...page, ...shownFaults(faults) });
-    },
+    refuse: refuseOnPage(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),
   });
 
   addExport(app, '/admin/audit/export', {

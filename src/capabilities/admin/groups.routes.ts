@@ -8,7 +8,7 @@ import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
-import { shownFaults } from '../../web/form.ts';
+import { refuseOnPage } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
@@ -96,10 +96,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     answer: json('The group was added', object('The group', { name: text('staff') })),
     status: 201,
     browser: 'To the page with the groups',
-    async refuse({ faults }, request, reply) {
-      if (request.format === 'json') throw new InvalidFields(...faults);
-      return reply.code(422).send({ ...(await show(request)), values: request.body ?? {}, ...shownFaults(faults) });
-    },
+    refuse: refuseOnPage(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
     async handle(request, reply, { name, scopes, description = '' }) {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'not-a-group-name' });
       if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });

@@ -19,7 +19,7 @@ import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
-import { addForm, shownFaults } from '../../web/form.ts';
+import { addForm, refuseOnPage } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
@@ -369,10 +369,7 @@ function addNewUser(
     ),
     status: 201,
     browser: 'To the page of the user, or the page with the link',
-    async refuse({ faults }, request, reply) {
-      if (request.format === 'json') throw new InvalidFields(...faults);
-      return reply.code(422).send({ ...(await show(request)), values: request.body ?? {}, ...shownFaults(faults) });
-    },
+    refuse: refuseOnPage(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
     async handle(request, reply, { groups, invite, ...sent }) {
       const username = readAddress(sent);
       const { firstName, lastName } = readName(sent);
