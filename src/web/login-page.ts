@@ -26,8 +26,8 @@ export type LoginPage = ReturnType<typeof createLoginPage>;
 
 /**
  * What the login page shows. A cookie carries a failed login over the redirect to the page, and its name to the page that asks for a new
- * password, because histories and logs keep addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no other host can set it, and the page
- * shows it as text.
+ * password, because histories and logs keep addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no
+ * other host can set it, and the page shows it as text.
  */
 export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'https' | 'nameApplication'>) {
   const cookie = createCookie('login-failure', https, keptSeconds);

@@ -37,8 +37,9 @@ export const auditRules = (events: Events): ListRules => ({
 export async function filterOf({ filters }: ListQuery, { users, audit }: AuditParts): Promise<EventFilter> {
   const { kind, user, user_id, address, request_id } = filters;
   const now = Date.now();
-  const timeOf = (field: 'from' | 'to') => (filters[field] ? parseTime(filters[field], now) : undefined);
-  const faulty = (['from', 'to'] as const).filter((field) => filters[field] && timeOf(field) === undefined);
+  const timeOf = (text: string | undefined) => (text ? parseTime(text, now) : undefined);
+  const times = { from: timeOf(filters.from), to: timeOf(filters.to) };
+  const faulty = (['from', 'to'] as const).filter((field) => filters[field] && times[field] === undefined);
   if (faulty.length > 0) throw new InvalidFields(...faulty.map((field) => ({ field, code: 'not-a-time' }) as const));
   const name = user ? canonicalUsername(user) : undefined;
   const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
@@ -49,8 +50,8 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
     nameDigest: name !== undefined && found === undefined ? audit.digestName(name) : undefined,
     address: address?.toLowerCase() || undefined,
     requestId: request_id || undefined,
-    since: timeOf('from'),
-    until: timeOf('to'),
+    since: times.from,
+    until: times.to,
   };
 }
 

@@ -110,8 +110,8 @@ const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 /**
- * Logs it, and records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a password. The log says what
- * was wrong with a document, in the words of the library.
+ * Logs it, and records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a
+ * password. The log says what was wrong with a document, in the words of the library.
  */
 export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {

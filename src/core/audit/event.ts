@@ -37,8 +37,8 @@ export interface AuditEvent<Kind extends string = string> {
   readonly actorId?: string | undefined;
   /**
    * What it is about: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes of a
-   * token, the provider of a sign-in, the `client_id` of an application (`aboutName` has its name), the address of a resource, the origin that a proxy asked about,
-   * the filters of an export of the audit, or `with password hashes`.
+   * token, the provider of a sign-in, the `client_id` of an application (`aboutName` has its name), the address of a resource, the origin
+   * that a proxy asked about, the filters of an export of the audit, or `with password hashes`.
    */
   readonly about?: string | undefined;
   /** The name of the application that it is about, as it was then. Not for one that describes itself, which chooses its name. */
@@ -128,8 +128,8 @@ export interface KeyTrace {
 }
 
 /**
- * A reason for a decision, in words, with a place for what follows the reason after a blank (`{value}`), and what an operator can do about it. `EMAIL` stands for the user, `ID` for the client that it is
- * about, and `GROUP` for a group that was needed.
+ * A reason for a decision, in words, with a place for what follows the reason after a blank (`{value}`), and what an operator can do about
+ * it. `EMAIL` stands for the user, `ID` for the client that it is about, and `GROUP` for a group that was needed.
  */
 export interface Reason {
   readonly words: Sentence;
