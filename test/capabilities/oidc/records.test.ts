@@ -3,18 +3,22 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
+import type { OpenDatabase } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 
-test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
-  await using opened = await openMigrated();
-  const { of } = createRecords(opened, {
-    now: Date.now,
+const recordsIn = (opened: OpenDatabase, now = Date.now) =>
+  createRecords(opened, {
+    now,
     key: Buffer.alloc(32),
     userIdOf: async () => 'ann',
     findAccount: async () => undefined,
     isAlive: async () => true,
   });
+
+test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
+  await using opened = await openMigrated();
+  const { of } = recordsIn(opened);
   const models = ['Grant', 'AuthorizationCode', 'RefreshToken', 'AccessToken'];
   for (const model of models) await of(model).upsert('secret', { grantId: 'secret', clientId: 'wiki' }, 60);
   const rows = await opened.database.selectFrom('janua_oidc_records').select(['id', 'model']).execute();
@@ -26,13 +30,7 @@ test('a code, a token and a grant are stored under the SHA-256 of their model an
 
 test('of two answers to a device at a time, one counts', async () => {
   await using opened = await openMigrated();
-  const { of, answerDevice } = createRecords(opened, {
-    now: Date.now,
-    key: Buffer.alloc(32),
-    userIdOf: async () => 'ann',
-    findAccount: async () => undefined,
-    isAlive: async () => true,
-  });
+  const { of, answerDevice } = recordsIn(opened);
   const userCode = 'BCDFGHJK';
   await of('DeviceCode').upsert('device', { userCode, clientId: 'television' }, 60);
   const answers = [{ grantId: 'grant' }, { error: 'access_denied' }];
@@ -44,13 +42,7 @@ test('of two answers to a device at a time, one counts', async () => {
 
 test('a code is taken once, and taking it again revokes its grant', async () => {
   await using opened = await openMigrated();
-  const { of } = createRecords(opened, {
-    now: Date.now,
-    key: Buffer.alloc(32),
-    userIdOf: async () => 'ann',
-    findAccount: async () => undefined,
-    isAlive: async () => true,
-  });
+  const { of } = recordsIn(opened);
   await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
   await of('AuthorizationCode').upsert('code', { grantId: 'grant', clientId: 'wiki' }, 60);
   await of('AuthorizationCode').consume('code');
@@ -63,13 +55,7 @@ test('what lasts without the session ends 30 days after its last use, to within 
   await using opened = await openMigrated();
   const [hour, day] = [3_600_000, 86_400_000];
   let time = 0;
-  const { of, keep } = createRecords(opened, {
-    now: () => time,
-    key: Buffer.alloc(32),
-    userIdOf: async () => 'ann',
-    findAccount: async () => undefined,
-    isAlive: async () => true,
-  });
+  const { of, keep } = recordsIn(opened, () => time);
   await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
   await keep('grant', 'stamp');
   const endAfterUseAt = async (at: number) => {
@@ -89,13 +75,7 @@ test('what lasts without the session ends 30 days after its last use, to within 
 test('a client that is removed leaves nothing behind, however much it holds, and others keep theirs', async () => {
   await using opened = await openMigrated();
   const { database } = opened;
-  const { of, revokeClient } = createRecords(opened, {
-    now: Date.now,
-    key: Buffer.alloc(32),
-    userIdOf: async () => 'ann',
-    findAccount: async () => undefined,
-    isAlive: async () => true,
-  });
+  const { of, revokeClient } = recordsIn(opened);
   for (let index = 0; index < 1_001; index++)
     await of('Grant').upsert(`grant-${index}`, { accountId: 'subject', clientId: 'wiki' }, 60);
   await of('Grant').upsert('other', { accountId: 'subject', clientId: 'notes' }, 60);
