@@ -17,12 +17,15 @@ export interface Effort {
   readonly rushSeconds: number;
   /** The larger size of `--scale`, and the size of `--admin`. */
   readonly large: Required<Size>;
+  /** Numbers of users of `--many`. */
+  readonly crowds: { readonly few: number; readonly many: number };
 }
 
 /** The tables that an option selects instead of the main table. */
 const tables = [
   'hashing',
   'scale',
+  'many',
   'timing',
   'load',
   'soak',
@@ -58,6 +61,8 @@ It starts Redis and PostgreSQL itself if they are installed.
   --hashing       another table: how many passwords to hash at the same time
   --scale         another table: many users and sessions compared with few, on each store; needs postgresql, mariadb-server
                   and redis-server, 4 GB of memory and 5 GB of disk
+  --many          another table: ten million users beside ten thousand, on PostgreSQL; needs 40 GB of disk and 8 GB of memory, and
+                  takes an hour
   --timing        another table: whether refused logins take the same time; a round takes eight minutes
   --load          another table: how 200 concurrent logins affect other requests; a round takes half a minute
   --soak MINUTES  another table: whether memory stays constant under a mixed load, 4 to 600
@@ -79,6 +84,7 @@ const quickEffort: Omit<Effort, 'rounds'> = {
   stormSeconds: 1,
   rushSeconds: 3,
   large: { users: 30_000, sessions: 100_000, events: 100_000 },
+  crowds: { few: 1_000, many: 10_000 },
 };
 
 /** As many users as MySQL's sample database has employees. */
@@ -91,6 +97,7 @@ const fullEffort: Omit<Effort, 'rounds'> = {
   stormSeconds: 3,
   rushSeconds: 8,
   large: { users: 300_024, sessions: 1_000_000, events: 1_000_000 },
+  crowds: { few: 10_000, many: 10_000_000 },
 };
 
 /** @throws {TypeError} for an unknown option or an invalid number */
@@ -102,6 +109,7 @@ export function readOptions(args: string[]): Options {
       quick: { type: 'boolean', default: false },
       hashing: { type: 'boolean', default: false },
       scale: { type: 'boolean', default: false },
+      many: { type: 'boolean', default: false },
       timing: { type: 'boolean', default: false },
       load: { type: 'boolean', default: false },
       admin: { type: 'boolean', default: false },

@@ -13,6 +13,7 @@ import { measureApplications } from './measures/applications.ts';
 import { measureAuthorizations } from './measures/authorizations.ts';
 import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
+import { measureMany } from './measures/many.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureSoak } from './measures/soak.ts';
 import { measureAsked, measureRefused, measureThrottled } from './measures/timing.ts';
@@ -26,6 +27,7 @@ import { createWorkspace } from './workspace.ts';
 const deadline = ({ table, effort, soakMinutes }: Options): number => {
   if (table === 'soak') return soakMinutes + 5;
   if (table === 'timing') return 5 + 15 * effort.rounds;
+  if (table === 'many') return 120;
   return table === 'main' ? 10 + 3 * effort.rounds : 20;
 };
 
@@ -57,6 +59,7 @@ const prints: Readonly<Record<Options['table'], (options: Options) => Promise<vo
   main: printMain,
   hashing: ({ effort }) => printHashing(effort),
   scale: ({ effort }) => printScale(effort),
+  many: ({ effort }) => printMany(effort),
   timing: ({ effort }) => printTiming(effort),
   load: ({ effort }) => printLoad(effort),
   soak: ({ soakMinutes }) => printSoak(soakMinutes),
@@ -92,6 +95,10 @@ async function printHashing(effort: Effort): Promise<void> {
 async function printScale(effort: Effort): Promise<void> {
   const { filling, requests } = await measureScale(effort);
   console.log(`${formatTable(filling)}\n\nGET /api/me by cookie: CPU time per request\n${formatTable(requests)}`);
+}
+
+async function printMany(effort: Effort): Promise<void> {
+  console.log(formatTable(await measureMany(effort)));
 }
 
 async function printTiming(effort: Effort): Promise<void> {
