@@ -29,13 +29,18 @@ const fieldNames: Readonly<Record<Searchable, string>> = {
   lastName: 'last_name',
 };
 
+/** To count millions would hold up other requests. */
+const mostCounted = 100_000;
+
+const number = new Intl.NumberFormat('en');
+
 const listSchema = object('Users', {
   users: listOf(object('A user', userFields)),
   unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
   next_cursor: nextCursorSchema,
   total: {
     type: ['integer', 'null'],
-    description: 'How many users there are. Null if the list is filtered',
+    description: `How many users there are. Null if the list is filtered, or if there are more than ${number.format(mostCounted)}`,
     examples: [12],
   },
 });
@@ -90,18 +95,20 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
       const unsearched = Object.entries(fieldNames).filter(
         ([field]) => !directory.searched.includes(field as Searchable),
       );
+      const counted = isFiltered ? 0 : await directory.count(mostCounted + 1);
       const page = {
         users: users.map(describeUser),
         unsearched: unsearched.map(([, name]) => name),
         next_cursor: nextCursor ?? null,
-        total: isFiltered ? null : await directory.count(),
+        total: isFiltered || counted > mostCounted ? null : counted,
       };
       if (request.format === 'json') return page;
       const signedIn = signedInOf(request);
       // Only members of `admins` get a link that is not mailed.
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
-      return { ...page, query: request.query, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
+      const moreThan = counted > mostCounted ? mostCounted : undefined;
+      return { ...page, moreThan, query: request.query, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },
   });
 }

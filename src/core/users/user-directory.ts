@@ -56,7 +56,8 @@ export interface UserDirectory {
 export interface SearchableDirectory extends UserDirectory {
   readonly accounts: AccountJoin;
   requireOtherAdministrator: RequireOtherAdministrator;
-  count(): Promise<number>;
+  /** How many users there are, counted up to `limit`. */
+  count(limit: number): Promise<number>;
   walk(walk: Walk): Promise<Candidate[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;

@@ -132,6 +132,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     test('filters, sorts and pages', async () => {
       await using opened = await open();
       const { database, listed, users, hold, groups, ids } = opened;
+      assert.deepEqual([await users.count(100), await users.count(3)], [people.length, 3]);
       await hold(ids[1] ?? '', (held) => users.setDisabled(held, true), { groups: true });
       await groups.add({ name: 'staff', description: '', scopes: [] });
       for (const index of [0, 1, 3])
@@ -235,6 +236,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       for (const person of people) await insertPerson(opened, person);
       const find = createFindUsers(database, users, settings).list;
       const listed = (query: Record<string, string>) => lettersOf(find, query);
+      assert.deepEqual([await users.count(100), await users.count(3)], [people.length, 3]);
       assert.deepEqual(users.searched, ['username', 'lastName']);
       for (const [q, expected] of [
         ['', 'abcd'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, type ownScopes } from '../../../src/core/users/scopes.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { codeAt, stepOf } from '../../model/factors.ts';
 import { missing } from '../../servers/missing.ts';
@@ -628,4 +629,16 @@ test('a user of an own table is changed as far as Janua can', async () => {
   const page = await app.inject({ url: '/admin/users?q=ann', headers: cookie });
   assert.match(page.body, /ann@example\.com/);
   assert.match(page.body, /The search leaves out first_name, last_name/);
+});
+
+test('the list of users says how many there are, up to 100,000', async () => {
+  await using janua = await open();
+  assert.equal((await janua.get('/api/admin/users')).json().total, 2);
+  assert.match((await janua.get('/admin/users')).body, />2 users</);
+  assert.equal((await janua.get('/api/admin/users?q=ann')).json().total, null);
+  await sql`insert into janua_users (id, username, password_hash, first_name, last_name, disabled, demo, created_at)
+    with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 99_999)
+    select n, n || '@example.com', '', '', '', 0, 0, 0 from numbers`.execute(janua.services.database);
+  assert.equal((await janua.get('/api/admin/users')).json().total, null);
+  assert.match((await janua.get('/admin/users')).body, />More than 100,000 users</);
 });

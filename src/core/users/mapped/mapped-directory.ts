@@ -286,8 +286,11 @@ function createMappedDirectory(
       for await (const row of rows) yield toListed(row);
     },
 
-    async count() {
-      const { rows } = await sql<{ count: number | string }>`select count(*) as count from ${table}`.execute(database);
+    async count(limit) {
+      const { rows } = await sql<{ count: number | string }>`
+        select count(*) as count from (select 1 as one from ${table} limit ${sql.lit(limit)}) counted`.execute(
+        database,
+      );
       return Number(rows[0]?.count);
     },
 
