@@ -100,6 +100,8 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     async handle(request, reply, { name, scopes, description = '' }) {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'not-a-group-name' });
       if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });
+      if ((await parts().groups.names()).includes(name))
+        throw new InvalidFields({ field: 'name', code: 'group-exists' });
       const names = readNames(scopes);
       await administrationOf(request).addGroup({ name, description: description.trim(), scopes: names });
       return reply.proceed(`${page}?state=added`, { name });

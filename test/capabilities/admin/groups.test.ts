@@ -98,7 +98,7 @@ describe('the groups', () => {
       ['', { name: 'a'.repeat(64) }, 422],
       ['', { name: 'staff', description: 'a\0' }, 422],
       ['', { name: 'staff', description: 'x'.repeat(201) }, 422],
-      ['', { name: admins }, 409],
+      ['', { name: admins }, 422],
       ['/scopes', { name: admins }, 422],
       ['/scopes', { name: 'unknown', scopes: [] }, 404],
       ['/second-factor', { name: 'unknown', demanded: true }, 404],
@@ -110,6 +110,10 @@ describe('the groups', () => {
     ] as const)
       assert.equal((await janua.post(path, payload)).statusCode, status, path + JSON.stringify(payload));
     assert.equal((await janua.post('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);
+    const again = form({ name: admins, scopes: [] });
+    const taken = { method: 'POST', url: '/admin/groups', ...again } as const;
+    const refused = await janua.app.inject({ ...taken, headers: { ...again.headers, ...janua.headers } });
+    assert.match(refused.body, /id="name-error">There is a group of this name already/);
     const typed = form({ name: 'Staff!', description: 'All "employees"', scopes: ['audit:read', 'reports:read'] });
     const headers = { ...typed.headers, ...janua.headers };
     const page = await janua.app.inject({ method: 'POST', url: '/admin/groups', ...typed, headers });
