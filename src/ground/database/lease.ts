@@ -1,16 +1,18 @@
+import { clockTolerance } from '../faults/clock.ts';
 import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 
 /**
  * Tells whether this process may do the named work until `until`. Only one of all processes gets true.
- * Times are milliseconds since 1970. The clocks of the processes should not differ by more than the length of a lease.
+ * Times are milliseconds since 1970. The clocks of the processes should not differ by more than the length of a lease, which is the same in
+ * each of them. A lease that lasts longer was claimed under a wrong clock, and does not count.
  */
 export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {
   const { numUpdatedRows } = await database
     .updateTable('janua_leases')
     .set({ expires_at: until })
     .where('name', '=', name)
-    .where('expires_at', '<=', now)
+    .where(({ or, eb }) => or([eb('expires_at', '<=', now), eb('expires_at', '>', until + clockTolerance)]))
     .executeTakeFirst();
   if (numUpdatedRows > 0n) return true;
   const known = await database.selectFrom('janua_leases').select('name').where('name', '=', name).executeTakeFirst();
@@ -53,7 +55,7 @@ export async function holdLease(database: Database, name: string, now: () => num
     async [Symbol.asyncDispose]() {
       clearInterval(renewal);
       await extending;
-      await extend(now()).catch(() => {});
+      await extend(0).catch(() => {});
     },
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { claimLease, holdLease } from '../../../src/ground/database/lease.ts';
+import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 import { missing } from '../../servers/missing.ts';
 import { openMigrated } from './open.ts';
 
@@ -18,6 +19,26 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     assert.equal(await winners(1100), 1);
     assert.equal(await claimLease(opened.database, 'other work', 1100, 1200), true);
   });
+
+  test(`a lease on ${engine} that was claimed or given back under a wrong clock holds up no process`, {
+    skip: missing(engine),
+  }, async () => {
+    await using opened = await openMigrated(engine);
+    const { database } = opened;
+    const claim = (now: number) => claimLease(database, 'work', now, now + 100);
+    const year = 365 * 24 * 60 * 60 * 1000;
+    assert.equal(await claim(1000 + year), true);
+    assert.equal(await claim(1000), true);
+    assert.equal(await claim(1100 + clockTolerance), true);
+    assert.equal(await claim(1100), false, 'clocks may differ by that much');
+    assert.equal(await claim(1099), true);
+
+    const held = await holdLease(database, 'other work', () => 1000 + clockTolerance);
+    assert.ok(held);
+    await held[Symbol.asyncDispose]();
+    assert.equal(await claimLease(database, 'other work', 1000, 1100), true);
+  });
+
   test(`a lease on ${engine} is held until it is given back, or is not renewed`, {
     skip: missing(engine),
   }, async () => {
