@@ -16,10 +16,10 @@ const day = 24 * 60 * 60 * 1000;
 /** Milliseconds between two attempts to tell what could not be told because of a store. */
 const retryInterval = 60_000;
 
-/** After these, a user may be an administrator who was none. */
-const granting = new Set([
+/** After these, a user may be an administrator who was none, or no longer be one. A user who returns is told again. */
+const changing = new Set([
   ...['user-added', 'user-invited', 'users-imported', 'signed-up', 'user-enabled', 'email-changed', 'address-verified'],
-  ...['user-groups-changed', 'group-changed'],
+  ...['user-groups-changed', 'group-changed', 'group-removed'],
 ]);
 
 /** Mails the operator about faults of the server, and about new administrators. */
@@ -80,7 +80,7 @@ export const operator = defineCapability({
         if (now() - (triedAt.get(notice.about) ?? 0) >= retryInterval) void tellWaiting();
       },
       onEvent({ kind, userId }: AuditEvent): void {
-        if (granting.has(kind)) void look();
+        if (changing.has(kind)) void look();
         // A column of a team's own table changes without an event.
         else if (kind === 'login-succeeded' && core.groupsInColumn && userId !== undefined)
           void lookAtColumn(userId).catch(() => {});

@@ -106,6 +106,20 @@ describe('the operator is told', () => {
     assert.deepEqual(named(await look()), ['cid@example.com']);
   });
 
+  test('again about one who returns because a group was removed and made anew', async () => {
+    await using opened = await open();
+    const { administration } = opened.services;
+    async function addHelper(): Promise<void> {
+      await administration.addGroup({ name: 'helpdesk', description: '', scopes: ['users:write'] });
+      await administration.changeGroups(ann.username, { add: ['helpdesk'] });
+    }
+    await addHelper();
+    assert.deepEqual(named(await opened.look()), [ann.username]);
+    await administration.removeGroup('helpdesk');
+    await addHelper();
+    assert.deepEqual(named(await opened.look()), [ann.username]);
+  });
+
   test('of a backup that failed or is old, each day, if there was one by --keep', async () => {
     await using opened = await open({ LANGUAGE: 'de' });
     const { services, look, pass } = opened;
