@@ -2,8 +2,7 @@ import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { backUpSqlite } from '../ground/database/backup.ts';
 import { engineOf, openDatabase } from '../ground/database/database.ts';
-import { addBackup, type BackupContents, backupTimes, verifyBackup } from '../ground/database/kept-backups.ts';
-import { setTime } from '../ground/database/times.ts';
+import { addBackup, type BackupContents, noteBackup, verifyBackup } from '../ground/database/kept-backups.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 
@@ -32,18 +31,19 @@ async function keepBackup(settings: Settings, source: string, folder: string, ke
     const { file, contents } = await addBackup(source, folder, keep, now, settings.USERS_TABLE);
     print(`The database is in ${file}, and can be restored: ${describe(contents)}.`);
   } catch (error) {
-    await noteTime(settings, backupTimes.failed, now);
+    await noteOutcome(settings, 'failed', now);
     throw error;
   }
-  await noteTime(settings, backupTimes.succeeded, now);
+  await noteOutcome(settings, 'succeeded', now);
 }
 
 /** Tells the server, which watches the age of backups. The backup counts even if the server cannot be told. */
-async function noteTime({ DATABASE_URL, STORE_TIMEOUT_SECONDS }: Settings, name: string, at: number): Promise<void> {
+async function noteOutcome(settings: Settings, outcome: 'succeeded' | 'failed', at: number): Promise<void> {
+  const { DATABASE_URL, STORE_TIMEOUT_SECONDS } = settings;
   const options = { connections: 1, timeoutMilliseconds: STORE_TIMEOUT_SECONDS * 1000, watch: unwatched };
   try {
     const { database } = await openDatabase(DATABASE_URL, { ...options, mustExist: true });
-    await setTime(database, name, at).finally(() => database.destroy());
+    await noteBackup(database, outcome, at).finally(() => database.destroy());
   } catch (error) {
     process.stderr.write(`The time of the backup could not be kept: ${(error as Error).message}\n`);
   }

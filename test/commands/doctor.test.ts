@@ -368,16 +368,18 @@ describe('janua doctor', { concurrency: 2 }, () => {
         (await examine(workplace)).praise('backup'),
         /^The database is backed up: the last one is of \d{4}-/,
       );
-      set(at(25), at(26));
+      set(at(25), 0);
       assert.deepEqual(await complaints(), []);
-      set(at(27), at(28));
+      set(at(27), 0);
       assertOnly(
         await complaints(),
         /^warning: There is no backup of the last day; the last one is of .*backup --keep/,
       );
       set(at(2), at(1));
       assertOnly(await complaints(), /^warning: The last backup failed; the last one is of /);
-      change(workplace, "delete from janua_times where name = 'backup'");
+      set(at(-8760), 0);
+      assertOnly(await complaints(), /^warning: There is no backup of the last day; there is none\./);
+      set(at(-8760), at(1));
       assertOnly(await complaints(), /^warning: The last backup failed; there is none\./);
     });
 

@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { accountName } from '../config/account-name.ts';
+import { clockTolerance } from '../faults/clock.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
 import { backUpSqlite } from './backup.ts';
-import { type OpenDatabase, openDatabase } from './database.ts';
+import { type Database, type OpenDatabase, openDatabase } from './database.ts';
 import { sql } from './kysely.ts';
 import { appliedMigrations, migrate, requireTables, requireUsableSchema } from './migrations.ts';
-import { findTime } from './times.ts';
+import { findTime, setTime } from './times.ts';
 
-/** The names of the times of `janua backup --keep`. */
-export const backupTimes = { succeeded: 'backup', failed: 'backup-failed' } as const;
+/** The names of the times of `janua backup --keep`. That of the failure is 0 if the last one succeeded. */
+const times = { succeeded: 'backup', failed: 'backup-failed' } as const;
 
 /** Milliseconds from which a backup is old: a day, and the time that a daily timer and the backup itself may take more. */
 const oldBackup = 26 * 60 * 60 * 1000;
@@ -105,13 +106,20 @@ async function readContents(path: string, usersTable: string): Promise<BackupCon
   return { users: await count(usersTable), sessions: await count('janua_sessions') };
 }
 
+/** Keeps how a `janua backup --keep` ended, in place of the one before. @param at milliseconds since 1970 */
+export async function noteBackup(database: Database, outcome: keyof typeof times, at: number): Promise<void> {
+  await setTime(database, times.failed, outcome === 'failed' ? at : 0);
+  if (outcome === 'succeeded') await setTime(database, times.succeeded, at);
+}
+
 /** The state of the backups of `janua backup --keep`. Undefined if it was never used with this database. @param now milliseconds since 1970 */
 export async function findBackupState({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>, now: number) {
   if (engine !== 'sqlite') return undefined;
-  const succeededAt = await findTime(database, backupTimes.succeeded);
-  const failedAt = await findTime(database, backupTimes.failed);
-  if (succeededAt === undefined && failedAt === undefined) return undefined;
-  const hasFailed = (failedAt ?? 0) > (succeededAt ?? 0);
+  const failedAt = await findTime(database, times.failed);
+  const latest = await findTime(database, times.succeeded);
+  if (latest === undefined && failedAt === undefined) return undefined;
+  // A backup of the future was made under a wrong clock. Its age is not known.
+  const succeededAt = latest !== undefined && latest <= now + clockTolerance ? latest : undefined;
   const isOld = now - (succeededAt ?? 0) > oldBackup;
-  return { succeededAt, fault: hasFailed ? ('failed' as const) : isOld ? ('old' as const) : undefined };
+  return { succeededAt, fault: failedAt ? ('failed' as const) : isOld ? ('old' as const) : undefined };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { backupTimes } from '../../../src/ground/database/kept-backups.ts';
-import { setTime } from '../../../src/ground/database/times.ts';
+import { noteBackup } from '../../../src/ground/database/kept-backups.ts';
+import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 import { startScriptedSmtp } from '../../core/mail/scripted-smtp.ts';
 import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 
@@ -125,16 +125,29 @@ describe('the operator is told', () => {
     const { services, look, pass } = opened;
     assert.deepEqual(await look(), []);
     const base = Date.now();
-    await setTime(services.database, backupTimes.succeeded, base);
+    await noteBackup(services.database, 'succeeded', base);
     pass(25 * hour);
     assert.deepEqual(await look(), []);
-    await setTime(services.database, backupTimes.failed, base + 24 * hour);
+    await noteBackup(services.database, 'failed', base + 24 * hour);
     assert.match((await look()).join(), /^Eine Sicherung fehlt: [\s\S]*erfolgreiche: \d+\. /);
     assert.deepEqual(await look(), []);
-    await setTime(services.database, backupTimes.succeeded, base + 25 * hour);
+    await noteBackup(services.database, 'succeeded', base + 25 * hour);
     pass(24 * hour);
     assert.deepEqual(await look(), []);
     pass(3 * hour);
+    assert.equal((await look()).length, 1);
+  });
+
+  test('of a backup that failed or is old, even if the one before it was made in the future', async () => {
+    await using opened = await open();
+    const { services, look, pass } = opened;
+    const base = Date.now();
+    await noteBackup(services.database, 'succeeded', base + 365 * 24 * hour);
+    assert.match((await look()).join(), /never/);
+    await noteBackup(services.database, 'succeeded', base + 24 * hour + clockTolerance - 1000);
+    pass(24 * hour);
+    assert.deepEqual(await look(), [], 'clocks may differ by that much');
+    await noteBackup(services.database, 'failed', base + 24 * hour);
     assert.equal((await look()).length, 1);
   });
 
