@@ -34,6 +34,11 @@ test('groups are added, listed, changed and removed, and users are put into them
   assert.match((await run('users', 'disable', 'ann@example.com')).text, /^This is the last administrator/);
   assert.equal((await run('groups', 'scopes', 'staff', 'users:read')).text, 'staff grants: users:read.\n');
   assert.equal((await run('groups', 'scopes', 'staff', 'reports:write')).code, 1);
+  await run('groups', 'second-factor', 'staff');
+  const demanding = await run('groups', 'remove', 'staff');
+  assert.equal(demanding.code, 1);
+  const [, lift = ''] = /Lift that first: npx janua (groups .*)\n$/.exec(demanding.text) ?? [];
+  assert.equal((await run(...lift.split(' '))).code, 0);
   assert.equal((await run('groups', 'remove', 'staff')).code, 0);
   assert.equal((await run('users', 'groups', 'ann@example.com')).text, 'The user is in: admins.\n');
   const audit = (await run('audit', '--json')).text
@@ -47,6 +52,8 @@ test('groups are added, listed, changed and removed, and users are put into them
       'user-added',
       'user-groups-changed admins staff',
       'group-changed staff users:read',
+      'group-factor-demanded staff',
+      'group-factor-optional staff',
       'group-removed staff',
     ],
   );

@@ -153,7 +153,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     method: 'POST',
     summary: 'Remove a group',
     tag,
-    config,
+    config: { ...config, refusals: [...refusals, changeRefusals['group-demands-factor']] },
     fields: { name },
     answer: detailAnswer('Group removed'),
     browser: 'To the page with the groups',

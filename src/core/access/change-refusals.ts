@@ -25,6 +25,11 @@ export const changeRefusals = {
     detail: 'Too many mails to that address. Wait before the next',
   },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
+  'group-demands-factor': {
+    name: 'group-demands-factor',
+    status: 409,
+    detail: 'The group demands a second factor. Lift that demand before you remove the group',
+  },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
 /** The answer to an error of `hold` or `change`. A fault without an answer of its own gives its message. */

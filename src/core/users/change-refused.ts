@@ -6,6 +6,7 @@ export type ChangeFault =
   | 'no-such-user'
   | 'user-exists'
   | 'no-such-group'
+  | 'group-demands-factor'
   | 'no-mail'
   | 'too-many-mails';
 

@@ -226,8 +226,15 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     remove: (name: string, requireRights: RequireRights = () => {}) =>
       change(async (db) => {
-        requireRights(rightsIn([name], await readAll(db)));
+        const groups = await readAll(db);
+        requireRights(rightsIn([name], groups));
         if (name === admins) throw new ChangeRefused('The group admins is built in.');
+        // Otherwise it could be added again without the demand, which only an administrator with a factor may lift.
+        if (groups.get(name)?.secondFactor)
+          throw new ChangeRefused(
+            `The group demands a second factor. Lift that first: npx janua groups second-factor ${name} --off`,
+            'group-demands-factor',
+          );
         if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
         await rewriteMembers(name, db);
         await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();

@@ -163,6 +163,17 @@ describe('the groups', () => {
       });
       assert.deepEqual([answer.statusCode, answer.json().error], [403, 'second_factor_missing']);
     }
+    await janua.services.administration.changeGroups(account.user.username, { add: ['strict'] });
+    await groups.setSecondFactor('strict', true);
+    const sent = form({ name: 'strict' });
+    const remove = (url: string, headers: object) =>
+      janua.app.inject({ ...sent, method: 'POST', url, headers: { ...sent.headers, ...headers } });
+    const refused = await remove('/api/admin/groups/remove', { authorization: `Bearer ${accessToken}` });
+    assert.equal(refused.statusCode, 409);
+    assert.match(refused.json().detail, /^The group demands a second factor/);
+    const page = await remove('/admin/groups/remove', { ...janua.headers, 'accept-language': 'de' });
+    assert.match(page.body, /Heben Sie das auf, bevor Sie die Gruppe entfernen/);
+    assert.equal((await janua.find('strict')).second_factor, true, 'a group made anew would demand none');
   });
 
   test('show no forms to those who may only read', async () => {
