@@ -17,8 +17,8 @@ export const password = 'correct horse battery staple';
 const patience = 60 * 60 * 1000;
 
 /** Milliseconds from the filling until the first sessions expire, and the others. */
-export const soon = 60 * 60 * 1000;
-const later = 24 * soon;
+export const soon = 12 * 60 * 60 * 1000;
+const later = 2 * soon;
 
 /** Sessions that expire first. */
 export const expiring = 5_000;
