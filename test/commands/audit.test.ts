@@ -38,6 +38,7 @@ async function openPlace() {
     database: opened.database,
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
+    runAs: (name: string, ...args: string[]) => workplace.run(args, { env: { JANUA_COMMAND: name } }),
     /** Records one event a minute. */
     async record(...given: readonly AuditEvent<keyof typeof events>[]) {
       for (const event of given) {
@@ -193,7 +194,9 @@ describe('janua explain', () => {
     assert.match(failed, /^Decided {3}The login was refused: the password was wrong, and the user exists\.$/m);
     assert.match(failed, /^User {6}ann@example\.com \(id /m);
     assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
-    assert.match(failed, /^To do {5}If the user forgot it: janua users set-password ann@example\.com\.$/m);
+    assert.match(failed, /^To do {5}If the user forgot it: npx janua users set-password ann@example\.com\.$/m);
+    const asService = await place.runAs('janua-admin', 'explain', 'request-1');
+    assert.match(asService.stdout, /user forgot it: janua-admin users set-password ann@example\.com\.$/m);
     assert.match(stopped, /^Decided {3}The account accepts no more logins/m);
   });
 
