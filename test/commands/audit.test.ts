@@ -74,14 +74,17 @@ describe('janua audit', () => {
         count: 2,
         caller: { route: 'janua sessions revoke-all', operator: 'root' },
       },
+      { kind: 'group-changed', about: 'staff', actorId: ann, caller: asked('request-3') },
     );
     const { stdout } = await place.run('audit');
     const cells = stdout
       .trimEnd()
       .split('\n')
       .map((line) => line.split(/ {2,}/));
+    const [heading = '', ...lines] = stdout.split('\n');
+    assert.equal(lines[3]?.indexOf('ann@'), heading.indexOf('BY'));
     assert.deepEqual(cells, [
-      ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
       [
         ...['2026-01-01 08:00:00', 'login failed', 'ann@example.com', '203.0.113.7'],
         ...['POST /auth/token', 'wrong-password', 'request-1'],
@@ -91,6 +94,10 @@ describe('janua audit', () => {
         ...['POST /auth/token', 'unknown-user', 'request-2'],
       ],
       ['2026-01-01 08:02:00', 'sessions ended', 'id gone', 'root', 'janua sessions revoke-all', '2 in all'],
+      [
+        ...['2026-01-01 08:03:00', 'group changed', 'ann@example.com', '203.0.113.7'],
+        ...['POST /auth/token', 'request-3'],
+      ],
     ]);
   });
 
