@@ -8,9 +8,9 @@ const foreignOrigin = `https://${foreignHost}`;
 
 /**
  * Checks that the server recognizes its own pages. It does not if `PUBLIC_URL` differs from the address that users type.
- * A logout without a session changes nothing.
+ * A logout without a session changes nothing. Returns whether the server refuses its own pages, and so every login.
  */
-export async function* checkPublicUrl(client: Client): Check {
+export async function* checkPublicUrl(client: Client): Check<boolean> {
   const { origin } = client;
   const { status } = await client.ask('POST /api/logout', { headers: { origin } });
   if (status === 401) yield ok(`PUBLIC_URL fits: the server accepts forms of ${origin}.`);
@@ -20,6 +20,7 @@ export async function* checkPublicUrl(client: Client): Check {
       `PUBLIC_URL must be ${origin}; or use the address that users open in --against.`,
     );
   else yield wrong(`POST /api/logout from a page of ${origin} answers ${status}, not 401.`, proxyFix);
+  return status === 403;
 }
 
 const proxyFix = 'Let the proxy pass on methods, paths, Origin and Sec-Fetch-Site unchanged.';

@@ -61,7 +61,7 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   const { account, plainPort, throttle } = options;
   if (client.https) await look('tls', checkTls(client));
   await look('plain-http', checkPlainHttp(client, plainPort));
-  await look('public-url', checkPublicUrl(client));
+  const refusesForms = await look('public-url', checkPublicUrl(client));
   await look('cross-site', checkCrossSite(client));
   await look('formats', checkFormats(client));
   await look('forged', checkForgedHeaders(client));
@@ -72,6 +72,11 @@ async function lookAtAll(client: Client, options: SelftestOptions, look: Look, t
   await look('limits', checkLimits(client));
   if (account === undefined)
     tell('login', warning('Not checked: cookies, sessions and logout.', 'Use --user EMAIL, with a test user.'));
+  else if (refusesForms)
+    tell(
+      'login',
+      warning('Not checked, because the server refuses forms of this address.', 'Correct what public-url says first.'),
+    );
   else await lookAtSessions(client, account, look, tell);
   // After the login, because the failures could make the login wait.
   await look('throttle', throttle ? checkThrottle(client) : leaveThrottle(client));

@@ -38,6 +38,16 @@ test('the command of the README adds an application, and prints what it shows', 
   assert.match(stdout, new RegExp(`^${expected}\n$`));
 });
 
+test('the commands for production make an administrator', async () => {
+  await using workplace = await createWorkplace();
+  const example = blocks('sh').find((code) => code.includes('janua migrate')) ?? '';
+  const commands = [...example.matchAll(/^(?:echo '(.*)' \| )?npx janua (.*)$/gm)];
+  assert.equal(commands.length, 2);
+  for (const [, input = '', command = ''] of commands)
+    assert.equal((await workplace.run(command.split(' '), { input })).code, 0, command);
+  assert.match((await workplace.run(['doctor'])).stdout, /^ok +administrators/m);
+});
+
 test('the README has the same example of the library as docs/library.md', async () => {
   const page = await readFile(`${root}docs/library.md`, 'utf8');
   const lines = (code = '') => code.split('\n').filter((line) => line !== '');

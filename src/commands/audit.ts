@@ -35,7 +35,7 @@ export const audit = (options: AuditOptions) =>
     return list(found, {
       json,
       none: 'There are no such events.',
-      heading: ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      heading: ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
       toRows: (shown) => Array.fromAsync(shown, (event) => toRow(event, findUser)),
     });
   });
@@ -71,15 +71,16 @@ function timeOf(option: string, text: string | undefined, now: number): number |
 async function toRow(event: RecordedEvent | UnreadableEvent, findUser: UserDirectory['findById']): Promise<string[]> {
   const time = event.at.slice(0, 19).replace('T', ' ');
   if ('unreadable' in event) return [time, `unreadable (${event.id})`];
-  const { kind, caller, userId, nameDigest, count } = event;
+  const { kind, caller, userId, actorId, nameDigest, count } = event;
   const unknown = nameDigest === undefined ? '' : `unknown ${nameDigest}`;
-  const account = userId === undefined ? undefined : await findUser(userId);
+  const nameOf = async (id: string) => (await findUser(id))?.user.username ?? `id ${id}`;
   const counted = count === undefined ? undefined : `${count} in all`;
   return [
     time,
     kind.replaceAll('-', ' '),
-    userId === undefined ? unknown : (account?.user.username ?? `id ${userId}`),
-    caller.address ?? caller.operator ?? '',
+    userId === undefined ? unknown : await nameOf(userId),
+    actorId === undefined ? (caller.operator ?? '') : await nameOf(actorId),
+    caller.address ?? '',
     caller.route,
     [event.reason, counted].filter(Boolean).join(', '),
     caller.requestId ?? '',

@@ -1,5 +1,6 @@
 import { explain as explainEvent } from '../core/audit/explanation.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
+import { sayCommand } from '../ground/config/own-command.ts';
 import { events } from '../site.ts';
 import { administer } from './administer.ts';
 
@@ -21,7 +22,12 @@ export const explain = (requestId: string) =>
         ownTable: registry === undefined,
       };
       const lines = explainEvent(event, events, about);
-      return lines.map(([heading, text]) => `${heading.padEnd(10)}${text}`).join('\n');
+      return lines
+        .map(([heading, text]) => `${heading.padEnd(10)}${heading === 'To do' ? asTyped(text) : text}`)
+        .join('\n');
     });
     return (await Promise.all(texts)).join('\n\n');
   });
+
+/** Pages show the same advice, and do not know how the operator calls the command. */
+const asTyped = (advice: string) => sayCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, 'npx janua '));

@@ -49,9 +49,10 @@ export const removeFactors = (username: string) =>
 
 export const printEnrolmentLink = (username: string) =>
   forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
-    if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first: janua users enable EMAIL');
+    if (account.disabled)
+      throw new ChangeRefused('The user is disabled. Enable them first: npx janua users enable EMAIL');
     if ((await factors.list(account.user)).hasAny)
-      throw new ChangeRefused('The user has a second factor. To remove it, run: janua users remove-factors EMAIL');
+      throw new ChangeRefused('The user has a second factor. To remove it, run: npx janua users remove-factors EMAIL');
     const link = await createEnrolmentLink(provedBy(account));
     await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });
     return link;

@@ -10,7 +10,7 @@ import { hearLauncher } from './launcher.ts';
 export function createProgram(): Command {
   const program = new Command('janua')
     .description('A self-hosted authentication server.')
-    .version(manifest.version)
+    .version(manifest.version, '-v, --version')
     .exitOverride()
     .showHelpAfterError('(--help lists the commands and options)');
 
@@ -26,6 +26,13 @@ export function createProgram(): Command {
   addThrottle(program);
   addMail(program);
   addAudit(program);
+  // Commander's own takes one word.
+  add(program, 'help [command...]', 'show the help of a command').action((words: string[]) => {
+    const named = (command: Command, word: string) =>
+      command.commands.find((known) => known.name() === word) ?? command;
+    words.reduce(named, program).help();
+  });
+  add(program, 'version', 'print the version').action(() => void process.stdout.write(`${manifest.version}\n`));
   return program;
 }
 

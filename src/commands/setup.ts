@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import type { Services } from '../compose.ts';
 import { passwordFaults } from '../core/changes/new-users.ts';
 import { openTransport } from '../core/mail/transport.ts';
 import { createPasswordPolicy } from '../core/passwords/policy.ts';
+import { admins } from '../core/users/scopes.ts';
+import { canonicalUsername } from '../core/users/user.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { findMailRoute, type MailRoute } from '../ground/config/mail-server.ts';
+import { sayCommand } from '../ground/config/own-command.ts';
 import { readSettingsFile, useSettings, type Values, writeSettingsFile } from '../ground/config/settings-file.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
 import { hasEncrypted } from '../ground/database/encrypted.ts';
@@ -23,6 +26,7 @@ import { doctor } from './doctor.ts';
 import { sendTestMail } from './mail.ts';
 import { migrate } from './migrate.ts';
 import { askNewPassword, openQuestions, type Questions } from './read-password.ts';
+import { type Account, requireKeyFolder, requireWritable, takeAccount } from './service-account.ts';
 
 /** Each answers a question, which is then not asked. */
 interface SetupOptions {
@@ -69,7 +73,8 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   using questions = openQuestions();
   const asking = createAsking(questions, options, account);
   let values = known;
-  if (known !== undefined) say(`${settingsFile} exists: its settings are used, and not changed.`);
+  if (known !== undefined)
+    say(`${settingsFile} exists: its settings are used, and not changed. Edit it, or move it away to be asked again.`);
   values ??= await askSettings(asking, options);
   const person = (await needsAdministrator(known)) ? await askPerson(asking, values) : undefined;
   if (known === undefined) {
@@ -80,16 +85,45 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   }
   // In this folder they are those of the service.
   useSettings({ ...values, ...(settingsFile.startsWith('/etc/janua/') && { JANUA_COMMAND: 'janua-admin' }) });
-  await migrate();
-  await administer('janua setup', async ({ cipher, database, administration }) => {
-    await cipher.prepare(async () => !(await hasEncrypted(database)));
-    if (person === undefined) return 'There is an encryption key, and an administrator.';
-    await administration.add({ ...person, groups: ['admins'], verified: true });
-    return `There is an encryption key, and the administrator ${person.username}.`;
-  });
+  const missing = ['tables', 'encryption key', ...(person === undefined ? [] : ['administrator'])];
+  const done = ['settings'];
+  const finish = () => void done.push(...missing.splice(0, 1));
+  try {
+    await migrate();
+    finish();
+    await administer('janua setup', async (services) => {
+      const { cipher, database } = services;
+      await cipher.prepare(async () => !(await hasEncrypted(database)));
+      finish();
+      return sayCommand(`There is an encryption key${await addAdministrator(services, person, options.admin)}`);
+    });
+  } catch (error) {
+    say(
+      `Done: ${done.join(', ')}. Missing: ${missing.join(', ')}. Correct what follows, and run the same command again.`,
+    );
+    throw error;
+  }
   const isSound = await doctor({});
   process.stdout.write(nextSteps(values));
   return isSound;
+}
+
+/** Changes no user who is there. @returns how to go on after the encryption key */
+async function addAdministrator(
+  { administration, users }: Services,
+  person: Person | undefined,
+  named: string | undefined,
+): Promise<string> {
+  const username = person?.username ?? named?.trim();
+  if (username === undefined) return ', and an administrator.';
+  const found = await users.findByUsername(canonicalUsername(username));
+  if (found?.user.groups.includes(admins)) return `. ${username} is an administrator already, and is not changed.`;
+  if (found !== undefined)
+    return `. ${username} is a user already, and no administrator. To change that: npx janua users groups ${username} --add admins`;
+  if (person === undefined)
+    return `, and an administrator. ${username} was not added: npx janua users add ${username} --first-name NAME --last-name NAME --group admins`;
+  await administration.add({ ...person, groups: [admins], verified: true });
+  return `, and the administrator ${username}.`;
 }
 
 function nextSteps({ DATABASE_URL = '' }: Values): string {
@@ -111,14 +145,17 @@ type CheckAnswer = (answer: string) => string | undefined | Promise<string | und
 
 function createAsking(questions: Questions, options: SetupOptions, { asRoot }: Account) {
   const { ask, askSecret, isTerminal } = questions;
+  const lastAnswers = new Map<string, string>();
 
-  /** Asks until the answer is sound. An option, or a line of standard input, has one try. */
+  /** Asks until the answer is sound, and offers the last one. An option, or a line of standard input, has one try. */
   async function find(name: keyof SetupOptions, question: string, check: CheckAnswer, usual = ''): Promise<string> {
     const given = options[name];
     for (;;) {
-      const shown = usual === '' ? `${question}: ` : `${question} [${usual}]: `;
+      const offered = lastAnswers.get(name) ?? usual;
+      const shown = offered === '' ? `${question}: ` : `${question} [${offered}]: `;
       const typed = given === undefined ? await ask(isTerminal ? shown : optionOf(name)) : String(given);
-      const answer = typed.trim() || usual;
+      const answer = typed.trim() || offered;
+      if (!withPassword.test(answer)) lastAnswers.set(name, answer);
       const fault = await check(answer);
       if (fault === undefined) return answer;
       if (given !== undefined || !isTerminal) throw new Misconfiguration(`${optionOf(name)}: ${fault}`);
@@ -158,6 +195,7 @@ async function askSettings(asking: Asking, options: SetupOptions): Promise<Value
   const databaseUrl = await askDatabase(asking, options);
   const isServer = !databaseUrl.startsWith('sqlite:');
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
+  if (keyFile !== undefined) requireKeyFolder(keyFile);
   const values = {
     APP_NAME: name,
     PUBLIC_URL: new URL(publicUrl).origin,
@@ -223,10 +261,17 @@ async function checkDatabase(url: string): Promise<string | undefined> {
     await opened.check();
     return await tryTable(opened);
   } catch (error) {
+    if (error instanceof Misconfiguration) return error.message;
     const [fault] = explain(error, { DATABASE_URL: url, STORE_TIMEOUT_SECONDS: seconds });
-    return fault && `${fault.message} ${fault.fix}`;
+    return fault && `${fault.message} ${inTermsOfAnswers(fault.fix ?? '')}`;
   }
 }
+
+/** The setting is made of an address without a password, and of the password. */
+const inTermsOfAnswers = (fix: string) =>
+  fix
+    .replace(/USER:PASSWORD in DATABASE_URL \(.*?\)/, 'the account or its password')
+    .replace('DATABASE_URL', 'the address');
 
 async function tryTable({ database }: OpenDatabase): Promise<string | undefined> {
   const table = sql.table(`janua_setup_${randomBytes(6).toString('hex')}`);
@@ -336,55 +381,6 @@ async function askPerson(asking: Asking, values: Values): Promise<Person> {
   const fault = await findFault(password);
   if (fault !== undefined) throw new Misconfiguration(`${optionOf(name)}: ${passwordFaults[fault.code]}`);
   return { username, firstName, lastName, password };
-}
-
-type Account = ReturnType<typeof takeAccount>;
-
-/**
- * Root alone may write the settings, and the database belongs to the service. So this process works as the account of the service, and is
- * root again only for a moment.
- */
-function takeAccount(name: string) {
-  const isRoot = process.geteuid?.() === 0;
-  if (!isRoot || name === 'root') return { become() {}, asRoot: <Result>(work: () => Result) => work() };
-  const groups = process.getgroups?.() ?? [];
-  const gid = process.getegid?.() ?? 0;
-  function become(): void {
-    try {
-      process.setgroups?.([name]);
-      process.setegid?.(name);
-      process.seteuid?.(name);
-    } catch {
-      throw new Misconfiguration({
-        message: `There is no account ${name}, or no group of that name.`,
-        fix: 'Add it as docs/deployment.md says, or name another one: --account NAME',
-      });
-    }
-  }
-  return {
-    become,
-    asRoot<Result>(work: () => Result): Result {
-      process.seteuid?.(0);
-      process.setegid?.(gid);
-      process.setgroups?.(groups);
-      try {
-        return work();
-      } finally {
-        become();
-      }
-    },
-  };
-}
-
-function requireWritable(settingsFile: string): void {
-  try {
-    accessSync(dirname(settingsFile), constants.W_OK);
-  } catch {
-    throw new Misconfiguration({
-      message: `${settingsFile} cannot be written.`,
-      fix: 'Make its folder, run this as root, or name another file: --settings-file FILE',
-    });
-  }
 }
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

@@ -27,7 +27,7 @@ export async function* checkEncryption({ database, engine }: OpenDatabase, setti
   else if (prefixes.length === 0)
     yield warning(
       'There is no encryption key yet. Janua makes it when it is first needed.',
-      'Make it now, and back it up apart from the database: npx janua setup',
+      'Make it now, and back it up apart from the database: npx janua keys rotate encryption',
     );
   else yield ok('The encryption key decrypts all secrets in the database.');
 }

@@ -38,6 +38,7 @@ async function openPlace() {
     database: opened.database,
     digestName: audit.digestName,
     run: (...args: string[]) => workplace.run(args),
+    runAs: (name: string, ...args: string[]) => workplace.run(args, { env: { JANUA_COMMAND: name } }),
     /** Records one event a minute. */
     async record(...given: readonly AuditEvent<keyof typeof events>[]) {
       for (const event of given) {
@@ -73,14 +74,17 @@ describe('janua audit', () => {
         count: 2,
         caller: { route: 'janua sessions revoke-all', operator: 'root' },
       },
+      { kind: 'group-changed', about: 'staff', actorId: ann, caller: asked('request-3') },
     );
     const { stdout } = await place.run('audit');
     const cells = stdout
       .trimEnd()
       .split('\n')
       .map((line) => line.split(/ {2,}/));
+    const [heading = '', ...lines] = stdout.split('\n');
+    assert.equal(lines[3]?.indexOf('ann@'), heading.indexOf('BY'));
     assert.deepEqual(cells, [
-      ['TIME (UTC)', 'EVENT', 'USER', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
       [
         ...['2026-01-01 08:00:00', 'login failed', 'ann@example.com', '203.0.113.7'],
         ...['POST /auth/token', 'wrong-password', 'request-1'],
@@ -90,6 +94,10 @@ describe('janua audit', () => {
         ...['POST /auth/token', 'unknown-user', 'request-2'],
       ],
       ['2026-01-01 08:02:00', 'sessions ended', 'id gone', 'root', 'janua sessions revoke-all', '2 in all'],
+      [
+        ...['2026-01-01 08:03:00', 'group changed', 'ann@example.com', '203.0.113.7'],
+        ...['POST /auth/token', 'request-3'],
+      ],
     ]);
   });
 
@@ -193,7 +201,9 @@ describe('janua explain', () => {
     assert.match(failed, /^Decided {3}The login was refused: the password was wrong, and the user exists\.$/m);
     assert.match(failed, /^User {6}ann@example\.com \(id /m);
     assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
-    assert.match(failed, /^To do {5}If the user forgot it: janua users set-password ann@example\.com\.$/m);
+    assert.match(failed, /^To do {5}If the user forgot it: npx janua users set-password ann@example\.com\.$/m);
+    const asService = await place.runAs('janua-admin', 'explain', 'request-1');
+    assert.match(asService.stdout, /user forgot it: janua-admin users set-password ann@example\.com\.$/m);
     assert.match(stopped, /^Decided {3}The account accepts no more logins/m);
   });
 

@@ -88,7 +88,11 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
   assert.match(rotated.client_secret, /^[\w-]{43}$/);
   assert.notEqual(rotated.client_secret, secret);
   assert.equal((await run('clients', 'remove', id)).text, 'The client is removed.\n');
-  assert.deepEqual(await run('clients', 'show', id), { code: 1, text: 'There is no client with that id.\n' });
+  for (const args of [['show'], ['set', '--name', 'Wiki'], ['rotate-secret'], ['remove']])
+    assert.deepEqual(await run('clients', ...args, id), {
+      code: 1,
+      text: 'There is no client with that id. All ids: npx janua clients list\n',
+    });
   assert.deepEqual(
     await events(),
     ['added', 'changed', 'changed', 'secret-rotated', 'removed'].map((what) => `client-${what} ${id}`),
@@ -110,7 +114,7 @@ test('what cannot be accepted is said by option', async () => {
   await using opened = await open();
   assert.deepEqual(await opened.run('clients', 'add', '--group', 'nobody'), {
     code: 1,
-    text: '--name: Required.\n--redirect-uri: Required.\n--group: There is no such group.\n',
+    text: '--name: Required.\n--redirect-uri: Required.\n--group: There is no group nobody.\n',
   });
   const refused = await opened.run('resources', 'add', 'mcp', '--scopes', 'openid');
   assert.equal(refused.code, 1);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -322,7 +322,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const expected = [
         /^warning: Plain http .*PUBLIC_URL=https/,
         /^warning: There is no administrator.* users add .* --group admins$/,
-        /^warning: There is no encryption key yet.* npx janua setup$/,
+        /^warning: There is no encryption key yet.* npx janua keys rotate encryption$/,
         /^warning: Mail is off.* Set MAIL_URL/,
       ];
       assert.equal(warnings.length, expected.length, warnings.join('\n'));
@@ -625,9 +625,13 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
     test('whose encryption key is missing, foreign or open to others', async () => {
       await using workplace = await createMigratedWorkplace();
-      assertOnly((await examine(workplace)).complaints('encryption'), /^warning: There is no encryption key yet/);
-      const key = randomBytes(32);
       const file = join(workplace.folder, 'data/janua.encryption-key');
+      const [none = ''] = (await examine(workplace)).complaints('encryption');
+      const [, fix = ''] = /^warning: There is no encryption key yet.* npx janua (.*)$/.exec(none) ?? [];
+      assert.equal((await workplace.run(fix.split(' '))).code, 0);
+      assert.match((await examine(workplace)).praise('encryption'), /decrypts all secrets/);
+      await rm(file);
+      const key = randomBytes(32);
       const write = (line: Buffer) => writeFile(file, `${line.toString('base64url')}\n`, { mode: 0o600 });
       const sealed = encrypt(key, Buffer.from(canary), 'janua_totp active:ann');
       change(workplace, `insert into janua_totp values ('active:ann', 'ann', '', '${sealed}', 0, 0, null)`);

@@ -116,7 +116,13 @@ test('a file that is none, and a header that names no column, are refused', asyn
   const path = join(workplace.folder, 'people.csv');
   for (const [content, code, expected] of [
     [undefined, 2, /^\S+ cannot be read \(ENOENT\)\.\n$/],
-    ['name;mail\n', 1, /^The column name;mail is unknown or there twice\. There are: username, /],
+    ['name,mail\n', 1, /^The column name is unknown or there twice\. There are: username, /],
+    ['username;first_name\n', 1, /^The columns are separated by semicolons\. Separate them by commas\.\n$/],
+    [
+      Buffer.from('\ufeffusername,first_name\n', 'utf16le'),
+      1,
+      /^The line is not UTF-8\. Save the file as UTF-8: in Excel, "CSV UTF-8"\.\n$/,
+    ],
     ['username,username\n', 1, /unknown or there twice/],
     ['first_name\nAnn\n', 1, /no column username/],
     ['{"username":"ann@example.com","admin":true}', 1, /^line 1: The column admin is unknown/],

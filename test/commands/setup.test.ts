@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -94,9 +95,20 @@ describe('janua setup', () => {
     const before = await read();
     const again = await place.setUp({ '--name': 'Another', '--admin': 'bob@example.com' });
     assertDone(again);
-    assert.match(again.stderr, /^janua\.env exists: its settings are used, and not changed\.\n$/);
+    assert.match(
+      again.stderr,
+      /^janua\.env exists: its settings are used, and not changed\. Edit it, or move it away .*\n$/,
+    );
+    assert.match(
+      again.stdout,
+      /bob@example\.com was not added: npx janua users add bob@example\.com --first-name NAME --last-name NAME --group admins\n/,
+    );
     assert.deepEqual(await read(), before);
     assert.doesNotMatch((await place.run('users', 'list')).stdout, /bob@/);
+    assert.match(
+      (await place.setUp()).stdout,
+      /key\. Ann@Example\.com is an administrator already, and is not changed\.\n/,
+    );
   });
 
   test('goes on after an interruption, with the settings that it has written', async () => {
@@ -110,6 +122,70 @@ describe('janua setup', () => {
     assert.match(stdout, /SMTP is not a setting of Janua/);
     assert.deepEqual(await place.names(), ['janua.env', 'other.db', 'other.encryption-key']);
     assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
+  });
+
+  test('leaves a user as they are, and says how to make them an administrator', async () => {
+    await using place = await openPlace();
+    const { workplace } = place;
+    const env = { DATABASE_URL: 'sqlite:./janua.db' };
+    const names = ['--first-name', 'Ann', '--last-name', 'A'];
+    await workplace.run(['migrate'], { env });
+    await workplace.run(['users', 'add', 'ann@example.com', ...names], { env, input: `another ${password}` });
+    for (const [told, groups] of [
+      [
+        /a user already, and no administrator\. To change that: npx janua (users groups Ann@Example\.com --add admins)\n/,
+        [],
+      ],
+      [/ Ann@Example\.com is an (administrator already), and is not changed\.\n/, ['admins']],
+    ] as const) {
+      const finished = await place.setUp();
+      assertDone(finished);
+      const [, advised = ''] = told.exec(finished.stdout) ?? [];
+      assert.ok(advised, finished.stdout);
+      const [user = ''] = (await place.run('users', 'list', '--json')).stdout.split('\n');
+      assert.deepEqual(JSON.parse(user).groups, groups);
+      await place.run(...advised.split(' '));
+      await rm(join(workplace.folder, 'janua.env'));
+    }
+  });
+
+  test('says what is done and what is missing, and goes on where it stopped', async () => {
+    await using place = await openPlace();
+    const file = join(place.workplace.folder, 'janua.env');
+    await writeFile(file, 'DATABASE_URL=sqlite:./janua.db\nENCRYPTION_KEY_FILE=later/key\n');
+    const { code, stderr } = await place.setUp();
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /\nDone: settings, tables\. Missing: encryption key, administrator\. .* run the same command again\.\nEncryption is unavailable: .*ENOENT/,
+    );
+    await mkdir(join(place.workplace.folder, 'later'));
+    assertDone(await place.setUp());
+    assert.deepEqual(await readdir(join(place.workplace.folder, 'later')), ['key']);
+  });
+
+  test('words the refusal of a database server for what was asked', async () => {
+    await using place = await openPlace();
+    for (const [state, expected] of [
+      ['28P01', 'refuses the account or its password. Correct the account or its password, or allow the account'],
+      [
+        '3D000',
+        'cannot be used: the server has no database of that name. Correct the name after the host in the address,',
+      ],
+    ] as const) {
+      const fields = Buffer.from(`SFATAL\0C${state}\0Mno\0\0`);
+      const size = Buffer.alloc(4);
+      size.writeInt32BE(fields.length + 4);
+      const refusal = Buffer.concat([Buffer.from('E'), size, fields]);
+      const server = createServer((socket) => socket.once('data', () => socket.end(refusal))).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const address = `127.0.0.1:${(server.address() as AddressInfo).port}/x`;
+      const database = { '--database': `postgres://janua@${address}`, '--database-password-file': 'canary' };
+      const { stderr } = await place.setUp(database);
+      assert.ok(stderr.startsWith(`--database: The database (postgres://${address}) ${expected}`), stderr);
+      server.close();
+      await once(server, 'close');
+    }
   });
 
   test('makes no new key where the database has secrets of a lost one', async () => {
@@ -180,6 +256,7 @@ describe('janua setup', () => {
       [{ '--database': 'postgres://127.0.0.1/x?user=u&password=canary' }, /must not be in an argument/],
       [{ '--admin-password-file': 'none' }, /^--admin-password-file: the file cannot be read \(ENOENT\)/],
       [{ '--admin-password-file': undefined }, /A password must have at least/],
+      [{ '--key-file': 'nowhere/key' }, /^--key-file: the account \S+ cannot write nowhere\/key \(ENOENT\)\. Make its/],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
     ];
     for (const [changed, pattern] of cases) {
@@ -246,8 +323,9 @@ describe('janua setup', () => {
     const typed: (readonly [question: RegExp, answer: string])[] = [
       [/Name of the site \[Janua\]: $/, ''],
       [/such as https:\/\/auth\.example\.com: $/, 'auth.example.com'],
-      [/PUBLIC_URL must be[\s\S]*auth\.example\.com: $/, 'https://localhost'],
-      [/Mail server: .* \[none\]: $/, ''],
+      [/PUBLIC_URL must be[\s\S]* \[auth\.example\.com\]: $/, 'https://localhost'],
+      [/Mail server: .* \[none\]: $/, 'smtp://127.0.0.1:1'],
+      [/The mail server cannot be used: [\s\S]*, or none \[smtp:\/\/127\.0\.0\.1:1\]: $/, 'none'],
       [/first administrator: $/, 'ann@example.com'],
       [/First name: $/, 'Ann'],
       [/Last name: $/, 'Archer'],

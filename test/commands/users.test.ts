@@ -184,7 +184,9 @@ test('every command has --help', async () => {
     assert.match(stdout, /^Usage: janua/);
   }
   assert.match((await workplace.run(['serve', '--help'])).stdout, /PUBLIC_URL/);
-  assert.match((await workplace.run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.match((await workplace.run(['help', 'clients', 'add'])).stdout, /^Usage: janua clients add /);
+  for (const asked of ['version', '--version', '-v'])
+    assert.match((await workplace.run([asked])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
 test('a command ends as a process of its own, with an exit code, and complains at standard error alone', async () => {

@@ -145,4 +145,4 @@ function refuse(faults: readonly FieldFault[]): void {
 
 const noSuchResource = () => new ChangeRefused('There is no resource with that address.');
 
-const noSuchClient = () => new ChangeRefused('There is no client with that id.');
+const noSuchClient = () => new ChangeRefused('There is no client with that id. All ids: npx janua clients list');

@@ -31,6 +31,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
     });
     return fault ?? false;
   };
+  const unknownGroup = client.groups.find((group) => groups?.includes(group) === false);
   const checks: readonly (FieldFault | false)[] = [
     name === '' && { field: 'name', code: 'missing' },
     [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
@@ -46,7 +47,11 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
     clientUri !== undefined && !isPage(clientUri) && { field: 'client_uri', code: 'not-a-page' },
     client.pkce === 'optional' &&
       !mayOmitNonce(client, client.isPublic) && { field: 'pkce', code: 'pkce-not-optional' },
-    client.groups.some((group) => groups?.includes(group) === false) && { field: 'groups', code: 'unknown-group' },
+    unknownGroup !== undefined && {
+      field: 'groups',
+      code: 'unknown-group',
+      values: { name: printable(unknownGroup.slice(0, 64)) },
+    },
   ];
   return checks.filter((fault) => fault !== false);
 }

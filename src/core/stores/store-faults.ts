@@ -38,7 +38,7 @@ const storeFaults: readonly StoreFault[] = [
   },
   {
     codes: ['3D000', 'ER_BAD_DB_ERROR', 'NO_SUCH_NUMBER'],
-    reason: 'has no database of that name',
+    reason: 'cannot be used: the server has no database of that name',
     fix: 'Correct the name after the host in URL, or create that database.',
     lasts: true,
   },

@@ -38,7 +38,7 @@ async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
 function decode(latin1: string): string {
   const bytes = Buffer.from(latin1, 'latin1');
   if (bytes.length > longestLine) throw new ChangeRefused(`The line has more than ${longestLine} bytes.`);
-  if (!isUtf8(bytes)) throw new ChangeRefused('The line is not UTF-8.');
+  if (!isUtf8(bytes)) throw new ChangeRefused('The line is not UTF-8. Save the file as UTF-8: in Excel, "CSV UTF-8".');
   return bytes.toString().replace(/^\ufeff/, '');
 }
 
@@ -50,6 +50,8 @@ const fieldsOf = (line: string): string[] => {
 
 function createCsvParser(header: string): Parse {
   const columns = fieldsOf(header).map((name) => name.trim().toLowerCase());
+  if (columns.length === 1 && header.includes(';'))
+    throw new ChangeRefused('The columns are separated by semicolons. Separate them by commas.');
   requireColumns(columns);
   if (!columns.includes(importColumns[0])) throw new ChangeRefused(`The first line has no column ${importColumns[0]}.`);
   return (line) => {
