@@ -59,7 +59,12 @@ export function createProblems(
       reply.header('set-cookie', pendingLogin.header(pending.token));
       return reply.redirect(pathWithNext(secondFactorPath, nextOf({ next: 'sent' }, request, refusal)), 303);
     }
-    if (page !== undefined) return reply.redirect(pathWithNext(page.path, nextOf(page, request, refusal)), 303);
+    if (page !== undefined) {
+      // What was sent is lost, and its page is where to send it again.
+      const form = page.next === 'asked-for' ? request.routeOptions.config.openedAt : undefined;
+      const next = refusal?.next ?? nextOf(page, request, refusal) ?? form;
+      return reply.redirect(pathWithNext(page.path, next), 303);
+    }
     if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
     if (login !== undefined) {
       const { message } = login;
