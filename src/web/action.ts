@@ -66,7 +66,7 @@ const unreadableFields: Answer = {
 };
 
 /** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
-export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted' };
+export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted.' };
 
 /** A form that a link fills in is refused only as a link. */
 const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>

@@ -190,7 +190,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'link-refused':
       return answer(410, html ? 'Janua Link Expired' : 'This link has expired or was used already');
     case 'invalid':
-      return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted');
+      return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted.');
     case 'stale':
       if (html)
         return answer(303, `/auth/confirm?next=${encodeURIComponent(`${provedFor[is] ?? `/account/${is}`}?unsent=1`)}`);

@@ -4,6 +4,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { accountPath } from '../../web/next.ts';
 import { header, json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { findWaitingAddress } from './email.ts';
 import type { ExportAccount } from './export.ts';
 import { describeAccount, tooManyExports } from './export.ts';
 import { ownPassword } from './options.ts';
@@ -47,7 +48,7 @@ const exportSchema = object(
   ['passkey_offer', 'sub'],
 );
 
-type Parts = Pick<Core, 'registry' | 'ports' | 'personalTokens'> & {
+type Parts = Pick<Core, 'registry' | 'ports' | 'personalTokens' | 'sentOutbox' | 'tokens'> & {
   readonly ownSessions: OwnSessions;
   readonly exportAccount: ExportAccount;
 };
@@ -65,16 +66,17 @@ export function addAccount(app: App, parts: () => Parts): void {
       const { registry, ownSessions, ports, personalTokens } = parts();
       const { user } = signedIn;
       const { passkeys, totp, signal } = await ports.factors.list(user, signedIn.session.stamp);
-      const counted =
+      const onPage =
         request.format === 'html'
           ? {
               identities: (await ports.listIdentities(user)).length,
               applications: (await ports.listApplications(user)).length,
               tokens: (await personalTokens.list(user)).length,
+              waitingAddress: await findWaitingAddress(parts(), signedIn),
             }
           : undefined;
       return {
-        ...counted,
+        ...onPage,
         ...(await describeAccount(user, registry)),
         sessions: (await ownSessions.list(signedIn)).length,
         second_factor: passkeys.length > 0 || totp !== undefined,

@@ -2,6 +2,7 @@ import { byOwner, type SignedIn } from '../../core/access/access.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { ChangeBy } from '../../core/changes/change.ts';
+import type { Core } from '../../core/core.ts';
 import { originOf } from '../../core/mail/notice.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
@@ -15,10 +16,24 @@ export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
 
+const linkPurpose = 'confirm-email';
+
+/** The new address whose link waits to be mailed or used, if there is one. */
+export async function findWaitingAddress(
+  { sentOutbox, tokens }: Pick<Core, 'sentOutbox' | 'tokens'>,
+  { user, session }: SignedIn,
+): Promise<string | undefined> {
+  // In this order, because a mail leaves the outbox after its link was made.
+  const mails = sentOutbox === undefined ? [] : await Array.fromAsync(sentOutbox.list(user));
+  return [...mails, ...(await tokens.listOf(user.id))]
+    .filter(({ purpose, userId, stamp }) => purpose === linkPurpose && userId === user.id && stamp === session.stamp)
+    .toSorted((one, other) => other.expiresAt - one.expiresAt)[0]?.address;
+}
+
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, requestMail, outbox, change, audit } = options;
-  const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
+  const links = createLinks(options, linkPurpose, emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
 
   /** Changes the address to the one of a link, and gives the id of the user. @throws {Refusal} `link-expired` */
@@ -61,7 +76,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
       // A thief of the session must not be able to use up the limits of the notice.
-      if (await requestMail({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
+      if (await requestMail({ ...mail, purpose: linkPurpose, address, stamp }, caller))
         await outbox.add({ ...notice, requestId: caller.requestId });
     },
 

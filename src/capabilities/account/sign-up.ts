@@ -11,8 +11,8 @@ import type { MailingOptions, OwnOptions } from './options.ts';
 
 export const signUpPath = '/auth/sign-up';
 
-/** The login page leads to the sign-up, where there is one. */
-export const signUpExpired = linkExpired('/auth/login');
+/** Of a sign-up or an invitation: the owner may have an account or not. */
+export const signUpExpired = { ...linkExpired(signUpPath), name: 'sign-up-link-expired' };
 
 type OwnRequest = LoginRequest & { readonly caller: Caller };
 
@@ -54,7 +54,7 @@ const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 /** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
   const { registry, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
-  const links = createLinks(options, 'sign-up', signUpExpired);
+  const links = createLinks(options, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
   async function admitOwner(

@@ -69,8 +69,12 @@ export function createInteractions(options: InteractionOptions) {
   }
 
   /** @param isProved whether the user proved their identity after the request came. @throws {Refusal} so that they do */
-  async function requireProof(waiting: WaitingRequest, { signedIn, caller }: InteractionRequest, isProved: boolean) {
-    const { prompt, client } = waiting;
+  async function requireProof(
+    provider: OpenIdProvider,
+    { prompt, client, params }: WaitingRequest,
+    { signedIn, caller }: InteractionRequest,
+    isProved: boolean,
+  ) {
     const wants = (...reasons: readonly string[]) => reasons.some((reason) => prompt.reasons.includes(reason));
     if (wants('login_prompt', 'max_age') && !isProved) throw new Refusal(insufficientUserAuthentication);
     const isStrong = includesSecondFactor(signedIn.session.methods);
@@ -80,7 +84,10 @@ export function createInteractions(options: InteractionOptions) {
     } catch (error) {
       const isMissing = error instanceof Refusal && error.answer === noSecondFactor;
       // An application that only asks for a second factor gets to know that the user has none (OpenID Connect Core 3.1.2.1).
-      if (!isMissing || client.secondFactor || wants('essential_acr', 'essential_acrs')) throw error;
+      if (!isMissing) throw error;
+      if (!client.secondFactor && !wants('essential_acr', 'essential_acrs')) return;
+      // By the request itself, which names the application.
+      throw new Refusal(noSecondFactor, undefined, undefined, provider.returnAddress(params));
     }
   }
 
@@ -103,7 +110,7 @@ export function createInteractions(options: InteractionOptions) {
       const isOther = subject !== undefined && subject !== login.accountId;
       const error = isOther ? 'login_required' : isProved ? undefined : findUnmet(prompt.reasons, session);
       if (error !== undefined) return { to: await provider.finishInteraction(request.req, request.res, { error }) };
-      await requireProof(waiting, request, isProved);
+      await requireProof(provider, waiting, request, isProved);
       return { to: await provider.finishInteraction(request.req, request.res, { login }) };
     },
 

@@ -14,7 +14,7 @@ import type { User } from '../../core/users/user.ts';
 import type { UserDirectory, UserRegistry } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
-import type { Features } from '../../web/flow-options.ts';
+import type { Features, FlowOptions } from '../../web/flow-options.ts';
 import type { events } from './events.ts';
 import type { Passkeys } from './passkeys.ts';
 
@@ -55,4 +55,5 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
   readonly publicOrigins: ReadonlySet<string>;
   readonly features: Features;
+  readonly nameApplication: FlowOptions['nameApplication'];
 }

@@ -123,14 +123,15 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      */
     async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
       const provider = nameProvider(made.aaguid) || plainName;
+      const own = await list(user, db);
       const row = {
         ...made,
         id: idOf(made.credential_id),
         ...columnsOf(user),
         syncable: Number(made.syncable),
         synced: Number(made.synced),
-        user_handle: userHandleOf(user, await list(user, db)),
-        name: name || (browser === undefined ? provider : `${provider} (${browser})`),
+        user_handle: userHandleOf(user, own),
+        name: name || numbered(browser === undefined ? provider : `${provider} (${browser})`, own),
         created_at: now(),
         last_used_at: null,
       };
@@ -183,6 +184,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
       return (await countDeleted(id === undefined ? own : own.where('id', '=', id))) > 0;
     },
   };
+}
+
+/** A name that no other passkey of the user has, such as `Passkey (2)`. */
+function numbered(name: string, own: readonly Passkey[]): string {
+  const isTaken = (wanted: string) => own.some((passkey) => passkey.name === wanted);
+  let unique = name;
+  for (let number = 2; isTaken(unique); number += 1) unique = `${name} (${number})`;
+  return unique;
 }
 
 /** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */

@@ -3,6 +3,7 @@ import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
+import { bodyField } from '../../web/body-field.ts';
 import { codeField, credentialField, detailAnswer, exampleId, idField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
@@ -96,14 +97,14 @@ function addChange<const F extends Fields>(app: App, path: string, definition: C
   });
 }
 
-export function addSecurity(app: App, parts: Parts, { https, features }: FactorRouteOptions): void {
-  addSecurityPage(app, parts);
+export function addSecurity(app: App, parts: Parts, { https, features, nameApplication }: FactorRouteOptions): void {
+  addSecurityPage(app, parts, nameApplication);
   addAuthenticatorApp(app, parts);
   addCodesAndTrust(app, parts);
   if (features.passkeyDomain !== undefined) addPasskeyChanges(app, parts, https);
 }
 
-function addSecurityPage(app: App, parts: Parts): void {
+function addSecurityPage(app: App, parts: Parts, nameApplication: FactorRouteOptions['nameApplication']): void {
   addAction(app, addresses(''), {
     method: 'GET',
     summary: 'Security',
@@ -118,9 +119,11 @@ function addSecurityPage(app: App, parts: Parts): void {
         user,
         session.stamp,
       );
+      const next = safeNext(bodyField(request.query, 'next'));
       return {
         signal,
-        next: safeNext((request.query as Readonly<Record<string, unknown>>).next),
+        next,
+        application: next === undefined ? undefined : await nameApplication(next),
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           id,
           name,

@@ -59,7 +59,12 @@ export function createProblems(
       reply.header('set-cookie', pendingLogin.header(pending.token));
       return reply.redirect(pathWithNext(secondFactorPath, nextOf({ next: 'sent' }, request, refusal)), 303);
     }
-    if (page !== undefined) return reply.redirect(pathWithNext(page.path, nextOf(page, request, refusal)), 303);
+    if (page !== undefined) {
+      // What was sent is lost, and its page is where to send it again.
+      const form = page.next === 'asked-for' ? request.routeOptions.config.openedAt : undefined;
+      const next = refusal?.next ?? nextOf(page, request, refusal) ?? form;
+      return reply.redirect(pathWithNext(page.path, next), 303);
+    }
     if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
     if (login !== undefined) {
       const { message } = login;
@@ -83,14 +88,14 @@ export function createProblems(
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
-    // Even at an address that is not ours, the user keeps the menu.
-    if (problem.status === 404) request.signedIn ??= await findSignedIn(request);
+    // The user keeps the menu, unless a store may be what fails.
+    if (problem.status < 500) request.signedIn ??= await findSignedIn(request);
     return sendPage(request, reply, 'web/problem', {
       signedIn: request.signedIn !== undefined,
       status: problem.status,
       refusal: refusal?.answer.name,
-      place: again,
-      again: again && pathWithNext(again, nextOf({ next: 'sent' }, request, refusal)),
+      again,
+      next: nextOf({ next: 'sent' }, request, refusal),
       scope: refusal?.answer.scope,
       request_id: requestId,
     });

@@ -64,6 +64,23 @@ test('a link of a sign-up ends when strangers may no longer sign up, or not with
   }
 });
 
+test('an expired link of a sign-up or an invitation leads to a new sign-up, where that is open', async () => {
+  for (const [SIGN_UP, isOffered] of [
+    ['on', true],
+    ['off', false],
+  ] as const) {
+    await using opened = await open({ settings: { SIGN_UP } });
+    const { app } = opened.janua;
+    const link = { url: '/auth/sign-up/finish?token=x&next=/auth/me' };
+    const { statusCode, body } = await app.inject(link);
+    assert.deepEqual([statusCode, body.includes('ask an administrator for a new link')], [410, true]);
+    assert.equal(body.includes('href="/auth/sign-up?next=%2Fauth%2Fme"'), isOffered, SIGN_UP);
+    assert.ok(body.includes('href="/auth/login?next=%2Fauth%2Fme"'));
+    const { cookie } = await logIn(app);
+    assert.ok(!(await app.inject({ ...link, headers: cookie })).body.includes('href="/auth/sign-up'));
+  }
+});
+
 test('the end of a sign-up leads to no other site', async () => {
   await using opened = await open();
   for (const [index, next] of ['//evil.example', 'https://evil.example/', '/\\evil.example'].entries()) {

@@ -153,7 +153,7 @@ describe('the groups', () => {
     await groups.add({ name: 'strict', description: '', scopes: [] });
     const account = await users.findByUsername('group-1@example.com');
     assert.ok(account);
-    const { accessToken } = await sessions.start(provedBy(account), { methods: ['pwd'] });
+    const { accessToken, cookie } = await sessions.start(provedBy(account), { methods: ['pwd'] });
     for (const demanded of [true, false]) {
       const answer = await janua.app.inject({
         method: 'POST',
@@ -163,6 +163,14 @@ describe('the groups', () => {
       });
       assert.deepEqual([answer.statusCode, answer.json().error], [403, 'second_factor_missing']);
     }
+    const demand = form({ name: 'strict', demanded: 'true' });
+    const headers = { ...demand.headers, cookie: `session=${cookie}` };
+    const led = await janua.app.inject({ method: 'POST', url: '/admin/groups/second-factor', ...demand, headers });
+    assert.equal(led.headers.location, '/account/security?state=7&next=%2Fadmin%2Fgroups');
+    const { body } = await janua.app.inject({ url: led.headers.location, headers });
+    assert.match(body, /This step needs a second factor/);
+    assert.match(body, /name="next" value="\/admin\/groups"/);
+    assert.match(body, /<a href="\/auth\/home">Go to the home page</);
     await janua.services.administration.changeGroups(account.user.username, { add: ['strict'] });
     await groups.setSecondFactor('strict', true);
     const sent = form({ name: 'strict' });

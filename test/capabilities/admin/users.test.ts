@@ -433,6 +433,19 @@ describe('a correction', () => {
     assert.equal((await services.users.findById(annId))?.user.username, ann.username);
   });
 
+  test('that is refused leads back to its page, and without the user to the list', async () => {
+    await using janua = await open();
+    const own = `/admin/users/${await janua.idOf('admins@example.com')}/disable`;
+    for (const [path, status, back] of [
+      [own, 409, own],
+      ['/admin/users/none/disable', 404, '/admin/users'],
+    ] as const) {
+      const { statusCode, body } = await janua.post(path);
+      assert.deepEqual([statusCode, /class="button" href="([^"]*)"/.exec(body)?.[1]], [status, back]);
+      assert.match(body, /<a class="quiet" href="\/admin\/users" aria-current="true">/);
+    }
+  });
+
   test('of the address keeps the last administrator whom a setting makes', async () => {
     await using janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
     const { app, services } = janua;

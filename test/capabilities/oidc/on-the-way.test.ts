@@ -148,10 +148,10 @@ describe('the way to the application leads', () => {
 
   test('through the second factor that the application demands', async () => {
     const username = 'demanded@example.com';
-    const arrived = await arrive(site, username, { secondFactor: true });
+    const arrived = await arrive(site, username, { name: 'Payroll', secondFactor: true });
     const { browser } = arrived;
     const security = await logIn(browser, arrived.login, username);
-    assert.match(security.text, /That page needs a second factor\. Add one here\./);
+    assert.match(security.text, /Payroll needs a second factor\. Add one here\./);
     const app = await send(browser, security, {}, '/account/security/totp/begin');
     const secret = secretOf(app);
     const codes = await send(browser, app, { code: codeOf(secret, Date.now()) }, '/account/security/totp');

@@ -402,6 +402,8 @@ test('a passkey without a name is named after its provider and the browser', asy
     [{ aaguid: yubiKey }, 'YubiKey 5'],
     [{ browser }, 'Passkey (Firefox on Windows)'],
     [{}, 'Passkey'],
+    [{ browser }, 'Passkey (Firefox on Windows) (2)'],
+    [{ browser }, 'Passkey (Firefox on Windows) (3)'],
   ] as const)
     assert.equal((await opened.enrol(options)).added.name, expected);
 });

@@ -44,6 +44,13 @@ for (const language of languages) {
       for (const [path, text] of texts) assert.match(text, /^\S(.*\S)?$/, path);
     });
 
+    test('ends what error pages say with a full stop', () => {
+      // A heading.
+      const { 'group-missing': _, ...refusals } = catalogues[language].refusals;
+      for (const text of Object.values({ ...refusals, ...catalogues[language].problem.sentences }))
+        assert.match(text, /\.$/);
+    });
+
     test('has the same places for values as English', () => {
       for (const [path, text] of texts) assert.deepEqual(placesOf(text), places.get(path), path);
     });

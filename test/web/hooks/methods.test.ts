@@ -118,7 +118,7 @@ for (const url of [
     assert.deepEqual(program.json(), {
       title: 'Not Found',
       status: 404,
-      detail: 'There is nothing at this address',
+      detail: 'There is nothing at this address.',
       request_id: program.headers['x-request-id'],
     });
   });

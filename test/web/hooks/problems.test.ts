@@ -129,7 +129,7 @@ test('a request that is refused before the stores are ready gets the answer to i
   }
 });
 
-test('a page that is not there keeps the menu of a signed-in user', async () => {
+test('the page of a problem keeps the menu of a signed-in user', async () => {
   const user = { id: '1', username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', groups: [] };
   for (const [findSignedIn, isShown] of [
     [async () => ({ user, scopes: [], limited: false, session: {} as Session, isAddressVouched: false }), true],
@@ -137,8 +137,14 @@ test('a page that is not there keeps the menu of a signed-in user', async () => 
     [() => Promise.reject(new Unavailable('The database', 1)), false],
   ] as const) {
     await using server = await startServer({ parts: { findSignedIn } });
-    const { statusCode, body } = await server.app.inject('/nowhere');
-    assert.deepEqual([statusCode, body.includes('action="/auth/logout"')], [404, isShown]);
+    for (const [url, headers, status] of [
+      ['/nowhere', {}, 404],
+      ['/auth/token', { 'sec-fetch-site': 'cross-site' }, 403],
+      ['/auth/token', { 'content-type': 'text/plain' }, 415],
+    ] as const) {
+      const { statusCode, body } = await server.app.inject({ method: 'POST', url, headers, payload: 'x' });
+      assert.deepEqual([statusCode, body.includes('action="/auth/logout"')], [status, isShown]);
+    }
   }
 });
 
