@@ -44,7 +44,7 @@ export interface UserParts extends UserListParts {
   /** The same directory, if this server may change it. */
   readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
-  readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
+  readonly groups: Pick<Groups, 'names' | 'findAll' | 'namesOf'>;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;

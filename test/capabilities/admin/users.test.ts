@@ -631,6 +631,14 @@ test('a user of an own table is changed as far as Janua can', async () => {
   assert.match(page.body, /The search leaves out first_name, last_name/);
 });
 
+test('the list of users offers the names of the groups to filter by', async () => {
+  await using janua = await open(['users:read']);
+  await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
+  const page = (await janua.get('/admin/users')).body;
+  assert.match(page, /<input id="group"[^>]* list="groups">/);
+  assert.match(page, /<datalist id="groups">.*<option value="staff"><\/option><\/datalist>/);
+});
+
 test('the list of users says how many there are, up to 100,000', async () => {
   await using janua = await open();
   assert.equal((await janua.get('/api/admin/users')).json().total, 2);
