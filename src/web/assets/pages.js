@@ -18,7 +18,7 @@ if (
   history.replaceState(history.state, '', address);
 }
 
-// Times in the time zone of the browser and the language of the page, except in the audit. The server sends UTC, which stays as title.
+// Times in the time zone of the browser and the language of the page, except in the audit. They are sent in UTC, which stays as title.
 const day = { year: 'numeric', month: 'long', day: 'numeric' };
 const minute = { ...day, hour: 'numeric', minute: '2-digit' };
 const forms = { date: day, time: minute, moment: { ...minute, month: 'short', second: '2-digit' } };
