@@ -23,7 +23,7 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
     const options: ImportOptions = {
       knownGroups,
       addUsers: (users) => addUsers(users, dryRun),
-      refuse: (line, reason) => terminal.print(`line ${line}: ${reason}`),
+      refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
       isStopped: () => isStopped,
     };

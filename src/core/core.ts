@@ -169,6 +169,9 @@ export async function createCore(options: CoreOptions) {
     get invite() {
       return ports.invite;
     },
+    get findInvitation() {
+      return ports.findInvitation;
+    },
     get isInvited() {
       return ports.isInvited;
     },

@@ -143,6 +143,8 @@ export interface Ports {
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
   readonly invite?: (account: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>;
+  /** Undefined for a user who was not invited, or has begun. */
+  readonly findInvitation?: (account: Account) => Promise<Invitation | undefined>;
   /** Whether the user was invited, and can still use the link. Undefined where no mail is sent. */
   readonly isInvited?: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address, which the signed-in user can then confirm. */
@@ -172,6 +174,16 @@ export interface OperatorNotice {
   readonly about: 'mail-failed' | 'administrator-added' | 'backup-failed' | 'audit-lost' | 'key-unreadable';
   /** For the words of the mail. Times are milliseconds since 1970. */
   readonly details?: Readonly<Record<string, string>>;
+}
+
+/** The link by which an invited user begins. */
+export interface Invitation {
+  /** `waiting`: it is not mailed yet. */
+  readonly state: 'waiting' | 'open' | 'expired';
+  /** Of an open link. */
+  readonly expiresAt?: Date;
+  /** Whether another link may be mailed: its use proves the address, or the address is verified already. */
+  readonly mayRepeat: boolean;
 }
 
 export type JoinedPorts = ReturnType<typeof joinPorts>;
@@ -241,6 +253,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     get invite() {
       return find('invite');
+    },
+    get findInvitation() {
+      return find('findInvitation');
     },
     get isInvited() {
       return find('isInvited');

@@ -28,8 +28,9 @@ export async function* checkSqliteFile(path: string): Check {
 
 /** @param free in MiB */
 export function judgeSpace(free: number): Finding {
-  const message = 'Its disk has {free} MiB free.';
-  const values = { free: Math.floor(free) };
+  const isLarge = free >= 2048;
+  const message = isLarge ? 'Its disk has {free} GiB free.' : 'Its disk has {free} MiB free.';
+  const values = { free: Math.floor(isLarge ? free / 1024 : free) };
   return free < leastFree
     ? warning(message, 'Free some space: with a full disk, users cannot sign in or out.', values)
     : ok(message, values);

@@ -655,7 +655,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
 
     test('that other accounts can read, or whose disk is nearly full', async () => {
       await using workplace = await createMigratedWorkplace();
-      assert.match((await examine(workplace)).praise('file'), /mode 0600.*\nIts disk has \d+ MiB free/);
+      assert.match((await examine(workplace)).praise('file'), /mode 0600.*\nIts disk has \d+ [MG]iB free/);
       await chmod(join(workplace.folder, 'data/janua.db'), 0o640);
       assertOnly(
         (await examine(workplace)).complaints('file'),
@@ -663,6 +663,10 @@ describe('janua doctor', { concurrency: 2 }, () => {
       );
       assert.equal(judgeSpace(100).state, 'ok');
       assert.equal(judgeSpace(99.9).state, 'warning');
+      assert.deepEqual(
+        [2047, 50_599].map((free) => judgeSpace(free).message),
+        ['Its disk has 2047 MiB free.', 'Its disk has 49 GiB free.'],
+      );
     });
   });
 

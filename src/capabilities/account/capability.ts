@@ -81,10 +81,15 @@ const ownAccount = defineOptional({
   isOn: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
     const own = ownOptionsOf(core);
-    const { outbox, sentOutbox, settings } = core;
-    const { createInvitationLink, isInvited } = mailsOf(core);
+    const { outbox, sentOutbox, settings, ports, database: db } = core;
+    const { createInvitationLink, findInvitation, isInvited } = mailsOf(core);
     return {
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
+      // A user of another provider has no password either.
+      findInvitation: async (account) =>
+        (await ports.hasWayIn(account.user, db))
+          ? undefined
+          : findInvitation({ account, user: account.user, db }, outbox),
       isInvited: sentOutbox && ((held) => isInvited(held, sentOutbox)),
       async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }, db) {
         if (!byMail) return createInvitationLink(invited);

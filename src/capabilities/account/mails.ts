@@ -1,6 +1,7 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../../core/mail/description.ts';
 import { createNotice, describeOrigin } from '../../core/mail/notice.ts';
 import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
+import type { Invitation } from '../../core/ports.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Account } from '../../core/users/account.ts';
 import { AccountChanged, type Held, type Hold, type Proved, provedBy } from '../../core/users/held.ts';
@@ -22,6 +23,8 @@ const links = {
   'confirm-email': { page: 'auth/confirm-email', keepSeconds: day },
   'confirm-offered-email': { page: 'account/confirm-email', keepSeconds: 7 * day },
 };
+
+type Invited = Pick<Held, 'account' | 'user' | 'db'>;
 
 interface Link {
   readonly page: string;
@@ -70,6 +73,16 @@ export function createAccountMails(
       if (user.username !== name) throw new AccountChanged();
       return createLink(mail, address, { userId, stamp }, db);
     });
+
+  /** The invitation of a user who has not begun, if the link still works, or its mail waits or was given up. */
+  async function findOpen({ account, user, db }: Invited, outbox: Pick<Outbox, 'find'>) {
+    if (account.passwordHash !== undefined) return undefined;
+    const own = (await tokens.listOf(user.id, db)).filter(({ purpose }) => purpose === links.invitation.purpose);
+    if (own.length > 0)
+      return { state: 'open', expiresAt: new Date(Math.max(...own.map(({ expiresAt }) => expiresAt))) } as const;
+    const mail = await outbox.find('invitation', { user, db });
+    return mail && ({ state: mail === 'waiting' ? mail : 'expired' } as const);
+  }
 
   const notice = createNotice(users, baseUrl);
 
@@ -157,10 +170,15 @@ export function createAccountMails(
   return {
     descriptions,
     /** Whether the user was invited, has not begun, and the link still works or waits to be mailed. */
-    async isInvited({ account, user, db }: Held, outbox: Pick<Outbox, 'holds'>): Promise<boolean> {
-      if (account.passwordHash !== undefined || account.disabled) return false;
-      const isLinked = (await tokens.listOf(user.id, db)).some(({ purpose }) => purpose === links.invitation.purpose);
-      return isLinked || outbox.holds('invitation', { user, db });
+    isInvited: async (held: Held, outbox: Pick<Outbox, 'find'>): Promise<boolean> =>
+      !held.account.disabled && (await findOpen(held, outbox)) !== undefined,
+
+    /** Once it has expired, a link that was handed over is forgotten. */
+    async findInvitation(invited: Invited, outbox: Pick<Outbox, 'find'>): Promise<Invitation | undefined> {
+      const { isInvitedByMail = false, isAddressVerified = false } = invited.account;
+      const open = await findOpen(invited, outbox);
+      if (open !== undefined) return { ...open, mayRepeat: isInvitedByMail || isAddressVerified };
+      return isInvitedByMail ? { state: 'expired', mayRepeat: true } : undefined;
     },
 
     /** Makes a link by which an invited user chooses a password. It is a secret. */

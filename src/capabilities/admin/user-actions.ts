@@ -140,7 +140,7 @@ const userActions = {
   'send-reset': {
     scope: 'users:write',
     fresh: true,
-    summary: 'Mail a user a link that sets a new password',
+    summary: 'Mail a user a link that sets a new password, or the invitation again',
     detail: 'Mail on its way',
     isOffered: ({ disabled }, { mail, password }) => mail && password && !disabled,
     run: (administration, user) => administration.sendReset(user),

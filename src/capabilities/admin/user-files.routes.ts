@@ -3,13 +3,14 @@ import { insufficientUserAuthentication } from '../../core/access/fresh-proof.ts
 import { Refusal } from '../../core/access/refusal.ts';
 import { holdsAll } from '../../core/access/rights.ts';
 import type { Core } from '../../core/core.ts';
-import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { Unreadable } from '../../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
 import { exportLines, importColumns } from '../../core/users/import-users.ts';
 import { addForm } from '../../web/form.ts';
 import { bodyLimit } from '../../web/hooks/bodies.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
+import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
 import { addExport } from './file-export.ts';
 import { tag, unreadableList } from './list.ts';
@@ -26,6 +27,20 @@ const resultSchema = object('What the import did, or would do', {
     'Rows that cannot be read. The others are added',
   ),
 });
+
+/** The rows that an import has refused, to be corrected: below the header of a CSV, and numbered by their new lines. */
+function keepRefused(rows: string, refused: readonly RefusedRow[]) {
+  const lines = rows.split(/\r\n|\r|\n/);
+  const header = rows.trimStart().startsWith('{') ? [] : lines.filter((line) => line.trim() !== '').slice(0, 1);
+  const kept = [...header, ...refused.map(({ line }) => lines[line - 1] ?? '')];
+  const numbered = refused.map(({ detail }, index) => ({ line: header.length + index + 1, detail }));
+  return { refused: numbered, values: { rows: refused.length === 0 ? '' : kept.join('\n') } };
+}
+
+interface RefusedRow {
+  readonly line: number;
+  readonly detail: string;
+}
 
 type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'audit'>;
 
@@ -86,8 +101,9 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       const { importUsers, groups, audit } = parts();
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
-      const refused: { line: number; detail: string }[] = [];
-      const refuse = (line: number, detail: string) => void refused.push({ line, detail });
+      const refused: RefusedRow[] = [];
+      const tell = tellOf(request);
+      const refuse = (line: number, reason: Unreadable) => void refused.push({ line, detail: reason.explain(tell) });
       const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
         addUsers: async (users) => (await importUsers?.(users, isRehearsal)) ?? 0,
@@ -98,8 +114,8 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       try {
         await importRows(input, options, counts);
       } catch (error) {
-        if (!(error instanceof ChangeRefused)) throw error;
-        refuse(1, error.message);
+        if (!(error instanceof Unreadable)) throw error;
+        refuse(1, error);
       } finally {
         if (counts.added > 0 && !isRehearsal)
           await audit.record({ kind: 'users-imported', ...actorOf(request), count: counts.added });
@@ -111,6 +127,8 @@ export function addUserFiles(app: App, parts: () => Parts): void {
         refused,
         columns: importColumns,
         values: { rows },
+        // After a wrong header, everything is to be corrected.
+        ...(request.format === 'html' && !isRehearsal && counts.rows > 0 && keepRefused(rows, refused)),
         errors: {},
       });
     },

@@ -10,6 +10,7 @@ import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
 import type { JoinedPorts, LinkedIdentity } from '../../core/ports.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
+import type { Account } from '../../core/users/account.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
@@ -40,11 +41,11 @@ import {
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
-  readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'listApplications' | 'listIdentities'>;
+  readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'findInvitation' | 'listApplications' | 'listIdentities'>;
   /** The same directory, if this server may change it. */
   readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
-  readonly groups: Pick<Groups, 'findAll' | 'namesOf'>;
+  readonly groups: Pick<Groups, 'names' | 'findAll' | 'namesOf'>;
   readonly sessions: Pick<Sessions, 'listOf'>;
   readonly personalTokens: Pick<PersonalTokens, 'list'>;
   readonly auditTrail: Pick<AuditStore, 'findPage'>;
@@ -75,6 +76,16 @@ const userSchema = object('A user', {
       }),
     ),
     description: 'Null unless the address is verified',
+  },
+  invitation: {
+    ...orNull(
+      object('The link by which an invited user begins', {
+        state: text('open', '`waiting` to be mailed, `open` or `expired`'),
+        expires_at: orNull(time),
+        repeatable: { type: 'boolean', description: 'Whether `send-reset` mails the invitation again' },
+      }),
+    ),
+    description: 'Null if the user was not invited, or has begun',
   },
   sessions: listOf(
     object('A session', {
@@ -172,6 +183,13 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
   }
 
+  async function describeInvitation(account: Account) {
+    const invitation = await parts().ports.findInvitation?.(account);
+    if (invitation === undefined) return null;
+    const { state, expiresAt, mayRepeat } = invitation;
+    return { state, expires_at: expiresAt?.toISOString() ?? null, repeatable: mayRepeat };
+  }
+
   async function describeOpened({ groups }: User) {
     const { ports } = parts();
     const isOpen = (guarded: { readonly groups: readonly string[] }) =>
@@ -199,6 +217,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return {
       ...describeUser(user),
       verification: await describeVerification(user.id),
+      invitation: await describeInvitation(account),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
       applications: (await ports.listApplications(account.user)).map(({ clientId, name, since }) => ({
@@ -258,7 +277,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       answer: detailAnswer(action.detail),
       browser: 'To the page of the user',
       async show(request, typed) {
-        const { user } = await requireUser(request);
+        const { user, account } = await requireUser(request);
         requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
@@ -270,6 +289,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
           action: name,
           dangerous: action.dangerous,
           user: shown,
+          invitation: name === 'send-reset' ? await describeInvitation(account) : null,
           values: { first_name, last_name, ...typed },
           choices,
           chosen: user.groups,

@@ -1,4 +1,5 @@
 import { holdsAll } from '../../core/access/rights.ts';
+import type { Groups } from '../../core/users/groups.ts';
 import type { Searchable } from '../../core/users/user.ts';
 import type { SearchableDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
@@ -57,6 +58,7 @@ const query = {
 export interface UserListParts {
   readonly users: SearchableDirectory;
   readonly findUsers: ReturnType<typeof createFindUsers>;
+  readonly groups: Pick<Groups, 'names'>;
 }
 
 export const describeUser = ({ id, username, firstName, lastName, disabled, groups, ...user }: FoundUser) => ({
@@ -108,7 +110,8 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
       const moreThan = counted > mostCounted ? mostCounted : undefined;
-      return { ...page, moreThan, query: request.query, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
+      const groups = await parts().groups.names();
+      return { ...page, moreThan, query: request.query, groups, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },
   });
 }

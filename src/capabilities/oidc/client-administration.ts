@@ -7,7 +7,6 @@ import { type ClientRules, findClientFaults, findResourceFaults } from './client
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
-import { withoutSecrets } from './refused-requests.ts';
 import type { NewResource, Resource, Resources } from './resources.ts';
 
 export interface ClientAdministrationOptions {
@@ -54,15 +53,6 @@ export function createClientAdministration(
     const client = await clients.find(id);
     if (client === undefined) throw noSuchClient();
     return client;
-  }
-
-  /** Without an address that is right, clients of the resource are refused later, and the operator looks for the reason. */
-  async function refuseResource({ uri, scopes }: NewResource, faults: readonly FieldFault[]): Promise<void> {
-    if (faults.length === 0) return;
-    const detail = faults.map(({ field, code }) => `${field}: ${code}`).join(', ');
-    const sent = [`uri: ${withoutSecrets(uri)}`, `scopes: ${scopes.join(' ')}`];
-    await audit.recordIfPossible({ kind: 'application-refused', reason: 'resource', detail, sent, ...actor });
-    refuse(faults);
   }
 
   return {
@@ -113,8 +103,8 @@ export function createClientAdministration(
     /** Signed tokens are by RS256 unless it says otherwise. */
     async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
       const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
-      await refuseResource(resource, findResourceFaults(resource));
-      if (!(await resources.add(resource))) await refuseResource(resource, [{ field: 'uri', code: 'resource-exists' }]);
+      refuse(findResourceFaults(resource));
+      if (!(await resources.add(resource))) refuse([{ field: 'uri', code: 'resource-exists' }]);
       await record('resource-added', resource.uri);
       return { ...resource, clientId: undefined };
     },

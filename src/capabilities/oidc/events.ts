@@ -109,10 +109,6 @@ const refusalReasons = {
     advice:
       'Compare the two, character by character: janua clients show ID. Then: janua clients set ID --post-logout-redirect-uri URL. Repeat it for every address, because the list is replaced. Without id_token_hint and client_id Janua does not know whose address it is.',
   },
-  resource: {
-    words: 'an administrator wanted to add a resource, and its fields cannot be accepted',
-    advice: 'Correct what is named here. docs/openid has the rules.',
-  },
   request: {
     words: 'the request was not as the protocol wants it',
     advice:

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
+import type { Ports } from '../ports.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
@@ -42,6 +43,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly invite:
     | ((user: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>)
     | undefined;
+  readonly findInvitation: Ports['findInvitation'];
   /** Whether a mailed invitation can replace one that is open. Undefined where no mail is sent. */
   readonly isInvited: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address of the user. Undefined where no mail is sent. */
@@ -144,12 +146,18 @@ export function createAdministration(
 
     remove: (reference: UserReference) => change('user-removed', reference, (registry, held) => registry.remove(held)),
 
-    /** Mails the user a link that sets a new password. */
+    /** Mails the user a link that sets a new password, or the invitation again if the user has not begun. */
     async sendReset(reference: UserReference): Promise<void> {
-      const { user, disabled } = await requireAccount(reference);
+      const account = await requireAccount(reference);
+      const { user, disabled } = account;
       if (options.sendReset === undefined)
         throw new ChangeRefused('Set MAIL_URL first, and let Janua write passwords.', 'no-mail');
       if (disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
+      const invitation = await options.findInvitation?.(account);
+      if (invitation?.mayRepeat) {
+        await options.invite?.(account, true, actor);
+        return record('user-invited', { userId: user.id, reason: 'repeated' });
+      }
       await options.sendReset(user, actor);
       await record('reset-sent', { userId: user.id });
     },

@@ -68,8 +68,8 @@ export function createGroupAdministration(
     },
 
     async setScopes(name: string, scopes: readonly string[]): Promise<void> {
-      await groups.setScopes(name, scopes, requireRights);
-      await record('group-changed', { about: [name, ...scopes].join(' ') });
+      if (await groups.setScopes(name, scopes, requireRights))
+        await record('group-changed', { about: [name, ...scopes].join(' ') });
     },
 
     /** Whether users of the group need a second factor to sign in. */

@@ -171,10 +171,12 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       setTimeout(onAdded, addedMilliseconds).unref();
     },
 
-    /** Whether it has a mail of this purpose about the user, also one that was given up. */
-    async holds(purpose: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<boolean> {
-      const own = db.selectFrom('janua_mails').select('id').where('user_id', '=', user.id);
-      return (await own.where('purpose', '=', purpose).executeTakeFirst()) !== undefined;
+    /** Whether it has mails of this purpose about the user, and whether one of them waits. The others were given up, or kept. */
+    async find(purpose: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<'waiting' | 'ended' | undefined> {
+      const own = db.selectFrom('janua_mails').select('due_at').where('user_id', '=', user.id);
+      const found = await own.where('purpose', '=', purpose).execute();
+      if (found.some((mail) => mail.due_at !== null)) return 'waiting';
+      return found.length > 0 ? 'ended' : undefined;
     },
 
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,

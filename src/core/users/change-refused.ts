@@ -1,3 +1,6 @@
+import { fill, type Values } from '../../ground/languages/languages.ts';
+import type { Sentence, Tell } from '../../ground/languages/sentences.ts';
+
 /** Why a change cannot be made, for pages. `change-refused`: only the message says it. */
 export type ChangeFault =
   | 'change-refused'
@@ -18,6 +21,17 @@ export class ChangeRefused extends Error {
   constructor(message: string, code: ChangeFault = 'change-refused') {
     super(message);
     this.code = code;
+  }
+}
+
+/** A detail of a user that cannot be read. Pages say why in their language. */
+export class Unreadable extends ChangeRefused {
+  /** Says why. */
+  readonly explain: (tell: Tell) => string;
+
+  constructor(sentence: Sentence, values: Values = {}) {
+    super(fill(sentence, values));
+    this.explain = (tell) => tell(sentence, values);
   }
 }
 

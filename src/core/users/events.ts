@@ -7,7 +7,10 @@ export const events = {
     by: 'operator',
     level: 'info',
     words: 'A user was invited, and chooses a password by a link',
-    reasons: { again: { words: 'again, because the address was corrected' } },
+    reasons: {
+      again: { words: 'again, because the address was corrected' },
+      repeated: { words: 'again, because an administrator wanted it' },
+    },
   },
   'reset-sent': {
     vocabulary: 'authn_password_change',

@@ -67,10 +67,10 @@ export function createGroups(database: Database, options: GroupOptions) {
   const { ownUsers, applicationScopes, inColumn, requireOther } = options;
   const knownScopes: readonly string[] = [...Object.keys(ownScopes), ...applicationScopes];
 
-  const change = (work: (db: Database) => Promise<void>) =>
+  const change = <Made>(work: (db: Database) => Promise<Made>) =>
     inTransaction(database, async (db) => {
       await lockGroups(db);
-      await work(db);
+      return work(db);
     });
 
   /** The groups that a user was put into. A setting may make the user an administrator besides. */
@@ -193,16 +193,18 @@ export function createGroups(database: Database, options: GroupOptions) {
         throw new ChangeRefused(`There is a group ${name} already.`);
     },
 
+    /** Tells whether they were others. */
     setScopes: (name: string, scopes: readonly string[], requireRights: RequireRights = () => {}) =>
       change(async (db) => {
-        const before = rightsIn([name], await readAll(db));
-        requireRights(before, { groups: [name], scopes });
-        const row = db
-          .updateTable('janua_groups')
-          .set({ scopes: requireScopes(scopes) })
-          .where('name', '=', name);
-        if ((await row.executeTakeFirst()).numUpdatedRows === 0n) throw noSuchGroup(name);
+        const groups = await readAll(db);
+        requireRights(rightsIn([name], groups), { groups: [name], scopes });
+        const chosen = requireScopes(scopes);
+        const group = groups.get(name);
+        if (group === undefined) throw noSuchGroup(name);
+        if (chosen === group.scopes.join(' ')) return false;
+        await db.updateTable('janua_groups').set({ scopes: chosen }).where('name', '=', name).execute();
         await rewriteMembers(name, db);
+        return true;
       }),
 
     setSecondFactor: (name: string, demanded: boolean, requireRights: RequireRights = () => {}) =>

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { readCsvLine } from '../../ground/text/csv.ts';
-import { ChangeRefused } from './change-refused.ts';
+import { Unreadable } from './change-refused.ts';
 import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-users.ts';
 
 /** In bytes. */
@@ -11,7 +11,7 @@ const longestLine = 65_536;
 interface NumberedRow {
   /** From 1. */
   readonly line: number;
-  /** @throws {ChangeRefused} */
+  /** @throws {Unreadable} */
   read(): ImportRow;
 }
 
@@ -20,7 +20,7 @@ type Parse = (line: string) => ImportRow;
 /**
  * Reads JSON lines, or CSV with a header. Each row is one line, so that a wrong quote spoils no other row.
  * @param input as Latin-1, so that each character is a byte
- * @throws {ChangeRefused} for a wrong header
+ * @throws {Unreadable} for a wrong header
  */
 async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
   let line = 0;
@@ -37,27 +37,30 @@ async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
 
 function decode(latin1: string): string {
   const bytes = Buffer.from(latin1, 'latin1');
-  if (bytes.length > longestLine) throw new ChangeRefused(`The line has more than ${longestLine} bytes.`);
-  if (!isUtf8(bytes)) throw new ChangeRefused('The line is not UTF-8. Save the file as UTF-8: in Excel, "CSV UTF-8".');
+  if (bytes.length > longestLine) throw new Unreadable('The line has more than {most} bytes.', { most: longestLine });
+  if (!isUtf8(bytes)) throw new Unreadable('The line is not UTF-8. Save the file as UTF-8: in Excel, "CSV UTF-8".');
   return bytes.toString().replace(/^\ufeff/, '');
 }
 
 const fieldsOf = (line: string): string[] => {
   const fields = readCsvLine(line);
-  if (fields === undefined) throw new ChangeRefused('The quotes do not fit. A field cannot go on in the next line.');
+  if (fields === undefined) throw new Unreadable('The quotes do not fit. A field cannot go on in the next line.');
   return fields;
 };
 
 function createCsvParser(header: string): Parse {
   const columns = fieldsOf(header).map((name) => name.trim().toLowerCase());
   if (columns.length === 1 && header.includes(';'))
-    throw new ChangeRefused('The columns are separated by semicolons. Separate them by commas.');
+    throw new Unreadable('The columns are separated by semicolons. Separate them by commas.');
   requireColumns(columns);
-  if (!columns.includes(importColumns[0])) throw new ChangeRefused(`The first line has no column ${importColumns[0]}.`);
+  const [required] = importColumns;
+  if (!columns.includes(required)) throw new Unreadable('The first line has no column {column}.', { column: required });
   return (line) => {
     const fields = fieldsOf(line);
     if (fields.length !== columns.length)
-      throw new ChangeRefused(`The line has another number of fields (${fields.length}) than the first line.`);
+      throw new Unreadable('The line has another number of fields ({count}) than the first line.', {
+        count: fields.length,
+      });
     return Object.fromEntries(columns.map((name, index) => [name, fields[index]]));
   };
 }
@@ -67,7 +70,7 @@ function parseJson(line: string): ImportRow {
   try {
     value = JSON.parse(line);
   } catch {}
-  if (typeof value !== 'object' || value === null) throw new ChangeRefused('The line is no JSON object.');
+  if (typeof value !== 'object' || value === null) throw new Unreadable('The line is no JSON object.');
   requireColumns(Object.keys(value));
   return value;
 }
@@ -76,9 +79,10 @@ function requireColumns(names: readonly string[]): void {
   const columns: readonly string[] = importColumns;
   const unknown = names.find((name, index) => !columns.includes(name) || names.indexOf(name) !== index);
   if (unknown === undefined) return;
-  throw new ChangeRefused(
-    `The column ${unknown.slice(0, 40)} is unknown or there twice. There are: ${columns.join(', ')}.`,
-  );
+  throw new Unreadable('The column {column} is unknown or there twice. There are: {columns}.', {
+    column: unknown.slice(0, 40),
+    columns: columns.join(', '),
+  });
 }
 
 /** Users that are added in one transaction. */
@@ -89,7 +93,7 @@ export interface ImportOptions {
   readonly addUsers: (users: readonly ImportedUser[]) => Promise<number>;
   readonly knownGroups: ReadonlySet<string>;
   /** Told of each row that is refused. */
-  refuse(line: number, reason: string): void;
+  refuse(line: number, reason: Unreadable): void;
   /** Called after each batch. */
   onBatch?(rows: number): void;
   /** Whether to end after this row. */
@@ -109,7 +113,7 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
  * Adds the users of a file, and leaves those who are there already as they are.
  * @param input as `readRows` reads it
  * @param counts also tells what was done before an error
- * @throws {ChangeRefused} for a wrong header
+ * @throws {Unreadable} for a wrong header
  */
 export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
   const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
@@ -119,12 +123,12 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     try {
       const user = readImportRow(read(), knownGroups);
       const first = lines.getOrInsert(user.username, line);
-      if (first !== line) throw new ChangeRefused(`The user is in line ${first} too.`);
+      if (first !== line) throw new Unreadable('The user is in line {line} too.', { line: first });
       return [user];
     } catch (error) {
-      if (!(error instanceof ChangeRefused)) throw error;
+      if (!(error instanceof Unreadable)) throw error;
       counts.refused += 1;
-      refuse(line, error.message);
+      refuse(line, error);
       return [];
     }
   }

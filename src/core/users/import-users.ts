@@ -4,7 +4,7 @@ import { inTransaction } from '../../ground/database/transaction.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
-import { ChangeRefused } from './change-refused.ts';
+import { Unreadable } from './change-refused.ts';
 import { type Groups, lockGroups } from './groups.ts';
 import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
@@ -57,23 +57,23 @@ export async function* exportLines(
 /** Longest hash that the column holds, in characters. */
 const longestHash = 512;
 
-/** Reads a row of a file. @throws {ChangeRefused} that says what is wrong with it */
+/** Reads a row of a file. @throws {Unreadable} that says what is wrong with it */
 export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>): ImportedUser {
   const text = (name: keyof ImportRow): string => {
     const value = row[name] ?? '';
     if (typeof value === 'string') return value;
-    throw new ChangeRefused(`${name} must be a text.`);
+    throw new Unreadable('{name} must be a text.', { name });
   };
   const passwordHash = text('password_hash').trim();
   const stored = parseStoredPassword(passwordHash);
   if (passwordHash !== '' && (stored.state === 'broken' || passwordHash.length > longestHash))
-    throw new ChangeRefused(`Janua cannot verify the password_hash (${stored.scheme}).`);
+    throw new Unreadable('Janua cannot verify the password_hash ({scheme}).', { scheme: stored.scheme });
   const groups: readonly unknown[] = Array.isArray(row.groups)
     ? row.groups
     : readNames(text('groups').replaceAll(',', ' '));
-  if (!groups.every((name) => typeof name === 'string')) throw new ChangeRefused('groups must be a list of names.');
+  if (!groups.every((name) => typeof name === 'string')) throw new Unreadable('groups must be a list of names.');
   const unknown = groups.find((name) => !knownGroups.has(name));
-  if (unknown !== undefined) throw new ChangeRefused(`There is no group ${unknown}.`);
+  if (unknown !== undefined) throw new Unreadable('There is no group {group}.', { group: unknown });
   return {
     username: requireEmail(text('username')),
     firstName: requireName(text('first_name')),
@@ -90,7 +90,7 @@ function readFlag(value: unknown = ''): boolean {
   const text = typeof value === 'object' ? '?' : String(value).toLowerCase();
   if (text === 'true' || text === '1') return true;
   if (text === 'false' || text === '0' || text === '') return false;
-  throw new ChangeRefused('disabled must be true or false.');
+  throw new Unreadable('disabled must be true or false.');
 }
 
 /**

@@ -1,16 +1,18 @@
-import { ChangeRefused } from './change-refused.ts';
+import { Unreadable } from './change-refused.ts';
 import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from './user.ts';
 
-/** The canonical form of the address of a new user. @throws {ChangeRefused} */
+/** The canonical form of the address of a new user. @throws {Unreadable} */
 export function requireEmail(username: string): string {
   const address = newEmailAddress(username);
   if (address !== undefined) return address;
-  throw new ChangeRefused(`A username must be one e-mail address of at most ${maxUsernameLength} characters.`);
+  throw new Unreadable('A username must be one e-mail address of at most {most} characters.', {
+    most: maxUsernameLength,
+  });
 }
 
-/** @throws {ChangeRefused} */
+/** @throws {Unreadable} */
 export function requireName(typed: string): string {
   const name = personName(typed);
   if (name !== undefined) return name;
-  throw new ChangeRefused(`A first or last name must be one line of at most ${maxNameLength} characters.`);
+  throw new Unreadable('A first or last name must be one line of at most {most} characters.', { most: maxNameLength });
 }

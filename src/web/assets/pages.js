@@ -18,11 +18,11 @@ if (
   history.replaceState(history.state, '', address);
 }
 
-// Times in the time zone of the browser, and in the language of the page. They are sent in UTC, which stays as their title.
+// Times in the time zone of the browser and the language of the page, except in the audit. They are sent in UTC, which stays as title.
 const day = { year: 'numeric', month: 'long', day: 'numeric' };
 const minute = { ...day, hour: 'numeric', minute: '2-digit' };
 const forms = { date: day, time: minute, moment: { ...minute, month: 'short', second: '2-digit' } };
-for (const time of document.querySelectorAll('time')) {
+for (const time of document.querySelectorAll('[data-shown]')) {
   time.title = time.textContent;
   const { format } = new Intl.DateTimeFormat(document.documentElement.lang, forms[time.dataset.shown]);
   time.textContent = format(new Date(time.dateTime));

@@ -121,7 +121,7 @@ describe('the audit', () => {
     assert.deepEqual((await janua.list({ kind: 'audit-exported' })).events, []);
     const page = await janua.app.inject({ url: '/admin/audit?from=abc&user=ann', headers: janua.headers });
     assert.equal(page.statusCode, 422);
-    assert.match(page.body, /id="from-error">Not a time such as 2026-11-24/);
+    assert.match(page.body, /id="from-error">Enter the time like this: 2026-11-24/);
     for (const value of ['abc', 'ann']) assert.match(page.body, new RegExp(`<input [^>]*value="${value}"`));
     assert.doesNotMatch(page.body, /<table|admin\/audit\/export/);
     for (const query of ['', '?format=xml', '?format=csv&format=csv'])

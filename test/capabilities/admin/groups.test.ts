@@ -41,6 +41,8 @@ describe('the groups', () => {
     await janua.services.administration.changeGroups(ann.username, { add: ['staff'] });
     assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
     assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, ['reports:read']);
+    // The same again is no change.
+    assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
     const page = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
     assert.match(page.body, /href="\/admin\/users\?group=staff">1 user</);
 
@@ -61,6 +63,19 @@ describe('the groups', () => {
         [[about, true]],
         kind,
       );
+    }
+  });
+
+  test('have no form for what a group grants where nothing of it can be changed', async () => {
+    for (const [settings, forms] of [
+      [{ SCOPES: ['reports:read'] }, [1, 1]],
+      [{}, [0, 1]],
+      [{ SECOND_FACTOR: 'off' }, [0, 0]],
+    ] as const) {
+      await using janua = await startJanua({ settings });
+      const { body } = await janua.app.inject({ url: '/admin/groups', headers: await signInAs(janua, [admins]) });
+      const countOf = (text: string) => body.split(text).length - 1;
+      assert.deepEqual([countOf('action="/admin/groups/scopes"'), countOf('<summary aria-label="Change')], forms);
     }
   });
 

@@ -82,6 +82,42 @@ test('the page checks the rows before it offers to import them', async () => {
   assert.ok(await janua.services.users.findByUsername('new@example.com'));
 });
 
+test('the page says in its language why rows are refused, and keeps them alone after the import', async () => {
+  await using janua = await open();
+  const { send, importRows } = janua;
+  const bad = ['ann@example.com,nogroup', 'Ann,', 'x@example.com,"', 'ann@example.com'];
+  const details = async (...lines: string[]) => {
+    const sent = form({ rows: lines.join('\r\n'), dry_run: 'true' });
+    const { body } = await send('/admin/users/import', {
+      ...sent,
+      headers: { ...sent.headers, 'accept-language': 'de' },
+    });
+    return Array.from(body.matchAll(/<li>(\d+: .*?)<\/li>/g), ([, text]) => text);
+  };
+  assert.deepEqual(await details('username,groups', ...bad), [
+    '2: Es gibt keine Gruppe nogroup.',
+    '3: Ein Benutzername muss eine einzelne E-Mail-Adresse mit höchstens 254 Zeichen sein.',
+    '4: Die Anführungszeichen passen nicht zusammen. Ein Feld kann nicht in der nächsten Zeile weitergehen.',
+    '5: Die Zeile hat eine andere Zahl von Feldern (1) als die erste Zeile.',
+  ]);
+  assert.match(String(await details('name')), /^1: Die Spalte name ist unbekannt/);
+  const rows = ['', 'username,groups', 'one@example.com,', ...bad.slice(0, 2), 'two@example.com,', bad[2]].join('\r\n');
+  const json = (await importRows(rows, true)).json();
+  assert.equal(json.refused[0].detail, 'There is no group nogroup.');
+  const { body } = await send('/admin/users/import', form({ rows }));
+  assert.match(body, /2 users were added\. <\/p>.*These rows were refused/s);
+  assert.deepEqual(
+    Array.from(body.matchAll(/<li>(\d+): /g), ([, line]) => line),
+    ['2', '3', '4'],
+  );
+  assert.match(body, /<textarea[^>]*>username,groups\nann@example.com,nogroup\nAnn,\nx@example.com,&quot;<\/textarea>/);
+  const again = await send('/admin/users/import', form({ rows: 'username\nthree@example.com' }));
+  assert.match(again.body, /1 user was added.*<textarea[^>]*><\/textarea>/s);
+  assert.doesNotMatch(again.body, /were refused/);
+  const wrong = await send('/admin/users/import', form({ rows: 'name\nfour@example.com' }));
+  assert.match(wrong.body, /<textarea[^>]*>name\nfour@example.com</);
+});
+
 test('an export gives no secret, is recorded, and can be imported again', async () => {
   await using janua = await open();
   const { services, download, events, importRows } = janua;

@@ -526,6 +526,48 @@ describe('a user who is added', () => {
     assert.deepEqual(reasons, ['again', 'again', undefined]);
   });
 
+  test('by an invitation is shown as invited until the user has begun, and gets it again', async () => {
+    let time = Date.now();
+    await using janua = await open(undefined, { now: () => time });
+    const { app, post, get, services, eventsOf } = janua;
+    await post('/api/admin/users', { ...eve, invite: true });
+    const id = await janua.idOf('eve@example.com');
+    const read = async () => {
+      const page = (await get(`/admin/users/${id}`)).body;
+      const [, shown] = /(Invited;[^<\n]*|Never signed in)/.exec(page) ?? [];
+      const { invitation } = (await get(`/api/admin/users/${id}`)).json();
+      return [shown, page.includes('>Send the invitation again<'), invitation?.state, invitation?.repeatable];
+    };
+    const send = async () => {
+      assert.match((await get(`/admin/users/${id}/send-reset`)).body, /<h1>Send the invitation again</);
+      assert.equal((await post(`/api/admin/users/${id}/send-reset`)).statusCode, 200);
+      await services.mail?.settled();
+      return String((await services.outbox.listKept(1))[0]?.link);
+    };
+    assert.deepEqual(await read(), ['Invited; the mail with the link is on its way', true, 'waiting', true]);
+    await services.mail?.settled();
+    assert.deepEqual(await read(), ['Invited; the link is valid until ', true, 'open', true]);
+    const { expires_at } = (await get(`/api/admin/users/${id}`)).json().invitation;
+    assert.equal(Math.round((Date.parse(expires_at) - time) / 3_600_000), 7 * 24);
+    assert.match(await send(), /\/auth\/sign-up\/finish\?token=/);
+    // A link that was handed over proves no address, so the mail is a reset, which does.
+    const { id: handed } = (await post('/api/admin/users', { ...eve, email: 'eva@example.com' })).json();
+    const page = (await get(`/admin/users/${handed}`)).body;
+    assert.match(page, /Invited; the link is valid until/);
+    assert.match(page, />Mail a link for a new password</);
+    time += 8 * 24 * 3_600_000;
+    // The session of the administrator has ended meanwhile.
+    Object.assign(janua.headers, await signInWith(janua, 'users:read', 'users:write'));
+    assert.deepEqual(await read(), ['Invited; the link has expired', true, 'expired', true]);
+    const token = new URL(await send()).searchParams.get('token');
+    const sent = json({ token, first_name: 'Eve', last_name: 'Evans', password: 'a few words with spaces' });
+    assert.equal((await app.inject({ method: 'POST', url: '/api/sign-up/finish', ...sent })).statusCode, 201);
+    assert.deepEqual(await read(), [undefined, false, undefined, undefined]);
+    const reasons = (await eventsOf('user-invited')).map((event) => 'kind' in event && event.reason);
+    assert.deepEqual(reasons, ['repeated', undefined, 'repeated', undefined]);
+    assert.deepEqual(await eventsOf('reset-sent'), []);
+  });
+
   test('gets a link to be handed over, which proves no address', async () => {
     await using janua = await startJanua({
       settings: { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'off', ADMINISTRATORS: ['eve@example.com'] },
@@ -642,6 +684,14 @@ test('a user of an own table is changed as far as Janua can', async () => {
   const page = await app.inject({ url: '/admin/users?q=ann', headers: cookie });
   assert.match(page.body, /ann@example\.com/);
   assert.match(page.body, /The search leaves out first_name, last_name/);
+});
+
+test('the list of users offers the names of the groups to filter by', async () => {
+  await using janua = await open(['users:read']);
+  await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
+  const page = (await janua.get('/admin/users')).body;
+  assert.match(page, /<input id="group"[^>]* list="groups">/);
+  assert.match(page, /<datalist id="groups">.*<option value="staff"><\/option><\/datalist>/);
 });
 
 test('the list of users says how many there are, up to 100,000', async () => {

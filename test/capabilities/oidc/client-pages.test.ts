@@ -265,6 +265,7 @@ describe('the resources', () => {
     const whole = { ...mcp, alg: 'RS256', client_id: null };
     assert.deepEqual([added.statusCode, added.json()], [201, whole]);
     assert.equal((await post('/api/admin/resources', mcp)).statusCode, 422);
+    assert.deepEqual((await administrator.get('/api/admin/audit?kind=application-refused')).json().events, []);
     const form = { uri: 'http://127.0.0.1:9000/mcp', scopes: 'files:read files:write' };
     assert.equal((await send('/admin/resources', form)).headers.location, '/admin/resources?state=added');
     const { resources } = (await get('/api/admin/resources')).json();

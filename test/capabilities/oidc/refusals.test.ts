@@ -211,16 +211,6 @@ const cases: readonly Case[] = [
     advice: /the device shows a new code/,
   },
   {
-    about: 'a resource that cannot be added',
-    send: ({ janua }) =>
-      janua.services.clientAdministration
-        .addResource({ uri: 'http://mcp.example.com', scopes: ['read'], tokenFormat: 'opaque' })
-        .catch(() => {}),
-    decided: /wanted to add a resource/,
-    advice: /Correct what is named/,
-    says: /Because uri: not-a-resource\nParameter uri: http:\/\/mcp\.example\.com/,
-  },
-  {
     about: 'a document that is missing',
     send: async (server) =>
       openAddress(server, await createPublic(server.origin, `${documents.origin}/missing.json`), {}),

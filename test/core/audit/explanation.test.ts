@@ -138,7 +138,7 @@ describe('every reason', () => {
       ['throttle-lifted', 'address 2001:db8::1', 'Adresse 2001:db8::1.'],
     ] as const) {
       const lines = explainBy(recorded(0, { kind, reason }), events, {}, tellIn('de'));
-      assert.equal(new Map(lines).get('Entschieden')?.split(': ').slice(1).join(': '), said);
+      assert.equal(new Map(lines).get('Entscheidung')?.split(': ').slice(1).join(': '), said);
     }
   });
 
