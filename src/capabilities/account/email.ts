@@ -41,7 +41,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     /**
      * Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22).
      * @param account as it was when its owner proved their identity. After a change of it, the mail is not sent
-     * @throws {InvalidFields}
+     * @throws {InvalidFields}; {ChangeRefused} `last-administrator`
      */
     async request(
       signedIn: SignedIn,
@@ -52,6 +52,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     ): Promise<void> {
       const { user } = signedIn;
       const address = requireAddress(email);
+      await registry.requireOtherByAddress(user.id);
       const mail = {
         userId: user.id,
         language,
@@ -68,7 +69,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as above */
+    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as `open` and `request` */
     async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
       return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
     },
@@ -96,7 +97,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
     },
 
-    /** @throws {Refusal} `link-expired`, also if the address is taken */
+    /** @throws {Refusal} `link-expired`, also if the address is taken; {ChangeRefused} `last-administrator` */
     async confirmOffered(secret: string, signedIn: SignedIn, language: Language, caller: Caller): Promise<void> {
       const opened = await this.openOffered(secret, signedIn, caller);
       await confirm(offeredLinks, secret, opened, { caller, language, session: signedIn.session });

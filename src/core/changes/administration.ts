@@ -9,7 +9,7 @@ import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail } from '../users/require-details.ts';
-import { admins, type RequireRights } from '../users/scopes.ts';
+import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { createActing, type EventKind, type UserReference } from './acting.ts';
@@ -87,12 +87,13 @@ export function createAdministration(
      * account, so an administrator cannot become another user by naming their own.
      */
     async offerAddress(reference: UserReference, typed: string): Promise<void> {
-      requireRegistry();
+      const registry = requireRegistry();
       const address = requireEmail(typed);
       const account = await requireAccount(reference);
       if (options.offerAddress === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
       if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
       if ((await users.findByUsername(address)) !== undefined) throw nameTaken();
+      await registry.requireOtherByAddress(account.user.id);
       await options.offerAddress(account, address, actor);
       await record('user-email-link-sent', { userId: account.user.id });
     },
@@ -113,10 +114,6 @@ export function createAdministration(
       };
       const { made: isInvited } = await options.changeAny(event, userId, actor, async (held) => {
         judge(held.account);
-        const { user, db } = held;
-        // ADMINISTRATORS may list the former address.
-        if (user.groups.includes(admins) && !(await options.groups.namesOf(user, db)).includes(admins))
-          await registry.requireOtherAdministrator(user.id, db);
         const isInvited = (await options.isInvited?.(held)) ?? false;
         if (!(await registry.setUsername(held, address, verification))) throw nameTaken();
         return isInvited;
