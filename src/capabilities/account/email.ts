@@ -17,7 +17,7 @@ export const emailExpired = linkExpired(emailPath);
 
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
-  const { registry, requestMail, outbox, change, audit } = options;
+  const { registry, requestMail, outbox, change, endAddressLinks, access, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
 
@@ -64,6 +64,8 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       // A thief of the session must not be able to use up the limits of the notice.
       if (await requestMail({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
         await outbox.add({ ...notice, requestId: caller.requestId });
+      // The session may have ended meanwhile, and its links with it.
+      if ((await access.findLiving(signedIn.session.id)) === undefined) await endAddressLinks(user.id);
     },
 
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */

@@ -39,6 +39,7 @@ interface Link {
 export function createAccountMails(
   users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
   tokens: Tokens,
+  outbox: Pick<Outbox, 'has' | 'holds'>,
   hold: Hold,
   listWaysIn: (account: Account, language: string) => Promise<readonly string[]>,
   baseUrl: () => string,
@@ -79,7 +80,9 @@ export function createAccountMails(
       const { address: to, userId = '', details: values } = queued;
       // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
       const language = (await users.findById(userId))?.user.language ?? queued.language;
-      return { to, language, values, link: await createOwnLink(mail, queued, values.former ?? '') };
+      const link = await createOwnLink(mail, queued, values.former ?? '');
+      // It ends with the sessions of the user (core/changes/address-links.ts).
+      return (await outbox.has(queued.id)) ? { to, language, values, link } : { dropped: 'outdated', userId };
     },
   });
 
@@ -157,7 +160,7 @@ export function createAccountMails(
   return {
     descriptions,
     /** Whether the user was invited, has not begun, and the link still works or waits to be mailed. */
-    async isInvited({ account, user, db }: Held, outbox: Pick<Outbox, 'holds'>): Promise<boolean> {
+    async isInvited({ account, user, db }: Held): Promise<boolean> {
       if (account.passwordHash !== undefined || account.disabled) return false;
       const isLinked = (await tokens.listOf(user.id, db)).some(({ purpose }) => purpose === links.invitation.purpose);
       return isLinked || outbox.holds('invitation', { user, db });

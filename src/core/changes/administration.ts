@@ -13,6 +13,7 @@ import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { createActing, type EventKind, type UserReference } from './acting.ts';
+import type { EndAddressLinks } from './address-links.ts';
 import type { ChangeEvent, Changes } from './change.ts';
 import { createGroupAdministration } from './group-administration.ts';
 import { createNewUsers, hashChosen } from './new-users.ts';
@@ -36,6 +37,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
+  readonly endAddressLinks: EndAddressLinks;
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */

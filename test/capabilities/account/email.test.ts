@@ -3,15 +3,14 @@ import { describe, test } from 'node:test';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
 import { json, logIn } from '../../web/faces.ts';
-import { signInAs } from '../admin/administrator.ts';
+import { signInAs, signInWith } from '../admin/administrator.ts';
 
 const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Baker' };
 
-/** A server whose administrators are Ann and Bob, by the setting alone. */
-async function openListed(stores: TestOptions['stores'] = { users: 'SQLite', sessions: 'SQL' }) {
-  const janua = await startJanua({ stores, settings: { ADMINISTRATORS: [ann.username, bob.username] } });
-  await janua.people.add({ ...bob, password });
+async function openAccounts(options: TestOptions = {}) {
+  const janua = await startJanua(options);
   const post = (url: string, fields: Record<string, string>, headers: Record<string, string> = {}) => {
     const sent = json(fields);
     return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
@@ -28,6 +27,13 @@ async function openListed(stores: TestOptions['stores'] = { users: 'SQLite', ses
       (await janua.services.users.findByUsername(username))?.user.groups.includes(admins),
     [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
+}
+
+/** A server whose administrators are Ann and Bob, by the setting alone. */
+async function openListed(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }) {
+  const janua = await openAccounts({ stores, settings: { ADMINISTRATORS: [ann.username, bob.username] } });
+  await janua.people.add({ ...bob, password });
+  return janua;
 }
 
 async function tokenTo({ services }: Pick<TestJanua, 'services'>, email: string): Promise<string> {
@@ -91,6 +97,82 @@ describe('the last administrator whom ADMINISTRATORS names', () => {
       assert.deepEqual(answers.map(({ statusCode }) => statusCode).sort(), [200, 409]);
       assert.deepEqual((await Promise.all(names.map(janua.isAdministrator))).filter(Boolean), [true]);
     });
+});
+
+/** Ann, and a thief of her session, which has just begun. */
+async function openRobbed() {
+  const janua = await openAccounts();
+  const { app, services } = janua;
+  const [{ cookie: own }, { cookie: stolen }] = [await logIn(app), await logIn(app)];
+  const stolenId = stolen.cookie.slice('session='.length).split('.', 1)[0] ?? '';
+  const { id: userId } = (await services.users.findByUsername(ann.username))?.user ?? assert.fail();
+  const helper = await signInWith(janua, 'users:read', 'sessions:write');
+  return { ...janua, own, stolen, stolenId, userId, helper };
+}
+
+const endOthers = ({ post, own }: Awaited<ReturnType<typeof openRobbed>>) =>
+  post('/api/account/sessions/end-others', {}, own);
+
+const ends: Readonly<Record<string, (robbed: Awaited<ReturnType<typeof openRobbed>>) => Promise<unknown>>> = {
+  'the user ends the session': ({ post, own, stolenId: id }) => post('/api/account/sessions/end', { id }, own),
+  'the user ends all other sessions': endOthers,
+  'an administrator ends the sessions of the user': ({ post, userId, helper }) =>
+    post(`/api/admin/users/${userId}/end-sessions`, {}, helper),
+  'a command ends the session': ({ services, stolenId }) => services.administration.endSession(stolenId),
+};
+
+describe('a link to a new address', () => {
+  const email = 'thief@example.com';
+
+  for (const [way, end] of Object.entries(ends))
+    test(`ends when ${way}, and the link of a reset does not`, async () => {
+      await using janua = await openRobbed();
+      await janua.services.administration.sendReset(ann.username);
+      const reset = await tokenTo(janua, ann.username);
+      const token = await janua.ask(janua.stolen, email);
+      await end(janua);
+      assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 410);
+      const fields = { token: reset, password: 'a few words with spaces' };
+      assert.equal((await janua.post('/api/reset-password', fields)).statusCode, 200);
+    });
+
+  test('does not work if the sessions end while its mail waits, is sent, or is being asked for', async () => {
+    for (const moment of ['waits', 'is sent', 'is asked for'] as const) {
+      await using janua = await openRobbed();
+      const { services } = janua;
+      const { findDue, has } = services.outbox;
+      if (moment === 'waits') Object.assign(services.outbox, { findDue: async () => [] });
+      if (moment === 'is sent')
+        Object.assign(services.outbox, { has: (id: string) => endOthers(janua).then(() => has(id)) });
+      if (moment === 'is asked for') {
+        const { requireFresh } = services;
+        const ended = async (...asked: Parameters<typeof requireFresh>) => {
+          const account = await requireFresh(...asked);
+          await endOthers(janua);
+          return account;
+        };
+        Object.assign(services, { requireFresh: ended });
+      }
+      assert.equal((await janua.post('/api/account/email', { email }, janua.stolen)).statusCode, 202);
+      if (moment === 'waits') await endOthers(janua);
+      Object.assign(services.outbox, { findDue });
+      services.mail?.wake();
+      await services.mail?.settled();
+      const mails = await services.outbox.listKept(9);
+      assert.ok(mails.some(({ to }) => to === ann.username));
+      for (const { link = '' } of mails.filter(({ to }) => to === email)) {
+        const token = new URL(link).searchParams.get('token') ?? '';
+        assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 410, moment);
+      }
+    }
+  });
+
+  test('outlives a logout', async () => {
+    await using janua = await openRobbed();
+    const token = await janua.ask(janua.stolen, email);
+    await janua.post('/api/logout', {}, janua.stolen);
+    assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 200);
+  });
 });
 
 test('the former mailbox gets the same notice of a change to a taken address as to a free one', async () => {
