@@ -193,7 +193,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     isOwnHost: overrides.demoUsers ? isLoopbackHost : undefined,
     https: isHttps(settings),
     corsOrigins: originsOf(settings.CORS_ORIGINS),
-    nameApplication: ports.nameApplication,
+    findApplication: ports.findApplication,
     onListen,
     docs: settings.DOCS === 'on',
     applicationScopes: settings.SCOPES,

@@ -20,6 +20,7 @@ import { createThrottled } from './access/throttled.ts';
 import { createAudit } from './audit/audit.ts';
 import type { AuditEvent, Caller, Events } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
+import { createEndAddressLinks } from './changes/address-links.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
 import { createChanges } from './changes/change.ts';
 import { createMailing } from './mail/mailing.ts';
@@ -134,6 +135,7 @@ export async function createCore(options: CoreOptions) {
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
   const changing = { hold, holdAny, users, sessions, outbox, liftFailures: lift, audit, log };
   const { change, changeAny } = createChanges(changing);
+  const endAddressLinks = createEndAddressLinks(tokens, mailing.outbox);
   const lastLogins = createLastLogins(database, now);
   const admit = createAdmit({
     access,
@@ -162,6 +164,7 @@ export async function createCore(options: CoreOptions) {
     changeAny,
     groups,
     sessions,
+    endAddressLinks,
     passwords,
     passwordPolicy,
     audit,
@@ -201,6 +204,7 @@ export async function createCore(options: CoreOptions) {
     throttled,
     change,
     changeAny,
+    endAddressLinks,
     admit,
     findLastLogin: lastLogins.findLastLogin,
     publicOrigins,

@@ -101,6 +101,14 @@ export interface OpenApplication {
   readonly address: string;
 }
 
+/** An application that a user goes on to. */
+export interface NextApplication {
+  /** Its name, or its host. */
+  readonly name: string;
+  /** Whether it introduced itself, as that of any stranger could. No mail leads there. */
+  readonly isStranger: boolean;
+}
+
 /** A client. Only members of its groups may use it, if it has any. */
 export interface GuardedClient {
   readonly id: string;
@@ -137,8 +145,8 @@ export interface Ports {
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** What else the export of an account shows, by name, without secrets. */
   dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
-  /** The name of the application that a path leads to, or its host. */
-  nameApplication?(path: string): Promise<string | undefined>;
+  /** The application that a path leads to. */
+  findApplication?(path: string): Promise<NextApplication | undefined>;
   /** The page on which strangers sign up. */
   readonly signUpPath?: string;
   /** Gives an invited user the link that leads into the account: by mail, or as the result. */
@@ -247,9 +255,9 @@ export function joinPorts(offered: readonly Ports[]) {
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
       Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
-    async nameApplication(path: string): Promise<string | undefined> {
-      const names = await Promise.all(offered.map((ports) => ports.nameApplication?.(path)));
-      return names.find((name) => name !== undefined);
+    async findApplication(path: string): Promise<NextApplication | undefined> {
+      const found = await Promise.all(offered.map((ports) => ports.findApplication?.(path)));
+      return found.find((application) => application !== undefined);
     },
     get invite() {
       return find('invite');

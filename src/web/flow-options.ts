@@ -3,6 +3,7 @@ import type { Access } from '../core/access/access.ts';
 import type { FindFresh, RequireFresh, RequireStepUp } from '../core/access/fresh-proof.ts';
 import type { Answer } from '../core/access/refusal.ts';
 import type { Audit } from '../core/audit/audit.ts';
+import type { JoinedPorts } from '../core/ports.ts';
 import type { Measures } from '../core/telemetry/measures.ts';
 import type { Language } from '../ground/languages/languages.ts';
 import type { TrustedProxies } from './client-address.ts';
@@ -36,8 +37,8 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   readonly https: boolean;
   /** Other origins whose scripts may call us, cookies included. */
   readonly corsOrigins: ReadonlySet<string>;
-  /** The name or the host of the application that a path leads to, unless it is Janua itself. */
-  readonly nameApplication: (path: string) => Promise<string | undefined>;
+  /** The application that a path leads to, unless it is Janua itself. */
+  readonly findApplication: JoinedPorts['findApplication'];
   /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
   readonly docs: boolean;

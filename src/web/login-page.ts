@@ -29,13 +29,13 @@ export type LoginPage = ReturnType<typeof createLoginPage>;
  * password, because histories and logs keep addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no
  * other host can set it, and the page shows it as text.
  */
-export function createLoginPage({ https, nameApplication }: Pick<FlowOptions, 'https' | 'nameApplication'>) {
+export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'https' | 'findApplication'>) {
   const cookie = createCookie('login-failure', https, keptSeconds);
 
   return {
     async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
-      const application = next === undefined ? undefined : await nameApplication(next);
+      const application = next === undefined ? undefined : (await findApplication(next))?.name;
       // The line that names the application says it already.
       const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {

@@ -55,7 +55,7 @@ async function* loginAndErrors(page: Page): AsyncGenerator<string> {
   const failing = mock.method(site.janua.services.access, 'requireSignedIn', () => Promise.reject(new Error('broken')));
   await page.goto('/admin/me');
   failing.mock.restore();
-  await page.getByText('Request ID:').waitFor();
+  await page.getByText('Request id:').waitFor();
   yield '500';
 }
 
@@ -260,7 +260,7 @@ async function* shownElsewhere(page: Page, { username }: Person): AsyncGenerator
     const asked = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'wiki.example.com', 'x-forwarded-uri': uri };
     await page.setExtraHTTPHeaders({ ...asked, ...more });
     await page.goto('/auth/verify');
-    assert.equal(await page.getByText('Request ID').count(), 1);
+    assert.equal(await page.getByText('Request id').count(), 1);
     yield `the page at https://wiki.example.com${uri}`;
   }
 }

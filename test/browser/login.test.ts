@@ -49,7 +49,7 @@ for (const javaScriptEnabled of [true, false]) {
       await sendLogin(page, { password: 'wrong' });
       await page.getByText('Incorrect username or password').waitFor();
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
-      assert.match(String(await page.locator('.request-id').textContent()), /^Request ID: [\da-f-]{36}$/);
+      assert.match(String(await page.locator('.request-id').textContent()), /^Request id: [\da-f-]{36}$/);
       await page.keyboard.type(password);
       await page.keyboard.press('Enter');
       await page.waitForURL('/admin/me');

@@ -351,7 +351,7 @@ export function testLogin(stores: StoreChoice): void {
 
     test('the page after a failed login shows the typed name and the request id, and leads the address on', async () => {
       const typed = '"><b>Ann</b>@é.example';
-      const [shown, idOf] = [/name="username" value="([^"]*)"/, /Request ID: <code>([^<]*)<\/code>/];
+      const [shown, idOf] = [/name="username" value="([^"]*)"/, /Request id: <code>([^<]*)<\/code>/];
       for (const username of [typed, ann.username]) {
         const failed = await janua.app.inject({
           method: 'POST',
@@ -386,7 +386,7 @@ export function testLogin(stores: StoreChoice): void {
         const { statusCode, body } = await page('/auth/login?state=3', { cookie: `login-failure=${value}` });
         assert.equal(statusCode, 200);
         assert.match(body, /name="username" value=""/);
-        assert.doesNotMatch(body, /Request ID/);
+        assert.doesNotMatch(body, /Request id/);
       });
     }
 

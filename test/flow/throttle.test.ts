@@ -85,7 +85,7 @@ function testThrottle(stores: StoreChoice): void {
         assert.match(answer.body, /Too many attempts\. Please wait 10 seconds before trying again\./);
         assert.match(answer.body, /name="password"/);
         assert.match(answer.body, /name="next" value="\/admin\/me"/);
-        assert.match(answer.body, new RegExp(`Request ID: <code>${answer.headers['x-request-id']}</code>`));
+        assert.match(answer.body, new RegExp(`Request id: <code>${answer.headers['x-request-id']}</code>`));
       }
     }
     await using later = await janua.startAgain();
@@ -313,7 +313,7 @@ function testThrottle(stores: StoreChoice): void {
 
 /** The body without the request id, which differs in each page. */
 const bodyOf = (answer: object | undefined) =>
-  String((answer as { body?: string } | undefined)?.body).replace(/Request ID: <code>[^<]*/, '');
+  String((answer as { body?: string } | undefined)?.body).replace(/Request id: <code>[^<]*/, '');
 
 // The contract of the stores is in test/core/throttle. This file shows that every login asks the throttle, on each kind of store.
 for (const stores of [

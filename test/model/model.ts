@@ -429,6 +429,8 @@ export function* endSession(model: Model, presented: Presented, id: string): Act
   );
   if (own === undefined) return { is: 'no-such-session' };
   endSessions(model, [own]);
+  yield;
+  voidAddressLinks(model, signedIn.user.id);
   return { is: own === signedIn.session ? 'ended-own' : 'done' };
 }
 
@@ -441,6 +443,8 @@ export function* endOtherSessions(model: Model, presented: Presented): Action {
     model,
     model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
   );
+  yield;
+  voidAddressLinks(model, user.id);
   return { is: 'done' };
 }
 
@@ -590,6 +594,11 @@ export function voidLinks(model: Model, userId: string): void {
   model.links = model.links.filter((link) => link.userId !== userId);
 }
 
+/** The thief of a session may have asked for them. */
+function voidAddressLinks(model: Model, userId: string): void {
+  model.links = model.links.filter((link) => link.userId !== userId || link.purpose !== 'confirm-email');
+}
+
 // Actions of an administrator: find the user, change the user, end the user's sessions
 
 export const disable = (model: Model, username: string): Action =>
@@ -614,6 +623,8 @@ export function* endAllOf(model: Model, username: string): Action {
   if (found === undefined) return { is: 'refused' };
   yield;
   endSessionsOf(model, found.id);
+  yield;
+  voidAddressLinks(model, found.id);
   return { is: 'done' };
 }
 

@@ -74,7 +74,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
     settings: loadSettings({}, {}),
     events,
     corsOrigins: new Set(),
-    nameApplication: async () => undefined,
+    findApplication: async () => undefined,
     docs: true,
     applicationScopes: [],
     features: {

@@ -23,14 +23,14 @@ const optionsOf = (core: Core): AccountOptions => ({
   signUpDomains: core.settings.SIGN_UP_DOMAINS,
 });
 
-const mailsOf = ({ users, tokens, hold, ports, baseUrl, now }: Core) =>
-  createAccountMails(users, tokens, hold, ports.listWaysIn, baseUrl, now);
+const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
+  createAccountMails(users, tokens, outbox, hold, ports.listWaysIn, baseUrl, now);
 
 /** Only for what is on where mail is sent. */
 function mailingOptionsOf(core: Core): MailingOptions {
-  const { sentOutbox: outbox, requestMail } = core;
+  const { sentOutbox: outbox, requestMail, access } = core;
   if (outbox === undefined || requestMail === undefined) throw new TypeError('this needs mail');
-  return { ...optionsOf(core), outbox, requestMail };
+  return { ...optionsOf(core), outbox, requestMail, access };
 }
 
 /** Only for what is on where the accounts are in Janua's own table. */
@@ -87,10 +87,8 @@ const ownAccount = defineOptional({
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
       // A user of another provider has no password either.
       findInvitation: async (account) =>
-        (await ports.hasWayIn(account.user, db))
-          ? undefined
-          : findInvitation({ account, user: account.user, db }, outbox),
-      isInvited: sentOutbox && ((held) => isInvited(held, sentOutbox)),
+        (await ports.hasWayIn(account.user, db)) ? undefined : findInvitation({ account, user: account.user, db }),
+      isInvited: sentOutbox && isInvited,
       async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }, db) {
         if (!byMail) return createInvitationLink(invited);
         const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };

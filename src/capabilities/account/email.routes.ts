@@ -1,3 +1,4 @@
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
 import type { Core } from '../../core/core.ts';
 import { detailAnswer, linkAnswer, tokenField } from '../../web/fields.ts';
@@ -9,6 +10,8 @@ import type { App } from '../../web/types.ts';
 import type { createChangeEmail } from './email.ts';
 import { emailExpired, emailPath } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
+
+const lastAdministrator = changeRefusals['last-administrator'];
 
 const sent = 'A link is on its way to the new address';
 const confirmed = 'Address changed';
@@ -22,7 +25,11 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     summary: 'Change the address',
     description: 'Mails a link to the new address. The old one stays until the link is used.',
     tag: 'Account',
-    config: { signedIn: true, freshProof: { page: ({ account }) => account.changeEmail } },
+    config: {
+      signedIn: true,
+      freshProof: { page: ({ account }) => account.changeEmail },
+      refusals: [lastAdministrator],
+    },
     view: 'capabilities/account/email',
     fields: { current_password: currentPasswordField, email: emailField },
     answer: detailAnswer(sent),
@@ -39,7 +46,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
   addForm(app, ['/auth/confirm-email', '/api/confirm-email'], {
     summary: 'Confirm the new address',
     tag: 'Account',
-    config: { refusals: [emailExpired] },
+    config: { refusals: [emailExpired, lastAdministrator] },
     view: 'capabilities/account/confirm-email',
     fields: { token: tokenField },
     shown: linkAnswer(),
@@ -63,7 +70,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     config: {
       signedIn: true,
       freshProof: { page: ({ confirmEmail }) => confirmEmail.heading },
-      refusals: [emailExpired],
+      refusals: [emailExpired, lastAdministrator],
     },
     view: 'capabilities/account/confirm-email',
     fields: { token: tokenField },

@@ -16,8 +16,6 @@ export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
 
-const linkPurpose = 'confirm-email';
-
 /** The new address whose link waits to be mailed or used, if there is one. */
 export async function findWaitingAddress(
   { sentOutbox, tokens }: Pick<Core, 'sentOutbox' | 'tokens'>,
@@ -26,14 +24,16 @@ export async function findWaitingAddress(
   // In this order, because a mail leaves the outbox after its link was made.
   const mails = sentOutbox === undefined ? [] : await Array.fromAsync(sentOutbox.list(user));
   return [...mails, ...(await tokens.listOf(user.id))]
-    .filter(({ purpose, userId, stamp }) => purpose === linkPurpose && userId === user.id && stamp === session.stamp)
+    .filter(
+      ({ purpose, userId, stamp }) => purpose === 'confirm-email' && userId === user.id && stamp === session.stamp,
+    )
     .toSorted((one, other) => other.expiresAt - one.expiresAt)[0]?.address;
 }
 
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
-  const { registry, requestMail, outbox, change, audit } = options;
-  const links = createLinks(options, linkPurpose, emailExpired, { isForNewAddress: true });
+  const { registry, requestMail, outbox, change, endAddressLinks, access, audit } = options;
+  const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
 
   /** Changes the address to the one of a link, and gives the id of the user. @throws {Refusal} `link-expired` */
@@ -56,7 +56,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     /**
      * Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22).
      * @param account as it was when its owner proved their identity. After a change of it, the mail is not sent
-     * @throws {InvalidFields}
+     * @throws {InvalidFields}; {ChangeRefused} `last-administrator`
      */
     async request(
       signedIn: SignedIn,
@@ -67,6 +67,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     ): Promise<void> {
       const { user } = signedIn;
       const address = requireAddress(email);
+      await registry.requireOtherByAddress(user.id);
       const mail = {
         userId: user.id,
         language,
@@ -76,14 +77,16 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
       // A thief of the session must not be able to use up the limits of the notice.
-      if (await requestMail({ ...mail, purpose: linkPurpose, address, stamp }, caller))
+      if (await requestMail({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
         await outbox.add({ ...notice, requestId: caller.requestId });
+      // The session may have ended meanwhile, and its links with it.
+      if ((await access.findLiving(signedIn.session.id)) === undefined) await endAddressLinks(user.id);
     },
 
     /** Gives the account and its new address. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as above */
+    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as `open` and `request` */
     async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
       return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
     },
@@ -111,7 +114,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
     },
 
-    /** @throws {Refusal} `link-expired`, also if the address is taken */
+    /** @throws {Refusal} `link-expired`, also if the address is taken; {ChangeRefused} `last-administrator` */
     async confirmOffered(secret: string, signedIn: SignedIn, language: Language, caller: Caller): Promise<void> {
       const opened = await this.openOffered(secret, signedIn, caller);
       await confirm(offeredLinks, secret, opened, { caller, language, session: signedIn.session });

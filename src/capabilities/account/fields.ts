@@ -41,19 +41,14 @@ export const nameFields = {
   last_name: { required: true, maxLength: maxNameLength, description: 'Last name', examples: ['Archer'] },
 } as const satisfies Record<string, Field>;
 
-/** The application that a mailed link leads to in the end, if it leads to one. */
-export async function describeWayOn(sent: unknown, nameApplication: FlowOptions['nameApplication']) {
-  const next = safeNext(sent);
-  return { application: next === undefined ? undefined : await nameApplication(next) };
-}
-
 /**
- * The way on that a mail may have: strangers ask for mails to other people, so it leads to an application or nowhere. A page of ours would be
- * opened by an owner who has just signed in.
+ * The way on that a mail may have: strangers ask for mails to other people, so it leads to an application that the operator knows, or
+ * nowhere. A page of ours would be opened by an owner who has just signed in.
  */
-export async function wayOnByMail(sent: unknown, nameApplication: FlowOptions['nameApplication']) {
+export async function wayOnByMail(sent: unknown, findApplication: FlowOptions['findApplication']) {
   const next = safeNext(sent);
-  return next !== undefined && (await nameApplication(next)) !== undefined ? next : undefined;
+  const found = next === undefined ? undefined : await findApplication(next);
+  return found === undefined || found.isStranger ? {} : { next, application: found.name };
 }
 
 /** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */

@@ -42,6 +42,7 @@ interface Link {
 export function createAccountMails(
   users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
   tokens: Tokens,
+  outbox: Pick<Outbox, 'has' | 'find'>,
   hold: Hold,
   listWaysIn: (account: Account, language: string) => Promise<readonly string[]>,
   baseUrl: () => string,
@@ -75,7 +76,7 @@ export function createAccountMails(
     });
 
   /** The invitation of a user who has not begun, if the link still works, or its mail waits or was given up. */
-  async function findOpen({ account, user, db }: Invited, outbox: Pick<Outbox, 'find'>) {
+  async function findOpen({ account, user, db }: Invited) {
     if (account.passwordHash !== undefined) return undefined;
     const own = (await tokens.listOf(user.id, db)).filter(({ purpose }) => purpose === links.invitation.purpose);
     if (own.length > 0)
@@ -92,7 +93,9 @@ export function createAccountMails(
       const { address: to, userId = '', details: values } = queued;
       // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
       const language = (await users.findById(userId))?.user.language ?? queued.language;
-      return { to, language, values, link: await createOwnLink(mail, queued, values.former ?? '') };
+      const link = await createOwnLink(mail, queued, values.former ?? '');
+      // It ends with the sessions of the user (core/changes/address-links.ts).
+      return (await outbox.has(queued.id)) ? { to, language, values, link } : { dropped: 'outdated', userId };
     },
   });
 
@@ -170,13 +173,12 @@ export function createAccountMails(
   return {
     descriptions,
     /** Whether the user was invited, has not begun, and the link still works or waits to be mailed. */
-    isInvited: async (held: Held, outbox: Pick<Outbox, 'find'>): Promise<boolean> =>
-      !held.account.disabled && (await findOpen(held, outbox)) !== undefined,
+    isInvited: async (held: Held): Promise<boolean> => !held.account.disabled && (await findOpen(held)) !== undefined,
 
     /** Once it has expired, a link that was handed over is forgotten. */
-    async findInvitation(invited: Invited, outbox: Pick<Outbox, 'find'>): Promise<Invitation | undefined> {
+    async findInvitation(invited: Invited): Promise<Invitation | undefined> {
       const { isInvitedByMail = false, isAddressVerified = false } = invited.account;
-      const open = await findOpen(invited, outbox);
+      const open = await findOpen(invited);
       if (open !== undefined) return { ...open, mayRepeat: isInvitedByMail || isAddressVerified };
       return isInvitedByMail ? { state: 'expired', mayRepeat: true } : undefined;
     },

@@ -1,7 +1,9 @@
+import type { Access } from '../../core/access/access.ts';
 import type { Admit } from '../../core/access/admit.ts';
 import type { PersonalTokens } from '../../core/access/personal-tokens.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
+import type { EndAddressLinks } from '../../core/changes/address-links.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { events as mailEvents } from '../../core/mail/events.ts';
 import type { Outbox } from '../../core/mail/outbox.ts';
@@ -33,6 +35,7 @@ export interface AccountOptions
   readonly passwords: Passwords;
   readonly policy: PasswordPolicy;
   readonly tokens: Tokens;
+  readonly endAddressLinks: EndAddressLinks;
   /** Undefined where no mail is sent. */
   readonly outbox: Outbox | undefined;
   readonly throttle: Throttle;
@@ -51,6 +54,7 @@ export interface AccountOptions
 export interface MailingOptions extends AccountOptions {
   readonly outbox: Outbox;
   readonly requestMail: RequestMail;
+  readonly access: Pick<Access, 'findLiving'>;
 }
 
 export interface OwnOptions extends AccountOptions {

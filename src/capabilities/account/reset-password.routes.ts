@@ -9,7 +9,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
-import { describeWayOn, emailField, newPasswordField, wayOnByMail } from './fields.ts';
+import { emailField, newPasswordField, wayOnByMail } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
@@ -25,7 +25,7 @@ interface Parts {
 export function addResetPassword(
   app: App,
   parts: () => Parts,
-  { features, nameApplication, loginPage }: Pick<RouteOptions, 'features' | 'nameApplication' | 'loginPage'>,
+  { features, findApplication, loginPage }: Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage'>,
 ): void {
   const name = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
   const page = name && `/account/${name}?state=8`;
@@ -51,11 +51,12 @@ export function addResetPassword(
     async show({ headers }, typed) {
       // What was typed there may be no address, such as a password.
       const email = typed.email ?? emailAddress(loginPage.readFailure(headers.cookie)?.username ?? '');
-      const wayOn = await describeWayOn(typed.next, nameApplication);
-      return { minutes: resetMinutes, values: { ...typed, email }, ...wayOn };
+      const { application } = await wayOnByMail(typed.next, findApplication);
+      return { minutes: resetMinutes, values: { ...typed, email }, application };
     },
     async submit({ language, caller }, reply, { email, next }) {
-      await parts().resetPassword.request(email, await wayOnByMail(next, nameApplication), language, caller);
+      const wayOn = await wayOnByMail(next, findApplication);
+      await parts().resetPassword.request(email, wayOn.next, language, caller);
       return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });
     },
   });

@@ -13,7 +13,7 @@ export const noSuchSession: Answer = {
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Shows users where they are signed in, and ends their own sessions only (ASVS 7.5.2). */
-export function createOwnSessions({ sessions, audit }: AccountOptions) {
+export function createOwnSessions({ sessions, endAddressLinks, audit }: AccountOptions) {
   /** The session that asks comes first, then the latest. */
   async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({
@@ -34,11 +34,13 @@ export function createOwnSessions({ sessions, audit }: AccountOptions) {
         await audit.recordIfPossible({ kind: 'session-end-refused', caller, userId });
         throw new Refusal(noSuchSession);
       }
+      await endAddressLinks(userId);
       await audit.recordIfPossible({ kind: 'session-ended', reason: 'by-its-user', caller, userId, sessionId: id });
     },
 
     async endOthers({ user, session }: SignedIn, caller: Caller): Promise<void> {
       const count = await sessions.endOthersOf(user.id, session.id);
+      await endAddressLinks(user.id);
       await audit.recordIfPossible({ kind: 'other-sessions-ended', caller, userId: user.id, count });
     },
   };

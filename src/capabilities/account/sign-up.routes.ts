@@ -8,7 +8,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { describeWayOn, emailField, nameFields, newPasswordField, wayOnByMail } from './fields.ts';
+import { emailField, nameFields, newPasswordField, wayOnByMail } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
@@ -16,7 +16,7 @@ const sent = 'If the address can be used, a mail is on its way';
 export function addSignUp(
   app: App,
   parts: () => { readonly signUp: ReturnType<typeof createSignUp> },
-  { nameApplication }: Pick<FlowOptions, 'nameApplication'>,
+  { findApplication }: Pick<FlowOptions, 'findApplication'>,
 ): void {
   addForm(app, [signUpPath, '/api/sign-up'], {
     summary: 'Sign up',
@@ -27,9 +27,13 @@ export function addSignUp(
     answer: detailAnswer(sent),
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
-    show: (_request, { next }) => describeWayOn(next, nameApplication),
+    async show(_request, { next }) {
+      const { application } = await wayOnByMail(next, findApplication);
+      return { application };
+    },
     async submit({ language, caller }, reply, { email, next }) {
-      await parts().signUp.request(email, await wayOnByMail(next, nameApplication), language, caller);
+      const wayOn = await wayOnByMail(next, findApplication);
+      await parts().signUp.request(email, wayOn.next, language, caller);
       return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
     },
   });

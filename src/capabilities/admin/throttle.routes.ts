@@ -1,6 +1,7 @@
-import { InvalidFields } from '../../core/access/refusal.ts';
-import { beyondOwn, requireRightsOf } from '../../core/access/rights.ts';
-import { rightsOfAccount } from '../../core/users/account.ts';
+import type { SignedIn } from '../../core/access/access.ts';
+import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { beyondOwn, holds, holdsAll } from '../../core/access/rights.ts';
+import { type Account, rightsOfAccount } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
 import { countedNetwork } from '../../web/client-address.ts';
@@ -26,7 +27,7 @@ interface ThrottledKey {
 type LiftTarget = { readonly userId: string } | { readonly nameDigest: string } | { readonly address: string };
 
 export interface ThrottleParts {
-  readonly users: Pick<UserDirectory, 'findById'>;
+  readonly users: Pick<UserDirectory, 'findAll'>;
   readonly throttled: {
     listPage(from?: string): Promise<{ readonly keys: readonly ThrottledKey[]; readonly next: string | undefined }>;
     lift(target: LiftTarget, actor: ReturnType<typeof actorOf>): Promise<number>;
@@ -63,6 +64,17 @@ const describeWait = ({ kind, username, userId, nameDigest, address, failures, .
 const mustWait = ({ waitsUntil, stopped, outdated }: ThrottledKey) =>
   !outdated && (stopped || waitsUntil !== undefined);
 
+/** A digest may be that of any user's name, so only a request that holds all rights lifts a wait by it. */
+function mayLift(
+  signedIn: SignedIn,
+  { userId, nameDigest }: { readonly userId?: string | undefined; readonly nameDigest?: string | undefined },
+  accounts: ReadonlyMap<string, Account>,
+): boolean {
+  const account = accounts.get(userId ?? '');
+  if (!userId && nameDigest) return holdsAll(signedIn);
+  return account === undefined || holds(signedIn, rightsOfAccount(account));
+}
+
 const page = '/admin/throttle';
 const config = { signedIn: true, scope: 'sessions:write' };
 
@@ -76,10 +88,17 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     query: { cursor: listQuery.cursor },
     answer: json('Who has to wait', listSchema, { next_cursor: null }),
     browser: 'The page with who has to wait',
-    async handle({ query }) {
+    async handle(request) {
+      const { query } = request;
+      const { throttled, users } = parts();
       const [from] = readList(query, { keyLength: 1 }).after ?? [];
-      const { keys, next } = await parts().throttled.listPage(from);
-      const waits = keys.filter(mustWait).map(describeWait);
+      const { keys, next } = await throttled.listPage(from);
+      const waiting = keys.filter(mustWait);
+      const accounts = await users.findAll(waiting.flatMap(({ userId = [] }) => userId));
+      const waits = waiting.map((key) => ({
+        ...describeWait(key),
+        mayLift: mayLift(signedInOf(request), key, accounts),
+      }));
       return { waits, next_cursor: next === undefined ? null : cursorOf([next]), query };
     },
   });
@@ -93,7 +112,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     config: { ...config, openedAt: page, refusals: [beyondOwn] },
     fields: {
       user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
-      name_digest: { description: 'A name that no user has' },
+      name_digest: { description: 'A name that no user has. Only members of `admins` may send it' },
       address: { description: 'An address, or `unknown` for all clients without a known one' },
     },
     answer: json('The failures are forgotten', object('How many keys', { count: { type: 'integer', examples: [3] } })),
@@ -102,9 +121,10 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
       const target = userId ? { userId } : nameDigest ? { nameDigest } : { address: countedNetwork(address ?? '') };
       if ('address' in target && target.address === undefined)
         throw new InvalidFields({ field: 'address', code: address ? 'malformed' : 'missing' });
-      const account = userId ? await parts().users.findById(userId) : undefined;
-      if (account !== undefined) requireRightsOf(signedInOf(request))(rightsOfAccount(account));
-      const count = await parts().throttled.lift(target as LiftTarget, actorOf(request));
+      const { throttled, users } = parts();
+      const accounts = await users.findAll(userId ? [userId] : []);
+      if (!mayLift(signedInOf(request), { userId, nameDigest }, accounts)) throw new Refusal(beyondOwn);
+      const count = await throttled.lift(target as LiftTarget, actorOf(request));
       return reply.proceed(`${page}?state=lifted`, { count });
     },
   });

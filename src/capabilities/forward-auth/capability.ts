@@ -29,7 +29,7 @@ export const forwardAuth = defineCapability({
         [...origins]
           .filter((origin) => findBarrier(origin, '/', groups) === undefined)
           .map((address) => ({ name: new URL(address).host, address })),
-      nameApplication: createReturns(origins, () => hostKey).nameApplication,
+      findApplication: createReturns(origins, () => hostKey).findApplication,
     };
   },
 

@@ -1,4 +1,5 @@
 import { createHmac, hash, randomBytes } from 'node:crypto';
+import type { NextApplication } from '../../core/ports.ts';
 import { isSame } from '../../core/sessions/credential.ts';
 import { createCookie } from '../../web/cookies.ts';
 import { safeNext } from '../../web/next.ts';
@@ -54,12 +55,12 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
   return {
     find,
 
-    /** The host of the application that a path leads to through `/auth/forward`. Undefined for any other path. */
-    async nameApplication(path: string): Promise<string | undefined> {
+    /** The application that a path leads to through `/auth/forward`. Undefined for any other path. */
+    async findApplication(path: string): Promise<NextApplication | undefined> {
       const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
       if (pathname !== forwardPath) return undefined;
       const destination = find(Object.fromEntries(searchParams));
-      return destination && new URL(destination.origin).host;
+      return destination && { name: new URL(destination.origin).host, isStranger: false };
     },
 
     readCredential: (origin: string, header: string | undefined) => cookiesAt(origin).credential.read(header),

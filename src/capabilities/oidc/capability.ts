@@ -34,7 +34,7 @@ export const oidc = defineCapability({
         /** What the operator does, by a command or a program. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },
-      nameApplication: parts.nameApplication,
+      findApplication: parts.findApplication,
       listApplications: parts.applications.list,
       dataOf: async (user) => ({ sub: await parts.findSubject(user) }),
       listClients: parts.clients.list,

@@ -2,6 +2,7 @@ import type { RequireStepUp } from '../../core/access/fresh-proof.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { AuditEvent } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
+import type { NextApplication } from '../../core/ports.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { Hold } from '../../core/users/held.ts';
@@ -123,14 +124,16 @@ export function createOidcParts(options: OidcOptions) {
   const noteRefusal = createNoteRefusal(audit, log);
   const allowsDocument = createAllowsDocument(documentHosts);
 
-  /** What pages before the login call the application whose request a path repeats. Undefined for any other path. */
-  async function nameApplication(path: string): Promise<string | undefined> {
+  /** The application whose request a path repeats, with what pages before the login call it. Undefined for any other path. */
+  async function findApplication(path: string): Promise<NextApplication | undefined> {
     const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
     const clientId = searchParams.get('client_id') ?? '';
     if (pathname !== authorizationPath) return undefined;
-    if (URL.canParse(clientId)) return allowsDocument?.(clientId) ? calledName({ clientId }) : undefined;
+    if (URL.canParse(clientId))
+      return allowsDocument?.(clientId) ? { name: calledName({ clientId }), isStranger: true } : undefined;
     // The login goes on without the name.
-    return (await clients.find(clientId).catch(() => undefined))?.name;
+    const client = await clients.find(clientId).catch(() => undefined);
+    return client && { name: client.name, isStranger: false };
   }
 
   const optionsFor = (keys: ProviderOptions['keys']): ProviderOptions => ({
@@ -174,7 +177,7 @@ export function createOidcParts(options: OidcOptions) {
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,
     findSubject: subjects.findSubject,
-    nameApplication,
+    findApplication,
     noteRefusal,
     applicationLogOut: createApplicationLogOut({ findAccount: findBySubject, listSessions, endSession }),
     interactions: createInteractions({

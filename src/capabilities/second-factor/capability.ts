@@ -33,6 +33,7 @@ export const secondFactor = defineCapability({
       policy: settings.SECOND_FACTOR,
       outbox: core.sentOutbox,
       hasWayIn: ports.hasWayIn,
+      findApplication: ports.findApplication,
       clearPasswordFailures: (account, knownBrowser, caller) =>
         throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
     } satisfies FactorOptions;

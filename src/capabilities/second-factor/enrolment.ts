@@ -78,7 +78,7 @@ export function createEnrolment(
   { totp, list }: Factors,
   { withCodes }: Pick<ManageFactors, 'withCodes'>,
 ) {
-  const { outbox, throttle, change, audit } = options;
+  const { outbox, throttle, change, audit, findApplication } = options;
   const links = createLinks(options, purpose, enrolmentExpired);
   // Without mail, an operator hands the link over.
   const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
@@ -100,7 +100,8 @@ export function createEnrolment(
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
     async demand(account: Account, { language, caller, next }: Admission): Promise<never> {
       const { user } = account;
-      const details = next && { details: { next } };
+      const isStranger = next !== undefined && (await findApplication(next))?.isStranger;
+      const details = next && !isStranger && { details: { next } };
       const mail = { purpose, address: user.username, ...provedBy(account), language, ...details };
       await requestMail?.(mail, caller, ['minute', 'hour']);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });

@@ -4,6 +4,7 @@ import type { Caller, KeyTrace } from '../../core/audit/event.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { events as mailEvents } from '../../core/mail/events.ts';
 import type { Outbox } from '../../core/mail/outbox.ts';
+import type { JoinedPorts } from '../../core/ports.ts';
 import type { Limits, Throttle } from '../../core/throttle/throttle.ts';
 import type { events as linkEvents } from '../../core/tokens/events.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
@@ -38,6 +39,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly admit: Admit;
   /** Whether the user can log in without a password, as the transaction sees it. */
   readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
+  readonly findApplication: JoinedPorts['findApplication'];
   readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
   readonly appName: string;
   readonly https: boolean;
@@ -55,5 +57,5 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
   readonly publicOrigins: ReadonlySet<string>;
   readonly features: Features;
-  readonly nameApplication: FlowOptions['nameApplication'];
+  readonly findApplication: FlowOptions['findApplication'];
 }

@@ -97,14 +97,14 @@ function addChange<const F extends Fields>(app: App, path: string, definition: C
   });
 }
 
-export function addSecurity(app: App, parts: Parts, { https, features, nameApplication }: FactorRouteOptions): void {
-  addSecurityPage(app, parts, nameApplication);
+export function addSecurity(app: App, parts: Parts, { https, features, findApplication }: FactorRouteOptions): void {
+  addSecurityPage(app, parts, findApplication);
   addAuthenticatorApp(app, parts);
   addCodesAndTrust(app, parts);
   if (features.passkeyDomain !== undefined) addPasskeyChanges(app, parts, https);
 }
 
-function addSecurityPage(app: App, parts: Parts, nameApplication: FactorRouteOptions['nameApplication']): void {
+function addSecurityPage(app: App, parts: Parts, findApplication: FactorRouteOptions['findApplication']): void {
   addAction(app, addresses(''), {
     method: 'GET',
     summary: 'Security',
@@ -123,7 +123,7 @@ function addSecurityPage(app: App, parts: Parts, nameApplication: FactorRouteOpt
       return {
         signal,
         next,
-        application: next === undefined ? undefined : await nameApplication(next),
+        application: next === undefined ? undefined : (await findApplication(next))?.name,
         passkeys: passkeys.map(({ id, name, synced, createdAt, lastUsedAt }) => ({
           id,
           name,

@@ -10,10 +10,11 @@ import { ChangeRefused, nameTaken } from '../users/change-refused.ts';
 import type { Groups } from '../users/groups.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail } from '../users/require-details.ts';
-import { admins, type RequireRights } from '../users/scopes.ts';
+import type { RequireRights } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import { createActing, type EventKind, type UserReference } from './acting.ts';
+import type { EndAddressLinks } from './address-links.ts';
 import type { ChangeEvent, Changes } from './change.ts';
 import { createGroupAdministration } from './group-administration.ts';
 import { createNewUsers, hashChosen } from './new-users.ts';
@@ -37,6 +38,7 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
+  readonly endAddressLinks: EndAddressLinks;
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   /** Mails the link by which an invited user begins, or gives it to be handed over. */
@@ -89,12 +91,13 @@ export function createAdministration(
      * account, so an administrator cannot become another user by naming their own.
      */
     async offerAddress(reference: UserReference, typed: string): Promise<void> {
-      requireRegistry();
+      const registry = requireRegistry();
       const address = requireEmail(typed);
       const account = await requireAccount(reference);
       if (options.offerAddress === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
       if (account.disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
       if ((await users.findByUsername(address)) !== undefined) throw nameTaken();
+      await registry.requireOtherByAddress(account.user.id);
       await options.offerAddress(account, address, actor);
       await record('user-email-link-sent', { userId: account.user.id });
     },
@@ -115,10 +118,6 @@ export function createAdministration(
       };
       const { made: isInvited } = await options.changeAny(event, userId, actor, async (held) => {
         judge(held.account);
-        const { user, db } = held;
-        // ADMINISTRATORS may list the former address.
-        if (user.groups.includes(admins) && !(await options.groups.namesOf(user, db)).includes(admins))
-          await registry.requireOtherAdministrator(user.id, db);
         const isInvited = (await options.isInvited?.(held)) ?? false;
         if (!(await registry.setUsername(held, address, verification))) throw nameTaken();
         return isInvited;

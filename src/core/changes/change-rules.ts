@@ -36,7 +36,7 @@ const rules = {
   'factors-removed': { ...ends, endsUnstamped: true, notice: 'factors-changed' },
   'identity-linked': { ...ends, notice: 'sign-in-methods-changed' },
   'identity-unlinked': { ...ends, notice: 'sign-in-methods-changed' },
-  'email-changed': { endsLinks: true, notice: 'email-changed' },
+  'email-changed': { endsLinks: true, locksGroups: true, notice: 'email-changed' },
   'address-verified': {},
   'address-verified-upstream': {},
   'profile-changed': {},

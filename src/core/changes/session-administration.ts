@@ -6,7 +6,7 @@ import type { AdministrationOptions } from './administration.ts';
 
 /** The sessions of users. */
 export const createSessionAdministration = (
-  { users, sessions }: AdministrationOptions,
+  { users, sessions, endAddressLinks }: AdministrationOptions,
   { idOf, judge, record }: Acting,
 ) => ({
   /** The living sessions of a user, the latest first. */
@@ -17,7 +17,9 @@ export const createSessionAdministration = (
   },
 
   async endSession(id: string): Promise<void> {
+    const userId = await sessions.findOwner(id);
     if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session with that id.');
+    if (userId !== undefined) await endAddressLinks(userId);
     await record('session-ended', { sessionId: id });
   },
 
@@ -27,6 +29,7 @@ export const createSessionAdministration = (
     const account = await users.findById(userId);
     if (account !== undefined) judge(account);
     const count = await sessions.endAllOf(userId);
+    await endAddressLinks(userId);
     await record('sessions-ended', { userId, count });
     return count;
   },

@@ -179,6 +179,19 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
       return found.length > 0 ? 'ended' : undefined;
     },
 
+    /** Whether the mail is still there. */
+    async has(id: string): Promise<boolean> {
+      return (await rows.select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
+    },
+
+    /** Removes the mails of this purpose about the user that wait or were given up. */
+    async removeAbout(purpose: string, userId: string): Promise<void> {
+      const own = rows.select('id').where('user_id', '=', userId).where('purpose', '=', purpose);
+      // By ids, as above.
+      for (const { id } of await own.where('content', 'is', null).execute())
+        await database.deleteFrom('janua_mails').where('id', '=', id).execute();
+    },
+
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**

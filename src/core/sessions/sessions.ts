@@ -173,6 +173,9 @@ export function createSessions(options: SessionOptions) {
       return (await store.remove(sessions.map((session) => session.id))) > 0;
     },
 
+    /** The id of the user of a session. Undefined if it has ended. */
+    findOwner: async (id: string): Promise<string | undefined> => (await store.find(id))?.userId,
+
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
     async endOthersOf(userId: string, keptId: string): Promise<number> {

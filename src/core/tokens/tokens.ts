@@ -66,6 +66,12 @@ export function createTokens(database: Database, now: () => number = Date.now) {
           .values({ hash: hashSecret(signed), purpose, user_id: null, address: '', expires_at: expiresAt }),
       ),
 
+    /** Ends the tokens of a user for one purpose. */
+    async endOf(purpose: string, userId: string): Promise<void> {
+      const own = database.deleteFrom('janua_tokens').where('user_id', '=', userId);
+      await own.where('purpose', '=', purpose).execute();
+    },
+
     /** The tokens of a user that have not expired. */
     async listOf(userId: string, db = database): Promise<OneTimeToken[]> {
       const own = db.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);

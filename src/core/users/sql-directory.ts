@@ -62,7 +62,8 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     );
   }
 
-  async function requireOther(userId: string, db: Database): Promise<void> {
+  /** @param isByAddress whether the user loses only what `ADMINISTRATORS` gives to the address */
+  async function requireOther(userId: string, db: Database, isByAddress = false): Promise<void> {
     const enabled = db.selectFrom('janua_users').select('janua_users.id').where('disabled', '=', 0).limit(2);
     // An invited user who has not chosen a password yet cannot sign in.
     const other = (['janua_passkeys', 'janua_identities'] as const).map((table) =>
@@ -76,7 +77,9 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
     const listed = real
       .where('janua_users.username', 'in', [...(options.administrators ?? [])])
       .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
-    const rows = [...(await members.execute()), ...(options.administrators?.size ? await listed.execute() : [])];
+    const inGroup = await members.execute();
+    if (isByAddress && inGroup.some(({ id }) => id === userId)) return;
+    const rows = [...inGroup, ...(options.administrators?.size ? await listed.execute() : [])];
     const ids = new Set(rows.map(({ id }) => id));
     if (ids.has(userId) && ids.size === 1) throw lastAdministrator();
   }
@@ -178,7 +181,10 @@ export function createSqlDirectory({ database, prepareLookup }: OpenDatabase, op
       await update(id, db).set({ stamp: createStamp() }).execute();
     },
 
+    requireOtherByAddress: (userId, db = database) => requireOther(userId, db, true),
+
     async setUsername({ account, user: { id }, db }, username, verification = { how: 'mail' }) {
+      await requireOther(id, db, true);
       await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
       await indexWords(id, { username }, db);
       const changed = { username, stamp: keptStamp(account), address_proof: 'changed' };

@@ -108,9 +108,13 @@ export interface UserRegistry extends SearchableDirectory {
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
   /** Verifies an address, if the user still has it. */
   verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
+  /** What `setUsername` requires: the user is not the last administrator by the address alone. @throws as `setUsername` */
+  requireOtherByAddress(userId: string, db?: Database): Promise<void>;
   /**
    * Changes the address, which counts as verified. False when the name is taken: the transaction must then be rolled back. Sessions stay.
+   * The transaction has called `lockGroups`.
    * @param verification default: by a mailed link
+   * @throws {ChangeRefused} `last-administrator`
    */
   setUsername(held: Held, username: string, verification?: Verification): Promise<boolean>;
   findDetails(id: string): Promise<AccountDetails>;

@@ -60,10 +60,10 @@ export function createProblems(
       return reply.redirect(pathWithNext(secondFactorPath, nextOf({ next: 'sent' }, request, refusal)), 303);
     }
     if (page !== undefined) {
+      const next = nextOf(page, request, refusal);
       // What was sent is lost, and its page is where to send it again.
-      const form = page.next === 'asked-for' ? request.routeOptions.config.openedAt : undefined;
-      const next = refusal?.next ?? nextOf(page, request, refusal) ?? form;
-      return reply.redirect(pathWithNext(page.path, next), 303);
+      const asked = refusal?.next ?? next ?? request.routeOptions.config.openedAt;
+      return reply.redirect(pathWithNext(page.path, page.next === 'asked-for' ? asked : next), 303);
     }
     if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
     if (login !== undefined) {

@@ -1,7 +1,179 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { ann, password, startJanua } from '../../janua.ts';
+import { describe, test } from 'node:test';
+import { admins } from '../../../src/core/users/scopes.ts';
+import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
+import { missing } from '../../servers/missing.ts';
+import type { StoreChoice } from '../../stores.ts';
 import { json, logIn, sessionCookie } from '../../web/faces.ts';
+import { signInAs, signInWith } from '../admin/administrator.ts';
+
+const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Baker' };
+
+async function openAccounts(options: TestOptions = {}) {
+  const janua = await startJanua(options);
+  const post = (url: string, fields: Record<string, string>, headers: Record<string, string> = {}) => {
+    const sent = json(fields);
+    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  return {
+    ...janua,
+    post,
+    /** Asks for another address, and gives the token of the mailed link. */
+    async ask(headers: { readonly cookie: string }, email: string) {
+      assert.equal((await post('/api/account/email', { email }, headers)).statusCode, 202);
+      return tokenTo(janua, email);
+    },
+    isAdministrator: async (username: string) =>
+      (await janua.services.users.findByUsername(username))?.user.groups.includes(admins),
+    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
+  };
+}
+
+/** A server whose administrators are Ann and Bob, by the setting alone. */
+async function openListed(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }) {
+  const janua = await openAccounts({ stores, settings: { ADMINISTRATORS: [ann.username, bob.username] } });
+  await janua.people.add({ ...bob, password });
+  return janua;
+}
+
+async function tokenTo({ services }: Pick<TestJanua, 'services'>, email: string): Promise<string> {
+  await services.mail?.settled();
+  const { link } = (await services.outbox.listKept(9)).find(({ to }) => to === email) ?? {};
+  return new URL(link ?? assert.fail(`no link to ${email}`)).searchParams.get('token') ?? '';
+}
+
+describe('the last administrator whom ADMINISTRATORS names', () => {
+  const other = 'other@example.com';
+  const told = 'This is the last administrator. Make another one first';
+
+  test('is refused another address, and a page says why', async () => {
+    await using janua = await openListed();
+    const { app, post, services } = janua;
+    await services.administration.disable(bob.username);
+    const { cookie } = await logIn(app);
+    assert.equal((await post('/api/account/email', { email: other }, cookie)).json().detail, told);
+    const page = await post('/account/email', { email: other }, { ...cookie, 'accept-language': 'de' });
+    assert.deepEqual([page.statusCode, page.body.includes('Das ist der letzte Administrator')], [409, true]);
+    await assert.rejects(services.administration.offerAddress(ann.username, other), { code: 'last-administrator' });
+    await services.mail?.settled();
+    assert.deepEqual(await services.outbox.listKept(9), []);
+  });
+
+  test('is not one whom the group admins makes', async () => {
+    await using janua = await openListed();
+    const { post, services } = janua;
+    const token = await janua.ask(await signInAs(janua, [admins]), other);
+    for (const name of [ann.username, bob.username]) await services.administration.disable(name);
+    assert.equal((await post('/api/confirm-email', { token })).statusCode, 200);
+    assert.ok(await janua.isAdministrator(other));
+  });
+
+  test('keeps the address that a link would take, until there is another administrator', async () => {
+    await using janua = await openListed();
+    const { app, post, services } = janua;
+    const { administration } = services;
+    await administration.offerAddress(ann.username, 'offered@example.com');
+    const { cookie } = await logIn(app);
+    const [asked, offered] = [await janua.ask(cookie, other), await tokenTo(janua, 'offered@example.com')];
+    await administration.disable(bob.username);
+    for (const [url, token] of [
+      ['/api/confirm-email', asked],
+      ['/api/account/confirm-email', offered],
+    ] as const)
+      assert.equal((await post(url, { token }, cookie)).json().detail, told, url);
+    assert.ok(await janua.isAdministrator(ann.username));
+    await administration.enable(bob.username);
+    assert.equal((await post('/api/confirm-email', { token: asked })).statusCode, 200);
+    assert.equal(await janua.isAdministrator(other), false);
+  });
+
+  for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+    test(`remains in ${users} if two move at once`, { skip: missing(users) }, async () => {
+      await using janua = await openListed({ users, sessions: 'SQL' });
+      const names = [ann.username, bob.username];
+      const tokens: string[] = [];
+      for (const name of names) tokens.push(await janua.ask((await logIn(janua.app, name)).cookie, `new-${name}`));
+      const answers = await Promise.all(tokens.map((token) => janua.post('/api/confirm-email', { token })));
+      assert.deepEqual(answers.map(({ statusCode }) => statusCode).sort(), [200, 409]);
+      assert.deepEqual((await Promise.all(names.map(janua.isAdministrator))).filter(Boolean), [true]);
+    });
+});
+
+/** Ann, and a thief of her session, which has just begun. */
+async function openRobbed() {
+  const janua = await openAccounts();
+  const { app, services } = janua;
+  const [{ cookie: own }, { cookie: stolen }] = [await logIn(app), await logIn(app)];
+  const stolenId = stolen.cookie.slice('session='.length).split('.', 1)[0] ?? '';
+  const { id: userId } = (await services.users.findByUsername(ann.username))?.user ?? assert.fail();
+  const helper = await signInWith(janua, 'users:read', 'sessions:write');
+  return { ...janua, own, stolen, stolenId, userId, helper };
+}
+
+const endOthers = ({ post, own }: Awaited<ReturnType<typeof openRobbed>>) =>
+  post('/api/account/sessions/end-others', {}, own);
+
+const ends: Readonly<Record<string, (robbed: Awaited<ReturnType<typeof openRobbed>>) => Promise<unknown>>> = {
+  'the user ends the session': ({ post, own, stolenId: id }) => post('/api/account/sessions/end', { id }, own),
+  'the user ends all other sessions': endOthers,
+  'an administrator ends the sessions of the user': ({ post, userId, helper }) =>
+    post(`/api/admin/users/${userId}/end-sessions`, {}, helper),
+  'a command ends the session': ({ services, stolenId }) => services.administration.endSession(stolenId),
+};
+
+describe('a link to a new address', () => {
+  const email = 'thief@example.com';
+
+  for (const [way, end] of Object.entries(ends))
+    test(`ends when ${way}, and the link of a reset does not`, async () => {
+      await using janua = await openRobbed();
+      await janua.services.administration.sendReset(ann.username);
+      const reset = await tokenTo(janua, ann.username);
+      const token = await janua.ask(janua.stolen, email);
+      await end(janua);
+      assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 410);
+      const fields = { token: reset, password: 'a few words with spaces' };
+      assert.equal((await janua.post('/api/reset-password', fields)).statusCode, 200);
+    });
+
+  test('does not work if the sessions end while its mail waits, is sent, or is being asked for', async () => {
+    for (const moment of ['waits', 'is sent', 'is asked for'] as const) {
+      await using janua = await openRobbed();
+      const { services } = janua;
+      const { findDue, has } = services.outbox;
+      if (moment === 'waits') Object.assign(services.outbox, { findDue: async () => [] });
+      if (moment === 'is sent')
+        Object.assign(services.outbox, { has: (id: string) => endOthers(janua).then(() => has(id)) });
+      if (moment === 'is asked for') {
+        const { requireFresh } = services;
+        const ended = async (...asked: Parameters<typeof requireFresh>) => {
+          const account = await requireFresh(...asked);
+          await endOthers(janua);
+          return account;
+        };
+        Object.assign(services, { requireFresh: ended });
+      }
+      assert.equal((await janua.post('/api/account/email', { email }, janua.stolen)).statusCode, 202);
+      if (moment === 'waits') await endOthers(janua);
+      Object.assign(services.outbox, { findDue });
+      services.mail?.wake();
+      await services.mail?.settled();
+      const mails = await services.outbox.listKept(9);
+      assert.ok(mails.some(({ to }) => to === ann.username));
+      for (const { link = '' } of mails.filter(({ to }) => to === email)) {
+        const token = new URL(link).searchParams.get('token') ?? '';
+        assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 410, moment);
+      }
+    }
+  });
+
+  test('outlives a logout', async () => {
+    await using janua = await openRobbed();
+    const token = await janua.ask(janua.stolen, email);
+    await janua.post('/api/logout', {}, janua.stolen);
+    assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 200);
+  });
+});
 
 test('the former mailbox gets the same notice of a change to a taken address as to a free one', async () => {
   await using janua = await startJanua();

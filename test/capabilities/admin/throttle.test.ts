@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { admins } from '../../../src/core/users/scopes.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { json } from '../../web/faces.ts';
-import { signInWith } from './administrator.ts';
+import { signInAs, signInWith } from './administrator.ts';
 
 const choices: readonly StoreChoice[] = [
   { users: 'SQLite', sessions: 'SQL' },
@@ -29,15 +30,15 @@ for (const stores of choices)
         while ((await logIn(username, 'wrong')) !== 429);
       }
       const list = async () => (await janua.app.inject({ url: '/api/admin/throttle', headers })).json();
-      const lift = (fields: Record<string, string>) =>
-        janua.app.inject({
-          method: 'POST',
-          url: '/api/admin/throttle/lift',
-          headers: { ...headers, 'content-type': 'application/json' },
-          payload: JSON.stringify(fields),
-        });
+      const lift = (fields: Record<string, string>, by = headers) => {
+        const sent = json(fields);
+        const request = { ...sent, headers: { ...sent.headers, ...by } };
+        return janua.app.inject({ method: 'POST', url: '/api/admin/throttle/lift', ...request });
+      };
+      const isOffered = async (field: string, by = headers) =>
+        (await janua.app.inject({ url: '/admin/throttle', headers: by })).body.includes(`<button name="${field}"`);
       const id = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
-      return { ...janua, headers, logIn, failUntilItWaits, list, lift, id };
+      return { ...janua, headers, logIn, failUntilItWaits, list, lift, isOffered, id };
     }
 
     test('a user who waits is listed until when, and let in by a lift, which is recorded', async () => {
@@ -75,7 +76,9 @@ for (const stores of choices)
       await janua.failUntilItWaits('nobody@example.com');
       const [wait] = (await janua.list()).waits;
       assert.deepEqual([wait.kind, wait.username, wait.user_id], ['pair', null, null]);
-      assert.equal((await janua.lift({ name_digest: wait.name_digest })).json().count, 2);
+      const administrator = await signInAs(janua, [admins]);
+      assert.ok(await janua.isOffered('name_digest', administrator));
+      assert.equal((await janua.lift({ name_digest: wait.name_digest }, administrator)).json().count, 2);
       assert.equal((await janua.lift({ address: '::ffff:192.0.2.1' })).json().count, 1);
       assert.equal((await janua.lift({ address: '192.0.2.1' })).json().count, 0);
       for (const fields of [{}, { address: '' }, { address: 'all' }, { user_id: '' }, { address: '192.0.2.0/24' }])
@@ -85,6 +88,19 @@ for (const stores of choices)
           (await janua.app.inject({ url: `/api/admin/throttle?cursor=${cursor}`, headers: janua.headers })).statusCode,
           400,
         );
+    });
+
+    test('the page offers a helper no wait of a user who may do more, and its digest lifts none', async () => {
+      await using janua = await open();
+      await janua.services.administration.changeGroups(ann.username, { add: [admins] });
+      for (const name of [ann.username, 'nobody@example.com']) await janua.failUntilItWaits(name);
+      const { waits } = await janua.list();
+      const digests: string[] = waits.map((wait: { readonly name_digest: string }) => wait.name_digest);
+      assert.equal(new Set(digests).size, 2);
+      for (const fields of [{ user_id: janua.id }, ...digests.map((name_digest) => ({ name_digest }))])
+        assert.equal((await janua.lift(fields)).statusCode, 403, JSON.stringify(fields));
+      assert.deepEqual((await janua.list()).waits, waits);
+      for (const field of ['user_id', 'name_digest']) assert.ok(!(await janua.isOffered(field)), field);
     });
 
     test('a former password has no waits, and no key shows a browser or a fingerprint', async () => {

@@ -841,7 +841,7 @@ describe('the page for a user whom no group lets in', () => {
   test('names host and account, and a program gets the same refusal', async () => {
     const { browser, page } = await openBarred();
     assert.equal(page.statusCode, 403);
-    for (const text of ['None of your groups may open this', new URL(appOrigin).host, ann.username, 'Request ID'])
+    for (const text of ['None of your groups may open this', new URL(appOrigin).host, ann.username, 'Request id'])
       assert.ok(page.body.includes(text), text);
     const program = await browser.ask(barred, { accept: 'application/json' });
     assert.deepEqual([program.statusCode, program.json().detail], [403, 'None of your groups may open this']);

@@ -171,18 +171,24 @@ describe('the way to the application leads', () => {
   });
 });
 
-test('no mail that a stranger asks for leads to anything but an application', async () => {
+const toDocument = `/oidc/auth?client_id=${encodeURIComponent(document)}`;
+
+test('no mail that a stranger asks for leads to anything but an application of the operator', async () => {
   const browser = await strict.browser(false);
   for (const [place, next] of [
     '//evil.example.com/',
     '/account/confirm-email?token=x',
     '/YOUR-ACCOUNT-IS-LOCKED',
     '/oidc/auth?client_id=unknown',
+    toDocument,
   ].entries()) {
     const [stranger, owner] = [`stranger${place}@example.com`, `owner${place}@example.com`];
     await strict.janua.people.add({ username: owner, firstName: 'Eve', lastName: 'Evans', password });
-    await browser.submit('/auth/sign-up', { email: stranger, next });
-    await browser.submit('/auth/forgot-password', { email: owner, next });
+    for (const [path, email] of [
+      ['/auth/sign-up', stranger],
+      ['/auth/forgot-password', owner],
+    ] as const)
+      assert.doesNotMatch((await browser.submit(path, { email, next })).text, /from there you continue/, next);
     for (const to of [stranger, owner])
       assert.deepEqual([...(await linkTo(strict.janua, to)).searchParams.keys()], ['token'], `${to}: ${next}`);
   }
@@ -190,10 +196,12 @@ test('no mail that a stranger asks for leads to anything but an application', as
 
 test('no mailed link leads to another site', async () => {
   const browser = await strict.browser(false);
-  const username = 'careful@example.com';
-  await strict.janua.people.add({ username, firstName: 'Eve', lastName: 'Evans', password });
-  await browser.submit('/auth/token', { username, password, next: '//evil.example.com/' });
-  assert.deepEqual([...(await linkTo(strict.janua, username)).searchParams.keys()], ['token']);
+  for (const [place, next] of ['//evil.example.com/', toDocument].entries()) {
+    const username = `careful${place}@example.com`;
+    await strict.janua.people.add({ username, firstName: 'Eve', lastName: 'Evans', password });
+    await browser.submit('/auth/token', { username, password, next });
+    assert.deepEqual([...(await linkTo(strict.janua, username)).searchParams.keys()], ['token'], next);
+  }
 });
 
 const secretOf = ({ text }: Place): string => /secret=([A-Z2-7]+)/.exec(text)?.[1] ?? assert.fail(text);

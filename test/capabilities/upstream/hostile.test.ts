@@ -83,7 +83,7 @@ describe('a sign-in is refused with an ID token', () => {
   });
 });
 
-const over = [400, 'This sign-in has expired, was used already, or began in another browser. Please begin again'];
+const over = [400, 'This sign-in has expired, was used already, or began in another browser. Please begin again.'];
 
 describe('a browser is not taken back', () => {
   type Opened = Awaited<ReturnType<typeof open>>;
@@ -196,7 +196,7 @@ describe('a sign-in is refused', () => {
 });
 
 describe('a provider that says wrong things about itself is refused', () => {
-  const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or sign in another way'];
+  const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or sign in another way.'];
   const huge = 'x'.repeat(1024 * 1024);
 
   for (const [name, discovery] of Object.entries<Record<string, unknown>>({

@@ -199,7 +199,7 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
     const unlink = async () => browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
     assert.deepEqual(refusalOf(await unlink()), [
       409,
-      'You could then no longer sign in. Set a password or add a passkey first',
+      'You could then no longer sign in. Set a password or add a passkey first.',
     ]);
     assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 
@@ -298,7 +298,7 @@ describe('linking is refused', () => {
     await browser.logIn();
     const early = await offer(browser, fake);
     await gail.back(fake.authorize(await gail.begin(), googleUser()));
-    const taken = [409, 'That account is linked with another account here'];
+    const taken = [409, 'That account is linked with another account here.'];
     assert.deepEqual(refusalOf(await browser.send('POST', `${page}/link`, { link: early })), taken);
     const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
     assert.deepEqual(refusalOf(await browser.back(fake.authorize(url, googleUser()))), taken);
@@ -328,7 +328,7 @@ test('a disabled account is refused like an answer that is not valid', async () 
   const back = fake.authorize(await browser.begin(), googleUser());
   assert.deepEqual(refusalOf(await browser.back(back)), [
     403,
-    'You could not be signed in with that provider. Try again, or sign in another way',
+    'You could not be signed in with that provider. Try again, or sign in another way.',
   ]);
   assert.equal((await opened.events()).at(-1), 'upstream-refused: disabled-user');
 });

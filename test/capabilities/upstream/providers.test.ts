@@ -191,7 +191,7 @@ test('the same subject is another user at each provider', async () => {
 describe('a new account needs an address that a trusted provider has verified', () => {
   const notLinked = [
     403,
-    'No account here is linked with that one. If you have an account, sign in another way, and link it under Account, Accounts elsewhere',
+    'No account here is linked with that one. If you have an account, sign in another way, and link it under Account, Accounts elsewhere.',
   ];
   for (const [name, { entry = google, user = {}, settings = {}, reason }] of Object.entries({
     'not with an address that Google has not verified': {
@@ -268,7 +268,10 @@ describe('a provider that is away', () => {
     await using opened = await open({ fetch: fake.fetch });
     const browser = opened.createBrowser();
     fake.tricks = { isAway: true };
-    const unreachable = [503, 'That provider cannot be reached at the moment. Try again later, or sign in another way'];
+    const unreachable = [
+      503,
+      'That provider cannot be reached at the moment. Try again later, or sign in another way.',
+    ];
     const next = '/account/tokens';
     const assertUnreachable = (answer: LightMyRequestResponse) => {
       assert.deepEqual(refusalOf(answer), unreachable);
