@@ -17,7 +17,7 @@ export function createRedisLookUp(
 ): LookUp {
   return async (sessionId) => {
     const session = await inRedis.find(sessionId);
-    return session && { session, account: await findAccount(session.userId, session.id) };
+    return session && { session, account: await findAccount(session) };
   };
 }
 

@@ -2,9 +2,24 @@ import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { clockTolerance } from '../../ground/faults/clock.ts';
 import { isSessionId } from './credential.ts';
-import type { SessionStore } from './store.ts';
+import type { SessionRecord, SessionStore } from './store.ts';
 
 const table = 'janua_ended_sessions';
+const notBeforeTable = 'janua_not_before';
+
+/** Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. A login meanwhile stays. */
+const margin = 2_000;
+
+/** The end of all sessions of a user that began before a time, but for one. */
+export interface NotBefore {
+  readonly not_before: number | string | null;
+  readonly kept_id: string | null;
+}
+
+export const isBefore = (
+  session: Pick<SessionRecord, 'id' | 'createdAt'>,
+  { not_before, kept_id }: NotBefore,
+): boolean => not_before !== null && session.createdAt < Number(not_before) && session.id !== kept_id;
 
 /**
  * Keeps the ends of sessions in the database too. A replica of Redis that takes over, or a server that restarts from its last snapshot, may
@@ -18,11 +33,23 @@ export function withLastingEnds(
 ): SessionStore {
   const ended = database.selectFrom(table).select('id');
   const findEnded = prepareLookup((id) => ended.where('id', '=', id), 'id');
+  const notBefore = database.selectFrom(notBeforeTable).select(['not_before', 'kept_id']);
+  const findNotBefore = prepareLookup((userId) => notBefore.where('user_id', '=', userId));
+
+  // Nothing uses it again, so Redis removes what it brings back by then.
+  const forgottenAt = () => Date.now() + idleMilliseconds + clockTolerance;
+
+  /** A cluster keeps the list of a user's sessions at another node, which may have lost some of them. */
+  async function noteNotBefore(userId: string, keptId: string | undefined): Promise<void> {
+    const row = { not_before: Date.now() - margin, kept_id: keptId ?? null, expires_at: forgottenAt() };
+    const known = database.updateTable(notBeforeTable).set(row).where('user_id', '=', userId);
+    if ((await known.executeTakeFirst()).numUpdatedRows > 0n) return;
+    if (await insertNew(database.insertInto(notBeforeTable).values({ user_id: userId, ...row }))) return;
+    await known.execute();
+  }
 
   async function noteEnd(ids: readonly string[]): Promise<void> {
-    // Nothing uses it again, so Redis removes what it brings back by then.
-    const end = Date.now() + idleMilliseconds + clockTolerance;
-    const rows = [...new Set(ids)].filter(isSessionId).map((id) => ({ id, expires_at: end }));
+    const rows = [...new Set(ids)].filter(isSessionId).map((id) => ({ id, expires_at: forgottenAt() }));
     await Promise.all(rows.map((row) => insertNew(database.insertInto(table).values(row))));
   }
 
@@ -37,7 +64,8 @@ export function withLastingEnds(
   async function listOfUser(userId: string) {
     const records = await store.listOfUser(userId);
     const gone = await findAllEnded(records.map(({ id }) => id));
-    return records.filter(({ id }) => !gone.has(id));
+    const [before] = await findNotBefore(userId);
+    return records.filter((record) => !gone.has(record.id) && !(before && isBefore(record, before)));
   }
 
   return {
@@ -59,14 +87,19 @@ export function withLastingEnds(
 
     async find(id) {
       const [record, [end]] = await Promise.all([store.find(id), findEnded(id)]);
-      return end === undefined ? record : undefined;
+      if (record === undefined || end !== undefined) return undefined;
+      const [before] = await findNotBefore(record.userId);
+      return before && isBefore(record, before) ? undefined : record;
     },
 
     remove,
     listOfUser,
 
-    async removeOfUser(userId) {
-      return remove((await store.listOfUser(userId)).map(({ id }) => id));
+    async removeOfUser(userId, keptId) {
+      const ids = (await store.listOfUser(userId)).flatMap(({ id }) => (id === keptId ? [] : [id]));
+      await noteEnd(ids);
+      await noteNotBefore(userId, keptId);
+      return store.remove(ids);
     },
 
     async removeOldestOfUser(userId, time, kept) {

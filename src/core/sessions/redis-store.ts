@@ -91,9 +91,9 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
         return records.filter((record) => record?.userId === userId) as SessionRecord[];
       }),
 
-    removeOfUser: (userId) =>
+    removeOfUser: (userId, keptId) =>
       use(async (client) => {
-        const ids = await client.zrange(indexKey(userId), '0', '-1');
+        const ids = (await client.zrange(indexKey(userId), '0', '-1')).filter((id) => id !== keptId);
         const count = await remove(client, ids);
         if (ids.length > 0) await client.zrem(indexKey(userId), ...ids);
         return count;

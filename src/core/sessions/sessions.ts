@@ -178,10 +178,7 @@ export function createSessions(options: SessionOptions) {
 
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
 
-    async endOthersOf(userId: string, keptId: string): Promise<number> {
-      const ids = (await store.listOfUser(userId)).map(({ id }) => id).filter((id) => id !== keptId);
-      return ids.length === 0 ? 0 : store.remove(ids);
-    },
+    endOthersOf: (userId: string, keptId: string): Promise<number> => store.removeOfUser(userId, keptId),
 
     /**
      * The living sessions of a user, the latest first.

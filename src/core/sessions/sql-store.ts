@@ -53,7 +53,8 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
       return rows.map(fromRow);
     },
 
-    removeOfUser: (userId) => countDeleted(database.deleteFrom('janua_sessions').where('user_id', '=', userId)),
+    removeOfUser: (userId, keptId = '') =>
+      countDeleted(database.deleteFrom('janua_sessions').where('user_id', '=', userId).where('id', '!=', keptId)),
 
     async removeOldestOfUser(userId, time, kept) {
       const oldest = await database

@@ -47,7 +47,8 @@ export interface SessionStore {
   renew(id: string, renewal: Renewal): Promise<boolean>;
   remove(ids: readonly string[]): Promise<number>;
   listOfUser(userId: string): Promise<SessionRecord[]>;
-  removeOfUser(userId: string): Promise<number>;
+  /** Removes all sessions of a user, but for one. */
+  removeOfUser(userId: string, keptId?: string): Promise<number>;
   /**
    * Removes the unexpired sessions of a user except the latest `kept`, and returns the ids of those removed. A session from more than
    * `clockTolerance` after `time` has ended: it counts as the oldest.

@@ -1,6 +1,8 @@
 import type { RawBuilder } from 'kysely';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
+import { isBefore, type NotBefore } from '../sessions/lasting-ends.ts';
+import type { SessionRecord } from '../sessions/store.ts';
 import type { Account } from './account.ts';
 
 /** How a directory gives the account of a user together with a row that names the user. */
@@ -14,16 +16,19 @@ export interface AccountJoin {
 
 /** Prepares a look-up of an account, which also tells whether a session in Redis has ended (`core/sessions/lasting-ends.ts`). */
 export function prepareUnlessEnded({ database, prepareLookup }: OpenDatabase, accounts: AccountJoin) {
-  type Found = { readonly ended: string | null; readonly account_id: string | null };
+  type Found = NotBefore & { readonly ended: string | null; readonly account_id: string | null };
   const findRows = prepareLookup<Found, readonly [userId: string, sessionId: string]>((userId, sessionId) => {
     const id = sql`${userId}`;
-    const found = sql<Found>`select janua_ended_sessions.id as ended, ${accounts.columns(id)} from (select 1 as one) one_row
-      left join janua_ended_sessions on janua_ended_sessions.id = ${sessionId} ${accounts.join(id)}`;
+    const found = sql<Found>`select janua_ended_sessions.id as ended, janua_not_before.not_before, janua_not_before.kept_id,
+        ${accounts.columns(id)}
+      from (select 1 as one) one_row left join janua_ended_sessions on janua_ended_sessions.id = ${sessionId}
+      left join janua_not_before on janua_not_before.user_id = ${id} ${accounts.join(id)}`;
     return { compile: () => found.compile(database) };
   });
-  return async (userId: string, sessionId: string): Promise<Account | undefined> => {
-    const [row] = await findRows(userId, sessionId);
-    return row?.ended === null && row.account_id === userId ? accounts.read(row) : undefined;
+  return async (session: SessionRecord): Promise<Account | undefined> => {
+    const [row] = await findRows(session.userId, session.id);
+    const lives = row?.ended === null && !isBefore(session, row) && row.account_id === session.userId;
+    return lives ? accounts.read(row) : undefined;
   };
 }
 

@@ -27,6 +27,7 @@ import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
 import { up as times } from './migrations/2026-12-03-times.ts';
 import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
 import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
+import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -53,6 +54,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-03-times': times,
   '2026-12-04-passkey-offers': passkeyOffers,
   '2026-12-05-group-factors': groupFactors,
+  '2026-12-06-not-before': notBefore,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;

@@ -75,6 +75,8 @@ export const rows = {
   },
   /** Sessions in Redis that have ended, by their ids. */
   janua_ended_sessions: { id: '', expires_at: time },
+  /** Users whose sessions in Redis from before `not_before` have ended, but for one. */
+  janua_not_before: { user_id: '', not_before: time, kept_id: nullable(''), expires_at: time },
   janua_keys: { name: '', value: '' },
   /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
   janua_leases: { name: '', expires_at: time },

@@ -26,6 +26,7 @@ export const tables = {
   janua_people: { rights: kept, only: 'own-table' },
   janua_sessions: { rights: all, only: 'without-redis', expiresBy: 'id' },
   janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id' },
+  janua_not_before: { rights: all, only: 'with-redis', expiresBy: 'user_id' },
   janua_keys: { rights: read },
   janua_leases: { rights: kept },
   janua_times: { rights: kept },

@@ -76,7 +76,7 @@ function createRacing(
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
   const access = createAccess({
-    ...{ lookUp: createRedisLookUp(store, users.findById), sessions, audit },
+    ...{ lookUp: createRedisLookUp(store, ({ userId }) => users.findById(userId)), sessions, audit },
     personalTokens: { find: async () => undefined },
     meet: async () => undefined,
   });

@@ -25,6 +25,8 @@ async function open() {
   const inRedis = createRedisSessionStore(redis);
   return {
     inRedis,
+    /** As when another node of a cluster takes over, which has missed the last sessions of the user. */
+    loseList: (userId: string) => redis.use((client) => client.del(`janua:sessions-of:${userId}`)),
     opened,
     store: withLastingEnds(inRedis, opened, idleMilliseconds),
     async [Symbol.asyncDispose]() {
@@ -85,14 +87,61 @@ describe('lasting ends', { skip }, () => {
     assert.deepEqual(await lookUp(record.id), { session: record, account: undefined });
   });
 
+  const longAgo = () => ({ createdAt: Date.now() - 60_000 });
+
+  for (const [name, keptId] of [
+    ['all sessions of a user', undefined],
+    ['all but one', 'kept'],
+  ] as const)
+    test(`the end of ${name} counts for those of which Redis has lost the list`, async () => {
+      await using stores = await open();
+      const { inRedis, opened, store, loseList } = stores;
+      const users = createSqlDirectory(opened, { demoUsers: false });
+      const userId = (await users.add({ ...ann, passwordHash: 'hash', demo: false })) ?? '';
+      const lookUp = createRedisLookUp(inRedis, prepareUnlessEnded(opened, users.accounts));
+      const kept = createRecord({ userId, ...longAgo() });
+      const [former, other] = [createRecord({ userId, ...longAgo() }), createRecord(longAgo())];
+      for (const record of [kept, former, other]) await store.insert(record, []);
+      const lives = async ({ id }: SessionRecord) => {
+        const found = await store.find(id);
+        assert.equal((await lookUp(id))?.account !== undefined, found !== undefined && found.userId === userId);
+        return found !== undefined;
+      };
+      for (let round = 0; round < 2; round += 1) {
+        await loseList(userId);
+        await store.removeOfUser(userId, keptId && kept.id);
+        assert.deepEqual([await lives(former), await lives(kept)], [false, keptId !== undefined]);
+      }
+      // Redis lists it again once it has been used.
+      await inRedis.touch(former.id, Date.now(), former.expiresAt);
+      assert.equal(
+        (await store.listOfUser(userId)).some(({ id }) => id === former.id),
+        false,
+      );
+      const next = createRecord({ userId, createdAt: Date.now() });
+      await store.insert(next, []);
+      assert.deepEqual([await lives(next), await lives(other)], [true, true]);
+    });
+
+  test('a login at a server whose clock is a second behind stays after the end of all sessions before', async () => {
+    await using stores = await open();
+    await stores.store.removeOfUser('user-1');
+    const next = createRecord({ createdAt: Date.now() - 1_000 });
+    await stores.store.insert(next, []);
+    assert.deepEqual(await stores.store.find(next.id), next);
+  });
+
   test('its end is kept as long as Redis may bring it back, and no longer', async () => {
     await using stores = await open();
     const { opened, store } = stores;
     const before = Date.now();
     await store.remove([createRecord().id]);
-    const clean = (time: number) => removeExpired(opened.database, 'janua_ended_sessions', time);
-    assert.equal(await clean(before + idleMilliseconds + clockTolerance), 0);
-    assert.equal(await clean(Date.now() + idleMilliseconds + clockTolerance + 1), 1);
+    await store.removeOfUser('user-1');
+    for (const table of ['janua_ended_sessions', 'janua_not_before'] as const) {
+      const clean = (time: number) => removeExpired(opened.database, table, time);
+      assert.equal(await clean(before + idleMilliseconds + clockTolerance), 0);
+      assert.equal(await clean(Date.now() + idleMilliseconds + clockTolerance + 1), 1);
+    }
   });
 
   test('nothing is ended, and no session begins, while the database does not take ends', async () => {
@@ -107,6 +156,8 @@ describe('lasting ends', { skip }, () => {
     await opened.database.schema.alterTable('away').renameTo('janua_ended_sessions').execute();
     assert.deepEqual(await store.find(record.id), record);
     assert.equal(await store.find(next.id), undefined);
+    await opened.database.schema.alterTable('janua_not_before').renameTo('away').execute();
+    await assert.rejects(store.removeOfUser(record.userId), 'a list that is lost cannot be told from an empty one');
   });
 
   test('only ids of sessions are kept', async () => {

@@ -189,6 +189,16 @@ export function testSessionStore(
       assert.ok(await opened.store.find(other.id));
     });
 
+    test('removes all sessions of one user but one', async () => {
+      await using opened = await open();
+      const [kept, second, other] = [createRecord(), createRecord(), createRecord({ userId: 'user-2' })];
+      for (const record of [kept, second, other]) await opened.store.insert(record, []);
+      assert.equal(await opened.store.removeOfUser('user-1', kept.id), 1);
+      assert.equal(await opened.store.removeOfUser('user-1', kept.id), 0);
+      assert.equal(await opened.store.find(second.id), undefined);
+      for (const { id } of [kept, other]) assert.ok(await opened.store.find(id));
+    });
+
     test('removes a session of a user that has been in use beyond its first end', async () => {
       await using opened = await open();
       const { store } = opened;

@@ -91,7 +91,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         return {
           ...{ database, users, add },
           lookUp: createSqlLookUp(opened, users.accounts),
-          lookUpInTurn: createRedisLookUp(sessions, users.findById),
+          lookUpInTurn: createRedisLookUp(sessions, ({ userId }) => users.findById(userId)),
           lookUpAsInRedis: createRedisLookUp(sessions, prepareUnlessEnded(opened, users.accounts)),
           [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
         };
