@@ -110,6 +110,8 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
+      // A master that was frozen takes itself for one for seconds, and a connection that is not used does not end.
+      failoverDetector: true,
       // If one sentinel does not answer, this leaves time to ask two more.
       sentinelCommandTimeout: timeout / 3,
       ...withTls(address.options),

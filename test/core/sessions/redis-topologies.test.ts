@@ -200,6 +200,21 @@ describe('Redis with sentinels', { skip: missing('Redis') }, () => {
     assert.match(await promoted.info('replication'), /role:master/);
     promoted.disconnect();
   });
+
+  test('leaves a frozen master that was replaced before it goes on, with a connection that nothing used', async () => {
+    await using others = await startSentinelRedis();
+    await using idle = openStore(others.url);
+    await idle.store.check();
+    await using busy = openStore(others.url);
+    others.first.freeze();
+    const inserted = async () => {
+      await insertAll(busy.store);
+      return true;
+    };
+    while (!(await inserted().catch(() => false))) await setTimeout(50);
+    others.first.resume();
+    await expectRecovery(idle.store);
+  });
 });
 
 async function flush({ url }: ThrowAwayServer): Promise<void> {
