@@ -73,7 +73,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   if (settings.SECOND_FACTOR === 'required' && !features.secondFactor)
     throw new Misconfiguration('SECOND_FACTOR=required: this server has no second factors.');
   const capabilities = listed.filter((capability) => capability.isOn?.(features) ?? true);
-  const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates });
+  const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates, now: overrides.now });
   const publicOrigins = publicOriginsOf(settings);
   const offered: Ports[] = [];
   const ports = joinPorts(offered);

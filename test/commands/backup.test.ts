@@ -251,10 +251,7 @@ describe('janua backup --keep', () => {
       file.exec(statement);
     };
     const last = "(select max(name) from janua_migrations where name not like '%takes-away')";
-    await changed(
-      'older.db',
-      `alter table janua_groups drop column second_factor; delete from janua_migrations where name = ${last}`,
-    );
+    await changed('older.db', `drop table janua_not_before; delete from janua_migrations where name = ${last}`);
     await changed('newer.db', "insert into janua_migrations values ('2999-01-01-x-takes-away', '2999-01-01')");
     await changed('other.db', 'drop table janua_migrations');
     await writeFile(join(workplace.folder, 'broken.db'), before.fill(1, 4096 * 4, 4096 * 5));

@@ -30,6 +30,7 @@ export function withLastingEnds(
   store: SessionStore,
   { database, prepareLookup }: OpenDatabase,
   idleMilliseconds: number,
+  now: () => number = Date.now,
 ): SessionStore {
   const ended = database.selectFrom(table).select('id');
   const findEnded = prepareLookup((id) => ended.where('id', '=', id), 'id');
@@ -37,11 +38,11 @@ export function withLastingEnds(
   const findNotBefore = prepareLookup((userId) => notBefore.where('user_id', '=', userId));
 
   // Nothing uses it again, so Redis removes what it brings back by then.
-  const forgottenAt = () => Date.now() + idleMilliseconds + clockTolerance;
+  const forgottenAt = () => now() + idleMilliseconds + clockTolerance;
 
   /** A cluster keeps the list of a user's sessions at another node, which may have lost some of them. */
   async function noteNotBefore(userId: string, keptId: string | undefined): Promise<void> {
-    const row = { not_before: Date.now() - margin, kept_id: keptId ?? null, expires_at: forgottenAt() };
+    const row = { not_before: now() - margin, kept_id: keptId ?? null, expires_at: forgottenAt() };
     const known = database.updateTable(notBeforeTable).set(row).where('user_id', '=', userId);
     if ((await known.executeTakeFirst()).numUpdatedRows > 0n) return;
     if (await insertNew(database.insertInto(notBeforeTable).values({ user_id: userId, ...row }))) return;

@@ -17,10 +17,12 @@ export interface StoreOptions {
   readonly log: Log;
   readonly measures: Measures;
   readonly mustExist: boolean;
+  /** Milliseconds since 1970. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** Connects to no server yet. @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened */
-export async function openStores(settings: Settings, { log, measures, mustExist }: StoreOptions) {
+export async function openStores(settings: Settings, { log, measures, mustExist, now }: StoreOptions) {
   const timeoutMilliseconds = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: settings.DATABASE_CONNECTIONS,
@@ -38,7 +40,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist 
     sessions:
       inRedis === undefined
         ? measures.watchStore('database', 'sessions', createSqlSessionStore(opened))
-        : withLastingEnds(inRedis, opened, idleMilliseconds),
+        : withLastingEnds(inRedis, opened, idleMilliseconds, now),
     /** Without the ends that are kept in the database. Undefined if sessions are in the database. */
     inRedis,
     failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
