@@ -49,6 +49,8 @@ const kept: readonly string[] = [
   'janua_search',
   // They carry the stamp, and may be in Redis.
   'janua_sessions',
+  // The present user's sessions begin after that time.
+  'janua_not_before',
   // It keeps events by id, and `findSince` tells the former user's from the present one's.
   'janua_audit',
   // Looked at one by one.
