@@ -1,4 +1,5 @@
 import { rightsOf } from '../core/users/scopes.ts';
+import { mostCounted } from '../core/users/user-directory.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
 
@@ -11,7 +12,7 @@ export const listGroups = ({ json }: { readonly json?: boolean }) =>
       toRows: (groups) =>
         groups.map(({ name, members, secondFactor, scopes, description }) => [
           name,
-          String(members),
+          String(members ?? `> ${mostCounted}`),
           secondFactor ? 'needed' : 'optional',
           rightsOf([name], scopes).scopes.join(' '),
           description,

@@ -4,6 +4,7 @@ import { beyondOwn, holds, requireRightsOf } from '../../core/access/rights.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { groupPattern, ownScopes, type RequireRights, readNames } from '../../core/users/scopes.ts';
+import { mostCounted } from '../../core/users/user-directory.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
 import { detailAnswer } from '../../web/fields.ts';
@@ -37,7 +38,11 @@ const listSchema = object('Groups', {
   groups: listOf(
     object('A group', {
       ...groupFields,
-      members: { type: 'integer', description: 'How many users are in it', examples: [12] },
+      members: {
+        type: ['integer', 'null'],
+        description: 'How many users are in it. Null if there are more than 100,000',
+        examples: [12],
+      },
     }),
   ),
   scopes: listOf(text('users:read'), 'All scopes that a group can grant'),
@@ -53,7 +58,7 @@ const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProo
 export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
     const describe = await createDescribeGroup(signedInOf(request), parts());
-    return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members }));
+    return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members ?? null }));
   }
 
   async function requireGroup(name: string): Promise<void> {
@@ -71,6 +76,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
       scopes: knownScopes,
       ownScopes: Object.keys(ownScopes),
       heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
+      mostCounted,
       mayChange: signedIn.scopes.includes('users:write'),
       values: {},
       errors: {},

@@ -1,7 +1,7 @@
 import { holdsAll } from '../../core/access/rights.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import type { Searchable } from '../../core/users/user.ts';
-import type { SearchableDirectory } from '../../core/users/user-directory.ts';
+import { mostCounted, type SearchableDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
@@ -29,9 +29,6 @@ const fieldNames: Readonly<Record<Searchable, string>> = {
   firstName: 'first_name',
   lastName: 'last_name',
 };
-
-/** To count millions would hold up other requests. */
-const mostCounted = 100_000;
 
 const number = new Intl.NumberFormat('en');
 

@@ -9,6 +9,7 @@ import { rowsOf } from './rows-of.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
 import { countChange } from './sql-directory.ts';
 import type { User } from './user.ts';
+import { mostCounted } from './user-directory.ts';
 
 export interface Group {
   readonly name: string;
@@ -23,7 +24,8 @@ export interface StoredGroup extends Group {
 }
 
 export interface ListedGroup extends StoredGroup {
-  readonly members: number;
+  /** Undefined if there are more than `mostCounted`. */
+  readonly members: number | undefined;
 }
 
 /** A user, and the groups that the user is put into. */
@@ -56,6 +58,9 @@ export async function lockGroups(db: Database): Promise<void> {
 
 /** Members of a group whose rows one statement rewrites. */
 const membersAtOnce = 1_000;
+
+/** Groups whose members one statement counts. SQLite takes at most 500. */
+const countedAtOnce = 100;
 
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
@@ -125,6 +130,20 @@ export function createGroups(database: Database, options: GroupOptions) {
     }
   }
 
+  async function countMembers(names: readonly string[]): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (let first = 0; first < names.length; first += countedAtOnce) {
+      const each = names.slice(first, first + countedAtOnce).map(
+        (name) => sql`select ${sql.lit(name)} as name, count(*) as members from
+          (select 1 as one from janua_memberships where group_name = ${name} limit ${sql.lit(mostCounted + 1)}) counted`,
+      );
+      const all = sql<{ name: string; members: number | string }>`${sql.join(each, sql` union all `)}`;
+      for (const { name, members } of (await all.execute(database)).rows)
+        if (Number(members) <= mostCounted) counts.set(name, Number(members));
+    }
+    return counts;
+  }
+
   /** Stores memberships of users who have none. In Janua's own table, gives how many of the users there are. */
   async function addMembers(members: readonly Member[], db: Database): Promise<bigint> {
     const groups = await readAll(db);
@@ -173,16 +192,9 @@ export function createGroups(database: Database, options: GroupOptions) {
     findAll: async (): Promise<StoredGroup[]> => [...(await readAll(database)).values()],
 
     async list(): Promise<ListedGroup[]> {
-      const counts = await database
-        .selectFrom('janua_memberships')
-        .select(['group_name', sql<number | string>`count(*)`.as('members')])
-        .groupBy('group_name')
-        .execute();
-      const members = new Map(counts.map((row) => [row.group_name, Number(row.members)]));
-      return [...(await readAll(database)).values()].map((group) => ({
-        ...group,
-        members: members.get(group.name) ?? 0,
-      }));
+      const groups = await readAll(database);
+      const members = await countMembers([...groups.keys()]);
+      return [...groups.values()].map((group) => ({ ...group, members: members.get(group.name) }));
     },
 
     async add({ name, description, scopes }: Group): Promise<void> {

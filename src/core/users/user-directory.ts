@@ -31,6 +31,9 @@ export interface Candidate {
   readonly user: ListedUser | undefined;
 }
 
+/** Users that a list counts. To count millions would hold up other requests. */
+export const mostCounted = 100_000;
+
 /** Every method throws `Unavailable` when the directory cannot be reached. */
 export interface UserDirectory {
   /** @param username in its canonical form */

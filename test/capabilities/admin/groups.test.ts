@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
+import { sql } from '../../../src/ground/database/kysely.ts';
 import { ann, startJanua } from '../../janua.ts';
 import { form } from '../../web/faces.ts';
 import { signInAs, signInWith } from './administrator.ts';
@@ -205,4 +206,22 @@ describe('the groups', () => {
     assert.match(body, /Administrators of Janua/);
     assert.doesNotMatch(body, /action="\/admin\/groups/);
   });
+});
+
+test('the list of groups counts the members of each up to 100,000', async () => {
+  await using janua = await open();
+  const { database, groups } = janua.services;
+  await groups.add({ name: 'staff', description: '', scopes: [] });
+  await sql`insert into janua_memberships (id, group_name, user_id, username)
+    with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 100_000)
+    select n, 'staff', n, '' from numbers`.execute(database);
+  const show = async () => (await janua.app.inject({ url: '/admin/groups', headers: janua.headers })).body;
+  assert.equal((await janua.find('staff')).members, 100_000);
+  assert.match(await show(), />100.?000 users</);
+  await sql`insert into janua_memberships values ('x', 'staff', 'x', '')`.execute(database);
+  assert.equal((await janua.find('staff')).members, null);
+  const page = await show();
+  assert.match(page, />More than 100,000 users</);
+  assert.match(page, />&gt; 100,000 users are then no longer in it/);
+  assert.equal((await janua.find(admins)).members, 1);
 });
