@@ -59,6 +59,9 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
   ...both('GET', '/account/security/totp', '/api/account/security/totp', ['403']),
   ...both('GET', '/account/delete', '/api/account/delete', ['409']),
   ...both('POST', '/account/delete', '/api/account/delete', ['409']),
+  // There are several administrators.
+  ...ofEmail('GET'),
+  ...ofEmail('POST'),
   // The id of a token comes with its making.
   ...both('POST', '/account/tokens/end', '/api/account/tokens/end', ['200']),
   // What the examples name is there once.
@@ -83,6 +86,14 @@ const notByRequestOf: Readonly<Record<string, readonly string[]>> = {
 
 function both(method: string, page: string, api: string, statuses: readonly string[]) {
   return { [`${method} ${page}`]: statuses, [`${method} ${api}`]: statuses };
+}
+
+function ofEmail(method: string) {
+  return {
+    ...both(method, '/account/email', '/api/account/email', ['409']),
+    ...both(method, '/auth/confirm-email', '/api/confirm-email', ['409']),
+    ...both(method, '/account/confirm-email', '/api/account/confirm-email', ['409']),
+  };
 }
 
 function ofSecurity(path: string, statuses: readonly string[]) {

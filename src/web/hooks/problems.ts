@@ -26,8 +26,8 @@ export function createProblems(
   const pendingLogin = pendingCookie(https);
 
   /** Undefined too if that cannot be known: the page is about something else. */
-  const findSignedIn = ({ presented }: FastifyRequest) =>
-    Promise.try(() => parts().access.findSignedIn(presented)).catch(() => undefined);
+  const findSignedIn = (request: FastifyRequest) =>
+    Promise.try(() => parts().access.findSignedIn(request.presented)).catch(() => undefined);
 
   function sendPage(request: FastifyRequest, reply: FastifyReply, view: string, model: object): FastifyReply {
     describePage(request, reply);
