@@ -132,10 +132,11 @@ export function createGroups(database: Database, options: GroupOptions) {
 
   async function countMembers(names: readonly string[]): Promise<Map<string, number>> {
     const counts = new Map<string, number>();
+    const limit = mostCounted + 1;
     for (let first = 0; first < names.length; first += countedAtOnce) {
       const each = names.slice(first, first + countedAtOnce).map(
-        (name) => sql`select ${sql.lit(name)} as name, count(*) as members from
-          (select 1 as one from janua_memberships where group_name = ${name} limit ${sql.lit(mostCounted + 1)}) counted`,
+        (name) => sql`select ${name} as name, count(*) as members from
+          (select 1 as one from janua_memberships where group_name = ${name} limit ${sql.lit(limit)}) counted`,
       );
       const all = sql<{ name: string; members: number | string }>`${sql.join(each, sql` union all `)}`;
       for (const { name, members } of (await all.execute(database)).rows)
