@@ -23,28 +23,41 @@ for (const [engine, waiting] of [
     const { url, drop } = await openMigratedDatabase(engine);
     const failed: unknown[] = [];
     const watch = { succeeded() {}, failed: (_: unknown, error: unknown) => failed.push(error) };
-    const { database } = await openDatabase(url, { connections: 4, timeoutMilliseconds: 10_000, watch });
+    const { database } = await openDatabase(url, { connections: 8, timeoutMilliseconds: 10_000, watch });
     const set = (db: typeof database, names: string[], value: string) =>
       db.updateTable('janua_keys').set({ value }).where('name', 'in', names).execute();
+    const isWaiting = async (count: number) => {
+      // MariaDB tells nothing new within a tenth of a second of the last look.
+      while ((await waiting.execute(database)).rows.length < count) await setTimeout(150);
+    };
     try {
-      const names = ['a', 'b', ...Array.from({ length: 30 }, (_, index) => `other ${index}`)];
+      const names = ['a', 'b', 'c', ...Array.from({ length: 30 }, (_, index) => `other ${index}`)];
       await database
         .insertInto('janua_keys')
         .values(names.map((name) => ({ name, value: '' })))
         .execute();
-      const transaction = await database.startTransaction().execute();
+      const [gate, transaction] = [
+        await database.startTransaction().execute(),
+        await database.startTransaction().execute(),
+      ];
+      // PostgreSQL gives up what looks first after the circle has closed, and each looks once in a wait.
+      if (engine === 'PostgreSQL') await sql`set local deadlock_timeout = '10min'`.execute(transaction);
       // MariaDB gives up what has changed less.
-      await set(transaction, names.slice(1), 'transaction');
-      const statement = set(database, ['a', 'b'], 'statement');
-      // MariaDB tells nothing new within a tenth of a second of the last look.
-      while ((await waiting.execute(database)).rows.length === 0) await setTimeout(150);
-      await set(transaction, ['a'], 'transaction');
+      await set(transaction, names.slice(2), 'transaction');
+      await set(gate, ['b'], 'gate');
+      const statement = set(database, ['a', 'b', 'c'], 'statement');
+      await isWaiting(1);
+      const crossing = set(transaction, ['a'], 'transaction');
+      await isWaiting(2);
+      // Now the statement goes on to `c`, which closes the circle.
+      await gate.commit().execute();
+      await crossing;
       await transaction.commit().execute();
       await statement;
-      const rows = await database.selectFrom('janua_keys').selectAll().where('name', 'in', ['a', 'b']).execute();
+      const rows = await database.selectFrom('janua_keys').selectAll().where('name', 'in', ['a', 'b', 'c']).execute();
       assert.deepEqual(
         rows.map(({ value }) => value),
-        ['statement', 'statement'],
+        ['statement', 'statement', 'statement'],
       );
       assert.deepEqual(failed, []);
     } finally {
