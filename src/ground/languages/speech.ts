@@ -37,6 +37,7 @@ function createSpeech(language: Language) {
   const utcMinutes = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...minute }));
   const utcSeconds = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...second }));
   const numbers = onDemand(() => new Intl.NumberFormat(language));
+  const number = (value: number) => numbers().format(value);
   const shortDays = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, month: 'short', day: 'numeric' }));
   const hours = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, hour: '2-digit', minute: '2-digit' }));
 
@@ -47,14 +48,14 @@ function createSpeech(language: Language) {
     say: fill,
     /** The form of a text that fits the number, which stands at `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
-      fill(forms[plurals().select(count)] ?? forms.other, { ...values, count }),
+      fill(forms[plurals().select(count)] ?? forms.other, { ...values, count: number(count) }),
     /** How pages and mails write times, in UTC. On pages, a script writes them again in the time zone of the browser. */
     utc: {
       date: (time: Date) => days().format(time),
       time: (time: Date) => utcMinutes().format(time),
       moment: (time: Date) => utcSeconds().format(time),
     },
-    number: (value: number) => numbers().format(value),
+    number,
     /** A day without its year, in UTC. */
     shortDay: (time: Date | number) => shortDays().format(time),
     /** An hour, in UTC. */

@@ -217,7 +217,7 @@ test('the list of groups counts the members of each up to 100,000', async () => 
     select n, 'staff', n, '' from numbers`.execute(database);
   const show = async () => (await janua.app.inject({ url: '/admin/groups', headers: janua.headers })).body;
   assert.equal((await janua.find('staff')).members, 100_000);
-  assert.match(await show(), />100.?000 users</);
+  assert.match(await show(), />100,000 users</);
   await sql`insert into janua_memberships values ('x', 'staff', 'x', '')`.execute(database);
   assert.equal((await janua.find('staff')).members, null);
   const page = await show();

@@ -60,6 +60,7 @@ test('the number decides the form of a text', () => {
   assert.equal(speak('fr').plural(forms, 0, { thing: 'jour' }), '0 jour');
   assert.equal(speak('en').plural(forms, 0, { thing: 'day' }), '0 days');
   assert.equal(speak('vi').plural({ other: '{count} ngày' }, 1), '1 ngày');
+  assert.equal(speak('de').plural(forms, 15_000, { thing: 'Tag' }), '15.000 Tags');
 });
 
 test('a day and a time are written as the language does, and the time names its zone', () => {
