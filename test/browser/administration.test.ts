@@ -51,7 +51,8 @@ site.test('an administrator invites, finds, disables and deletes a user', async 
   await page.getByText('The groups are changed.').waitFor();
   await page.getByRole('link', { name: 'Delete', exact: true }).click();
   await page.getByRole('button', { name: 'Delete' }).click();
-  await page.getByRole('heading', { name: 'Users' }).waitFor();
+  await page.getByText('The user is deleted.').waitFor();
+  await page.waitForURL(/\/admin\/users$/);
   assert.equal(await page.getByText('eve@example.com').count(), 0);
 });
 

@@ -307,7 +307,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         const { id: userId } = account.user;
         const made = await action.run(administrationOf(request), { userId }, sent);
         const state = typeof made === 'string' ? made : name;
-        const to = name === 'delete' ? '/admin/users' : `/admin/users/${encodeURIComponent(userId)}?state=${state}`;
+        const to =
+          name === 'delete' ? '/admin/users?deleted=1' : `/admin/users/${encodeURIComponent(userId)}?state=${state}`;
         return reply.proceed(to, { detail: action.detail });
       },
     });

@@ -106,7 +106,9 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
       const moreThan = counted > mostCounted ? mostCounted : undefined;
       const groups = await parts().groups.names();
-      return { ...page, moreThan, query: request.query, groups, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
+      // `state` is a filter here. The message about a user who was deleted is shown once.
+      const { deleted, ...query } = request.query as Readonly<Record<string, unknown>>;
+      return { ...page, moreThan, deleted, query, groups, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },
   });
 }

@@ -10,11 +10,9 @@ addEventListener('pageshow', (event) => {
 
 // The message was shown. A bookmark does not bring it back.
 const address = new URL(location.href);
-if (
-  address.searchParams.has('state') &&
-  document.querySelector('.message[role]:not([data-stays]), [action="/auth/token"]')
-) {
-  address.searchParams.delete('state');
+const told = ['state', 'deleted'].findLast((name) => address.searchParams.has(name));
+if (told && document.querySelector('.message[role]:not([data-stays]), [action="/auth/token"]')) {
+  address.searchParams.delete(told);
   history.replaceState(history.state, '', address);
 }
 

@@ -170,7 +170,9 @@ describe('an administrator', () => {
     }
     assert.equal((await post(`/admin/users/${annId}/groups`)).statusCode, 303);
     assert.deepEqual((await services.users.findById(annId))?.user.groups, []);
-    assert.equal((await post(`/admin/users/${annId}/delete`)).headers.location, '/admin/users');
+    const { location } = (await post(`/admin/users/${annId}/delete`)).headers;
+    assert.equal(location, '/admin/users?deleted=1');
+    assert.match((await get(String(location))).body, /role="status">The user is deleted\./);
     assert.equal(await services.users.findById(annId), undefined);
   });
 
