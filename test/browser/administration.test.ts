@@ -96,6 +96,8 @@ site.test(
 
     await page.goto('/admin/throttle');
     await check(page, 'throttle', false);
+    const entry = await page.locator('.entries > li > div').first().boundingBox();
+    assert.ok((entry?.width ?? 0) > 250, 'the button is below the text');
     await page
       .getByRole('button', { name: `Remove the wait: ${bob.username}` })
       .first()
