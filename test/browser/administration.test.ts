@@ -8,6 +8,12 @@ import { openSite, sendLogin, signIn, submit } from './browser.ts';
 
 const site = openSite({ settings: { SIGN_UP: 'off', THROTTLE: 'on' } });
 
+/** The texts of what is cut off. */
+async function findCut(page: Page, cells: string): Promise<string> {
+  const cut = `[...document.querySelectorAll('${cells}')].filter((cell) => cell.scrollWidth > cell.clientWidth)`;
+  return page.evaluate(`${cut}.map((cell) => cell.textContent).join()`);
+}
+
 /** Neither a violation of WCAG 2.2 AA nor a page wider than its screen, on both screens. */
 async function check(page: Page, name: string, hasScript = true): Promise<void> {
   for (const width of [1280, 375]) {
@@ -80,6 +86,7 @@ site.test(
     await page.locator('summary').filter({ hasText: 'Access refused: permission missing' }).click();
     await page.locator('dd').filter({ hasText: 'no group of the user grants it' }).first().waitFor();
     await check(page, 'audit', false);
+    assert.equal(await findCut(page, 'summary'), '');
     await page.getByRole('link', { name: `Remove the filter Request ID: ${id}` }).click();
     await page.waitForURL(/\/admin\/audit\?(?!.*request_id)/);
     const lines = page.locator('tbody > tr');
@@ -146,9 +153,7 @@ site.test(
     } as const);
     assert.equal(await time.textContent(), written.format(await sentOf()));
     assert.match((await time.getAttribute('title')) ?? '', /UTC$/);
-    const cut =
-      "[...document.querySelectorAll('.users :is(td, th)')].filter((cell) => cell.scrollWidth > cell.clientWidth)";
-    assert.equal(await page.evaluate(`${cut}.map((cell) => cell.textContent).join()`), '');
+    assert.equal(await findCut(page, '.users :is(td, th)'), '');
   },
   { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );
