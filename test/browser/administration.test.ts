@@ -145,6 +145,7 @@ site.test(
     await check(page, 'audit');
     await page.goto('/admin');
     await page.getByText(/^Der Server nimmt Anmeldungen von Seiten von /).waitFor();
+    assert.equal(await findCut(page, '.table'), '');
     await page.setViewportSize({ width: 1280, height: 720 });
     await page.goto('/admin/users');
     const written = new Intl.DateTimeFormat('de', {
