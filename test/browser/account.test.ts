@@ -122,7 +122,7 @@ async function resetPassword(page: Page, username: string): Promise<void> {
   // It shows what else signs in to the account.
   await message(page, 'Your password is new. Remove every passkey, app and linked account that you do not know.');
   await page.goto(link);
-  await page.getByText('This link has expired or was used already').waitFor();
+  await page.getByText('This link has expired, was used already, or was withdrawn').waitFor();
   await page.getByRole('link', { name: 'Get a new link' }).click();
   await heading(page, 'Forgot your password?');
 }

@@ -69,7 +69,7 @@ export function testAccount(stores: StoreChoice): void {
   async function assertExpired(url: string, fields: Record<string, unknown> = {}): Promise<void> {
     const page = await post(url, { password: newPassword, first_name: 'A', last_name: 'B', ...fields });
     assert.equal(page.statusCode, 410, page.body);
-    assert.match(page.body, /This link has expired or was used already/);
+    assert.match(page.body, /This link has expired, was used already, or was withdrawn/);
   }
 
   const ownOnly = { skip: stores.ownTable ? 'a team manages its own table' : false };

@@ -188,7 +188,10 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'asked':
       return html ? answer(303, page) : answer(202, detail);
     case 'link-refused':
-      return answer(410, html ? 'Janua Link Expired' : 'This link has expired or was used already');
+      return answer(
+        410,
+        html ? 'Janua Link No Longer Valid' : 'This link has expired, was used already, or was withdrawn',
+      );
     case 'invalid':
       return answer(422, html ? `Janua ${titles[is]}` : 'Some fields cannot be accepted.');
     case 'stale':

@@ -5,7 +5,7 @@ export const events = {
     vocabulary: 'authn_token_reuse',
     by: 'anyone',
     level: 'info',
-    words: 'A link from a mail was refused, because it has expired, was used already, or never existed',
+    words: 'A link from a mail was refused, because it has expired, was used already, was withdrawn, or never existed',
     advise: () => ['Ask for a new link on the page that the user came from.'],
   },
 } as const satisfies Events;

@@ -12,7 +12,7 @@ import type { Tokens } from './tokens.ts';
 export const linkExpired = (again: string): Answer => ({
   name: 'link-expired',
   status: 410,
-  detail: 'This link has expired or was used already',
+  detail: 'This link has expired, was used already, or was withdrawn',
   again,
 });
 

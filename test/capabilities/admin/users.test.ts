@@ -560,7 +560,7 @@ describe('a user who is added', () => {
     time += 8 * 24 * 3_600_000;
     // The session of the administrator has ended meanwhile.
     Object.assign(janua.headers, await signInWith(janua, 'users:read', 'users:write'));
-    assert.deepEqual(await read(), ['Invited; the link has expired', true, 'expired', true]);
+    assert.deepEqual(await read(), ['Invited; the link no longer works', true, 'expired', true]);
     const token = new URL(await send()).searchParams.get('token');
     const sent = json({ token, first_name: 'Eve', last_name: 'Evans', password: 'a few words with spaces' });
     assert.equal((await app.inject({ method: 'POST', url: '/api/sign-up/finish', ...sent })).statusCode, 201);
@@ -611,7 +611,9 @@ describe('a user who is added', () => {
     const { id, link } = (await post('/api/admin/users', { ...eve, invite: false })).json();
     await post(`/api/admin/users/${id}/disable`);
     const { pathname, search } = new URL(link);
-    assert.equal((await app.inject(pathname + search)).statusCode, 410);
+    const ended = await app.inject(pathname + search);
+    assert.equal(ended.statusCode, 410);
+    assert.match(ended.body, /was used already, or was withdrawn\. If you were invited/);
   });
 });
 
