@@ -541,7 +541,8 @@ describe('a user who is added', () => {
       return [shown, page.includes('>Send the invitation again<'), invitation?.state, invitation?.repeatable];
     };
     const send = async () => {
-      assert.match((await get(`/admin/users/${id}/send-reset`)).body, /<h1>Send the invitation again</);
+      const { body } = await get(`/admin/users/${id}/send-reset`);
+      assert.match(body, /<title>Janua Send the invitation again: eve@example.com<.*<h1>Send the invitation again</s);
       assert.equal((await post(`/api/admin/users/${id}/send-reset`)).statusCode, 200);
       await services.mail?.settled();
       return String((await services.outbox.listKept(1))[0]?.link);

@@ -109,7 +109,7 @@ describe('the clients', () => {
       const address = `/admin/clients/${client_id}/${name}`;
       const { body } = await get(address);
       assert.ok(body.includes(`<form method="post" action="${address}">`), body);
-      assert.match(body, /Wiki/);
+      assert.match(body, /<title>Janua [^<]+: Wiki</);
     }
   });
 
@@ -290,7 +290,7 @@ describe('the resources', () => {
       new RegExp(`href="/admin/resources/secret\\?uri=${encodeURIComponent(uri)}"`),
     );
     const form = await get(`/admin/resources/secret?uri=${encodeURIComponent(uri)}`);
-    assert.match(form.body, new RegExp(`name="uri" value="${uri}"`));
+    assert.match(form.body, new RegExp(`<title>Janua New secret: ${uri}<.*name="uri" value="${uri}"`, 's'));
     const page = await send('/admin/resources/secret', { uri });
     assert.equal(page.statusCode, 200, page.body);
     const [, secret = ''] = /<pre class="codes">([\w-]{43})</.exec(page.body) ?? [];
