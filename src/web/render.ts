@@ -41,9 +41,9 @@ export function createRender(
   };
 }
 
-/** The address at which a browser gets the page by GET, unless it is unknown. */
-function pathOf({ method, url, query, body, routeOptions }: Request): string {
-  if (routeOptions.url === undefined) return homePath;
+/** The address at which a browser gets the page by GET. Of one that is unknown, users only see whether it is below `/admin`. */
+function pathOf({ method, url, query, body, routeOptions, signedIn }: Request): string {
+  if (routeOptions.url === undefined) return signedIn && rawPath(url).startsWith('/admin/') ? '/admin/' : homePath;
   if (isOpened({ method })) return withKept(rawPath(url), query);
   return withKept(routeOptions.config.openedAt ?? rawPath(url), body);
 }

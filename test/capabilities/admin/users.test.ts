@@ -691,6 +691,19 @@ test('a user of an own table is changed as far as Janua can', async () => {
   assert.match(page.body, /The search leaves out first_name, last_name/);
 });
 
+test('a page of administrators that is missing or refused keeps the menu, and leads to one that the user may open', async () => {
+  for (const [scopes, url, back] of [
+    [undefined, '/admin/nothing', '/admin'],
+    [['users:read'], '/admin/nothing', '/admin/users'],
+    [['users:read'], '/admin/audit', '/admin/users'],
+  ] as const) {
+    await using janua = await open(scopes && [...scopes]);
+    const { body } = await janua.get(url);
+    assert.equal(/class="button" href="([^"]*)"/.exec(body)?.[1], back);
+    assert.match(body, /<a class="quiet" href="\/admin\/users">/);
+  }
+});
+
 test('the list of users offers the names of the groups to filter by', async () => {
   await using janua = await open(['users:read']);
   await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
