@@ -62,7 +62,8 @@ export function createProblems(
     if (page !== undefined) {
       const next = nextOf(page, request, refusal);
       // What was sent is lost, and its page is where to send it again.
-      const asked = refusal?.next ?? next ?? request.routeOptions.config.openedAt;
+      const { openedAt } = request.routeOptions.config;
+      const asked = refusal?.next ?? next ?? (openedAt && provedFor(request));
       return reply.redirect(pathWithNext(page.path, page.next === 'asked-for' ? asked : next), 303);
     }
     if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
