@@ -155,6 +155,8 @@ site.test(
     assert.equal(await time.textContent(), written.format(await sentOf()));
     assert.match((await time.getAttribute('title')) ?? '', /UTC$/);
     assert.equal(await findCut(page, '.users :is(td, th)'), '');
+    await page.getByRole('link', { name: ann.username }).click();
+    await page.locator('[data-shown=moment]').filter({ hasText: 'GMT+5:45' }).first().waitFor();
   },
   { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );

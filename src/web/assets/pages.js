@@ -19,7 +19,8 @@ if (told && document.querySelector('.message[role]:not([data-stays]), [action="/
 // Times in the time zone of the browser and the language of the page, except in the audit. They are sent in UTC, which stays as title.
 const day = { year: 'numeric', month: 'long', day: 'numeric' };
 const minute = { ...day, hour: 'numeric', minute: '2-digit' };
-const forms = { date: day, time: minute, moment: { ...minute, month: 'short', second: '2-digit' } };
+const moment = { ...minute, month: 'short', second: '2-digit', timeZoneName: 'short' };
+const forms = { date: day, time: minute, moment };
 for (const time of document.querySelectorAll('[data-shown]')) {
   time.title = time.textContent;
   const { format } = new Intl.DateTimeFormat(document.documentElement.lang, forms[time.dataset.shown]);
