@@ -124,6 +124,7 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await refused(there, /there already exists\. Choose another file name, or name a folder with --keep\.\n$/);
   assert.equal((await stat(there)).size, 9);
   await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
+  await refused(join('there', 'x'), /^there\/x cannot be written, because there is not a folder\. Name a folder\.\n$/);
   await refused(join('shut', 'x'), /the account (\S+) may not write to \S+shut\. .*-o \1 FOLDER\n$/, shut);
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });

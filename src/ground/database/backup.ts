@@ -60,6 +60,11 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
       message: `${copy} cannot be written, because there is no such folder.`,
       fix: `Make it: mkdir -m 700 ${dirname(copy)}`,
     });
+  if (code === 'ENOTDIR')
+    return new Misconfiguration({
+      message: `${copy} cannot be written, because ${dirname(copy)} is not a folder.`,
+      fix: 'Name a folder.',
+    });
   if (code === 'EACCES') {
     const folder = resolve(dirname(copy));
     const account = accountName();
