@@ -125,6 +125,8 @@ test('a file that is none, and a header that names no column, are refused', asyn
     ],
     ['username,username\n', 1, /unknown or there twice/],
     ['first_name\nAnn\n', 1, /no column username/],
+    ['', 1, /^There are no users to import\.\n$/],
+    ['username,first_name\n\n', 1, /^There are no users to import\.\n$/],
     ['{"username":"ann@example.com","admin":true}', 1, /^line 1: The column admin is unknown/],
   ] as const) {
     if (content !== undefined) await writeFile(path, content);

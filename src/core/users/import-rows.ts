@@ -113,7 +113,7 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
  * Adds the users of a file, and leaves those who are there already as they are.
  * @param input as `readRows` reads it
  * @param counts also tells what was done before an error
- * @throws {Unreadable} for a wrong header
+ * @throws {Unreadable} for a wrong header, or for no rows
  */
 export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
   const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
@@ -147,4 +147,5 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     if (isStopped?.()) break;
   }
   await addBatch();
+  if (counts.rows === 0) throw new Unreadable('There are no users to import.');
 }

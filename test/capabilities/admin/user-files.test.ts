@@ -101,6 +101,7 @@ test('the page says in its language why rows are refused, and keeps them alone a
     'Zeile 5: Die Zeile hat eine andere Zahl von Feldern (1) als die erste Zeile.',
   ]);
   assert.match(String(await details('name')), /^Zeile 1: Die Spalte name ist unbekannt/);
+  assert.deepEqual(await details('username'), ['Zeile 1: Es gibt keine Benutzer zu importieren.']);
   const rows = ['', 'username,groups', 'one@example.com,', ...bad.slice(0, 2), 'two@example.com,', bad[2]].join('\r\n');
   const json = (await importRows(rows, true)).json();
   assert.equal(json.refused[0].detail, 'There is no group nogroup.');
