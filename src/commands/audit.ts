@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../core/audit/event.ts';
 import type { AuditFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
 import type { UserDirectory } from '../core/users/user-directory.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { findNearest } from '../ground/text/nearest.ts';
 import { parseTime } from '../ground/text/time.ts';
 import { events } from '../site.ts';
 import { administer } from './administer.ts';
@@ -59,7 +60,13 @@ async function filterOf({ since, until, user, userId, kind, address }: AuditOpti
 
 function kindOf(kind: string | undefined): string | undefined {
   if (kind === undefined || Object.hasOwn(events, kind)) return kind;
-  throw new Misconfiguration(`--kind must be one of: ${Object.keys(events).join(', ')}.`);
+  const kinds = Object.keys(events);
+  const nearest = findNearest(kinds, kind.toLowerCase(), 2);
+  throw new Misconfiguration(
+    nearest === undefined
+      ? `--kind must be one of: ${kinds.join(', ')}.`
+      : `--kind must be a kind of event. Did you mean ${nearest}?`,
+  );
 }
 
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {

@@ -173,6 +173,8 @@ describe('janua audit', () => {
       [['--since', 'yesterday'], /^--since must be such as 30m, 24h, 7d/],
       [['--until', '2026-13-01'], /^--until must be/],
       [['--kind', 'logins'], /^--kind must be one of: login-succeeded, /],
+      [['--kind', 'login-faild'], /^--kind must be a kind of event\. Did you mean login-failed\?\n$/],
+      [['--kind', 'Login failed'], / Did you mean login-failed\?\n$/],
       [['--kind', 'toString'], /^--kind must be one of/],
       [['--limit', '0'], /^--limit must be/],
       [['--user', 'a', '--user-id', 'b'], /^Give --user or --user-id/],
