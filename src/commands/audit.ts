@@ -6,6 +6,7 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { findNearest } from '../ground/text/nearest.ts';
 import { parseTime } from '../ground/text/time.ts';
 import { events } from '../site.ts';
+import { parseAddress } from '../web/client-address.ts';
 import { administer } from './administer.ts';
 import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';
@@ -49,11 +50,14 @@ async function findLatest(trail: Services['auditTrail'], filter: Omit<AuditFilte
 async function filterOf({ since, until, user, userId, kind, address }: AuditOptions, services: Services) {
   if (user !== undefined && userId !== undefined) throw new Misconfiguration('Give --user or --user-id, not both.');
   const now = Date.now();
+  const [from, to] = [timeOf('since', since, now), timeOf('until', until, now)];
+  if (from !== undefined && to !== undefined && from >= to)
+    throw new Misconfiguration('--until must be later than --since.');
   return {
-    since: timeOf('since', since, now),
-    until: timeOf('until', until, now),
+    since: from,
+    until: to,
     kind: kindOf(kind),
-    address: address?.trim().toLowerCase(),
+    address: addressOf(address),
     ...(user === undefined ? { userId } : await identify(user, services)),
   };
 }
@@ -67,6 +71,12 @@ function kindOf(kind: string | undefined): string | undefined {
       ? `--kind must be one of: ${kinds.join(', ')}.`
       : `--kind must be a kind of event. Did you mean ${nearest}?`,
   );
+}
+
+function addressOf(text: string | undefined): string | undefined {
+  const address = text === undefined ? undefined : parseAddress(text.trim())?.toString();
+  if (text === undefined || address !== undefined) return address;
+  throw new Misconfiguration('--address must be an IP address.');
 }
 
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {

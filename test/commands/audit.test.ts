@@ -131,7 +131,7 @@ describe('janua audit', () => {
         ['request-1', 'request-3'],
       ],
       [['--kind', 'logged-out'], ['request-3']],
-      [['--address', '2001:DB8::1'], ['request-3']],
+      [['--address', '2001:DB8:0::1'], ['request-3']],
       [['--since', '2026-01-01T08:01Z', '--until', '2026-01-01T09:02+01:00'], ['request-2']],
       [['--since', '2026-01-01T08:01'], all.slice(1)],
       [['--since', '2026-01-02'], []],
@@ -172,6 +172,9 @@ describe('janua audit', () => {
     for (const [args, message] of [
       [['--since', 'yesterday'], /^--since must be such as 30m, 24h, 7d/],
       [['--until', '2026-13-01'], /^--until must be/],
+      [['--until', '2h', '--since', '1h'], /^--until must be later than --since\.\n$/],
+      [['--since', '2026-01-01', '--until', '2026-01-01'], /^--until must be later/],
+      [['--address', '999.1.1.1'], /^--address must be an IP address\.\n$/],
       [['--kind', 'logins'], /^--kind must be one of: login-succeeded, /],
       [['--kind', 'login-faild'], /^--kind must be a kind of event\. Did you mean login-failed\?\n$/],
       [['--kind', 'Login failed'], / Did you mean login-failed\?\n$/],

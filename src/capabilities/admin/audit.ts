@@ -9,6 +9,7 @@ import type { Tell } from '../../ground/languages/sentences.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';
+import { parseAddress } from '../../web/client-address.ts';
 import type { events as adminEvents } from './events.ts';
 import { cursorOf, type ListQuery, type ListRules } from './list.ts';
 
@@ -33,7 +34,7 @@ export const auditRules = (events: Events): ListRules => ({
   keyLength: 1,
 });
 
-/** @throws {InvalidFields} for a time that cannot be read */
+/** @throws {InvalidFields} for a time or an address that cannot be read, and for an end before the beginning */
 export async function filterOf({ filters }: ListQuery, { users, audit }: AuditParts): Promise<EventFilter> {
   const { kind, user, user_id, address, request_id } = filters;
   const now = Date.now();
@@ -41,6 +42,10 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   const times = { from: timeOf(filters.from), to: timeOf(filters.to) };
   const faulty = (['from', 'to'] as const).filter((field) => filters[field] && times[field] === undefined);
   if (faulty.length > 0) throw new InvalidFields(...faulty.map((field) => ({ field, code: 'not-a-time' }) as const));
+  const { from, to } = times;
+  if (from !== undefined && to !== undefined && from >= to) throw new InvalidFields({ field: 'to', code: 'not-later' });
+  const client = address ? parseAddress(address)?.toString() : undefined;
+  if (address && client === undefined) throw new InvalidFields({ field: 'address', code: 'malformed' });
   const name = user ? canonicalUsername(user) : undefined;
   const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
   return {
@@ -48,10 +53,10 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
     userId: found ?? (user_id || undefined),
     // Events of an unknown name hold a digest of it.
     nameDigest: name !== undefined && found === undefined ? audit.digestName(name) : undefined,
-    address: address?.toLowerCase() || undefined,
+    address: client,
     requestId: request_id || undefined,
-    since: times.from,
-    until: times.to,
+    since: from,
+    until: to,
   };
 }
 
