@@ -52,7 +52,7 @@ const rules: Rule[] = [
       'src/ground/database/mysql.ts',
       'src/core/mail/transport.ts',
       // It asks for the addresses of the name that an operator types.
-      'src/commands/setup.ts',
+      'src/commands/ask-settings.ts',
       // It calls only what it is given.
       'src/capabilities/oidc/documents.ts',
       'src/capabilities/oidc/guarded-fetch.ts',
