@@ -45,7 +45,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   if (known !== undefined)
     say(`${settingsFile} exists: its settings are used, and not changed. Edit it, or move it away to be asked again.`);
   values ??= await askSettings(asking, options);
-  const person = (await needsAdministrator(known)) ? await askPerson(asking, values) : undefined;
+  const person = (await needsAdministrator(known)) ? await askPerson(asking, options, values) : undefined;
   if (known === undefined) {
     if (person !== undefined) values = await tryMail(asking, options, values, person.username);
     const written = values;
@@ -125,7 +125,7 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
   }
 }
 
-async function askPerson(asking: Asking, values: Values): Promise<Person> {
+async function askPerson(asking: Asking, options: SetupOptions, values: Values): Promise<Person> {
   const { find, findSecret, questions } = asking;
   const checkEmail = (text: string) =>
     canonicalMailAddress(text.toLowerCase()) === undefined
@@ -142,6 +142,7 @@ async function askPerson(asking: Asking, values: Values): Promise<Person> {
   const password = await findSecret(name, () => askNewPassword(questions, findFault));
   // A file, or a line of standard input, has one try.
   const fault = await findFault(password);
-  if (fault !== undefined) throw new Misconfiguration(`${optionOf(name)}: ${passwordFaults[fault.code]}`);
+  const source = options[name] === undefined ? `Standard input, without ${optionOf(name)}` : optionOf(name);
+  if (fault !== undefined) throw new Misconfiguration(`${source}: ${passwordFaults[fault.code]}`);
   return { username, firstName, lastName, password };
 }

@@ -255,7 +255,10 @@ describe('janua setup', () => {
       [{ '--last-name': ' ' }, /^--last-name: It must not be empty/],
       [{ '--database': 'postgres://127.0.0.1/x?user=u&password=canary' }, /must not be in an argument/],
       [{ '--admin-password-file': 'none' }, /^--admin-password-file: the file cannot be read \(ENOENT\)/],
-      [{ '--admin-password-file': undefined }, /A password must have at least/],
+      [
+        { '--admin-password-file': undefined },
+        /^Standard input, without --admin-password-file: A password must have at least/,
+      ],
       [{ '--key-file': 'nowhere/key' }, /^--key-file: the account \S+ cannot write nowhere\/key \(ENOENT\)\. Make its/],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
     ];
