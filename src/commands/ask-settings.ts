@@ -28,9 +28,12 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const isServer = !databaseUrl.startsWith('sqlite:');
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
   if (keyFile !== undefined) requireKeyFolder(keyFile);
+  const { origin, protocol, port } = new URL(publicUrl);
   const values = {
     APP_NAME: name,
-    PUBLIC_URL: new URL(publicUrl).origin,
+    PUBLIC_URL: origin,
+    // Plain http is for this machine alone: without a proxy, the server itself listens there.
+    ...(protocol === 'http:' && port !== '' && { PORT: port }),
     // The proxy is on the same machine, because Janua listens there alone.
     TRUSTED_PROXIES: '127.0.0.1',
     DATABASE_URL: databaseUrl,

@@ -20,7 +20,7 @@ const canary = 'canary@secret';
 /** Every question by its option, except the files. As root, it works as root. */
 const answers = {
   '--name': "O'Brien & $ons",
-  '--public-url': 'https://localhost/',
+  '--public-url': 'https://localhost:8443/',
   '--database': 'sqlite:./janua.db',
   '--mail': 'none',
   '--admin': 'Ann@Example.com',
@@ -76,7 +76,7 @@ describe('janua setup', () => {
       { ...parseEnv(await place.settings()) },
       {
         APP_NAME: "O'Brien & $ons",
-        PUBLIC_URL: 'https://localhost',
+        PUBLIC_URL: 'https://localhost:8443',
         TRUSTED_PROXIES: '127.0.0.1',
         DATABASE_URL: 'sqlite:./janua.db',
       },
@@ -204,7 +204,7 @@ describe('janua setup', () => {
     await using place = await openPlace();
     await using smtp = await startScriptedSmtp();
     const lines = [
-      ...['', 'https://localhost', 'sqlite:./janua.db', `smtp://janua@127.0.0.1:${smtp.port}`, canary, ''],
+      ...['', 'http://localhost:5821', 'sqlite:./janua.db', `smtp://janua@127.0.0.1:${smtp.port}`, canary, ''],
       ...['ann@example.com', 'Ann', 'Archer', password, ''],
     ];
     const none = Object.fromEntries(Object.keys(answers).map((name) => [name, undefined]));
@@ -216,10 +216,10 @@ describe('janua setup', () => {
       [['ann@example.com']],
     );
     assert.match(smtp.received[0]?.data ?? '', /^Subject: Test mail from Janua$/m);
-    const { MAIL_URL, MAIL_FROM } = parseEnv(await place.settings());
+    const { PORT, MAIL_URL, MAIL_FROM } = parseEnv(await place.settings());
     assert.deepEqual(
-      [MAIL_URL, MAIL_FROM],
-      [`smtp://janua:canary%40secret@127.0.0.1:${smtp.port}`, 'no-reply@localhost'],
+      [PORT, MAIL_URL, MAIL_FROM],
+      ['5821', `smtp://janua:canary%40secret@127.0.0.1:${smtp.port}`, 'no-reply@localhost'],
     );
     assert.doesNotMatch(stdout + stderr, /canary|nobody guesses/);
   });
