@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { openTransport } from '../core/mail/transport.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
@@ -27,7 +29,9 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const databaseUrl = await askDatabase(asking, options);
   const isServer = !databaseUrl.startsWith('sqlite:');
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
-  if (keyFile !== undefined) requireKeyFolder(keyFile);
+  // The folder of the database could be made, and was taken away again.
+  const isBeside = !isServer && dirname(resolve(keyFile ?? '')) === dirname(fileOf(databaseUrl));
+  if (keyFile !== undefined && !isBeside) requireKeyFolder(keyFile);
   const { origin, protocol, port } = new URL(publicUrl);
   const values = {
     APP_NAME: name,
@@ -85,12 +89,31 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
 const addPassword = (url: string, password: string) =>
   password === '' ? url : url.replace(accountAlone, (_, start) => `${start}:${encodeURIComponent(password)}@`);
 
+const fileOf = (url: string) => resolve(url.replace(/^sqlite:/, ''));
+
+/** Opening a SQLite file makes it, and its folders. Gives what takes away those that are not there yet: an answer may still be refused. */
+export function findTakeAway(url: string): () => void {
+  const [file, ...folders] = url.startsWith('sqlite:') ? missingPartsOf(fileOf(url)) : [];
+  return () => {
+    try {
+      if (file !== undefined) rmSync(file, { force: true });
+      for (const folder of folders) rmdirSync(folder);
+    } catch {
+      // It could not be made, or another program uses it by now.
+    }
+  };
+}
+
+/** A path, and the folders above it, as far as they do not exist. */
+const missingPartsOf = (path: string): string[] => (existsSync(path) ? [] : [path, ...missingPartsOf(dirname(path))]);
+
 /** Connects, and makes a table. */
 async function checkDatabase(url: string): Promise<string | undefined> {
   const seconds = patience / 1000;
   try {
-    const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: patience, watch: unwatched });
     await using closing = new AsyncDisposableStack();
+    closing.defer(findTakeAway(url));
+    const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: patience, watch: unwatched });
     closing.defer(() => opened.database.destroy());
     await opened.check();
     return await tryTable(opened);

@@ -204,11 +204,14 @@ describe('janua setup', () => {
     await using place = await openPlace();
     await using smtp = await startScriptedSmtp();
     const lines = [
-      ...['', 'http://localhost:5821', 'sqlite:./janua.db', `smtp://janua@127.0.0.1:${smtp.port}`, canary, ''],
+      ...['', 'http://localhost:5821', 'sqlite:./new/janua.db', `smtp://janua@127.0.0.1:${smtp.port}`, canary, ''],
       ...['ann@example.com', 'Ann', 'Archer', password, ''],
     ];
     const none = Object.fromEntries(Object.keys(answers).map((name) => [name, undefined]));
-    const { code, stdout, stderr } = await place.setUp(none, lines.map((line) => `${line}\n`).join(''));
+    const { code, stdout, stderr } = await place.setUp(
+      { ...none, '--key-file': 'new/key' },
+      lines.map((line) => `${line}\n`).join(''),
+    );
     assertDone({ code, stdout, stderr });
     assert.match(stderr, /^The mail server took a mail to ann@example\.com\./);
     assert.deepEqual(
@@ -262,24 +265,26 @@ describe('janua setup', () => {
       [{ '--key-file': 'nowhere/key' }, /^--key-file: the account \S+ cannot write nowhere\/key \(ENOENT\)\. Make its/],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
     ];
+    const folders = { '--database': 'sqlite:./new/data/janua.db' };
     for (const [changed, pattern] of cases) {
-      const { code, stdout, stderr } = await place.setUp(changed);
+      const { code, stdout, stderr } = await place.setUp({ ...folders, ...changed });
       assert.match(stderr, pattern);
       assert.equal(code === 0, false);
       assert.doesNotMatch(stdout + stderr, /canary/);
-      // The database was tried, which makes its file.
-      assert.deepEqual(
-        (await place.names()).filter((name) => !name.startsWith('janua.db')),
-        [],
-      );
+      assert.deepEqual(await place.names(), []);
     }
     smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '550 no such user' } : undefined));
-    const { stderr } = await place.setUp({ ...mail, '--mail-from': 'janua@example.com', '--test-mail': '' });
+    const { stderr } = await place.setUp({
+      ...folders,
+      ...mail,
+      '--mail-from': 'janua@example.com',
+      '--test-mail': '',
+    });
     assert.match(stderr, /^The mail server did not take the mail: 550 no such user/);
-    assert.deepEqual(
-      (await place.names()).filter((name) => !name.startsWith('janua.db')),
-      [],
-    );
+    assert.deepEqual(await place.names(), []);
+    await writeFile(join(place.workplace.folder, 'janua.env'), `DATABASE_URL=${answers['--database']}\n`);
+    assert.match((await place.setUp({ '--admin-password-file': 'canary' })).stderr, /A password must have at least/);
+    assert.deepEqual(await place.names(), ['janua.env']);
   });
 
   test('finds out whether the account of a database server may create tables', {
