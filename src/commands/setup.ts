@@ -5,6 +5,7 @@ import { admins } from '../core/users/scopes.ts';
 import { canonicalUsername } from '../core/users/user.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { loadSettings } from '../ground/config/load.ts';
+import { originOf } from '../ground/config/origin.ts';
 import { sayCommand } from '../ground/config/own-command.ts';
 import { readSettingsFile, useSettings, type Values, writeSettingsFile } from '../ground/config/settings-file.ts';
 import { openDatabase } from '../ground/database/database.ts';
@@ -38,6 +39,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   const account = takeAccount(options.account);
   const known = readSettingsFile(settingsFile);
   if (known === undefined) requireWritable(settingsFile);
+  else requireSame(options, known);
   account.become();
   using questions = openQuestions();
   const asking = createAsking(questions, options, account);
@@ -75,6 +77,32 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   const isSound = await doctor({});
   process.stdout.write(nextSteps(values));
   return isSound;
+}
+
+const settingOf = {
+  name: 'APP_NAME',
+  publicUrl: 'PUBLIC_URL',
+  database: 'DATABASE_URL',
+  keyFile: 'ENCRYPTION_KEY_FILE',
+  mail: 'MAIL_URL',
+  mailFrom: 'MAIL_FROM',
+} as const satisfies Partial<Record<keyof SetupOptions, string>>;
+
+const plain = (text: string) => originOf(text) ?? text.replace(/^([a-z]+:\/\/[^/@:?#]+):[^/@]*@/, '$1@');
+
+/** @throws {Misconfiguration} if an option gives another setting than the file. Passwords are not compared */
+function requireSame(options: SetupOptions, known: Values): void {
+  const names = Object.keys(settingOf) as (keyof typeof settingOf)[];
+  const others = names.filter((name) => {
+    const given = options[name]?.trim();
+    const isTaken = name !== 'mailFrom' || options.mail !== 'none';
+    return given && isTaken && plain(given) !== plain(known[settingOf[name]] ?? 'none');
+  });
+  if (others.length === 0) return;
+  throw new Misconfiguration({
+    message: `${options.settingsFile} exists, and says something else than ${others.map(optionOf).join(', ')}.`,
+    fix: 'Leave these options out to use it, edit it, or move it away.',
+  });
 }
 
 /** Changes no user who is there. @returns how to go on after the encryption key */

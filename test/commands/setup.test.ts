@@ -29,6 +29,8 @@ const answers = {
   '--admin-password-file': 'password',
 };
 
+const noSettings = { '--name': undefined, '--public-url': undefined, '--database': undefined };
+
 type Answers = Readonly<Record<string, string | undefined>>;
 
 async function openPlace() {
@@ -93,7 +95,16 @@ describe('janua setup', () => {
         ['janua.encryption-key', 'janua.env'].map((name) => readFile(join(place.workplace.folder, name), 'utf8')),
       );
     const before = await read();
-    const again = await place.setUp({ '--name': 'Another', '--admin': 'bob@example.com' });
+    for (const other of [
+      ...[{ '--name': 'Another' }, { '--public-url': 'ftp://x' }, { '--database': 'sqlite:./other.db' }],
+      ...[{ '--key-file': 'key' }, { '--mail': 'smtp://127.0.0.1' }, { '--mail': undefined, '--mail-from': 'x' }],
+    ]) {
+      const { code, stderr } = await place.setUp(other);
+      assert.equal(code, 2);
+      const option = Object.keys(other).at(-1);
+      assert.match(stderr, new RegExp(`^janua\\.env exists, and says something else than ${option}\\. Leave`));
+    }
+    const again = await place.setUp({ '--admin': 'bob@example.com', '--mail-from': 'not taken with --mail none' });
     assertDone(again);
     assert.match(
       again.stderr,
@@ -117,7 +128,7 @@ describe('janua setup', () => {
       join(place.workplace.folder, 'janua.env'),
       "APP_NAME='The door'\nDATABASE_URL=sqlite:./other.db\nSMTP=x\n",
     );
-    const { code, stdout, stderr } = await place.setUp();
+    const { code, stdout, stderr } = await place.setUp(noSettings);
     assertDone({ code, stdout, stderr });
     assert.match(stdout, /SMTP is not a setting of Janua/);
     assert.deepEqual(await place.names(), ['janua.env', 'other.db', 'other.encryption-key']);
@@ -153,14 +164,14 @@ describe('janua setup', () => {
     await using place = await openPlace();
     const file = join(place.workplace.folder, 'janua.env');
     await writeFile(file, 'DATABASE_URL=sqlite:./janua.db\nENCRYPTION_KEY_FILE=later/key\n');
-    const { code, stderr } = await place.setUp();
+    const { code, stderr } = await place.setUp(noSettings);
     assert.equal(code, 1);
     assert.match(
       stderr,
       /\nDone: settings, tables\. Missing: encryption key, administrator\. .* run the same command again\.\nEncryption is unavailable: .*ENOENT/,
     );
     await mkdir(join(place.workplace.folder, 'later'));
-    assertDone(await place.setUp());
+    assertDone(await place.setUp(noSettings));
     assert.deepEqual(await readdir(join(place.workplace.folder, 'later')), ['key']);
   });
 
@@ -225,6 +236,8 @@ describe('janua setup', () => {
       ['5821', `smtp://janua:canary%40secret@127.0.0.1:${smtp.port}`, 'no-reply@localhost'],
     );
     assert.doesNotMatch(stdout + stderr, /canary|nobody guesses/);
+    const same = { '--public-url': 'http://localhost:5821/', '--mail': `smtp://janua@127.0.0.1:${smtp.port}` };
+    assertDone(await place.setUp({ ...none, ...same }));
   });
 
   test('refuses an answer that cannot work, and then changes nothing', async () => {
@@ -283,7 +296,10 @@ describe('janua setup', () => {
     assert.match(stderr, /^The mail server did not take the mail: 550 no such user/);
     assert.deepEqual(await place.names(), []);
     await writeFile(join(place.workplace.folder, 'janua.env'), `DATABASE_URL=${answers['--database']}\n`);
-    assert.match((await place.setUp({ '--admin-password-file': 'canary' })).stderr, /A password must have at least/);
+    assert.match(
+      (await place.setUp({ ...noSettings, '--admin-password-file': 'canary' })).stderr,
+      /A password must have at least/,
+    );
     assert.deepEqual(await place.names(), ['janua.env']);
   });
 
