@@ -6,7 +6,7 @@ import { canonicalUsername } from '../core/users/user.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { originOf } from '../ground/config/origin.ts';
-import { sayCommand } from '../ground/config/own-command.ts';
+import { adminCommand, commandWith, sayCommand } from '../ground/config/own-command.ts';
 import { readSettingsFile, useSettings, type Values, writeSettingsFile } from '../ground/config/settings-file.ts';
 import { openDatabase } from '../ground/database/database.ts';
 import { hasEncrypted } from '../ground/database/encrypted.ts';
@@ -54,8 +54,8 @@ export async function setup(options: SetupOptions): Promise<boolean> {
     account.asRoot(() => writeSettingsFile(settingsFile, written));
     say(`The settings are in ${settingsFile}.`);
   }
-  // In this folder they are those of the service.
-  useSettings({ ...values, ...(settingsFile.startsWith('/etc/janua/') && { JANUA_COMMAND: 'janua-admin' }) });
+  const command = commandWith(settingsFile);
+  useSettings({ ...values, JANUA_COMMAND: command });
   const missing = ['tables', 'encryption key', ...(person === undefined ? [] : ['administrator'])];
   const done = ['settings'];
   const finish = () => void done.push(...missing.splice(0, 1));
@@ -75,7 +75,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
     throw error;
   }
   const isSound = await doctor({});
-  process.stdout.write(nextSteps(values));
+  process.stdout.write(nextSteps(command, values));
   return isSound;
 }
 
@@ -123,13 +123,20 @@ async function addAdministrator(
   return `, and the administrator ${username}.`;
 }
 
-function nextSteps({ DATABASE_URL = '' }: Values): string {
+/** @param command with the settings */
+export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values): string {
   const isFile = DATABASE_URL.startsWith('sqlite:');
   const timer = isFile ? ' janua-backup.timer' : '';
+  const start =
+    command === adminCommand
+      ? [
+          '\nNext, with the files of deploy/ in place (docs/deployment.md):',
+          `  sudo systemctl enable --now janua${timer}`,
+        ]
+      : ['\nNext. Begin every command like this one, which reads your settings:', `  ${command} serve`];
   return [
-    '\nNext, with the files of deploy/ in place (docs/deployment.md):',
-    `  sudo systemctl enable --now janua${timer}`,
-    '  Set up the proxy. Then open the address, and sign in as the administrator.',
+    ...start,
+    `  ${PORT === undefined ? 'Set up the proxy. Then open' : 'Open'} the address, and sign in as the administrator.`,
     ...(isFile ? [] : ['  Back up the database every day, with pg_dump or mariadb-dump.']),
     '  Back up the encryption key, apart from the database.\n',
   ].join('\n');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseEnv, stripVTControlCharacters } from 'node:util';
+import { parseEnv, promisify, stripVTControlCharacters } from 'node:util';
+import { nextSteps } from '../../src/commands/setup.ts';
+import { commandWith } from '../../src/ground/config/own-command.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { findProgram } from '../servers/find-program.ts';
 import { missing } from '../servers/missing.ts';
@@ -59,21 +61,27 @@ function argumentsOf(chosen: Answers): string[] {
 
 /** On a busy machine, `doctor` may find hashing too slow. The command ends like it. */
 function assertDone({ code, stdout, stderr }: Finished): void {
-  assert.match(stdout, /\nNext, with the files of deploy/, stderr);
+  assert.match(stdout, /\nNext\. Begin every .*:\n {2}node --env-file=janua\.env \S+\/bin\/janua\.mjs serve\n/, stderr);
   assert.equal(code, /\nNothing is wrong; /.test(stdout) ? 0 : 1);
 }
 
 const setUp = (workplace: Workplace, chosen: Answers, input: string) => workplace.run(argumentsOf(chosen), { input });
+
+test('the next steps start the service only if it reads the settings', () => {
+  for (const [file, database, command] of [
+    ['/etc/janua/janua.env', 'sqlite:./janua.db', 'sudo systemctl enable --now janua janua-backup.timer'],
+    ['/etc/janua/janua.env', 'postgres://localhost/janua', 'sudo systemctl enable --now janua'],
+    ['/etc/janua/other.env', 'sqlite:./janua.db', 'node --env-file=/etc/janua/other.env .*/bin/janua.mjs serve'],
+  ] as const)
+    assert.match(nextSteps(commandWith(file), { DATABASE_URL: database }), new RegExp(`:\n  ${command}\n`));
+});
 
 describe('janua setup', () => {
   test('by options makes a server with settings, key, tables and administrator, and runs again without a change', async () => {
     await using place = await openPlace();
     const { code, stdout, stderr } = await place.setUp();
     assertDone({ code, stdout, stderr });
-    assert.match(
-      stdout,
-      /the administrator Ann@Example\.com\.\n[\s\S]*warning {2}mail {11}Mail is off[\s\S]*enable --now janua janua-backup\.timer/i,
-    );
+    assert.match(stdout, /the administrator Ann@Example\.com\.\n[\s\S]*warning {2}mail {11}Mail is off/i);
     assert.deepEqual(
       { ...parseEnv(await place.settings()) },
       {
@@ -112,7 +120,7 @@ describe('janua setup', () => {
     );
     assert.match(
       again.stdout,
-      /bob@example\.com was not added: npx janua users add bob@example\.com --first-name NAME --last-name NAME --group admins\n/,
+      /bob@example\.com was not added: node --env-file=janua\.env \S+ users add bob@example\.com --first-name NAME --last-name NAME --group admins\n/,
     );
     assert.deepEqual(await read(), before);
     assert.doesNotMatch((await place.run('users', 'list')).stdout, /bob@/);
@@ -144,18 +152,18 @@ describe('janua setup', () => {
     await workplace.run(['users', 'add', 'ann@example.com', ...names], { env, input: `another ${password}` });
     for (const [told, groups] of [
       [
-        /a user already, and no administrator\. To change that: npx janua (users groups Ann@Example\.com --add admins)\n/,
+        /a user already, and no administrator\. To change that: (node .* users groups Ann@Example\.com --add admins)\n/,
         [],
       ],
-      [/ Ann@Example\.com is an (administrator already), and is not changed\.\n/, ['admins']],
+      [/ Ann@Example\.com is an administrator already, and is not changed\.\n/, ['admins']],
     ] as const) {
       const finished = await place.setUp();
       assertDone(finished);
-      const [, advised = ''] = told.exec(finished.stdout) ?? [];
-      assert.ok(advised, finished.stdout);
+      const [found, advised] = told.exec(finished.stdout) ?? [];
+      assert.ok(found, finished.stdout);
       const [user = ''] = (await place.run('users', 'list', '--json')).stdout.split('\n');
       assert.deepEqual(JSON.parse(user).groups, groups);
-      await place.run(...advised.split(' '));
+      if (advised) await promisify(execFile)('sh', ['-c', advised], { cwd: workplace.folder });
       await rm(join(workplace.folder, 'janua.env'));
     }
   });
@@ -224,6 +232,7 @@ describe('janua setup', () => {
       lines.map((line) => `${line}\n`).join(''),
     );
     assertDone({ code, stdout, stderr });
+    assert.match(stdout, /\n {2}Open the address/);
     assert.match(stderr, /^The mail server took a mail to ann@example\.com\./);
     assert.deepEqual(
       smtp.received.map(({ to }) => to),
@@ -326,7 +335,6 @@ describe('janua setup', () => {
       await executeIn.postgres(url, `grant create on schema public to ${account}`);
       const { code, stdout, stderr } = await place.setUp(options);
       assertDone({ code, stdout, stderr });
-      assert.match(stdout, /enable --now janua\n/);
       assert.equal(parseEnv(await place.settings()).ENCRYPTION_KEY_FILE, 'key');
       assert.deepEqual(await place.names(), ['janua.env', 'key']);
     } finally {
@@ -373,7 +381,7 @@ describe('janua setup', () => {
       terminal.stdin.write(`${answer}\r`);
     });
     const [code] = await closed;
-    assert.match(screen, /\r\nNext, with/);
+    assert.match(screen, /\r\nNext\. Begin/);
     assert.ok(code !== null);
     assert.deepEqual(typed, []);
     assert.doesNotMatch(screen, /nobody guesses/);

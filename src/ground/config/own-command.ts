@@ -1,6 +1,17 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
 /**
  * Names this command in a text as the operator has called it. `janua-admin` (`deploy/`) says its name: without the settings of the service,
  * `npx janua` would act on another database.
  */
 export const sayCommand = (text: string): string =>
   text.replaceAll('npx janua', process.env.JANUA_COMMAND ?? 'npx janua');
+
+export const adminCommand = 'janua-admin';
+
+/** The command with the settings of a file. `janua-admin` and the units read one of this name alone. */
+export const commandWith = (settingsFile: string): string =>
+  resolve(settingsFile) === '/etc/janua/janua.env'
+    ? adminCommand
+    : `node --env-file=${settingsFile} ${fileURLToPath(new URL('../../../bin/janua.mjs', import.meta.url))}`;
