@@ -1,6 +1,7 @@
 import { type ClientSettings, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
 import { describeClient } from '../capabilities/oidc/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/signing-keys.ts';
+import type { Services } from '../compose.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
@@ -47,33 +48,43 @@ export const listClients = ({ json }: Json) =>
     }),
   );
 
-export const showClient = (id: string, { json }: Json) =>
+export const showClient = (client: string, { json }: Json) =>
   administer('janua clients show', async ({ clientAdministration }) => {
-    const client = describeClient(await clientAdministration.requireClient(id));
-    if (json) return jsonLine(client).trimEnd();
-    return Object.entries(client)
+    const id = await idOf(client, clientAdministration);
+    const described = describeClient(await clientAdministration.requireClient(id));
+    if (json) return jsonLine(described).trimEnd();
+    return Object.entries(described)
       .map(([name, value]) => `${name}: ${[value].flat().join(' ')}`.trimEnd())
       .join('\n');
   });
 
-export const setClient = (id: string, typed: TypedSettings) =>
+export const setClient = (client: string, typed: TypedSettings) =>
   administer('janua clients set', async ({ clientAdministration }) => {
+    const id = await idOf(client, clientAdministration);
     const { name } = await clientAdministration.changeClient(id, read(typed));
     return `Changed ${name}.`;
   });
 
-export const rotateSecret = (id: string, { json }: Json) =>
+export const rotateSecret = (client: string, { json }: Json) =>
   administer('janua clients rotate-secret', async ({ clientAdministration }) => {
+    const id = await idOf(client, clientAdministration);
     const secret = await clientAdministration.rotateSecret(id);
     if (json) return jsonLine({ client_id: id, client_secret: secret }).trimEnd();
     return secretLines(secret).join('\n');
   });
 
-export const removeClient = (id: string) =>
+export const removeClient = (client: string) =>
   administer('janua clients remove', async ({ clientAdministration }) => {
-    await clientAdministration.removeClient(id);
+    await clientAdministration.removeClient(await idOf(client, clientAdministration));
     return 'The client is removed.';
   });
+
+/** Takes an id, or a name that one client alone has. Gives what was typed if it is neither. */
+async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
+  const clients = await listClients();
+  const [named, another] = clients.filter(({ name }) => name === typed);
+  return named === undefined || another || clients.some(({ id }) => id === typed) ? typed : named.id;
+}
 
 export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];

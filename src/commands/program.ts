@@ -184,7 +184,7 @@ function addClients(program: Command): void {
   add(clients, 'list', 'list all clients')
     .option(...json)
     .action(from(clientsFile, 'listClients'));
-  add(clients, 'show <client>', 'show the settings of a client')
+  add(clients, 'show <client>', 'show the settings of a client, by its id or its name')
     .option(...json)
     .action(from(clientsFile, 'showClient'));
   addClientSettings(add(clients, 'set <client>', "change what is named; '' stands for none"))

@@ -110,6 +110,24 @@ test('a public client gets no secret', async () => {
   });
 });
 
+test('a name stands for the id of a client, if no other client has that name or id', async () => {
+  await using opened = await open();
+  const { run, runJson } = opened;
+  const add = async (name: string): Promise<string> =>
+    (await runJson('clients', 'add', '--name', name, ...redirect)).client_id;
+  const id = await add('Wiki');
+  const second = await add(id);
+  assert.equal((await runJson('clients', 'show', 'Wiki')).client_id, id);
+  assert.equal((await runJson('clients', 'show', id)).client_id, id);
+  assert.equal((await runJson('clients', 'rotate-secret', 'Wiki')).client_id, id);
+  assert.equal((await run('clients', 'set', 'Wiki', '--name', 'Notes')).text, 'Changed Notes.\n');
+  await run('clients', 'set', second, '--name', 'Notes');
+  assert.equal((await run('clients', 'remove', 'Notes')).code, 1);
+  await run('clients', 'set', second, '--name', 'Other');
+  assert.equal((await run('clients', 'remove', 'Notes')).code, 0);
+  assert.equal((await runJson('clients', 'list')).client_id, second);
+});
+
 test('what cannot be accepted is said by option', async () => {
   await using opened = await open();
   assert.deepEqual(await opened.run('clients', 'add', '--group', 'nobody'), {
