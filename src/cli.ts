@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
-import { createProgram, endSoon } from './commands/program.ts';
+import { endSoon } from './commands/command.ts';
+import { createProgram } from './commands/program.ts';
 import { ChangeRefused } from './core/users/change-refused.ts';
 import { sayCommand } from './ground/config/own-command.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';

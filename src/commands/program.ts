@@ -1,9 +1,7 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { InvalidFields } from '../core/access/refusal.ts';
-import { ChangeRefused } from '../core/users/change-refused.ts';
 import { settingsHelp } from '../ground/config/describe.ts';
-import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { add, collect, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
 
 /** All commands, with their options and words. Each loads its file only when it runs. */
@@ -298,39 +296,3 @@ const addClientSettings = (command: Command): Command =>
         'ES256',
       ]),
     );
-
-const json = ['--json', 'one JSON object a line'] as const;
-
-const collect = (value: string, former: readonly string[] = []) => [...former, value];
-
-/** @param name of the command, followed by its arguments */
-const add = (parent: Command, name: string, description: string): Command =>
-  parent.command(name).description(description);
-
-/** A stuck store, trace collector or log reader must not keep the process alive. */
-export function endSoon(): void {
-  setTimeout(() => process.exit(), 500).unref();
-}
-
-function numberOption(flags: string, description: string, largest: number): Option {
-  const option = new Option(flags, description);
-  return option.argParser((text) => {
-    const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0;
-    if (number >= 1 && number <= largest) return number;
-    throw new Misconfiguration(`${option.long} must be a whole number from 1 to ${largest}.`);
-  });
-}
-
-/** A command whose file is loaded only when it runs. Its result `false` becomes the exit code 1. */
-function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
-  return async (...typed: unknown[]): Promise<void> => {
-    const command = (await load())[name] as (...typed: unknown[]) => unknown;
-    try {
-      if ((await command(...typed)) === false) process.exitCode = 1;
-    } catch (error) {
-      if (!(error instanceof InvalidFields)) throw error;
-      const { describeFaults } = await import('./describe-faults.ts');
-      throw new ChangeRefused(describeFaults(error, typed.at(-1) as Command));
-    }
-  };
-}
