@@ -37,6 +37,7 @@ async function enrol(page: Page, copies = true) {
   assert.match((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')) ?? '', /^otpauth:\/\//);
   await submit(page, 'Confirm', { Code: codeOf(secret, time) });
   await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+  await page.getByText('Your authenticator app is set up. You are logged out everywhere else.').waitFor();
   const codes = (await page.locator('.codes').textContent())?.trim().split('\n') ?? [];
   assert.equal(await copyFrom(page), copies ? codes.join('\n') : undefined);
   const save = page.getByRole('button', { name: 'Download' });
@@ -76,6 +77,7 @@ async function beginLogin(page: Page, username: string, path = '/auth/login'): P
 async function addPasskey(page: Page): Promise<void> {
   await page.goto('/auth/home');
   await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByText('Passkey added: Passkey (').waitFor();
   await page.getByRole('link', { name: 'I have saved the codes' }).click();
   await page.getByLabel('Change: Passkey').waitFor();
 }

@@ -1,4 +1,5 @@
 import { byOwner, type SignedIn } from '../../core/access/access.ts';
+import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { ChangeBy } from '../../core/changes/change.ts';
@@ -67,6 +68,8 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
     ): Promise<void> {
       const { user } = signedIn;
       const address = requireAddress(email);
+      if (address === user.username && account.isAddressVerified)
+        throw new InvalidFields({ field: 'email', code: 'address-unchanged' });
       await registry.requireOtherByAddress(user.id);
       const mail = {
         userId: user.id,

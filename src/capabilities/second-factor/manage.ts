@@ -14,7 +14,7 @@ import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
 import type { FactorOptions } from './options.ts';
-import { nameProvider, passkeyMethods } from './passkeys.ts';
+import { nameProvider, type Passkey, passkeyMethods } from './passkeys.ts';
 import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
 
 /** A signed-in user who changes their factors, after a fresh proof. */
@@ -31,6 +31,8 @@ export interface FactorsChanged {
   readonly recoveryCodes: readonly string[];
   /** Undefined if the session has ended meanwhile. */
   readonly renewed: Renewed | undefined;
+  /** Of the passkey that was added. */
+  readonly name?: string;
 }
 
 /** What a change does to the factors. */
@@ -135,7 +137,8 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
       const made = await passkeys.verifyNew(sent, binding);
       const { userAgent } = by.caller;
       const browser = nameClient(userAgent).browser && speak(by.language).client(userAgent);
-      return changeOwn(
+      let added: Passkey | undefined;
+      const changed = await changeOwn(
         by,
         {
           kind: 'factor-added',
@@ -144,11 +147,12 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
         },
         async (held) => {
           await requireMayAdd(by.signedIn, held.account, held.db);
-          const added = made && (await passkeys.add(held, made, name, browser));
+          added = made && (await passkeys.add(held, made, name, browser));
           if (added === undefined) throw new InvalidFields({ field: 'credential', code: 'wrong-passkey' });
         },
         made && passkeyMethods(made),
       );
+      return { ...changed, ...(added && { name: added.name }) };
     },
 
     /** @throws {Refusal} `no-such-factor`, `last-factor` */

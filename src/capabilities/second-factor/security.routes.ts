@@ -73,11 +73,12 @@ const changeBy = (request: Request): FactorChange => ({
 
 /** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
 function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
-  const { recoveryCodes = [], renewed } = made;
+  const { recoveryCodes = [], renewed, name } = made;
   const [detail, state] = message;
   const model = { detail, ...(renewed && reply.answerLogin(renewed)) };
   const place = safeNext(next) ?? `${securityPath}?state=${state}`;
-  if (recoveryCodes.length > 0) return reply.send({ ...model, recovery_codes: recoveryCodes, next: place });
+  if (recoveryCodes.length > 0)
+    return reply.send({ ...model, recovery_codes: recoveryCodes, next: place, said: state, name });
   return reply.proceed(place, model);
 }
 

@@ -55,6 +55,7 @@ export const loginMessages = {
   passkeyUnknown: { state: 9, key: 'passkeyUnknown' },
   emailChanged: { state: 10, key: 'emailChanged' },
   accountCreated: { state: 11, key: 'accountCreated' },
+  factorAdded: { state: 12, key: 'factorAdded' },
 } as const satisfies Readonly<Record<string, { state: number; key: keyof Words['loginMessages'] }>>;
 
 export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];

@@ -221,6 +221,11 @@ test('the account page shows the newest address that waits for its link, and non
   const mail = (await services.outbox.listKept(9)).find(({ to }) => to === 'o&x@example.com');
   await send('/api/confirm-email', { token: /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] });
   assert.equal(await shown(), undefined);
+  const same = await send('/api/account/email', { email: 'O&X@example.com' });
+  assert.deepEqual(
+    [same.statusCode, same.json().errors],
+    [422, [{ field: 'email', detail: 'This is your email address already' }]],
+  );
 
   await send('/api/account/email', { email: 'late@example.com' });
   const changed = await send('/api/account/password', {

@@ -128,6 +128,16 @@ const histories: Readonly<
     },
     'mail',
   ],
+  'that another program has set, once its owner has asked for it': [
+    'new@example.com',
+    async (opened) => {
+      await opened.change("username = 'new@example.com'");
+      const { bearer } = await logIn(opened.janua.app, 'new@example.com');
+      await opened.post('/api/account/email', { email: 'new@example.com' }, bearer);
+      await opened.post('/api/confirm-email', { token: await opened.mailedToken() });
+    },
+    'mail',
+  ],
   'after another program has changed it': [
     'new@example.com',
     async (opened) => {

@@ -122,7 +122,9 @@ for (const store of stores) {
       assert.equal(done.statusCode, 200, done.body);
       const codes = done.body.match(/[0-9A-Z]{4}(-[0-9A-Z]{4}){5}/g) ?? [];
       assert.equal(new Set(codes).size, 10);
-      assert.match(done.body, /href="\/auth\/login"/);
+      assert.match(done.body, /Your authenticator app is set up/);
+      const [, login] = /href="(\/auth\/login\?state=12)"/.exec(done.body) ?? assert.fail(done.body);
+      assert.match((await app.inject(login ?? '')).body, /Your authenticator app is set up/);
       assert.equal(sessionCookie(done), undefined);
       const [told, ...others] = await opened.mails('Your second factors were changed');
       assert.match(told ?? '', /An authenticator app was added\.\s+From: \w+/);
