@@ -13,6 +13,9 @@ const retryAfter = 5;
 /** Longest pause between two attempts to reconnect, in milliseconds. */
 const longestPause = 1000;
 
+/** How long nothing may fail before a cluster is available again, in milliseconds: other masters answer while one is lost. */
+const calm = 1000;
+
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
 /** Errors that follow these events but do not tell the cause. */
@@ -32,6 +35,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const client = createClient(address, timeout);
   // `use` throws the last fault, so these events need no other listener.
   let lastFault: Error | undefined;
+  let failedAt = Number.NEGATIVE_INFINITY;
   for (const event of faultEvents) {
     client.on(event, (error: Error) => {
       if (!summary.test(error.message)) lastFault = error;
@@ -67,9 +71,10 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
       // The client's own `commandTimeout` would do the same a second time, and starts too late in a cluster: once the node is known.
       const result = await inTime(work(client), timeout);
       lastFault = undefined;
-      watch.succeeded('write');
+      if (address.kind !== 'cluster' || performance.now() - failedAt > calm) watch.succeeded('write');
       return result;
     } catch (error) {
+      failedAt = performance.now();
       const saysWhy = client.status === 'ready' && error instanceof Error && !summary.test(error.message);
       const cause = saysWhy ? error : (lastFault ?? error);
       const unavailable = new Unavailable(redisPart, retryAfter, cause);
