@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { openTransport } from '../core/mail/transport.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
@@ -29,7 +29,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const databaseUrl = await askDatabase(asking, options);
   const isServer = !databaseUrl.startsWith('sqlite:');
   const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
-  // The folder of the database could be made, and was taken away again.
+  // The folder of the database is made later.
   const isBeside = !isServer && dirname(resolve(keyFile ?? '')) === dirname(fileOf(databaseUrl));
   if (keyFile !== undefined && !isBeside) requireKeyFolder(keyFile);
   const { origin, protocol, port } = new URL(publicUrl);
@@ -91,29 +91,25 @@ const addPassword = (url: string, password: string) =>
 
 const fileOf = (url: string) => resolve(url.replace(/^sqlite:/, ''));
 
-/** Opening a SQLite file makes it, and its folders. Gives what takes away those that are not there yet: an answer may still be refused. */
-export function findTakeAway(url: string): () => void {
-  const [file, ...folders] = url.startsWith('sqlite:') ? missingPartsOf(fileOf(url)) : [];
-  return () => {
-    try {
-      if (file !== undefined) rmSync(file, { force: true });
-      for (const folder of folders) rmdirSync(folder);
-    } catch {
-      // It could not be made, or another program uses it by now.
-    }
-  };
-}
+/** Whether it is a SQLite file that is not there yet. */
+export const isNewFile = (url: string): boolean => url.startsWith('sqlite:') && !existsSync(fileOf(url));
 
-/** A path, and the folders above it, as far as they do not exist. */
-const missingPartsOf = (path: string): string[] => (existsSync(path) ? [] : [path, ...missingPartsOf(dirname(path))]);
+/** A new file is tried under a name of its own, in the lowest of its folders that is there: an answer may still be refused. */
+const trialOf = (folder: string): string =>
+  existsSync(folder) ? join(folder, `.janua-setup-${randomBytes(6).toString('hex')}.db`) : trialOf(dirname(folder));
 
 /** Connects, and makes a table. */
 async function checkDatabase(url: string): Promise<string | undefined> {
   const seconds = patience / 1000;
   try {
     await using closing = new AsyncDisposableStack();
-    closing.defer(findTakeAway(url));
-    const opened = await openDatabase(url, { connections: 1, timeoutMilliseconds: patience, watch: unwatched });
+    const trial = isNewFile(url) ? trialOf(dirname(fileOf(url))) : undefined;
+    if (trial !== undefined) closing.defer(() => rmSync(trial, { force: true }));
+    const opened = await openDatabase(trial === undefined ? url : `sqlite:${trial}`, {
+      connections: 1,
+      timeoutMilliseconds: patience,
+      watch: unwatched,
+    });
     closing.defer(() => opened.database.destroy());
     await opened.check();
     return await tryTable(opened);

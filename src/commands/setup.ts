@@ -15,7 +15,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { canonicalMailAddress } from '../ground/text/mail-address.ts';
 import { administer } from './administer.ts';
-import { askSettings, findTakeAway, patience, tryMail } from './ask-settings.ts';
+import { askSettings, isNewFile, patience, tryMail } from './ask-settings.ts';
 import { type Asking, createAsking, optionOf, type SetupOptions, say } from './asking.ts';
 import { doctor } from './doctor.ts';
 import { migrate } from './migrate.ts';
@@ -147,8 +147,8 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
   if (values === undefined) return true;
   const settings = loadSettings({}, values);
   if (settings.USERS_TABLE !== undefined) return false;
+  if (isNewFile(settings.DATABASE_URL)) return true;
   const options = { connections: 1, timeoutMilliseconds: patience, watch: unwatched };
-  const takeAway = findTakeAway(settings.DATABASE_URL);
   const opened = await openDatabase(settings.DATABASE_URL, options);
   try {
     const { value } = await checkAdministrators(opened, settings).next();
@@ -158,7 +158,6 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
     return !(error instanceof Unavailable);
   } finally {
     await opened.database.destroy();
-    takeAway();
   }
 }
 
