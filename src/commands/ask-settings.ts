@@ -41,7 +41,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
     // The proxy is on the same machine, because Janua listens there alone.
     TRUSTED_PROXIES: '127.0.0.1',
     DATABASE_URL: databaseUrl,
-    ...(keyFile !== undefined && { ENCRYPTION_KEY_FILE: keyFile }),
+    ...(keyFile !== undefined && { ENCRYPTION_KEY_FILE: resolve(keyFile) }),
   };
   return { ...values, ...(await askMail(asking, options, values)) };
 }
@@ -83,11 +83,14 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
   await find('database', question, check, `sqlite:${serviceFolder}/janua.db`);
-  return complete;
+  return whole(complete);
 }
 
 const addPassword = (url: string, password: string) =>
   password === '' ? url : url.replace(accountAlone, (_, start) => `${start}:${encodeURIComponent(password)}@`);
+
+/** The settings are read in other folders too. */
+export const whole = (url: string) => (url.startsWith('sqlite:') ? `sqlite:${fileOf(url)}` : url);
 
 const fileOf = (url: string) => resolve(url.replace(/^sqlite:/, ''));
 

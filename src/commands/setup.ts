@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Services } from '../compose.ts';
 import { passwordFaults } from '../core/changes/new-users.ts';
 import { createPasswordPolicy } from '../core/passwords/policy.ts';
@@ -15,7 +16,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { canonicalMailAddress } from '../ground/text/mail-address.ts';
 import { administer } from './administer.ts';
-import { askSettings, isNewFile, patience, tryMail } from './ask-settings.ts';
+import { askSettings, isNewFile, patience, tryMail, whole } from './ask-settings.ts';
 import { type Asking, createAsking, optionOf, type SetupOptions, say } from './asking.ts';
 import { doctor } from './doctor.ts';
 import { migrate } from './migrate.ts';
@@ -96,7 +97,8 @@ function requireSame(options: SetupOptions, known: Values): void {
   const others = names.filter((name) => {
     const given = options[name]?.trim();
     const isTaken = name !== 'mailFrom' || options.mail !== 'none';
-    return given && isTaken && plain(given) !== plain(known[settingOf[name]] ?? 'none');
+    const compared = (value: string) => (name === 'keyFile' ? resolve(value) : plain(whole(value)));
+    return given && isTaken && compared(given) !== compared(known[settingOf[name]] ?? 'none');
   });
   if (others.length === 0) return;
   throw new Misconfiguration({

@@ -61,7 +61,11 @@ function argumentsOf(chosen: Answers): string[] {
 
 /** On a busy machine, `doctor` may find hashing too slow. The command ends like it. */
 function assertDone({ code, stdout, stderr }: Finished): void {
-  assert.match(stdout, /\nNext\. Begin every .*:\n {2}node --env-file=janua\.env \S+\/bin\/janua\.mjs serve\n/, stderr);
+  assert.match(
+    stdout,
+    /\nNext\. Begin every .*:\n {2}node --env-file=\S+\/janua\.env \S+\/bin\/janua\.mjs serve\n/,
+    stderr,
+  );
   assert.equal(code, /\nNothing is wrong; /.test(stdout) ? 0 : 1);
 }
 
@@ -88,7 +92,7 @@ describe('janua setup', () => {
         APP_NAME: "O'Brien & $ons",
         PUBLIC_URL: 'https://localhost:8443',
         TRUSTED_PROXIES: '127.0.0.1',
-        DATABASE_URL: 'sqlite:./janua.db',
+        DATABASE_URL: `sqlite:${join(place.workplace.folder, 'janua.db')}`,
       },
     );
     const files = ['janua.db', 'janua.encryption-key', 'janua.env'];
@@ -120,7 +124,7 @@ describe('janua setup', () => {
     );
     assert.match(
       again.stdout,
-      /bob@example\.com was not added: node --env-file=janua\.env \S+ users add bob@example\.com --first-name NAME --last-name NAME --group admins\n/,
+      /bob@example\.com was not added: node --env-file=\S+ \S+ users add bob@example\.com --first-name NAME --last-name NAME --group admins\n/,
     );
     assert.deepEqual(await read(), before);
     assert.doesNotMatch((await place.run('users', 'list')).stdout, /bob@/);
@@ -335,7 +339,7 @@ describe('janua setup', () => {
       await executeIn.postgres(url, `grant create on schema public to ${account}`);
       const { code, stdout, stderr } = await place.setUp(options);
       assertDone({ code, stdout, stderr });
-      assert.equal(parseEnv(await place.settings()).ENCRYPTION_KEY_FILE, 'key');
+      assert.equal(parseEnv(await place.settings()).ENCRYPTION_KEY_FILE, join(place.workplace.folder, 'key'));
       assert.deepEqual(await place.names(), ['janua.env', 'key']);
     } finally {
       await executeIn.postgres(url, `drop owned by ${account}; drop role ${account}`);

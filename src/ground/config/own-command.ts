@@ -11,7 +11,9 @@ export const sayCommand = (text: string): string =>
 export const adminCommand = 'janua-admin';
 
 /** The command with the settings of a file. `janua-admin` and the units read one of this name alone. */
-export const commandWith = (settingsFile: string): string =>
-  resolve(settingsFile) === '/etc/janua/janua.env'
+export function commandWith(settingsFile: string): string {
+  const file = resolve(settingsFile);
+  return file === '/etc/janua/janua.env'
     ? adminCommand
-    : `node --env-file=${settingsFile} ${fileURLToPath(new URL('../../../bin/janua.mjs', import.meta.url))}`;
+    : `node --env-file=${file} ${fileURLToPath(new URL('../../../bin/janua.mjs', import.meta.url))}`;
+}
