@@ -308,6 +308,9 @@ export function testLogin(stores: StoreChoice): void {
       ['7', 'Your account was deleted.'],
       ['8', 'You could not be signed in with this passkey. Please try again, or use your password.'],
       ['9', 'This passkey is not known here any more. Please use another one, or your password.'],
+      ['10', 'Your email address was changed.'],
+      ['11', 'Your account was created. Please sign in.'],
+      ['12', 'Your authenticator app is set up. Please sign in with it.'],
     ]) {
       test(`state ${state} shows its message`, async () => {
         const { statusCode, body } = await page(`/auth/login?state=${state}`);
@@ -319,7 +322,7 @@ export function testLogin(stores: StoreChoice): void {
 
     for (const state of [
       '00',
-      '12',
+      '13',
       '-1',
       '03',
       '3.0',
