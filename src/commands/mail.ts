@@ -35,7 +35,7 @@ export const retryMail = (id: string | undefined) =>
     if (count === 0 && id !== undefined) throw new ChangeRefused('There is no mail with that id: npx janua mail list.');
     if (count === 0) return 'There is no mail to send.';
     await audit.record({ kind: 'mail-retried', caller, count });
-    return count === 1 ? 'The server sends the mail now.' : `The server sends ${count} mails now.`;
+    return count === 1 ? 'The server tries to send the mail now.' : `The server tries to send ${count} mails now.`;
   });
 
 export async function testMail(address: string): Promise<void> {

@@ -53,9 +53,9 @@ describe('janua mail', () => {
     assert.deepEqual(await run('mail', 'retry', 'nonsense'), {
       ...{ code: 1, stdout: '', stderr: 'There is no mail with that id: npx janua mail list.\n' },
     });
-    assert.equal((await run('mail', 'retry', ids[1] ?? '')).stdout, 'The server sends the mail now.\n');
+    assert.equal((await run('mail', 'retry', ids[1] ?? '')).stdout, 'The server tries to send the mail now.\n');
     await smtp.waitFor(2);
-    assert.equal((await run('mail', 'retry')).stdout, 'The server sends the mail now.\n');
+    assert.equal((await run('mail', 'retry')).stdout, 'The server tries to send the mail now.\n');
     await smtp.waitFor(3);
     await server.stop();
     assert.deepEqual(

@@ -46,6 +46,9 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   assert.deepEqual((await retry({ id: bob.id })).json(), { count: 1 });
   assert.ok((await list()).mails.every(({ state }: { state: string }) => state === 'waiting'));
   assert.deepEqual((await retry({})).json(), { count: 3 });
+  // The mail server may refuse them again, so the page does not say that they are sent.
+  const retried = await janua.app.inject({ url: '/admin/mail?state=retried', headers });
+  assert.match(retried.body, /role="status">Janua is trying again now/);
   const events = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', kind: 'mail-retried' }));
   assert.deepEqual(
     events.map((event) => 'kind' in event && [event.count, event.actorId !== undefined]),
