@@ -78,11 +78,13 @@ export function createAccountMails(
   /** The invitation of a user who has not begun, if the link still works, or its mail waits or was given up. */
   async function findOpen({ account, user, db }: Invited) {
     if (account.passwordHash !== undefined) return undefined;
+    const mail = await outbox.find('invitation', { user, db });
+    // Each attempt to send the mail makes a link, so a link alone does not say that the user has it.
+    if (mail === 'waiting') return { state: mail } as const;
     const own = (await tokens.listOf(user.id, db)).filter(({ purpose }) => purpose === links.invitation.purpose);
     if (own.length > 0)
       return { state: 'open', expiresAt: new Date(Math.max(...own.map(({ expiresAt }) => expiresAt))) } as const;
-    const mail = await outbox.find('invitation', { user, db });
-    return mail && ({ state: mail === 'waiting' ? mail : 'expired' } as const);
+    return mail && ({ state: 'expired' } as const);
   }
 
   const notice = createNotice(users, baseUrl);

@@ -547,7 +547,8 @@ describe('a user who is added', () => {
       await services.mail?.settled();
       return String((await services.outbox.listKept(1))[0]?.link);
     };
-    assert.deepEqual(await read(), ['Invited; the mail with the link is on its way', true, 'waiting', true]);
+    const unsent = ['Invited; the mail with the link has not been sent yet (', true, 'waiting', true];
+    assert.deepEqual(await read(), unsent);
     await services.mail?.settled();
     assert.deepEqual(await read(), ['Invited; the link is valid until ', true, 'open', true]);
     const { expires_at } = (await get(`/api/admin/users/${id}`)).json().invitation;
@@ -569,6 +570,23 @@ describe('a user who is added', () => {
     const reasons = (await eventsOf('user-invited')).map((event) => 'kind' in event && event.reason);
     assert.deepEqual(reasons, ['repeated', undefined, 'repeated', undefined]);
     assert.deepEqual(await eventsOf('reset-sent'), []);
+  });
+
+  test('by an invitation that no mail server takes is shown as not having it, with the way to the mails', async () => {
+    const further = { MAIL_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'janua@example.com' };
+    await using janua = await open(undefined, { demoMailbox: false }, further);
+    const { id } = (await janua.post('/api/admin/users', { ...eve, invite: true })).json();
+    await janua.services.mail?.settled();
+    // The attempt has made a link.
+    const [mail] = await Array.fromAsync(janua.services.outbox.list());
+    assert.match(String(mail?.failure), /ECONNREFUSED/);
+    assert.equal((await janua.get(`/api/admin/users/${id}`)).json().invitation.state, 'waiting');
+    const notSent = 'Invited; the mail with the link has not been sent yet';
+    const { body } = await janua.get(`/admin/users/${id}`);
+    assert.ok(body.includes(`${notSent} (<a href="/admin/mail">Mail</a>)`), body);
+    const headers = await signInWith(janua, 'users:read');
+    const page = (await janua.app.inject({ url: `/admin/users/${id}`, headers })).body;
+    assert.ok(page.includes(notSent) && !page.includes('/admin/mail'), page);
   });
 
   test('gets a link to be handed over, which proves no address', async () => {
