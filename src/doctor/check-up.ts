@@ -1,11 +1,13 @@
 import type { Check } from '../../selftest/finding.ts';
 import { clocksOf } from '../core/stores/clocks.ts';
 import type { Stores } from '../core/stores/stores.ts';
+import { findMailRoute } from '../ground/config/mail-server.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { checkBackups } from './backups.ts';
 import { checkClock } from './clocks.ts';
 import { checkSchema } from './database.ts';
 import { explain } from './fault-findings.ts';
+import { checkMailOutage } from './mail-outage.ts';
 import { checkPublicUrl } from './public-url.ts';
 import { checkSigningKeys } from './signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
@@ -16,7 +18,7 @@ const freshness = 60_000;
 
 export type CheckUp = ReturnType<typeof createCheckUp>;
 
-/** What `janua doctor` says, as far as it costs a running server next to nothing. */
+/** What `janua doctor` says, as far as it costs a running server next to nothing. Of mail, it says how the last attempt ended. */
 export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
   const { opened } = stores;
   let latest: Promise<readonly (ToldFinding & { readonly check: string })[]> | undefined;
@@ -28,6 +30,7 @@ export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' 
       schema: checkSchema(opened, settings),
       'signing-keys': checkSigningKeys(opened),
       backup: checkBackups(opened),
+      ...(findMailRoute(settings) && { mail: checkMailOutage(opened.database) }),
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const clocks = clocksOf(stores).map((clock) => [`${clock.store}-clock`, checkClock(clock)] as const);

@@ -12,19 +12,22 @@ interface OutageOptions {
 
 const name = 'mail-failing';
 
+/** Since when the mail server has taken no mail, in milliseconds since 1970. 0 or undefined if the last attempt succeeded. */
+export const findOutage = (database: Database) => findTime(database, name);
+
 /** Keeps since when the mail server fails, because another process may send by the time it takes mail again. Never fails. */
 export function createOutages({ database, now, onRecovered }: OutageOptions) {
   let works: boolean | undefined;
 
   async function failed(): Promise<void> {
     if (works === false) return;
-    if (!(await findTime(database, name))) await setTime(database, name, now());
+    if (!(await findOutage(database))) await setTime(database, name, now());
     works = false;
   }
 
   async function succeeded(): Promise<void> {
     if (works) return;
-    const since = await findTime(database, name);
+    const since = await findOutage(database);
     if (since) {
       await setTime(database, name, 0);
       onRecovered?.(since);

@@ -9,6 +9,7 @@ import { recorded } from '../../core/audit/events.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { ann, caller, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
+import { signInWith } from './administrator.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -136,6 +137,27 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     });
   });
 }
+
+test('the overview and the home page say that the mail server takes no mail', async () => {
+  const settings = {
+    MAIL_URL: 'smtp://127.0.0.1:1',
+    MAIL_FROM: 'no-reply@example.com',
+    PUBLIC_URL: 'http://localhost:5000',
+  };
+  await using janua = await startJanua({ settings, overrides: { demoMailbox: false } });
+  const { outbox, mail } = janua.services;
+  await outbox.add({ purpose: 'sign-up', address: 'eve@example.com', language: 'en' });
+  await mail?.settled();
+  const headers = await signInWith(janua, 'audit:read');
+  const ask = async (url: string) => (await janua.app.inject({ url, headers })).body;
+  const wrong = JSON.parse(await ask('/api/admin')).findings.filter(
+    ({ state }: { state: string }) => state === 'wrong',
+  );
+  assert.deepEqual([wrong.length, wrong[0]?.check], [1, 'mail']);
+  assert.match(wrong[0]?.message, /^The mail server has taken no mail since 2/);
+  assert.match(await ask('/admin'), /The mail server has taken no mail since/);
+  assert.match(await ask('/auth/home'), /2 checks of the server need attention/);
+});
 
 test('the page and the API tell the same, and name what is wrong', async () => {
   await using janua = await startJanua({
