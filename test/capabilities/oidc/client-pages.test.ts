@@ -273,7 +273,13 @@ describe('the resources', () => {
       { uri: form.uri, scopes: ['files:read', 'files:write'], token_format: 'opaque', alg: null, client_id: null },
       whole,
     ]);
-    assert.match((await get('/admin/resources')).body, /https:\/\/mcp\.example\.com/);
+    const { body } = await get('/admin/resources');
+    assert.match(body, /https:\/\/mcp\.example\.com/);
+    // The button is in a section to open, which says what it does.
+    const asked =
+      /<details>\s*<summary[^>]*>Remove<\/summary>\s*<form [^>]*\/remove">\s*<p[^>]*>[^<]* cannot be undone/g;
+    const forms = body.match(/action="\/admin\/resources\/remove"/g);
+    assert.deepEqual([forms?.length, body.match(asked)?.length], [2, 2]);
     assert.equal((await post('/api/admin/resources/remove', { uri: mcp.uri })).statusCode, 200);
     assert.equal((await post('/api/admin/resources/remove', { uri: mcp.uri })).statusCode, 404);
     assert.deepEqual(await kinds(mcp.uri), ['resource-added', 'resource-removed']);
