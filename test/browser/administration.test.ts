@@ -87,6 +87,9 @@ site.test(
     await page.locator('dd').filter({ hasText: 'no group of the user grants it' }).first().waitFor();
     await check(page, 'audit', false);
     assert.equal(await findCut(page, 'summary'), '');
+    const lineOf = (part: string) =>
+      page.evaluate(`getComputedStyle(document.querySelector('${part}')).borderBottomColor`);
+    assert.equal(await lineOf('.events td'), await lineOf('article'));
     await page.getByRole('link', { name: `Remove the filter Request ID: ${id}` }).click();
     await page.waitForURL(/\/admin\/audit\?(?!.*request_id)/);
     const lines = page.locator('tbody > tr');
