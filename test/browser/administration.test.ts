@@ -67,7 +67,12 @@ site.test(
   async ({ page, context }) => {
     const { administration } = site.janua.services;
     await administration.changeGroups(ann.username, { add: [admins] });
-    const bob = await administration.add({ username: 'bob@example.com', firstName: 'Bob', lastName: 'B', password });
+    const bob = await administration.add({
+      username: 'robert.brown@mail.example.com',
+      firstName: 'Bob',
+      lastName: 'B',
+      password,
+    });
     await signIn(page, bob.username);
     await page.goto('/admin/users');
     await page.getByText('users:read').waitFor();
@@ -87,6 +92,10 @@ site.test(
     await page.locator('dd').filter({ hasText: 'no group of the user grants it' }).first().waitFor();
     await check(page, 'audit', false);
     assert.equal(await findCut(page, 'summary'), '');
+    await page.setViewportSize({ width: 1280, height: 720 });
+    assert.equal(await findCut(page, '.events td'), '');
+    const topOf = async (part: string) => (await page.locator(`.events ${part}`).boundingBox())?.y ?? 0;
+    assert.ok(Math.abs((await topOf('td > time')) - (await topOf('summary > strong'))) < 3, 'the time is at the top');
     const lineOf = (part: string) =>
       page.evaluate(`getComputedStyle(document.querySelector('${part}')).borderBottomColor`);
     assert.equal(await lineOf('.events td'), await lineOf('article'));
