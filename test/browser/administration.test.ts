@@ -169,6 +169,15 @@ site.test(
     assert.equal(await findCut(page, '.users :is(td, th)'), '');
     await page.getByRole('link', { name: ann.username }).click();
     await page.locator('[data-shown=moment]').filter({ hasText: 'GMT+5:45' }).first().waitFor();
+    await page.goto('/admin/clients/add');
+    await check(page, 'add a client');
+    // The check leaves the page as wide as a phone. Without a width, a select is as wide as its longest option.
+    const widthOf = (id: string) => page.evaluate(`document.getElementById('${id}').offsetWidth`) as Promise<number>;
+    for (const id of ['pkce', 'id_token_signed_response_alg']) {
+      const width = await widthOf(id);
+      await page.evaluate(`document.getElementById('${id}').style.width = 'auto'`);
+      assert.ok((await widthOf(id)) <= width, id);
+    }
   },
   { timezoneId: 'Asia/Kathmandu', changesPage: true },
 );
