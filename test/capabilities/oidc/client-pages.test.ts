@@ -86,6 +86,7 @@ describe('the clients', () => {
     assert.match(page.body, /http:\/\/localhost:5000\/\.well-known\/openid-configuration/);
     const own = await get(`/admin/clients/${id}`);
     assert.match(own.body, /https:\/\/b\.example\/cb/);
+    assert.match(own.body, /stolen codes<\/dt><dd>PKCE or a nonce</);
     for (const { body } of [own, await get('/admin/clients'), await get(`/admin/clients/${id}/change`)])
       assert.equal(body.includes(secret), false);
   });
@@ -252,7 +253,14 @@ describe('the clients', () => {
     const { client_id, client_secret } = await clerk.add({ ...wiki, public: true });
     assert.equal(client_secret, null);
     assert.equal((await clerk.post(`/api/admin/clients/${client_id}/rotate-secret`, {})).statusCode, 409);
-    assert.doesNotMatch((await clerk.get(`/admin/clients/${client_id}`)).body, /rotate-secret/);
+    const { body } = await clerk.get(`/admin/clients/${client_id}`);
+    assert.doesNotMatch(body, /rotate-secret/);
+    assert.match(body, /stolen codes<\/dt><dd>PKCE always</);
+  });
+
+  test('that use the device flow alone have no row for redirect addresses', async () => {
+    const { client_id } = await clerk.add({ name: 'TV', device: true, public: true });
+    assert.doesNotMatch((await clerk.get(`/admin/clients/${client_id}`)).body, /Redirect addresses/);
   });
 });
 
