@@ -17,6 +17,7 @@ export const userFields = {
   first_name: text('Ann'),
   last_name: text('Archer'),
   disabled: { type: 'boolean' },
+  demo: { type: 'boolean', description: 'Whether it is a user of the demo, whom an export leaves out' },
   groups: listOf(text('staff')),
   created_at: { ...orNull(time), description: 'RFC 3339, UTC. Null in a table of your own' },
   last_login_at: { ...orNull(time), description: 'RFC 3339, UTC. Null if there was none yet' },
@@ -56,7 +57,7 @@ export interface UserListParts {
   readonly groups: Pick<Groups, 'names'>;
 }
 
-export const describeUser = ({ id, username, firstName, lastName, disabled, groups, ...user }: FoundUser) => ({
+export const describeUser = ({ id, username, firstName, lastName, disabled, demo, groups, ...user }: FoundUser) => ({
   ...{
     id,
     username,
@@ -64,6 +65,7 @@ export const describeUser = ({ id, username, firstName, lastName, disabled, grou
     first_name: firstName,
     last_name: lastName,
     disabled,
+    demo,
     groups,
   },
   created_at: user.createdAt?.toISOString() ?? null,

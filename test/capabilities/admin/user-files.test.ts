@@ -140,6 +140,17 @@ test('an export gives no secret, is recorded, and can be imported again', async 
   assert.equal((await download('pdf')).statusCode, 400);
 });
 
+test('an export leaves out users of the demo, and the list says so', async () => {
+  await using janua = await open();
+  const { app, services, headers, download } = janua;
+  const list = async () => (await app.inject({ url: '/admin/users', headers })).body;
+  assert.doesNotMatch(await list(), /demo/i);
+  const names = { username: 'demo@example.com', firstName: 'D', lastName: 'D' };
+  await services.registry?.add({ ...names, passwordHash: 'x', demo: true });
+  assert.match(await list(), />demo@example\.com<\/a><mark>Demo only<.*The export leaves out users of the demo/s);
+  assert.doesNotMatch((await download('csv')).body, /demo@/);
+});
+
 test('an import is for members of admins, and both need a fresh proof', async () => {
   let time = Date.now();
   await using helper = await open(['users:read', 'users:write']);
