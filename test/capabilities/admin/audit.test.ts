@@ -51,6 +51,18 @@ describe('the audit', () => {
     assert.match(page.body, new RegExp(`value="${refused.headers['x-request-id']}"`));
   });
 
+  test('names the account that ran a command beside the event, and not as an address', async () => {
+    await using janua = await open();
+    const byCommand = { caller: { route: 'janua users disable', operator: 'root' } };
+    await janua.services.auditTrail.insert([
+      recorded(start, { kind: 'user-disabled', reason: undefined, ...byCommand }),
+    ]);
+    const url = '/admin/audit?kind=user-disabled';
+    const { body } = await janua.app.inject({ url, headers: janua.headers });
+    assert.match(body, /<small>by root/);
+    assert.doesNotMatch(body, /<td>root/);
+  });
+
   test('is filtered by user, unknown name, id, kind, address and time, the newest first', async () => {
     await using janua = await open();
     await failLogin(janua.app, 'nobody@example.com');
