@@ -38,6 +38,9 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   assert.deepEqual([id, purpose, due_at, failure], [bob.id, 'reset-password', null, '550 no such user']);
   const page = await janua.app.inject({ url: '/admin/mail', headers });
   assert.match(page.body, /550 no such user/);
+  assert.doesNotMatch(page.body, /first page/);
+  const second = await janua.app.inject({ url: `/admin/mail?limit=2&cursor=${pages[0].next_cursor}`, headers });
+  assert.match(second.body, /<a href="\/admin\/mail\?limit=2">Back to the first page</);
   assert.doesNotMatch(page.body + JSON.stringify(pages), /canary/);
 
   const retry = (payload: object) =>
