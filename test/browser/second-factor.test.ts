@@ -147,6 +147,8 @@ site.test(
     await page.goto('/account/security');
     await page.getByLabel('Change: Recovery codes').click();
     await page.getByRole('button', { name: 'Get new codes' }).click();
+    await page.getByText('Your old codes are void. You are logged out everywhere else.').waitFor();
+    assert.equal(await page.locator('.languages').isVisible(), false, 'another language would lose the codes');
     const shown = await page.locator('.codes').textContent();
     assert.equal(shown?.trim().split('\n').length, 10);
     assert.ok(!shown?.includes(codes[0] ?? ''));

@@ -94,10 +94,7 @@ const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail:
   'sign-up': ['/auth/sign-up?state=1', 'If the address can be used, a mail is on its way'],
   finish: ['/auth/home', 'Account created'],
   email: ['/account?state=2', 'A link is on its way to the new address'],
-  'reset-password': [
-    '/auth/login?state=6&next=%2Faccount%2Fsecurity%3Fstate%3D8',
-    'Password changed. Log in with the new one',
-  ],
+  'reset-password': ['/auth/login?state=6', 'Password changed. Log in with the new one'],
   'confirm-email': ['/account?state=3', 'Address changed'],
   totp: ['/account/security?state=1', 'Authenticator app added'],
   'totp/remove': ['/account/security?state=2', 'Authenticator app removed'],
@@ -239,6 +236,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
     case 'confirmed':
       return html ? answer(303, outcome.byOwner ? page : '/auth/login?state=10') : answer(200, detail);
     case 'done':
+      if (html && outcome.looksOver) return answer(303, `${page}&next=%2Faccount%2Fsecurity%3Fstate%3D8`);
       if (html) return answer(303, page, is === 'delete' ? 'cleared' : 'kept');
       return answer(200, detail);
   }

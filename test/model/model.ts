@@ -151,7 +151,7 @@ export type Outcome =
   | { is: 'signed-out' }
   | { is: 'logged-out' }
   | { is: 'no-session' }
-  | { is: 'done' };
+  | { is: 'done'; looksOver?: boolean };
 
 interface Admitted extends BrowserOwner {
   expiresInSeconds: number;
@@ -535,7 +535,7 @@ export function* resetPassword(model: Model, token: string, password: string | u
   yield;
   endSessionsOf(model, user.id);
   liftFailures(model, user);
-  return { is: 'done' };
+  return { is: 'done', looksOver: model.factors.get(user.id)?.app !== undefined };
 }
 
 /** @param presented nothing by a program, which is not led further */

@@ -8,7 +8,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
 import type { createChangeEmail } from './email.ts';
-import { emailExpired, emailPath } from './email.ts';
+import { emailExpired, emailPath, offerExpired } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
 
 const lastAdministrator = changeRefusals['last-administrator'];
@@ -70,7 +70,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     config: {
       signedIn: true,
       freshProof: { page: ({ confirmEmail }) => confirmEmail.heading },
-      refusals: [emailExpired, lastAdministrator],
+      refusals: [offerExpired, lastAdministrator],
     },
     view: 'capabilities/account/confirm-email',
     fields: { token: tokenField },

@@ -1,5 +1,5 @@
 import { byOwner, type SignedIn } from '../../core/access/access.ts';
-import { InvalidFields } from '../../core/access/refusal.ts';
+import { type Answer, InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { ChangeBy } from '../../core/changes/change.ts';
@@ -16,6 +16,13 @@ import type { MailingOptions, OwnOptions } from './options.ts';
 export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
+
+/** Says the same of a link of another user, so that it tells nothing about that one. */
+export const offerExpired: Answer = {
+  name: 'offered-link-expired',
+  status: 410,
+  detail: 'This link has expired, was used already, was withdrawn, or belongs to another account',
+};
 
 /** The new address whose link waits to be mailed or used, if there is one. */
 export async function findWaitingAddress(
@@ -35,7 +42,7 @@ export async function findWaitingAddress(
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, requestMail, outbox, change, endAddressLinks, access, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
-  const offeredLinks = createLinks(options, 'confirm-offered-email', emailExpired, { isForNewAddress: true });
+  const offeredLinks = createLinks(options, 'confirm-offered-email', offerExpired, { isForNewAddress: true });
 
   /** Changes the address to the one of a link, and gives the id of the user. @throws {Refusal} `link-expired` */
   async function confirm(
@@ -110,14 +117,14 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       await outbox.add({ ...notice, requestId: caller.requestId });
     },
 
-    /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `link-expired`, also to any other user */
+    /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `offered-link-expired`, also to any other user */
     async openOffered(secret: string, { user }: Pick<SignedIn, 'user'>, caller: Caller) {
       const opened = await offeredLinks.openOwn(secret, caller);
       // The administrator may have named a mailbox of their own.
       return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
     },
 
-    /** @throws {Refusal} `link-expired`, also if the address is taken; {ChangeRefused} `last-administrator` */
+    /** @throws {Refusal} `offered-link-expired`, also if the address is taken; {ChangeRefused} `last-administrator` */
     async confirmOffered(secret: string, signedIn: SignedIn, language: Language, caller: Caller): Promise<void> {
       const opened = await this.openOffered(secret, signedIn, caller);
       await confirm(offeredLinks, secret, opened, { caller, language, session: signedIn.session });

@@ -32,9 +32,8 @@ export function addResetPassword(
 
   /** A reset keeps what signs in besides the password: the user should look at it before they go on. */
   async function findPlace(account: Account, next: string | undefined, language: Language) {
-    if (page === undefined) return next;
+    if (page === undefined || (await parts().ports.listWaysIn(account, language)).length === 0) return next;
     if (next === undefined) return page;
-    if ((await parts().ports.listWaysIn(account, language)).length === 0) return next;
     // Both may be too long. The page must not be what is left out.
     return safeNext(pathWithNext(page, next)) ?? page;
   }

@@ -27,7 +27,8 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
       await records.answerDevice(readUserCode(userCode), answer);
       throw new DeviceRefused(barrier, describeRefused(client, signedIn, barrier));
     }
-    return { ...device, application: showApplication(client, asked, undefined) };
+    const shownCode = readUserCode(userCode).replace(/^.{4}/, '$&-');
+    return { ...device, shownCode, application: showApplication(client, asked, undefined) };
   }
 
   return {

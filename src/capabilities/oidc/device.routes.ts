@@ -55,13 +55,14 @@ export function addDevices(app: App, parts: () => InteractionParts): void {
       const provider = await requireProvider(parts());
       if (typeof typed !== 'string' || typed === '') return {};
       try {
-        const { application, askedAt, askedFrom } = await parts().interactions.showDevice(
+        const { shownCode, application, askedAt, askedFrom } = await parts().interactions.showDevice(
           provider,
           typed.slice(0, 20),
           { signedIn: signedInOf(request), caller: request.caller },
         );
         return {
-          userCode: typed.slice(0, 20),
+          // As the device shows it, so that the user compares with the device and not with what they typed.
+          userCode: shownCode,
           application: describe(application),
           asked_at: askedAt.toISOString(),
           asked_from: typeof askedFrom === 'string' ? askedFrom : null,

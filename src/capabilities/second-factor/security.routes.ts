@@ -200,8 +200,7 @@ function addCodesAndTrust(app: App, parts: Parts): void {
     summary: 'Get new recovery codes',
     fields: { next: nextField },
     refusals: [noSuchFactor],
-    // The page shows the codes instead.
-    message: ['The old recovery codes are void', 0],
+    message: ['The old recovery codes are void', 10],
     change: (by) => parts().manageFactors.renewRecoveryCodes(by),
   });
 

@@ -39,6 +39,7 @@ describe('a device', () => {
     const typed = device.user_code.toLowerCase().replace('-', ' ');
     const page = await browser.open(`/oidc/device?user_code=${encodeURIComponent(typed)}`);
     assert.match(page.text, /Television/);
+    assert.match(page.text, new RegExp(`<code>${device.user_code}</code>`));
     const done = await browser.submit('/oidc/device', { user_code: typed, decision: 'allow' });
     assert.match(done.url.href, /state=allowed/);
     passPause();
