@@ -119,8 +119,8 @@ async function resetPassword(page: Page, username: string): Promise<void> {
   await sendLogin(page, { username, password: newPassword });
   await message(page, 'Incorrect username or password');
   await sendLogin(page, { username, password });
-  // It shows what else signs in to the account.
-  await message(page, 'Your password is new. Remove every passkey, app and linked account that you do not know.');
+  // Nothing else signs in to the account.
+  await page.waitForURL('/auth/home');
   await page.goto(link);
   await page.getByText('This link has expired, was used already, or was withdrawn').waitFor();
   await page.getByRole('link', { name: 'Get a new link' }).click();
