@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { describeOption } from '../src/commands/command.ts';
 import { createProgram } from '../src/commands/program.ts';
 import type { Settings } from '../src/ground/config/settings.ts';
 import { type DescribedOperation, needsCredentials, readDocument } from '../test/fuzz/document.ts';
@@ -28,10 +29,7 @@ function makeCommandsPage(): string {
     );
     const options = command.options
       .filter(({ hidden }) => !hidden)
-      .map(
-        ({ flags, description, mandatory }) =>
-          `${asCode(flags)} ${mandatory ? '(required) ' : ''}${inCell(description)}`,
-      );
+      .map((option) => `${asCode(option.flags)} ${inCell(describeOption(option))}`);
     return [asCode(name + typed.join('')), inCell(command.description()), options.join('<br>')];
   });
   return `# Commands

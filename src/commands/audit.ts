@@ -37,7 +37,7 @@ export const audit = (options: AuditOptions) =>
     return list(found, {
       json,
       none: 'There are no such events.',
-      heading: ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      heading: ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'DETAILS', 'REQUEST'],
       toRows: (shown) => Array.fromAsync(shown, (event) => toRow(event, findUser)),
     });
   });
@@ -88,7 +88,7 @@ function timeOf(option: string, text: string | undefined, now: number): number |
 async function toRow(event: RecordedEvent | UnreadableEvent, findUser: UserDirectory['findById']): Promise<string[]> {
   const time = event.at.slice(0, 19).replace('T', ' ');
   if ('unreadable' in event) return [time, `unreadable (${event.id})`];
-  const { kind, caller, userId, actorId, nameDigest, count } = event;
+  const { kind, caller, userId, actorId, nameDigest, count, reason, about, aboutName = about } = event;
   const unknown = nameDigest === undefined ? '' : `unknown ${nameDigest}`;
   const nameOf = async (id: string) => (await findUser(id))?.user.username ?? `id ${id}`;
   const counted = count === undefined ? undefined : `${count} in all`;
@@ -99,7 +99,7 @@ async function toRow(event: RecordedEvent | UnreadableEvent, findUser: UserDirec
     actorId === undefined ? (caller.operator ?? '') : await nameOf(actorId),
     caller.address ?? '',
     caller.route,
-    [event.reason, counted].filter(Boolean).join(', '),
+    [reason, aboutName, counted].filter(Boolean).join(', '),
     caller.requestId ?? '',
   ];
 }

@@ -11,6 +11,12 @@ export const collect = (value: string, former: readonly string[] = []) => [...fo
 export const add = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description);
 
+/** What the help of a command says of an option. */
+export function describeOption({ description, mandatory, defaultValue }: Option): string {
+  const isGiven = ['string', 'number'].includes(typeof defaultValue) && defaultValue !== '';
+  return [mandatory && '(required)', description, isGiven && `(default: ${defaultValue})`].filter(Boolean).join(' ');
+}
+
 /** A stuck store, trace collector or log reader must not keep the process alive. */
 export function endSoon(): void {
   setTimeout(() => process.exit(), 500).unref();

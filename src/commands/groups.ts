@@ -4,8 +4,12 @@ import { administer } from './administer.ts';
 import { list } from './list.ts';
 
 export const listGroups = ({ json }: { readonly json?: boolean }) =>
-  administer('janua groups list', async ({ administration }) =>
-    list(await administration.listGroups(), {
+  administer('janua groups list', async ({ administration }) => {
+    // Those of `admins` are not stored.
+    const groups = (await administration.listGroups()).map(({ name, scopes, ...group }) => {
+      return { name, ...group, scopes: rightsOf([name], scopes).scopes };
+    });
+    return list(groups, {
       json,
       none: 'There are no groups.',
       heading: ['GROUP', 'USERS', 'SECOND FACTOR', 'SCOPES', 'DESCRIPTION'],
@@ -14,11 +18,11 @@ export const listGroups = ({ json }: { readonly json?: boolean }) =>
           name,
           String(members ?? `> ${mostCounted}`),
           secondFactor ? 'needed' : 'optional',
-          rightsOf([name], scopes).scopes.join(' '),
+          scopes.join(' '),
           description,
         ]),
-    }),
-  );
+    });
+  });
 
 export const addGroup = (name: string, scopes: string[], { description }: { readonly description: string }) =>
   administer('janua groups add', async ({ administration }) => {

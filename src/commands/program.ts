@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { settingsHelp } from '../ground/config/describe.ts';
-import { add, collect, endSoon, from, json, numberOption } from './command.ts';
+import { add, collect, describeOption, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
 
 /** All commands, with their options and words. Each loads its file only when it runs. */
@@ -10,6 +10,7 @@ export function createProgram(): Command {
     .description('A self-hosted authentication server.')
     .version(manifest.version, '-v, --version')
     .exitOverride()
+    .configureHelp({ optionDescription: describeOption })
     .showHelpAfterError('(--help lists the commands and options)');
 
   addServing(program);

@@ -84,7 +84,7 @@ describe('janua audit', () => {
     const [heading = '', ...lines] = stdout.split('\n');
     assert.equal(lines[3]?.indexOf('ann@'), heading.indexOf('BY'));
     assert.deepEqual(cells, [
-      ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'REASON', 'REQUEST'],
+      ['TIME (UTC)', 'EVENT', 'USER', 'BY', 'FROM', 'ROUTE', 'DETAILS', 'REQUEST'],
       [
         ...['2026-01-01 08:00:00', 'login failed', 'ann@example.com', '203.0.113.7'],
         ...['POST /auth/token', 'wrong-password', 'request-1'],
@@ -96,7 +96,7 @@ describe('janua audit', () => {
       ['2026-01-01 08:02:00', 'sessions ended', 'id gone', 'root', 'janua sessions revoke-all', '2 in all'],
       [
         ...['2026-01-01 08:03:00', 'group changed', 'ann@example.com', '203.0.113.7'],
-        ...['POST /auth/token', 'request-3'],
+        ...['POST /auth/token', 'staff', 'request-3'],
       ],
     ]);
   });

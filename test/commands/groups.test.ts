@@ -23,6 +23,8 @@ test('groups are added, listed, changed and removed, and users are put into them
     0,
   );
   assert.match((await run('groups', 'list')).text, /^GROUP .*\nadmins +1 .*\nstaff +1 +optional +reports:read +All\n$/);
+  const [admins = ''] = (await run('groups', 'list', '--json')).text.split('\n');
+  assert.ok(JSON.parse(admins).scopes.includes('users:write'), admins);
   assert.deepEqual(await run('users', 'groups', 'ann@example.com'), {
     code: 0,
     text: 'The user is in: admins, staff.\n',

@@ -87,11 +87,13 @@ export function readStoreFault(error: unknown) {
   return { cause, code, known: storeFaults.find(({ codes }) => codes.includes(code)) };
 }
 
+const lacksPassword = /password must be a/;
+
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
   if (/DB index is out of range/.test(error.message)) return 'NO_SUCH_NUMBER';
   // PostgreSQL's client throws this if the server asks for a password and the URL has none.
-  if (/password must be a/.test(error.message)) return '28P01';
+  if (lacksPassword.test(error.message)) return '28P01';
   return 'code' in error ? String(error.code) : (/^[A-Z]+(?= )/.exec(error.message)?.[0] ?? '');
 }
 
@@ -101,5 +103,7 @@ export function refusedAccount(error: unknown): Misconfiguration | undefined {
   if (!known?.lasts || !(cause instanceof Error)) return undefined;
   const isRedis = error instanceof Unavailable && error.part !== databasePart;
   const refuses = isRedis ? 'REDIS_URL: Redis refuses it' : 'DATABASE_URL: The database refuses it';
-  return new Misconfiguration(`${refuses} (${cause.message}).`);
+  // The client's words would be about its own code.
+  const reason = lacksPassword.test(cause.message) ? 'it asks for a password, and the URL has none' : cause.message;
+  return new Misconfiguration(`${refuses} (${reason}).`);
 }

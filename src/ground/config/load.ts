@@ -1,4 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
@@ -123,6 +124,12 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
   if (OPERATOR_MAIL !== undefined && !isMailAddress(OPERATOR_MAIL))
     faults.push('OPERATOR_MAIL must be one address, such as operator@example.com.');
+  for (const [name, example] of [
+    ['CLIENT_ID_METADATA', 'any, or claude.ai, vscode.dev'],
+    ['OIDC_PRIVATE_HOSTS', 'grafana.example.internal, 10.0.0.7'],
+  ] as const)
+    if (settings[name]?.some((host) => !isHost(host)))
+      faults.push(`${name} must be hosts alone, separated by commas, such as ${example}.`);
   if (SIGN_UP_DOMAINS?.some((domain) => canonicalDomain(domain) === undefined))
     faults.push('SIGN_UP_DOMAINS must be domains, separated by commas, such as example.com, example.org.');
   if (ADMINISTRATORS?.some((address) => canonicalMailAddress(address.toLowerCase()) === undefined))
@@ -197,6 +204,9 @@ function serveFaults(settings: Settings): Fault[] {
 }
 
 /** Without a URL, browsers use this machine's own address. */
+/** A name or an IP address, without scheme, port and path. */
+const isHost = (text: string): boolean => isIP(text.replaceAll(/^\[|\]$/g, '')) > 0 || /^[^\s/:@?#*[\]]+$/.test(text);
+
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));

@@ -213,6 +213,12 @@ describe('the exposure check', () => {
 
   const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
 
+  for (const name of ['CLIENT_ID_METADATA', 'OIDC_PRIVATE_HOSTS']) {
+    for (const host of ['https://a.example', 'a.example:8443', 'a.example/x', '*.example', 'a b'])
+      test(`refuses ${name}=${host}`, () => assert.equal(faultsOf({ [name]: host }, 'serve'), 1));
+    for (const host of ['grafana', 'bücher.example', '10.0.0.7', '[fd00::1]', 'fd00::1'])
+      test(`takes ${name}=${host}`, () => assert.equal(faultsOf({ [name]: host }, 'serve'), 0));
+  }
   for (const CORS_ORIGINS of ['*', 'null', 'app.example.com', 'https://a.example/x', 'https://*.example']) {
     test(`refuses CORS_ORIGINS=${CORS_ORIGINS}`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
     test(`refuses FORWARD_AUTH_ORIGINS=${CORS_ORIGINS}`, () =>
