@@ -45,7 +45,7 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   const { from, to } = times;
   if (from !== undefined && to !== undefined && from >= to) throw new InvalidFields({ field: 'to', code: 'not-later' });
   const client = address ? parseAddress(address)?.toString() : undefined;
-  if (address && client === undefined) throw new InvalidFields({ field: 'address', code: 'malformed' });
+  if (address && client === undefined) throw new InvalidFields({ field: 'address', code: 'not-an-ip-address' });
   const name = user ? canonicalUsername(user) : undefined;
   const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
   return {

@@ -120,7 +120,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     async handle(request, reply, { user_id: userId, name_digest: nameDigest, address }) {
       const target = userId ? { userId } : nameDigest ? { nameDigest } : { address: countedNetwork(address ?? '') };
       if ('address' in target && target.address === undefined)
-        throw new InvalidFields({ field: 'address', code: address ? 'malformed' : 'missing' });
+        throw new InvalidFields({ field: 'address', code: address ? 'not-an-ip-address' : 'missing' });
       const { throttled, users } = parts();
       const accounts = await users.findAll(userId ? [userId] : []);
       if (!mayLift(signedInOf(request), { userId, nameDigest }, accounts)) throw new Refusal(beyondOwn);
