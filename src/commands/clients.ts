@@ -2,6 +2,7 @@ import { type ClientSettings, nothingSet, type PkceSetting } from '../capabiliti
 import { describeClient } from '../capabilities/oidc/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/signing-keys.ts';
 import type { Services } from '../compose.ts';
+import { ChangeRefused } from '../core/users/change-refused.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { list } from './list.ts';
@@ -75,15 +76,18 @@ export const rotateSecret = (client: string, { json }: Json) =>
 
 export const removeClient = (client: string) =>
   administer('janua clients remove', async ({ clientAdministration }) => {
-    await clientAdministration.removeClient(await idOf(client, clientAdministration));
-    return 'The client is removed.';
+    const { id, name } = await clientAdministration.requireClient(await idOf(client, clientAdministration));
+    await clientAdministration.removeClient(id);
+    return `${name} (${id}) is removed.`;
   });
 
-/** Takes an id, or a name that one client alone has. Gives what was typed if it is neither. */
+/** Takes an id, or a name. What looks like an id is one: a client may be called like the id of another one, which may be gone. */
 async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
-  const clients = await listClients();
-  const [named, another] = clients.filter(({ name }) => name === typed);
-  return named === undefined || another || clients.some(({ id }) => id === typed) ? typed : named.id;
+  if (/^[\w-]{22}$/.test(typed)) return typed;
+  const [named, another] = (await listClients()).filter(({ name }) => name === typed);
+  if (another !== undefined)
+    throw new ChangeRefused(`Two clients are called ${typed}. Name the id: npx janua clients list.`);
+  return named?.id ?? typed;
 }
 
 export const secretLines = (secret: string | undefined) =>
