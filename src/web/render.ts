@@ -41,9 +41,10 @@ export function createRender(
   };
 }
 
-/** The address at which a browser gets the page by GET. Of one that is unknown, users only see whether it is below `/admin`. */
+/** The address at which a browser gets the page by GET. For one that is unknown, a page of administrators or the home page. */
 function pathOf({ method, url, query, body, routeOptions, signedIn }: Request): string {
-  if (routeOptions.url === undefined) return signedIn && rawPath(url).startsWith('/admin/') ? '/admin/' : homePath;
+  if (routeOptions.url === undefined)
+    return (rawPath(url).startsWith('/admin/') && adminPagesFor(signedIn?.scopes ?? [])[0]?.[0]) || homePath;
   if (isOpened({ method })) return withKept(rawPath(url), query);
   return withKept(routeOptions.config.openedAt ?? rawPath(url), body);
 }

@@ -13,8 +13,8 @@ const retryAfter = 5;
 /** Longest pause between two attempts to reconnect, in milliseconds. */
 const longestPause = 1000;
 
-/** How long nothing may fail before a cluster is available again, in milliseconds: other masters answer while one is lost. */
-const calm = 1000;
+/** How long nothing may fail before a cluster is available again. */
+const calmMilliseconds = 1000;
 
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
@@ -35,7 +35,19 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const client = createClient(address, timeout);
   // `use` throws the last fault, so these events need no other listener.
   let lastFault: Error | undefined;
-  let failedAt = Number.NEGATIVE_INFINITY;
+  let calm: NodeJS.Timeout | undefined;
+  let answered = true;
+
+  /** Other masters of a cluster answer while one is lost. So it is available again once nothing has failed for a while. */
+  function waitForCalm(): void {
+    answered = false;
+    clearTimeout(calm);
+    calm = setTimeout(() => {
+      calm = undefined;
+      if (answered) watch.succeeded('write');
+    }, calmMilliseconds).unref();
+  }
+
   for (const event of faultEvents) {
     client.on(event, (error: Error) => {
       if (!summary.test(error.message)) lastFault = error;
@@ -71,10 +83,11 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
       // The client's own `commandTimeout` would do the same a second time, and starts too late in a cluster: once the node is known.
       const result = await inTime(work(client), timeout);
       lastFault = undefined;
-      if (address.kind !== 'cluster' || performance.now() - failedAt > calm) watch.succeeded('write');
+      answered = true;
+      if (calm === undefined) watch.succeeded('write');
       return result;
     } catch (error) {
-      failedAt = performance.now();
+      if (address.kind === 'cluster') waitForCalm();
       const saysWhy = client.status === 'ready' && error instanceof Error && !summary.test(error.message);
       const cause = saysWhy ? error : (lastFault ?? error);
       const unavailable = new Unavailable(redisPart, retryAfter, cause);

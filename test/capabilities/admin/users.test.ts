@@ -547,7 +547,7 @@ describe('a user who is added', () => {
       await services.mail?.settled();
       return String((await services.outbox.listKept(1))[0]?.link);
     };
-    const unsent = ['Invited; the mail with the link has not been sent yet (', true, 'waiting', true];
+    const unsent = ['Invited; a mail with a link still waits to be sent (', true, 'waiting', true];
     assert.deepEqual(await read(), unsent);
     await services.mail?.settled();
     assert.deepEqual(await read(), ['Invited; the link is valid until ', true, 'open', true]);
@@ -581,7 +581,7 @@ describe('a user who is added', () => {
     const [mail] = await Array.fromAsync(janua.services.outbox.list());
     assert.match(String(mail?.failure), /ECONNREFUSED/);
     assert.equal((await janua.get(`/api/admin/users/${id}`)).json().invitation.state, 'waiting');
-    const notSent = 'Invited; the mail with the link has not been sent yet';
+    const notSent = 'Invited; a mail with a link still waits to be sent';
     const { body } = await janua.get(`/admin/users/${id}`);
     assert.ok(body.includes(`${notSent} (<a href="/admin/mail">Mail</a>)`), body);
     const headers = await signInWith(janua, 'users:read');
@@ -718,7 +718,9 @@ test('a page of administrators that is missing or refused keeps the menu, and le
     await using janua = await open(scopes && [...scopes]);
     const { body } = await janua.get(url);
     assert.equal(/class="button" href="([^"]*)"/.exec(body)?.[1], back);
-    assert.match(body, /<a class="quiet" href="\/admin\/users">/);
+    assert.match(body, /<a class="quiet" href="\/admin\/users"/);
+    const language = /name="next" value="([^"]*)"/.exec(body)?.[1] ?? '';
+    assert.equal(language, url === '/admin/nothing' ? back : url, 'another language leads to a page that is there');
   }
 });
 
