@@ -67,7 +67,11 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   const domain = from.address.slice(from.address.indexOf('@') + 1);
 
   /** Gives the failure of a step, or undefined. */
-  const attempt = (step: Promise<unknown>) => step.then(() => undefined, failureOf);
+  const attempt = (step: Promise<unknown>) =>
+    step.then(
+      () => undefined,
+      (error) => failureOf(error, server.tls === 'always'),
+    );
   return {
     send: ({ id, to, subject, text, html, date }, signal) =>
       attempt(
@@ -88,11 +92,16 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   };
 }
 
-/** The fields of nodemailer's errors. `command` is the SMTP command that failed. */
-type SmtpError = { readonly [Field in 'code' | 'command' | 'response']?: string } & { readonly responseCode?: number };
+/** The fields of nodemailer's errors. `command` is the SMTP command that failed, and `originalCode` that of Node's error. */
+type SmtpError = { readonly [Field in 'code' | 'originalCode' | 'command' | 'response']?: string } & {
+  readonly responseCode?: number;
+};
 
 /** Reads an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
-function failureOf({ code, command, message, responseCode: status, response }: Error & SmtpError): Failure {
+function failureOf(error: Error & SmtpError, isTlsFirst: boolean): Failure {
+  const { code, originalCode, command, message, responseCode: status, response } = error;
+  if (isTlsFirst && originalCode === 'ERR_SSL_WRONG_VERSION_NUMBER')
+    return { kind: 'server', reason: 'this port does not begin with TLS: use smtp:// instead of smtps://' };
   const isAboutMail = code === 'EMESSAGE' || (code === 'EENVELOPE' && command !== 'MAIL FROM');
   // 421: the server closes the connection (RFC 5321 3.8).
   if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };

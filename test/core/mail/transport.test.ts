@@ -167,3 +167,25 @@ test('without STARTTLS, a server on another machine gets neither password nor ma
   transport.close();
   assert.deepEqual(new Set(commands), new Set(['CONNECT', 'EHLO', 'STARTTLS']));
 });
+
+test('smtps:// for a port that begins without TLS is named as the fault', async () => {
+  await using smtp = await startScriptedSmtp();
+  const reasonWith = async (url: string) => {
+    const server = parseMailUrl(url);
+    assert.ok(server);
+    const transport = await openTransport({ server, from });
+    const failure = await transport.verify();
+    transport.close();
+    return failure?.reason;
+  };
+  assert.equal(
+    await reasonWith(`smtps://127.0.0.1:${smtp.port}`),
+    'this port does not begin with TLS: use smtp:// instead of smtps://',
+  );
+  // STARTTLS fails in another way, and smtp:// is right.
+  smtp.direct((command) => {
+    if (command.startsWith('EHLO')) return { answer: '250-test\r\n250 STARTTLS' };
+    return command === 'STARTTLS' ? { answer: '220 go on\r\n220 no TLS' } : undefined;
+  });
+  assert.match((await reasonWith(`smtp://127.0.0.1:${smtp.port}`)) ?? '', /wrong version number/);
+});
