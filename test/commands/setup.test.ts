@@ -290,6 +290,10 @@ describe('janua setup', () => {
       ],
       [{ '--key-file': 'nowhere/key' }, /^--key-file: the account \S+ cannot write nowhere\/key \(ENOENT\)\. Make its/],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
+      [
+        { '--settings-file': '.' },
+        /^\. cannot be read \(EISDIR\)\. Run this as root, or name another file: --settings-file/,
+      ],
     ];
     const folders = { '--database': 'sqlite:./new/data/janua.db' };
     for (const [changed, pattern] of cases) {

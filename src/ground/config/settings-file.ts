@@ -14,7 +14,10 @@ export function readSettingsFile(path: string): Values | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    throw new Misconfiguration(`${path} cannot be read (${code}).`);
+    throw new Misconfiguration({
+      message: `${path} cannot be read (${code}).`,
+      fix: 'Run this as root, or name another file: --settings-file FILE',
+    });
   }
 }
 
