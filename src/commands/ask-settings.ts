@@ -152,6 +152,7 @@ async function askMail({ find, findSecret, askSecret }: Asking, options: SetupOp
     if (accountAlone.test(url)) {
       const ask = () => askSecret('Password of the mail server: ');
       complete = addPassword(url, await findSecret('mailPasswordFile', ask));
+      if (complete === url) return 'The password is missing. Without an account, use smtp://HOST:PORT.';
     }
     const fault = faultOf('MAIL_URL', { MAIL_URL: complete });
     return fault ?? verifyMail({ ...values, MAIL_URL: complete, MAIL_FROM: 'a@example.com' });

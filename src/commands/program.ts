@@ -59,7 +59,7 @@ function addSetup(program: Command): void {
     .option('--database <url>', 'sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE, without the password')
     .option('--database-password-file <file>', 'a file with the password of the database, empty for none')
     .option('--mail <url>', 'smtp://ACCOUNT@HOST:PORT without the password, or none')
-    .option('--mail-password-file <file>', 'a file with the password of the mail server, empty for none')
+    .option('--mail-password-file <file>', 'a file with the password of the mail server')
     .option('--mail-from <sender>', 'the sender of mails')
     .option('--admin <email>', 'the first administrator')
     .option('--first-name <name>', 'of the first administrator')

@@ -279,6 +279,7 @@ describe('janua setup', () => {
       [{ '--database': 'postgres://janua:canary@127.0.0.1/x' }, /^--database: The password must not be in an argument/],
       [{ '--mail': 'smtp://janua:canary@127.0.0.1' }, /^--mail: The password must not be in an argument/],
       [mail, /^--mail: The mail server cannot be used: Invalid login: 535 who are you/],
+      [{ ...mail, '--mail-password-file': '/dev/null' }, /^--mail: The password is missing\. Without an account, use/],
       [{ '--mail': 'imap://x' }, /^--mail: MAIL_URL must be smtp:/],
       [{ '--admin': 'ann' }, /^--admin: It must be one address/],
       [{ '--last-name': ' ' }, /^--last-name: It must not be empty/],
