@@ -6,7 +6,7 @@ import { openTransport } from '../core/mail/transport.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { findMailRoute, type MailRoute } from '../ground/config/mail-server.ts';
-import type { Values } from '../ground/config/settings-file.ts';
+import { linesOf, type Values } from '../ground/config/settings-file.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
 import { sql } from '../ground/database/kysely.ts';
 import { inTime } from '../ground/faults/in-time.ts';
@@ -46,9 +46,10 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   return { ...values, ...(await askMail(asking, options, values)) };
 }
 
-/** Gives the fault of `janua serve` with these settings, if it is about the named one. */
+/** Gives the fault of the file or of `janua serve` with these settings, if it is about the named one. */
 function faultOf(name: string, values: Values): string | undefined {
-  const faults = faultsOf(() => requireSafeExposure(loadSettings({}, values), 'serve'));
+  const inUse = () => requireSafeExposure(loadSettings({}, values), 'serve');
+  const faults = [() => linesOf(values), inUse].flatMap(faultsOf);
   const fault = faults.find(({ message }) => message.startsWith(name));
   return fault && lineOf(fault);
 }
@@ -79,7 +80,7 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
       const ask = () => askSecret('Password of the database, empty for none: ');
       complete = addPassword(url, await findSecret('databasePasswordFile', ask));
     }
-    return checkDatabase(complete);
+    return faultOf('DATABASE_URL', { DATABASE_URL: complete }) ?? checkDatabase(complete);
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
   await find('database', question, check, `sqlite:${serviceFolder}/janua.db`);

@@ -259,6 +259,15 @@ describe('janua setup', () => {
     smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
     const mail = { '--mail': `smtp://janua@127.0.0.1:${smtp.port}`, '--mail-password-file': 'canary' };
     const cases: readonly [Answers, RegExp][] = [
+      [
+        { '--name': `Ann's "Shop"`, '--public-url': 'x' },
+        /^--name: APP_NAME must be one line\. With a single quote, it must/,
+      ],
+      [
+        { '--name': "Ann's \\ é", '--public-url': 'x' },
+        /^--name: APP_NAME .* neither double quotes nor backslashes\.$/m,
+      ],
+      [{ '--database': `sqlite:./'".db`, '--mail': 'x' }, /^--database: DATABASE_URL must be one line/],
       [{ '--public-url': 'http://auth.example.com' }, /^--public-url: PUBLIC_URL must be https/],
       [
         { '--public-url': 'https://localhost/login' },

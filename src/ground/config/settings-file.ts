@@ -23,11 +23,10 @@ export function readSettingsFile(path: string): Values | undefined {
 
 /**
  * Writes a file that systemd, Node's `--env-file` and `janua-admin` read alike.
- * @throws {Misconfiguration} if there is a file already, it cannot be written, or a value has both kinds of quotes
+ * @throws {Misconfiguration} if there is a file already, it cannot be written, or cannot hold a value
  */
 export function writeSettingsFile(path: string, values: Values): void {
-  const lines = Object.entries(values).map(([name, value]) => `${name}=${quote(name, value)}\n`);
-  const text = `# Written by janua setup. docs/configuration.md has every setting.\n${lines.join('')}`;
+  const text = `# Written by janua setup. docs/configuration.md has every setting.\n${linesOf(values)}`;
   let isWritten: boolean;
   try {
     isWritten = writePrivate(path, text, false);
@@ -37,12 +36,20 @@ export function writeSettingsFile(path: string, values: Values): void {
   if (!isWritten) throw new Misconfiguration(`${path} already exists.`);
 }
 
+/** @throws {Misconfiguration} if a settings file cannot hold a value */
+export const linesOf = (values: Values): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name}=${quote(name, value)}\n`)
+    .join('');
+
 function quote(name: string, value: string): string {
   if (/^[\w@%+=:,./?&~-]+$/.test(value)) return value;
   if (!/['\r\n]/.test(value)) return `'${value}'`;
   // Between double quotes, backslashes have a meaning.
   if (!/["\\\r\n]/.test(value)) return `"${value}"`;
-  throw new Misconfiguration(`${name} may have single or double quotes, but not both, and no second line.`);
+  throw new Misconfiguration(
+    `${name} must be one line. With a single quote, it must have neither double quotes nor backslashes.`,
+  );
 }
 
 /** From now on, `loadSettings` reads these settings, and none that this process was started with. */
