@@ -31,7 +31,7 @@ export function createAsking(questions: Questions, options: SetupOptions, { asRo
   const { ask, askSecret, isTerminal } = questions;
   const lastAnswers = new Map<string, string>();
 
-  /** Asks until the answer is sound, and offers the last one. An option, or a line of standard input, has one try. */
+  /** Asks until the answer is sound, and offers that one if it asks again. An option, or a line of standard input, has one try. */
   async function find(name: keyof SetupOptions, question: string, check: CheckAnswer, usual = ''): Promise<string> {
     const given = options[name];
     for (;;) {
@@ -39,9 +39,11 @@ export function createAsking(questions: Questions, options: SetupOptions, { asRo
       const shown = offered === '' ? `${question}: ` : `${question} [${offered}]: `;
       const typed = given === undefined ? await ask(isTerminal ? shown : optionOf(name)) : String(given);
       const answer = typed.trim() || offered;
-      if (!withPassword.test(answer)) lastAnswers.set(name, answer);
       const fault = await check(answer);
-      if (fault === undefined) return answer;
+      if (fault === undefined) {
+        if (!withPassword.test(answer)) lastAnswers.set(name, answer);
+        return answer;
+      }
       if (given !== undefined || !isTerminal) throw new Misconfiguration(`${optionOf(name)}: ${fault}`);
       say(fault);
     }

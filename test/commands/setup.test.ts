@@ -363,6 +363,8 @@ describe('janua setup', () => {
 
   test('asks again at a terminal, and shows no password', { skip: findProgram('script') === undefined }, async () => {
     await using place = await openPlace();
+    await using smtp = await startScriptedSmtp();
+    smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '550 no such user' } : undefined));
     const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
     const words = [process.execPath, cli, ...argumentsOf({ '--database': 'sqlite:./janua.db' })];
     const terminal = spawn('script', ['-qefc', words.map((word) => `"${word}"`).join(' '), '/dev/null'], {
@@ -373,9 +375,10 @@ describe('janua setup', () => {
     const typed: (readonly [question: RegExp, answer: string])[] = [
       [/Name of the site \[Janua\]: $/, ''],
       [/such as https:\/\/auth\.example\.com: $/, 'auth.example.com'],
-      [/PUBLIC_URL must be[\s\S]* \[auth\.example\.com\]: $/, 'https://localhost'],
+      [/PUBLIC_URL must be[\s\S]*such as https:\/\/auth\.example\.com: $/, 'https://localhost'],
       [/Mail server: .* \[none\]: $/, 'smtp://127.0.0.1:1'],
-      [/The mail server cannot be used: [\s\S]*, or none \[smtp:\/\/127\.0\.0\.1:1\]: $/, 'none'],
+      [/The mail server cannot be used: [\s\S]*, or none \[none\]: $/, `smtp://127.0.0.1:${smtp.port}`],
+      [/Sender of mails \[no-reply@localhost\]: $/, ''],
       [/first administrator: $/, 'ann@example.com'],
       [/First name: $/, 'Ann'],
       [/Last name: $/, 'Archer'],
@@ -384,6 +387,8 @@ describe('janua setup', () => {
       [/are different[\s\S]*New password .*: $/, 'password'],
       [/^\s*A password must have at least \d+ characters[\s\S]*New password .*: $/, password],
       [/The same again: $/, password],
+      [/Send a test mail to ann@example\.com\? \[yes\]: $/, ''],
+      [/did not take the mail: 550 [\s\S]*, or none \[smtp:\/\/127\.0\.0\.1:\d+\]: $/, 'none'],
     ];
     let screen = '';
     let since = '';
