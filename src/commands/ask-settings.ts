@@ -75,6 +75,7 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
   let complete = '';
   async function check(url: string): Promise<string | undefined> {
     if (options.database !== undefined && withPassword.test(url)) return asArgument;
+    if (url.startsWith('sqlite:~')) return 'Write the path in full, because ~ has no meaning here.';
     complete = url;
     if (accountAlone.test(url)) {
       const ask = () => askSecret('Password of the database, empty for none: ');

@@ -279,6 +279,7 @@ describe('janua setup', () => {
         { '--admin-password-file': 'canary', '--first-name': 'X' },
         /^--admin-password-file: A password must have at least/,
       ],
+      [{ '--database': 'sqlite:~/x.db' }, /^--database: Write the path in full/],
       [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
       [{ '--database': 'sqlite:/proc/janua.db' }, /^--database: DATABASE_URL: the file cannot be opened/],
       [
