@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { existsSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { openTransport } from '../core/mail/transport.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
@@ -15,7 +15,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { type Asking, type SetupOptions, say, withPassword } from './asking.ts';
 import { sendTestMail } from './mail.ts';
-import { requireKeyFolder } from './service-account.ts';
+import { makeTrialFolder, requireKeyFolder } from './service-account.ts';
 
 /** Milliseconds that the database, the mail server and a name server may take. */
 export const patience = 8_000;
@@ -99,18 +99,18 @@ const fileOf = (url: string) => resolve(url.replace(/^sqlite:/, ''));
 /** Whether it is a SQLite file that is not there yet. */
 export const isNewFile = (url: string): boolean => url.startsWith('sqlite:') && !existsSync(fileOf(url));
 
-/** A new file is tried under a name of its own, in the lowest of its folders that is there: an answer may still be refused. */
-const trialOf = (folder: string): string =>
-  existsSync(folder) ? join(folder, `.janua-setup-${randomBytes(6).toString('hex')}.db`) : trialOf(dirname(folder));
+/** The lowest of a folder and those above it that this account can see. */
+const lowestOf = (folder: string): string => (existsSync(folder) ? folder : lowestOf(dirname(folder)));
 
 /** Connects, and makes a table. */
 async function checkDatabase(url: string): Promise<string | undefined> {
   const seconds = patience / 1000;
   try {
     await using closing = new AsyncDisposableStack();
-    const trial = isNewFile(url) ? trialOf(dirname(fileOf(url))) : undefined;
-    if (trial !== undefined) closing.defer(() => rmSync(trial, { force: true }));
-    const opened = await openDatabase(trial === undefined ? url : `sqlite:${trial}`, {
+    // A new file is tried in a folder of its own, because an answer may still be refused.
+    const trial = isNewFile(url) ? makeTrialFolder(lowestOf(dirname(fileOf(url)))) : undefined;
+    if (trial !== undefined) closing.defer(() => rmSync(trial, { recursive: true }));
+    const opened = await openDatabase(trial === undefined ? url : `sqlite:${trial}/janua.db`, {
       connections: 1,
       timeoutMilliseconds: patience,
       watch: unwatched,

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { accountName } from '../ground/config/account-name.ts';
-import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { faultsOf, lineOf, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
 export type Account = ReturnType<typeof takeAccount>;
 
@@ -52,15 +52,24 @@ export function requireWritable(settingsFile: string): void {
   }
 }
 
-/** Makes a folder beside the key and removes it, because `accessSync` asks for the rights of root where root became this account. */
-export function requireKeyFolder(keyFile: string): void {
-  if (existsSync(keyFile)) return;
+/**
+ * Makes a folder, because `accessSync` asks for the rights of root where root became this account. The caller removes it.
+ * @throws {Misconfiguration} if this account cannot write to `folder`
+ */
+export function makeTrialFolder(folder: string): string {
   try {
-    rmdirSync(mkdtempSync(`${keyFile}.`));
+    return mkdtempSync(join(folder, '.janua-setup-'));
   } catch (error) {
+    const account = accountName();
     throw new Misconfiguration({
-      message: `--key-file: the account ${accountName()} cannot write ${keyFile} (${(error as NodeJS.ErrnoException).code}).`,
-      fix: 'Make its folder and give it to that account, or name another file.',
+      message: `The account ${account} cannot write to ${folder} (${(error as NodeJS.ErrnoException).code}).`,
+      fix: `Choose a folder of that account, or make one: sudo install -d -m 0700 -o ${account} FOLDER`,
     });
   }
+}
+
+export function requireKeyFolder(keyFile: string): void {
+  if (existsSync(keyFile)) return;
+  const [fault] = faultsOf(() => rmdirSync(makeTrialFolder(resolve(dirname(keyFile)))));
+  if (fault !== undefined) throw new Misconfiguration(`--key-file: ${lineOf(fault)}`);
 }

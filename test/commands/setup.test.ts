@@ -281,7 +281,10 @@ describe('janua setup', () => {
       ],
       [{ '--database': 'sqlite:~/x.db' }, /^--database: Write the path in full/],
       [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
-      [{ '--database': 'sqlite:/proc/janua.db' }, /^--database: DATABASE_URL: the file cannot be opened/],
+      [
+        { '--database': 'sqlite:/proc/janua.db' },
+        /^--database: The account \S+ cannot write to \/proc \(ENOENT\)\. Choose/,
+      ],
       [
         { '--database': 'postgres://janua@127.0.0.1:1/x', '--database-password-file': 'canary' },
         /^--database: The database \(postgres:\/\/127\.0\.0\.1:1\/x\) cannot be reached/,
@@ -299,7 +302,10 @@ describe('janua setup', () => {
         { '--admin-password-file': undefined },
         /^Standard input, without --admin-password-file: A password must have at least/,
       ],
-      [{ '--key-file': 'nowhere/key' }, /^--key-file: the account \S+ cannot write nowhere\/key \(ENOENT\)\. Make its/],
+      [
+        { '--key-file': 'nowhere/key' },
+        /^--key-file: The account \S+ cannot write to \S+\/nowhere \(ENOENT\)\. Choose/,
+      ],
       [{ '--settings-file': 'nowhere/janua.env' }, /^nowhere\/janua\.env cannot be written\. Make its folder/],
       [
         { '--settings-file': '.' },
@@ -435,6 +441,16 @@ describe('janua setup', () => {
     assert.deepEqual(await ownerOf('janua.env'), [0, 0, 0o600]);
     assert.deepEqual(await ownerOf('data', 'janua.db'), [1, 1, 0o600]);
     assert.deepEqual(await ownerOf('data', 'janua.encryption-key'), [1, 1, 0o600]);
+    await mkdir(join(place.workplace.folder, 'closed'), 0o700);
+    for (const closed of [place.workplace.folder, join(place.workplace.folder, 'closed')]) {
+      const other = { ...options, '--settings-file': 'other.env', '--database': `sqlite:${closed}/new/janua.db` };
+      const { stderr } = await place.workplace.run(argumentsOf({ ...answers, ...other }), { alone: true });
+      assert.equal(
+        stderr,
+        `--database: The account ${account} cannot write to ${closed} (EACCES). ` +
+          `Choose a folder of that account, or make one: sudo install -d -m 0700 -o ${account} FOLDER\n`,
+      );
+    }
     const unknown = await place.setUp({ '--account': 'nobody-here', '--settings-file': 'other.env' });
     assert.match(unknown.stderr, /^There is no account nobody-here/);
   });
