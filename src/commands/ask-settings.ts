@@ -15,7 +15,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { type Asking, type SetupOptions, say, withPassword } from './asking.ts';
 import { sendTestMail } from './mail.ts';
-import { makeTrialFolder, requireKeyFolder } from './service-account.ts';
+import { findFolderFault, makeTrialFolder, requireKeyFolder } from './service-account.ts';
 
 /** Milliseconds that the database, the mail server and a name server may take. */
 export const patience = 8_000;
@@ -84,8 +84,15 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
     return faultOf('DATABASE_URL', { DATABASE_URL: complete }) ?? checkDatabase(complete);
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
-  await find('database', question, check, `sqlite:${serviceFolder}/janua.db`);
+  await find('database', question, check, usualFile(options));
   return whole(complete);
+}
+
+/** A file that this account can make: that of the service, or one beside the settings. */
+function usualFile({ settingsFile }: SetupOptions): string {
+  const folders = [serviceFolder, dirname(resolve(settingsFile))];
+  const folder = folders.find((one) => findFolderFault(lowestOf(one)) === undefined);
+  return folder === undefined ? '' : `sqlite:${folder}/janua.db`;
 }
 
 const addPassword = (url: string, password: string) =>

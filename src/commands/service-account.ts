@@ -68,8 +68,11 @@ export function makeTrialFolder(folder: string): string {
   }
 }
 
+/** Gives why this account cannot write to a folder, or undefined. */
+export const findFolderFault = (folder: string) => faultsOf(() => rmdirSync(makeTrialFolder(folder)))[0];
+
 export function requireKeyFolder(keyFile: string): void {
   if (existsSync(keyFile)) return;
-  const [fault] = faultsOf(() => rmdirSync(makeTrialFolder(resolve(dirname(keyFile)))));
+  const fault = findFolderFault(resolve(dirname(keyFile)));
   if (fault !== undefined) throw new Misconfiguration(`--key-file: ${lineOf(fault)}`);
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify, stripVTControlCharacters } from 'node:util';
@@ -67,6 +68,14 @@ function assertDone({ code, stdout, stderr }: Finished): void {
     stderr,
   );
   assert.equal(code, /\nNothing is wrong; /.test(stdout) ? 0 : 1);
+}
+
+function openTerminal(chosen: Answers, options: SpawnOptionsWithoutStdio) {
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+  const words = [process.execPath, cli, ...argumentsOf(chosen)];
+  const env = { PATH: process.env.PATH, TERM: 'xterm' };
+  const command = words.map((word) => `"${word}"`).join(' ');
+  return spawn('script', ['-qefc', command, '/dev/null'], { env, timeout: 60_000, ...options });
 }
 
 const setUp = (workplace: Workplace, chosen: Answers, input: string) => workplace.run(argumentsOf(chosen), { input });
@@ -372,13 +381,7 @@ describe('janua setup', () => {
     await using place = await openPlace();
     await using smtp = await startScriptedSmtp();
     smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '550 no such user' } : undefined));
-    const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-    const words = [process.execPath, cli, ...argumentsOf({ '--database': 'sqlite:./janua.db' })];
-    const terminal = spawn('script', ['-qefc', words.map((word) => `"${word}"`).join(' '), '/dev/null'], {
-      cwd: place.workplace.folder,
-      env: { PATH: process.env.PATH, TERM: 'xterm' },
-      timeout: 60_000,
-    });
+    const terminal = openTerminal({ '--database': 'sqlite:./janua.db' }, { cwd: place.workplace.folder });
     const typed: (readonly [question: RegExp, answer: string])[] = [
       [/Name of the site \[Janua\]: $/, ''],
       [/such as https:\/\/auth\.example\.com: $/, 'auth.example.com'],
@@ -416,6 +419,19 @@ describe('janua setup', () => {
     assert.deepEqual(typed, []);
     assert.doesNotMatch(screen, /nobody guesses/);
     assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
+  });
+
+  test('offers an account a database that it can make', {
+    skip: (process.getuid?.() !== 0 || findProgram('script') === undefined) && 'needs root and script',
+  }, async () => {
+    await using place = await openPlace();
+    const { folder } = place.workplace;
+    await chown(folder, 1, 1);
+    const { '--name': name, '--public-url': url } = answers;
+    const terminal = openTerminal({ '--name': name, '--public-url': url }, { cwd: folder, uid: 1, gid: 1 });
+    // Ctrl+D.
+    terminal.stdin.end('\x04');
+    assert.ok((await text(terminal.stdout)).includes(` [sqlite:${join(folder, 'janua.db')}]: `));
   });
 
   test('run by root works as the account of the service, and only root can read the settings', {
