@@ -71,7 +71,10 @@ async function checkAddress(url: string): Promise<string | undefined> {
 const accountAlone = /^([a-z]+:\/\/[^/@:?#]+)@/;
 const asArgument = 'The password must not be in an argument, which every process could read. Put it into a file.';
 
-async function askDatabase({ find, findSecret, askSecret }: Asking, options: SetupOptions): Promise<string> {
+async function askDatabase(
+  { find, findSecret, askSecret, isTerminal }: Asking,
+  options: SetupOptions,
+): Promise<string> {
   let complete = '';
   async function check(url: string): Promise<string | undefined> {
     if (options.database !== undefined && withPassword.test(url)) return asArgument;
@@ -84,7 +87,8 @@ async function askDatabase({ find, findSecret, askSecret }: Asking, options: Set
     return faultOf('DATABASE_URL', { DATABASE_URL: complete }) ?? checkDatabase(complete);
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
-  await find('database', question, check, usualFile(options));
+  // Without a terminal, no operator sees the file that is offered. It may belong to a server in use.
+  await find('database', question, check, isTerminal ? usualFile(options) : '');
   return whole(complete);
 }
 

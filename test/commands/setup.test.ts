@@ -288,6 +288,7 @@ describe('janua setup', () => {
         { '--admin-password-file': 'canary', '--first-name': 'X' },
         /^--admin-password-file: A password must have at least/,
       ],
+      [{ '--database': undefined, '--mail': 'x' }, /^--database: DATABASE_URL must be sqlite:/],
       [{ '--database': 'sqlite:~/x.db' }, /^--database: Write the path in full/],
       [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
       [
