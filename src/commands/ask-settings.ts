@@ -32,12 +32,12 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   // The folder of the database is made later.
   const isBeside = !isServer && dirname(resolve(keyFile ?? '')) === dirname(fileOf(databaseUrl));
   if (keyFile !== undefined && !isBeside) requireKeyFolder(keyFile);
-  const { origin, protocol, port } = new URL(publicUrl);
+  const { origin, protocol, hostname, port } = new URL(publicUrl);
   const values = {
     APP_NAME: name,
     PUBLIC_URL: origin,
     // Plain http is for this machine alone: without a proxy, the server itself listens there.
-    ...(protocol === 'http:' && port !== '' && { PORT: port }),
+    ...(protocol === 'http:' && port !== '' && { PORT: port, ...(hostname === '[::1]' && { HOST: '::1' }) }),
     // The proxy is on the same machine, because Janua listens there alone.
     TRUSTED_PROXIES: '127.0.0.1',
     DATABASE_URL: databaseUrl,
@@ -78,6 +78,7 @@ async function askDatabase(
   let complete = '';
   async function check(url: string): Promise<string | undefined> {
     if (options.database !== undefined && withPassword.test(url)) return asArgument;
+    if (url === 'sqlite::memory:') return 'This would be gone with the process. Name a file: sqlite:PATH.';
     if (url.startsWith('sqlite:~')) return 'Write the path in full, because ~ has no meaning here.';
     complete = url;
     if (accountAlone.test(url)) {

@@ -89,6 +89,12 @@ test('the next steps start the service only if it reads the settings', () => {
     assert.match(nextSteps(commandWith(file), { DATABASE_URL: database }), new RegExp(`:\n  ${command}\n`));
 });
 
+test('the command with a settings file can be pasted into a shell, whatever the file is called', async () => {
+  const file = '/a b/it\'s $& \\ ".env';
+  const { stdout } = await promisify(execFile)('sh', ['-c', `printf '%s\\n' ${commandWith(file)}`]);
+  assert.equal(stdout.split('\n')[1], `--env-file=${file}`);
+});
+
 describe('janua setup', () => {
   test('by options makes a server with settings, key, tables and administrator, and runs again without a change', async () => {
     await using place = await openPlace();
@@ -290,6 +296,7 @@ describe('janua setup', () => {
       ],
       [{ '--database': undefined, '--mail': 'x' }, /^--database: DATABASE_URL must be sqlite:/],
       [{ '--database': 'sqlite:~/x.db' }, /^--database: Write the path in full/],
+      [{ '--database': 'sqlite::memory:' }, /^--database: This would be gone with the process/],
       [{ '--database': 'oracle://x' }, /^--database: DATABASE_URL must be sqlite:/],
       [
         { '--database': 'sqlite:/proc/janua.db' },
