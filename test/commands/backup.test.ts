@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -123,9 +124,16 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await writeFile(there, 'something');
   await refused(there, /there already exists\. Choose another file name, or name a folder with --keep\.\n$/);
   assert.equal((await stat(there)).size, 9);
-  await refused(join(workplace.folder, 'nowhere', 'x'), /there is no such folder.*mkdir -m 700 .*nowhere/s);
+  const make = new RegExp(
+    `there is no such folder\\. Make it: install -d -m 0700 -o ${userInfo().username} /\\S+/nowhere\\n$`,
+  );
+  await refused(join('nowhere', 'x'), make);
   await refused(join('there', 'x'), /^there\/x cannot be written, because there is not a folder\. Name a folder\.\n$/);
-  await refused(join('shut', 'x'), /the account (\S+) may not write to \S+shut\. .*-o \1 FOLDER\n$/, shut);
+  await refused(
+    join('shut', 'x'),
+    /the account (\S+) may not write to \S+shut\. .*as root: install .*-o \1 FOLDER\n$/,
+    shut,
+  );
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });
   await writeFile(join(workplace.folder, 'broken.db'), 'no database'.repeat(100));
@@ -217,7 +225,7 @@ describe('janua backup --keep', () => {
     const names = (await readdir(folder)).toSorted();
     const missing = await workplace.run(['backup', '--keep', '1', 'nowhere']);
     assert.deepEqual(
-      [missing.code, /there is no such folder.*mkdir -m 700 .*nowhere/s.test(missing.stderr)],
+      [missing.code, /there is no such folder.*install -d .*nowhere/.test(missing.stderr)],
       [2, true],
       missing.stderr,
     );

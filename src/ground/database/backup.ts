@@ -49,29 +49,29 @@ async function sync(path: string): Promise<void> {
 
 function cannotWrite(copy: string, error: unknown): Misconfiguration {
   const { code, message } = error as NodeJS.ErrnoException;
+  const folder = resolve(dirname(copy));
+  const account = accountName();
+  const makeFolder = `install -d -m 0700 -o ${account}`;
   if (code === 'EEXIST')
     return new Misconfiguration({
       message: `${copy} already exists.`,
       fix: 'Choose another file name, or name a folder with --keep.',
-    });
-  // Janua makes no folder: it could be one on a disk that is not mounted.
-  if (code === 'ENOENT')
-    return new Misconfiguration({
-      message: `${copy} cannot be written, because there is no such folder.`,
-      fix: `Make it: mkdir -m 700 ${dirname(copy)}`,
     });
   if (code === 'ENOTDIR')
     return new Misconfiguration({
       message: `${copy} cannot be written, because ${dirname(copy)} is not a folder.`,
       fix: 'Name a folder.',
     });
-  if (code === 'EACCES') {
-    const folder = resolve(dirname(copy));
-    const account = accountName();
+  // Janua makes no folder: it could be one on a disk that is not mounted.
+  if (code === 'ENOENT')
+    return new Misconfiguration({
+      message: `${copy} cannot be written, because there is no such folder.`,
+      fix: `Make it: ${makeFolder} ${folder}`,
+    });
+  if (code === 'EACCES')
     return new Misconfiguration({
       message: `${copy} cannot be written, because the account ${account} may not write to ${folder}.`,
-      fix: `Choose a folder of that account, such as /var/lib/janua, or make one: sudo install -d -m 0700 -o ${account} FOLDER`,
+      fix: `Choose a folder of that account, such as /var/lib/janua, or make one as root: ${makeFolder} FOLDER`,
     });
-  }
   return new Misconfiguration(`${copy} cannot be written (${message}).`);
 }
