@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
+import { mayNotRead } from '../ground/config/account-name.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
@@ -47,11 +48,15 @@ async function openInput(path: string) {
   if (path === '-') return { input: process.stdin.setEncoding('latin1'), progress: () => undefined };
   try {
     const file = await open(path);
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
     const input = file.createReadStream({ encoding: 'latin1' });
-    return { input, progress: () => input.bytesRead / size };
+    return { input, progress: () => input.bytesRead / stats.size };
   } catch (error) {
-    throw new Misconfiguration(`${resolve(path)} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES')
+      throw new Misconfiguration(`${mayNotRead(path)} Pass it on: npx janua users import - < ${path}`);
+    throw new Misconfiguration(`${resolve(path)} cannot be read (${code}).`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { getCACertificates } from 'node:tls';
 import { selftest as runSelftest } from '../../selftest/selftest.ts';
+import { mayNotRead } from '../ground/config/account-name.ts';
 import { originOf } from '../ground/config/origin.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { createFindingsPrinter } from './findings.ts';
@@ -56,7 +57,10 @@ async function requirePassword(): Promise<string> {
 
 /** Node silently accepts a file without certificates. */
 async function readAuthority(path: string): Promise<string> {
-  const pem = await readFile(path, 'utf8').catch(() => '');
+  const pem = await readFile(path, 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EACCES') throw new Misconfiguration(`--ca: ${mayNotRead(path)}`);
+    return '';
+  });
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
     throw new Misconfiguration('--ca must be a readable file with certificates in PEM.');
   return pem;

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { rows } from '../../src/ground/database/schema.ts';
-import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
+import { createMigratedWorkplace, createWorkplace, shutting } from './janua-command.ts';
 
 const password = 'a few words that nobody guesses';
 
@@ -108,11 +108,6 @@ test('a backup under load has every user and session that was acknowledged befor
   }
 });
 
-/** Root may write everywhere. */
-const notAllowed = `import fs from 'node:fs/promises'; import { syncBuiltinESMExports } from 'node:module';
-  fs.open = async () => { throw Object.assign(new Error('no'), { code: 'EACCES' }); }; syncBuiltinESMExports();`;
-const shut = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(notAllowed)}` };
-
 test('a backup replaces no file, and names the obstacle', async () => {
   await using workplace = await createMigratedWorkplace();
   const refused = async (file: string, line: RegExp, env: Record<string, string> = {}) => {
@@ -132,7 +127,7 @@ test('a backup replaces no file, and names the obstacle', async () => {
   await refused(
     join('shut', 'x'),
     /the account (\S+) may not write to \S+shut\. .*as root: install .*-o \1 FOLDER\n$/,
-    shut,
+    shutting('shut/x'),
   );
   await refused('x', /^DATABASE_URL: there is no such file\.\n$/, { DATABASE_URL: 'sqlite:./other.db' });
   await refused('x', /pg_dump or mariadb-dump/, { DATABASE_URL: 'postgres://janua@localhost/janua' });

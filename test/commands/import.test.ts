@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { demoHash } from '../../src/commands/demo-users.ts';
-import { createMigratedWorkplace } from './janua-command.ts';
+import { createMigratedWorkplace, shutting } from './janua-command.ts';
 
 const row = (index: number) => `person${index}@example.com,Pia,Last${index},,,"${demoHash}"\n`;
 const header = 'username,first_name,last_name,groups,disabled,password_hash\n';
@@ -134,5 +135,9 @@ test('a file that is none, and a header that names no column, are refused', asyn
     assert.equal(finished.code, code);
     assert.match(finished.stderr, expected);
   }
-  assert.match((await workplace.run(['users', 'import', workplace.folder])).stderr, /EISDIR/);
+  assert.match((await workplace.run(['users', 'import', '.'])).stderr, /^\S+ cannot be read \(EISDIR\)\.\n$/);
+  const shut = await workplace.run(['users', 'import', 'people.csv'], { env: shutting('people.csv') });
+  const line = /^The account (\S+) may not read \/\S+\. Pass it on: npx janua users import - < people\.csv\n$/;
+  assert.match(shut.stderr, line);
+  assert.equal(line.exec(shut.stderr)?.[1], userInfo().username);
 });

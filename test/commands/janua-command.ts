@@ -69,6 +69,22 @@ export async function createMigratedWorkplace(): Promise<Workplace> {
 
 export const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compiled });
 
+/** An environment in which the account of a command may not open the files whose path has this part. Root may open all. */
+export function shutting(part: string): Environment {
+  const program = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
+    for (const [holder, name] of [[fs.promises, 'open'], [fs.promises, 'readFile'], [fs, 'openSync'], [fs, 'statSync']]) {
+      const open = holder[name];
+      holder[name] = function (path, ...rest) {
+        if (!String(path).includes(${JSON.stringify(part)})) return open.call(this, path, ...rest);
+        const error = Object.assign(new Error('no'), { code: 'EACCES' });
+        if (holder === fs) throw error;
+        return Promise.reject(error);
+      };
+    }
+    syncBuiltinESMExports();`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}` };
+}
+
 /** Node reads these variables only at its start. */
 const readByNode = (env: Environment) => Object.keys(env).some((name) => name.startsWith('NODE_'));
 

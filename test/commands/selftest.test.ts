@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { account, type Deployment, startDeployment } from '../selftest/deployment.ts';
-import { createWorkplace } from './janua-command.ts';
+import { createWorkplace, shutting } from './janua-command.ts';
 
 let deployment: Deployment;
 before(async () => {
@@ -100,7 +100,7 @@ test('janua selftest finds nothing wrong with the demo', async () => {
 });
 
 describe('janua selftest does not start', () => {
-  const refused: [title: string, args: readonly string[], stderr: RegExp][] = [
+  const refused: [title: string, args: readonly string[], stderr: RegExp, env?: Record<string, string>][] = [
     ['without an address', [], /required option '--against <url>' not specified/],
     ['with a path', ['--against', 'https://auth.example.com/login'], /^--against must be an http or https address/],
     ['with a user and no password', ['--against', 'http://localhost:1', '--user', 'x'], /^Give the password of --user/],
@@ -114,6 +114,12 @@ describe('janua selftest does not start', () => {
       ['--against', 'https://localhost:1', '--ca', 'nothing'],
       /^--ca must be a readable file/,
     ],
+    [
+      'with a file that this account may not read',
+      ['--against', 'https://localhost:1', '--ca', 'empty'],
+      /^--ca: The account \S+ may not read \S+empty\.\n/,
+      shutting('empty'),
+    ],
     ['with an invalid timeout', ['--against', 'https://localhost:1', '--timeout', '0'], /^--timeout must be a whole/],
     [
       'with an invalid port',
@@ -121,11 +127,11 @@ describe('janua selftest does not start', () => {
       /^--http-port must be a whole/,
     ],
   ];
-  for (const [title, args, expected] of refused) {
+  for (const [title, args, expected, env = {}] of refused) {
     test(title, async () => {
       const { workplace } = deployment;
       await writeFile(join(workplace.folder, 'empty'), '');
-      const { code, stdout, stderr } = await workplace.run(['selftest', ...args]);
+      const { code, stdout, stderr } = await workplace.run(['selftest', ...args], { env });
       assert.notEqual(code, 0);
       assert.match(stderr, expected);
       assert.equal(stdout, '');

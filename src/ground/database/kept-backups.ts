@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { accountName } from '../config/account-name.ts';
+import { mayNotRead } from '../config/account-name.ts';
 import { clockTolerance } from '../faults/clock.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { unwatched } from '../faults/store-watch.ts';
@@ -69,10 +69,7 @@ export async function verifyBackup(file: string, usersTable = 'janua_users'): Pr
     const path = resolve(file);
     if (code === 'ENOENT') throw new Misconfiguration(`There is no file ${path}.`);
     if (code === 'EISDIR') throw new Misconfiguration(`${path} is a folder. Name a backup in it.`);
-    if (code === 'EACCES')
-      throw new Misconfiguration(
-        `The account ${accountName()} may not read ${path}. Copy it to a folder of that account.`,
-      );
+    if (code === 'EACCES') throw new Misconfiguration(`${mayNotRead(path)} Copy it to a folder of that account.`);
     throw new Misconfiguration({
       message: `${file} cannot be restored (${message.replace(/\.$/, '')}).`,
       fix: 'Make another backup: npx janua backup FILE',
