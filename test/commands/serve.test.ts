@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/ground/config/load.ts';
-import { createMigratedWorkplace, createWorkplace } from './janua-command.ts';
+import { createMigratedWorkplace, createWorkplace, shutting } from './janua-command.ts';
 
 describe('janua serve does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
@@ -41,6 +41,11 @@ describe('janua serve does not start', () => {
       'with a file in place of a folder',
       { DATABASE_URL: 'sqlite:/dev/null/janua.db' },
       /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/,
+    ],
+    [
+      'with a file that this account may not look for',
+      shutting('janua.db'),
+      /^DATABASE_URL: the account \S+ may not open the file\. Run this as the account of the server, such as by janua-admin\.\n$/,
     ],
     [
       'with a folder in place of a file',

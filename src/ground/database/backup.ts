@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { link, open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { isThere } from './sqlite.ts';
 
 /** How long the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
 const waitMilliseconds = 5000;
@@ -15,7 +15,7 @@ const waitMilliseconds = 5000;
  * @throws {Misconfiguration} when there is no file to copy, the copy would replace a file, or it cannot be written
  */
 export async function backUpSqlite(path: string, copy: string): Promise<void> {
-  if (!existsSync(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
+  if (!isThere(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.${randomBytes(6).toString('hex')}.part`;
   try {
     // The file has mode 0600 from the start, because it holds password hashes (ASVS 14.2.4).

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
@@ -25,7 +26,7 @@ interface SqliteOptions {
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
 export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
-  if (mustExist && path !== ':memory:' && !existsSync(path))
+  if (mustExist && path !== ':memory:' && !isThere(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
@@ -38,6 +39,25 @@ export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOp
       throw gone;
     },
   };
+}
+
+/** `existsSync` is false where this account may not look. @throws {Misconfiguration} there */
+export function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw cannotOpen(error);
+  }
+}
+
+function cannotOpen(error: unknown): Misconfiguration {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EACCES')
+    return new Misconfiguration({
+      message: `DATABASE_URL: the account ${accountName()} may not open the file.`,
+      fix: 'Run this as the account of the server, such as by janua-admin.',
+    });
+  return new Misconfiguration(`DATABASE_URL: the file cannot be opened for writing (${message}).`);
 }
 
 /** Identifies a file, so that a replacement at the same path is noticed. */
@@ -59,8 +79,7 @@ function openFile(path: string): DatabaseSync {
     database.exec(`PRAGMA busy_timeout = 0; PRAGMA cache_size = -${pageCache};`);
     return database;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Misconfiguration(`DATABASE_URL: the file cannot be opened for writing (${reason}).`);
+    throw cannotOpen(error);
   }
 }
 
