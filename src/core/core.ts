@@ -79,7 +79,9 @@ export interface CoreOptions {
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
   /** Asks what `janua doctor` asks. */
-  readonly checkUp: () => Promise<readonly { readonly check: string; readonly state: string; readonly told?: Told }[]>;
+  readonly checkUp: () => Promise<
+    readonly { readonly check: string; readonly state: string; readonly fix?: string; readonly told?: Told }[]
+  >;
   readonly browserCookie: BrowserCookie;
   /** Our own origins, and our address in links. It may be known only once the server listens. */
   readonly publicOrigins: ReadonlySet<string>;

@@ -9,7 +9,7 @@ export async function* checkMailOutage(database: Database): Check {
   if (since)
     yield wrong(
       'The mail server has taken no mail since {time}.',
-      'janua mail list shows why. Correct the cause, then: janua mail retry.',
+      'npx janua mail list shows why. Correct the cause, then: npx janua mail retry.',
       { time: new Date(since).toISOString() },
     );
 }

@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { adminCommand } from '../../src/ground/config/own-command.ts';
 import { type SettingSchema, settingSchemas } from '../../src/ground/config/settings.ts';
 import { createWorkplace } from '../commands/janua-command.ts';
 import { findProgram } from '../servers/find-program.ts';
@@ -31,6 +32,7 @@ test('systemd accepts the units without a complaint, and rates them as hardened'
     assert.notEqual(commented, text);
     const backup = await readFile(deployed('janua-backup.service'), 'utf8');
     assert.ok(backup.includes('ExecStart=/usr/local/bin/janua backup --keep 7 /var/lib/janua/backups\n'));
+    for (const unit of [text, backup]) assert.ok(unit.includes(`\nEnvironment=JANUA_COMMAND=${adminCommand}\n`));
     for (const [name, unit] of [
       ['janua', text],
       ['janua', commented],

@@ -42,8 +42,12 @@ const schema = object('What has happened', {
   ),
 });
 
-/** Adds the page that shows what happens on the server. */
-export function addOverview(app: App, parts: () => { readonly overview: ReturnType<typeof createOverview> }): void {
+/** Adds the page that shows what happens on the server. @param sayCommand puts the name of the command into a text */
+export function addOverview(
+  app: App,
+  parts: () => { readonly overview: ReturnType<typeof createOverview> },
+  sayCommand: (text: string) => string,
+): void {
   addAction(app, ['/admin', '/api/admin'], {
     method: 'GET',
     summary: 'Overview',
@@ -58,14 +62,15 @@ export function addOverview(app: App, parts: () => { readonly overview: ReturnTy
       if (!names.includes(chosen as string)) refuseList();
       const overview = await parts().overview.read(chosen as Range);
       const tell = tellOf(request);
-      const findings = overview.findings.map(({ told, ...finding }) =>
-        told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true },
-      );
+      const findings = overview.findings.map(({ told, ...finding }) => {
+        const shown = told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true };
+        return { ...shown, ...(shown.fix !== undefined && { fix: sayCommand(shown.fix) }) };
+      });
       const stores = overview.stores.map(({ name, ...store }) => ({
         name: name === databasePart ? tell(databasePart) : name,
         ...store,
       }));
-      return { ...overview, stores, findings };
+      return { ...overview, stores, findings, command: sayCommand('npx janua') };
     },
   });
 }

@@ -49,7 +49,7 @@ export interface OverviewOptions {
   readonly countSessions: (time: number) => Promise<number>;
   /** Checks by the name of what they check. Each throws while it cannot be used. */
   readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
-  readonly checkUp: () => Promise<readonly { readonly told?: Told }[]>;
+  readonly checkUp: () => Promise<readonly { readonly told?: Told; readonly fix?: string }[]>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Names this command in a text as the operator has called it. `janua-admin` (`deploy/`) says its name: without the settings of the service,
- * `npx janua` would act on another database.
+ * Names this command in a text as the operator calls it. `janua-admin` and the units (`deploy/`) say its name: without the settings of the
+ * service, `npx janua` would act on another database.
  */
 export const sayCommand = (text: string): string =>
   text.replaceAll('npx janua', () => process.env.JANUA_COMMAND ?? 'npx janua');

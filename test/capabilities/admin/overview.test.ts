@@ -155,7 +155,18 @@ test('the overview and the home page say that the mail server takes no mail', as
   );
   assert.deepEqual([wrong.length, wrong[0]?.check], [1, 'mail']);
   assert.match(wrong[0]?.message, /^The mail server has taken no mail since 2/);
-  assert.match(await ask('/admin'), /The mail server has taken no mail since/);
+  assert.match(wrong[0]?.fix, /^npx janua mail list .* npx janua mail retry\.$/);
+  process.env.JANUA_COMMAND = 'janua-admin';
+  try {
+    const page = await ask('/admin');
+    assert.match(
+      page,
+      /The mail server has taken no mail since .*<small>janua-admin mail list .* janua-admin mail retry\./,
+    );
+    assert.match(page, /The command janua-admin doctor checks more\./);
+  } finally {
+    delete process.env.JANUA_COMMAND;
+  }
   assert.match(await ask('/auth/home'), /2 checks of the server need attention/);
 });
 

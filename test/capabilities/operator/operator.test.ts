@@ -120,16 +120,22 @@ describe('the operator is told', () => {
     assert.deepEqual(named(await opened.look()), [ann.username]);
   });
 
-  test('of a backup that failed or is old, each day, if there was one by --keep', async () => {
+  test('of a backup that failed or is old, each day, if there was one by --keep', async (t) => {
     await using opened = await open({ LANGUAGE: 'de' });
     const { services, look, pass } = opened;
+    process.env.JANUA_COMMAND = 'janua-admin';
+    t.after(() => delete process.env.JANUA_COMMAND);
     assert.deepEqual(await look(), []);
     const base = Date.now();
     await noteBackup(services.database, 'succeeded', base);
     pass(25 * hour);
     assert.deepEqual(await look(), []);
     await noteBackup(services.database, 'failed', base + 24 * hour);
-    assert.match((await look()).join(), /^Eine Sicherung fehlt: [\s\S]*erfolgreiche: \d+\. /);
+    const [mail = ''] = await look();
+    assert.match(
+      mail,
+      /^Eine Sicherung fehlt: [\s\S]*erfolgreiche: \d+\. [\s\S]*: janua-admin backup\s--keep 7 ORDNER/,
+    );
     assert.deepEqual(await look(), []);
     await noteBackup(services.database, 'succeeded', base + 25 * hour);
     pass(24 * hour);

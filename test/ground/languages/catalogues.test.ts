@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Answer } from '../../../src/core/access/refusal.ts';
-import { languageNames, languages } from '../../../src/ground/languages/languages.ts';
+import { type Language, languageNames, languages } from '../../../src/ground/languages/languages.ts';
 import german from '../../../src/ground/languages/sentences.de.json' with { type: 'json' };
 import spanish from '../../../src/ground/languages/sentences.es.json' with { type: 'json' };
 import french from '../../../src/ground/languages/sentences.fr.json' with { type: 'json' };
@@ -55,6 +55,17 @@ for (const language of languages) {
       for (const [path, text] of texts) assert.deepEqual(placesOf(text), places.get(path), path);
     });
 
+    test('names commands in mails as English does, in the form that is replaced by the name of the command', () => {
+      const commandsOf = (language: Language) =>
+        Object.entries(catalogues[language].mails).map(([purpose, mail]) => [
+          purpose,
+          JSON.stringify(mail).match(/(?:npx )?\bjanua [a-z]+(?: --?[a-z-]+)?/g),
+        ]);
+      assert.deepEqual(commandsOf(language), commandsOf('en'));
+      for (const command of commandsOf(language).flatMap(([, commands]) => commands ?? []))
+        assert.match(command, /^npx /);
+    });
+
     test('has a text for each kind of number that the language knows', () => {
       // Spanish and French know `many` for millions, which no text counts.
       const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
@@ -77,7 +88,9 @@ describe('the sentences of the audit and of the doctor', () => {
   /** What stays as it is: commands, their options, settings, addresses, fields, and places for values. */
   const keptOf = (text: string) =>
     [
-      ...new Set(text.match(/\bjanua [a-z]+|--[a-z-]+|\b[A-Z][A-Z_]{3,}\b|\B\/[a-z/-]+|\{\w+\}|\b[a-z]+_[a-z_]+\b/g)),
+      ...new Set(
+        text.match(/(?:npx )?\bjanua [a-z]+|--[a-z-]+|\b[A-Z][A-Z_]{3,}\b|\B\/[a-z/-]+|\{\w+\}|\b[a-z]+_[a-z_]+\b/g),
+      ),
     ].sort();
 
   for (const language of languages.filter((one) => one !== 'en'))
