@@ -90,7 +90,7 @@ test('janua-admin runs a command with the settings of the service', {
     .replaceAll('/etc/janua', folder)
     .replaceAll('/var/lib/janua', folder);
   await writeFile(script, changed);
-  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nSMTP=x\nDATABASE_URL=sqlite:./not-this.db\n');
+  await writeFile(join(folder, 'janua.env'), 'APP_NAME="Our door"\nSMTP=x\n');
   await writeFile(join(folder, 'database-url'), 'sqlite:./this.db\n');
   // The operator stands in another folder than the service.
   const cwd = join(folder, 'operator');
@@ -134,6 +134,14 @@ test('janua-admin runs a command with the settings of the service', {
   assert.deepEqual(shown.get('MAIL_URL'), { value: 'smtp://mail.example.com', from: 'environment' });
   assert.deepEqual(shown.get('DATABASE_URL'), { value: 'postgres://db.example.com/janua', from: 'environment' });
 
+  // The service would refuse both.
+  for (const name of ['MAIL_URL', 'MAIL_URL_FILE']) {
+    await writeFile(join(folder, 'janua.env'), `PORT=5001\n${name}=x\n`);
+    await assert.rejects(
+      run('users', 'list'),
+      /janua-admin: MAIL_URL is in \S+\/janua\.env and in \S+\/mail-url\. Remove it from one\.\n$/,
+    );
+  }
   await writeFile(join(folder, 'janua.env'), 'export PORT=5001\n');
   await assert.rejects(
     run('users', 'list'),
