@@ -558,6 +558,19 @@ describe('janua doctor', { concurrency: 2 }, () => {
         (await examine(workplace)).complaints('schema'),
         /^wrong: .* newer version .* Start the newer version\.$/,
       );
+      for (const [statement, line] of [
+        [
+          'alter table janua_groups rename column description to other',
+          / janua_groups differs .* Restore a backup, or grant /,
+        ],
+        [
+          'drop table janua_passkey_offers',
+          / janua_passkey_offers is gone, although Janua created it\. Restore a backup that has it\.$/,
+        ],
+      ] as const) {
+        change(workplace, `delete from janua_migrations where name like '9999%'; ${statement}`);
+        assertOnly((await examine(workplace)).complaints('schema'), line);
+      }
       change(workplace, 'drop table janua_migrations');
       assertOnly(
         (await examine(workplace)).complaints('schema'),

@@ -183,7 +183,7 @@ export async function appliedMigrations(database: Database): Promise<string[]> {
   }
 }
 
-/** @throws {Misconfiguration} when a table in use lacks a column, or the account may not read it */
+/** @throws {Misconfiguration} when a table in use is missing or lacks a column, which no migration corrects, or the account may not read it */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const unused = unusedTables(used);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {
@@ -192,9 +192,15 @@ export async function requireTables(database: Database, used: { users: boolean; 
       await sql`select ${list} from ${sql.table(table)} where 1 = 0`.execute(database);
     } catch (error) {
       if (error instanceof Unavailable || !(error instanceof Error)) throw error;
-      throw new Misconfiguration(
-        `DATABASE_URL: the table ${table} differs from what Janua created, or this account may not read it (${error.message}).`,
-      );
+      if (isMissingTable(error))
+        throw new Misconfiguration({
+          message: `DATABASE_URL: the table ${table} is gone, although Janua created it.`,
+          fix: 'Restore a backup that has it.',
+        });
+      throw new Misconfiguration({
+        message: `DATABASE_URL: the table ${table} differs from what Janua created, or this account may not read it (${error.message}).`,
+        fix: 'Restore a backup, or grant the rights that this prints: npx janua grants ACCOUNT',
+      });
     }
   }
 }
