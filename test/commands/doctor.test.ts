@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -22,7 +23,7 @@ import { createTemporaryFolder } from '../servers/process-end.ts';
 import { startProxy } from '../servers/proxy.ts';
 import { connectOnce, startRedis } from '../servers/redis.ts';
 import { createDatabase, createRedisDatabase } from '../servers/shared.ts';
-import { createMigratedWorkplace, createWorkplace, type Workplace } from './janua-command.ts';
+import { createMigratedWorkplace, createWorkplace, shutting, type Workplace } from './janua-command.ts';
 
 /** Every password in this file. No output may hold it. */
 const canary = 'canary-secret';
@@ -660,7 +661,13 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await chmod(file, 0o644);
       assertOnly(
         (await examine(workplace)).complaints('encryption'),
-        /^wrong: Other accounts .* Run chmod 600 on it\.$/,
+        /^wrong: Other accounts .* Run: chmod 600 \/\S+\/data\/janua\.encryption-key$/,
+      );
+      await chmod(file, 0o600);
+      const { username } = userInfo();
+      assertOnly(
+        (await examine(workplace, shutting('janua.encryption-key'))).complaints('encryption'),
+        new RegExp(`^wrong: The encryption .* ${username} may not read ${file}\\. .* chown ${username} ${file}$`),
       );
       const off = await examine(workplace, { SECOND_FACTOR: 'off' });
       assert.deepEqual([off.complaints('encryption'), off.praise('encryption')], [[], '']);

@@ -72,7 +72,7 @@ export const ownEnvironment = () => ({ PATH: process.env.PATH ?? '', NODE_COMPIL
 /** An environment in which the account of a command may not open the files whose path has this part. Root may open all. */
 export function shutting(part: string): Environment {
   const program = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
-    for (const [holder, name] of [[fs.promises, 'open'], [fs.promises, 'readFile'], [fs, 'openSync'], [fs, 'statSync']]) {
+    for (const [holder, name] of [[fs.promises, 'open'], [fs.promises, 'readFile'], [fs, 'openSync'], [fs, 'statSync'], [fs, 'readFileSync']]) {
       const open = holder[name];
       holder[name] = function (path, ...rest) {
         if (!String(path).includes(${JSON.stringify(part)})) return open.call(this, path, ...rest);

@@ -79,7 +79,7 @@ test('janua keys rotate encryption replaces the key in its file, beside the data
   assert.equal(refused.code, 2);
   assert.equal(
     refused.stderr,
-    'Other accounts of this machine may use the file with the encryption key. Run chmod 600 on it.\n',
+    `Other accounts of this machine may use the file with the encryption key. Run: chmod 600 ${file}\n`,
   );
 });
 

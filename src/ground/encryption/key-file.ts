@@ -1,5 +1,6 @@
 import { lstatSync, readFileSync } from 'node:fs';
-import { join, parse } from 'node:path';
+import { join, parse, resolve } from 'node:path';
+import { accountName, mayNotRead } from '../config/account-name.ts';
 import { writePrivate } from '../config/private-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
@@ -26,10 +27,11 @@ function refuseUnset(): never {
 
 /**
  * Keys in a file of mode 0600. Nothing is cached: the file is needed only for authenticator apps and signing keys, and after a rotation every
- * process uses the new key at once. No message has the path, because an operator may have typed the key in its place.
+ * process uses the new key at once. Messages have the path only of a file that is there: an operator may have typed the key in its place.
  */
 export const createKeyFile = (path: string): EncryptionKeys =>
   createEncryptionKeys({
+    path: resolve(path),
     read: () => explaining('read', () => readPrivate(path)),
     write: (text, replaces) => explaining('written', () => writePrivate(path, text, replaces)),
   });
@@ -39,16 +41,24 @@ function readPrivate(path: string): string | undefined {
   if (stats === undefined) return undefined;
   if (!stats.isFile())
     throw new Misconfiguration({
-      message: 'The file with the encryption key is a symbolic link, or no file.',
+      message: `The file with the encryption key is a symbolic link, or no file: ${resolve(path)}.`,
       fix: 'Name the file itself in ENCRYPTION_KEY_FILE.',
     });
   // A group may read it, as in the credentials of systemd. Windows has no such modes.
   if (process.platform !== 'win32' && (stats.mode & 0o027) !== 0)
     throw new Misconfiguration({
       message: 'Other accounts of this machine may use the file with the encryption key.',
-      fix: 'Run chmod 600 on it.',
+      fix: `Run: chmod 600 ${resolve(path)}`,
     });
-  return readFileSync(path, 'utf8');
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    throw new Misconfiguration({
+      message: `The encryption key cannot be read. ${mayNotRead(path)}`,
+      fix: `If this is the account of the server, run as root: chown ${accountName()} ${resolve(path)}`,
+    });
+  }
 }
 
 function explaining<Result>(what: 'read' | 'written', work: () => Result): Result {
@@ -59,7 +69,7 @@ function explaining<Result>(what: 'read' | 'written', work: () => Result): Resul
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
     throw new Misconfiguration({
       message: `The file with the encryption key cannot be ${what} (${code}).`,
-      fix: 'Check ENCRYPTION_KEY_FILE, and the rights of this account there.',
+      fix: `Check ENCRYPTION_KEY_FILE, by default beside the SQLite file, and what the account ${accountName()} may do there.`,
     });
   }
 }

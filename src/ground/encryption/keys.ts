@@ -5,6 +5,8 @@ export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
 
 /** Where the keys are, as text. */
 export interface KeyStorage {
+  /** Where the operator finds it. */
+  readonly path?: string;
   read(): string | undefined;
   /** @param replaces whether an existing text is replaced. Otherwise it stays. */
   write(text: string, replaces: boolean): void;
@@ -16,14 +18,14 @@ const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
  * The keys that encrypt secrets in the database: 256 random bits each. They are kept apart from it, so that a copy of the database is not
  * enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
  */
-export function createEncryptionKeys({ read, write }: KeyStorage) {
+export function createEncryptionKeys({ path = 'it', read, write }: KeyStorage) {
   function readKeys(): readonly Buffer[] {
     const text = read();
     if (text === undefined) return [];
     if (!shape.test(text))
       throw new Misconfiguration({
         message: 'The file with the encryption key does not have a key of 256 bits as base64url on each line.',
-        fix: 'Restore it from its backup.',
+        fix: `Restore ${path} from its backup.`,
       });
     return text
       .trim()
