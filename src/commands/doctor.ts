@@ -6,6 +6,7 @@ import { checkEncryption } from '../doctor/encryption.ts';
 import { explain, type Stores } from '../doctor/fault-findings.ts';
 import { checkHashing } from '../doctor/hashing.ts';
 import { checkMail } from '../doctor/mail.ts';
+import { checkMailOutage } from '../doctor/mail-outage.ts';
 import { checkOpenId } from '../doctor/openid.ts';
 import { checkPublicUrl } from '../doctor/public-url.ts';
 import { checkRedis, checkSqlSessions } from '../doctor/session-store.ts';
@@ -92,6 +93,8 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
       checkMail(sound, stepMilliseconds),
     );
     await look('mail', mailCheck);
+    if (current !== undefined && mailSettings?.MAIL_URL !== undefined)
+      await look('mail', checkMailOutage(current.database));
     if (settings.UPSTREAMS_FILE !== undefined) await look('upstreams', checkUpstreams(settings, stepMilliseconds));
   } finally {
     // If a store does not close in time, the end of the process closes it.

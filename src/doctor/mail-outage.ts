@@ -3,7 +3,7 @@ import { findOutage } from '../core/mail/outages.ts';
 import type { Database } from '../ground/database/database.ts';
 import { wrong } from './told.ts';
 
-/** Of a server that runs: whether its last attempts to send mail failed. Asks the mail server nothing. */
+/** Whether the last attempts of the servers to send mail failed. Asks the mail server nothing. */
 export async function* checkMailOutage(database: Database): Check {
   const since = await findOutage(database);
   if (since)

@@ -18,8 +18,12 @@ export async function* checkMail(settings: Settings, timeout: number): Check {
   const silence = { reason: `no answer within ${timeout / 1000} s` };
   const failure = await inTime(transport.verify(), timeout).catch(() => silence);
   transport.close();
+  const { tls, account } = route.server;
+  const tried = ['answers', tls !== 'if-offered' && 'by TLS', account && 'and takes the login']
+    .filter(Boolean)
+    .join(' ');
   yield failure === undefined
-    ? ok(`The mail server ${shownUrl(MAIL_URL)} takes mail.`)
+    ? ok(`The mail server ${shownUrl(MAIL_URL)} ${tried}. Whether it takes mail: npx janua mail test ADDRESS.`)
     : wrong(
         `The mail server ${shownUrl(MAIL_URL)} cannot be used: ${failure.reason.replace(/\.$/, '')}.`,
         'Check MAIL_URL, and that the server can be reached. Then: npx janua mail test ADDRESS.',

@@ -390,7 +390,20 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const MAIL_FROM = 'janua@example.com';
       const MAIL_URL = `smtp://janua:${canary}@127.0.0.1:${smtp.port}`;
       const good = await examine(workplace, { MAIL_URL, MAIL_FROM });
-      assert.equal(good.praise('mail'), `The mail server smtp://127.0.0.1:${smtp.port} takes mail.`);
+      const tried =
+        /^The mail server smtp:\/\/127\.0\.0\.1:\d+ answers and takes the login\. Whether .* mail test ADDRESS\.$/;
+      assert.match(good.praise('mail'), tried);
+      const open = await examine(workplace, { MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM });
+      assert.match(open.praise('mail'), / answers\. Whether /);
+      change(workplace, "insert into janua_times values ('mail-failing', 1000)");
+      const failing = await examine(workplace, { MAIL_URL, MAIL_FROM });
+      assert.match(failing.praise('mail'), tried);
+      assertOnly(
+        failing.complaints('mail'),
+        /^wrong: The mail server has taken no mail since 1970-01-01T00:00:01\.000Z\. npx janua mail list shows why\./,
+      );
+      assert.match((await examine(workplace)).complaints('mail').join(), /^warning: Mail is off[^\n]*$/);
+      change(workplace, 'delete from janua_times');
       smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
       const refused = await examine(workplace, { MAIL_URL, MAIL_FROM });
       assertOnly(
