@@ -396,6 +396,12 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const open = await examine(workplace, { MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM });
       assert.match(open.praise('mail'), / answers\. Whether /);
       change(workplace, "insert into janua_times values ('mail-failing', 1000)");
+      assert.deepEqual((await examine(workplace, { MAIL_URL, MAIL_FROM })).complaints('mail'), [], 'no mail waits');
+      change(
+        workplace,
+        `insert into janua_mails (id, purpose, address, language, details, created_at, due_at, expires_at)
+          values ('x', 'sign-up', 'eve@example.com', 'en', '{}', 0, 0, 99999999999999)`,
+      );
       const failing = await examine(workplace, { MAIL_URL, MAIL_FROM });
       assert.match(failing.praise('mail'), tried);
       assertOnly(
@@ -403,7 +409,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
         /^wrong: The mail server has taken no mail since 1970-01-01T00:00:01\.000Z\. npx janua mail list shows why\./,
       );
       assert.match((await examine(workplace)).complaints('mail').join(), /^warning: Mail is off[^\n]*$/);
-      change(workplace, 'delete from janua_times');
+      change(workplace, 'delete from janua_times; delete from janua_mails');
       smtp.direct((command) => (command.startsWith('AUTH') ? { answer: '535 who are you' } : undefined));
       const refused = await examine(workplace, { MAIL_URL, MAIL_FROM });
       assertOnly(
