@@ -36,10 +36,11 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const values = {
     APP_NAME: name,
     PUBLIC_URL: origin,
-    // Plain http is for this machine alone: without a proxy, the server itself listens there.
-    ...(protocol === 'http:' && port !== '' && { PORT: port, ...(hostname === '[::1]' && { HOST: '::1' }) }),
-    // The proxy is on the same machine, because Janua listens there alone.
-    TRUSTED_PROXIES: '127.0.0.1',
+    ...(protocol === 'http:' && port !== ''
+      ? // For this machine alone: without a proxy, the server itself listens there.
+        { PORT: port, ...(hostname === '[::1]' && { HOST: '::1' }) }
+      : // The proxy is on the same machine, because Janua listens there alone.
+        { TRUSTED_PROXIES: '127.0.0.1' }),
     DATABASE_URL: databaseUrl,
     ...(keyFile !== undefined && { ENCRYPTION_KEY_FILE: resolve(keyFile) }),
   };

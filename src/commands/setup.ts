@@ -8,10 +8,16 @@ import { checkAdministrators } from '../doctor/administrators.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { originOf } from '../ground/config/origin.ts';
 import { adminCommand, commandWith, sayCommand } from '../ground/config/own-command.ts';
-import { readSettingsFile, useSettings, type Values, writeSettingsFile } from '../ground/config/settings-file.ts';
+import {
+  linesOf,
+  readSettingsFile,
+  useSettings,
+  type Values,
+  writeSettingsFile,
+} from '../ground/config/settings-file.ts';
 import { openDatabase } from '../ground/database/database.ts';
 import { hasEncrypted } from '../ground/database/encrypted.ts';
-import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { faultsOf, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { canonicalMailAddress } from '../ground/text/mail-address.ts';
@@ -37,6 +43,7 @@ interface Person {
  */
 export async function setup(options: SetupOptions): Promise<boolean> {
   const { settingsFile } = options;
+  const isOther = process.geteuid?.() === 0 && options.account !== 'root';
   const account = takeAccount(options.account);
   const known = readSettingsFile(settingsFile);
   if (known === undefined) requireWritable(settingsFile);
@@ -44,6 +51,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   account.become();
   using questions = openQuestions();
   const asking = createAsking(questions, options, account);
+  const command = commandWith(settingsFile);
   let values = known;
   if (known !== undefined)
     say(`${settingsFile} exists: its settings are used, and not changed. Edit it, or move it away to be asked again.`);
@@ -51,11 +59,10 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   const person = (await needsAdministrator(known)) ? await askPerson(asking, options, values) : undefined;
   if (known === undefined) {
     if (person !== undefined) values = await tryMail(asking, options, values, person.username);
-    const written = values;
+    const written = { ...values, ...nameOf(command) };
     account.asRoot(() => writeSettingsFile(settingsFile, written));
     say(`The settings are in ${settingsFile}.`);
   }
-  const command = commandWith(settingsFile);
   useSettings({ ...values, JANUA_COMMAND: command });
   const missing = ['tables', 'encryption key', ...(person === undefined ? [] : ['administrator'])];
   const done = ['settings'];
@@ -76,8 +83,14 @@ export async function setup(options: SetupOptions): Promise<boolean> {
     throw error;
   }
   const isSound = await doctor({});
-  process.stdout.write(nextSteps(command, values));
+  process.stdout.write(nextSteps(command, values, isOther ? options : undefined));
   return isSound;
+}
+
+/** What later advice calls the command, unless the file cannot hold it. The units and `janua-admin` say their name. */
+function nameOf(command: string): Values {
+  const named = { JANUA_COMMAND: command };
+  return command === adminCommand || faultsOf(() => linesOf(named)).length > 0 ? {} : named;
 }
 
 const settingOf = {
@@ -125,8 +138,8 @@ async function addAdministrator(
   return `, and the administrator ${username}.`;
 }
 
-/** @param command with the settings */
-export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values): string {
+/** @param command with the settings @param asRoot if root has set up the server for another account */
+export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, asRoot?: SetupOptions): string {
   const isFile = DATABASE_URL.startsWith('sqlite:');
   const timer = isFile ? ' janua-backup.timer' : '';
   const start =
@@ -136,8 +149,13 @@ export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values):
           `  sudo systemctl enable --now janua${timer}`,
         ]
       : ['\nNext. Begin every command like this one, which reads your settings:', `  ${command} serve`];
+  const unit = asRoot && [
+    '  It runs as root, which is for a first look. For good, use deploy/janua.service with',
+    `  EnvironmentFile=${resolve(asRoot.settingsFile)} and User=${asRoot.account}.`,
+  ];
   return [
     ...start,
+    ...((command !== adminCommand && unit) || []),
     `  ${PORT === undefined ? 'Set up the proxy. Then open' : 'Open'} the address, and sign in as the administrator.`,
     ...(isFile ? [] : ['  Back up the database every day, with pg_dump or mariadb-dump.']),
     '  Back up the encryption key, apart from the database.\n',

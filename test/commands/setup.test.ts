@@ -101,8 +101,10 @@ describe('janua setup', () => {
     const { code, stdout, stderr } = await place.setUp();
     assertDone({ code, stdout, stderr });
     assert.match(stdout, /the administrator Ann@Example\.com\.\n[\s\S]*warning {2}mail {11}Mail is off/i);
+    const { JANUA_COMMAND, ...settings } = parseEnv(await place.settings());
+    assert.match(JANUA_COMMAND ?? '', /^node --env-file=\S+\/janua\.env \S+\/bin\/janua\.mjs$/);
     assert.deepEqual(
-      { ...parseEnv(await place.settings()) },
+      settings,
       {
         APP_NAME: "O'Brien & $ons",
         PUBLIC_URL: 'https://localhost:8443',
