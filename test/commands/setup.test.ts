@@ -103,15 +103,12 @@ describe('janua setup', () => {
     assert.match(stdout, /the administrator Ann@Example\.com\.\n[\s\S]*warning {2}mail {11}Mail is off/i);
     const { JANUA_COMMAND, ...settings } = parseEnv(await place.settings());
     assert.match(JANUA_COMMAND ?? '', /^node --env-file=\S+\/janua\.env \S+\/bin\/janua\.mjs$/);
-    assert.deepEqual(
-      settings,
-      {
-        APP_NAME: "O'Brien & $ons",
-        PUBLIC_URL: 'https://localhost:8443',
-        TRUSTED_PROXIES: '127.0.0.1',
-        DATABASE_URL: `sqlite:${join(place.workplace.folder, 'janua.db')}`,
-      },
-    );
+    assert.deepEqual(settings, {
+      APP_NAME: "O'Brien & $ons",
+      PUBLIC_URL: 'https://localhost:8443',
+      TRUSTED_PROXIES: '127.0.0.1',
+      DATABASE_URL: `sqlite:${join(place.workplace.folder, 'janua.db')}`,
+    });
     const files = ['janua.db', 'janua.encryption-key', 'janua.env'];
     assert.deepEqual(await place.names(), files);
     for (const name of files) assert.equal((await stat(join(place.workplace.folder, name))).mode & 0o777, 0o600, name);

@@ -68,7 +68,9 @@ export interface OidcOptions
 const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
   hosts.length === 0
     ? undefined
-    : (address) => isDocument(address) && (hosts.includes('any') || hosts.includes(new URL(address).host));
+    : (address) =>
+        isDocument(address) &&
+        (hosts.includes('any') || hosts.some((host) => host.toLowerCase() === new URL(address).host));
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
 

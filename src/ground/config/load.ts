@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
@@ -124,11 +124,11 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
   if (OPERATOR_MAIL !== undefined && !isMailAddress(OPERATOR_MAIL))
     faults.push('OPERATOR_MAIL must be one address, such as operator@example.com.');
-  for (const [name, example] of [
-    ['CLIENT_ID_METADATA', 'any, or claude.ai, vscode.dev'],
-    ['OIDC_PRIVATE_HOSTS', 'grafana.example.internal, 10.0.0.7'],
+  for (const [name, part, example] of [
+    ['CLIENT_ID_METADATA', 'host', 'any, or claude.ai, vscode.dev'],
+    ['OIDC_PRIVATE_HOSTS', 'hostname', 'grafana.example.internal, 10.0.0.7'],
   ] as const)
-    if (settings[name]?.some((host) => !isHost(host)))
+    if (settings[name]?.some((host) => !isPart(part, host)))
       faults.push(`${name} must be hosts alone, separated by commas, such as ${example}.`);
   if (SIGN_UP_DOMAINS?.some((domain) => canonicalDomain(domain) === undefined))
     faults.push('SIGN_UP_DOMAINS must be domains, separated by commas, such as example.com, example.org.');
@@ -204,8 +204,12 @@ function serveFaults(settings: Settings): Fault[] {
 }
 
 /** Without a URL, browsers use this machine's own address. */
-/** A name or an IP address, without scheme, port and path. */
-const isHost = (text: string): boolean => isIP(text.replaceAll(/^\[|\]$/g, '')) > 0 || /^[^\s/:@?#*[\]]+$/.test(text);
+/** Whether it is that part of an address, alone and as addresses are compared. */
+function isPart(part: 'host' | 'hostname', text: string): boolean {
+  const plain = (host: string) => host.toLowerCase().replaceAll(/^\[|\]$/g, '');
+  const address = `https://${isIPv6(text) ? `[${text}]` : text}`;
+  return !text.includes('*') && URL.canParse(address) && plain(new URL(address)[part]) === plain(text);
+}
 
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 

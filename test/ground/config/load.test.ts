@@ -214,11 +214,16 @@ describe('the exposure check', () => {
   const behindProxy = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
 
   for (const name of ['CLIENT_ID_METADATA', 'OIDC_PRIVATE_HOSTS']) {
-    for (const host of ['https://a.example', 'a.example:8443', 'a.example/x', '*.example', 'a b'])
+    for (const host of ['https://a.example', 'u@a.example', 'a.example/x', '*.example', 'a b', 'bücher.example'])
       test(`refuses ${name}=${host}`, () => assert.equal(faultsOf({ [name]: host }, 'serve'), 1));
-    for (const host of ['grafana', 'bücher.example', '10.0.0.7', '[fd00::1]', 'fd00::1'])
+    for (const host of ['grafana', 'A.example', '10.0.0.7', '[fd00::1]'])
       test(`takes ${name}=${host}`, () => assert.equal(faultsOf({ [name]: host }, 'serve'), 0));
   }
+  test('takes a port of CLIENT_ID_METADATA alone', () =>
+    assert.deepEqual(
+      ['CLIENT_ID_METADATA', 'OIDC_PRIVATE_HOSTS'].map((name) => faultsOf({ [name]: 'a.example:8443' }, 'serve')),
+      [0, 1],
+    ));
   for (const CORS_ORIGINS of ['*', 'null', 'app.example.com', 'https://a.example/x', 'https://*.example']) {
     test(`refuses CORS_ORIGINS=${CORS_ORIGINS}`, () => assert.equal(faultsOf({ CORS_ORIGINS }, 'serve'), 1));
     test(`refuses FORWARD_AUTH_ORIGINS=${CORS_ORIGINS}`, () =>
