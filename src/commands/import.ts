@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../core/users/import-rows.ts';
@@ -47,9 +47,9 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
 async function openInput(path: string) {
   if (path === '-') return { input: process.stdin.setEncoding('latin1'), progress: () => undefined };
   try {
-    const file = await open(path);
-    const stats = await file.stat();
+    const stats = await stat(path);
     if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+    const file = await open(path);
     const input = file.createReadStream({ encoding: 'latin1' });
     return { input, progress: () => input.bytesRead / stats.size };
   } catch (error) {
