@@ -1,6 +1,6 @@
 import { credentialReasons } from '../../core/access/events.ts';
 import { factorReasons } from '../../core/access/factor.ts';
-import type { Advice, AuditEvent, Events } from '../../core/audit/event.ts';
+import type { Advice, AuditEvent, Events, KeyTrace } from '../../core/audit/event.ts';
 import { describeSeconds } from '../../core/audit/explanation.ts';
 
 const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
@@ -120,21 +120,26 @@ export const events = {
 } as const satisfies Events;
 
 function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable: boolean): Advice[] {
-  const { address, trace } = caller;
+  const { address = 'unknown', trace } = caller;
   const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
-  const byAddress = blocking.some((key) => key.kind === 'address' || key.kind === 'pair');
-  const wait = Math.max(0, ...blocking.map(({ waitSeconds }) => waitSeconds));
-  const stopped = kind === 'account-stopped' || blocking.some((key) => key.stopped);
-  const end: Advice = stopped
-    ? ownTable
-      ? 'The block does not expire: a new password in your own table of users, or janua throttle lift EMAIL.'
-      : 'The block does not expire: janua users set-password EMAIL, or janua throttle lift EMAIL.'
-    : ['Wait {time}, or janua throttle lift EMAIL.', { time: describeSeconds(wait) }];
-  const ignoresHeader = byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined;
-  const advice: Advice[] = [end];
-  if (blocking.some((key) => key.kind === 'address') && address !== undefined)
-    advice.push(['For all users at that address: janua throttle lift --address {address}.', { address }]);
-  if (ignoresHeader)
+  const ofAddress = blocking.filter((key) => key.kind === 'address');
+  const ofUser = blocking.filter((key) => key.kind !== 'address');
+  const advice: Advice[] = [];
+  if (kind === 'account-stopped' || ofUser.some((key) => key.stopped))
+    advice.push(
+      ownTable
+        ? 'The block does not expire: a new password in your own table of users, or janua throttle lift EMAIL.'
+        : 'The block does not expire: janua users set-password EMAIL, or janua throttle lift EMAIL.',
+    );
+  else if (ofUser.length > 0)
+    advice.push(['Wait {time}, or janua throttle lift EMAIL.', { time: longestWait(ofUser) }]);
+  if (ofAddress.length > 0)
+    advice.push([
+      'Wait {time}, or for all users at that address: janua throttle lift --address {address}.',
+      { time: longestWait(ofAddress), address },
+    ]);
+  const byAddress = ofAddress.length > 0 || ofUser.some((key) => key.kind === 'pair');
+  if (byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined)
     advice.push(
       'If the connection comes from your own proxy, name the proxy in TRUSTED_PROXIES. Otherwise all its clients count as one.',
     );
@@ -142,3 +147,5 @@ function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable:
     advice.push('Configure the trusted proxy to send X-Forwarded-For with the address that it sees.');
   return advice;
 }
+
+const longestWait = (keys: readonly KeyTrace[]) => describeSeconds(Math.max(...keys.map((key) => key.waitSeconds)));

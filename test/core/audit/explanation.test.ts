@@ -281,15 +281,21 @@ describe('an explanation of the throttle', () => {
   });
 
   test('says how to lift a shared address, and which proxy setting may be wrong', () => {
-    const throttle = [{ ...key, kind: 'address' }] as const;
-    assert.match(explained({ ...blocked, throttle })['To do'] ?? '', /janua throttle lift --address 203\.0\.113\.7\.$/);
+    const shared = { ...key, kind: 'address', waitSeconds: 40 } as const;
+    const throttle = [shared];
+    const lift = 'Wait 40 s, or for all users at that address: janua throttle lift --address';
+    const ofAddress = { ...blocked, throttle: [shared, { ...key, waitSeconds: 0 }] };
+    assert.equal(explained(ofAddress, user)['To do'], `${lift} 203.0.113.7.`);
+    assert.equal(
+      explained({ ...blocked, throttle: [shared, key] }, user)['To do'],
+      `Wait 12 s, or janua throttle lift ann@example.com.\n${lift} 203.0.113.7.`,
+    );
     const behind = traced({ forwardedFor: '1.2.3.4' }, '10.0.0.1');
     assert.match(explained({ ...blocked, throttle, ...behind })['To do'] ?? '', /name the proxy in TRUSTED_PROXIES/);
     const silent = traced({ addressFrom: 'unknown' });
-    assert.match(
-      explained({ ...blocked, throttle, ...silent })['To do'] ?? '',
-      /Configure the trusted proxy to send X-Forwarded-For/,
-    );
+    const [first, second] = (explained({ ...blocked, throttle, ...silent }, user)['To do'] ?? '').split('\n');
+    assert.equal(first, `${lift} unknown.`);
+    assert.match(second ?? '', /Configure the trusted proxy to send X-Forwarded-For/);
   });
 });
 
