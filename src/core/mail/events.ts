@@ -30,6 +30,10 @@ export const events = {
         advice:
           'Wait an hour. If it was the same client each time, block it: janua audit --kind mail-not-sent shows it.',
       },
+      'too-many-by-administrator': {
+        words: 'an administrator had sent too many mails to that address, or too many in all; the response said so',
+        advice: 'Wait a minute. After five mails to that address within an hour, wait an hour.',
+      },
       outdated: {
         words: 'the account had changed before it could be sent',
         advice: 'The user can ask for it again.',

@@ -22,8 +22,8 @@ const perEndSite: Policy = { ...perHour, free: 100, firstWaitSeconds: minute / 2
 type Limit = 'minute' | 'hour' | 'client';
 
 /**
- * Adds a mail that a client may request again and again, unless there were too many. The caller answers the same in either case.
- * Tells whether it was added.
+ * Adds a mail that a client may request again and again, unless there were too many. Only an administrator (`causedBy`) gets another
+ * answer then. Tells whether it was added.
  * @param mail has a `userId` only if the user has proved their identity. Otherwise it takes turns with other strangers' mails.
  * @param by the limits. Default: all
  */
@@ -38,6 +38,8 @@ export interface RequestMailOptions {
 export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {
   return async (mail, caller, by = ['minute', 'hour', 'client']) => {
     const { purpose, address, userId, causedBy: cause } = mail;
+    // An administrator, or `operator`, who acts on the account of the user.
+    const actor = cause && 'userId' in cause ? cause.userId : undefined;
     const nameDigest = audit.digestName(address);
     const network = endSiteOf(caller.address);
     const limits = {
@@ -50,14 +52,16 @@ export function createRequestMail({ outbox, throttle, audit }: RequestMailOption
               { key: `mail-end-site:${network}`, policy: perEndSite },
             ]
           : // Strangers at the same address must not be able to use it up.
-            [{ key: `mail-client:user:${cause && 'userId' in cause ? cause.userId : userId}`, policy: perClient }],
+            [{ key: `mail-client:user:${actor ?? userId}`, policy: perClient }],
     };
     const admitted = await throttle.take(by.flatMap((limit) => limits[limit]));
     const causedBy = cause ?? (userId === undefined ? { network } : { userId });
     if (admitted) await outbox.add({ ...mail, causedBy, requestId: caller.requestId });
     else {
       const about = userId === undefined ? { nameDigest } : { userId };
-      await audit.recordIfPossible({ kind: 'mail-not-sent', reason: 'too-many', caller, ...about });
+      const reason = actor === undefined ? 'too-many' : 'too-many-by-administrator';
+      const actorId = actor === 'operator' ? undefined : actor;
+      await audit.recordIfPossible({ kind: 'mail-not-sent', reason, caller, actorId, ...about });
     }
     return admitted;
   };

@@ -350,6 +350,13 @@ describe('a correction', () => {
     assert.deepEqual(sent.map(({ to }) => to).sort(), [ann.username, mailbox].sort());
     const again = await post(`${url}/offer-email`, { email: mailbox });
     assert.deepEqual([again.statusCode, again.headers['retry-after']], [429, '60']);
+    const [unsent] = await eventsOf('mail-not-sent');
+    assert.ok(unsent && 'reason' in unsent);
+    // The reader of the audit knows that the administrator was told.
+    assert.deepEqual(
+      [unsent.reason, unsent.userId, unsent.actorId],
+      ['too-many-by-administrator', annId, await janua.idOf('group-1@example.com')],
+    );
     const token = tokenIn(sent.find(({ to }) => to === mailbox)?.link);
     const page = `/account/confirm-email?token=${token}`;
     const confirm = (by: Record<string, string>) => {
