@@ -15,7 +15,7 @@ and reports only the first step that finds a fault:
 3. Variables for traces, \`USERS_TABLE\` with \`USERS_COLUMNS\`, and the addresses of stores. Janua reports the first that is wrong.
 
 \`npx janua doctor\` continues after a fault, so it shows more faults in one run, and warns of names that look
-like a setting, and of each in the file of \`janua setup\` that is none.
+like a setting, and under \`janua-admin\` of each in the settings file that is none.
 \`npx janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords.`;
 
 function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: SettingSchema): string {

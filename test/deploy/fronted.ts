@@ -371,7 +371,8 @@ export function testFronted(name: WebServerName): void {
             const card = (await page.getByRole('article').boundingBox()) ?? { x: 0, width: 0 };
             assert.ok(card.x >= 16 && card.x + card.width <= width - 16 && card.width <= 36 * 16, JSON.stringify(card));
             assert.deepEqual(
-              complaints.filter((text) => !/status of 403/.test(text)),
+              // The test may type before the browser gives a field the focus.
+              complaints.filter((text) => !/status of 403|Autofocus processing was blocked/.test(text)),
               [],
             );
             assert.equal(

@@ -51,8 +51,8 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   return {
     kind: kind || undefined,
     userId: found ?? (user_id || undefined),
-    // Events of an unknown name hold a digest of it.
-    nameDigest: name !== undefined && found === undefined ? audit.digestName(name) : undefined,
+    // Events of a name as typed hold a digest of it. No index has it, so that it is compared where the kind narrows the search.
+    nameDigest: name !== undefined && (found === undefined || kind) ? audit.digestName(name) : undefined,
     address: client,
     requestId: request_id || undefined,
     since: from,

@@ -18,8 +18,8 @@ export interface AuditEvent<Kind extends string = string> {
   /** The user, if there is one. */
   readonly userId?: string | undefined;
   /**
-   * Replaces a name that no user has: an HMAC-SHA-256 with a key of this installation, cut to 132 bits. The name itself is not kept,
-   * because people type passwords there.
+   * Replaces a name as typed, which no user may have: an HMAC-SHA-256 with a key of this installation, cut to 132 bits. The name itself is
+   * not kept, because people type passwords there.
    */
   readonly nameDigest?: string | undefined;
   /** The public part of a session. It cannot be used to sign in. */

@@ -108,7 +108,7 @@ export function describeAbout({ about, aboutName }: AuditEvent, tell: Tell): str
 
 function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Tell) {
   if (userId !== undefined) return `${username ?? tell('no longer a user')} (id ${userId})`;
-  return digest && tell('unknown; Janua keeps only a digest of the name ({digest})', { digest });
+  return digest && tell('as typed; Janua keeps only a digest of it ({digest})', { digest });
 }
 
 function describeAddress(

@@ -88,6 +88,9 @@ describe('the audit', () => {
       assert.equal(await timesOf(query), expected, JSON.stringify(query));
     const [unknown] = (await janua.list({ user: 'nobody@example.com', from: '1h' })).events;
     assert.deepEqual([unknown?.kind, unknown?.username], ['login-failed', null]);
+    await janua.app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: ann.username }) });
+    const asked = await janua.list({ user: ann.username, kind: 'reset-requested', from: '1h' });
+    assert.equal(asked.events.length, 1, 'what was asked for with the name of a user');
   });
 
   test('comes page by page, each event once', async () => {

@@ -114,7 +114,8 @@ describe('OpenSMTPD', { skip, concurrency: true }, () => {
       await cause(server);
       const { byAddress, number } = await waitForDelivery(server, count, t);
       assert.equal(byAddress.size, count);
-      assert.ok(number <= count + 5, 'at most the mails that were under way came twice');
+      // Those under way to the server, and those that it was storing.
+      assert.ok(number <= count + 10, 'at most the mails that were under way came twice');
       await office.sender.settled();
       assert.ok(office.events.every(({ kind }) => kind === 'mail-sent'));
       // A slow machine may see it twice.
