@@ -4,6 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { openTransport } from '../core/mail/transport.ts';
 import { explain } from '../doctor/fault-findings.ts';
+import { sqlitePath } from '../doctor/sqlite-file.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { findMailRoute, type MailRoute } from '../ground/config/mail-server.ts';
 import { linesOf, type Values } from '../ground/config/settings-file.ts';
@@ -13,6 +14,7 @@ import { inTime } from '../ground/faults/in-time.ts';
 import { faultsOf, lineOf, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
+import { bareHost } from '../ground/text/networks.ts';
 import { type Asking, type SetupOptions, say, withPassword } from './asking.ts';
 import { sendTestMail } from './mail.ts';
 import { findFolderFault, makeTrialFolder, requireKeyFolder } from './service-account.ts';
@@ -27,10 +29,10 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   const name = await find('name', 'Name of the site', (text) => faultOf('APP_NAME', { APP_NAME: text }), 'Janua');
   const publicUrl = await find('publicUrl', 'Address that users open, such as https://auth.example.com', checkAddress);
   const databaseUrl = await askDatabase(asking, options);
-  const isServer = !databaseUrl.startsWith('sqlite:');
-  const keyFile = options.keyFile ?? (isServer ? `${serviceFolder}/janua.encryption-key` : undefined);
+  const path = sqlitePath(databaseUrl);
+  const keyFile = options.keyFile ?? (path === undefined ? `${serviceFolder}/janua.encryption-key` : undefined);
   // The folder of the database is made later.
-  const isBeside = !isServer && dirname(resolve(keyFile ?? '')) === dirname(fileOf(databaseUrl));
+  const isBeside = path !== undefined && dirname(resolve(keyFile ?? '')) === dirname(path);
   if (keyFile !== undefined && !isBeside) requireKeyFolder(keyFile);
   const { origin, protocol, hostname, port } = new URL(publicUrl);
   const values = {
@@ -60,7 +62,7 @@ async function checkAddress(url: string): Promise<string | undefined> {
   const fault = faultOf('PUBLIC_URL', { PUBLIC_URL: url });
   if (fault !== undefined) return fault;
   const { hostname } = new URL(url);
-  const isKnown = await inTime(lookup(hostname.replace(/^\[|\]$/g, '')), patience).then(
+  const isKnown = await inTime(lookup(bareHost(hostname)), patience).then(
     () => true,
     () => false,
   );
@@ -105,12 +107,16 @@ const addPassword = (url: string, password: string) =>
   password === '' ? url : url.replace(accountAlone, (_, start) => `${start}:${encodeURIComponent(password)}@`);
 
 /** The settings are read in other folders too. */
-export const whole = (url: string) => (url.startsWith('sqlite:') ? `sqlite:${fileOf(url)}` : url);
-
-const fileOf = (url: string) => resolve(url.replace(/^sqlite:/, ''));
+export function whole(url: string): string {
+  const path = sqlitePath(url);
+  return path === undefined ? url : `sqlite:${resolve(path)}`;
+}
 
 /** Whether it is a SQLite file that is not there yet. */
-export const isNewFile = (url: string): boolean => url.startsWith('sqlite:') && !existsSync(fileOf(url));
+export function isNewFile(url: string): boolean {
+  const path = sqlitePath(url);
+  return path !== undefined && !existsSync(path);
+}
 
 /** The lowest of a folder and those above it that this account can see. */
 const lowestOf = (folder: string): string => (existsSync(folder) ? folder : lowestOf(dirname(folder)));
@@ -121,7 +127,8 @@ async function checkDatabase(url: string): Promise<string | undefined> {
   try {
     await using closing = new AsyncDisposableStack();
     // A new file is tried in a folder of its own, because an answer may still be refused.
-    const trial = isNewFile(url) ? makeTrialFolder(lowestOf(dirname(fileOf(url)))) : undefined;
+    const path = sqlitePath(url);
+    const trial = path && isNewFile(url) ? makeTrialFolder(lowestOf(dirname(resolve(path)))) : undefined;
     if (trial !== undefined) closing.defer(() => rmSync(trial, { recursive: true }));
     const opened = await openDatabase(trial === undefined ? url : `sqlite:${trial}/janua.db`, {
       connections: 1,

@@ -2,7 +2,7 @@ import { lookup as resolve } from 'node:dns';
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { isPublicAddress } from '../../ground/text/networks.ts';
+import { bareHost, isPublicAddress } from '../../ground/text/networks.ts';
 import { readBody } from '../../ground/text/read-body.ts';
 
 export interface GuardedFetchOptions {
@@ -27,7 +27,7 @@ class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
 }
 
-const plainHost = (host: string) => host.toLowerCase().replace(/^\[|\]$/g, '');
+const plainHost = (host: string) => bareHost(host.toLowerCase());
 
 /**
  * `fetch` for addresses that strangers choose: documents and keys of clients, and notices of logouts (ASVS 1.3.6). It calls no address of a

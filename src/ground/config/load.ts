@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { Ajv } from 'ajv';
 import { type Fault, Misconfiguration } from '../faults/misconfiguration.ts';
 import { canonicalDomain, canonicalMailAddress, isMailAddress } from '../text/mail-address.ts';
-import { parseNetwork, unixSockets } from '../text/networks.ts';
+import { bareHost, parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
@@ -203,14 +203,14 @@ function serveFaults(settings: Settings): Fault[] {
   return faults;
 }
 
-/** Without a URL, browsers use this machine's own address. */
 /** Whether it is that part of an address, alone and as addresses are compared. */
 function isPart(part: 'host' | 'hostname', text: string): boolean {
-  const plain = (host: string) => host.toLowerCase().replaceAll(/^\[|\]$/g, '');
+  const plain = (host: string) => bareHost(host.toLowerCase());
   const address = `https://${isIPv6(text) ? `[${text}]` : text}`;
   return !text.includes('*') && URL.canParse(address) && plain(new URL(address)[part]) === plain(text);
 }
 
+/** Without a URL, browsers use this machine's own address. */
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));

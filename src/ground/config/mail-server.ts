@@ -1,4 +1,5 @@
 import { isMailAddress } from '../text/mail-address.ts';
+import { bareHost } from '../text/networks.ts';
 import { printable } from '../text/printable.ts';
 import { isLoopbackHost } from './origin.ts';
 import type { Settings } from './settings.ts';
@@ -18,7 +19,7 @@ export interface MailServer {
 export function parseMailUrl(text: string): MailServer | undefined {
   if (!/^smtps?:\/\//.test(text) || !URL.canParse(text)) return undefined;
   const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(text);
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const host = bareHost(hostname);
   const isBare = /^\/?$/.test(pathname) && search === '' && hash === '' && /^[\w.:-]+$/.test(host);
   if (!isBare || (username === '') !== (password === '')) return undefined;
   const account = readAccount(username, password);

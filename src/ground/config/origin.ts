@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
-import { parseNetwork } from '../text/networks.ts';
+import { bareHost, parseNetwork } from '../text/networks.ts';
 import type { Settings } from './settings.ts';
 
 export function isLoopbackHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  const bare = bareHost(host).toLowerCase();
   const [address] = isIP(bare) === 0 ? [] : (parseNetwork(bare.replace(/%.*$/, '')) ?? []);
   return bare === 'localhost' || address?.range() === 'loopback';
 }
@@ -27,7 +27,7 @@ export function findPasskeyDomain({ PUBLIC_URL = 'http://localhost', PASSKEY_DOM
   return isAllowed && SECOND_FACTOR !== 'off' ? (PASSKEY_DOMAIN?.toLowerCase() ?? hostname) : undefined;
 }
 
-export const isDomain = (host: string): boolean => isIP(host.replace(/^\[|\]$/g, '')) === 0;
+export const isDomain = (host: string): boolean => isIP(bareHost(host)) === 0;
 
 export function isOwnDomain(domain: string, url = 'http://localhost'): boolean {
   const { hostname } = new URL(url);

@@ -4,6 +4,7 @@ import type { QueryResult } from 'kysely';
 import mysql, { createPool, type PoolConnection, type PoolOptions, type ResultSetHeader } from 'mysql2';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
+import { bareHost } from '../text/networks.ts';
 import type { EngineDriver, StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
@@ -35,7 +36,7 @@ function readUrl(text: string): PoolOptions {
   const { hostname, port, username, password, pathname, searchParams } = new URL(text);
   const { ssl = 'off', socket, ...unknown } = Object.fromEntries(searchParams);
   const database = decodeURIComponent(pathname.slice(1));
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const host = bareHost(hostname);
   if (Object.keys(unknown).length > 0 || !['on', 'off'].includes(ssl)) {
     throw new Misconfiguration(
       'DATABASE_URL must be mysql://USER:PASSWORD@HOST:PORT/DATABASE; ?ssl=on and ?socket=PATH may follow.',

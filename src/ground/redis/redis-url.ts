@@ -1,4 +1,5 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
+import { bareHost } from '../text/networks.ts';
 
 export type RedisAddress = ReturnType<typeof parseRedisUrl>;
 
@@ -48,7 +49,7 @@ function parseAccount(account = ''): { username?: string; password?: string } {
 function parseHost(text: string, defaultPort: number) {
   const url = URL.parse(`tcp://${text}`);
   if (!url?.hostname) throw wrongUrl();
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? defaultPort : Number(url.port) };
+  return { host: bareHost(url.hostname), port: url.port === '' ? defaultPort : Number(url.port) };
 }
 
 function wrongUrl(): Misconfiguration {

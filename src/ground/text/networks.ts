@@ -1,5 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
+/** An IPv6 address without the brackets that it has in a URL. */
+export const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '');
+
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** All addresses that begin with the same bits. */
