@@ -1,4 +1,4 @@
-import { type ClientSettings, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
+import { type ClientSettings, isClientId, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
 import { describeClient } from '../capabilities/oidc/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/signing-keys.ts';
 import type { Services } from '../compose.ts';
@@ -83,7 +83,7 @@ export const removeClient = (client: string) =>
 
 /** Takes an id, or a name. What looks like an id is one: a client may be called like the id of another one, which may be gone. */
 async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
-  if (/^[\w-]{22}$/.test(typed)) return typed;
+  if (isClientId(typed)) return typed;
   const [named, another] = (await listClients()).filter(({ name }) => name === typed);
   if (another !== undefined)
     throw new ChangeRefused(`Two clients are called ${typed}. Name the id: npx janua clients list.`);

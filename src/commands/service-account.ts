@@ -11,7 +11,8 @@ export type Account = ReturnType<typeof takeAccount>;
  */
 export function takeAccount(name: string) {
   const isRoot = process.geteuid?.() === 0;
-  if (!isRoot || name === 'root') return { become() {}, asRoot: <Result>(work: () => Result) => work() };
+  if (!isRoot || name === 'root')
+    return { isOther: false, become() {}, asRoot: <Result>(work: () => Result) => work() };
   const groups = process.getgroups?.() ?? [];
   const gid = process.getegid?.() ?? 0;
   function become(): void {
@@ -27,6 +28,8 @@ export function takeAccount(name: string) {
     }
   }
   return {
+    /** Whether root works as another account. */
+    isOther: true,
     become,
     asRoot<Result>(work: () => Result): Result {
       process.seteuid?.(0);

@@ -43,7 +43,6 @@ interface Person {
  */
 export async function setup(options: SetupOptions): Promise<boolean> {
   const { settingsFile } = options;
-  const isOther = process.geteuid?.() === 0 && options.account !== 'root';
   const account = takeAccount(options.account);
   const known = readSettingsFile(settingsFile);
   if (known === undefined) requireWritable(settingsFile);
@@ -83,7 +82,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
     throw error;
   }
   const isSound = await doctor({});
-  process.stdout.write(nextSteps(command, values, isOther ? options : undefined));
+  process.stdout.write(nextSteps(command, values, account.isOther ? options : undefined));
   return isSound;
 }
 
@@ -142,20 +141,22 @@ async function addAdministrator(
 export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, asRoot?: SetupOptions): string {
   const isFile = DATABASE_URL.startsWith('sqlite:');
   const timer = isFile ? ' janua-backup.timer' : '';
+  const unit =
+    asRoot === undefined
+      ? []
+      : [
+          '  It runs as root, which is for a first look. For good, use deploy/janua.service with',
+          `  EnvironmentFile=${resolve(asRoot.settingsFile)} and User=${asRoot.account}.`,
+        ];
   const start =
     command === adminCommand
       ? [
           '\nNext, with the files of deploy/ in place (docs/deployment.md):',
           `  sudo systemctl enable --now janua${timer}`,
         ]
-      : ['\nNext. Begin every command like this one, which reads your settings:', `  ${command} serve`];
-  const unit = asRoot && [
-    '  It runs as root, which is for a first look. For good, use deploy/janua.service with',
-    `  EnvironmentFile=${resolve(asRoot.settingsFile)} and User=${asRoot.account}.`,
-  ];
+      : ['\nNext. Begin every command like this one, which reads your settings:', `  ${command} serve`, ...unit];
   return [
     ...start,
-    ...((command !== adminCommand && unit) || []),
     `  ${PORT === undefined ? 'Set up the proxy. Then open' : 'Open'} the address, and sign in as the administrator.`,
     ...(isFile ? [] : ['  Back up the database every day, with pg_dump or mariadb-dump.']),
     '  Back up the encryption key, apart from the database.\n',

@@ -1,6 +1,8 @@
+import { loginMessages } from '../../core/access/refusal.ts';
 import { addAction } from '../../web/action.ts';
 import { codeField, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
+import { loginPath } from '../../web/login-page.ts';
 import { safeNext } from '../../web/next.ts';
 import { json, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
@@ -37,7 +39,7 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     },
     async submit({ language, caller }, reply, { token = '', code, next }) {
       const { codes, email } = await parts().enrolment.finish(token, code, language, caller);
-      return reply.send({ detail, recovery_codes: codes, email, next: safeNext(next) });
+      return reply.send({ detail, recovery_codes: codes, email, next: loginPath(loginMessages.factorAdded, next) });
     },
   });
 
