@@ -189,8 +189,14 @@ describe('the failure floor', () => {
     assert.equal(subject.failureFloor(), 0);
     // The first check has to wait for its thread.
     const first = await elapsed(subject.check(undefined, 'x'));
-    const second = await elapsed(subject.check(undefined, 'x'));
-    assert.ok(subject.failureFloor() >= second / 2);
+    // On a busy machine, the answer may come long after the hash was computed.
+    let computing = 0;
+    const second = await elapsed(
+      computed(subject.check(undefined, 'x')).then((milliseconds) => {
+        computing = milliseconds;
+      }),
+    );
+    assert.ok(subject.failureFloor() >= computing / 2);
     assert.ok(subject.failureFloor() < Math.max(first, second) * 4);
   });
 
