@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { describeOption } from '../src/commands/command.ts';
 import { createProgram } from '../src/commands/program.ts';
@@ -7,6 +7,7 @@ import { type DescribedOperation, needsCredentials, readDocument } from '../test
 import { startJanua, type TestOptions } from '../test/janua.ts';
 import { makeConfigurationPage } from './configuration.ts';
 import { makeEventsPage } from './events.ts';
+import { renewLimits } from './limits.ts';
 import { asCode, asTable, inCell } from './markdown.ts';
 import { makeMetricsPage } from './metrics.ts';
 import { makeScopesPage } from './scopes.ts';
@@ -104,6 +105,8 @@ ${asTable(
 `;
 }
 
+export const docs = new URL('../docs/', import.meta.url);
+
 /** The pages by their path in `docs/`. */
 export async function makePages(): Promise<Readonly<Record<string, string>>> {
   const operations = await operationsOf({ settings: whole });
@@ -115,10 +118,9 @@ export async function makePages(): Promise<Readonly<Record<string, string>>> {
     'reference/metrics.md': makeMetricsPage(made),
     'reference/routes.md': await makeRoutesPage(operations),
     'reference/scopes.md': makeScopesPage(made, new Map(pages.map(({ key, operation }) => [key, scopesOf(operation)]))),
+    'security/threat-model.md': renewLimits(await readFile(new URL('security/threat-model.md', docs), 'utf8')),
   };
 }
-
-export const docs = new URL('../docs/', import.meta.url);
 
 if (import.meta.main) {
   await mkdir(new URL('reference/', docs), { recursive: true });

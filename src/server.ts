@@ -16,7 +16,7 @@ export interface ServerOptions extends SiteOptions {
 }
 
 /** How long clients may take, in milliseconds. The server cuts off slower ones, which could otherwise hold connections for ever. */
-const usualTimeouts = {
+export const usualTimeouts = {
   /** For a whole request. */
   requestTimeout: 30_000,
   /** Without a byte in either direction, for example when a client does not read the response. */

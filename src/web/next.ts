@@ -12,7 +12,7 @@ export const secondFactorPath = '/auth/second-factor';
  * Longest accepted `next`, in characters. A longer one is dropped, and login still works. A cookie holds it during a sign-in with another
  * provider, and browsers keep 4,096 bytes of a cookie.
  */
-const maxLength = 2800;
+export const maxLength = 2800;
 
 /** Longest path of a login page that has the longest `next` in its query, where each character may be escaped. */
 export const longestPage = 8192;

@@ -8,7 +8,7 @@ import { mayOmitNonce } from './provider-client.ts';
 import type { NewResource } from './resources.ts';
 
 export const maxNameLength = 100;
-const mostAddresses = 50;
+export const mostAddresses = 50;
 
 /** RFC 6749 3.3. */
 const scopeToken = /^[!#-[\]-~]{1,100}$/;

@@ -6,7 +6,7 @@ import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
 import { signatures } from './signing-keys.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
-const longestDocument = 5 * 1024;
+export const longestDocument = 5 * 1024;
 
 /** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
 const kept = [

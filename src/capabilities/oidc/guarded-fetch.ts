@@ -16,9 +16,9 @@ export interface GuardedFetchOptions {
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
 
 /** Milliseconds until the whole response must be there. */
-const patience = 3_000;
+export const patience = 3_000;
 
-const longestBody = 64 * 1024;
+export const longestBody = 64 * 1024;
 
 /** Statuses without a body (Fetch 2.2.6). */
 const bodiless = new Set([204, 205, 304]);

@@ -37,7 +37,7 @@ const longestPause = 3_600_000;
 
 /** Clients that are told at the same time, and notices that each of them gets at the same time. */
 const clientsAtOnce = 16;
-const noticesAtOnce = 4;
+export const noticesAtOnce = 4;
 
 /** How long `close` waits for the notices under way, in milliseconds. */
 const closingMilliseconds = 5_000;

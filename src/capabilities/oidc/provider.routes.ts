@@ -23,7 +23,7 @@ export const uidParameter = {
 };
 
 /** Characters of the address that begins a sign-in. Proxies read no more of a line. */
-const longestRequest = 8192;
+export const longestRequest = 8192;
 
 /** What programs call. They send no cookie, and may be on any site. */
 const endpoints = [

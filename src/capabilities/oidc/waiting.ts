@@ -5,7 +5,7 @@ import type { Derive } from './derived-ids.ts';
 export const waitingSeconds = 900;
 
 /** Characters of a parameter, and of all parameters as a query. A request that waits has to fit into `next`. */
-const longest = { parameter: 2048, request: 2700 };
+export const longest = { parameter: 2048, request: 2700 };
 
 export const authorizationPath = '/oidc/auth';
 

@@ -15,7 +15,7 @@ export interface PendingLogin {
 }
 
 /** Tries after which a pending login ends (VM-37). */
-const mostFailures = 5;
+export const mostFailures = 5;
 
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export const createPendingLogins = (database: Database, now: () => number) => ({

@@ -1,0 +1,121 @@
+import { maxHeaderSize } from 'node:http';
+import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
+import { longestDocument } from '../src/capabilities/oidc/documents.ts';
+import { longestBody, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
+import { noticesAtOnce } from '../src/capabilities/oidc/logout-notice-sender.ts';
+import { longestRequest } from '../src/capabilities/oidc/provider.routes.ts';
+import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
+import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
+import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
+import { pendingSeconds } from '../src/core/access/factor.ts';
+import { atOnce, policies } from '../src/core/access/login-limits.ts';
+import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
+import { perClient, perEndSite, perHour, perMinute } from '../src/core/mail/request-mail.ts';
+import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
+import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
+import type { Policy } from '../src/core/throttle/policy.ts';
+import { maxUsernameLength } from '../src/core/users/user.ts';
+import { settingSchemas } from '../src/ground/config/settings.ts';
+import { usualTimeouts } from '../src/server.ts';
+import { bodyLimit } from '../src/web/hooks/bodies.ts';
+import { maxLength as longestNext } from '../src/web/next.ts';
+import { asTable } from './markdown.ts';
+
+type Party = 'stranger' | 'network' | 'account' | 'client' | 'administrator' | 'machine';
+
+/** `most` in Markdown. `beyond` is what then happens. */
+type Limit = readonly [party: Party, of: string, most: number | string, beyond: string];
+
+const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
+
+const time = (count: number) => (count % 60 === 0 ? `${count / 60} min` : `${count} s`);
+
+const inKiB = (bytes: number) => `${bytes / 1024} KiB`;
+
+/** The default of a setting by which operators choose the limit. */
+const setting = (name: 'SESSIONS_PER_USER' | 'HASHING_QUEUE' | 'DATABASE_CONNECTIONS') =>
+  `${settingSchemas[name].default} (\`${name}\`)`;
+
+const waits = ({ firstWaitSeconds: first, longestWaitSeconds: longest }: Policy) =>
+  `429 for ${first === longest ? time(first) : `${time(first)}, doubled up to ${time(longest)}`}`;
+
+/** Failures until a wait. */
+const failures = (party: Party, of: string, policy: Policy): Limit => [
+  party,
+  of,
+  `${policy.free} failures`,
+  waits(policy) + (policy.stopsAt === undefined ? '' : `; blocked after ${policy.stopsAt}`),
+];
+
+const mails = (party: Party, of: string, { free, forgiveSeconds, keepSeconds = 0 }: Policy): Limit => [
+  party,
+  of,
+  forgiveSeconds === undefined
+    ? `${free} in ${time(keepSeconds)}`
+    : `${free}, and one more each ${time(forgiveSeconds)}`,
+  'none is sent',
+];
+
+/**
+ * Every limit, a row a line. A number is imported from the place that enforces it, and never written here. The rows stand in the order of
+ * the parties.
+ */
+const limits: readonly Limit[] = [
+  ['stranger', 'body of a request', inKiB(bodyLimit), '413'],
+  ['stranger', 'header fields of a request', inKiB(maxHeaderSize), '431'],
+  ['stranger', 'user name', `${maxUsernameLength} characters`, '`invalid_request`'],
+  ['stranger', 'password', `${maxPasswordBytes} bytes`, '`invalid_request`'],
+  ['stranger', 'time for a header', seconds(usualTimeouts.http.headersTimeout), '408'],
+  ['stranger', 'time for a request', seconds(usualTimeouts.requestTimeout), '408'],
+  ['stranger', 'silence of a connection', seconds(usualTimeouts.connectionTimeout), 'closed'],
+  ['stranger', '`next`', `${longestNext} characters`, 'dropped'],
+  ['stranger', 'request of an application', `${longestRequest} characters`, '414'],
+  ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
+  ['stranger', 'logins that wait for a hash', setting('HASHING_QUEUE'), '503'],
+  ['stranger', 'device requests that wait', mostWaiting.ofDevices, 'the oldest of the largest network ends'],
+  failures('stranger', 'logins from unknown addresses', policies.unknownAddress),
+  failures('network', 'logins of an address', policies.address),
+  failures('network', 'logins of an address to a name', policies.pair),
+  failures('network', 'codes from an address', policies['factor-address']),
+  ['network', 'logins of an address at once', atOnce.address, 'wait for a turn'],
+  ['network', 'logins of a /48 at once', atOnce.endSite, 'wait for a turn'],
+  mails('network', 'mails that an address asks for', perClient),
+  mails('network', 'mails that a /48 asks for', perEndSite),
+  ['network', 'events of a kind', describeAllowance(bounds.anyone.endSite), 'counted, not kept'],
+  failures('account', 'logins', policies.account),
+  failures('account', 'codes', policies['factor-account']),
+  ['account', 'logins at once', atOnce.account, 'wait for a turn'],
+  ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
+  ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
+  ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
+  mails('account', 'mails of a purpose to an address', perMinute),
+  mails('account', 'mails of a purpose to an address', perHour),
+  ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
+  ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
+  ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
+  ['client', 'time for a response', seconds(patience), 'none was there'],
+  ['client', 'notices of logouts at once', noticesAtOnce, 'wait for a turn'],
+  ['administrator', 'addresses of a client', mostAddresses, 'refused'],
+  ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
+  ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
+  ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
+  ['machine', 'connections to the database', setting('DATABASE_CONNECTIONS'), 'wait for one'],
+];
+
+function describeAllowance(allowance: Allowance | undefined): string {
+  return allowance === undefined ? 'any' : `${allowance.burst}, and ${allowance.perMinute} a minute`;
+}
+
+/** The lines between which the section stands in a page that is otherwise written by hand. */
+const [begin, end] = [
+  '<!-- Limits by `npm run reference`: add a row to scripts/limits.ts -->',
+  '<!-- end of limits -->',
+];
+
+/** A page with its section renewed. @throws {Error} without the lines around it */
+export function renewLimits(page: string): string {
+  const [before, , after] = page.split(new RegExp(`(?<=${begin}\n)(.*)(?=${end})`, 's'));
+  if (before === undefined || after === undefined) throw new Error(`${begin} is missing`);
+  const rows = limits.map(([party, of, most, beyond]) => [party, of, String(most), beyond]);
+  return `${before}\n${asTable(['party', 'of', 'most', 'beyond it'], rows)}\n\n${after}`;
+}
