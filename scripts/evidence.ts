@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type Checked, readChecked } from './mutant-list.ts';
+import { type Mutant, readMutants } from './mutant-list.ts';
 
 /**
- * `npm run evidence` writes `docs/security/evidence.md` and `security/evidence.tsv`: which rules hold, and what shows it. Their sources are
- * the lists in `security/`, and the results of `npm run mutants`. A test compares them.
+ * `npm run evidence` writes `docs/security/evidence.md` from the lists in `security/`: the rules that do not hold, and the kind of proof of
+ * the others. A test compares them.
  */
 const root = new URL('..', import.meta.url);
 
 const states = ['holds', 'does not hold', 'does not apply'] as const;
 
 /**
- * Of rules that hold: `shown`, if a test fails as soon as the code is broken; `stated`, if a section of the docs is what the rule asks for,
+ * Of rules that hold: `shown`, if `security/mutants.tsv` has a break of it that a test must notice; `stated`, if a section of the docs is what the rule asks for,
  * or if no test can show it and the note says why; `claimed`, as long as neither is there.
  */
 const proofs = ['shown', 'stated', 'claimed'] as const;
@@ -28,7 +28,7 @@ interface Row {
 
 interface Judged extends Row {
   readonly verdict: (typeof proofs)[number] | Exclude<Row['state'], 'holds'>;
-  readonly mutants: readonly Checked[];
+  readonly isBroken: boolean;
 }
 
 /** The lists in `security/`, with their titles on the page. */
@@ -69,31 +69,27 @@ async function hasSection(pointer: string): Promise<boolean> {
   return anchor === undefined || [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
 }
 
-function judge(row: Row, checked: readonly Checked[]): Judged {
-  const mutants = checked.filter(({ ids }) => ids.split(' ').includes(row.id));
-  const proof = mutants.length > 0 ? 'shown' : row.document || row.note.startsWith(untestable) ? 'stated' : 'claimed';
-  return { ...row, mutants, verdict: row.state === 'holds' ? proof : row.state };
+function judge(row: Row, mutants: readonly Mutant[]): Judged {
+  const isBroken = mutants.some(({ ids }) => ids.split(' ').includes(row.id));
+  const proof = isBroken ? 'shown' : row.document || row.note.startsWith(untestable) ? 'stated' : 'claimed';
+  return { ...row, isBroken, verdict: row.state === 'holds' ? proof : row.state };
 }
 
 /** Finds every mistake that would make the files untrue. */
-async function findFaults(rows: readonly Judged[], checked: readonly Checked[]): Promise<string[]> {
+async function findFaults(rows: readonly Judged[], mutants: readonly Mutant[]): Promise<string[]> {
   const faults: string[] = [];
   const known = new Set(rows.map(({ id }) => id));
   if (known.size !== rows.length) faults.push('An id occurs twice in security/*.tsv.');
-  for (const { ids, breaks } of checked)
+  for (const { ids, breaks } of mutants)
     for (const id of ids.split(' '))
       if (!known.has(id)) faults.push(`“${breaks}” breaks ${id}, which is not in security/*.tsv.`);
-  for (const { id, state, note, document, mutants } of rows) {
+  for (const { id, state, note, document, isBroken } of rows) {
     if (!states.includes(state)) faults.push(`${id} has the unknown state ${state}.`);
     if (state !== 'holds' && note === '') faults.push(`${id} needs a note that says why.`);
-    if (state === 'does not apply' && mutants.length > 0)
-      faults.push(`${id} does not apply, but is broken on purpose.`);
+    if (state === 'does not apply' && isBroken) faults.push(`${id} does not apply, but is broken on purpose.`);
     for (const pointer of document.split(' ').filter(Boolean))
       if (!(await hasSection(pointer))) faults.push(`${id}: the section ${pointer} does not exist.`);
   }
-  const stale = checked.filter(({ noticedBy }) => noticedBy === undefined);
-  if (stale.length > 0)
-    faults.push(`${stale.length} breaks have no fresh result, such as “${stale[0]?.breaks}”. Run: npm run mutants`);
   return faults;
 }
 
@@ -102,15 +98,6 @@ const inCell = (text: string) => text.replaceAll(/[\\|<_*`]/g, '\\$&');
 
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-
-/** Gives a line for each id: its verdict, and the tests or sections that show it. */
-function formatData(rows: readonly Judged[]): string {
-  const lines = rows.map(({ id, verdict, document, mutants }) => {
-    const tests = new Set(mutants.map(({ test, noticedBy }) => `${test}: ${noticedBy}`));
-    return [id, verdict, [...document.split(' ').filter(Boolean), ...tests].join(' | ')].join('\t');
-  });
-  return `${['id\tverdict\tshown by', ...lines].join('\n')}\n`;
-}
 
 function formatPage(rowsOf: readonly (readonly Judged[])[]): string {
   const rows = rowsOf.flat();
@@ -130,7 +117,6 @@ function formatPage(rowsOf: readonly (readonly Judged[])[]): string {
       ]),
     );
   const claimed = within('claimed');
-  const breaks = new Set(rows.flatMap(({ mutants }) => mutants));
   return `# Evidence
 
 Made by \`npm run evidence\`: do not edit.
@@ -143,8 +129,8 @@ ${list('does not hold')}
 
 Janua is compared with three lists. Of the rules that hold:
 
-- **shown**: \`npm run mutants\` breaks a copy of the code so that the rule is false, and a test fails. There are ${breaks.size} such
-  breaks in [mutants.tsv](../../security/mutants.tsv), one a line; [evidence.tsv](../../security/evidence.tsv) names the tests.
+- **shown**: [mutants.tsv](../../security/mutants.tsv) has a break of the code that makes the rule false, and names the test that
+  notices it. \`npm run mutants -- S46\` tries the breaks of one rule, \`npm run mutants -- --all\` all of them.
 - **stated**: the rule asks for documentation, or no test can show it.
 - **claimed**: no break shows it yet.
 
@@ -157,7 +143,7 @@ ${table(
   }),
 )}
 
-No ASVS level is claimed for the whole. A result counts as long as neither the broken function nor the test has changed since.
+No ASVS level is claimed for the whole. No result of a run is kept: before each release, all breaks are tried.
 ${claimed.length === 0 ? '' : `\n## What is claimed\n\n${claimed.map(({ id }) => id).join(', ')}\n`}
 ## What is stated
 
@@ -165,18 +151,17 @@ ${list('stated')}
 `;
 }
 
-/** Gives the text that each file should have, by path. @throws {Error} that names every mistake in the lists */
-export async function makeFiles(): Promise<Map<string, string>> {
-  const checked = readChecked();
+/** Gives the text of `docs/security/evidence.md`. @throws {Error} that names every mistake in the lists */
+export async function makePage(): Promise<string> {
+  const mutants = readMutants();
   const rows = (await Promise.all(lists.map(([data]) => readRows(data)))).map((list) =>
-    list.map((row) => judge(row, checked)),
+    list.map((row) => judge(row, mutants)),
   );
-  const faults = await findFaults(rows.flat(), checked);
+  const faults = await findFaults(rows.flat(), mutants);
   if (faults.length > 0) throw new Error([...new Set(faults)].sort().join('\n  '));
-  return new Map([
-    ['docs/security/evidence.md', formatPage(rows)],
-    ['security/evidence.tsv', formatData(rows.flat())],
-  ]);
+  return formatPage(rows);
 }
 
-if (import.meta.main) for (const [path, text] of await makeFiles()) await writeFile(new URL(path, root), text);
+export const pagePath = 'docs/security/evidence.md';
+
+if (import.meta.main) await writeFile(new URL(pagePath, root), await makePage());

@@ -1,58 +1,38 @@
+import { execFileSync } from 'node:child_process';
 import { breakCode } from './break-code.ts';
-import {
-  fingerprintOf,
-  keyOf,
-  type Mutant,
-  type Result,
-  readChecked,
-  readMutants,
-  readResults,
-  writeResults,
-} from './mutant-list.ts';
+import { type Mutant, readMutants, root } from './mutant-list.ts';
 
 /**
- * `npm run mutants` breaks copies of the code in the places of `security/mutants.tsv`, and checks that the named test fails. Of those whose
- * result is fresh it takes a seventh, the longest unchecked ones. `--stale` takes none of these, `--all` takes all, and ids, files and
- * tests as arguments take only theirs. Results are in `security/mutants-results.tsv`. A result is stale when the broken function, or the
- * test, has changed since.
+ * `npm run mutants` breaks copies of the code in the places of `security/mutants.tsv`, and prints whether the named test fails. It takes
+ * the breaks whose file or test the working tree changes. `--since REV` compares with another commit, and `--all` takes every break. Ids,
+ * files and tests as arguments take only theirs.
  */
-
-/** @param wanted what the command was called with */
-function choose(wanted: readonly string[], results: ReadonlyMap<string, Result>): Mutant[] {
-  const checked = readChecked();
-  if (wanted.includes('--all')) return checked;
-  const stale = checked.filter(({ noticedBy }) => noticedBy === undefined);
-  if (wanted.includes('--stale')) return stale;
-  if (wanted.length > 0)
-    return checked.filter(({ ids, file, test }) =>
-      [...ids.split(' '), file, test].some((name) => wanted.includes(name)),
-    );
-  const runOf = (mutant: Mutant) => results.get(keyOf(mutant))?.run ?? 0;
-  const fresh = checked
-    .filter(({ noticedBy }) => noticedBy !== undefined)
-    .sort((one, other) => runOf(one) - runOf(other));
-  return [...stale, ...fresh.slice(0, Math.ceil(fresh.length / 7))];
+function choose(wanted: readonly string[]): Mutant[] {
+  const mutants = readMutants();
+  if (wanted.includes('--all')) return mutants;
+  const isSince = wanted.length === 0 || wanted[0] === '--since';
+  const names = isSince ? filesChangedSince(wanted[1] ?? 'HEAD') : wanted;
+  const chosen = mutants.filter(({ ids, file, test }) =>
+    [...ids.split(' '), file, test].some((name) => names.includes(name)),
+  );
+  if (chosen.length === 0 && !isSince) throw new Error(`no break has the id, file or test ${wanted.join(', ')}`);
+  return chosen;
 }
 
-/** Breaks the code, and writes the results. Gives the number of mutants that no test noticed. */
+function filesChangedSince(commit: string): string[] {
+  return execFileSync('git', ['diff', '--name-only', commit], { cwd: root, encoding: 'utf8' }).split('\n');
+}
+
+/** Breaks the code. Gives the number of mutants that no test noticed. */
 async function run(wanted: readonly string[]): Promise<number> {
-  const known = new Set(readMutants().map(keyOf));
-  const results = new Map([...readResults()].filter(([key]) => known.has(key)));
-  const chosen = choose(wanted, results);
-  if (chosen.length === 0 && !wanted.includes('--stale'))
-    throw new Error(`no mutant has the id, file or test ${wanted.join(', ')}`);
-  const number = Math.max(0, ...[...results.values()].map((result) => result.run)) + 1;
+  const chosen = choose(wanted);
   let missed = 0;
   for await (const { mutant, title, fault } of breakCode(chosen)) {
-    process.stdout.write(
-      `${title === undefined ? '✖' : '✔'} ${mutant.ids} ${mutant.breaks}${fault ? `: ${fault}` : ''}\n`,
-    );
-    if (title === undefined) {
-      missed += 1;
-      results.delete(keyOf(mutant));
-    } else results.set(keyOf(mutant), { fingerprint: fingerprintOf(mutant), run: number, title });
-    await writeResults(results);
+    const result = title ?? fault ?? 'no test noticed it';
+    process.stdout.write(`${title === undefined ? '✖' : '✔'} ${mutant.ids} ${mutant.breaks}: ${result}\n`);
+    if (title === undefined) missed += 1;
   }
+  process.stdout.write(`${chosen.length - missed} of ${chosen.length} breaks were noticed\n`);
   return missed;
 }
 
