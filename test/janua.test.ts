@@ -541,7 +541,7 @@ describe('settings of the library', () => {
     process.env.APP_NAME = 'Not this';
     try {
       await using host = await startHost({ settings: { APP_NAME: undefined } });
-      assert.match((await host.app.inject('/auth/login')).body, /<title>Janua Sign in<\/title>/);
+      assert.match((await host.app.inject('/auth/login')).body, /<title>Janua Login<\/title>/);
     } finally {
       delete process.env.APP_NAME;
     }

@@ -104,7 +104,7 @@ async function endOtherSession(page: Page, username: string): Promise<void> {
   await page.getByRole('button', { name: 'End: Firefox on macOS' }).click();
   await message(page, 'That session has ended.');
   await other.goto('/account');
-  await message(other, 'Please sign in to continue');
+  await message(other, 'Please log in to continue');
 }
 
 async function resetPassword(page: Page, username: string): Promise<void> {

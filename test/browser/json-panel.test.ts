@@ -61,7 +61,7 @@ site.test(
     await openMyInfo(page);
     await context.clearCookies({ name: 'session' });
     await page.getByRole('button', { name: 'My Info as JSON' }).click();
-    await page.getByText('Please sign in to continue').waitFor();
+    await page.getByText('Please log in to continue').waitFor();
   },
   { expected: /status of 401/ },
 );

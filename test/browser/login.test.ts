@@ -12,7 +12,7 @@ for (const javaScriptEnabled of [true, false]) {
     `${how}: a user signs in, visits the pages and signs out, and then the Back button shows nothing private`,
     async ({ page, context }) => {
       await page.goto('/');
-      assert.equal(await page.title(), 'Janua Sign in');
+      assert.equal(await page.title(), 'Janua Login');
       await sendLogin(page);
       await page.waitForURL('/auth/home');
       assert.equal(await page.title(), 'Janua Home');
@@ -33,7 +33,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByText('You are logged out.').waitFor();
       assert.equal(address(page), `/auth/login${javaScriptEnabled ? '' : '?state=0'}`);
       await page.goBack();
-      await page.getByText('Please sign in to continue').waitFor();
+      await page.getByText('Please log in to continue').waitFor();
       assert.doesNotMatch(await page.content(), /Archer/);
       await page.goto('/admin/me');
       assert.equal(address(page), `/auth/login?${javaScriptEnabled ? '' : 'state=2&'}next=%2Fadmin%2Fme`);
@@ -45,7 +45,7 @@ for (const javaScriptEnabled of [true, false]) {
     `${how}: a protected page redirects to the login page, after a wrong password the user types only the password again, and the login leads back`,
     async ({ page }) => {
       await page.goto('/admin/me');
-      assert.equal(await page.getByRole('alert').textContent(), 'Please sign in to continue');
+      assert.equal(await page.getByRole('alert').textContent(), 'Please log in to continue');
       await sendLogin(page, { password: 'wrong' });
       await page.getByText('Incorrect username or password').waitFor();
       assert.equal(await page.getByLabel('Username').inputValue(), ann.username);
@@ -62,7 +62,7 @@ site.test('a page from the back-forward cache asks the server again when it is s
   await signIn(page);
   await context.clearCookies({ name: 'session' });
   await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
-  await page.getByText('Please sign in to continue').waitFor();
+  await page.getByText('Please log in to continue').waitFor();
 });
 
 site.test('the cookie of a user who stays signed in outlives the browser', async ({ page, context }) => {

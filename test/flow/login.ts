@@ -273,7 +273,7 @@ export function testLogin(stores: StoreChoice): void {
         const answer = await page(path);
         assert.equal(answer.statusCode, 200);
         assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
-        assert.match(answer.body, /<title>Janua Sign in<\/title>/);
+        assert.match(answer.body, /<title>Janua Login<\/title>/);
         assert.match(answer.body, /<form method="post" action="\/auth\/token">/);
         assert.match(answer.body, /type="password" autocomplete="current-password"/);
         assert.match(answer.body, /autocomplete="username webauthn"/);
@@ -299,8 +299,8 @@ export function testLogin(stores: StoreChoice): void {
 
     for (const [state, message] of [
       ['0', 'You are logged out.'],
-      ['1', 'You were not signed in.'],
-      ['2', 'Please sign in to continue'],
+      ['1', 'This session has not been logged in before'],
+      ['2', 'Please log in to continue'],
       ['3', 'Incorrect username or password'],
       ['4', 'Too many attempts. Please wait before trying again.'],
       ['5', 'This session is over already'],

@@ -82,7 +82,7 @@ function testThrottle(stores: StoreChoice): void {
         const { error, detail } = answer.json();
         assert.deepEqual([error, detail], ['temporarily_unavailable', 'Too many attempts']);
       } else {
-        assert.match(answer.body, /Too many attempts\. Please wait 10 seconds before trying again\./);
+        assert.match(answer.body, /Too many attempts\. Please wait before trying again\. Try again in 10 seconds\./);
         assert.match(answer.body, /name="password"/);
         assert.match(answer.body, /name="next" value="\/admin\/me"/);
         assert.match(answer.body, new RegExp(`Request id: <code>${answer.headers['x-request-id']}</code>`));

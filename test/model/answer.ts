@@ -208,7 +208,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(
         429,
         html
-          ? `Janua Sign in: Too many attempts. Please wait ${inWords(outcome.retryAfterSeconds)} before trying again.`
+          ? `Janua Login: Too many attempts. Please wait before trying again. Try again in ${inWords(outcome.retryAfterSeconds)}.`
           : 'Too many attempts',
         'kept',
         { retryAfterSeconds: outcome.retryAfterSeconds },
@@ -221,7 +221,7 @@ export function tell({ is, format, next }: Route, outcome: Outcome, { cookie, ac
       return answer(200, JSON.stringify({ username, first_name: firstName, last_name: 'Example' }));
     }
     case 'signed-out':
-      if (is === 'login page') return answer(200, 'Janua Sign in', ended);
+      if (is === 'login page') return answer(200, 'Janua Login', ended);
       return refuse(
         `/auth/login?state=2${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`,
         accessToken === undefined ? 'Not authenticated' : 'Invalid authentication credentials',

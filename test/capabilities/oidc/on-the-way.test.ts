@@ -82,7 +82,7 @@ describe('the login page', () => {
     ] as const) {
       const { text } = await (await site.browser(false)).open(`/auth/login?state=2&next=${encodeURIComponent(path)}`);
       assert.ok(text.includes(`>to continue to ${name ?? 'Janua'}<`), `${path}: ${text}`);
-      assert.equal(text.includes('Please sign in to continue'), name === undefined, path);
+      assert.equal(text.includes('Please log in to continue'), name === undefined, path);
     }
   });
 

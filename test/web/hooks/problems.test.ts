@@ -37,7 +37,7 @@ for (const [seconds, wait] of [
   test(`a browser that has to wait for ${seconds} seconds is told to wait ${wait}`, async () => {
     await using server = await failingWith(new Refusal(tooManyAttempts, seconds));
     const { body } = await server.app.inject({ method: 'POST', url: '/auth/token', ...json(credentials) });
-    assert.ok(body.includes(`>Too many attempts. Please wait ${wait} before trying again.<`), body);
+    assert.ok(body.includes(`>Too many attempts. Please wait before trying again. Try again in ${wait}.<`), body);
   });
 }
 
@@ -50,8 +50,8 @@ for (const face of loginFaces) {
       assert.equal(answer.headers['retry-after'], '30');
       assert.equal(answer.headers['cache-control'], 'no-store');
       if (face.format === 'html') {
-        assert.match(answer.body, /<title>Janua Sign in<\/title>/);
-        assert.match(answer.body, /Too many attempts\. Please wait 30 seconds before trying again\./);
+        assert.match(answer.body, /<title>Janua Login<\/title>/);
+        assert.match(answer.body, />Too many attempts\. Please wait before trying again\. Try again in 30 seconds\.</);
         assert.match(answer.body, /action="\/auth\/token"/);
       } else {
         assert.equal(answer.json().error, 'temporarily_unavailable');
