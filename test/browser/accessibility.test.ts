@@ -240,11 +240,30 @@ async function* provider(page: Page, { username }: Person): AsyncGenerator<strin
   yield 'the page that leads on';
 }
 
-/** The pages of administrators, with something on them. */
+/** The pages of administrators about users and groups. */
+async function* usersAndGroups(page: Page, { username }: Person): AsyncGenerator<string> {
+  const { administration, groups, users } = site.janua.services;
+  await administration.changeGroups(username, { add: ['admins'] });
+  await groups.add({ name: 'g'.repeat(63), description: 'W'.repeat(100), scopes: [] });
+  await signIn(page, username);
+  yield* openEach(page, ['/admin/users', '/admin/users/add', '/admin/users/import', '/admin/groups']);
+  const { user } = (await users.findByUsername(username)) ?? {};
+  const actions = ['', '/disable', '/groups', '/remove-factors'];
+  yield* openEach(
+    page,
+    actions.map((action) => `/admin/users/${user?.id}${action}`),
+  );
+}
+
+/** The other pages of administrators, with something on them. */
 async function* administration(page: Page, { username }: Person): AsyncGenerator<string> {
   await site.janua.services.administration.changeGroups(username, { add: ['admins'] });
   await signIn(page, username);
-  yield* openEach(page, ['/admin?range=30d', '/admin/users', '/admin/audit', '/admin/throttle', '/admin']);
+  const pages = ['/mail', '/settings', '/audit', '/throttle', '?range=30d', ''];
+  yield* openEach(
+    page,
+    pages.map((end) => `/admin${end}`),
+  );
   await page.getByText('As a table').first().click();
   yield 'the table of a chart';
 }
@@ -271,13 +290,17 @@ const groups = Object.entries<Pages>({
   'home and the pages of an account': homeAndAccount,
   'the pages of second factors': secondFactors,
   'the pages of a link to the first factor': enrolment,
-  'the pages of administrators': administration,
+  'the pages of administrators about users and groups': usersAndGroups,
+  'the other pages of administrators': administration,
   'the pages of clients': clients,
   'the pages of the provider': provider,
   'the pages that another host shows': shownElsewhere,
 });
 
 const expected = /status of (400|403|404|410|422|500)/;
+
+/** On both sides of each width at which Pico or our own style changes the page. */
+const widths = [320, 360, 480, 575, 576, 640, 768, 800, 992, 1030, 1280, 1400];
 
 const narrow = { width: 320, height: 568 };
 const wide = { width: 1280, height: 720 };
@@ -303,7 +326,7 @@ const checked = new Set<string>();
 
 for (const [name, pages] of groups) {
   site.test(
-    `${name} break no rule of WCAG 2.2 AA, do not scroll sideways at 320 pixels with the longest names, and a thumb hits every control`,
+    `${name} break no rule of WCAG 2.2 AA, with the longest names fit any screen and keep off its edges, and a thumb hits every control`,
     async ({ page }) => {
       const letters = 'w'.repeat(200);
       const username = `${letters}-${pages.name}@example.com`;
@@ -320,6 +343,12 @@ for (const [name, pages] of groups) {
           await page.setViewportSize(size);
           assert.deepEqual(await violations(page, rules), [], `${opened}, ${colorScheme}, ${size.width}`);
         }
+        const faults: string[] = [];
+        for (const width of widths) {
+          await page.setViewportSize({ width, height: 720 });
+          faults.push(...(await page.evaluate<string[]>(findOutside)).map((fault) => `${width}: ${fault}`));
+        }
+        assert.deepEqual(faults, [], opened);
         await page.setViewportSize(narrow);
         checked.add(markup);
       }
@@ -337,6 +366,23 @@ interface Look {
   /** Without texts, addresses and values. */
   readonly markup: string;
 }
+
+/**
+ * Runs in the page. Gives how far the page scrolls sideways, and what lies less than 8 pixels from an edge of the screen. A table, a
+ * menu that scroll by themselves, and a cell that is cut off, count as one box.
+ */
+const findOutside = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const isOutside = ({ left, right }) => left < 8 || right > clientWidth - 8;
+  const outside = [...document.querySelectorAll('body > * :not(wbr)')].filter(
+    (part) => !part.parentElement.closest('.table, .tabs, .events td') && part.checkVisibility() &&
+      isOutside(part.getBoundingClientRect()),
+  );
+  return [
+    ...(scrollWidth > clientWidth ? ['scrolls by ' + (scrollWidth - clientWidth)] : []),
+    ...outside.slice(0, 3).map((part) => part.outerHTML.slice(0, 80)),
+  ];
+})()`;
 
 /** Runs in the page. */
 const look = `({
