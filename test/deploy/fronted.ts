@@ -9,6 +9,7 @@ import { connect } from 'node:tls';
 import type { Browser, BrowserContext, BrowserContextOptions, Request } from 'playwright-core';
 import { openBrowser, sendLogin } from '../browser/browser.ts';
 import { findChromium } from '../browser/chromium.ts';
+import { leavingPaths, plainPaths } from '../capabilities/forward-auth/public-paths.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
 import { isLong } from '../long.ts';
@@ -668,36 +669,23 @@ export function testFronted(name: WebServerName): void {
       test('has no public path that leads to a protected one, however the application reads it', async () => {
         const { appOrigin, send, seen } = deployed;
         const before = seen.length;
-        const ups = [
-          '/..',
-          '/%2e%2e',
-          '/.%2E',
-          '%2f..',
-          '%2F%2e%2e',
-          '\\..',
-          '%5c..',
-          '/..;',
-          '/%2e%2e;a',
-          ';/..',
-          '//..',
-        ];
-        const twice = ['/%252e%252e', '%252f..', '%255c..', '/..%253b'];
-        // Forms that UTF-8 forbids and some decoders accept, and the byte that ends a text in C.
-        const overlong = ['/%c0%ae%C0%AE', '%c1%9c..', '/%e0%80%ae.', '/%f0%80%80%ae.', '/%00'];
-        for (const up of [...ups, ...twice, ...overlong]) {
-          for (const path of [
-            `/public${up}/x`,
-            `/public${up}/public/x`,
-            `/x${up}/public/y`,
-            `/x/y${up}/${up}/public/y`,
-          ]) {
-            const { status } = await send(appOrigin + path);
-            assert.ok([400, 401, 404].includes(status), `${path}: ${status}`);
-          }
+        for (const path of [
+          ...leavingPaths,
+          '/public\u0085',
+          ...leavingPaths.map((one) => `/x${one.slice('/public'.length)}/public/y`),
+        ]) {
+          const { status } = await send(appOrigin + path);
+          assert.ok([400, 401, 404].includes(status), `${path}: ${status}`);
         }
-        assert.equal(seen.length, before);
-        for (const path of ['/public/a.b/c%20d.js?e=../f%2fg;h', '/public/%C3%A9%E0%A0%80%F0%90%80%80', '/public/a/'])
+        assert.deepEqual(seen.slice(before), []);
+      });
+
+      test('gets the public paths that every application reads in the same way, as sent', async () => {
+        const { appOrigin, send, seen } = deployed;
+        for (const path of plainPaths) {
           assert.equal((await send(appOrigin + path)).status, 200, path);
+          assert.equal(seen.at(-1)?.url, path);
+        }
       });
     });
   });

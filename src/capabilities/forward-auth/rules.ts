@@ -10,32 +10,63 @@ export interface Rule {
 export type FindBarrier = (origin: string, uri: string | undefined, groups: readonly string[]) => Rule | undefined;
 
 /**
- * The rule with the longest path decides. An application may read a path in another way than Janua, such as one with `..` or `%2f`. If a path
- * could be read in two ways, or is not known, every rule of the origin must be met.
+ * The rule with the longest path decides, together with each rule whose path the address has with an ending: many applications answer
+ * `/admin.json` as they answer `/admin`. If applications could read a path in several ways, or it is not known, every rule of the origin
+ * must be met.
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
   return (origin, uri, groups) => {
     const ofOrigin = rules.filter((rule) => rule.origin === origin);
     if (ofOrigin.length === 0) return undefined;
     const path = plainPath(uri);
-    const isWithin = (rule: Rule) => path === rule.path || path?.startsWith(`${rule.path}/`);
-    const longest = ofOrigin.filter(isWithin).sort((one, other) => other.path.length - one.path.length)[0];
-    const deciding = path === undefined ? ofOrigin : [longest];
-    return deciding.find((rule) => rule !== undefined && !rule.groups.some((group) => groups.includes(group)));
+    const deciding =
+      path === undefined ? ofOrigin : [path, withoutAccents(path)].flatMap((one) => decide(ofOrigin, one));
+    return deciding.find((rule) => !rule.groups.some((group) => groups.includes(group)));
   };
 }
 
-/** Spellings that an application could resolve to another path. The files in `deploy/` refuse the same for public paths. */
-const ambiguous =
-  /\/\.{1,2}(?:\/|$)|\/\/|[\\;\s\p{Cc}]|%(?:2[35ef]|3[bf]|5c|[01]|7f|c[01]|[ef]0%8)|(?:\.|\+|%20)(?:\/|$)/iu;
+function decide(rules: readonly Rule[], path: string): Rule[] {
+  const isWithin = (rule: Rule) => path === rule.path || path.startsWith(`${rule.path}/`);
+  const longest = rules
+    .filter(isWithin)
+    .sort((one, other) => other.path.length - one.path.length)
+    .slice(0, 1);
+  return [...longest, ...rules.filter((rule) => path.startsWith(`${rule.path}.`))];
+}
+
+/**
+ * A path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an invisible letter
+ * between two dots, by a character that ends the path or becomes a slash. The files in `deploy/` have the same text, which is why it uses only
+ * what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one. Compared without case.
+ */
+export const leavingPath = [
+  '^[^?]*(?://|[\\x5c;#]|[^!-~]',
+  // The end of a name, which some systems drop.
+  '(?:[.+]|%20)(?:/|[?]|$)',
+  // A name of dots, and blanks or bytes that are not ASCII.
+  '/(?:[+]|%(?:20|[89a-f].))*[.](?:[.+]|%(?:20|[89a-f].))*(?:/|[?]|$)',
+  // Controls, `#%./;?\`, overlong UTF-8, and letters that NFKC turns into one of these.
+  '%(?:[01]|2[35ef]|3[bf]|5c|7f|c[01]|cd%be|e0%[89]|e2%8(?:0%a[4-6]|1%8[7-9])|ef%b[89c]|f0%8))',
+].join('|');
+
+const leaves = new RegExp(leavingPath, 'i');
+
+/** Characters that are shown as nothing, or as a blank. */
+const odd = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Z}/u;
 
 /** The path in lower case, if every application reads it in the same way. */
 function plainPath(uri: string | undefined): string | undefined {
-  const [path = ''] = uri?.split(/[?#]/, 1) ?? [];
-  if (!path.startsWith('/') || ambiguous.test(path)) return undefined;
+  if (!uri?.startsWith('/') || leaves.test(uri)) return undefined;
+  const [encoded = ''] = uri.split('?', 1);
   try {
-    return decodeURIComponent(path).toLowerCase();
+    const path = decodeURIComponent(encoded);
+    const lower = path.toLowerCase();
+    const isNormal = [path, lower].every((text) => text.normalize('NFKC') === text);
+    return isNormal && !odd.test(path) ? lower : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** The path as an application finds it that compares by capitals or without accents, as MySQL does: `ä` is `a`, and `ı` is `i`. */
+const withoutAccents = (path: string) => path.normalize('NFKD').replaceAll(/\p{M}/gu, '').toUpperCase().toLowerCase();
