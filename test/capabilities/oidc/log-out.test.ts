@@ -266,6 +266,14 @@ describe('a logout that an application begins', () => {
     });
   }
 
+  test('is asked about by a page that has one way to log out, which leads back', async () => {
+    const { app, browser } = await open();
+    const page = await browser.open(address({ client_id: app.clientId, post_logout_redirect_uri: back }));
+    const forms = [...page.text.matchAll(/<form [^>]*action="([^"]*)"/g)].map(([, action]) => action);
+    assert.deepEqual(forms, ['/oidc/logout/confirm', '/auth/language']);
+    assert.equal((await confirm(browser, page)).url.href, back);
+  });
+
   test('is a button where no script runs', async () => {
     const { browser, hint } = await open();
     browser.hasScript = false;
