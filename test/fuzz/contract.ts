@@ -188,7 +188,7 @@ function checkHeaders(header: ReadonlyMap<string, string>, documented: Response)
   if (cookie !== undefined)
     assert.match(
       cookie,
-      /^(session|browser|language|login-failure|ceremony)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/,
+      /^(session|browser|language|login-failure|reset-next|ceremony)=[\w.-]*; Path=\/; HttpOnly; SameSite=Lax(; Max-Age=\d+)?$/,
     );
 }
 

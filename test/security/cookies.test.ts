@@ -51,6 +51,7 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     finished,
     await post('/api/passkey/options', {}),
     await post('/auth/language', { language: 'de' }),
+    await post('/auth/forgot-password', { email: ann.username, next: '/account' }),
     await post('/auth/upstream/github', {}),
     await post('/auth/logout', {}, finished),
   ];
@@ -64,6 +65,7 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     'logged-out',
     'login-failure',
     'pending',
+    'reset-next',
     'session',
     'trusted',
     'upstream',

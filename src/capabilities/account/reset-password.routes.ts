@@ -3,11 +3,12 @@ import type { JoinedPorts } from '../../core/ports.ts';
 import type { Account } from '../../core/users/account.ts';
 import { emailAddress } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import { createCookie } from '../../web/cookies.ts';
 import { detailAnswer, linkAnswer, nextField, tokenField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
-import type { App } from '../../web/types.ts';
+import type { App, Reply, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
 import { emailField, newPasswordField, wayOnByMail } from './fields.ts';
 import { resetMinutes } from './mails.ts';
@@ -22,11 +23,37 @@ interface Parts {
   readonly ports: Pick<JoinedPorts, 'listWaysIn'>;
 }
 
+type ResetRouteOptions = Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage' | 'https'>;
+
+/**
+ * The browser that asked for the mail keeps a `next` that a mail may not have, until the link expires. The cookie is not signed, because
+ * `next` is judged again, and no decision depends on it.
+ */
+function createKeptNext(https: boolean) {
+  const cookie = createCookie('reset-next', https, resetMinutes * 60);
+  return {
+    /** Undefined if the browser should keep nothing, and keeps nothing. */
+    change(header: string | undefined, next: string | undefined): string | undefined {
+      if (next !== undefined) return cookie.header(Buffer.from(next).toString('base64url'));
+      return cookie.amount(header) === 'none' ? undefined : cookie.removal;
+    },
+    read: (header: string | undefined) => safeNext(Buffer.from(cookie.read(header) ?? '', 'base64url').toString()),
+  };
+}
+
 export function addResetPassword(
   app: App,
   parts: () => Parts,
-  { features, findApplication, loginPage }: Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage'>,
+  { features, findApplication, loginPage, https }: ResetRouteOptions,
 ): void {
+  const keptNext = createKeptNext(https);
+
+  /** Programs have no place to go on to. */
+  function keepNext({ format, headers }: Request, reply: Reply, next?: string): void {
+    const change = format === 'html' ? keptNext.change(headers.cookie, next) : undefined;
+    if (change !== undefined) reply.header('set-cookie', change);
+  }
+
   const name = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
   const page = name && `/account/${name}?state=8`;
 
@@ -53,9 +80,10 @@ export function addResetPassword(
       const { application } = await wayOnByMail(typed.next, findApplication);
       return { minutes: resetMinutes, values: { ...typed, email }, application };
     },
-    async submit({ language, caller }, reply, { email, next }) {
+    async submit(request, reply, { email, next }) {
       const wayOn = await wayOnByMail(next, findApplication);
-      await parts().resetPassword.request(email, wayOn.next, language, caller);
+      await parts().resetPassword.request(email, wayOn.next, request.language, request.caller);
+      keepNext(request, reply, wayOn.next === undefined ? safeNext(next) : undefined);
       return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });
     },
   });
@@ -72,9 +100,11 @@ export function addResetPassword(
     browser:
       'To the login page, with message 6, and then to the page with what else signs in to the account, or to `next`',
     show: async ({ caller }, { token = '' }) => ({ email: (await parts().resetPassword.open(token, caller)).address }),
-    async submit({ language, caller }, reply, { token = '', password, next }) {
+    async submit(request, reply, { token = '', password, next }) {
+      const { language, caller, headers } = request;
       const account = await parts().resetPassword.reset(token, password, language, caller);
-      const place = await findPlace(account, safeNext(next), language);
+      const place = await findPlace(account, safeNext(next) ?? keptNext.read(headers.cookie), language);
+      keepNext(request, reply);
       return reply.proceed(loginPath(loginMessages.passwordChanged, place), { detail: done });
     },
   });

@@ -171,6 +171,51 @@ describe('the way to the application leads', () => {
   });
 });
 
+test('after a reset, the browser that asked for it goes on to a page of ours, and no other browser does', async () => {
+  const username = 'returning@example.com';
+  await site.janua.people.add({ username, firstName: 'Eve', lastName: 'Evans', password });
+  const next = '/account/sessions?state=1';
+  for (const [place, isSame] of [true, false].entries()) {
+    const secret = `a long password ${place}`;
+    const [browser, other] = [await site.browser(false), await site.browser(false)];
+    const login = await browser.open(next);
+    await send(browser, await follow(browser, login, 'Forgot password\\?'), { email: username });
+    const reader = isSame ? browser : other;
+    const reset = await openMail(site, reader, username);
+    assert.deepEqual([...reset.url.searchParams.keys()], ['token']);
+    const again = await send(reader, reset, { password: secret });
+    const home = await logIn(reader, again, username, secret);
+    assert.equal(home.url.pathname + home.url.search, isSame ? next : '/auth/home');
+    // It counts once, and a newer request without `next` ends it.
+    assert.ok(![...reader.cookies.keys()].some((key) => key.includes('reset-next')));
+  }
+});
+
+test('a browser keeps no next beyond this site, and forgets one when it asks again without', async () => {
+  const browser = await site.browser(false);
+  const kept = () => [...browser.cookies.keys()].some((key) => key.includes('reset-next'));
+  for (const [next, isKept] of [
+    ['//evil.example.com/', false],
+    ['/account', true],
+    ['https://evil.example.com/', false],
+    ['/account', true],
+    [undefined, false],
+  ] as const) {
+    await browser.submit('/auth/forgot-password', { email: 'nobody@example.com', ...(next && { next }) });
+    assert.equal(kept(), isKept, String(next));
+  }
+  // As from a program on the machine, or another port of it.
+  const [username, secret] = ['planted@example.com', 'another long password'];
+  await site.janua.people.add({ username, firstName: 'Eve', lastName: 'Evans', password });
+  await browser.submit('/auth/forgot-password', { email: username, next: '/account' });
+  for (const [key, cookie] of browser.cookies)
+    if (key.includes('reset-next'))
+      browser.cookies.set(key, { ...cookie, value: Buffer.from('//evil.example.com/').toString('base64url') });
+  const reset = await openMail(site, browser, username);
+  const login = await send(browser, reset, { password: secret });
+  assert.ok(!login.url.searchParams.has('next'));
+});
+
 const toDocument = `/oidc/auth?client_id=${encodeURIComponent(document)}`;
 
 test('no mail that a stranger asks for leads to anything but an application of the operator', async () => {
