@@ -1,9 +1,9 @@
 import { maxHeaderSize } from 'node:http';
+import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
 import { noticesAtOnce } from '../src/capabilities/oidc/logout-notice-sender.ts';
-import { longestRequest } from '../src/capabilities/oidc/provider.routes.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
@@ -69,7 +69,8 @@ const limits: readonly Limit[] = [
   ['stranger', 'time for a request', seconds(usualTimeouts.requestTimeout), '408'],
   ['stranger', 'silence of a connection', seconds(usualTimeouts.connectionTimeout), 'closed'],
   ['stranger', '`next`', `${longestNext} characters`, 'dropped'],
-  ['stranger', 'request of an application', `${longestRequest} characters`, '414'],
+  ['stranger', 'address of a request of an application', `${longestAddress} characters`, '414'],
+  ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
   ['stranger', 'logins that wait for a hash', setting('HASHING_QUEUE'), '503'],
   ['stranger', 'device requests that wait', mostWaiting.ofDevices, 'the oldest of the largest network ends'],

@@ -18,6 +18,7 @@ export interface DescribedOperation {
 export interface Operation extends DescribedOperation {
   readonly method: string;
   readonly path: string;
+  readonly url: string;
 }
 
 export interface Parameter {
@@ -61,6 +62,8 @@ export async function readDocument(app: App): Promise<{ document: Document; oper
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       ...operation,
+      /** As Fastify writes it. */
+      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
       path: withExamples(path, operation),
       method: method.toUpperCase(),
     })),

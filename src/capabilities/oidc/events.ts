@@ -99,6 +99,10 @@ const refusalReasons = {
     advice:
       'Each parameter may have 2,048 characters, all of them 2,700 as a query, and the whole address 8,192. Shorten state or claims in the settings of the application.',
   },
+  'repeated-parameter': {
+    words: 'the request had a parameter twice, or more than 50 parameters',
+    advice: 'Let the application send each parameter once. Only resource may come several times.',
+  },
   'logout-hint': {
     words:
       'the ID token of the logout (id_token_hint) is none that this server issued to the client, or it is not enough to log a user out without a question: it names no session, its key was retired, or its application described itself',

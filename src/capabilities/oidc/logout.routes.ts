@@ -7,8 +7,9 @@ import { comesFromUs } from '../../web/hooks/cross-site.ts';
 import { leave } from '../../web/leave.ts';
 import { page, redirect, settingCookies } from '../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
+import { boundedOnly } from './bounded-request.ts';
 import type { OidcParts } from './parts.ts';
-import { type ProviderParts, requireProvider, tag } from './provider.routes.ts';
+import { type ProviderParts, requireProvider, tag, unbounded } from './provider.routes.ts';
 import type { OpenIdProvider } from './provider.ts';
 import { calledName } from './provider-client.ts';
 import type { AskedLogOut, LogOutFault } from './provider-logout.ts';
@@ -173,7 +174,7 @@ export function addApplicationLogOut(
   { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
 ): void {
   const { answer, confirm } = createSteps(parts);
-  const refusals = [noProvider, applicationRefused];
+  const refusals = [noProvider, applicationRefused, ...unbounded];
   const responses = {
     200: page('A page that asks, or goes on by itself if the ID token is of this session'),
     303: redirect('Back, if there is no session here'),
@@ -183,6 +184,7 @@ export function addApplicationLogOut(
   app.get(
     path,
     {
+      ...boundedOnly,
       config: { view, pageOnly: true, takesCredentials: 'optional', refusals },
       schema: {
         summary: 'Log out, from an application',
@@ -198,6 +200,7 @@ export function addApplicationLogOut(
   app.post(
     path,
     {
+      ...boundedOnly,
       config: { anySite: true, view, pageOnly: true, takesCredentials: 'optional', refusals },
       schema: {
         summary: 'Log out, from an application, by a form',
@@ -216,6 +219,7 @@ export function addApplicationLogOut(
   app.post(
     confirmPath,
     {
+      ...boundedOnly,
       config: { view, pageOnly: true, openedAt: path, takesCredentials: true, refusals },
       schema: {
         summary: 'Log out, from an application: the answer of the user',

@@ -6,11 +6,12 @@ import { leave, leavePage, leaveView } from '../../web/leave.ts';
 import { json, object, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
 import { originForm } from '../../web/request-target.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
+import { addRawBodies, boundedOnly, requireBounded, requireShort } from './bounded-request.ts';
 import type { OidcParts } from './parts.ts';
 import type { OpenIdProvider } from './provider.ts';
 import type { ProviderAnswer } from './provider-answer.ts';
 import type { PostedAnswer } from './provider-form-post.ts';
-import { applicationRefused, interactionOver, noProvider, requestTooLong } from './refusals.ts';
+import { applicationRefused, interactionOver, noProvider, repeatedParameter, requestTooLong } from './refusals.ts';
 import { authorizationPath } from './waiting.ts';
 
 export type ProviderParts = Pick<OidcParts, 'openProvider'> & { readonly access: Access };
@@ -21,9 +22,6 @@ export const uidParameter = {
   type: 'object',
   properties: { uid: { type: 'string', description: 'The request that waits', examples: ['f3LrL0q2…'] } },
 };
-
-/** Characters of the address that begins a sign-in. Proxies read no more of a line. */
-export const longestRequest = 8192;
 
 /** What programs call. They send no cookie, and may be on any site. */
 const endpoints = [
@@ -38,6 +36,9 @@ const endpoints = [
   ['GET', '/.well-known/oauth-authorization-server', 'What the provider can do (RFC 8414)'],
 ] as const;
 
+/** The refusals of `requireBounded`. */
+export const unbounded = [requestTooLong, repeatedParameter];
+
 /** @throws {Refusal} `no-provider` */
 export async function requireProvider({ openProvider }: Pick<OidcParts, 'openProvider'>): Promise<OpenIdProvider> {
   const provider = await openProvider();
@@ -48,10 +49,11 @@ export async function requireProvider({ openProvider }: Pick<OidcParts, 'openPro
 /** Adds the addresses of the protocol. The library answers there. */
 export function addProvider(app: App, parts: () => ProviderParts, options: Pick<FlowOptions, 'publicOrigins'>): void {
   async function answer(request: Request, reply: Reply, takesSession: boolean): Promise<ProviderAnswer> {
+    const bounded = requireBounded(request);
     const provider = await requireProvider(parts());
     const { cookie } = request.presented;
     const signedIn = takesSession ? await parts().access.findSignedIn({ cookie }) : undefined;
-    return provider.answer(request.raw, reply.raw, { signedIn, caller: request.caller });
+    return provider.answer(request.raw, reply.raw, bounded, { signedIn, caller: request.caller });
   }
 
   /** @throws {Refusal} `not-authenticated`: a browser logs in first, and then asks again at `next` */
@@ -69,9 +71,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   }
 
   app.register(async (scope: App) => {
-    // The library reads bodies itself.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    addRawBodies(scope);
     const answers = json(
       'What the protocol says',
       object('An object of the protocol', { error: text('invalid_grant') }, ['error']),
@@ -88,7 +88,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       scope.route({
         method,
         url,
-        config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider] },
+        config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider, ...unbounded] },
         schema: { summary, description, tags: [tag], response: { 200: answers, 401: refused } },
         handler: async (request, reply) => sendJson(reply, await answer(request, reply, false)),
       });
@@ -112,7 +112,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         config: {
           view: 'capabilities/oidc/answer',
           pageOnly: true,
-          refusals: [noProvider, applicationRefused, interactionOver, requestTooLong, notAuthenticated],
+          refusals: [noProvider, applicationRefused, interactionOver, ...unbounded, notAuthenticated],
         },
         schema: {
           summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
@@ -127,7 +127,6 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         },
       },
       async (request, reply) => {
-        requireShort(request.url);
         const { location, loginNext, fault, form, status } = await answer(request, reply, true);
         if (loginNext !== undefined) return requireLogin(request, loginNext);
         if (form !== undefined) return postForm(request, reply, form);
@@ -143,7 +142,8 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   app.post(
     authorizationPath,
     {
-      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider, requestTooLong] },
+      ...boundedOnly,
+      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider, ...unbounded] },
       schema: {
         summary: 'Sign in to an application, by a form',
         description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',
@@ -169,11 +169,6 @@ export function repeat(
   requireShort(target);
   reply.header('refresh', `0; url=${target}`);
   return { target, origin: [...publicOrigins][0], path };
-}
-
-/** @throws {Refusal} `request-too-long` */
-function requireShort(address: string): void {
-  if (address.length > longestRequest) throw new Refusal(requestTooLong);
 }
 
 /** @param location of ours, or of the application */

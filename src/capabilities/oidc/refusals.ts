@@ -19,8 +19,19 @@ export const applicationRefused: Answer = {
 export const requestTooLong: Answer = {
   name: 'request-too-long',
   status: 414,
+  error: 'invalid_request',
   detail: 'The request of the application has more than 8,192 characters. Its maker has to shorten it',
   event: { kind: 'application-refused', reason: 'too-long' },
+};
+
+/** RFC 6749 3.1. A server that took one of the two might take another than the server that checked it. */
+export const repeatedParameter: Answer = {
+  name: 'repeated-parameter',
+  status: 400,
+  error: 'invalid_request',
+  detail:
+    'The request of the application has a parameter twice, or more than 50 parameters. Only resource may come twice',
+  event: { kind: 'application-refused', reason: 'repeated-parameter' },
 };
 
 /** It has ended, or began in another browser or session. */

@@ -1,0 +1,68 @@
+import { type ParsedUrlQuery, parse } from 'node:querystring';
+import { Refusal } from '../../core/access/refusal.ts';
+import { bodyLimit } from '../../web/hooks/bodies.ts';
+import type { App, Request } from '../../web/types.ts';
+import { repeatedParameter, requestTooLong } from './refusals.ts';
+
+/** Characters of the address of a request. Proxies read no more of a line. */
+export const longestAddress = 8192;
+
+/** Parameters that a request may have, the known and the unknown. The protocol knows about forty. */
+export const mostParameters = 50;
+
+/** A request may name several resources (RFC 8707 2). */
+const repeatable: ReadonlySet<string> = new Set(['resource']);
+
+/**
+ * A request of the protocol that costs the library no more than its length: Koa parses a parameter that is repeated in a time that is
+ * quadratic. `requireBounded` alone makes one.
+ */
+export interface BoundedRequest {
+  readonly query: ParsedUrlQuery;
+  /** The body as it was sent. Undefined if there is none. */
+  readonly body: Buffer | undefined;
+}
+
+/** @throws {Refusal} `request-too-long`, `repeated-parameter` */
+export function requireBounded({ url, body, headers }: Pick<Request, 'url' | 'body' | 'headers'>): BoundedRequest {
+  requireShort(url);
+  const start = url.indexOf('?');
+  const query = readParameters(start === -1 ? '' : url.slice(start + 1));
+  if (!Buffer.isBuffer(body)) {
+    // A form that our own parser has read.
+    requireOnce(body ?? {});
+    return { query, body: undefined };
+  }
+  // The library refuses any other type, and does not read it.
+  if (/^application\/x-www-form-urlencoded\b/i.test(headers['content-type'] ?? '')) readParameters(body.toString());
+  return { query, body };
+}
+
+/** Options of a route that reads the parameters itself. */
+export const boundedOnly = { preHandler: async (request: Request) => void requireBounded(request) };
+
+/** @throws {Refusal} `request-too-long` */
+export function requireShort(address: string): void {
+  if (address.length > longestAddress) throw new Refusal(requestTooLong);
+}
+
+/** By the parser that the library has for forms. @throws {Refusal} `repeated-parameter` */
+function readParameters(text: string): ParsedUrlQuery {
+  const parameters = parse(text, '&', '=', { maxKeys: 0 });
+  requireOnce(parameters);
+  return parameters;
+}
+
+/** RFC 6749 3.1, 3.2. @throws {Refusal} `repeated-parameter` */
+function requireOnce(parameters: object): void {
+  const values = Object.entries(parameters).map(([name, value]) => ({ name, sent: [value].flat() }));
+  const isRepeated = values.some(({ name, sent }) => sent.length > 1 && !repeatable.has(name));
+  const count = values.reduce((sum, { sent }) => sum + sent.length, 0);
+  if (isRepeated || count > mostParameters) throw new Refusal(repeatedParameter);
+}
+
+/** Reads bodies of the protocol as they are, for the library. */
+export function addRawBodies(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+}
