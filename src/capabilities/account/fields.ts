@@ -2,6 +2,7 @@ import { InvalidFields } from '../../core/access/refusal.ts';
 import { maxPasswordBytes } from '../../core/passwords/passwords.ts';
 import { minPasswordLength } from '../../core/passwords/policy.ts';
 import {
+  addressFault,
   type emailAddress,
   maxNameLength,
   maxUsernameLength,
@@ -54,7 +55,7 @@ export async function wayOnByMail(sent: unknown, findApplication: FlowOptions['f
 /** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
 export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {
   const address = read(email);
-  if (address === undefined) throw new InvalidFields({ field: 'email', code: 'not-an-address' });
+  if (address === undefined) throw new InvalidFields({ field: 'email', code: addressFault(email) });
   return address;
 }
 

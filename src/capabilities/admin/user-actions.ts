@@ -3,7 +3,7 @@ import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Administration } from '../../core/changes/administration.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { readNames } from '../../core/users/scopes.ts';
-import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
+import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
 import type { Fields } from '../../web/action.ts';
 import type { Features } from '../../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';
@@ -61,10 +61,10 @@ export function readName({ first_name = '', last_name = '' }: Sent) {
 
 /** @throws {InvalidFields} */
 export function readAddress({ email = '' }: Sent): string {
-  return newEmailAddress(email) ?? refuseField('email', 'not-an-address');
+  return newEmailAddress(email) ?? refuseField('email', addressFault(email));
 }
 
-function refuseField(field: string, code: 'not-an-address' | 'taken'): never {
+function refuseField(field: string, code: ReturnType<typeof addressFault> | 'taken'): never {
   throw new InvalidFields({ field, code });
 }
 

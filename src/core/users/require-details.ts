@@ -1,10 +1,14 @@
 import { Unreadable } from './change-refused.ts';
-import { maxNameLength, maxUsernameLength, newEmailAddress, personName } from './user.ts';
+import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, personName } from './user.ts';
 
 /** The canonical form of the address of a new user. @throws {Unreadable} */
 export function requireEmail(username: string): string {
   const address = newEmailAddress(username);
   if (address !== undefined) return address;
+  if (addressFault(username) === 'looks-like-another')
+    throw new Unreadable(
+      'A username must not look like another address: no % and !, no unusual characters, and no letters of several alphabets in one word.',
+    );
   throw new Unreadable('A username must be one e-mail address of at most {most} characters.', {
     most: maxUsernameLength,
   });

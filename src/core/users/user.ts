@@ -1,4 +1,4 @@
-import { canonicalMailAddress } from '../../ground/text/mail-address.ts';
+import { canonicalMailAddress, looksLikeAnother } from '../../ground/text/mail-address.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
@@ -51,12 +51,15 @@ export const maxNameLength = 100;
 /** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
 export const emailAddress = (typed: string): string | undefined => canonicalMailAddress(canonicalUsername(typed));
 
-/** The same for a new account. Undefined also for an address that mail programs and people may take for another one, such as in fullwidth letters. */
+/** The same for a new account or a new address of one. Undefined also for an address that looks like another one. */
 export function newEmailAddress(typed: string): string | undefined {
   const address = emailAddress(typed);
-  const isPlain = address !== undefined && isPlainLine(address) && !/\p{Default_Ignorable_Code_Point}/u.test(address);
-  return isPlain && address === address.normalize('NFKC') ? address : undefined;
+  return address === undefined || looksLikeAnother(address) ? undefined : address;
 }
+
+/** Why a text is no new address. */
+export const addressFault = (typed: string) =>
+  emailAddress(typed) === undefined ? 'not-an-address' : 'looks-like-another';
 
 /** A first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */
 export function personName(typed: string): string | undefined {

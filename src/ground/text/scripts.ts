@@ -16,7 +16,7 @@ const [latin] = scripts;
  * Japanese and Korean words may have Latin letters too.
  */
 export const mixesScripts = (text: string): boolean =>
-  (text.match(/[\p{L}\p{M}]+/gu) ?? []).some((word) => {
+  (text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).some((word) => {
     const letters = word.match(/[\p{Lu}\p{Ll}\p{Lt}\p{Lo}]/gu) ?? [];
     const found = new Set(letters.map((letter) => scripts.find((script) => script.test(letter))));
     return found.size > (found.has(latin) && found.has(eastAsian) ? 2 : 1);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { canonicalDomain, canonicalMailAddress } from '../../../src/ground/text/mail-address.ts';
+import { canonicalDomain, canonicalMailAddress, looksLikeAnother } from '../../../src/ground/text/mail-address.ts';
 
 describe('a mail address', () => {
   for (const [typed, canonical] of [
@@ -52,4 +52,24 @@ describe('a mail address', () => {
 test('a domain has one spelling, and an IP address is none', () => {
   assert.equal(canonicalDomain('Example.COM'), 'example.com');
   assert.equal(canonicalDomain('10.0.0.1'), undefined);
+});
+
+describe('an address that looks like no other', () => {
+  for (const address of [
+    'ann.o-neil+tag_1@mail.example.com',
+    "o'neil#1&co=x/y?z{|}~^`*$@example.com",
+    'zoë.łódź@bücher.example',
+    'nguyễn.đức@example.com',
+    'smørrebrød.þór@straße.example',
+    'анна.смирнова@яндекс.рф',
+    'анна@example.com',
+    'оса@роса.рф',
+    'анна+news@почта-россии.рф',
+    'άννα@παράδειγμα.ελ',
+    '田中tarou@例え.jp',
+    '김철수@예시kr.com',
+    'हिन्दी@उदाहरण.भारत',
+    'مثال١٢@example.com',
+  ])
+    test(address, () => assert.equal(looksLikeAnother(address.normalize()), false));
 });

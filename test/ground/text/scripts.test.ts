@@ -22,6 +22,7 @@ test('a word with letters of several scripts is found, and no other one', () => 
     ['Bаnk株式会社', true],
     ['𝐂laude', true],
     ['पbank', true],
+    ['B2Bанк', true],
   ] as const)
     assert.equal(mixesScripts(text), isMixed, text);
 });
