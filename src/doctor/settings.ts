@@ -1,7 +1,7 @@
 import { type Check, ok, warning, wrong } from '../../selftest/finding.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { type Settings, settingSchemas } from '../ground/config/settings.ts';
-import { findUnknownSettings } from '../ground/config/unknown-settings.ts';
+import { describeUnknown, findUnknownSettings } from '../ground/config/unknown-settings.ts';
 import { type Fault, faultsOf } from '../ground/faults/misconfiguration.ts';
 import { unixSockets } from '../ground/text/networks.ts';
 import { findingsOf } from './fault-findings.ts';
@@ -29,11 +29,7 @@ export async function* checkSettings(): Check<ReadSettings> {
     yield* findingsOf(unsafe, 'Correct the setting: npx janua serve --help');
     if (faults.length + unsafe.length === 0) yield ok('`janua serve` accepts all settings.');
   }
-  for (const { name, nearest } of findUnknownSettings())
-    yield warning(
-      `${name} is not a setting of Janua, which ignores it.`,
-      nearest === undefined ? 'Remove it. All settings: npx janua serve --help' : `If you mean ${nearest}, rename it.`,
-    );
+  for (const { message, fix } of findUnknownSettings().map(describeUnknown)) yield warning(message, fix);
   if (settings.TRUSTED_PROXIES.includes(unixSockets))
     yield warning(
       'TRUSTED_PROXIES names unix, which does not count, because `janua serve` listens on a port.',

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -209,4 +211,17 @@ describe('a server and its launcher', { concurrency: 2, timeout: 60_000 }, () =>
       for (const pid of running(all)) signalTree(pid, 'SIGKILL');
     });
   });
+});
+
+test('a name in the file of --env-file that is no setting is noticed', async () => {
+  await using workplace = await createMigratedWorkplace();
+  writeFileSync(join(workplace.folder, 'janua.env'), 'SMTP=x\nPORT=0\n');
+  for (const option of [['--env-file=janua.env'], ['--env-file', 'janua.env'], ['--env-file-if-exists=janua.env']]) {
+    const doctor = spawn(process.execPath, [...option, janua, 'doctor'], {
+      cwd: workplace.folder,
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    assert.match(await text(doctor.stdout), /SMTP is not a setting of Janua/, option.join());
+  }
 });

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { loadSettings, requireSafeExposure } from '../../src/ground/config/load.ts';
+import { startRefusingPostgres } from '../servers/refusing-postgres.ts';
 import { createMigratedWorkplace, createWorkplace, shutting } from './janua-command.ts';
 
 describe('janua serve does not start', () => {
@@ -97,6 +98,22 @@ describe('janua serve does not start', () => {
     other.close();
   });
 
+  for (const workers of ['1', '2']) {
+    test(`with an account that the database refuses, which ${workers} workers tell once, with advice`, async () => {
+      await using workplace = await createWorkplace();
+      await using database = await startRefusingPostgres('28P01');
+      const DATABASE_URL = `postgres://janua:canary@${database.address}`;
+      const env = { DATABASE_URL, ENCRYPTION_KEY_FILE: 'key', WORKERS: workers };
+      const { code, stdout, stderr } = await workplace.run(['serve'], { env, alone: workers === '2' });
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.equal(
+        stderr,
+        'DATABASE_URL: The database refuses it (no). Correct USER:PASSWORD in DATABASE_URL (special characters as %40), ' +
+          'or allow the account to connect from this host.\n',
+      );
+    });
+  }
+
   test('with a file that is not a database', async () => {
     await using workplace = await createWorkplace();
     await writeFile(
@@ -137,6 +154,37 @@ test('janua serve starts on loopback, and beyond it with ALLOW_PLAIN_HTTP', asyn
     await server.stop();
   }
 });
+
+for (const workers of ['1', '2']) {
+  test(`with ${workers} workers, the log warns once of each misspelt setting, and the server goes on`, async () => {
+    await using workplace = await createMigratedWorkplace();
+    const other = { SMTP_HOST: 'x', TRUSTED_PROXY: 'x', HOSTS: 'x' };
+    const env = { ...other, MAIL_FORM: 'x', LOGIN_NOTICE: 'canary', JANUA_SETTINGS: 'PORT LOGIN_NOTICE DATABASE' };
+    const server = await workplace.start(['serve'], { ...env, WORKERS: workers });
+    const lines = server.output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const told = lines.filter(({ event }) => event === 'setting_unknown');
+    assert.deepEqual(
+      told.map(({ setting, msg }) => [setting, msg]),
+      [
+        [
+          'LOGIN_NOTICE',
+          'LOGIN_NOTICE is not a setting of Janua, which ignores it. If you mean LOGIN_NOTICES, rename it.',
+        ],
+        [
+          'DATABASE',
+          'DATABASE is not a setting of Janua, which ignores it. Remove it. All settings: npx janua serve --help',
+        ],
+        ['MAIL_FORM', 'MAIL_FORM is not a setting of Janua, which ignores it. If you mean MAIL_FROM, rename it.'],
+      ],
+    );
+    assert.doesNotMatch(server.output, /canary/);
+    assert.equal((await fetch(`${server.url}/health/ready`)).status, 200);
+    await server.stop();
+  });
+}
 
 test('the server finishes the requests under way before it stops', async () => {
   await using workplace = await createMigratedWorkplace();

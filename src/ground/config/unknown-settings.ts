@@ -1,3 +1,4 @@
+import type { Fault } from '../faults/misconfiguration.ts';
 import { findNearest } from '../text/nearest.ts';
 import { type SettingSchema, settingSchemas } from './settings.ts';
 
@@ -29,5 +30,11 @@ export function findUnknownSettings(environment: NodeJS.ProcessEnv = process.env
   });
   return [...unknown, ...similar].filter(({ name }) => !known.includes(name));
 }
+
+/** Says it in the words of `doctor` and of the log. */
+export const describeUnknown = ({ name, nearest }: UnknownSetting): Required<Fault> => ({
+  message: `${name} is not a setting of Janua, which ignores it.`,
+  fix: nearest === undefined ? 'Remove it. All settings: npx janua serve --help' : `If you mean ${nearest}, rename it.`,
+});
 
 const findSetting = (name: string, most: number) => findNearest(known, name.toUpperCase(), most);
