@@ -107,31 +107,31 @@ for (const [server, name, settings, line] of [
     'PostgreSQL',
     'an unknown account of PostgreSQL',
     async () => ({ DATABASE_URL: changed(await sharedServers.postgres(), { username: 'nobody', password: 'canary' }) }),
-    /^DATABASE_URL: The database refuses it \(.*role "nobody" does not exist\)\.\n$/,
+    /^DATABASE_URL: The database refuses it \(.*role "nobody" does not exist\)\. [A-Z].* DATABASE_URL[^\n]*\.\n$/,
   ],
   [
     'PostgreSQL',
     'a database that PostgreSQL does not have',
     async () => ({ DATABASE_URL: changed(await sharedServers.postgres(), { pathname: '/nowhere' }) }),
-    /^DATABASE_URL: The database refuses it \(.*does not exist\)\.\n$/,
+    /^DATABASE_URL: The database refuses it \(.*does not exist\)\. [A-Z].* DATABASE_URL[^\n]*\.\n$/,
   ],
   [
     'MariaDB',
     'a wrong password for MariaDB',
     async () => ({ DATABASE_URL: changed(await sharedServers.mariadb(), { password: 'canary' }) }),
-    /^DATABASE_URL: The database refuses it \(Access denied.*\)\.\n$/,
+    /^DATABASE_URL: The database refuses it \(Access denied.*\)\. [A-Z].* DATABASE_URL[^\n]*\.\n$/,
   ],
   [
     'MariaDB',
     'a database that MariaDB does not have',
     async () => ({ DATABASE_URL: changed(await sharedServers.mariadb(), { pathname: '/nowhere' }) }),
-    /^DATABASE_URL: The database refuses it \(Unknown database.*\)\.\n$/,
+    /^DATABASE_URL: The database refuses it \(Unknown database.*\)\. [A-Z].* DATABASE_URL[^\n]*\.\n$/,
   ],
   [
     'Redis',
     'a database number that Redis does not have',
     async () => ({ REDIS_URL: changed(await sharedServers.redis(), { pathname: '/99999' }) }),
-    /^REDIS_URL: Redis refuses it \(ERR DB index is out of range\)\.\n$/,
+    /^REDIS_URL: Redis refuses it \(ERR DB index is out of range\)\. Correct .* in REDIS_URL, [^\n]*\.\n$/,
   ],
 ] as const) {
   test(`every command reports ${name} at once in a line`, { skip: missing(server) }, async () => {

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { existsSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { openTransport } from '../core/mail/transport.ts';
+import { refusesPassword } from '../core/stores/store-faults.ts';
 import { explain } from '../doctor/fault-findings.ts';
 import { sqlitePath } from '../doctor/sqlite-file.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
@@ -72,6 +73,7 @@ async function checkAddress(url: string): Promise<string | undefined> {
 
 /** An account without a password, in a URL: postgres://ACCOUNT@HOST/DATABASE. */
 const accountAlone = /^([a-z]+:\/\/[^/@:?#]+)@/;
+const inlinePassword = /^([a-z]+:\/\/[^/@:?#]+):[^/@]*@/;
 const asArgument = 'The password must not be in an argument, which every process could read. Put it into a file.';
 
 async function askDatabase(
@@ -88,7 +90,18 @@ async function askDatabase(
       const ask = () => askSecret('Password of the database, empty for none: ');
       complete = addPassword(url, await findSecret('databasePasswordFile', ask));
     }
-    return faultOf('DATABASE_URL', { DATABASE_URL: complete }) ?? checkDatabase(complete);
+    const account = url.replace(inlinePassword, '$1@');
+    const mayAskAgain = isTerminal && options.databasePasswordFile === undefined && accountAlone.test(account);
+    for (;;) {
+      const fault = faultOf('DATABASE_URL', { DATABASE_URL: complete });
+      if (fault !== undefined) return fault;
+      const refused = await checkDatabase(complete);
+      if (!refused?.isPassword || !mayAskAgain) return refused?.message;
+      say(refused.message);
+      const password = await askSecret('Password of the database, empty to change the address: ');
+      if (password === '') return 'Correct the address, or the account in it.';
+      complete = addPassword(account, password);
+    }
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
   // Without a terminal, no operator sees the file that is offered. It may belong to a server in use.
@@ -121,8 +134,14 @@ export function isNewFile(url: string): boolean {
 /** The lowest of a folder and those above it that this account can see. */
 const lowestOf = (folder: string): string => (existsSync(folder) ? folder : lowestOf(dirname(folder)));
 
+interface DatabaseFault {
+  readonly message: string;
+  /** Whether the account or its password is refused. */
+  readonly isPassword?: boolean;
+}
+
 /** Connects, and makes a table. */
-async function checkDatabase(url: string): Promise<string | undefined> {
+async function checkDatabase(url: string): Promise<DatabaseFault | undefined> {
   const seconds = patience / 1000;
   try {
     await using closing = new AsyncDisposableStack();
@@ -139,9 +158,14 @@ async function checkDatabase(url: string): Promise<string | undefined> {
     await opened.check();
     return await tryTable(opened);
   } catch (error) {
-    if (error instanceof Misconfiguration) return error.message;
+    if (error instanceof Misconfiguration) return { message: error.message };
     const [fault] = explain(error, { DATABASE_URL: url, STORE_TIMEOUT_SECONDS: seconds });
-    return fault && `${fault.message} ${inTermsOfAnswers(fault.fix ?? '')}`;
+    return (
+      fault && {
+        message: `${fault.message} ${inTermsOfAnswers(fault.fix ?? '')}`,
+        isPassword: refusesPassword(error),
+      }
+    );
   }
 }
 
@@ -151,7 +175,7 @@ const inTermsOfAnswers = (fix: string) =>
     .replace(/USER:PASSWORD in DATABASE_URL \(.*?\)/, 'the account or its password')
     .replace('DATABASE_URL', 'the address');
 
-async function tryTable({ database }: OpenDatabase): Promise<string | undefined> {
+async function tryTable({ database }: OpenDatabase): Promise<DatabaseFault | undefined> {
   const table = sql.table(`janua_setup_${randomBytes(6).toString('hex')}`);
   try {
     await sql`create table ${table} (id integer)`.execute(database);
@@ -159,7 +183,10 @@ async function tryTable({ database }: OpenDatabase): Promise<string | undefined>
     return undefined;
   } catch (error) {
     if (error instanceof Unavailable) throw error;
-    return `The account may not create tables (${(error as Error).message}). Grant it that right, or make it the owner of the database.`;
+    const reason = (error as Error).message;
+    return {
+      message: `The account may not create tables (${reason}). Grant it that right, or make it the owner of the database.`,
+    };
   }
 }
 

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
+import {
+  type ChildProcessWithoutNullStreams,
+  execFile,
+  type SpawnOptionsWithoutStdio,
+  spawn,
+} from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
@@ -14,6 +18,7 @@ import { commandWith } from '../../src/ground/config/own-command.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { findProgram } from '../servers/find-program.ts';
 import { missing } from '../servers/missing.ts';
+import { startRefusingPostgres } from '../servers/refusing-postgres.ts';
 import { createDatabase, executeIn } from '../servers/shared.ts';
 import { createWorkplace, type Finished, type Workplace } from './janua-command.ts';
 
@@ -76,6 +81,28 @@ function openTerminal(chosen: Answers, options: SpawnOptionsWithoutStdio) {
   const env = { PATH: process.env.PATH, TERM: 'xterm' };
   const command = words.map((word) => `"${word}"`).join(' ');
   return spawn('script', ['-qefc', command, '/dev/null'], { env, timeout: 60_000, ...options });
+}
+
+/** Types each answer when its question is on the screen. What was asked is gone from the list. */
+async function type(
+  terminal: ChildProcessWithoutNullStreams,
+  answers: (readonly [question: RegExp, answer: string])[],
+) {
+  let screen = '';
+  let since = '';
+  const closed = once(terminal, 'close');
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+    // Without what moves the cursor.
+    since += stripVTControlCharacters(text);
+    const [question, answer = ''] = answers[0] ?? [];
+    if (!question?.test(since)) return;
+    answers.shift();
+    since = '';
+    terminal.stdin.write(`${answer}\r`);
+  });
+  const [code] = await closed;
+  return { code, screen };
 }
 
 const setUp = (workplace: Workplace, chosen: Answers, input: string) => workplace.run(argumentsOf(chosen), { input });
@@ -210,18 +237,11 @@ describe('janua setup', () => {
         'cannot be used: the server has no database of that name. Correct the name after the host in the address,',
       ],
     ] as const) {
-      const fields = Buffer.from(`SFATAL\0C${state}\0Mno\0\0`);
-      const size = Buffer.alloc(4);
-      size.writeInt32BE(fields.length + 4);
-      const refusal = Buffer.concat([Buffer.from('E'), size, fields]);
-      const server = createServer((socket) => socket.once('data', () => socket.end(refusal))).listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const address = `127.0.0.1:${(server.address() as AddressInfo).port}/x`;
-      const database = { '--database': `postgres://janua@${address}`, '--database-password-file': 'canary' };
+      await using server = await startRefusingPostgres(state);
+      const database = { '--database': `postgres://janua@${server.address}`, '--database-password-file': 'canary' };
       const { stderr } = await place.setUp(database);
-      assert.ok(stderr.startsWith(`--database: The database (postgres://${address}) ${expected}`), stderr);
-      server.close();
-      await once(server, 'close');
+      assert.ok(stderr.startsWith(`--database: The database (postgres://${server.address}) ${expected}`), stderr);
+      assert.deepEqual(server.passwords, [canary]);
     }
   });
 
@@ -407,25 +427,42 @@ describe('janua setup', () => {
       [/Send a test mail to ann@example\.com\? \[yes\]: $/, ''],
       [/did not take the mail: 550 [\s\S]*, or none \[smtp:\/\/127\.0\.0\.1:\d+\]: $/, 'none'],
     ];
-    let screen = '';
-    let since = '';
-    const closed = once(terminal, 'close');
-    terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
-      screen += text;
-      // Without what moves the cursor.
-      since += stripVTControlCharacters(text);
-      const [question, answer = ''] = typed[0] ?? [];
-      if (!question?.test(since)) return;
-      typed.shift();
-      since = '';
-      terminal.stdin.write(`${answer}\r`);
-    });
-    const [code] = await closed;
+    const { code, screen } = await type(terminal, typed);
     assert.match(screen, /\r\nNext\. Begin/);
     assert.ok(code !== null);
     assert.deepEqual(typed, []);
     assert.doesNotMatch(screen, /nobody guesses/);
     assert.match((await place.run('users', 'list')).stdout, /ann@example\.com/);
+  });
+
+  test('asks at a terminal for a refused password alone, and shows none', {
+    skip: findProgram('script') === undefined,
+  }, async () => {
+    await using place = await openPlace();
+    await using server = await startRefusingPostgres('28P01');
+    const { '--database': _, ...others } = answers;
+    const terminal = openTerminal(others, { cwd: place.workplace.folder });
+    const missing = /Database: .*: $/;
+    const again =
+      /refuses the account or its password\. [\s\S]*Password of the database, empty to change the address: $/;
+    const typed: (readonly [question: RegExp, answer: string])[] = [
+      [missing, `postgres://janua@${server.address}`],
+      [/Password of the database, empty for none: $/, 'hidden 1'],
+      [again, 'hidden 2'],
+      [again, ''],
+      [
+        /^\s*Correct the address, or the account in it\.[\s\S]*Database: .*: $/,
+        `postgres://janua:typed@${server.address}`,
+      ],
+      [again, 'hidden 3'],
+      [again, ''],
+      [missing, 'sqlite:./janua.db'],
+    ];
+    const { screen } = await type(terminal, typed);
+    assert.deepEqual(typed, []);
+    assert.match(screen, /\r\nNext\. Begin/);
+    assert.deepEqual(server.passwords, ['hidden 1', 'hidden 2', 'typed', 'hidden 3']);
+    assert.doesNotMatch(screen, /hidden/);
   });
 
   test('offers an account a database that it can make', {

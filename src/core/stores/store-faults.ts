@@ -102,8 +102,15 @@ export function refusedAccount(error: unknown): Misconfiguration | undefined {
   const { cause, known } = readStoreFault(error);
   if (!known?.lasts || !(cause instanceof Error)) return undefined;
   const isRedis = error instanceof Unavailable && error.part !== databasePart;
-  const refuses = isRedis ? 'REDIS_URL: Redis refuses it' : 'DATABASE_URL: The database refuses it';
+  const [setting, store] = isRedis ? ['REDIS_URL', 'Redis'] : ['DATABASE_URL', 'The database'];
   // The client's words would be about its own code.
   const reason = lacksPassword.test(cause.message) ? 'it asks for a password, and the URL has none' : cause.message;
-  return new Misconfiguration(`${refuses} (${reason}).`);
+  return new Misconfiguration({
+    message: `${setting}: ${store} refuses it (${reason}).`,
+    fix: known.fix.replace('URL', setting),
+  });
 }
+
+/** Whether the account or its password is refused. */
+export const refusesPassword = (error: unknown): boolean =>
+  readStoreFault(error).known?.codes.includes('28P01') === true;

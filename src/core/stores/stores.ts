@@ -2,7 +2,7 @@ import type { Settings } from '../../ground/config/settings.ts';
 import { openDatabase } from '../../ground/database/database.ts';
 import { databasePart } from '../../ground/database/errors.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import { createStoreWatch } from '../../ground/faults/store-watch.ts';
+import { createStoreWatch, type StoreWatch } from '../../ground/faults/store-watch.ts';
 import type { OpenRedis } from '../../ground/redis/redis.ts';
 import { withLastingEnds } from '../sessions/lasting-ends.ts';
 import { createRedisSessionStore } from '../sessions/redis-store.ts';
@@ -10,6 +10,7 @@ import { createSqlSessionStore } from '../sessions/sql-store.ts';
 import type { Measures } from '../telemetry/measures.ts';
 import { createRedisFailureStore } from '../throttle/redis-store.ts';
 import { createSqlFailureStore } from '../throttle/sql-store.ts';
+import { refusedAccount } from './store-faults.ts';
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
@@ -27,7 +28,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist,
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: settings.DATABASE_CONNECTIONS,
     timeoutMilliseconds,
-    watch: createStoreWatch(databasePart, log),
+    watch: watchFromStart(databasePart, log),
     mustExist,
   });
   const redis = await openRedisOf(settings, timeoutMilliseconds, log);
@@ -55,5 +56,20 @@ export async function openStores(settings: Settings, { log, measures, mustExist,
 async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): Promise<OpenRedis | undefined> {
   if (REDIS_URL === undefined) return undefined;
   const { openRedis, redisPart } = await import('../../ground/redis/redis.ts');
-  return openRedis(REDIS_URL, timeout, createStoreWatch(redisPart, log));
+  return openRedis(REDIS_URL, timeout, watchFromStart(redisPart, log));
+}
+
+/** A server that is refused at its start ends, and says why with advice. The log does not say it as well. */
+function watchFromStart(part: string, log: Log): StoreWatch {
+  const watch = createStoreWatch(part, log);
+  let hasWorked = false;
+  return {
+    failed(kind, error) {
+      if (hasWorked || refusedAccount(error) === undefined) watch.failed(kind, error);
+    },
+    succeeded(kind) {
+      hasWorked = true;
+      watch.succeeded(kind);
+    },
+  };
 }
