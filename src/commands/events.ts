@@ -8,5 +8,11 @@ export const events = {
     words: 'Failures were cleared',
     reasons: { address: { words: 'address {value}' }, all: { words: 'all failures' } },
   },
-  'key-replaced': { vocabulary: 'sensitive_update', by: 'operator', level: 'info', words: 'A key was replaced' },
+  'key-replaced': {
+    isChange: true,
+    vocabulary: 'sensitive_update',
+    by: 'operator',
+    level: 'info',
+    words: 'A key was replaced',
+  },
 } as const satisfies Events;

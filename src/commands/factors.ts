@@ -53,9 +53,9 @@ export const printEnrolmentLink = (username: string) =>
       throw new ChangeRefused('The user is disabled. Enable them first: npx janua users enable EMAIL');
     if ((await factors.list(account.user)).hasAny)
       throw new ChangeRefused('The user has a second factor. To remove it, run: npx janua users remove-factors EMAIL');
-    const link = await createEnrolmentLink(provedBy(account));
-    await audit.record({ kind: 'enrolment-link-made', caller, userId: account.user.id });
-    return link;
+    return createEnrolmentLink(provedBy(account), undefined, (db) =>
+      audit.recordIn(db, { kind: 'enrolment-link-made', caller, userId: account.user.id }),
+    );
   });
 
 interface Factor {

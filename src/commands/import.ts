@@ -10,7 +10,7 @@ import { requireOwnUsers } from './users.ts';
 
 /** A signal ends it after the batch. Run again, it goes on: users who are there already stay as they are. */
 export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
-  administer('janua users import', async ({ importUsers, groups, audit }, caller) => {
+  administer('janua users import', async ({ importUsers, groups }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
     const knownGroups = new Set(await groups.names());
     const { input, progress } = await openInput(path);
@@ -23,7 +23,8 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
       });
     const options: ImportOptions = {
       knownGroups,
-      addUsers: (users) => addUsers(users, dryRun),
+      // An event for each batch: one for each user would hide every other event of the day.
+      addUsers: (users) => addUsers(users, { actor: { caller }, isRehearsal: dryRun }),
       refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
       isStopped: () => isStopped,
@@ -32,8 +33,6 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
       await importRows(input, options, counts);
     } finally {
       terminal.clear();
-      // One event for all. An event for each user would hide every other event of the day.
-      if (counts.added > 0 && !dryRun) await audit.record({ kind: 'users-imported', caller, count: counts.added });
     }
     const { rows, added, refused } = counts;
     const summary =

@@ -26,11 +26,7 @@ export async function rotateKey(name: string): Promise<void> {
     const names = [...keyNames, ...others.keys()].join(', ');
     throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${names}.`);
   }
-  await administer('janua keys rotate', async (services, caller) => {
-    const done = await replace(services);
-    await services.audit.record({ kind: 'key-replaced', reason: name, caller });
-    return done;
-  });
+  await administer('janua keys rotate', (services) => replace(services));
 }
 
 async function rotate({ replaceKey }: Services, key: KeyName): Promise<string> {

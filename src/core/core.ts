@@ -1,10 +1,12 @@
 import { isHttps } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { showSettings } from '../ground/config/shown-settings.ts';
+import type { Database } from '../ground/database/database.ts';
 import { removeExpired, removeInBatches } from '../ground/database/deletions.ts';
 import { type KeyName, loadKey, replaceKey } from '../ground/database/keys.ts';
 import { claimLease } from '../ground/database/lease.ts';
 import { expiringTables, unusedTables } from '../ground/database/tables.ts';
+import { inTransaction } from '../ground/database/transaction.ts';
 import { createCipher } from '../ground/encryption/cipher.ts';
 import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import type { Log } from '../ground/faults/log.ts';
@@ -170,6 +172,7 @@ export async function createCore(options: CoreOptions) {
     passwords,
     passwordPolicy,
     audit,
+    transact: (work) => inTransaction(database, work),
     lift: throttled.lift,
     get invite() {
       return ports.invite;
@@ -190,6 +193,9 @@ export async function createCore(options: CoreOptions) {
   };
   const administer = (actor: Actor, requireRights?: RequireRights) =>
     createAdministration(administration, actor, requireRights);
+
+  /** Records in its transaction that the operator has replaced a key. */
+  const recordKey = (db: Database, name: string) => audit.recordIn(db, { kind: 'key-replaced', reason: name, caller });
 
   return {
     ...common,
@@ -220,11 +226,12 @@ export async function createCore(options: CoreOptions) {
     /** The outbox, if its mails are sent. */
     sentOutbox: outbox,
     requestMail: outbox && createRequestMail({ outbox, throttle, audit }),
-    importUsers: registry && createImportUsers(database, registry, groups),
+    importUsers: registry && createImportUsers(database, registry, groups, audit),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
     /** Replaces a key with a new one. This process keeps the old one. */
-    replaceKey: (name: KeyName) => replaceKey(database, name),
+    replaceKey: (name: KeyName) => replaceKey(database, name, recordKey),
+    recordKey,
     caller,
     administer,
     /** What the operator does, by a command or a program. */

@@ -6,6 +6,7 @@ import { createAudit } from '../../src/core/audit/audit.ts';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { createSqlAuditStore } from '../../src/core/audit/sql-store.ts';
 import { loadKey } from '../../src/ground/database/keys.ts';
+import { inTransaction } from '../../src/ground/database/transaction.ts';
 import { events } from '../../src/site.ts';
 import { caller } from '../core/audit/events.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
@@ -42,7 +43,7 @@ async function openPlace() {
     /** Records one event a minute. */
     async record(...given: readonly AuditEvent<keyof typeof events>[]) {
       for (const event of given) {
-        await audit.record(event);
+        await inTransaction(opened.database, (db) => audit.recordIn(db, event));
         time += 60_000;
       }
     },

@@ -91,7 +91,7 @@ const makers: Record<string, () => string | Promise<string>> = {
       .join();
   },
   'a key in the database': async () => {
-    await replaceKey(opened.database, 'ceremonies');
+    await replaceKey(opened.database, 'ceremonies', async () => {});
     return (await loadKey(opened.database, 'ceremonies')).toString('base64url');
   },
   'a secret of an authenticator app': async () => {

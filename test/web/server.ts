@@ -51,7 +51,7 @@ export function siteOptions({ logIn = unexpected, logOut = unexpected, ...access
       findPresentedSessions: unexpected,
       ...access,
     },
-    audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
+    audit: { record: async () => {}, recordIn: async () => {}, recordIfPossible: async () => {}, digestName: () => '' },
     logIn,
     logOut,
     knownBrowsers: createKnownBrowsers(browserCookie(false), Buffer.alloc(32, 1)),

@@ -12,33 +12,58 @@ const requested = {
 } as const;
 
 export const events = {
-  'token-made': { ...byOwner, vocabulary: 'authn_token_created', words: 'The user made a personal access token' },
-  'token-ended': { ...byOwner, vocabulary: 'authn_token_revoked', words: 'The user ended a personal access token' },
+  'token-made': {
+    isChange: true,
+    ...byOwner,
+    vocabulary: 'authn_token_created',
+    words: 'The user made a personal access token',
+  },
+  'token-ended': {
+    isChange: true,
+    ...byOwner,
+    vocabulary: 'authn_token_revoked',
+    words: 'The user ended a personal access token',
+  },
   'sign-up-requested': {
     ...requested,
     vocabulary: 'user_created',
     words: 'A client asked to sign up: a mail goes to the address',
   },
-  'signed-up': { ...byOwner, vocabulary: 'user_created', words: 'The owner of an address created an account' },
+  'signed-up': {
+    isChange: true,
+    ...byOwner,
+    vocabulary: 'user_created',
+    words: 'The owner of an address created an account',
+  },
   'reset-requested': {
     ...requested,
     vocabulary: 'authn_password_change',
     words: 'A client asked for a new password: a mail goes to the address, if it belongs to an account',
   },
   'password-reset': {
+    isChange: true,
     ...newPassword,
     words: 'The user set a new password by a link in a mail, which ended all sessions',
   },
-  'password-changed': { ...newPassword, words: 'The user changed the password, which ended all other sessions' },
-  'profile-changed': { ...updated, words: 'The user changed their name' },
-  'language-changed': { ...updated, words: 'The user chose a language for pages and mails' },
+  'password-changed': {
+    isChange: true,
+    ...newPassword,
+    words: 'The user changed the password, which ended all other sessions',
+  },
+  'profile-changed': { isChange: true, ...updated, words: 'The user changed their name' },
+  'language-changed': { isChange: true, ...updated, words: 'The user chose a language for pages and mails' },
   'email-change-requested': {
     ...updated,
     words: 'The user asked for another address: a link goes to the new one, a notice to the old one',
     advise: requested.advise,
   },
-  'email-changed': { ...updated, words: 'The owner of the new address confirmed it: the account has this address now' },
+  'email-changed': {
+    isChange: true,
+    ...updated,
+    words: 'The owner of the new address confirmed it: the account has this address now',
+  },
   'account-deleted': {
+    isChange: true,
     ...byOwner,
     vocabulary: 'user_deleted',
     level: 'warn',

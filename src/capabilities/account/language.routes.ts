@@ -1,6 +1,7 @@
-import { invalidToken } from '../../core/access/access.ts';
+import { byOwner, invalidToken } from '../../core/access/access.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Core } from '../../core/core.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { isLanguage, languages } from '../../ground/languages/languages.ts';
 import { addAction } from '../../web/action.ts';
 import { languageCookie } from '../../web/cookies.ts';
@@ -13,7 +14,7 @@ import type { App } from '../../web/types.ts';
 
 const detail = 'Language set';
 
-type Parts = Pick<Core, 'access' | 'registry' | 'audit'>;
+type Parts = Pick<Core, 'database' | 'access' | 'registry' | 'audit'>;
 
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
 export function addLanguage(app: App, parts: () => Parts, { https }: { readonly https: boolean }): void {
@@ -38,14 +39,15 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
       }
       // Without a credential, no store is asked.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
-        const { access, registry, audit } = parts();
+        const { database, access, registry, audit } = parts();
         // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
         const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
         const signedIn = await find(presented, request);
-        if (signedIn !== undefined && registry !== undefined) {
-          const { user, session } = signedIn;
-          await registry.setLanguage(user.id, language);
-          await audit.recordIfPossible({ kind: 'language-changed', caller, userId: user.id, sessionId: session.id });
+        if (signedIn !== undefined && registry !== undefined && signedIn.user.language !== language) {
+          await inTransaction(database, async (db) => {
+            await registry.setLanguage(signedIn.user.id, language, db);
+            await audit.recordIn(db, { kind: 'language-changed', ...byOwner(signedIn, caller) });
+          });
         }
       }
       return reply

@@ -1,7 +1,7 @@
 import type { Access } from '../../core/access/access.ts';
 import type { Admit } from '../../core/access/admit.ts';
 import type { PersonalTokens } from '../../core/access/personal-tokens.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { EndAddressLinks } from '../../core/changes/address-links.ts';
 import type { Changes } from '../../core/changes/change.ts';
@@ -40,9 +40,7 @@ export interface AccountOptions
   readonly outbox: Outbox | undefined;
   readonly throttle: Throttle;
   readonly admit: Admit;
-  readonly audit: Audit<
-    keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents | keyof typeof sessionEvents
-  >;
+  readonly audit: AuditOf<typeof events & typeof linkEvents & typeof mailEvents & typeof sessionEvents>;
   readonly auditTrail: AuditStore;
   readonly personalTokens: PersonalTokens;
   /** Whether strangers may sign up. */

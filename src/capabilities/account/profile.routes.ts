@@ -1,4 +1,5 @@
 import type { Core } from '../../core/core.ts';
+import { hasName } from '../../core/users/user.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
@@ -25,9 +26,12 @@ export function addProfile(app: App, parts: () => Parts): void {
       const names = requireNames(entered);
       const { user, session } = signedInOf(request);
       const by = { caller: request.caller, session };
-      await change({ kind: 'profile-changed' }, { userId: user.id, stamp: session.stamp }, by, async (held) =>
-        registry?.setName(held, names),
-      );
+      const event = { kind: 'profile-changed', isChange: (made: boolean) => made } as const;
+      await change(event, { userId: user.id, stamp: session.stamp }, by, async (held) => {
+        if (registry === undefined || hasName(held.user, names)) return false;
+        await registry.setName(held, names);
+        return true;
+      });
       return reply.proceed(`${accountPath}?state=4`, { detail });
     },
   });

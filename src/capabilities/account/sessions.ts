@@ -30,12 +30,12 @@ export function createOwnSessions({ sessions, endAddressLinks, audit }: AccountO
     async end(signedIn: SignedIn, id: string, caller: Caller): Promise<void> {
       const userId = signedIn.user.id;
       const own = (await list(signedIn)).find((session) => session.id === id);
-      if (own === undefined || !(await sessions.end([own]))) {
+      const event = { kind: 'session-ended', reason: 'by-its-user', caller, userId, sessionId: id } as const;
+      if (own === undefined || !(await sessions.endWith(id, (db) => audit.recordIn(db, event)))) {
         await audit.recordIfPossible({ kind: 'session-end-refused', caller, userId });
         throw new Refusal(noSuchSession);
       }
       await endAddressLinks(userId);
-      await audit.recordIfPossible({ kind: 'session-ended', reason: 'by-its-user', caller, userId, sessionId: id });
     },
 
     async endOthers({ user, session }: SignedIn, caller: Caller): Promise<void> {

@@ -106,10 +106,11 @@ export function createFinishSignUp(options: OwnOptions) {
         const id = await links.use(secret, caller, (spend) =>
           holdNew(user, async (held) => {
             await spend(held.db);
-            return held.user.id;
+            const { id: userId } = held.user;
+            await audit.recordIn(held.db, { kind: 'signed-up', caller, userId });
+            return userId;
           }),
         );
-        await audit.recordIfPossible({ kind: 'signed-up', caller, userId: id });
         return admitOwner(id, request);
       }
       await links.use(secret, caller, (spend) =>

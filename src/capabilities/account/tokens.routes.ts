@@ -5,6 +5,7 @@ import type { Core } from '../../core/core.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import { personName } from '../../core/users/user.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId, idField, tokenSchema } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
@@ -21,7 +22,7 @@ const listSchema = object('The tokens', { tokens: listOf(tokenSchema) });
 const token = text('janua_pat_…', 'It is shown only now');
 const madeSchema = object('The token was made', { id, token, expires_at: time, scope });
 
-type Parts = Pick<Core, 'personalTokens' | 'hold' | 'audit'>;
+type Parts = Pick<Core, 'database' | 'personalTokens' | 'hold' | 'audit'>;
 
 export function addTokens(app: App, parts: () => Parts): void {
   const show = async (request: Request) => {
@@ -73,9 +74,11 @@ export function addTokens(app: App, parts: () => Parts): void {
       const lacking = scopes.filter((scope) => !signedIn.scopes.includes(scope));
       if (lacking.length > 0)
         throw new InvalidFields({ field: 'scope', code: 'scope-lacking', values: { scopes: lacking.join(', ') } });
-      const made = await hold(proved, (held) => personalTokens.create(held, { name, scopes, days }));
-      const event = { kind: 'token-made', about: scopes.join(' ') } as const;
-      await audit.recordIfPossible({ ...event, ...byOwner(signedIn, request.caller) });
+      const event = { kind: 'token-made', about: scopes.join(' '), ...byOwner(signedIn, request.caller) } as const;
+      const made = await hold(proved, async (held) => {
+        await audit.recordIn(held.db, event);
+        return personalTokens.create(held, { name, scopes, days });
+      });
       const { id, token, expiresAt } = made;
       const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
       if (request.format === 'json') return answer;
@@ -94,9 +97,11 @@ export function addTokens(app: App, parts: () => Parts): void {
     browser: 'To the page with the tokens',
     async handle(request, reply, { id }) {
       const signedIn = signedInOf(request);
-      const { personalTokens, audit } = parts();
-      if (!(await personalTokens.end(signedIn.user, id))) throw new Refusal(noSuchToken);
-      await audit.recordIfPossible({ kind: 'token-ended', ...byOwner(signedIn, request.caller) });
+      const { database, personalTokens, audit } = parts();
+      await inTransaction(database, async (db) => {
+        if (!(await personalTokens.end(signedIn.user, id, db))) throw new Refusal(noSuchToken);
+        await audit.recordIn(db, { kind: 'token-ended', ...byOwner(signedIn, request.caller) });
+      });
       return reply.proceed(`${tokensPath}?state=1`, { detail: 'Token ended' });
     },
   });

@@ -1,5 +1,5 @@
 import { InvalidFields } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Events, RecordedEvent } from '../../core/audit/event.ts';
 import { describeAbout, describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
@@ -15,7 +15,7 @@ import { cursorOf, type ListQuery, type ListRules } from './list.ts';
 
 export interface AuditParts {
   readonly auditTrail: AuditStore;
-  readonly audit: Audit<keyof typeof adminEvents>;
+  readonly audit: AuditOf<typeof adminEvents>;
   readonly users: UserDirectory;
   /** Undefined for a team's own table of users. */
   readonly registry: unknown;

@@ -1,6 +1,8 @@
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { Audit } from '../../core/audit/audit.ts';
 import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
+import type { Database } from '../../ground/database/database.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { addAction } from '../../web/action.ts';
 import type { Features } from '../../web/flow-options.ts';
 import { actorOf } from '../../web/hooks/credentials.ts';
@@ -9,8 +11,9 @@ import type { App } from '../../web/types.ts';
 import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 export interface MailParts {
+  readonly database: Database;
   readonly outbox: Outbox;
-  readonly audit: Audit<'mail-retried'>;
+  readonly audit: Audit<never, 'mail-retried'>;
 }
 
 const mailSchema = object('A mail', {
@@ -84,9 +87,13 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     browser: 'To the page with the mails',
     async handle(request, reply, { id }) {
       if (id && !/^[\da-f-]{36}$/.test(id)) throw new Refusal(noSuchMail);
-      const count = await parts().outbox.retry(id || undefined);
+      const { database, outbox, audit } = parts();
+      const count = await inTransaction(database, async (db) => {
+        const count = await outbox.retry(id || undefined, db);
+        if (count > 0) await audit.recordIn(db, { kind: 'mail-retried', ...actorOf(request), count });
+        return count;
+      });
       if (count === 0 && id) throw new Refusal(noSuchMail);
-      if (count > 0) await parts().audit.record({ kind: 'mail-retried', ...actorOf(request), count });
       return reply.proceed(`${page}?state=retried`, { count });
     },
   });

@@ -98,7 +98,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     },
     async submit(request, reply, { rows, dry_run }) {
       requireMayImport(request);
-      const { importUsers, groups, audit } = parts();
+      const { importUsers, groups } = parts();
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
       const refused: RefusedRow[] = [];
@@ -106,7 +106,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       const refuse = (line: number, reason: Unreadable) => void refused.push({ line, detail: reason.explain(tell) });
       const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
-        addUsers: async (users) => (await importUsers?.(users, isRehearsal)) ?? 0,
+        addUsers: async (users) => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
         refuse,
       };
       // Bytes as characters, as a file is read.
@@ -116,9 +116,6 @@ export function addUserFiles(app: App, parts: () => Parts): void {
       } catch (error) {
         if (!(error instanceof Unreadable)) throw error;
         refuse(1, error);
-      } finally {
-        if (counts.added > 0 && !isRehearsal)
-          await audit.record({ kind: 'users-imported', ...actorOf(request), count: counts.added });
       }
       return reply.send({
         dry_run: isRehearsal,

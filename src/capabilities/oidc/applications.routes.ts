@@ -1,6 +1,6 @@
 import { byOwner } from '../../core/access/access.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
@@ -12,7 +12,7 @@ import { aboutClient } from './provider-client.ts';
 
 export interface ApplicationRouteParts {
   readonly applications: Applications;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 const noSuchApplication: Answer = {
@@ -61,10 +61,11 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     async handle(request, reply, { client_id }) {
       const signedIn = signedInOf(request);
       const { applications, audit } = parts();
-      const revoked = await applications.revoke(signedIn.user, client_id);
+      const by = byOwner(signedIn, request.caller);
+      const revoked = await applications.revoke(signedIn.user, client_id, (db, { clientId, name: clientName }) =>
+        audit.recordIn(db, { kind: 'application-revoked', ...aboutClient({ clientId, clientName }), ...by }),
+      );
       if (revoked === undefined) throw new Refusal(noSuchApplication);
-      const about = aboutClient({ clientId: client_id, clientName: revoked.name });
-      await audit.recordIfPossible({ kind: 'application-revoked', ...about, ...byOwner(signedIn, request.caller) });
       return reply.proceed(`${page}?state=revoked`, { detail: 'Application revoked' });
     },
   });

@@ -1,6 +1,6 @@
 import { byOwner, type SignedIn } from '../../core/access/access.ts';
 import { includesSecondFactor } from '../../core/access/factor.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { events } from './events.ts';
 import { aboutClient, calledName, mayUse, type ProviderClient } from './provider-client.ts';
@@ -27,7 +27,7 @@ export interface Deciding {
 export interface BarrierOptions {
   /** Whether users can have a second factor at all. */
   readonly hasSecondFactors: boolean;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 export const describeRefused = (client: ProviderClient, { user }: SignedIn, { name }: Barrier): RefusedApplication => ({

@@ -31,6 +31,7 @@ export const oidc = defineCapability({
     return {
       parts: {
         ...parts,
+        rotateSigningKeys: () => parts.rotateSigningKeys((db) => core.recordKey(db, 'signing')),
         /** What the operator does, by a command or a program. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },

@@ -1,8 +1,10 @@
 import { type FieldFault, InvalidFields } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
+import type { ChangeKindOf } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import { ChangeRefused } from '../../core/users/change-refused.ts';
 import type { RequireRights, Rights } from '../../core/users/scopes.ts';
+import type { Database } from '../../ground/database/database.ts';
 import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
 import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
 import type { Consents } from './consents.ts';
@@ -18,7 +20,7 @@ export interface ClientAdministrationOptions {
   readonly privateHosts: ClientRules['privateHosts'];
   /** Ends all codes, tokens and grants that a client holds. */
   readonly endGrantsOf: (clientId: string) => Promise<void>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 /** The rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
@@ -40,8 +42,11 @@ export function createClientAdministration(
 ) {
   const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
 
-  const record = (kind: keyof typeof events, about: string, aboutName?: string) =>
-    audit.record({ kind, ...actor, about, aboutName });
+  const recordIn = (kind: ChangeKindOf<typeof events>, about: string) => (db: Database) =>
+    audit.recordIn(db, { kind, ...actor, about });
+
+  const recordClient = (kind: ChangeKindOf<typeof events>) => (db: Database, client: Client) =>
+    audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name });
 
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 
@@ -67,45 +72,41 @@ export function createClientAdministration(
       const normalized = { ...client, name: client.name.trim() };
       await requireGood(normalized);
       judge(normalized);
-      const added = await clients.add(normalized);
-      await record('client-added', added.client.id, added.client.name);
-      return added;
+      return clients.add(normalized, recordClient('client-added'));
     },
 
     async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
       const client = await requireClient(id);
       const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
       await requireGood({ ...whole, name: whole.name.trim() });
-      const changed = await clients.change(id, { ...changes, name: whole.name.trim() }, judge);
+      const settings = { ...changes, name: whole.name.trim() };
+      const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
       if (changed === undefined) throw noSuchClient();
-      await record('client-changed', id, changed.name);
       return changed;
     },
 
     /** Gives the new secret, which is known only now. The old one stops working at once. */
     async rotateSecret(id: string): Promise<string> {
-      const { name } = await requireClient(id);
-      const secret = await clients.rotateSecret(id, judge);
+      await requireClient(id);
+      const secret = await clients.rotateSecret(id, judge, recordClient('client-secret-rotated'));
       if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
-      await record('client-secret-rotated', id, name);
       return secret;
     },
 
     /** Also ends everything that the client holds. */
     async removeClient(id: string): Promise<void> {
-      const { name } = await requireClient(id);
-      if (!(await clients.remove(id, judge))) throw noSuchClient();
+      if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
+      // They count no more without the client. They can be very many, so they go in batches.
       await endGrantsOf(id);
       await consents.forgetClient(id);
-      await record('client-removed', id, name);
     },
 
     /** Signed tokens are by RS256 unless it says otherwise. */
     async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
       const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
       refuse(findResourceFaults(resource));
-      if (!(await resources.add(resource))) refuse([{ field: 'uri', code: 'resource-exists' }]);
-      await record('resource-added', resource.uri);
+      if (!(await resources.add(resource, recordIn('resource-added', resource.uri))))
+        refuse([{ field: 'uri', code: 'resource-exists' }]);
       return { ...resource, clientId: undefined };
     },
 
@@ -114,16 +115,15 @@ export function createClientAdministration(
       const resource = await resources.find(uri);
       if (resource?.tokenFormat === 'jwt')
         throw new ChangeRefused('Its tokens are signed: it checks them by itself, and has nothing to ask.');
-      const given = resource && (await resources.setSecret(resource.uri));
-      if (resource === undefined || given === undefined) throw noSuchResource();
-      await record('resource-secret-rotated', resource.uri);
+      const given =
+        resource && (await resources.setSecret(resource.uri, recordIn('resource-secret-rotated', resource.uri)));
+      if (given === undefined) throw noSuchResource();
       return given;
     },
 
     /** Tokens that were issued for it stay valid until they expire. */
     async removeResource(uri: string): Promise<void> {
-      if (!(await resources.remove(uri))) throw noSuchResource();
-      await record('resource-removed', uri);
+      if (!(await resources.remove(uri, recordIn('resource-removed', uri)))) throw noSuchResource();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { createSecret, createSessionId, hashSecret } from '../../core/sessions/credential.ts';
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
@@ -66,6 +67,11 @@ export interface NewClient extends ClientSettings {
 /** Throws unless the client may be changed. What it throws undoes the change. */
 type Judge = (client: ClientSettings) => void;
 
+/** Records a change in its transaction, and makes what belongs to it. */
+type RecordIn = (db: Database, client: Client) => Promise<void>;
+
+const recordNothing: RecordIn = async () => {};
+
 /** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
 export type Clients = ReturnType<typeof createClients>;
 
@@ -106,7 +112,10 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
     /** Gives the secret. It is known only now. Undefined for a public client. */
-    async add({ isPublic, ...settings }: NewClient): Promise<{ client: Client; secret: string | undefined }> {
+    async add(
+      { isPublic, ...settings }: NewClient,
+      recordIn = recordNothing,
+    ): Promise<{ client: Client; secret: string | undefined }> {
       const secret = isPublic ? undefined : createSecret();
       const row = {
         id: createSessionId(),
@@ -114,28 +123,43 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         ...toColumns(settings),
         created_at: now(),
       };
-      await database.insertInto('janua_clients').values(row).execute();
-      return { client: fromRow(row), secret };
+      const client = fromRow(row);
+      await inTransaction(database, async (db) => {
+        await db.insertInto('janua_clients').values(row).execute();
+        await recordIn(db, client);
+      });
+      return { client, secret };
     },
 
     /** Gives the changed client. Undefined if there is none with that id. */
-    change: (id: string, changes: Partial<ClientSettings>, judge: Judge = () => {}): Promise<Client | undefined> =>
+    change: (
+      id: string,
+      changes: Partial<ClientSettings>,
+      judge: Judge = () => {},
+      recordIn = recordNothing,
+    ): Promise<Client | undefined> =>
       hold(id, judge, async (client, db) => {
         const changed = { ...client, ...changes };
         judge(changed);
+        if (isDeepStrictEqual(changed, client)) return client;
+        await recordIn(db, changed);
         await db.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
         return changed;
       }),
 
     /** False if there is no client with that id. */
-    remove: async (id: string, judge: Judge = () => {}): Promise<boolean> =>
-      (await hold(id, judge, (_, db) => countDeleted(db.deleteFrom('janua_clients').where('id', '=', id)))) === 1,
+    remove: async (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<boolean> =>
+      (await hold(id, judge, async (client, db) => {
+        await recordIn(db, client);
+        return countDeleted(db.deleteFrom('janua_clients').where('id', '=', id));
+      })) === 1,
 
     /** Gives the new secret, which is known only now. Undefined for a public client, and if there is none with that id. */
-    rotateSecret: (id: string, judge: Judge = () => {}): Promise<string | undefined> =>
-      hold(id, judge, async ({ secretHash }, db) => {
-        if (secretHash === undefined) return undefined;
+    rotateSecret: (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<string | undefined> =>
+      hold(id, judge, async (client, db) => {
+        if (client.secretHash === undefined) return undefined;
         const secret = createSecret();
+        await recordIn(db, client);
         await db
           .updateTable('janua_clients')
           .set({ secret_hash: hashSecret(secret) })

@@ -61,8 +61,8 @@ export function createConsents(database: Database, now: () => number) {
     },
 
     /** False if there was no consent. */
-    async revoke(user: RowUser, clientId: string): Promise<boolean> {
-      const own = database.deleteFrom('janua_consents').where(rowsOf(user));
+    async revoke(user: RowUser, clientId: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_consents').where(rowsOf(user));
       return (await countDeleted(own.where('client_id', '=', clientId))) > 0;
     },
 

@@ -123,12 +123,13 @@ const refusalReasons = {
 export type RefusalReason = keyof typeof refusalReasons;
 
 const byOperator = { by: 'operator', level: 'info' } as const;
-const changed = { ...byOperator, vocabulary: 'privilege_permissions_changed' } as const;
+const changed = { ...byOperator, isChange: true, vocabulary: 'privilege_permissions_changed' } as const;
 
 export const events = {
   'client-added': { ...changed, words: 'An application was added as a client' },
   'client-changed': { ...changed, words: 'The settings of a client were changed' },
   'client-secret-rotated': {
+    isChange: true,
     ...byOperator,
     vocabulary: 'authn_token_created',
     words: 'A client got a new secret, and the old one stopped working',
@@ -136,12 +137,14 @@ export const events = {
   'client-removed': { ...changed, words: 'A client was removed, which ended everything that it held' },
   'resource-added': { ...changed, words: 'A server was added that accepts access tokens' },
   'resource-secret-rotated': {
+    isChange: true,
     ...byOperator,
     vocabulary: 'authn_token_created',
     words: 'A server that accepts access tokens got a new secret to ask about them, and its old one stopped working',
   },
   'resource-removed': { ...changed, words: 'A server that accepts access tokens was removed' },
   'application-revoked': {
+    isChange: true,
     by: 'account-holder',
     level: 'info',
     vocabulary: 'authn_token_revoked',
@@ -161,6 +164,7 @@ export const events = {
     reasons: refusalReasons,
   },
   'consent-given': {
+    isChange: true,
     vocabulary: 'authz_change',
     by: 'account-holder',
     level: 'info',

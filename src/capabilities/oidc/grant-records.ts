@@ -4,11 +4,16 @@ import type { RecordOptions } from './records.ts';
 
 /** What applications were given: in which session, how long, and what of it a user still has. */
 export function createGrantRecords(
-  { database, rows, revoke, holds, sessionsOfNew }: RecordRows,
+  { database, revoke, holds, sessionsOfNew }: RecordRows,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
-  const grantsOf = (userId: string) =>
-    rows.selectAll().where('user_id', '=', userId).where('model', '=', 'Grant').where('expires_at', '>', now());
+  const grantsOf = (userId: string, db = database) =>
+    db
+      .selectFrom(table)
+      .selectAll()
+      .where('user_id', '=', userId)
+      .where('model', '=', 'Grant')
+      .where('expires_at', '>', now());
 
   return {
     /** Saves a new grant as given in a session. The library knows no such column. */
@@ -23,8 +28,9 @@ export function createGrantRecords(
       await database.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
     },
 
-    async revokeOf(userId: string, clientId: string): Promise<void> {
-      for (const { id } of await grantsOf(userId).where('client_id', '=', clientId).execute()) await revoke(id);
+    async revokeOf(userId: string, clientId: string, db = database): Promise<void> {
+      const grants = grantsOf(userId, db).where('client_id', '=', clientId);
+      for (const { id } of await grants.execute()) await revoke(id, db);
     },
 
     async revokeClient(clientId: string): Promise<void> {

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { byOwner, notAuthenticated, type SignedIn } from '../../core/access/access.ts';
 import { Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import { type Account, stampOf } from '../../core/users/account.ts';
 import { type Hold, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
+import type { Database } from '../../ground/database/database.ts';
 import { requestedOf } from './asked.ts';
 import type { Deciding } from './barriers.ts';
 import type { Consents } from './consents.ts';
@@ -17,7 +18,7 @@ export interface LetInOptions {
   readonly consents: Consents;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly hold: Hold;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 /** A hash of what the user saw of an application. With another one, the user is asked again. */
@@ -36,12 +37,18 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
   }
 
   /** A consent carries no stamp. One that is given while a reset ends them must not come after it. */
-  function keepConsent(account: Account, client: ProviderClient, wanted: readonly string[]): Promise<void> {
+  async function keepConsent(
+    account: Account,
+    client: ProviderClient,
+    wanted: readonly string[],
+    recordIn: (db: Database) => Promise<void>,
+  ): Promise<void> {
     const version = versionOf(client);
     return hold(provedBy(account), async (held) => {
       const before = await consents.find(held.user, client.clientId, held.db);
       const kept = before?.version === version ? before.scope : [];
       await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
+      await recordIn(held.db);
     });
   }
 
@@ -54,8 +61,8 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
   ): Promise<string> => {
     const account = await requireAccount(signedIn);
     const grantId = await provider.grant(client, asked, signedIn, lasting ? account : undefined);
-    await keepConsent(account, client, requestedOf(asked));
-    await audit.recordIfPossible({ kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) });
+    const event = { kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) } as const;
+    await keepConsent(account, client, requestedOf(asked), (db) => audit.recordIn(db, event));
     return grantId;
   };
 }

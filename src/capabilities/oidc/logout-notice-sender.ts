@@ -1,4 +1,4 @@
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { createLeasedWork } from '../../ground/database/leased-work.ts';
 import type { Tables } from '../../ground/database/schema.ts';
@@ -21,7 +21,7 @@ export interface NoticeSenderOptions {
   readonly send: (notice: LogoutNotice) => Promise<void>;
   /** The name of a client. Undefined if it is gone. */
   readonly nameOf: (clientId: string) => Promise<string | undefined>;
-  readonly audit: Pick<Audit<keyof typeof events>, 'recordIfPossible'>;
+  readonly audit: Pick<AuditOf<typeof events>, 'recordIfPossible'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -1,5 +1,5 @@
 import type { RequireStepUp } from '../../core/access/fresh-proof.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { AuditEvent } from '../../core/audit/event.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import type { NextApplication } from '../../core/ports.ts';
@@ -47,7 +47,7 @@ export interface OidcOptions
   readonly hold: Hold;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly requireStepUp: RequireStepUp;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly log: Log;
   /** Our address. It may be known only once the server listens. */
   readonly baseUrl: () => string;
@@ -174,7 +174,7 @@ export function createOidcParts(options: OidcOptions) {
     clients,
     resources,
     consents,
-    applications: createApplications({ clients, consents, clientsOf, revokeGrants }),
+    applications: createApplications({ database, clients, consents, clientsOf, revokeGrants }),
     administerClients: (actor: Actor, requireRights?: RequireRights) =>
       createClientAdministration(administration, actor, requireRights),
     openProvider: loader.open,

@@ -45,10 +45,8 @@ export function createRecordRows(
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 
-    async revoke(grantKey: string): Promise<void> {
-      const all = database
-        .deleteFrom(table)
-        .where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
+    async revoke(grantKey: string, db = database): Promise<void> {
+      const all = db.deleteFrom(table).where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
       await all.execute();
     },
 

@@ -1,4 +1,4 @@
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { isClientId } from './clients.ts';
 import type { events, RefusalReason } from './events.ts';
@@ -113,7 +113,7 @@ export const withoutSecrets = (text: string): string => text.replaceAll(secretIn
  * Logs it, and records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a
  * password. The log says what was wrong with a document, in the words of the library.
  */
-export function createNoteRefusal(audit: Audit<keyof typeof events>, log: Log) {
+export function createNoteRefusal(audit: AuditOf<typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
     const { request, clientId = '', clientName, error } = refused;
     const isKept = isClientId(clientId) || isDocument(clientId);

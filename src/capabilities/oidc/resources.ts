@@ -4,6 +4,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { Row } from '../../ground/database/schema.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { isResourceUri } from './addresses.ts';
 import { isClientId } from './clients.ts';
 import type { Signature } from './signing-keys.ts';
@@ -34,6 +35,11 @@ export interface ResourceCredentials {
 /** Every method throws `Unavailable` when the database cannot be reached. */
 export type Resources = ReturnType<typeof createResources>;
 
+/** Records a change in its transaction. */
+type RecordIn = (db: Database) => Promise<void>;
+
+const recordNothing: RecordIn = async () => {};
+
 /** @param now milliseconds since 1970 */
 export function createResources(database: Database, now: () => number) {
   const rows = database.selectFrom('janua_resources').selectAll();
@@ -52,12 +58,15 @@ export function createResources(database: Database, now: () => number) {
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
 
     /** False if there is one with that URI already. */
-    add: ({ uri, scopes, tokenFormat, alg }: NewResource): Promise<boolean> =>
-      insertNew(
-        database
-          .insertInto('janua_resources')
-          .values({ uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() }),
-      ),
+    add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
+      insertNew({
+        execute: () =>
+          inTransaction(database, async (db) => {
+            const row = { uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() };
+            await db.insertInto('janua_resources').values(row).execute();
+            await recordIn(db);
+          }),
+      }),
 
     async findCredentials(clientId: string): Promise<ResourceCredentials | undefined> {
       if (!isClientId(clientId)) return undefined;
@@ -69,23 +78,32 @@ export function createResources(database: Database, now: () => number) {
      * Gives a resource a new secret, which is known only now, and an id unless it has one.
      * @param uri as it was added. Undefined if there is none with that URI
      */
-    async setSecret(uri: string): Promise<{ clientId: string; secret: string } | undefined> {
-      const secret = createSecret();
-      await database
-        .updateTable('janua_resources')
-        .set(({ fn, val }) => ({
-          client_id: fn.coalesce('client_id', val(createSessionId())),
-          secret_hash: hashSecret(secret),
-        }))
-        .where('uri', '=', uri)
-        .execute();
-      const row = await rows.where('uri', '=', uri).executeTakeFirst();
-      return row?.client_id ? { clientId: row.client_id, secret } : undefined;
-    },
+    setSecret: (uri: string, recordIn = recordNothing): Promise<{ clientId: string; secret: string } | undefined> =>
+      inTransaction(database, async (db) => {
+        const secret = createSecret();
+        await db
+          .updateTable('janua_resources')
+          .set(({ fn, val }) => ({
+            client_id: fn.coalesce('client_id', val(createSessionId())),
+            secret_hash: hashSecret(secret),
+          }))
+          .where('uri', '=', uri)
+          .execute();
+        const own = db.selectFrom('janua_resources').select('client_id').where('uri', '=', uri);
+        const clientId = (await own.executeTakeFirst())?.client_id ?? undefined;
+        if (clientId === undefined) return undefined;
+        await recordIn(db);
+        return { clientId, secret };
+      }),
 
     /** False if there is none with that URI. */
-    remove: async (uri: string): Promise<boolean> =>
-      isResourceUri(uri) && (await countDeleted(database.deleteFrom('janua_resources').where('uri', '=', uri))) > 0,
+    remove: async (uri: string, recordIn = recordNothing): Promise<boolean> =>
+      isResourceUri(uri) &&
+      inTransaction(database, async (db) => {
+        if ((await countDeleted(db.deleteFrom('janua_resources').where('uri', '=', uri))) === 0) return false;
+        await recordIn(db);
+        return true;
+      }),
   };
 }
 

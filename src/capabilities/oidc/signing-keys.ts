@@ -74,9 +74,9 @@ export function createSigningKeys(
 
   /**
    * Makes the keys that are missing. Of several processes, one does: all others wait for it at a row that they change first.
-   * @param retires whether the present keys are retired
+   * @param recordRotation records that the present keys are retired. Undefined if they stay
    */
-  async function makeMissing(retires: boolean): Promise<void> {
+  async function makeMissing(recordRotation?: (db: Database) => Promise<void>): Promise<void> {
     await cipher.prepare(async () => !(await hasEncrypted(database)));
     // Made before the transaction, because RSA takes longer than a transaction should.
     const made = await Promise.all(signatures.map(make));
@@ -85,10 +85,11 @@ export function createSigningKeys(
     await inTransaction(database, async (db) => {
       await db.updateTable('janua_leases').set({ expires_at: now() }).where('name', '=', name).execute();
       const living = db.updateTable('janua_signing_keys').where('retired_at', 'is', null);
-      if (retires) await living.set({ retired_at: now() }).execute();
+      if (recordRotation !== undefined) await living.set({ retired_at: now() }).execute();
       const present = await rows(db).select('algorithm').where('retired_at', 'is', null).execute();
       const missing = made.filter(({ algorithm }) => !present.some((row) => row.algorithm === algorithm));
       await insertAll(db, 'janua_signing_keys', missing);
+      await recordRotation?.(db);
     });
   }
 
@@ -123,14 +124,17 @@ export function createSigningKeys(
       let found = await readRows();
       const isUsed = (name: Signature) => found.some((row) => row.algorithm === name && row.retired_at === null);
       if (!signatures.every(isUsed)) {
-        await makeMissing(false);
+        await makeMissing();
         found = await readRows();
       }
       const keys = found.map(open).filter((key) => key !== undefined);
       return { version: hash('sha256', keys.map(({ kid }) => kid).join(), 'base64url'), keys };
     },
 
-    /** Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at most. */
-    rotate: (): Promise<void> => makeMissing(true),
+    /**
+     * Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at most.
+     * @param recordIn records it in the transaction
+     */
+    rotate: (recordIn: (db: Database) => Promise<void> = async () => {}): Promise<void> => makeMissing(recordIn),
   };
 }

@@ -2,6 +2,7 @@ import { attemptOf, limitsOf, limitsOfFactor } from '../../core/access/login-lim
 import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { findPasskeyDomain } from '../../ground/config/origin.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { speakStored } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
 import { createFactorMails } from './enrolment.ts';
@@ -44,7 +45,10 @@ export const secondFactor = defineCapability({
       parts: {
         ...parts,
         createEnrolmentLink,
-        rotateEncryptionKey: () => rotateEncryptionKey(database, core.encryptionKeys, now),
+        rotateEncryptionKey: () =>
+          rotateEncryptionKey(database, core.encryptionKeys, now, () =>
+            inTransaction(database, (db) => core.recordKey(db, 'encryption')),
+          ),
       },
       factors: {
         demand: secondFactor.demand,

@@ -8,6 +8,7 @@ import { createRequestMail } from '../../core/mail/request-mail.ts';
 import { createLinks } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
 import { AccountChanged, type Proved, provedBy } from '../../core/users/held.ts';
+import type { Database } from '../../ground/database/database.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { pathWithNext } from '../../web/next.ts';
 import type { Factors } from './factors.ts';
@@ -32,12 +33,18 @@ export function createFactorMails(
   /**
    * Makes a link by which the user adds the first factor. It is a secret.
    * @param address that the account must have, if the link is mailed there
+   * @param recordIn records it in the transaction
    * @throws {AccountChanged}
    */
-  async function createEnrolmentLink({ userId, stamp }: Proved, address?: string): Promise<string> {
+  async function createEnrolmentLink(
+    { userId, stamp }: Proved,
+    address?: string,
+    recordIn?: (db: Database) => Promise<void>,
+  ): Promise<string> {
     const expiresAt = now() + linkMinutes * 60_000;
-    const secret = await hold({ userId, stamp }, ({ user, db }) => {
+    const secret = await hold({ userId, stamp }, async ({ user, db }) => {
       if (address !== undefined && user.username !== address) throw new AccountChanged();
+      await recordIn?.(db);
       return tokens.issue({ userId, stamp, purpose, address: user.username, expiresAt }, db);
     });
     return `${baseUrl()}${enrolmentPath}?token=${secret}`;

@@ -4,7 +4,7 @@ import type { Events } from '../../core/audit/event.ts';
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
-const changed = { vocabulary: 'authn_password_change', by: 'account-holder', level: 'info' } as const;
+const changed = { isChange: true, vocabulary: 'authn_password_change', by: 'account-holder', level: 'info' } as const;
 
 export const events = {
   'second-factor-asked': {
@@ -66,6 +66,7 @@ export const events = {
     advise: () => ['The link in the mail adds one. Without mail: janua users enrolment-link EMAIL.'],
   },
   'enrolment-link-made': {
+    isChange: true,
     vocabulary: 'sensitive_create',
     by: 'operator',
     level: 'warn',

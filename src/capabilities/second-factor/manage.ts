@@ -8,6 +8,7 @@ import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { nameClient } from '../../ground/text/user-agent.ts';
@@ -46,7 +47,7 @@ type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'tells'> & {
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
 /** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
-export function createManageFactors({ change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
+export function createManageFactors({ database, change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Makes a change, and gives the recovery codes if they are new. */
@@ -183,9 +184,12 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
 
     /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
-      const count = await trustedBrowsers.end(signedIn.user, id);
-      if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
-      await audit.recordIfPossible({ kind: 'trust-ended', caller, userId: signedIn.user.id });
+      const userId = signedIn.user.id;
+      await inTransaction(database, async (db) => {
+        const count = await trustedBrowsers.end(signedIn.user, id, db);
+        if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
+        if (count > 0) await audit.recordIn(db, { kind: 'trust-ended', caller, userId });
+      });
     },
 
     /**
@@ -197,12 +201,15 @@ export function createManageFactors({ change, changeAny, audit, hasWayIn }: Fact
       actor: { readonly caller: Caller; readonly actorId?: string },
       judge: (account: Account) => void = () => {},
     ): Promise<void> {
-      const removed = withCodes(async ({ account, user, db }) => {
+      const event = { kind: 'factors-removed', isChange: (made: boolean) => made } as const;
+      await changeAny(event, user.id, actor, async ({ account, user, db }) => {
         judge(account);
+        if (!(await factors.list(user, db)).hasAny && (await recoveryCodes.count(user, db)) === 0) return false;
         await totp.remove(user, db);
         await passkeys.remove(user, undefined, db);
+        await recoveryCodes.remove(user, db);
+        return true;
       });
-      await changeAny({ kind: 'factors-removed' }, user.id, actor, removed);
     },
   };
 }

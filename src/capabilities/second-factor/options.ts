@@ -1,5 +1,5 @@
 import type { Admit } from '../../core/access/admit.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller, KeyTrace } from '../../core/audit/event.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { events as mailEvents } from '../../core/mail/events.ts';
@@ -40,7 +40,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   /** Whether the user can log in without a password, as the transaction sees it. */
   readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
   readonly findApplication: JoinedPorts['findApplication'];
-  readonly audit: Audit<keyof typeof events | keyof typeof linkEvents | keyof typeof mailEvents>;
+  readonly audit: AuditOf<typeof events & typeof linkEvents & typeof mailEvents>;
   readonly appName: string;
   readonly https: boolean;
   /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */

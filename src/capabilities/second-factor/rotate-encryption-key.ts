@@ -18,14 +18,21 @@ const secretsPerPage = 500;
 /**
  * Makes a new encryption key, and encrypts every secret with it while servers run. If the process ends in between, both keys are in the
  * file, and the next rotation finishes the work first. The old key stays in the file until then, for a server that has just used it.
+ * @param record called before the key in the file is replaced: a file takes no part in a transaction
  * @returns how many secrets are encrypted with the new key now, and how many no key decrypts: they stay as they are
  * @throws {Misconfiguration} when the keys cannot be read or written, or another process does the same
  */
-export async function rotateEncryptionKey(database: Database, keys: EncryptionKeys, now: () => number) {
+export async function rotateEncryptionKey(
+  database: Database,
+  keys: EncryptionKeys,
+  now: () => number,
+  record: () => Promise<void> = async () => {},
+) {
   // Two rotations at the same time would lose one of the new keys.
   await using lease = await holdLease(database, 'encryption-key', now);
   if (lease === undefined) throw new Misconfiguration('Another process is replacing this key. Try again in a minute.');
   await encryptAnew(database, keys);
+  await record();
   keys.rotate();
   return await encryptAnew(database, keys);
 }

@@ -4,6 +4,7 @@ import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor }
 import { Refusal, RefusedField } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { passwordFingerprint, stampOf } from '../../core/users/account.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { trustedCookie } from '../../web/cookies.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Factors } from './factors.ts';
@@ -17,7 +18,7 @@ export interface SentStep extends SentFactor, LoginRequest {
 }
 
 export function createSecondStep(
-  { users, admit, clearPasswordFailures, knownBrowsers, https, audit }: FactorOptions,
+  { users, admit, clearPasswordFailures, knownBrowsers, https, audit, database }: FactorOptions,
   { pendingLogins, trustedBrowsers, methodsOf, isDemanded, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
@@ -100,8 +101,10 @@ export function createSecondStep(
       if (admitted === undefined) return refuse(caller, userId);
       if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
-      const trustedBrowser = await trustedBrowsers.trust(account.user, stamp, caller.userAgent);
-      await audit.recordIfPossible({ kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
+      const trustedBrowser = await inTransaction(database, async (db) => {
+        await audit.recordIn(db, { kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
+        return trustedBrowsers.trust(account.user, stamp, caller.userAgent, db);
+      });
       return { ...admitted, trustedBrowser };
     },
   };

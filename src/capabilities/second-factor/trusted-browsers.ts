@@ -20,12 +20,12 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
 
   return {
     /** Gives the secret for the cookie. */
-    async trust(user: RowUser, stamp: string, userAgent = ''): Promise<string> {
+    async trust(user: RowUser, stamp: string, userAgent = '', db = database): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
       const user_agent = keptUserAgent(userAgent) ?? '';
       const row = { id: hashSecret(secret), ...columnsOf(user), stamp, user_agent, ...times };
-      await database.insertInto('janua_trusted_browsers').values(row).execute();
+      await db.insertInto('janua_trusted_browsers').values(row).execute();
       return secret;
     },
 
@@ -44,8 +44,8 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     },
 
     /** Ends one, or all without an `id`. Returns how many there were. */
-    async end(user: RowUser, id?: string): Promise<number> {
-      const own = database.deleteFrom('janua_trusted_browsers').where(rowsOf(user));
+    async end(user: RowUser, id?: string, db = database): Promise<number> {
+      const own = db.deleteFrom('janua_trusted_browsers').where(rowsOf(user));
       return countDeleted(id === undefined ? own : own.where('id', '=', id));
     },
   };

@@ -15,7 +15,7 @@ import {
   secondFactorWanted,
 } from '../../core/access/fresh-proof.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import { type Account, stampOf } from '../../core/users/account.ts';
@@ -34,7 +34,7 @@ export interface ConfirmOptions {
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
   /** The ids of the providers with which the user can prove it. */
   readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly maxAgeSeconds: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -1,6 +1,6 @@
 import { type Access, type Presented, whyNot } from '../../core/access/access.ts';
 import { Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { claimOf } from '../../core/sessions/credential.ts';
 import type { Session, Sessions } from '../../core/sessions/sessions.ts';
@@ -9,7 +9,7 @@ import { noSession, sessionOver } from './refusals.ts';
 
 export type LogOut = ReturnType<typeof createLogOut>['logOut'];
 
-export function createLogOut(access: Access, sessions: Sessions, audit: Audit<keyof typeof events>) {
+export function createLogOut(access: Access, sessions: Sessions, audit: AuditOf<typeof events>) {
   const recordEnd = ({ id: sessionId, userId }: Pick<Session, 'id' | 'userId'>, caller: Caller) =>
     audit.recordIfPossible({ kind: 'logged-out', caller, userId, sessionId });
 

@@ -4,7 +4,7 @@ import type { Proof } from '../../core/access/admit.ts';
 import type { KnownBrowsers } from '../../core/access/known-browsers.ts';
 import { attemptOf, limitsOf } from '../../core/access/login-limits.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Passwords } from '../../core/passwords/passwords.ts';
 import type { Throttle } from '../../core/throttle/throttle.ts';
@@ -18,7 +18,7 @@ export interface AttemptOptions {
   readonly passwords: Passwords;
   readonly throttle: Throttle;
   readonly knownBrowsers: Pick<KnownBrowsers, 'find'>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly log: Pick<Log, 'warn'>;
   readonly needsSecondFactor: (account: Account) => Promise<boolean>;
   /** No failed attempt is answered before this many milliseconds. The response time must not reveal the kind of failure (ASVS 6.3.8). */

@@ -63,6 +63,7 @@ export const events = {
     },
   },
   'identity-linked': {
+    isChange: true,
     ...byOwner,
     words: 'A user of another provider was linked with the account',
     reasons: {
@@ -75,10 +76,15 @@ export const events = {
     },
   },
   'address-verified-upstream': {
+    isChange: true,
     by: 'account-holder',
     vocabulary: 'user_updated',
     level: 'info',
     words: 'Another provider, which is trusted for it, has verified the address of the user',
   },
-  'identity-unlinked': { ...byOwner, words: 'A user of another provider was unlinked from the account by its user' },
+  'identity-unlinked': {
+    isChange: true,
+    ...byOwner,
+    words: 'A user of another provider was unlinked from the account by its user',
+  },
 } as const satisfies Events;

@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import type { Admit } from '../../core/access/admit.ts';
 import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
-import type { Audit } from '../../core/audit/audit.ts';
+import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { RenewedSession } from '../../core/sessions/sessions.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
@@ -41,7 +41,7 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
   readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
   /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly https: boolean;
   /** The address of this server for browsers. It is configured, and never taken from a request. */
   readonly baseUrl: () => string;

@@ -46,29 +46,28 @@ export function createSignIn(options: UpstreamOptions) {
     const isLinked = new Error('the identity is linked already');
     const id = await holdNew(user, async (held) => {
       if (!(await identities.add({ ...profile, upstream }, held))) throw isLinked;
-      return held.user.id;
+      const { id: userId } = held.user;
+      const event = { kind: 'identity-linked', reason: 'new-account', caller, userId, about: upstream } as const;
+      await audit.recordIn(held.db, event);
+      return userId;
     }).catch((error: unknown) => {
       if (error !== isLinked) throw error;
       return undefined;
     });
     if (id === undefined) return (await findAccount(profile)) ?? refuseNew('taken-address');
-    await audit.recordIfPossible({
-      kind: 'identity-linked',
-      reason: 'new-account',
-      caller,
-      userId: id,
-      about: upstream,
-    });
     return (await findAccount(profile)) ?? refuseNew('void-identity');
   }
 
   /** What fails because the account has changed meanwhile fails at `admit` too. */
   async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
     if (registry === undefined || account.isAddressVerified || trustedAddress !== account.user.username) return;
-    const event = { kind: 'address-verified-upstream', about: upstream } as const;
-    await change(event, provedBy(account), { caller }, (held) =>
-      registry.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream }),
-    ).catch((error: unknown) => {
+    const isChange = (made: boolean) => made;
+    const event = { kind: 'address-verified-upstream', about: upstream, isChange } as const;
+    await change(event, provedBy(account), { caller }, async (held) => {
+      if (held.account.isAddressVerified || held.user.username !== trustedAddress) return false;
+      await registry.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream });
+      return true;
+    }).catch((error: unknown) => {
       if (!(error instanceof AccountChanged)) throw error;
     });
   }

@@ -1,4 +1,4 @@
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
@@ -63,7 +63,7 @@ interface AccessOptions {
   readonly lookUp: LookUp;
   readonly sessions: Sessions;
   readonly personalTokens: Pick<PersonalTokens, 'find'>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly meet: Meet;
 }
 

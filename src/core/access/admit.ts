@@ -1,5 +1,5 @@
 import type { Language } from '../../ground/languages/languages.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
@@ -76,7 +76,7 @@ export interface AdmitOptions {
   readonly access: Access;
   readonly sessions: Sessions;
   readonly users: Pick<UserDirectory, 'findById'>;
-  readonly audit: Audit<keyof typeof events | keyof typeof sessionEvents>;
+  readonly audit: AuditOf<typeof events & typeof sessionEvents>;
   readonly demand: Demand;
   readonly noticeSignIn: NoticeSignIn | undefined;
   readonly meet: Meet;

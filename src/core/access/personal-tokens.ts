@@ -110,8 +110,8 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
     },
 
     /** False if the user has no such token. */
-    async end(user: User, id: string): Promise<boolean> {
-      const one = database.deleteFrom('janua_access_tokens').where('id', '=', id).where(rowsOf(user));
+    async end(user: User, id: string, db = database): Promise<boolean> {
+      const one = db.deleteFrom('janua_access_tokens').where('id', '=', id).where(rowsOf(user));
       return (await countDeleted(one)) > 0;
     },
 

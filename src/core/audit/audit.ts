@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
+import type { Database } from '../../ground/database/database.ts';
+import { onCommit } from '../../ground/database/transaction.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import { type AuditEvent, type Events, type RecordedEvent, readEvent } from './event.ts';
+import { type AuditEvent, type ChangeKindOf, type Events, type RecordedEvent, readEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -18,7 +20,13 @@ export const events = {
   },
 } as const satisfies Events;
 
-export interface Audit<Kind extends string = string> {
+/** The audit of rooms with these events. Only `recordIn` takes those of lasting changes. */
+export type AuditOf<Described extends Events> = Audit<
+  Exclude<keyof Described & string, ChangeKindOf<Described>>,
+  ChangeKindOf<Described>
+>;
+
+export interface Audit<Kind extends string = string, ChangeKind extends string = string> {
   /**
    * Resolves when the event is stored, and from then on it survives a crash. An event that is left out, because clients cause too many,
    * resolves at once. The log line of an event is written first, even if the event cannot be stored.
@@ -27,6 +35,12 @@ export interface Audit<Kind extends string = string> {
   readonly record: (event: AuditEvent<Kind>) => Promise<void>;
   /** Records a decision that stands even if the event cannot be stored. Its log line is written anyway. Never fails. */
   readonly recordIfPossible: (event: AuditEvent<Kind>) => Promise<void>;
+  /**
+   * Records a change in its transaction: no change is acknowledged without its event, and no event tells of a change that was undone. The
+   * log line and the metrics follow the commit, because a transaction may be tried several times.
+   * @throws {TypeError} outside a transaction
+   */
+  readonly recordIn: (db: Database, event: AuditEvent<Kind | ChangeKind>) => Promise<void>;
   /** A digest that compares names without revealing them: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
@@ -58,11 +72,15 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
     keep(event).catch(() => {});
   });
 
-  async function keep(event: AuditEvent): Promise<void> {
+  function toRecorded(event: AuditEvent): RecordedEvent {
     const time = now();
     const read = readEvent(event, events);
     if (read === undefined) throw new TypeError('this is no event');
-    const recorded = { id: createId(time), at: new Date(time).toISOString(), ...read };
+    return { id: createId(time), at: new Date(time).toISOString(), ...read };
+  }
+
+  async function keep(event: AuditEvent): Promise<void> {
+    const recorded = toRecorded(event);
     writeLine(recorded);
     await commits.add(recorded);
   }
@@ -74,7 +92,12 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
     log[level]({ event: kind, vocabulary, reqId: requestId, ...details }, kind.replaceAll('-', ' '));
   }
 
+  function refuseChange({ kind }: AuditEvent): void {
+    if (events[kind]?.isChange) throw new TypeError(`${kind} belongs in the transaction of its change`);
+  }
+
   async function record(event: AuditEvent): Promise<void> {
+    refuseChange(event);
     let isRecorded = false;
     try {
       if (floodBound.admits(event)) await keep(event);
@@ -85,9 +108,23 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
     }
   }
 
-  const audit: Audit<Extract<keyof Described, string>> = {
+  async function recordIn(db: Database, event: AuditEvent): Promise<void> {
+    const recorded = floodBound.admits(event, false) ? toRecorded(event) : undefined;
+    onCommit(db, () => {
+      floodBound.admits(event);
+      if (recorded !== undefined) writeLine(recorded);
+      onEvent?.(event, true);
+    });
+    if (recorded !== undefined) await store.insert([recorded], db);
+  }
+
+  const audit: AuditOf<Described> = {
     record,
-    recordIfPossible: (event) => record(event).catch(() => {}),
+    recordIn,
+    recordIfPossible(event) {
+      refuseChange(event);
+      return record(event).catch(() => {});
+    },
     digestName: (name) => createHmac('sha256', nameKey).update(name).digest('base64url').slice(0, 22),
   };
   return {

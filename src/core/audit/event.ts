@@ -145,6 +145,8 @@ export interface EventDescription {
   readonly vocabulary: string;
   /** The clients that can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
   readonly by: 'anyone' | 'account-holder' | 'operator';
+  /** Whether it tells of a lasting change. Its event is then in the transaction of the change (`recordIn`): both are there, or neither. */
+  readonly isChange?: true;
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
   /** The level of its log line: `warn` if an attacker could be the cause. */
@@ -159,6 +161,11 @@ export interface EventDescription {
 export type Advice = Sentence | readonly [Sentence, Values];
 
 export type Events = Readonly<Record<string, EventDescription>>;
+
+/** The kinds that tell of lasting changes. */
+export type ChangeKindOf<Described extends Events> = {
+  [Kind in keyof Described & string]: Described[Kind] extends { readonly isChange: true } ? Kind : never;
+}[keyof Described & string];
 
 /** The number of characters that are kept of a text. Of a list, the first ten items are kept. */
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };

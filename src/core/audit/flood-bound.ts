@@ -52,11 +52,16 @@ export function createFloodBound(
   }
 
   return {
-    admits(event: AuditEvent): boolean {
+    /**
+     * Whether the event may be kept.
+     * @param counts whether it counts already. The event of a change counts once its transaction is committed
+     */
+    admits(event: AuditEvent, counts = true): boolean {
       const by = events[event.kind]?.by ?? 'anyone';
       // Events of an operator's commands are always kept.
       if (by === 'operator' || event.caller.operator !== undefined) return true;
-      if (take(event, bounds[by])) return true;
+      if (take(event, bounds[by], counts)) return true;
+      if (!counts) return false;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
       timer ??= setTimeout(report, minute).unref();
       return false;
@@ -83,7 +88,7 @@ function createBuckets(events: Events, now: () => number, processes: number) {
     return Math.min(full, known.level + (minutes * perMinute) / processes);
   }
 
-  return ({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound): boolean => {
+  return ({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound, counts: boolean): boolean => {
     const time = now();
     const name = events[kind]?.isLimitedByReason ? `${kind} ${reason}` : kind;
     const found = [
@@ -94,6 +99,7 @@ function createBuckets(events: Events, now: () => number, processes: number) {
         : [{ buckets: ofParties, key: `${name} of ${userId}`, allowance: account }]),
     ].map((bucket) => ({ ...bucket, level: levelOf(bucket.buckets.get(bucket.key), bucket.allowance, time) }));
     const passes = found.every(({ level }) => level >= 1);
+    if (!counts) return passes;
     for (const { buckets, key, level } of found) {
       buckets.delete(key);
       buckets.set(key, { level: passes ? level - 1 : level, at: time });

@@ -57,8 +57,9 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
   }
 
   return {
-    async insert(recorded: readonly RecordedEvent[]): Promise<void> {
-      await database.insertInto('janua_audit').values(recorded.map(toRow)).execute();
+    /** @param db the transaction of the change that the events tell. Default: none */
+    async insert(recorded: readonly RecordedEvent[], db = database): Promise<void> {
+      await db.insertInto('janua_audit').values(recorded.map(toRow)).execute();
     },
 
     async *find(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {

@@ -1,4 +1,5 @@
-import type { AuditEvent } from '../audit/event.ts';
+import type { Database } from '../../ground/database/database.ts';
+import type { AuditEvent, ChangeKindOf } from '../audit/event.ts';
 import type { events as sessionEvents } from '../sessions/events.ts';
 import { type Account, rightsOfAccount, type Verification } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
@@ -10,7 +11,9 @@ import type { UserRegistry } from '../users/user-directory.ts';
 import type { Actor, AdministrationOptions } from './administration.ts';
 import type { ChangeKind } from './change-rules.ts';
 
-export type EventKind = keyof typeof events | keyof typeof sessionEvents;
+export type AdministrationEvents = typeof events & typeof sessionEvents;
+
+type ChangeEventKind = ChangeKindOf<AdministrationEvents> | 'session-ended';
 
 /** A user by name, or by id. Sessions name a user who is gone from the directory by id. */
 export type UserReference = string | { readonly username: string } | { readonly userId: string };
@@ -28,8 +31,9 @@ export function createActing(
       ? { how: 'command', by: actor.caller.operator }
       : { how: 'administrator', by: actor.actorId };
 
-  const record = (kind: EventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
-    audit.record({ kind, ...actor, ...event });
+  /** Records a change in its transaction. */
+  const recordIn = (db: Database, kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
+    audit.recordIn(db, { kind, ...actor, ...event });
 
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
@@ -63,18 +67,19 @@ export function createActing(
     return account;
   }
 
+  /** @param work tells whether it has changed anything */
   async function change(
     kind: ChangeKind,
     reference: UserReference,
-    work: (registry: UserRegistry, held: Held) => Promise<void>,
+    work: (registry: UserRegistry, held: Held) => Promise<boolean>,
   ): Promise<void> {
     const registry = requireRegistry();
     const userId = (await find(reference)).user.id;
-    await changeAny({ kind }, userId, actor, (held) => {
+    await changeAny({ kind, isChange: (made: boolean) => made }, userId, actor, (held) => {
       judge(held.account);
       return work(registry, held);
     });
   }
 
-  return { actor, requireRights, verification, record, requireRegistry, idOf, find, judge, requireAccount, change };
+  return { actor, requireRights, verification, recordIn, requireRegistry, idOf, find, judge, requireAccount, change };
 }

@@ -1,5 +1,5 @@
 import type { Database } from '../../ground/database/database.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { PasswordPolicy } from '../passwords/policy.ts';
@@ -11,9 +11,9 @@ import type { Groups } from '../users/groups.ts';
 import type { Held, HoldNew } from '../users/held.ts';
 import { requireEmail } from '../users/require-details.ts';
 import type { RequireRights } from '../users/scopes.ts';
-import type { User } from '../users/user.ts';
+import { hasName, type User } from '../users/user.ts';
 import type { ListedUser, UserDirectory, UserRegistry } from '../users/user-directory.ts';
-import { createActing, type EventKind, type UserReference } from './acting.ts';
+import { type AdministrationEvents, createActing, type UserReference } from './acting.ts';
 import type { EndAddressLinks } from './address-links.ts';
 import type { ChangeEvent, Changes } from './change.ts';
 import { createGroupAdministration } from './group-administration.ts';
@@ -54,7 +54,8 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** @param judge is called with the locked account */
   readonly removeFactors: (user: User, actor: Actor, judge: (account: Account) => void) => Promise<void>;
-  readonly audit: Audit<EventKind>;
+  readonly audit: AuditOf<AdministrationEvents>;
+  readonly transact: <Result>(work: (db: Database) => Promise<Result>) => Promise<Result>;
 }
 
 /**
@@ -67,10 +68,18 @@ export function createAdministration(
   actor: Actor,
   requireRights: RequireRights = () => {},
 ) {
-  const { users } = options;
+  const { users, audit } = options;
   const acting = createActing(options, actor, requireRights);
-  const { verification, requireRegistry, find, judge, requireAccount, change, record } = acting;
+  const { verification, requireRegistry, find, judge, requireAccount, change, recordIn } = acting;
   const { setGroupsOf, ...groups } = createGroupAdministration(options, acting);
+
+  const setDisabled = (reference: UserReference, disabled: boolean) =>
+    change(disabled ? 'user-disabled' : 'user-enabled', reference, async (registry, held) => {
+      // As stored: a user of the demo counts as disabled elsewhere.
+      if (held.account.disabled === disabled && !held.account.isReplaceable) return false;
+      await registry.setDisabled(held, disabled);
+      return true;
+    });
 
   return {
     ...groups,
@@ -79,12 +88,18 @@ export function createAdministration(
 
     /** Says that the address is the user's. Applications link accounts by it: on pages only members of `admins` may. */
     verify: (reference: UserReference) =>
-      change('address-verified', reference, (registry, held) =>
-        registry.verifyAddress(held, held.user.username, verification),
-      ),
+      change('address-verified', reference, async (registry, held) => {
+        if (held.account.isAddressVerified) return false;
+        await registry.verifyAddress(held, held.user.username, verification);
+        return true;
+      }),
 
     rename: (reference: UserReference, name: Pick<User, 'firstName' | 'lastName'>) =>
-      change('user-renamed', reference, (registry, held) => registry.setName(held, name)),
+      change('user-renamed', reference, async (registry, held) => {
+        if (hasName(held.user, name)) return false;
+        await registry.setName(held, name);
+        return true;
+      }),
 
     /**
      * Mails a link to another address of the user. It counts only in a session of the user: the new mailbox alone does not lead into the
@@ -99,7 +114,7 @@ export function createAdministration(
       if ((await users.findByUsername(address)) !== undefined) throw nameTaken();
       await registry.requireOtherByAddress(account.user.id);
       await options.offerAddress(account, address, actor);
-      await record('user-email-link-sent', { userId: account.user.id });
+      await audit.record({ kind: 'user-email-link-sent', ...actor, userId: account.user.id });
     },
 
     /**
@@ -110,20 +125,23 @@ export function createAdministration(
       const address = requireEmail(typed);
       const registry = requireRegistry();
       const userId = (await find(reference)).user.id;
-      const event: ChangeEvent<boolean> = {
+      const event: ChangeEvent<'unchanged' | 'changed' | 'invited'> = {
         kind: 'user-email-changed',
-        async complete(isInvited, account, db) {
-          if (isInvited) await options.invite?.(account, true, actor, db);
+        isChange: (made) => made !== 'unchanged',
+        async complete(made, account, db) {
+          if (made !== 'invited') return;
+          await options.invite?.(account, true, actor, db);
+          await recordIn(db, 'user-invited', { userId, reason: 'again' });
         },
       };
-      const { made: isInvited } = await options.changeAny(event, userId, actor, async (held) => {
+      const { made } = await options.changeAny(event, userId, actor, async (held) => {
         judge(held.account);
+        if (held.user.username === address && held.account.isAddressVerified) return 'unchanged';
         const isInvited = (await options.isInvited?.(held)) ?? false;
         if (!(await registry.setUsername(held, address, verification))) throw nameTaken();
-        return isInvited;
+        return isInvited ? 'invited' : 'changed';
       });
-      if (isInvited) await record('user-invited', { userId, reason: 'again' });
-      return isInvited;
+      return made === 'invited';
     },
 
     list: (): AsyncIterable<ListedUser> => users.list(),
@@ -134,16 +152,19 @@ export function createAdministration(
       const passwordHash = await hashChosen(options, password, user);
       await change('password-set', { userId: user.id }, async (registry, held) => {
         await registry.setPassword(held, passwordHash);
+        return true;
       });
     },
 
-    disable: (reference: UserReference) =>
-      change('user-disabled', reference, (registry, held) => registry.setDisabled(held, true)),
+    disable: (reference: UserReference) => setDisabled(reference, true),
 
-    enable: (reference: UserReference) =>
-      change('user-enabled', reference, (registry, held) => registry.setDisabled(held, false)),
+    enable: (reference: UserReference) => setDisabled(reference, false),
 
-    remove: (reference: UserReference) => change('user-removed', reference, (registry, held) => registry.remove(held)),
+    remove: (reference: UserReference) =>
+      change('user-removed', reference, async (registry, held) => {
+        await registry.remove(held);
+        return true;
+      }),
 
     /** Mails the user a link that sets a new password, or the invitation again if the user has not begun. */
     async sendReset(reference: UserReference): Promise<void> {
@@ -154,11 +175,13 @@ export function createAdministration(
       if (disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
       const invitation = await options.findInvitation?.(account);
       if (invitation?.mayRepeat) {
-        await options.invite?.(account, true, actor);
-        return record('user-invited', { userId: user.id, reason: 'repeated' });
+        return options.transact(async (db) => {
+          await options.invite?.(account, true, actor, db);
+          await recordIn(db, 'user-invited', { userId: user.id, reason: 'repeated' });
+        });
       }
       await options.sendReset(user, actor);
-      await record('reset-sent', { userId: user.id });
+      await audit.record({ kind: 'reset-sent', ...actor, userId: user.id });
     },
 
     removeFactors: async (reference: UserReference): Promise<void> =>

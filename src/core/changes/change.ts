@@ -29,6 +29,8 @@ export interface ChangeBy {
 export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
   readonly kind: ChangeKind;
   readonly about?: string | ((made: Result) => string);
+  /** Whether the work has changed anything. If not, nothing ends, is mailed or recorded. Default: it has. */
+  readonly isChange?: (made: Result) => boolean;
   /** What the notice says of the change, besides its kind. Called after the change was made. */
   readonly tells?: () => Readonly<Record<string, string>>;
   /** The end of a change that renews the stamp, in its transaction. @param changed the account as it is then */
@@ -56,7 +58,7 @@ export interface ChangeOptions {
   readonly outbox: Outbox | undefined;
   /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
   readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
-  readonly audit: Audit<ChangeKind>;
+  readonly audit: Pick<Audit<never, ChangeKind>, 'recordIn'>;
   readonly log: Pick<Log, 'error'>;
 }
 
@@ -68,24 +70,27 @@ interface Within<Result> {
   readonly user: User;
   /** As the change leaves it, if it has a new stamp. */
   readonly account: Account | undefined;
+  readonly isChange: boolean;
 }
 
 export type Changes = ReturnType<typeof createChanges>;
 
 /**
- * Makes the changes to an account: the change and its effects in one transaction, and afterwards the changes in other stores. A failure
- * there is only logged: the change is made, and the new stamp has ended the old sessions already.
+ * Makes the changes to an account: the change, its effects and its event in one transaction, and afterwards the changes in other stores. A
+ * failure there is only logged: the change is made, and the new stamp has ended the old sessions already.
  */
 export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
 
   const within =
-    <Result>({ kind, tells, complete }: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
+    <Result>(event: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
     async (held) => {
-      const { caller, language: asked = 'en' } = by;
+      const { kind, reason, about, tells, complete } = event;
+      const { caller, actorId, session, language: asked = 'en' } = by;
       const { user, db } = held;
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
       const made = await work(held);
+      if (event.isChange?.(made) === false) return { made, user, account: undefined, isChange: false };
       if (newStamp) await users.renewStamp(held);
       const ended = new Set([
         ...(newStamp ? stampedTables : []),
@@ -104,7 +109,16 @@ export function createChanges(options: ChangeOptions) {
       }
       const account = newStamp ? changed : undefined;
       if (account !== undefined) await complete?.(made, account, db);
-      return { made, user, account };
+      await audit.recordIn(db, {
+        kind,
+        reason,
+        caller,
+        actorId,
+        userId: user.id,
+        sessionId: session?.id,
+        about: typeof about === 'function' ? about(made) : about,
+      });
+      return { made, user, account, isChange: true };
     };
 
   /** Gives the session new credentials, under the new stamp. */
@@ -141,21 +155,9 @@ export function createChanges(options: ChangeOptions) {
     work: Work<Result>,
     inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
   ): Promise<Changed<Result>> {
-    const { kind, reason, about } = event;
+    const { kind } = event;
     const changed = await inHold(within(event, by, work), { groups: changeRules[kind].locksGroups ?? false });
-    const { made, user } = changed;
-    const renewed = await afterwards(kind, changed, by);
-    const { caller, actorId, session } = by;
-    await audit.recordIfPossible({
-      kind,
-      reason,
-      caller,
-      actorId,
-      userId: user.id,
-      sessionId: session?.id,
-      about: typeof about === 'function' ? about(made) : about,
-    });
-    return { made, renewed };
+    return { made: changed.made, renewed: changed.isChange ? await afterwards(kind, changed, by) : undefined };
   }
 
   return {

@@ -1,5 +1,5 @@
 import { ChangeRefused } from '../users/change-refused.ts';
-import type { Group } from '../users/groups.ts';
+import type { ChosenGroups, Group } from '../users/groups.ts';
 import type { Held } from '../users/held.ts';
 import type { Acting, UserReference } from './acting.ts';
 import type { AdministrationOptions } from './administration.ts';
@@ -17,7 +17,7 @@ type Choose = (present: readonly string[]) => readonly string[];
 /** The groups of users, and what groups grant. */
 export function createGroupAdministration(
   { groups, changeAny }: AdministrationOptions,
-  { actor, requireRights, find, record }: Acting,
+  { actor, requireRights, find, recordIn }: Acting,
 ) {
   /** Changes the groups of a user. */
   function setGroupsOf(held: Held, choose: Choose) {
@@ -36,13 +36,14 @@ export function createGroupAdministration(
     });
   }
 
-  async function setGroups(reference: UserReference, choose: Choose) {
-    const about = (names: readonly string[]) => names.join(' ');
+  async function setGroups(reference: UserReference, choose: Choose): Promise<readonly string[]> {
+    const event = {
+      kind: 'user-groups-changed',
+      about: ({ names }: ChosenGroups) => names.join(' '),
+      isChange: ({ areNew }: ChosenGroups) => areNew,
+    } as const;
     const userId = (await find(reference)).user.id;
-    const changed = await changeAny({ kind: 'user-groups-changed', about }, userId, actor, (held) =>
-      setGroupsOf(held, choose),
-    );
-    return changed.made;
+    return (await changeAny(event, userId, actor, (held) => setGroupsOf(held, choose))).made.names;
   }
 
   return {
@@ -63,24 +64,22 @@ export function createGroupAdministration(
 
     async addGroup(group: Group): Promise<void> {
       requireRights({ groups: [], scopes: group.scopes });
-      await groups.add(group);
-      await record('group-added', { about: group.name });
+      await groups.add(group, (db) => recordIn(db, 'group-added', { about: group.name }));
     },
 
     async setScopes(name: string, scopes: readonly string[]): Promise<void> {
-      if (await groups.setScopes(name, scopes, requireRights))
-        await record('group-changed', { about: [name, ...scopes].join(' ') });
+      const about = [name, ...scopes].join(' ');
+      await groups.setScopes(name, scopes, requireRights, (db) => recordIn(db, 'group-changed', { about }));
     },
 
     /** Whether users of the group need a second factor to sign in. */
     async setSecondFactor(name: string, demanded: boolean): Promise<void> {
-      await groups.setSecondFactor(name, demanded, requireRights);
-      await record(demanded ? 'group-factor-demanded' : 'group-factor-optional', { about: name });
+      const kind = demanded ? 'group-factor-demanded' : 'group-factor-optional';
+      await groups.setSecondFactor(name, demanded, requireRights, (db) => recordIn(db, kind, { about: name }));
     },
 
     async removeGroup(name: string): Promise<void> {
-      await groups.remove(name, requireRights);
-      await record('group-removed', { about: name });
+      await groups.remove(name, requireRights, (db) => recordIn(db, 'group-removed', { about: name }));
     },
   };
 }

@@ -45,7 +45,7 @@ export async function hashChosen(
 /** Adds users: with a password, or by an invitation. */
 export function createNewUsers(
   options: AdministrationOptions,
-  { actor, verification, requireRights, requireRegistry, judge, record }: Acting,
+  { actor, verification, requireRights, requireRegistry, judge, recordIn }: Acting,
   { setGroupsOf }: Pick<GroupAdministration, 'setGroupsOf'>,
 ) {
   const { groups } = options;
@@ -61,16 +61,20 @@ export function createNewUsers(
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));
     const user = { ...details, ...(await complete(details)), demo: false };
     const setChosen = async (held: Held) => {
+      const { account, db } = held;
       // ADMINISTRATORS may list the address.
-      judge(held.account);
-      if (chosen.length > 0) await setGroupsOf(held, () => chosen);
-      return held.account;
+      judge(account);
+      const userId = account.user.id;
+      await recordIn(db, kind, { userId });
+      if (chosen.length > 0) {
+        const { names } = await setGroupsOf(held, () => chosen);
+        await recordIn(db, 'user-groups-changed', { userId, about: names.join(' ') });
+      }
+      if (user.verification !== undefined) await recordIn(db, 'address-verified', { userId });
+      return account;
     };
     const account = await options.holdNew?.(user, setChosen, { groups: chosen.length > 0 });
     if (account === undefined) throw nameTaken();
-    const userId = account.user.id;
-    await record(kind, { userId });
-    if (chosen.length > 0) await record('user-groups-changed', { userId, about: [...chosen].sort().join(' ') });
     return account;
   }
 
@@ -80,7 +84,6 @@ export function createNewUsers(
         passwordHash: await hashChosen(options, password, owner),
         ...(verified && { verification }),
       }));
-      if (verified) await record('address-verified', { userId: user.id });
       return user;
     },
 

@@ -6,8 +6,8 @@ import type { AdministrationOptions } from './administration.ts';
 
 /** The sessions of users. */
 export const createSessionAdministration = (
-  { users, sessions, endAddressLinks }: AdministrationOptions,
-  { idOf, judge, record }: Acting,
+  { users, sessions, endAddressLinks, transact }: AdministrationOptions,
+  { idOf, judge, recordIn }: Acting,
 ) => ({
   /** The living sessions of a user, the latest first. */
   async listSessions(reference: UserReference): Promise<ListedSession[]> {
@@ -18,9 +18,11 @@ export const createSessionAdministration = (
 
   async endSession(id: string): Promise<void> {
     const userId = await sessions.findOwner(id);
-    if (!(await sessions.end([{ id }]))) throw new ChangeRefused('There is no session with that id.');
-    if (userId !== undefined) await endAddressLinks(userId);
-    await record('session-ended', { sessionId: id });
+    const isEnded =
+      userId !== undefined &&
+      (await sessions.endWith(id, (db) => recordIn(db, 'session-ended', { userId, sessionId: id })));
+    if (!isEnded) throw new ChangeRefused('There is no session with that id.');
+    await endAddressLinks(userId);
   },
 
   async endSessions(reference: UserReference): Promise<number> {
@@ -30,7 +32,7 @@ export const createSessionAdministration = (
     if (account !== undefined) judge(account);
     const count = await sessions.endAllOf(userId);
     await endAddressLinks(userId);
-    await record('sessions-ended', { userId, count });
+    await transact((db) => recordIn(db, 'sessions-ended', { userId, count }));
     return count;
   },
 });

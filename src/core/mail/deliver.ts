@@ -2,7 +2,7 @@ import type { Log } from '../../ground/faults/log.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { isMailAddress } from '../../ground/text/mail-address.ts';
 import { printable } from '../../ground/text/printable.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import { AccountChanged } from '../users/held.ts';
 import type { DroppedMail, FindMailWords, MailDescription, PreparedMail } from './description.ts';
 import type { events } from './events.ts';
@@ -16,7 +16,7 @@ export interface DeliverOptions {
   readonly descriptions: Readonly<Record<string, MailDescription>>;
   readonly findWords: FindMailWords;
   readonly appName: string;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;

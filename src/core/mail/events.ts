@@ -53,6 +53,7 @@ export const events = {
     },
   },
   'mail-retried': {
+    isChange: true,
     vocabulary: 'sensitive_update',
     by: 'operator',
     level: 'info',

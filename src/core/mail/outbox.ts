@@ -240,11 +240,11 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
      * Makes mails due that wait or were given up, as if they were new. Returns how many there were.
      * @param id of the only one to retry
      */
-    async retry(id?: string): Promise<number> {
+    async retry(id?: string, db = database): Promise<number> {
       let count = 0n;
       for (const [purpose, { keepSeconds }] of Object.entries(descriptions)) {
         const retried = { due_at: now(), turn_at: null, expires_at: now() + keepSeconds * 1000, attempts: 0 };
-        const update = database.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
+        const update = db.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
         const ofMails = update.where('content', 'is', null);
         const chosen = id === undefined ? ofMails : ofMails.where('id', '=', id);
         count += (await chosen.executeTakeFirst()).numUpdatedRows;

@@ -1,5 +1,5 @@
 import { endSiteOf, networkOf } from '../../ground/text/networks.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import type { Policy } from '../throttle/policy.ts';
 import type { Throttle } from '../throttle/throttle.ts';
@@ -32,7 +32,7 @@ export type RequestMail = (mail: Omit<NewMail, 'requestId'>, caller: Caller, by?
 export interface RequestMailOptions {
   readonly outbox: Outbox;
   readonly throttle: Pick<Throttle, 'take'>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 export function createRequestMail({ outbox, throttle, audit }: RequestMailOptions): RequestMail {

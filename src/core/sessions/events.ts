@@ -35,6 +35,7 @@ export const events = {
     words: 'The user ended no session, because none of theirs has the id that was sent',
   },
   'sessions-ended': {
+    isChange: true,
     vocabulary: 'session_expired',
     by: 'operator',
     level: 'info',

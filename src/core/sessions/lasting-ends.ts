@@ -1,8 +1,9 @@
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
+import { inTransaction, onCommit } from '../../ground/database/transaction.ts';
 import { clockTolerance } from '../../ground/faults/clock.ts';
 import { isSessionId } from './credential.ts';
-import type { SessionRecord, SessionStore } from './store.ts';
+import type { SessionRecord, SessionStore, TransactionalSessionStore } from './store.ts';
 
 const table = 'janua_ended_sessions';
 const notBeforeTable = 'janua_not_before';
@@ -31,7 +32,7 @@ export function withLastingEnds(
   { database, prepareLookup }: OpenDatabase,
   idleMilliseconds: number,
   now: () => number = Date.now,
-): SessionStore {
+): TransactionalSessionStore {
   const ended = database.selectFrom(table).select('id');
   const findEnded = prepareLookup((id) => ended.where('id', '=', id), 'id');
   const notBefore = database.selectFrom(notBeforeTable).select(['not_before', 'kept_id']);
@@ -49,9 +50,11 @@ export function withLastingEnds(
     await known.execute();
   }
 
+  const toEnds = (ids: readonly string[]) =>
+    [...new Set(ids)].filter(isSessionId).map((id) => ({ id, expires_at: forgottenAt() }));
+
   async function noteEnd(ids: readonly string[]): Promise<void> {
-    const rows = [...new Set(ids)].filter(isSessionId).map((id) => ({ id, expires_at: forgottenAt() }));
-    await Promise.all(rows.map((row) => insertNew(database.insertInto(table).values(row))));
+    await Promise.all(toEnds(ids).map((row) => insertNew(database.insertInto(table).values(row))));
   }
 
   async function remove(ids: readonly string[]): Promise<number> {
@@ -94,6 +97,21 @@ export function withLastingEnds(
     },
 
     remove,
+
+    async removeWith(id, within) {
+      const ends = toEnds([id]);
+      if (ends.length === 0 || (await store.find(id)) === undefined) return false;
+      return insertNew({
+        execute: () =>
+          inTransaction(database, async (db) => {
+            await db.insertInto(table).values(ends).execute();
+            await within(db);
+            // It has ended, even if Redis keeps it for a while.
+            onCommit(db, () => store.remove([id]).catch(() => {}));
+          }),
+      });
+    },
+
     listOfUser,
 
     async removeOfUser(userId, keptId) {

@@ -1,7 +1,8 @@
+import type { Database } from '../../ground/database/database.ts';
 import { clockTolerance } from '../../ground/faults/clock.ts';
 import { printable } from '../../ground/text/printable.ts';
 import { type Claim, createSecret, createSessionId, formatCredential, hashSecret } from './credential.ts';
-import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
+import type { AuthenticationMethod, Renewal, SessionRecord, TransactionalSessionStore } from './store.ts';
 
 export type Session = SessionRecord;
 
@@ -35,7 +36,7 @@ export interface SessionLimits {
 }
 
 export interface SessionOptions extends SessionLimits {
-  readonly store: SessionStore;
+  readonly store: TransactionalSessionStore;
   readonly remembered: SessionLimits;
   /** Living sessions that one user may have; a new one ends the oldest (ASVS 7.1.2). */
   readonly mostPerUser?: number;
@@ -172,6 +173,9 @@ export function createSessions(options: SessionOptions) {
       if (sessions.length === 0) return false;
       return (await store.remove(sessions.map((session) => session.id))) > 0;
     },
+
+    /** Ends a session in the transaction in which `within` records it. False if it has ended already. */
+    endWith: (id: string, within: (db: Database) => Promise<void>): Promise<boolean> => store.removeWith(id, within),
 
     /** The id of the user of a session. Undefined if it has ended. */
     findOwner: async (id: string): Promise<string | undefined> => (await store.find(id))?.userId,

@@ -6,12 +6,12 @@ import { type SessionsTable, sessionColumns } from '../../ground/database/schema
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { clockTolerance } from '../../ground/faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
-import type { AuthenticationMethod, Renewal, SessionRecord, SessionStore } from './store.ts';
+import type { AuthenticationMethod, Renewal, SessionRecord, TransactionalSessionStore } from './store.ts';
 
 /** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
 const oldestAtOnce = 100;
 
-export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): SessionStore {
+export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): TransactionalSessionStore {
   const session = database.selectFrom('janua_sessions').select(sessionColumns);
   const findRow = prepareLookup((id) => session.where('id', '=', id), 'id');
 
@@ -47,6 +47,13 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
     },
 
     remove: (ids) => countDeleted(database.deleteFrom('janua_sessions').where('id', 'in', ids)),
+
+    removeWith: (id, within) =>
+      inTransaction(database, async (db) => {
+        if ((await countDeleted(db.deleteFrom('janua_sessions').where('id', '=', id))) === 0) return false;
+        await within(db);
+        return true;
+      }),
 
     async listOfUser(userId) {
       const rows = await database.selectFrom('janua_sessions').selectAll().where('user_id', '=', userId).execute();

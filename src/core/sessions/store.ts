@@ -1,3 +1,5 @@
+import type { Database } from '../../ground/database/database.ts';
+
 /** The stored part of a session. Only hashes of the two secrets are stored: a thief of the store cannot sign in (ASVS 14.2.4). */
 export interface SessionRecord {
   /** Public: may be listed and logged. */
@@ -57,4 +59,13 @@ export interface SessionStore {
   /** How many sessions there are. In Redis with many keys an estimate, from a sample. */
   count(time: number): Promise<number>;
   check(): Promise<void>;
+}
+
+/** Redis alone takes no part in transactions of the database. */
+export interface TransactionalSessionStore extends SessionStore {
+  /**
+   * Removes a session in a transaction of the database, wherever its record is, together with what `within` does there. False if it has
+   * ended already.
+   */
+  removeWith(id: string, within: (db: Database) => Promise<void>): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../../ground/database/database.ts';
 import { type Answer, Refusal } from '../access/refusal.ts';
-import type { Audit } from '../audit/audit.ts';
+import type { AuditOf } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import { AccountChanged } from '../users/held.ts';
@@ -19,7 +19,7 @@ export const linkExpired = (again: string): Answer => ({
 export interface LinkOptions {
   readonly tokens: Tokens;
   readonly users: Pick<UserDirectory, 'findById' | 'findByUsername'>;
-  readonly audit: Audit<keyof typeof events>;
+  readonly audit: AuditOf<typeof events>;
 }
 
 /**

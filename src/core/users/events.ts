@@ -1,8 +1,15 @@
 import type { Events } from '../audit/event.ts';
 
 export const events = {
-  'user-added': { vocabulary: 'user_created', by: 'operator', level: 'info', words: 'A user was added' },
+  'user-added': {
+    isChange: true,
+    vocabulary: 'user_created',
+    by: 'operator',
+    level: 'info',
+    words: 'A user was added',
+  },
   'user-invited': {
+    isChange: true,
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
@@ -19,6 +26,7 @@ export const events = {
     words: 'A mail with a link that sets a new password was queued for a user',
   },
   'users-imported': {
+    isChange: true,
     vocabulary: 'user_created',
     by: 'operator',
     level: 'info',
@@ -31,12 +39,14 @@ export const events = {
     words: 'The users were exported',
   },
   'password-set': {
+    isChange: true,
     vocabulary: 'authn_password_change',
     by: 'operator',
     level: 'info',
     words: 'A password was set, which ended the sessions of the user',
   },
   'address-verified': {
+    isChange: true,
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'warn',
@@ -44,6 +54,7 @@ export const events = {
     advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
   },
   'user-renamed': {
+    isChange: true,
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'info',
@@ -56,6 +67,7 @@ export const events = {
     words: 'A user was offered another address: a link goes to the new one, a notice to the old one',
   },
   'user-email-changed': {
+    isChange: true,
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'warn',
@@ -63,49 +75,63 @@ export const events = {
     advise: () => ['Applications link accounts by it. If it is not the one of the user, disable the user.'],
   },
   'user-disabled': {
+    isChange: true,
     vocabulary: 'user_archived',
     by: 'operator',
     level: 'info',
     words: 'A user was disabled, which ended their sessions',
   },
-  'user-enabled': { vocabulary: 'user_updated', by: 'operator', level: 'info', words: 'A user was enabled' },
+  'user-enabled': {
+    isChange: true,
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'A user was enabled',
+  },
   'user-removed': {
+    isChange: true,
     vocabulary: 'user_deleted',
     by: 'operator',
     level: 'info',
     words: 'A user was removed, which ended their sessions',
   },
   'user-groups-changed': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',
     words: 'The groups of a user were changed',
   },
   'group-added': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',
     words: 'A group was added',
   },
   'group-changed': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',
     words: 'The scopes of a group were changed',
   },
   'group-factor-demanded': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',
     words: 'A group demands a second factor of its users from then on',
   },
   'group-factor-optional': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'warn',
     words: 'A group no longer demands a second factor of its users',
   },
   'group-removed': {
+    isChange: true,
     vocabulary: 'privilege_permissions_changed',
     by: 'operator',
     level: 'info',

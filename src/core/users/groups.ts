@@ -45,6 +45,17 @@ export interface GroupOptions {
   readonly requireOther: RequireOtherAdministrator;
 }
 
+/** The groups of a user after a change, without those of a setting, and whether they are others than before. */
+export interface ChosenGroups {
+  readonly names: readonly string[];
+  readonly areNew: boolean;
+}
+
+/** Records a change in its transaction, if anything changed. */
+type RecordIn = (db: Database) => Promise<void>;
+
+const recordNothing: RecordIn = async () => {};
+
 /** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
@@ -198,38 +209,53 @@ export function createGroups(database: Database, options: GroupOptions) {
       return [...groups.values()].map((group) => ({ ...group, members: members.get(group.name) }));
     },
 
-    async add({ name, description, scopes }: Group): Promise<void> {
+    async add({ name, description, scopes }: Group, recordIn = recordNothing): Promise<void> {
       if (!groupPattern.test(name))
         throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
       const row = { name, description, scopes: requireScopes(scopes) };
-      if (!(await insertNew(database.insertInto('janua_groups').values(row))))
-        throw new ChangeRefused(`There is a group ${name} already.`);
+      await inTransaction(database, async (db) => {
+        if (!(await insertNew(db.insertInto('janua_groups').values(row))))
+          throw new ChangeRefused(`There is a group ${name} already.`);
+        await recordIn(db);
+      });
     },
 
-    /** Tells whether they were others. */
-    setScopes: (name: string, scopes: readonly string[], requireRights: RequireRights = () => {}) =>
+    setScopes: (
+      name: string,
+      scopes: readonly string[],
+      requireRights: RequireRights = () => {},
+      recordIn = recordNothing,
+    ): Promise<void> =>
       change(async (db) => {
         const groups = await readAll(db);
         requireRights(rightsIn([name], groups), { groups: [name], scopes });
         const chosen = requireScopes(scopes);
         const group = groups.get(name);
         if (group === undefined) throw noSuchGroup(name);
-        if (chosen === group.scopes.join(' ')) return false;
+        if (chosen === group.scopes.join(' ')) return;
         await db.updateTable('janua_groups').set({ scopes: chosen }).where('name', '=', name).execute();
         await rewriteMembers(name, db);
-        return true;
+        await recordIn(db);
       }),
 
-    setSecondFactor: (name: string, demanded: boolean, requireRights: RequireRights = () => {}) =>
+    setSecondFactor: (
+      name: string,
+      demanded: boolean,
+      requireRights: RequireRights = () => {},
+      recordIn = recordNothing,
+    ): Promise<void> =>
       change(async (db) => {
         const groups = await readAll(db);
         requireRights(rightsIn([name], groups));
-        if (!groups.has(name)) throw noSuchGroup(name);
+        const group = groups.get(name);
+        if (group === undefined) throw noSuchGroup(name);
+        if (group.secondFactor === demanded) return;
         await db
           .updateTable('janua_groups')
           .set({ second_factor: Number(demanded) })
           .where('name', '=', name)
           .execute();
+        await recordIn(db);
       }),
 
     /** Whether one of these groups demands a second factor. */
@@ -239,7 +265,7 @@ export function createGroups(database: Database, options: GroupOptions) {
       return (await demanding.where('name', 'in', names).executeTakeFirst()) !== undefined;
     },
 
-    remove: (name: string, requireRights: RequireRights = () => {}) =>
+    remove: (name: string, requireRights: RequireRights = () => {}, recordIn = recordNothing): Promise<void> =>
       change(async (db) => {
         const groups = await readAll(db);
         requireRights(rightsIn([name], groups));
@@ -253,18 +279,19 @@ export function createGroups(database: Database, options: GroupOptions) {
         if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
         await rewriteMembers(name, db);
         await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();
+        await recordIn(db);
       }),
 
     namesOf,
 
     /**
-     * Changes the groups of a user, and gives their names. The transaction has called `lockGroups`.
+     * Changes the groups of a user. The transaction has called `lockGroups`.
      * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. Its error undoes everything.
      */
     async setGroupsOf(
       { user, db }: Held,
       choose: (present: readonly string[], rightsIn: (names: readonly string[]) => Rights) => readonly string[],
-    ): Promise<readonly string[]> {
+    ): Promise<ChosenGroups> {
       const { id: userId, username } = user;
       const present = await namesOf(user, db);
       const groups = await readAll(db);
@@ -273,10 +300,11 @@ export function createGroups(database: Database, options: GroupOptions) {
         throw new ChangeRefused(
           'The groups are in a column of your table (USERS_COLUMNS). Only admins is kept by Janua.',
         );
+      if (names.join(' ') === present.toSorted().join(' ')) return { names, areNew: false };
       if (present.includes(admins) && !names.includes(admins)) await requireOther(userId, db);
       await db.deleteFrom('janua_memberships').where('user_id', '=', userId).execute();
       await addMembers([{ id: userId, username, names }], db);
-      return names;
+      return { names, areNew: true };
     },
   };
 }

@@ -3,6 +3,8 @@ import { isDuplicate } from '../../ground/database/errors.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { Unreadable } from './change-refused.ts';
 import { type Groups, lockGroups } from './groups.ts';
@@ -93,12 +95,27 @@ function readFlag(value: unknown = ''): boolean {
   throw new Unreadable('disabled must be true or false.');
 }
 
+interface ImportBy {
+  readonly actor: { readonly caller: Caller; readonly actorId?: string };
+  /** Whether nothing is added. */
+  readonly isRehearsal: boolean;
+}
+
 /**
- * Adds users in one transaction, and gives how many were new. An address that has a user already keeps that user as it is, so that an import
+ * Adds users and their event in one transaction, and gives how many were new. An address that has a user already keeps that user as it is, so that an import
  * can be run again after it was interrupted.
  */
-export function createImportUsers(database: Database, registry: UserRegistry, groups: Groups) {
-  async function addIn(db: Database, users: readonly ImportedUser[], isRehearsal: boolean): Promise<number> {
+export function createImportUsers(
+  database: Database,
+  registry: UserRegistry,
+  groups: Groups,
+  audit: Pick<Audit<never, 'users-imported'>, 'recordIn'>,
+) {
+  async function addIn(
+    db: Database,
+    users: readonly ImportedUser[],
+    { actor, isRehearsal }: ImportBy,
+  ): Promise<number> {
     await lockGroups(db);
     const names = users.map(({ username }) => username);
     const taken = await registry.findTaken(names, db);
@@ -110,11 +127,12 @@ export function createImportUsers(database: Database, registry: UserRegistry, gr
       members.filter(({ names }) => names.length > 0),
       db,
     );
+    await audit.recordIn(db, { kind: 'users-imported', ...actor, count: added.length });
     return added.length;
   }
 
-  return async (users: readonly ImportedUser[], isRehearsal = false): Promise<number> => {
-    const add = () => inTransaction(database, (db) => addIn(db, users, isRehearsal));
+  return async (users: readonly ImportedUser[], by: ImportBy): Promise<number> => {
+    const add = () => inTransaction(database, (db) => addIn(db, users, by));
     try {
       return await add();
     } catch (error) {

@@ -15,6 +15,10 @@ export interface User {
   readonly isNewcomer?: boolean;
 }
 
+/** Whether the user is called so already. */
+export const hasName = (user: User, { firstName, lastName }: Pick<User, 'firstName' | 'lastName'>): boolean =>
+  user.firstName === firstName && user.lastName === lastName;
+
 /** The texts by which an administrator finds a user: the beginning of the address, of the name, or of the last name. */
 export const searchable = ['username', 'firstName', 'lastName'] as const;
 

@@ -20,10 +20,16 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
   return Buffer.from(stored.value, 'base64url');
 }
 
-export async function replaceKey(database: Database, name: KeyName): Promise<void> {
+/** @param recordIn records it in the transaction */
+export async function replaceKey(
+  database: Database,
+  name: KeyName,
+  recordIn: (db: Database, name: KeyName) => Promise<void>,
+): Promise<void> {
   await inTransaction(database, async (transaction) => {
     await transaction.deleteFrom('janua_keys').where('name', '=', name).execute();
     await transaction.insertInto('janua_keys').values(createKey(name)).execute();
+    await recordIn(transaction, name);
   });
 }
 

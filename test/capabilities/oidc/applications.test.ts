@@ -116,13 +116,13 @@ test('the list joins consents with what applications hold, and a revocation ends
   }
   const revoked: string[][] = [];
   const applications = createApplications({
-    ...{ clients, consents },
+    ...{ database, clients, consents },
     clientsOf: async () => [
       { clientId: client.id, since: new Date(9000) },
       { clientId: document, since: new Date(1000) },
       { clientId: 'gone', since: new Date(1000) },
     ],
-    revokeGrants: async (...what) => void revoked.push(what),
+    revokeGrants: async (...[userId, clientId]) => void revoked.push([userId, clientId]),
   });
   assert.deepEqual(
     (await applications.list(user)).map(({ name, scopes, since }) => [name, scopes, since.getTime()]),
@@ -132,8 +132,8 @@ test('the list joins consents with what applications hold, and a revocation ends
       ['gone', [], 1000],
     ],
   );
-  assert.equal((await applications.revoke(user, document))?.name, 'claude.ai');
-  assert.equal(await applications.revoke(user, 'other'), undefined);
+  assert.equal((await applications.revoke(user, document, async () => {}))?.name, 'claude.ai');
+  assert.equal(await applications.revoke(user, 'other', async () => {}), undefined);
   assert.equal(await consents.find(user, document), undefined);
   assert.ok(await consents.find(other, document));
   assert.deepEqual(revoked, [[user.id, document]]);

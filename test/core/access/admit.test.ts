@@ -9,7 +9,7 @@ import { createRedisLookUp } from '../../../src/core/access/look-up.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import type { PasswordCheck } from '../../../src/core/passwords/passwords.ts';
 import { createSessions } from '../../../src/core/sessions/sessions.ts';
-import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
+import type { SessionRecord, TransactionalSessionStore } from '../../../src/core/sessions/store.ts';
 import { unthrottled } from '../../../src/core/throttle/throttle.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
@@ -27,7 +27,7 @@ const account: Account = {
 };
 
 /** Keeps sessions in a Map, so that a test can look at what is left. */
-function createMapStore(): SessionStore & { records: Map<string, SessionRecord> } {
+function createMapStore(): TransactionalSessionStore & { records: Map<string, SessionRecord> } {
   const records = new Map<string, SessionRecord>();
   return {
     records,
@@ -39,6 +39,7 @@ function createMapStore(): SessionStore & { records: Map<string, SessionRecord> 
     async touch() {},
     renew: async () => true,
     remove: async (ids) => ids.filter((id) => records.delete(id)).length,
+    removeWith: async (id) => records.delete(id),
     removeOfUser: async () => 0,
     removeOldestOfUser: async () => [],
     listOfUser: async () => [],
@@ -74,7 +75,12 @@ function createRacing(
     },
   };
   const sessions = createSessions({ store, ...limits, remembered: limits });
-  const audit = { record: async () => {}, recordIfPossible: async () => {}, digestName: () => '' };
+  const audit = {
+    record: async () => {},
+    recordIn: async () => {},
+    recordIfPossible: async () => {},
+    digestName: () => '',
+  };
   const access = createAccess({
     ...{ lookUp: createRedisLookUp(store, ({ userId }) => users.findById(userId)), sessions, audit },
     personalTokens: { find: async () => undefined },

@@ -12,6 +12,7 @@ import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-direc
 import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { ann, caller } from '../../janua.ts';
@@ -66,9 +67,7 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
     ...{ hold, holdAny, users, sessions, outbox },
     liftFailures: async (user) => lifted.push(user.id),
     audit: {
-      record: () => Promise.reject(new Error('a change that is made waits for no event')),
-      recordIfPossible: async (event) => void events.push(event),
-      digestName: (name) => name,
+      recordIn: async (db, event) => onCommit(db, () => events.push(event)),
     },
     log: { error: (details) => void faults.push(details) },
   });

@@ -72,6 +72,7 @@ export async function openOffice({ engine, opened: given, mailUrl, others, lookI
     ...{ database, outbox, descriptions: all, findWords: () => words, appName: 'Example', log, now },
     audit: {
       record: async () => {},
+      recordIn: async () => {},
       async recordIfPossible(event) {
         events.push(event);
       },

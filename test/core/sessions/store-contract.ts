@@ -273,7 +273,14 @@ export function testRestart(
     const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 90 };
     async function withSessions<Result>(use: (sessions: ReturnType<typeof createSessions>) => Promise<Result>) {
       await using opened = await open(url);
-      return await use(createSessions({ store: opened.store, ...limits, remembered: limits, now: () => time }));
+      return await use(
+        createSessions({
+          store: { ...opened.store, removeWith: async () => false },
+          ...limits,
+          remembered: limits,
+          now: () => time,
+        }),
+      );
     }
     const owner = { userId: 'user-1', stamp: 'f'.repeat(43) };
     const { cookie } = await withSessions((sessions) => sessions.start(owner, { methods: ['pwd'] }));

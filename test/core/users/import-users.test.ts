@@ -5,8 +5,14 @@ import { readList } from '../../../src/capabilities/admin/list.ts';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
-import { createImportUsers, type ImportRow, readImportRow } from '../../../src/core/users/import-users.ts';
+import {
+  createImportUsers,
+  type ImportedUser,
+  type ImportRow,
+  readImportRow,
+} from '../../../src/core/users/import-users.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 
@@ -34,12 +40,18 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       });
       await groups.add({ name: 'staff', description: '', scopes: ['reports:read'] });
       await groups.add({ name: 'night-shift', description: '', scopes: ['reports:write'] });
+      const imported: (number | undefined)[] = [];
+      const addUsers = createImportUsers(opened.database, users, groups, {
+        recordIn: async (db, { count }) => onCommit(db, () => imported.push(count)),
+      });
+      const actor = { caller: { route: 'janua users import' } };
       const find = createFindUsers(opened.database, users, { groupsInColumn: false }).list;
       return {
         ...opened,
         users,
         groups,
-        add: createImportUsers(opened.database, users, groups),
+        add: (added: readonly ImportedUser[], isRehearsal = false) => addUsers(added, { actor, isRehearsal }),
+        imported,
         found: async (query: Record<string, string>) =>
           (await find(readList(query, userRules(true)))).users.map(({ username }) => username),
       };

@@ -242,7 +242,12 @@ test('a login whose account changes while its user is noted counts only if the p
         end: async () => true,
       } as never,
       users: { findById: async () => met },
-      audit: { record: async () => {}, recordIfPossible: async () => {}, digestName: unexpected },
+      audit: {
+        record: async () => {},
+        recordIn: async () => {},
+        recordIfPossible: async () => {},
+        digestName: unexpected,
+      },
       demand: async (proof) => {
         demanded = proof.account;
         return undefined;
