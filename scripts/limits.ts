@@ -16,6 +16,7 @@ import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts'
 import type { Policy } from '../src/core/throttle/policy.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
+import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { usualTimeouts } from '../src/server.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
@@ -57,8 +58,7 @@ const mails = (party: Party, of: string, { free, forgiveSeconds, keepSeconds = 0
 ];
 
 /**
- * Every limit, a row a line. A number is imported from the place that enforces it, and never written here. The rows stand in the order of
- * the parties.
+ * Limits, a row a line. A number is imported from the place that enforces it, and never written here.
  */
 const limits: readonly Limit[] = [
   ['stranger', 'body of a request', inKiB(bodyLimit), '413'],
@@ -103,6 +103,14 @@ const limits: readonly Limit[] = [
   ['machine', 'connections to the database', setting('DATABASE_CONNECTIONS'), 'wait for one'],
 ];
 
+/** The rows of tables, whose bounds are in `ground/database/tables.ts`. */
+const kept = boundedTables.map((table): Limit => {
+  const { of, name, most, oldestBy } = boundOf(table);
+  return [of === 'account' ? 'account' : 'administrator', name, most, oldestBy ? 'the oldest goes' : '409'];
+});
+
+const order: readonly Party[] = ['stranger', 'network', 'account', 'client', 'administrator', 'machine'];
+
 function describeAllowance(allowance: Allowance | undefined): string {
   return allowance === undefined ? 'any' : `${allowance.burst}, and ${allowance.perMinute} a minute`;
 }
@@ -117,6 +125,7 @@ const [begin, end] = [
 export function renewLimits(page: string): string {
   const [before, , after] = page.split(new RegExp(`(?<=${begin}\n)(.*)(?=${end})`, 's'));
   if (before === undefined || after === undefined) throw new Error(`${begin} is missing`);
-  const rows = limits.map(([party, of, most, beyond]) => [party, of, String(most), beyond]);
+  const all = [...limits, ...kept].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
+  const rows = all.map(([party, of, most, beyond]) => [party, of, String(most), beyond]);
   return `${before}\n${asTable(['party', 'of', 'most', 'beyond it'], rows)}\n\n${after}`;
 }

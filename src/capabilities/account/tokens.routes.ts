@@ -1,4 +1,5 @@
 import { byOwner } from '../../core/access/access.ts';
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Core } from '../../core/core.ts';
@@ -34,7 +35,11 @@ export function addTokens(app: App, parts: () => Parts): void {
     summary: 'Personal access tokens',
     description: 'Makes a token for a program of the user. It is shown once.',
     tag: 'Account',
-    config: { signedIn: true, freshProof: { page: ({ tokens }) => tokens.title, showsList: true } },
+    config: {
+      signedIn: true,
+      freshProof: { page: ({ tokens }) => tokens.title, showsList: true },
+      refusals: [changeRefusals['too-many-kept']],
+    },
     view: 'capabilities/account/tokens',
     fields: {
       name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },

@@ -50,7 +50,12 @@ const listSchema = object('Groups', {
 
 const page = '/admin/groups';
 const view = 'capabilities/admin/groups';
-const refusals = [beyondOwn, changeRefusals['change-refused'], changeRefusals['no-such-group']];
+const refusals = [
+  beyondOwn,
+  changeRefusals['change-refused'],
+  changeRefusals['no-such-group'],
+  changeRefusals['too-many-kept'],
+];
 const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write', showsList: true };
 const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 

@@ -34,7 +34,7 @@ const config = { signedIn: true, scope: 'clients:write' } as const;
 const freshly = (title: 'add' | 'change' | 'rotate' | 'remove') => ({
   ...config,
   freshProof: { page: ({ admin }: Words) => admin.clients[title] },
-  refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused']],
+  refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused'], changeRefusals['too-many-kept']],
 });
 
 const clientFields = {

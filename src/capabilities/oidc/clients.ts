@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createSecret, createSessionId, hashSecret } from '../../core/sessions/credential.ts';
+import { lockGroups } from '../../core/users/groups.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import type { Row } from '../../ground/database/schema.ts';
@@ -111,7 +113,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
-    /** Gives the secret. It is known only now. Undefined for a public client. */
+    /** Gives the secret. It is known only now. Undefined for a public client. @throws {ChangeRefused} `too-many-kept` */
     async add(
       { isPublic, ...settings }: NewClient,
       recordIn = recordNothing,
@@ -125,7 +127,9 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       };
       const client = fromRow(row);
       await inTransaction(database, async (db) => {
+        await lockGroups(db);
         await db.insertInto('janua_clients').values(row).execute();
+        await limitRows(db, 'janua_clients', undefined, row.created_at);
         await recordIn(db, client);
       });
       return { client, secret };

@@ -1,5 +1,6 @@
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { Held } from '../../core/users/held.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import type { Database } from '../../ground/database/database.ts';
@@ -34,7 +35,7 @@ export function createConsents(database: Database, now: () => number) {
       return row && { scope: readNames(row.scope), version: row.version };
     },
 
-    /** Replaces what the user let the client have before. */
+    /** Replaces what the user let the client have before. Of too many consents, the oldest goes: the user is asked again. */
     async give({ user, db }: Held, clientId: string, { scope, version }: Consent): Promise<void> {
       const row = {
         id: idOf(user, clientId),
@@ -47,6 +48,7 @@ export function createConsents(database: Database, now: () => number) {
       };
       await db.deleteFrom('janua_consents').where('id', '=', row.id).execute();
       await db.insertInto('janua_consents').values(row).execute();
+      await limitRows(db, 'janua_consents', user, row.given_at);
     },
 
     /** The latest first. */

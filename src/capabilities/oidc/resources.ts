@@ -1,4 +1,6 @@
 import { createSecret, createSessionId, hashSecret } from '../../core/sessions/credential.ts';
+import { lockGroups } from '../../core/users/groups.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
@@ -57,13 +59,15 @@ export function createResources(database: Database, now: () => number) {
 
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
 
-    /** False if there is one with that URI already. */
+    /** False if there is one with that URI already. @throws {ChangeRefused} `too-many-kept` */
     add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({
         execute: () =>
           inTransaction(database, async (db) => {
+            await lockGroups(db);
             const row = { uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() };
             await db.insertInto('janua_resources').values(row).execute();
+            await limitRows(db, 'janua_resources', undefined, row.created_at);
             await recordIn(db);
           }),
       }),

@@ -94,5 +94,20 @@ export const events = {
     words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
   'browser-trusted': { ...changed, vocabulary: 'session_created', words: 'The user chose to trust the browser' },
-  'trust-ended': { ...changed, vocabulary: 'session_expired', words: 'The user ended the trust in a browser' },
+  'trust-ended': {
+    ...changed,
+    vocabulary: 'session_expired',
+    words: 'A browser is no longer trusted',
+    reasons: {
+      'by-its-user': {
+        words: 'the user ended the trust',
+        advice: 'Nothing, unless the user did not: then janua sessions revoke-all EMAIL.',
+      },
+      'too-many': {
+        words: 'the user trusts as many browsers as an account may, and this was the oldest',
+        advice:
+          'Nothing, unless the user does not recognize so many logins: janua audit --user EMAIL shows where they came from.',
+      },
+    },
+  },
 } as const satisfies Events;

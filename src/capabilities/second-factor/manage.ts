@@ -188,7 +188,7 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
       await inTransaction(database, async (db) => {
         const count = await trustedBrowsers.end(signedIn.user, id, db);
         if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
-        if (count > 0) await audit.recordIn(db, { kind: 'trust-ended', caller, userId });
+        if (count > 0) await audit.recordIn(db, { kind: 'trust-ended', reason: 'by-its-user', caller, userId });
       });
     },
 

@@ -5,11 +5,13 @@ import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Held } from '../../core/users/held.ts';
+import { limitRows, tooManyKept } from '../../core/users/row-limits.ts';
 import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { User } from '../../core/users/user.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { PasskeysTable } from '../../ground/database/schema.ts';
+import { boundOf } from '../../ground/database/tables.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
@@ -94,9 +96,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
       return domain === '' ? undefined : { rpId: domain, userId, ...named, allAcceptedCredentialIds };
     },
 
-    /** What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`. */
+    /**
+     * What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`.
+     * @throws {ChangeRefused} `too-many-kept`
+     */
     async creationOptions(user: User, binding: Binding) {
       const passkeys = await list(user);
+      // Otherwise the device would keep a passkey that is then refused.
+      if (passkeys.length >= boundOf('janua_passkeys').most) throw tooManyKept('janua_passkeys');
       return {
         challenge: challenges.create(binding),
         rp: { id: domain, name: appName },
@@ -120,6 +127,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     /**
      * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
      * @param name as `personName` reads it. Without it, the name of the provider, and of the browser that has made it.
+     * @throws {ChangeRefused} `too-many-kept`
      */
     async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
       const provider = nameProvider(made.aaguid) || plainName;
@@ -135,7 +143,9 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
         created_at: now(),
         last_used_at: null,
       };
-      return (await insertNew(db.insertInto('janua_passkeys').values(row))) ? fromRow(row) : undefined;
+      if (!(await insertNew(db.insertInto('janua_passkeys').values(row)))) return undefined;
+      await limitRows(db, 'janua_passkeys', user, row.created_at);
+      return fromRow(row);
     },
 
     /**

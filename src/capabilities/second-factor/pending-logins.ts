@@ -1,6 +1,7 @@
 import { pendingSeconds } from '../../core/access/factor.ts';
 import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 
@@ -26,6 +27,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     const times = { remembered: Number(remembered), expires_at: now() + pendingSeconds * 1000 };
     const values = { ...row, ...times, token_scope: scope ?? null };
     await database.insertInto('janua_pending_logins').values(values).execute();
+    await limitRows(database, 'janua_pending_logins', { id: userId }, now());
     return secret;
   },
 

@@ -105,6 +105,10 @@ export function createSecondStep(
         await audit.recordIn(db, { kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
         return trustedBrowsers.trust(account.user, stamp, caller.userAgent, db);
       });
+      await inTransaction(database, async (db) => {
+        if ((await trustedBrowsers.makeRoom(account.user, db)) > 0)
+          await audit.recordIn(db, { kind: 'trust-ended', reason: 'too-many', caller, userId });
+      });
       return { ...admitted, trustedBrowser };
     },
   };

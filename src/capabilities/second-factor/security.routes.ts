@@ -1,3 +1,4 @@
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
@@ -220,7 +221,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
     summary: 'Begin to add a passkey',
     tag,
     takenBy: 'parseCreationOptionsFromJSON',
-    config: { ...fresh, refusals: [factorDemanded] },
+    config: { ...fresh, refusals: [factorDemanded, changeRefusals['too-many-kept']] },
     async find(request, bind) {
       const by = changeBy(request);
       await parts().manageFactors.requireMayAdd(by.signedIn, by.account);
@@ -236,7 +237,7 @@ function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['ht
       name: { ...nameField, description: 'Default: the provider and the browser' },
       next: nextField,
     },
-    refusals: [factorDemanded],
+    refusals: [factorDemanded, changeRefusals['too-many-kept']],
     message: ['Passkey added', 3],
     change(by, { credential, name = '' }, { headers }) {
       return parts().manageFactors.addPasskey(

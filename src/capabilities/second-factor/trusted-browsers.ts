@@ -1,5 +1,6 @@
 import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
 import { keptUserAgent } from '../../core/sessions/sessions.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
@@ -19,7 +20,7 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       .where('expires_at', '>', now());
 
   return {
-    /** Gives the secret for the cookie. */
+    /** Gives the secret for the cookie. `makeRoom` follows, once it is stored. */
     async trust(user: RowUser, stamp: string, userAgent = '', db = database): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
@@ -28,6 +29,9 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       await db.insertInto('janua_trusted_browsers').values(row).execute();
       return secret;
     },
+
+    /** Ends the trust in the oldest browsers that are too many, and gives how many they were. */
+    makeRoom: (user: RowUser, db = database): Promise<number> => limitRows(db, 'janua_trusted_browsers', user, now()),
 
     async isTrusted(secret: string | undefined, user: RowUser, stamp: string): Promise<boolean> {
       if (!secret || days === 0) return false;

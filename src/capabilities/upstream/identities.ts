@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Held } from '../../core/users/held.ts';
+import { limitRows } from '../../core/users/row-limits.ts';
 import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
@@ -35,11 +36,17 @@ export const createIdentities = (database: Database, now: () => number) => ({
     await row.set({ upstream, last_used_at: now() }).execute();
   },
 
-  /** False if the identity belongs to an account already: a transaction must then be rolled back. */
-  add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
+  /**
+   * False if the identity belongs to an account already: a transaction must then be rolled back.
+   * @throws {ChangeRefused} `too-many-kept`
+   */
+  async add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
     const owner = { user_id: user.id, username: nameInRows(user) };
     const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, ...owner, name };
-    return insertNew(db.insertInto('janua_identities').values({ ...row, linked_at: now(), last_used_at: null }));
+    const linked = { ...row, linked_at: now(), last_used_at: null };
+    if (!(await insertNew(db.insertInto('janua_identities').values(linked)))) return false;
+    await limitRows(db, 'janua_identities', user, linked.linked_at);
+    return true;
   },
 
   /** The oldest first. */

@@ -1,3 +1,4 @@
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { addAction } from '../../web/action.ts';
 import { exampleId, idField } from '../../web/fields.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
@@ -110,7 +111,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
         examples: ['eyJpc3N1…'],
       },
     },
-    config: { ...config, refusals: [signInOver, linkedElsewhere] },
+    config: { ...config, refusals: [signInOver, linkedElsewhere, changeRefusals['too-many-kept']] },
     answer: changed('Account linked'),
     browser: 'To the page with the linked accounts',
     handle: async (request, reply, { link }) =>

@@ -24,6 +24,11 @@ export const changeRefusals = {
     name: 'too-many-mails',
     detail: 'Too many mails to that address. Wait before the next',
   },
+  'too-many-kept': {
+    name: 'too-many-kept',
+    status: 409,
+    detail: 'There are as many as may be kept. Remove one that is not needed, and try again',
+  },
   'no-such-group': { name: 'no-such-group', status: 404, detail: 'There is no such group' },
   'group-demands-factor': {
     name: 'group-demands-factor',

@@ -7,6 +7,7 @@ import type { Session } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
+import { limitRows } from '../users/row-limits.ts';
 import { nameInRows, rowsOf } from '../users/rows-of.ts';
 import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
@@ -79,7 +80,11 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       return { account, scope: row.scope, session: sessionOf(row, account, time) };
     },
 
-    /** @param scopes that the credential which asks has too @returns the token. It is known only now */
+    /**
+     * @param scopes that the credential which asks has too
+     * @returns the token. It is known only now
+     * @throws {ChangeRefused} `too-many-kept`
+     */
     async create(
       { user, db }: Held,
       { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
@@ -99,6 +104,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
           expires_at: expiresAt,
         })
         .execute();
+      await limitRows(db, 'janua_access_tokens', user, time);
       const text = `${prefix}${id}.${secret}`;
       return { id, token: `${text}${checksumOf(text)}`, expiresAt: new Date(expiresAt) };
     },

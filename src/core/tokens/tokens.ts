@@ -4,6 +4,7 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { TokensTable } from '../../ground/database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
+import { limitRows } from '../users/row-limits.ts';
 
 /** The permission that a one-time token gives to its holder. */
 export interface OneTimeToken {
@@ -45,6 +46,7 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
       const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
       await db.insertInto('janua_tokens').values(row).execute();
+      if (userId !== undefined) await limitRows(db, 'janua_tokens', { id: userId }, now());
       return secret;
     },
 

@@ -11,7 +11,8 @@ export type ChangeFault =
   | 'no-such-group'
   | 'group-demands-factor'
   | 'no-mail'
-  | 'too-many-mails';
+  | 'too-many-mails'
+  | 'too-many-kept';
 
 /** A change that cannot be made. The message tells an administrator why. */
 export class ChangeRefused extends Error {

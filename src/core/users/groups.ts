@@ -5,6 +5,7 @@ import { sql } from '../../ground/database/kysely.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { Held } from './held.ts';
+import { limitRows } from './row-limits.ts';
 import { rowsOf } from './rows-of.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
 import { countChange } from './sql-directory.ts';
@@ -213,9 +214,10 @@ export function createGroups(database: Database, options: GroupOptions) {
       if (!groupPattern.test(name))
         throw new ChangeRefused('The name of a group has at most 63 small letters, digits and hyphens.');
       const row = { name, description, scopes: requireScopes(scopes) };
-      await inTransaction(database, async (db) => {
+      await change(async (db) => {
         if (!(await insertNew(db.insertInto('janua_groups').values(row))))
           throw new ChangeRefused(`There is a group ${name} already.`);
+        await limitRows(db, 'janua_groups', undefined, 0);
         await recordIn(db);
       });
     },

@@ -1,9 +1,25 @@
-import type { Tables } from './schema.ts';
+import { rows, type Tables } from './schema.ts';
 
 const all = 'SELECT, INSERT, UPDATE, DELETE';
 const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
 const read = 'SELECT';
+
+/** The most rows of one party. */
+interface Bound {
+  /** The party: an account, or all administrators together. */
+  readonly of: 'account' | 'administrators';
+  /** The rows in words, for the list of limits in the threat model. */
+  readonly name: string;
+  readonly most: number;
+  /** The column by which the oldest row is found that makes room for a new one. Without it, a new row is refused. */
+  readonly oldestBy?: string;
+}
+
+interface KeyedBound extends Bound {
+  readonly key: string;
+  readonly expires: boolean;
+}
 
 interface Traits {
   /** The rights that a server needs, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
@@ -18,43 +34,109 @@ interface Traits {
   readonly aboutUser?: true;
   /** `carried`: a row counts only under the stamp that it carries. `missing`: it carries none, and a thief may have made it. */
   readonly stamp?: 'carried' | 'missing';
+  /** `core/users/row-limits.ts` enforces it. A text: why a bound is needless, or which other place enforces it. */
+  readonly bound: Bound | string;
 }
+
+const oneAnAccount = 'a row for each account';
+const byOperator = 'only the operator, or Janua itself, adds rows';
 
 /** What is known of each table besides its columns. */
 export const tables = {
-  janua_users: { rights: all, only: 'own-accounts' },
-  janua_people: { rights: kept, only: 'own-table' },
-  janua_sessions: { rights: all, only: 'without-redis', expiresBy: 'id' },
-  janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id' },
-  janua_not_before: { rights: all, only: 'with-redis', expiresBy: 'user_id' },
-  janua_keys: { rights: read },
-  janua_leases: { rights: kept },
-  janua_times: { rights: kept },
-  janua_failures: { rights: all, only: 'without-redis', expiresBy: 'key' },
-  janua_audit: { rights: once },
-  janua_tokens: { rights: once, expiresBy: 'hash', aboutUser: true, stamp: 'carried' },
-  janua_mails: { rights: all, expiresBy: 'id', queue: true },
-  janua_passkeys: { rights: all, aboutUser: true },
-  janua_passkey_offers: { rights: all, aboutUser: true },
-  janua_totp: { rights: all, aboutUser: true },
-  janua_recovery_codes: { rights: once, aboutUser: true },
-  janua_trusted_browsers: { rights: once, expiresBy: 'id', aboutUser: true, stamp: 'carried' },
-  janua_pending_logins: { rights: all, expiresBy: 'id', aboutUser: true, stamp: 'carried' },
-  janua_groups: { rights: all },
-  janua_search: { rights: all, only: 'own-accounts', aboutUser: true },
-  janua_logins: { rights: all, aboutUser: true },
-  janua_counts: { rights: all },
-  janua_memberships: { rights: all, aboutUser: true },
-  janua_access_tokens: { rights: all, expiresBy: 'id', aboutUser: true, stamp: 'missing' },
-  janua_clients: { rights: all },
-  janua_resources: { rights: all },
-  janua_consents: { rights: all, aboutUser: true, stamp: 'missing' },
-  janua_subjects: { rights: all, aboutUser: true },
-  janua_oidc_records: { rights: all, expiresBy: 'id', aboutUser: true },
-  janua_signing_keys: { rights: all },
-  janua_logout_notices: { rights: all, expiresBy: 'id', queue: true },
-  janua_identities: { rights: all, aboutUser: true },
-  janua_migrations: { rights: read },
+  janua_users: {
+    rights: all,
+    only: 'own-accounts',
+    bound: 'each costs an address that proves itself, or an administrator: mails and sign-ups have limits',
+  },
+  janua_people: { rights: kept, only: 'own-table', bound: oneAnAccount },
+  janua_sessions: {
+    rights: all,
+    only: 'without-redis',
+    expiresBy: 'id',
+    bound: '`SESSIONS_PER_USER`: core/sessions/sessions.ts',
+  },
+  janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id', bound: 'each costs a login, and expires' },
+  janua_not_before: { rights: all, only: 'with-redis', expiresBy: 'user_id', bound: oneAnAccount },
+  janua_keys: { rights: read, bound: byOperator },
+  janua_leases: { rights: kept, bound: byOperator },
+  janua_times: { rights: kept, bound: byOperator },
+  janua_failures: {
+    rights: all,
+    only: 'without-redis',
+    expiresBy: 'key',
+    bound: 'each key expires a month after the last failure, unless it is blocked; core/throttle',
+  },
+  janua_audit: { rights: once, bound: 'events have allowances, and expire: core/audit/flood-bound.ts' },
+  janua_tokens: {
+    rights: once,
+    expiresBy: 'hash',
+    aboutUser: true,
+    stamp: 'carried',
+    bound: { of: 'account', name: 'open links', most: 50, oldestBy: 'expires_at' },
+  },
+  janua_mails: { rights: all, expiresBy: 'id', queue: true, bound: 'mails have limits: core/mail' },
+  janua_passkeys: { rights: all, aboutUser: true, bound: { of: 'account', name: 'passkeys', most: 30 } },
+  janua_passkey_offers: { rights: all, aboutUser: true, bound: oneAnAccount },
+  janua_totp: {
+    rights: all,
+    aboutUser: true,
+    bound: 'two rows for each account: one in use, one that waits for its code',
+  },
+  janua_recovery_codes: { rights: once, aboutUser: true, bound: 'ten rows for each account' },
+  janua_trusted_browsers: {
+    rights: once,
+    expiresBy: 'id',
+    aboutUser: true,
+    stamp: 'carried',
+    bound: { of: 'account', name: 'trusted browsers', most: 30, oldestBy: 'trusted_at' },
+  },
+  janua_pending_logins: {
+    rights: all,
+    expiresBy: 'id',
+    aboutUser: true,
+    stamp: 'carried',
+    bound: { of: 'account', name: 'logins that wait for a second factor', most: 20, oldestBy: 'expires_at' },
+  },
+  janua_groups: { rights: all, bound: { of: 'administrators', name: 'groups', most: 500 } },
+  janua_search: { rights: all, only: 'own-accounts', aboutUser: true, bound: 'three rows for each account' },
+  janua_logins: { rights: all, aboutUser: true, bound: oneAnAccount },
+  janua_counts: { rights: all, bound: 'a row for each hour and kind of event, for 31 days' },
+  janua_memberships: {
+    rights: all,
+    aboutUser: true,
+    bound: 'a row for each account and group, and groups are bounded',
+  },
+  janua_access_tokens: {
+    rights: all,
+    expiresBy: 'id',
+    aboutUser: true,
+    stamp: 'missing',
+    bound: { of: 'account', name: 'personal access tokens', most: 100 },
+  },
+  janua_clients: { rights: all, bound: { of: 'administrators', name: 'applications', most: 1000 } },
+  janua_resources: { rights: all, bound: { of: 'administrators', name: 'resources', most: 200 } },
+  janua_consents: {
+    rights: all,
+    aboutUser: true,
+    stamp: 'missing',
+    bound: { of: 'account', name: 'consents', most: 300, oldestBy: 'given_at' },
+  },
+  janua_subjects: { rights: all, aboutUser: true, bound: oneAnAccount },
+  janua_oidc_records: {
+    rights: all,
+    expiresBy: 'id',
+    aboutUser: true,
+    bound: 'by its kind: capabilities/oidc/record-limits.ts',
+  },
+  janua_signing_keys: { rights: all, bound: byOperator },
+  janua_logout_notices: {
+    rights: all,
+    expiresBy: 'id',
+    queue: true,
+    bound: 'a row for each session and application, which are bounded; it is sent within a day',
+  },
+  janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
+  janua_migrations: { rights: read, bound: byOperator },
 } as const satisfies { readonly [Table in keyof Tables]: Traits };
 
 type With<Trait> = {
@@ -73,6 +155,16 @@ export const expiringTables = namesWhere<{ readonly expiresBy: string }>(({ expi
 export const tablesAboutUsers = namesWhere<{ readonly aboutUser: true }>(({ aboutUser = false }) => aboutUser);
 
 export const stampedTables = namesWhere<{ readonly stamp: 'carried' }>(({ stamp }) => stamp === 'carried');
+
+export type BoundedTable = With<{ readonly bound: Bound }>;
+
+/** The bound of a table, with the key of its rows, and whether they expire. */
+export function boundOf(table: BoundedTable): KeyedBound {
+  const [key = ''] = Object.keys(rows[table]);
+  return { ...tables[table].bound, key, expires: 'expiresBy' in tables[table] };
+}
+
+export const boundedTables = namesWhere<{ readonly bound: Bound }>(({ bound }) => typeof bound !== 'string');
 
 export const unstampedTables = namesWhere<{ readonly stamp: 'missing' }>(({ stamp }) => stamp === 'missing');
 

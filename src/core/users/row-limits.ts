@@ -1,0 +1,42 @@
+import type { Database } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { type BoundedTable, boundOf } from '../../ground/database/tables.ts';
+import { ChangeRefused } from './change-refused.ts';
+import { type RowUser, rowsOf } from './rows-of.ts';
+
+/** The oldest rows that one call removes. More are there only if the bound was lowered. */
+const removedAtOnce = 100;
+
+/**
+ * Keeps the bound of a table (`ground/database/tables.ts`) after a row was added: the oldest rows of its party go, or the new one is refused.
+ * A refusal undoes the transaction `db`, whose lock (of the account, or of all groups) makes other requests wait. Where the oldest row goes,
+ * no lock is needed: of many requests at a time, the last one sees the rows of all.
+ * @param user whose rows they are. Undefined for a table of administrators
+ * @param time milliseconds since 1970. Rows that have expired don't count
+ * @returns how many rows went
+ * @throws {ChangeRefused} `too-many-kept`
+ */
+export async function limitRows(
+  db: Database,
+  table: BoundedTable,
+  user: Omit<RowUser, 'username'> | undefined,
+  time: number,
+): Promise<number> {
+  const { most, oldestBy, key, expires } = boundOf(table);
+  const [from, id] = [sql.table(table), sql.ref(key)];
+  const own = user === undefined ? sql<boolean>`1 = 1` : rowsOf(user);
+  const counted = expires ? sql<boolean>`${own} and expires_at > ${time}` : own;
+  const order = oldestBy === undefined ? sql`` : sql`order by ${sql.ref(oldestBy)} desc, ${id} desc`;
+  const beyond = sql<{ id: string }>`select ${id} as id from ${from} where ${counted} ${order}
+    limit ${sql.lit(removedAtOnce)} offset ${sql.lit(most)}`;
+  const { rows } = await beyond.execute(db);
+  if (rows.length === 0) return 0;
+  if (oldestBy === undefined) throw tooManyKept(table);
+  await sql`delete from ${from} where ${id} in (${sql.join(rows.map((row) => row.id))})`.execute(db);
+  return rows.length;
+}
+
+export function tooManyKept(table: BoundedTable): ChangeRefused {
+  const { most, name } = boundOf(table);
+  return new ChangeRefused(`There are ${most} ${name} already: remove one that is not needed.`, 'too-many-kept');
+}
