@@ -91,7 +91,8 @@ const ofToken = { janua_clients: 1, janua_sessions: 1, janua_subjects: 1 };
 /** The rows that a request of an application needs. A token request looks again whether the grant is there, after it has written each token. */
 const needed = {
   code: { ...ofToken, janua_oidc_records: 4 },
-  refresh: { ...ofToken, janua_oidc_records: 4 },
+  // One finds used refresh tokens to remove.
+  refresh: { ...ofToken, janua_oidc_records: 5 },
   // The token may be of two kinds.
   introspection: { ...ofToken, janua_oidc_records: 3 },
   userinfo: { ...ofToken, janua_oidc_records: 2 },

@@ -1,7 +1,19 @@
 import { createHmac } from 'node:crypto';
+import { createSecret } from '../../core/sessions/credential.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../../ground/database/schema.ts';
-import { emptyRow, keyOf, ownId, type Payload, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
+import {
+  emptyRow,
+  familyLength,
+  familyOf,
+  hasFamily,
+  keyOf,
+  ownId,
+  type Payload,
+  type RecordRows,
+  table,
+  unusedMilliseconds,
+} from './record-rows.ts';
 import type { RecordOptions } from './records.ts';
 import { makeRoom, partyOf } from './waiting-room.ts';
 
@@ -37,8 +49,29 @@ export function createKeptRecords(
   { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
+  /** The first refresh token of a sign-in. */
+  const newRefreshToken = (): string => createSecret().slice(0, familyLength) + createSecret();
+
   /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
-  const successorOf = (token: string): string => createHmac('sha256', key).update(token).digest('base64url');
+  const successorOf = (token: string): string =>
+    token.slice(0, familyLength) + createHmac('sha256', key).update(token).digest('base64url');
+
+  /** Of used refresh tokens only those in their grace are kept. An earlier one is known by its family (`findUsed`). */
+  async function removeUsed(id: string): Promise<void> {
+    // Read first: a statement that deletes by another index could wait for the request that stores the successor, and that for it.
+    const family = await findByLookup(familyOf(id));
+    const used = family.filter(
+      (row) => row.consumed_at !== null && now() - Number(row.consumed_at) >= graceMilliseconds,
+    );
+    const ids = used.map((row) => row.id);
+    if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+  }
+
+  /** A refresh token that was used and removed. Its holder has had a token of the family, so that it counts as used again (RFC 9700 4.14.2). */
+  async function findUsed(id: string): Promise<Payload | undefined> {
+    const [living] = await findByLookup(familyOf(id));
+    return living && { ...toPayload(living, id), consumed: Math.floor(Number(living.created_at) / 1000) };
+  }
 
   async function isInGrace(id: string, consumedAt: number): Promise<boolean> {
     if (now() - consumedAt >= graceMilliseconds) return false;
@@ -84,7 +117,8 @@ export function createKeptRecords(
         model,
         ...changed,
         grant_id: grantKey,
-        lookup: typeof userCode === 'string' ? keyOf('user code', userCode) : null,
+        lookup:
+          model === 'RefreshToken' ? familyOf(id) : typeof userCode === 'string' ? keyOf('user code', userCode) : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
         session_id: (isGrant && sessionsOfNew.get(id)) || null,
@@ -108,7 +142,8 @@ export function createKeptRecords(
     /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
     async find(id: string, polls = false): Promise<Payload | undefined> {
       const [row] = await findRow(keyOf(model, id));
-      if (row === undefined) return undefined;
+      // Tokens without a family are of the version before, or of another kind.
+      if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
       if (!(await holds(row))) {
         // It ends for good: a user who is enabled again has to let the application in again.
         await revoke(row.id);
@@ -130,7 +165,10 @@ export function createKeptRecords(
     /** Uses it up. @throws {Spent} if it was used before: its grant is then revoked */
     async consume(id: string): Promise<void> {
       const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
-      if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) return;
+      if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) {
+        if (model === 'RefreshToken') await removeUsed(id);
+        return;
+      }
       const [row] = await findRow(keyOf(model, id));
       const consumedAt = Number(row?.consumed_at ?? 0);
       if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
@@ -148,5 +186,5 @@ export function createKeptRecords(
     },
   });
 
-  return { of, successorOf };
+  return { of, newRefreshToken, successorOf };
 }

@@ -37,11 +37,10 @@ export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
   { issuer, keys, records, findRetiredKey }: Pick<ProviderOptions, 'issuer' | 'keys' | 'records' | 'findRetiredKey'>,
 ): void {
-  const { generateTokenId } = RefreshToken.prototype as unknown as { generateTokenId(this: object): string };
   Object.assign(RefreshToken.prototype, {
-    generateTokenId(this: object) {
+    generateTokenId() {
       const former = Provider.ctx?.oidc.entities.RotatedRefreshToken;
-      return former === undefined ? generateTokenId.call(this) : records.successorOf(former.jti);
+      return former === undefined ? records.newRefreshToken() : records.successorOf(former.jti);
     },
   });
 

@@ -13,6 +13,14 @@ export const unusedMilliseconds = 30 * 86_400_000;
 
 export const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
 
+/** Characters that a refresh token has in common with all that follow it: 132 random bits, which only their holders know. */
+export const familyLength = 22;
+
+export const hasFamily = (token: string): boolean => token.length === familyLength + 43;
+
+/** By which the refresh tokens of one sign-in find each other. */
+export const familyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
+
 /** Stands in a payload for its own id. In JSON no text contains it, because control characters are escaped. */
 export const ownId = '\u0001';
 

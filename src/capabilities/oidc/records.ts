@@ -35,6 +35,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
 
   return {
     of,
+    newRefreshToken: kept.newRefreshToken,
     successorOf: kept.successorOf,
     ...createGrantRecords(rows, options),
 

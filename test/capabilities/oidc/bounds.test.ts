@@ -64,6 +64,28 @@ describe('what an application keeps', () => {
     assert.ok(await openid.refreshTokenGrant(app.config, token), 'the session is still stored');
   });
 
+  test('ends when a refresh token is used again that was used long before', async () => {
+    const [app, browser] = [await server.addApplication(), await server.browser()];
+    const first = await signIn(app, browser, lasting);
+    let current = first;
+    for (let uses = 0; uses < 5; uses += 1) {
+      current = await openid.refreshTokenGrant(app.config, current.refresh_token ?? '');
+      server.clock.time += 11_000;
+    }
+    assert.equal(await isTaken(app, current), true);
+    const held = await server.janua.services.opened.database
+      .selectFrom('janua_oidc_records')
+      .select('id')
+      .where('model', '=', 'RefreshToken')
+      .where('client_id', '=', app.clientId)
+      .execute();
+    assert.ok(held.length <= 2, `${held.length} refresh tokens are stored`);
+    await assert.rejects(openid.refreshTokenGrant(app.config, first.refresh_token ?? ''), { error: 'invalid_grant' });
+    await assert.rejects(openid.refreshTokenGrant(app.config, current.refresh_token ?? ''), { error: 'invalid_grant' });
+    assert.equal(await isTaken(app, current), false);
+    server.clock.time = 0;
+  });
+
   test('ends in every session when the user takes it back', async () => {
     const app = await server.addApplication();
     const browsers = await Promise.all([server.browser(), server.browser()]);

@@ -72,6 +72,46 @@ test('what lasts without the session ends 30 days after its last use, to within 
     assert.equal(await endAfterUseAt(at), from + 30 * day);
 });
 
+test('of the refresh tokens of a grant, only those that count or are in their grace are kept', async () => {
+  await using opened = await openMigrated();
+  let time = 0;
+  const { of, newRefreshToken, successorOf } = recordsIn(opened, () => time);
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 86_400);
+  const refreshTokens = of('RefreshToken');
+  const use = async (token: string) => {
+    assert.equal((await refreshTokens.find(token))?.consumed, undefined);
+    const next = successorOf(token);
+    const written = [
+      refreshTokens.consume(token),
+      refreshTokens.upsert(next, { grantId: 'grant', clientId: 'wiki' }, 86_400),
+    ];
+    await Promise.all(written);
+    return next;
+  };
+  const first = newRefreshToken();
+  await refreshTokens.upsert(first, { grantId: 'grant', clientId: 'wiki' }, 86_400);
+  const issued = [first];
+  for (let uses = 0; uses < 100; uses += 1) {
+    issued.push(await use(issued.at(-1) ?? ''));
+    time += 1000;
+  }
+  const rows = await opened.database.selectFrom('janua_oidc_records').select('id').execute();
+  assert.ok(
+    rows.length <= 13,
+    `${rows.length} rows: the grant, the token that counts, and those of the last ten seconds`,
+  );
+
+  // Each of the others is still known as used, and the library then revokes the grant.
+  const [one = '', two = ''] = [issued[0], issued[50]];
+  for (const used of [one, two]) {
+    const found = (await refreshTokens.find(used)) ?? assert.fail();
+    assert.ok(found.consumed !== undefined);
+    assert.deepEqual([found.grantId, found.jti], ['grant', used]);
+  }
+  assert.equal((await refreshTokens.find(issued.at(-1) ?? ''))?.consumed, undefined);
+  assert.equal(await refreshTokens.find(newRefreshToken()), undefined, 'a token of no family is unknown');
+});
+
 test('a client that is removed leaves nothing behind, however much it holds, and others keep theirs', async () => {
   await using opened = await openMigrated();
   const { database } = opened;
