@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import send from '@fastify/send';
+import { createStaticBody, type StaticBody, sendStaticBody } from './static-body.ts';
 import type { App } from './types.ts';
 
 export const assetPath = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
@@ -28,15 +29,33 @@ export function addAssets(app: App, themeFile: string | undefined): void {
   });
 }
 
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
 /** Serves these files by name. After an hour browsers check the ETag, so a changed theme needs no new address. */
 export function serveFiles(app: App, prefix: string, files: Readonly<Record<string, string>>): void {
   for (const [name, file] of Object.entries(files)) {
-    const options = { root: dirname(file), maxAge: '1h', dotfiles: 'allow' } as const;
-    app.get(`${prefix}/${name}`, { schema: { hide: true } }, async (request, reply) => {
-      reply.removeHeader('pragma');
-      const sent = await send(request.raw, encodeURIComponent(basename(file)), options);
-      if (sent.type === 'error') throw sent.metadata.error;
-      return reply.code(sent.statusCode).headers(sent.headers).send(sent.stream);
-    });
+    const read = createReadAgain(file);
+    app.get(`${prefix}/${name}`, { schema: { hide: true } }, async (request, reply) =>
+      sendStaticBody(request, reply, await read(), 'public, max-age=3600'),
+    );
   }
+}
+
+/** Reads a file when it is first requested, and again when it has changed. */
+function createReadAgain(file: string): () => Promise<StaticBody> {
+  let last: { readonly version: string; readonly body: Promise<StaticBody> } | undefined;
+  const readNow = async () =>
+    createStaticBody(await readFile(file), types[extname(file)] ?? 'application/octet-stream');
+  return async () => {
+    const { mtimeMs, size } = await stat(file).catch((error: Error) => {
+      throw Object.assign(error, { statusCode: 404 });
+    });
+    const version = `${mtimeMs} ${size}`;
+    if (last?.version !== version) last = { version, body: readNow() };
+    return last.body;
+  };
 }

@@ -74,9 +74,9 @@ test('every file has its content type, and text files name their charset', async
     ['/assets/pico.css', 'text/css; charset=utf-8'],
     ['/assets/theme.css', 'text/css; charset=utf-8'],
     ['/docs/swagger-ui.css', 'text/css; charset=utf-8'],
-    ['/assets/pages.js', 'application/javascript; charset=utf-8'],
-    ['/docs/docs.js', 'application/javascript; charset=utf-8'],
-    ['/docs/swagger-ui.js', 'application/javascript; charset=utf-8'],
+    ['/assets/pages.js', 'text/javascript; charset=utf-8'],
+    ['/docs/docs.js', 'text/javascript; charset=utf-8'],
+    ['/docs/swagger-ui.js', 'text/javascript; charset=utf-8'],
     ['/assets/logo.svg', 'image/svg+xml'],
     ['/favicon.ico', 'image/svg+xml'],
   ] as const)

@@ -11,6 +11,7 @@ import type { FlowOptions } from '../flow-options.ts';
 import { ambiguousCredential } from '../hooks/credentials.ts';
 import { crossSite } from '../hooks/cross-site.ts';
 import { formatHeader } from '../hooks/format.ts';
+import { createStaticBody, type StaticBody, sendStaticBody } from '../static-body.ts';
 import type { App } from '../types.ts';
 import { json, page, problemSchema, problems, redirect, settingCookies } from './responses.ts';
 
@@ -78,6 +79,8 @@ export function addDocumentation(
     transform: ({ url, route }) => ({ schema: complete(route), url }),
   });
   app.register(async (documented: App) => {
+    /** Made for the first request: the routes are complete then, and each further one costs next to nothing. */
+    let document: StaticBody | undefined;
     documented.get(
       '/openapi.json',
       {
@@ -90,7 +93,13 @@ export function addDocumentation(
           },
         },
       },
-      async () => documented.swagger(),
+      async (request, reply) => {
+        document ??= createStaticBody(
+          Buffer.from(JSON.stringify(documented.swagger())),
+          'application/json; charset=utf-8',
+        );
+        return sendStaticBody(request, reply, document, 'no-cache');
+      },
     );
     documented.get(
       '/docs',

@@ -135,16 +135,14 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
   });
 }
 
-test('a part of a file has its own length', async () => {
+test('a client that asks for a part of a file gets the whole file, with its length', async () => {
   const whole = await janua.app.inject('/assets/janua.css');
-  for (const [range, status, part] of [
-    ['bytes=2-11', 206, whole.body.slice(2, 12)],
-    ['bytes=-5', 206, whole.body.slice(-5)],
-    ['bytes=0-1,4-5', 200, whole.body],
-  ] as const) {
-    const answer = await janua.app.inject({ url: '/assets/janua.css', headers: { range } });
-    const { headers, statusCode, body } = answer;
-    assert.deepEqual([statusCode, headers['content-length'], body], [status, String(Buffer.byteLength(part)), part]);
+  for (const range of ['bytes=2-11', 'bytes=-5', 'bytes=0-1,4-5']) {
+    const { headers, statusCode, body } = await janua.app.inject({ url: '/assets/janua.css', headers: { range } });
+    assert.deepEqual(
+      [statusCode, headers['content-length'], headers['content-range'], body],
+      [200, String(Buffer.byteLength(body)), undefined, whole.body],
+    );
   }
 });
 

@@ -67,7 +67,7 @@ for (const https of [false, true]) {
         assert.equal(headers['strict-transport-security'], https ? 'max-age=31536000; includeSubDomains' : undefined);
         for (const name of ['x-powered-by', 'server']) assert.equal(headers[name], undefined);
         if (/\.(css|js)$/.test(url) && statusCode === 200) return;
-        assert.equal(headers['cache-control'], 'no-store');
+        assert.equal(headers['cache-control'], url === '/openapi.json' ? 'no-cache' : 'no-store');
       });
     }
   });
