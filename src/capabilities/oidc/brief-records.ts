@@ -19,9 +19,7 @@ export function briefOf(model: string, { put, get, remove }: BriefRecords, now: 
       await put(keyOf(model, id), text, now() + seconds * 1000, waiting);
     },
     find,
-    async destroy(id) {
-      await remove(keyOf(model, id), partyOf(model, (await find(id)) ?? {}));
-    },
+    destroy: async (id) => remove(keyOf(model, id), partyOf(model, (await find(id)) ?? {})),
     findByUserCode: none,
     consume: none,
     revokeByGrantId: none,

@@ -1,5 +1,6 @@
 import type { RequireStepUp } from '../../core/access/fresh-proof.ts';
 import { Refusal } from '../../core/access/refusal.ts';
+import { stampOf } from '../../core/users/account.ts';
 import { type Barrier, type Barriers, type Deciding, describeRefused, type RefusedApplication } from './barriers.ts';
 import type { LetIn } from './let-in.ts';
 import type { OpenIdProvider } from './provider.ts';
@@ -24,7 +25,8 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
     if (barrier !== undefined) {
       await barriers.note(request, client, barrier);
       const answer = { error: 'access_denied', errorDescription: barrier.detail };
-      await records.answerDevice(readUserCode(userCode), answer);
+      const taken = await records.takeDevice(readUserCode(userCode));
+      if (taken !== undefined) await records.answerDevice(taken, answer);
       throw new DeviceRefused(barrier, describeRefused(client, signedIn, barrier));
     }
     const shownCode = readUserCode(userCode).replace(/^.{4}/, '$&-');
@@ -45,10 +47,13 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
       const device = await showDevice(provider, userCode, request);
       if (device.client.secondFactor)
         await requireStepUp(signedIn, { maxAgeSeconds: undefined, secondFactor: true }, { caller });
-      const answer = isAllowed
-        ? await provider.deviceAnswer(device, signedIn, await letIn(provider, device, request, true))
-        : { error: 'access_denied', errorDescription: 'the user said no' };
-      if (!(await records.answerDevice(readUserCode(userCode), answer))) throw new Refusal(unknownDevice);
+      const taken = await records.takeDevice(readUserCode(userCode));
+      if (taken === undefined) throw new Refusal(unknownDevice);
+      if (isAllowed) {
+        const account = await letIn(device, request);
+        const grantId = await provider.giveDevice(device.client, device.asked, signedIn);
+        await records.answerDevice(taken, await provider.deviceAnswer(device, signedIn, grantId), stampOf(account));
+      } else await records.answerDevice(taken, { error: 'access_denied', errorDescription: 'the user said no' });
       return device.application;
     },
   };

@@ -23,9 +23,9 @@ export function createGrantRecords(
     },
 
     /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
-    async keep(grantId: string, stamp: string): Promise<void> {
+    async keep(grantId: string, stamp: string, db = database): Promise<void> {
       const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
-      await database.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
+      await db.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
     },
 
     async revokeOf(userId: string, clientId: string, db = database): Promise<void> {

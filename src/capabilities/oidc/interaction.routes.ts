@@ -65,14 +65,14 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       },
     },
     async (request, reply) => {
-      const { interactions } = parts();
+      const [{ interactions }, shown] = [parts(), bodyField(request.body, 'shown')];
       const [provider, decision] = [await requireProvider(parts()), bodyField(request.body, 'decision')];
       if (decision === 'another')
         return reply.redirect(otherLoginPath(await interactions.beginAnew(provider, decidingOf(request, reply))), 303);
       const to =
         decision === 'continue'
           ? await interactions.keepAccount(provider, decidingOf(request, reply))
-          : await interactions.decide(provider, decision === 'allow', decidingOf(request, reply));
+          : await interactions.decide(provider, { isAllowed: decision === 'allow', shown }, decidingOf(request, reply));
       return reply.redirect(pathOf(to), 303);
     },
   );

@@ -16,10 +16,9 @@ import {
 import { createDeviceDecisions, type DeviceOptions } from './device-decisions.ts';
 import { createLetIn, type LetInOptions } from './let-in.ts';
 import type { OpenIdProvider } from './provider.ts';
-import { lasts } from './provider-client.ts';
 import type { WaitingRequest } from './provider-waiting.ts';
 import { interactionOver } from './refusals.ts';
-import { type ShownApplication, showApplication } from './shown-application.ts';
+import { type ShownApplication, showApplication, shownVersionOf } from './shown-application.ts';
 
 export type InteractionOptions = BarrierOptions & LetInOptions & DeviceOptions;
 
@@ -33,6 +32,8 @@ export interface InteractionRequest extends Deciding {
 export interface Step {
   readonly to?: string;
   readonly application?: ShownApplication;
+  /** The version of the application that the page shows. The answer repeats it. */
+  readonly shown?: string;
   /** Which account the user may go on with. */
   readonly account?: { readonly username: string; readonly name: string };
   readonly refused?: RefusedApplication;
@@ -91,6 +92,11 @@ export function createInteractions(options: InteractionOptions) {
     }
   }
 
+  /** Of several answers to a request, one counts. @throws {Refusal} `interaction-over` */
+  async function take({ uid }: WaitingRequest): Promise<void> {
+    if (!(await records.takeInteraction(uid))) throw over();
+  }
+
   return {
     /**
      * Goes on with a request that waits. @returns where the browser goes on, what the user has to decide, or what they cannot use
@@ -104,7 +110,7 @@ export function createInteractions(options: InteractionOptions) {
         return { application: showApplication(client, asked, params.redirect_uri), account: describeUser(user) };
       const barrier = barriers.find(client, request.signedIn);
       if (barrier !== undefined) return refuse(provider, waiting, request, barrier);
-      if (prompt.name === 'consent') return { application: showApplication(client, asked, params.redirect_uri) };
+      if (prompt.name === 'consent') return showConsent(waiting);
       const isProved = session.authenticatedAt >= (await records.startOf(uid));
       const login = await provider.loginOf(request.signedIn);
       const isOther = subject !== undefined && subject !== login.accountId;
@@ -121,20 +127,32 @@ export function createInteractions(options: InteractionOptions) {
       return provider.finishInteraction(request.req, request.res, { select_account: {} });
     },
 
-    /** The user lets the application in, or does not. @returns where the browser goes on @throws {Refusal} `interaction-over` */
-    async decide(provider: OpenIdProvider, isAllowed: boolean, request: InteractionRequest): Promise<string> {
+    /**
+     * The user lets the application in, or does not. @param shown of the page that the user answers: another document since then is asked about
+     * @returns where the browser goes on @throws {Refusal} `interaction-over`
+     */
+    async decide(
+      provider: OpenIdProvider,
+      { isAllowed, shown }: { readonly isAllowed: boolean; readonly shown: unknown },
+      request: InteractionRequest,
+    ): Promise<string> {
       const waiting = await open(provider, request);
-      const { client, asked, prompt } = waiting;
+      const { client, prompt } = waiting;
       const { req, res, signedIn } = request;
       const barrier = barriers.find(client, signedIn);
-      if (!isAllowed) return provider.finishInteraction(req, res, denied(barrier?.detail ?? 'the user said no'));
+      if (!isAllowed) {
+        await take(waiting);
+        return provider.finishInteraction(req, res, denied(barrier?.detail ?? 'the user said no'));
+      }
       if (barrier !== undefined) {
         const refused = await refuse(provider, waiting, request, barrier);
         return refused.to ?? interactionPath(waiting);
       }
       if (prompt.name !== 'consent') throw new Refusal(interactionOver);
-      const grantId = await letIn(provider, waiting, request, lasts(client, asked.requestParamScopes));
-      return provider.finishInteraction(req, res, { consent: { grantId } });
+      if (showConsent(waiting).shown !== shown) return interactionPath(waiting);
+      await take(waiting);
+      await letIn(waiting, request);
+      return provider.finishInteraction(req, res, { consent: {} });
     },
 
     /** @returns where another login leads. Until it succeeds, the session goes on. @throws {Refusal} `interaction-over` */
@@ -148,16 +166,22 @@ export function createInteractions(options: InteractionOptions) {
   };
 }
 
+const over = () => new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
+
 /** @throws {Refusal} `interaction-over` */
 async function open(provider: OpenIdProvider, { req, res, signedIn }: InteractionRequest): Promise<WaitingRequest> {
   const waiting = await provider.findInteraction(req, res);
   // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
-  if (waiting === undefined || waiting.sessionId !== signedIn.session.id)
-    throw new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
+  if (waiting === undefined || waiting.sessionId !== signedIn.session.id) throw over();
   // The library compares the address only as a request begins.
   if (!isRegistered(String(waiting.params.redirect_uri), waiting.client.redirectUris ?? []))
     throw new Refusal(interactionOver);
   return waiting;
+}
+
+function showConsent({ client, asked, params }: WaitingRequest) {
+  const application = showApplication(client, asked, params.redirect_uri);
+  return { application, shown: shownVersionOf(client, application) };
 }
 
 const denied = (description: string) => ({ error: 'access_denied', error_description: description });

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { createSecret } from '../../core/sessions/credential.ts';
+import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../../ground/database/schema.ts';
 import {
@@ -176,9 +177,9 @@ export function createKeptRecords(
       throw new Spent();
     },
 
-    async destroy(id: string): Promise<void> {
-      await database.deleteFrom(table).where('id', '=', keyOf(model, id)).execute();
-    },
+    /** False if it was not there, as for the later of two requests. */
+    destroy: async (id: string): Promise<boolean> =>
+      (await countDeleted(database.deleteFrom(table).where('id', '=', keyOf(model, id)))) > 0,
 
     async revokeByGrantId(grantId: string): Promise<void> {
       const all = database.deleteFrom(table).where('grant_id', '=', keyOf('Grant', grantId));

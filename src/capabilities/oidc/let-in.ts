@@ -10,7 +10,6 @@ import { requestedOf } from './asked.ts';
 import type { Deciding } from './barriers.ts';
 import type { Consents } from './consents.ts';
 import type { events } from './events.ts';
-import type { OpenIdProvider } from './provider.ts';
 import { aboutClient, type ProviderClient } from './provider-client.ts';
 import type { WaitingRequest } from './provider-waiting.ts';
 
@@ -27,7 +26,7 @@ export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): st
 
 export type LetIn = ReturnType<typeof createLetIn>;
 
-/** Gives an application what it asks for, and keeps that its user wanted so. */
+/** Stores that a user wants to give an application what it asks for. */
 export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions) {
   /** The account as it is now: what lasts must not outlive a change that was made since the request was let in. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
@@ -52,18 +51,15 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
     });
   }
 
-  /** @returns the id of the grant @throws {Refusal} `not-authenticated`; {AccountChanged} */
+  /** @throws {Refusal} `not-authenticated`; {AccountChanged} */
   return async (
-    provider: OpenIdProvider,
     { client, asked }: Pick<WaitingRequest, 'client' | 'asked'>,
     { signedIn, caller }: Deciding,
-    lasting: boolean,
-  ): Promise<string> => {
+  ): Promise<Account> => {
     const account = await requireAccount(signedIn);
-    const grantId = await provider.grant(client, asked, signedIn, lasting ? account : undefined);
     const event = { kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) } as const;
     await keepConsent(account, client, requestedOf(asked), (db) => audit.recordIn(db, event));
-    return grantId;
+    return account;
   };
 }
 

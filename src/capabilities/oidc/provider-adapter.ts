@@ -106,7 +106,11 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
     findByUserCode,
     findByUid: async () => undefined,
     consume: (id: string) => put(() => run(() => consume(id))),
-    destroy: (id: string) => run(() => destroy(id)),
+    async destroy(id: string): Promise<void> {
+      // Of two requests that go on with a sign-in at the same time, one gets a code.
+      if (!(await run(() => destroy(id))) && model === 'Interaction')
+        throw new errors.SessionNotFound('interaction session not found');
+    },
     revokeByGrantId: (grantId: string) => run(() => revokeByGrantId(grantId)),
   };
 }

@@ -31,7 +31,12 @@ export interface ProtocolFault {
 }
 
 /** Has the library answer requests without sending anything. */
-export function createAnswer(provider: Provider, options: ProviderOptions, returnAddress: ReturnAddress) {
+export function createAnswer(
+  provider: Provider,
+  options: ProviderOptions,
+  returnAddress: ReturnAddress,
+  keepGrant: (ctx: KoaContextWithOIDC) => Promise<void>,
+) {
   const { issuer, findClient, findResource, signUpPath } = options;
   const contexts = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
   const bounds = new WeakMap<IncomingMessage, BoundedRequest>();
@@ -59,7 +64,10 @@ export function createAnswer(provider: Provider, options: ProviderOptions, retur
       if (ctx.oidc?.route === 'token') await finishTokens(provider, ctx, options);
       // A refused user may ask at once why.
       await ctx.state.refusal;
-      if (ctx.state.accepted) await noteSignIn(ctx, options);
+      if (ctx.state.accepted) {
+        await keepGrant(ctx);
+        await noteSignIn(ctx, options);
+      }
     } catch (error) {
       ctx.state.thrown = error;
     }

@@ -1,7 +1,6 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { SignedIn } from '../../core/access/access.ts';
 import { createSecret } from '../../core/sessions/credential.ts';
-import { type Account, stampOf } from '../../core/users/account.ts';
 import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf, scopesOfResources } from './asked.ts';
 import type { Derive } from './derived-ids.ts';
@@ -10,6 +9,9 @@ import type { ProviderOptions } from './provider-options.ts';
 import { signedInOf } from './provider-requests.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
+
+/** Seconds that a grant which outlives its session lasts at first: as long as a code. If no code is given after all, nothing is left of it. */
+const firstSeconds = 60;
 
 type GrantOptions = Pick<ProviderOptions, 'records' | 'hasConsent' | 'subjectOf'>;
 
@@ -34,7 +36,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     isSeparate = false,
   ): Promise<Grant> {
     const { accountId, clientId, sessionId } = to;
-    const grant = given ?? new provider.Grant({ accountId, clientId });
+    const grant = given ?? new provider.Grant({ accountId, clientId, ...(isSeparate && { expiresIn: firstSeconds }) });
     if (!addAsked(grant, asked) && given !== undefined) return grant;
     grant.jti = given?.jti ?? (isSeparate ? createSecret() : derive('grant', sessionId, clientId));
     if (given === undefined) await records.bind(grant.jti, sessionId, () => grant.save());
@@ -52,28 +54,27 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
       if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
         return undefined;
       const { clientId } = client;
-      const given = await provider.Grant.find(String(result?.consent?.grantId ?? session.grantIdFor(clientId)));
-      if (result?.consent || (await needsConsent(ctx))) return given;
+      const isLasting = lasts(client, ctx.oidc.requestParamScopes);
+      // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
+      const isSeparate = isLasting && result?.consent !== undefined;
+      const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
+      if (await needsConsent(ctx)) return given;
       const to = { accountId: account.accountId, clientId, sessionId: session.uid };
-      const grant = await give(to, ctx.oidc, given);
-      // What outlives the session ends with the stamp, also where the user was not asked again.
-      if (lasts(client, ctx.oidc.requestParamScopes)) await records.keep(grant.jti, signedIn.session.stamp);
+      const grant = await give(to, ctx.oidc, given, isSeparate);
+      if (isLasting) ctx.state.lastingGrant = grant.jti;
       return grant;
     },
 
-    /**
-     * Gives an application what it asked for, because the user let it.
-     * @param account if the application keeps it when the session ends
-     * @returns the id of the grant
-     */
-    async grant(client: ProviderClient, asked: Asked, { session, user }: SignedIn, account: Account | undefined) {
+    /** Called once there is a code. What outlives the session ends with the stamp, also where the user was not asked again. */
+    async keep(ctx: KoaContextWithOIDC): Promise<void> {
+      const [grantId, signedIn] = [ctx.state.lastingGrant, signedInOf(ctx)];
+      if (grantId !== undefined && signedIn !== undefined) await records.keep(grantId, signedIn.session.stamp);
+    },
+
+    /** Gives a device what it asked for, until `answerDevice` keeps it. @returns the id of the grant */
+    async giveDevice(client: ProviderClient, asked: Asked, { session, user }: SignedIn): Promise<string> {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
-      // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
-      const isLasting = account !== undefined;
-      const given = isLasting ? undefined : await provider.Grant.find(derive('grant', session.id, client.clientId));
-      const { jti } = await give(to, asked, given, isLasting);
-      if (isLasting) await records.keep(jti, stampOf(account));
-      return jti;
+      return (await give(to, asked, undefined, true)).jti;
     },
   };
 }

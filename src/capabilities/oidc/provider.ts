@@ -40,7 +40,7 @@ export function createProvider(options: ProviderOptions) {
   reportEvents(provider, options);
 
   return {
-    answer: createAnswer(provider, options, returnAddress),
+    answer: createAnswer(provider, options, returnAddress, grants.keep),
     ...createWaiting(provider, options),
     ...sessions,
 
@@ -51,7 +51,7 @@ export function createProvider(options: ProviderOptions) {
     finishInteraction: (req: IncomingMessage, res: ServerResponse, result: InteractionResults): Promise<string> =>
       provider.interactionResult(req, res, result),
 
-    grant: grants.grant,
+    giveDevice: grants.giveDevice,
 
     readLogOut: createReadLogOut(provider),
 

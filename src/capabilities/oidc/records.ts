@@ -1,11 +1,13 @@
 import type { Account } from '../../core/users/account.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { briefOf } from './brief-records.ts';
 import { createGrantRecords } from './grant-records.ts';
 import { createKeptRecords } from './kept-records.ts';
 import { createRecordRows, emptyRow, keyOf, type Payload, table } from './record-rows.ts';
 import type { BriefRecords } from './redis-requests.ts';
+import { waitingSeconds } from './waiting.ts';
 
 export interface RecordOptions {
   /** Milliseconds since 1970. */
@@ -20,6 +22,12 @@ export interface RecordOptions {
   readonly brief?: BriefRecords | undefined;
 }
 
+/** A device that is being answered. */
+export interface TakenDevice {
+  readonly id: string;
+  readonly payload: string;
+}
+
 export type Records = ReturnType<typeof createRecords>;
 
 /** What the provider keeps, in the database or, where there is one, for a short time in Redis. */
@@ -28,6 +36,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const rows = createRecordRows(opened, findAccount);
   const { database, findRow, findByLookup } = rows;
   const kept = createKeptRecords(rows, options);
+  const grants = createGrantRecords(rows, options);
 
   /** The records of one kind, as the provider wants them. */
   const of = (model: string) =>
@@ -37,7 +46,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     of,
     newRefreshToken: kept.newRefreshToken,
     successorOf: kept.successorOf,
-    ...createGrantRecords(rows, options),
+    ...grants,
 
     /**
      * Uses an assertion of a client. False if it was used before: of several requests at a time, one gets true.
@@ -57,22 +66,44 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       return Number((await findRow(keyOf('Interaction', uid)))[0]?.created_at);
     },
 
-    /** Answers a device: it gets its tokens when it asks next. False if it was answered already, or has expired. */
-    async answerDevice(userCode: string, answer: Payload): Promise<boolean> {
-      const [row] = await findByLookup(keyOf('user code', userCode));
-      if (row === undefined || Number(row.expires_at) <= now()) return false;
-      const { grantId } = answer;
+    /** Takes a request that waits for its user, before anything is given. Of several answers at a time, one gets true. */
+    async takeInteraction(uid: string): Promise<boolean> {
+      if (brief !== undefined) return brief.putNew(keyOf('Taken', uid), now() + waitingSeconds * 1000);
       const { numUpdatedRows } = await database
         .updateTable(table)
-        .set({
-          payload: JSON.stringify({ ...JSON.parse(row.payload), ...answer }),
-          grant_id: typeof grantId === 'string' ? keyOf('Grant', grantId) : null,
-          lookup: null,
-        })
-        .where('id', '=', row.id)
-        .where('lookup', '=', row.lookup)
+        .set({ consumed_at: now() })
+        .where('id', '=', keyOf('Interaction', uid))
+        .where('consumed_at', 'is', null)
         .executeTakeFirst();
       return numUpdatedRows > 0n;
     },
+
+    /**
+     * Takes a device that waits for its user, before anything is given. Undefined if it was answered already, or has expired: of several
+     * answers at a time, one gets it.
+     */
+    async takeDevice(userCode: string): Promise<TakenDevice | undefined> {
+      const [row] = await findByLookup(keyOf('user code', userCode));
+      if (row === undefined || Number(row.expires_at) <= now()) return undefined;
+      const taken = database.updateTable(table).set({ lookup: null }).where('id', '=', row.id);
+      const { numUpdatedRows } = await taken.where('lookup', '=', row.lookup).executeTakeFirst();
+      return numUpdatedRows > 0n ? { id: row.id, payload: row.payload } : undefined;
+    },
+
+    /**
+     * Answers a device: it gets its tokens when it asks next.
+     * @param stamp of the account until whose change the grant of the answer lasts
+     */
+    answerDevice: ({ id, payload }: TakenDevice, answer: Payload, stamp?: string): Promise<void> =>
+      inTransaction(database, async (db) => {
+        const { grantId } = answer;
+        const isGiven = typeof grantId === 'string' && stamp !== undefined;
+        const answered = {
+          payload: JSON.stringify({ ...JSON.parse(payload), ...answer }),
+          grant_id: isGiven ? keyOf('Grant', grantId) : null,
+        };
+        await db.updateTable(table).set(answered).where('id', '=', id).execute();
+        if (isGiven) await grants.keep(grantId, stamp, db);
+      }),
   };
 }

@@ -44,12 +44,12 @@ export function createRedisRequests(redis: OpenRedis) {
     putNew: async (id: string, expiresAt: number): Promise<boolean> =>
       (await use((client) => client.set(keyOf(id), '', 'PXAT', expiresAt, 'NX'))) === 'OK',
     get: (id: string): Promise<string | null> => use((client) => client.get(keyOf(id))),
-    /** @param party whose it is, if it waits for a user */
-    async remove(id: string, party: string | undefined): Promise<void> {
-      await use(async (client) => {
-        await client.del(keyOf(id));
+    /** False if it was not there. @param party whose it is, if it waits for a user */
+    remove: (id: string, party: string | undefined): Promise<boolean> =>
+      use(async (client) => {
+        const removed = await client.del(keyOf(id));
         if (party !== undefined) await client.zrem(indexKey(party), id);
-      });
-    },
+        return removed > 0;
+      }),
   };
 }

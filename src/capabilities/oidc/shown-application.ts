@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import { domainToUnicode } from 'node:url';
 import { mixesScripts } from '../../ground/text/scripts.ts';
 import { isNativeAddress } from './addresses.ts';
 import { type Asked, requestedOf } from './asked.ts';
+import { versionOf } from './let-in.ts';
 import { isDocument, lasts, type ProviderClient } from './provider-client.ts';
 
 /** What the user sees of an application before letting it in. */
@@ -22,6 +24,10 @@ export interface ShownApplication {
   /** Whether it keeps what it gets when the session ends. */
   readonly lasts: boolean;
 }
+
+/** A hash of what the user saw, and of what a consent is for. With another one, the user is asked again. */
+export const shownVersionOf = (client: ProviderClient, application: ShownApplication): string =>
+  hash('sha256', JSON.stringify([versionOf(client), application]), 'base64url');
 
 const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
 

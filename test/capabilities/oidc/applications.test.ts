@@ -5,7 +5,6 @@ import type { Deciding } from '../../../src/capabilities/oidc/barriers.ts';
 import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
 import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
 import { createLetIn } from '../../../src/capabilities/oidc/let-in.ts';
-import type { OpenIdProvider } from '../../../src/capabilities/oidc/provider.ts';
 import type { WaitingRequest } from '../../../src/capabilities/oidc/provider-waiting.ts';
 import { notAuthenticated } from '../../../src/core/access/access.ts';
 import { refusalOf } from '../../../src/core/access/change-refusals.ts';
@@ -82,20 +81,21 @@ test('a consent that is given while a new password ends all others does not outl
   const { client } = await janua.services.clients.add(settings);
   const login = { username: ann.username, password, presented: {}, language: 'en', headers: {} } as const;
   const { account, session } = await logIn(login, { route: 'test' });
-  const provider = {
-    async grant() {
-      await administration.setPassword(ann.username, 'another long password of hers');
-      return 'grant';
-    },
-  } as unknown as OpenIdProvider;
-  const letIn = createLetIn({ consents, findAccount: users.findById, hold, audit });
+  let isChanged = false;
+  async function findAccount(id: string) {
+    const found = await users.findById(id);
+    if (!isChanged) await administration.setPassword(ann.username, 'another long password of hers');
+    isChanged = true;
+    return found;
+  }
+  const letIn = createLetIn({ consents, findAccount, hold, audit });
   const waiting = {
     client: { clientId: client.id },
     asked: { requestParamOIDCScopes: new Set(['openid']), requestParamClaims: new Set() },
   };
   const deciding = { signedIn: { user: account.user, session }, caller: {} };
   await assert.rejects(
-    letIn(provider, waiting as unknown as WaitingRequest, deciding as unknown as Deciding, true),
+    letIn(waiting as unknown as WaitingRequest, deciding as unknown as Deciding),
     (error) => refusalOf(error)?.answer === notAuthenticated,
   );
   assert.equal(await consents.find(account.user, client.id), undefined);

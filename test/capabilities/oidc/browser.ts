@@ -19,6 +19,8 @@ export class Browser {
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies = new Map<string, Cookie>();
+  /** The field of each page of a consent that says which application it shows. */
+  readonly #shown = new Map<string, string>();
   /** Whether it runs scripts, as far as it knows them. */
   hasScript = true;
 
@@ -34,7 +36,9 @@ export class Browser {
 
   /** Sends a form of a page of the server. */
   submit(address: string | URL, fields: Readonly<Record<string, string>>): Promise<Place> {
-    return this.#go(new URL(address, this.origin), { site: 'same-origin', fields });
+    const url = new URL(address, this.origin);
+    const shown = this.#shown.get(url.pathname);
+    return this.#go(url, { site: 'same-origin', fields: { ...(shown !== undefined && { shown }), ...fields } });
   }
 
   /** Sends a form of another site. It comes without cookies that are `SameSite=Lax`. */
@@ -60,6 +64,8 @@ export class Browser {
       const answer = await this.#send(target, site, fields);
       status = answer.status;
       const text = await answer.text();
+      const { shown } = hiddenFields(text);
+      if (shown !== undefined) this.#shown.set(target.pathname, shown);
       const form = selfSending(text);
       if (form !== undefined && this.hasScript) {
         [target, fields, site] = [new URL(form.action, target), form.fields, 'same-origin'];

@@ -54,7 +54,9 @@ async function keysOf(url: string | undefined): Promise<string[]> {
   const client = connectOnce(url);
   try {
     const keys = await client.keys('janua:oidc:*');
-    return await Promise.all(keys.map(async (key) => `${key}${await client.get(key)}`));
+    const found = await Promise.all(keys.map(async (key) => [key, await client.get(key)]));
+    // Of a request that was answered, the id alone is left.
+    return found.filter(([, value]) => value !== '').map((pair) => pair.join(''));
   } finally {
     client.disconnect();
   }

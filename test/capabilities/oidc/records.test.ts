@@ -30,14 +30,14 @@ test('a code, a token and a grant are stored under the SHA-256 of their model an
 
 test('of two answers to a device at a time, one counts', async () => {
   await using opened = await openMigrated();
-  const { of, answerDevice } = recordsIn(opened);
+  const { of, takeDevice, answerDevice } = recordsIn(opened);
   const userCode = 'BCDFGHJK';
   await of('DeviceCode').upsert('device', { userCode, clientId: 'television' }, 60);
-  const answers = [{ grantId: 'grant' }, { error: 'access_denied' }];
-  const taken = await Promise.all(answers.map((answer) => answerDevice(userCode, answer)));
-  assert.deepEqual(taken, [true, false]);
-  const { grantId, error } = (await of('DeviceCode').find('device')) ?? assert.fail();
-  assert.deepEqual([grantId, error], ['grant', undefined]);
+  const [taken, other] = await Promise.all([takeDevice(userCode), takeDevice(userCode)]);
+  assert.equal(other, undefined);
+  assert.equal(await takeDevice(userCode), undefined);
+  await answerDevice(taken ?? assert.fail(), { error: 'access_denied' });
+  assert.equal((await of('DeviceCode').find('device'))?.error, 'access_denied');
 });
 
 test('a code is taken once, and taking it again revokes its grant', async () => {
