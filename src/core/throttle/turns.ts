@@ -92,23 +92,36 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     wasFull = true;
     onRefused?.();
     // Of equally large ones, the last.
-    const refused = waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other));
-    waiters.splice(waiters.indexOf(refused), 1);
-    count(refused, { underWay: 0, waiting: -1 });
-    refused.turn.reject(new Unavailable(part, 2));
+    refuse(waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other)));
+  }
+
+  function refuse(waiter: Waiter): void {
+    const index = waiters.indexOf(waiter);
+    // It has had its turn.
+    if (index < 0) return;
+    waiters.splice(index, 1);
+    count(waiter, { underWay: 0, waiting: -1 });
+    waiter.turn.reject(new Unavailable(part, 2));
   }
 
   return {
     waiting: () => waiters.length,
 
-    /** Does work when it has its turn. @throws {Unavailable} when too many are waiting */
-    async take<T>(work: Work, run: () => Promise<T>): Promise<T> {
-      const turn = Promise.withResolvers<void>();
-      waiters.push({ ...work, turn });
+    /**
+     * Does work when it has its turn.
+     * @param leaving ends the wait, and no work that has begun
+     * @throws {Unavailable} when too many are waiting, or the wait has ended without a turn
+     */
+    async take<T>(work: Work, run: () => Promise<T>, leaving?: AbortSignal): Promise<T> {
+      const waiter = { ...work, turn: Promise.withResolvers<void>() };
+      const leave = () => refuse(waiter);
+      waiters.push(waiter);
       count(work, { underWay: 0, waiting: 1 });
       startNext();
       if (waiters.length > mostWaiting) refuseOne();
-      await turn.promise;
+      if (leaving?.aborted) leave();
+      leaving?.addEventListener('abort', leave);
+      await waiter.turn.promise.finally(() => leaving?.removeEventListener('abort', leave));
       try {
         return await run();
       } finally {

@@ -177,6 +177,25 @@ describe('turns', () => {
     assert.deepEqual([pieces.refused.length, said], [3, 2]);
   });
 
+  test('work that leaves before its turn makes room for others, and work under way goes on', async () => {
+    const turns = createTurns({ part: 'The work', atOnce: 1, waiting: 1 });
+    const work = { places: [], parties: ['a'] };
+    const [gate, leaving] = [Promise.withResolvers<string>(), new AbortController()];
+    const first = turns.take(work, () => gate.promise, leaving.signal);
+    const second = turns.take(work, async () => 'second', leaving.signal);
+    leaving.abort();
+    await assert.rejects(second, Unavailable);
+    await assert.rejects(
+      turns.take(work, async () => 'too late', leaving.signal),
+      Unavailable,
+    );
+    const third = turns.take(work, async () => 'third');
+    assert.equal(turns.waiting(), 1);
+    gate.resolve('first');
+    assert.deepEqual(await Promise.all([first, third]), ['first', 'third']);
+    assert.equal(turns.waiting(), 0);
+  });
+
   test('work that fails gives its turn to the next', async () => {
     const turns = createTurns({ part: 'The work', atOnce: 1, waiting: 1 });
     const work = { places: [{ key: 'a', atOnce: 1 }], parties: ['a'] };
