@@ -2,8 +2,8 @@ import { maxHeaderSize } from 'node:http';
 import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { longestDocument } from '../src/capabilities/oidc/documents.ts';
-import { longestBody, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
-import { noticesAtOnce } from '../src/capabilities/oidc/logout-notice-sender.ts';
+import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
+import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
@@ -74,6 +74,15 @@ const limits: readonly Limit[] = [
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
   ['stranger', 'logins that wait for a hash', setting('HASHING_QUEUE'), '503'],
   ['stranger', 'device requests that wait', mostWaiting.ofDevices, 'the oldest of the largest network ends'],
+  ['stranger', 'connections to applications that wait', outsideLimits.waiting, '503 for the last of the largest party'],
+  ['stranger', 'wait for such a connection', seconds(outsideLimits.waitingMilliseconds), '503; a notice waits'],
+  [
+    'stranger',
+    'documents and keys that are remembered',
+    rememberedLimits.answers,
+    'the oldest of the largest network goes',
+  ],
+  ['stranger', 'memory for them', inKiB(rememberedLimits.bytes), 'the oldest of the largest network goes'],
   failures('stranger', 'logins from unknown addresses', policies.unknownAddress),
   failures('network', 'logins of an address', policies.address),
   failures('network', 'logins of an address to a name', policies.pair),
@@ -81,6 +90,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of an address at once', atOnce.address, 'wait for a turn'],
   ['network', 'logins of a /48 at once', atOnce.endSite, 'wait for a turn'],
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
+  ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   mails('network', 'mails that an address asks for', perClient),
   mails('network', 'mails that a /48 asks for', perEndSite),
   ['network', 'events of a kind', describeAllowance(bounds.anyone.endSite), 'counted, not kept'],
@@ -97,11 +107,12 @@ const limits: readonly Limit[] = [
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],
-  ['client', 'notices of logouts at once', noticesAtOnce, 'wait for a turn'],
+  ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
+  ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],
   ['machine', 'connections to the database', setting('DATABASE_CONNECTIONS'), 'wait for one'],
 ];
 

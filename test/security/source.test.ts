@@ -56,7 +56,8 @@ const rules: Rule[] = [
       // It calls only what it is given.
       'src/capabilities/oidc/documents.ts',
       'src/capabilities/oidc/guarded-fetch.ts',
-      'src/capabilities/oidc/provider-configuration.ts',
+      'src/capabilities/oidc/provider-fetch.ts',
+      'src/capabilities/oidc/resolve-addresses.ts',
       // It asks the server itself.
       'src/doctor/openid.ts',
       'src/core/passwords/pwned-passwords.ts',

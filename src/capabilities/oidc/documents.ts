@@ -1,8 +1,10 @@
+import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { printable } from '../../ground/text/printable.ts';
 import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
+import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
 import { signatures } from './signing-keys.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
@@ -56,41 +58,56 @@ function findAuthentication(document: Document): unknown {
   return one ?? ['private_key_jwt', 'none'].find((method) => listOf(several).includes(method)) ?? 'none';
 }
 
-/** How long an address is left alone after it had no document, in milliseconds, and how many are remembered. */
-const pause = 30_000;
-const mostRemembered = 1000;
+/** The header fields of a response that count: the library keeps a document as long as they say. */
+const keptHeaders = ['content-type', 'cache-control', 'expires'];
 
-/** Reads the documents by which applications introduce themselves, and leaves other answers as they are. */
-export function createDocumentFetch(fetch: GuardedFetch, now: () => number): GuardedFetch {
-  const failed = new Map<string, { readonly until: number; readonly error: unknown }>();
+/** Fetches what the library asks for. A party is who caused it. */
+export type FetchForParty = (address: string | URL, init: RequestInit | undefined, party: string) => Promise<Response>;
 
-  async function get(address: string, init: RequestInit | undefined): Promise<Response> {
-    const response = await fetch(address, init);
-    if (response.status !== 200) throw new Error(`the answer is ${response.status}`);
-    const text = await response.text();
-    const headers = new Headers(response.headers);
-    headers.delete('content-length');
-    const document = readDocument(text);
-    if (document === undefined) return new Response(text, { headers });
-    if (Buffer.byteLength(text) > longestDocument)
-      throw new Error(`the document has more than ${longestDocument} bytes`);
-    return new Response(JSON.stringify(adjust(document)), { headers });
+/**
+ * Reads the documents by which applications introduce themselves, and leaves other responses as they are. Documents and keys are remembered
+ * for a moment, and so is it if there are none. That Janua itself could not make the connection is not: the application is not at fault.
+ */
+export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchForParty {
+  const remembered = createRememberedAnswers(now);
+
+  async function read(call: () => Promise<Response>): Promise<FetchedAnswer> {
+    try {
+      const response = await call();
+      if (response.status !== 200) throw new Error(`the answer is ${response.status}`);
+      const text = await response.text();
+      const headers = [...response.headers].filter(([name]) => keptHeaders.includes(name));
+      const document = readDocument(text);
+      if (document === undefined) return { text, headers };
+      if (Buffer.byteLength(text) > longestDocument)
+        throw new Error(`the document has more than ${longestDocument} bytes`);
+      return { text: JSON.stringify(adjust(document)), headers };
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      return { error };
+    }
   }
 
-  return async (address, init) => {
-    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init);
-    const key = String(address);
-    const known = failed.get(key);
-    if (known !== undefined && now() < known.until) throw known.error;
-    try {
-      return await get(key, init);
-    } catch (error) {
-      const [oldest = ''] = failed.keys();
-      if (failed.size >= mostRemembered) failed.delete(oldest);
-      failed.set(key, { until: now() + pause, error });
-      throw error;
-    }
+  return async (input, init, party) => {
+    const address = String(input);
+    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init, { party });
+    const known = remembered.find(address);
+    if (known !== undefined) return responseOf(known);
+    const within = async (call: () => Promise<Response>) => {
+      // Another request may have fetched it while this one waited for its turn.
+      const answered = remembered.find(address);
+      if (answered !== undefined) return responseOf(answered);
+      const answer = await read(call);
+      remembered.keep(address, party, answer);
+      return responseOf(answer);
+    };
+    return fetch(address, init, { party, within });
   };
+}
+
+function responseOf(answer: FetchedAnswer): Response {
+  if ('error' in answer) throw answer.error;
+  return new Response(answer.text, { headers: answer.headers.map(([name, value]): [string, string] => [name, value]) });
 }
 
 function readDocument(text: string): Document | undefined {

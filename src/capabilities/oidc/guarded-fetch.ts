@@ -1,22 +1,49 @@
-import { lookup as resolve } from 'node:dns';
 import { once } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { bareHost, isPublicAddress } from '../../ground/text/networks.ts';
+import { createTurns } from '../../core/throttle/turns.ts';
+import { bareHost, endSiteOf, isPublicAddress } from '../../ground/text/networks.ts';
 import { readBody } from '../../ground/text/read-body.ts';
+import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';
 
 export interface GuardedFetchOptions {
   /** Hosts in the operator's own network that may be called: names, or addresses. Plain http is allowed there too. */
   readonly privateHosts: readonly string[];
+  /** Called when the first connection is refused because too many wait, and again only after none waited. */
+  readonly onFull?: () => void;
   /** Bytes of the longest body that is read. */
   readonly mostBytes?: number;
-  readonly lookup?: LookupFunction;
+  /** Finds the addresses of hosts that strangers name. */
+  readonly findAddresses?: FindAddresses;
+  /** Finds those of `privateHosts`. */
+  readonly findPrivate?: FindAddresses;
+  readonly isPublic?: (address: string) => boolean;
+}
+
+export interface Turn {
+  /** Who caused the connection, such as the network of a request. Parties share the turns. */
+  readonly party: string;
+  /** Runs when the turn has come. It may know the response by then, and need no call. */
+  readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }
 
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
 
-/** Milliseconds until the whole response must be there. */
+/** The part that is unavailable when a connection gets no turn. No application is at fault then. */
+export const outsidePart = 'The connection to applications';
+
+/**
+ * Connections to applications in this process, those that wait for one, and milliseconds that each waits at most. A host is a name, and also
+ * an IPv4 address or IPv6 /48 that names resolve to: ten names of one server are one host.
+ */
+export const outsideLimits = { atOnce: 16, ofParty: 8, ofHost: 2, waiting: 100, waitingMilliseconds: 5_000 };
+
+/** Milliseconds until the whole response must be there: from the search for the address to the end of the body. */
 export const patience = 3_000;
+
+/** Milliseconds until the next address of a host is tried, and how many are. */
+const connectMilliseconds = 1_000;
+const mostAddresses = 3;
 
 export const longestBody = 64 * 1024;
 
@@ -27,25 +54,32 @@ class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
 }
 
+/** The address does not take connections. Another one of the host may. */
+class NotConnected extends Error {
+  override readonly name = 'NotConnected';
+}
+
 const plainHost = (host: string) => bareHost(host.toLowerCase());
 
 /**
  * `fetch` for addresses that strangers choose: documents and keys of clients, and notices of logouts (ASVS 1.3.6). It calls no address of a
- * private network, follows no redirect, and waits 3 seconds. The address is judged where the connection is made: a name that resolves to
- * another address a moment later (DNS rebinding) gains nothing.
+ * private network, follows no redirect, and waits 3 seconds. The addresses of a host are judged, and the connection is made to one of them: a
+ * name that resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and
+ * the parties that cause them share the turns. Any `signal` is ignored, because the wait for a turn is no time of the application.
  */
-export function createGuardedFetch({ privateHosts, mostBytes = longestBody, lookup = resolve }: GuardedFetchOptions) {
+export function createGuardedFetch({
+  privateHosts,
+  onFull = () => {},
+  mostBytes = longestBody,
+  findAddresses = createDnsSearch(),
+  findPrivate = createSystemSearch(outsidePart),
+  isPublic = isPublicAddress,
+}: GuardedFetchOptions) {
   const named = new Set(privateHosts.map(plainHost));
-
-  const lookupPublic: LookupFunction = (host, options, done) =>
-    lookup(host, { ...options, all: true }, (error, found) => {
-      const addresses = Array.isArray(found) ? found.filter(({ address }) => isPublicAddress(address)) : [];
-      const [first] = addresses;
-      if (error !== null) done(error, '');
-      else if (first === undefined) done(new AddressRefused(`${host} has no public address`), '');
-      else if (options.all) done(null, addresses);
-      else done(null, first.address, first.family);
-    });
+  const { atOnce, ofParty, ofHost, waiting, waitingMilliseconds } = outsideLimits;
+  const turns = createTurns({ part: outsidePart, atOnce, waiting, onFull });
+  /** Only those that have a turn already wait here. */
+  const turnsOfAddresses = createTurns({ part: outsidePart, atOnce, waiting: atOnce });
 
   /** Judges what is not looked up. @returns whether the host is one of the operator's */
   function judge({ protocol, hostname }: URL): boolean {
@@ -53,34 +87,116 @@ export function createGuardedFetch({ privateHosts, mostBytes = longestBody, look
     const isNamed = named.has(host);
     if (protocol !== 'https:' && !(protocol === 'http:' && isNamed))
       throw new AddressRefused(`${host} is not at https:`);
-    if (!isNamed && isIP(host) !== 0 && !isPublicAddress(host))
-      throw new AddressRefused(`${host} is no public address`);
-    return isNamed;
+    if (isNamed) return true;
+    const mayBePublic = isIP(host) === 0 ? host.includes('.') : isPublic(host);
+    if (!mayBePublic) throw new AddressRefused(`${host} is no public address`);
+    return false;
   }
 
-  /** @throws {Error} without a complete response, or when the address is refused */
-  return async (input: string | URL, init?: RequestInit): Promise<Response> => {
+  /** The addresses to call, each of which was judged. */
+  async function findCallable(host: string, isNamed: boolean, deadline: AbortSignal): Promise<readonly string[]> {
+    if (isIP(host) !== 0) return [host];
+    if (isNamed) return findPrivate(host, deadline);
+    const addresses = (await findAddresses(host, deadline)).filter(isPublic);
+    if (addresses.length === 0) throw new AddressRefused(`${host} has no public address`);
+    return addresses;
+  }
+
+  /** Calls the first address that takes the connection. */
+  async function call({ url, body, options }: Call, isNamed: boolean, party: string): Promise<Response> {
+    const deadline = AbortSignal.timeout(patience);
+    const addresses = await findCallable(plainHost(url.hostname), isNamed, deadline);
+    let failure: unknown;
+    for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
+      const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
+      // The operator has named each of these hosts, which may be behind one proxy.
+      const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
+      const exchange = async () => {
+        const response = await connect(
+          { url, body, options },
+          address,
+          deadline,
+          isLast ? patience : connectMilliseconds,
+        );
+        return toResponse(response, mostBytes, deadline);
+      };
+      try {
+        return await turnsOfAddresses.take({ places, parties: [party] }, exchange, deadline);
+      } catch (error) {
+        if (!(error instanceof NotConnected)) throw error;
+        failure = error.cause;
+      }
+    }
+    throw failure;
+  }
+
+  /**
+   * @throws {Error} without a complete response, or when the address is refused
+   * @throws {Unavailable} if the connection has no turn in time, by no fault of the application
+   */
+  return async (
+    input: string | URL,
+    init: RequestInit | undefined,
+    { party, within = (run) => run() }: Turn,
+  ): Promise<Response> => {
     const url = new URL(input);
     const isNamed = judge(url);
     const request = new Request(url, init);
+    const { method } = request;
     const body = Buffer.from(await request.arrayBuffer());
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(patience)]);
-    // Loaded only when there is something to fetch: TLS takes 9 MB.
-    const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
-    const sent: ClientRequest = send(url, {
-      method: request.method,
-      headers: { ...Object.fromEntries(request.headers), 'user-agent': 'Janua', 'accept-encoding': 'identity' },
-      lookup: isNamed ? lookup : lookupPublic,
-      // No connection that another part has opened.
-      agent: false,
-      signal,
-    });
-    // An end in the middle of the body is an error of the response too.
-    sent.on('error', () => {});
-    sent.end(body);
-    const [response] = (await once(sent, 'response')) as [IncomingMessage];
-    return toResponse(response, mostBytes, signal);
+    const headers = { ...Object.fromEntries(request.headers), 'user-agent': 'Janua', 'accept-encoding': 'identity' };
+    const places = [
+      { key: `party ${party}`, atOnce: ofParty },
+      { key: `host ${plainHost(url.hostname)}`, atOnce: ofHost },
+      // The same response is not fetched twice at a time.
+      ...(method === 'GET' ? [{ key: url.href, atOnce: 1 }] : []),
+    ];
+    const run = () => within(() => call({ url, body, options: { method, headers } }, isNamed, party));
+    return turns.take({ places, parties: [party] }, run, AbortSignal.timeout(waitingMilliseconds));
   };
+}
+
+interface Call {
+  readonly url: URL;
+  readonly body: Buffer;
+  readonly options: Pick<RequestOptions, 'method' | 'headers'>;
+}
+
+/** Sends a request to an address of its host. @throws {NotConnected} if the address takes no connection within a number of milliseconds */
+async function connect(
+  { url, body, options }: Call,
+  address: string,
+  signal: AbortSignal,
+  milliseconds: number,
+): Promise<IncomingMessage> {
+  const family = isIP(address);
+  const pinned: LookupFunction = (_host, { all }, done) =>
+    all ? done(null, [{ address, family }]) : done(null, address, family);
+  // Loaded only when there is something to fetch: TLS takes 9 MB.
+  const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
+  signal.throwIfAborted();
+  // No connection that another part has opened.
+  const sent: ClientRequest = send(url, { ...options, lookup: pinned, agent: false, signal });
+  const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);
+  let isConnected = false;
+  sent.once('socket', (socket) =>
+    socket.once('connect', () => {
+      isConnected = true;
+      clearTimeout(timer);
+    }),
+  );
+  // An end in the middle of the body is an error of the response too.
+  sent.on('error', () => {});
+  sent.end(body);
+  try {
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return response;
+  } catch (cause) {
+    if (isConnected || signal.aborted) throw cause;
+    throw new NotConnected(address, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function toResponse(response: IncomingMessage, mostBytes: number, signal: AbortSignal): Promise<Response> {

@@ -5,6 +5,7 @@ import type { Tables } from '../../ground/database/schema.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { events } from './events.ts';
+import { outsideLimits, outsidePart } from './guarded-fetch.ts';
 import { aboutClient } from './provider-client.ts';
 
 /** What an application is told. */
@@ -36,8 +37,7 @@ const pauses = [firstPause, 30_000, 120_000, 600_000];
 const longestPause = 3_600_000;
 
 /** Clients that are told at the same time, and notices that each of them gets at the same time. */
-const clientsAtOnce = 16;
-export const noticesAtOnce = 4;
+const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
 
 /** How long `close` waits for the notices under way, in milliseconds. */
 const closingMilliseconds = 5_000;
@@ -120,7 +120,9 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     try {
       await send({ clientId, subject, sid });
     } catch (error) {
-      if (error instanceof Unavailable) throw error;
+      if (error instanceof Unavailable && error.part !== outsidePart) throw error;
+      // Without a turn, nothing was sent. The notices of the client are put off, and this is no failure of it.
+      if (error instanceof Unavailable) return false;
       await noteFailure(row, error instanceof Error ? error.message : undefined);
       return false;
     }

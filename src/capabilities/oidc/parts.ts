@@ -104,7 +104,9 @@ export function createOidcParts(options: OidcOptions) {
   const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
   const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
-  const fetch = createGuardedFetch({ privateHosts });
+  const onFull = () =>
+    log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
+  const fetch = createDocumentFetch(createGuardedFetch({ privateHosts, onFull }), now);
   const notices = createLogoutNotices({
     database,
     isAlive,
@@ -154,7 +156,7 @@ export function createOidcParts(options: OidcOptions) {
     findRetiredKey: retiredKeys.find,
     hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
     allowsDocument,
-    fetch: createDocumentFetch(fetch, now),
+    fetch,
     onSignedIn: noteSignIn,
     onRefused: noteRefusal,
     onTokens: options.onTokens,

@@ -7,6 +7,7 @@ import type { Derive } from './derived-ids.ts';
 import { adapterOf } from './provider-adapter.ts';
 import { codeGrant, findMissingChallenge, lasts, mayUse, refreshGrant } from './provider-client.ts';
 import { createFeatures } from './provider-features.ts';
+import { fetchFor } from './provider-fetch.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { createPolicy } from './provider-policy.ts';
 import { findAccountIn, signedInOf } from './provider-requests.ts';
@@ -73,7 +74,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     },
     allowOmittingSingleRegisteredRedirectUri: false,
     enableHttpPostMethods: false,
-    fetch: (address, init) => options.fetch(address instanceof Request ? address.url : address, init),
+    fetch: fetchFor(options),
     cookies: {
       keys: [ofProvider.derive('cookies')],
       // Their paths rule out `__Host-` (RFC 6265bis 4.1.3).

@@ -17,7 +17,8 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
   });
   for (const event of errorEvents)
     provider.on(event as 'authorization.error', (ctx, error) => {
-      if (expectedErrors.has(error.error)) return;
+      // The request is answered with the fault of the server, whatever the library made of it.
+      if (expectedErrors.has(error.error) || ctx.state.thrown instanceof Unavailable) return;
       const { oidc, state, method, query } = ctx;
       const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
       const refused = onRefused({

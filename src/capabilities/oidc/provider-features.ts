@@ -1,5 +1,6 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { isDocument, mayUse, type ProviderClient } from './provider-client.ts';
+import { prefetch } from './provider-fetch.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import { findAccountIn, requestOf } from './provider-requests.ts';
 
@@ -46,7 +47,11 @@ export const createFeatures = (options: ProviderOptions): Features => ({
     clientIdMetadataDocument: {
       enabled: true,
       ack: 'draft-02',
-      allowFetch: async (_ctx: KoaContextWithOIDC, address: string) => options.allowsDocument?.(address) ?? false,
+      async allowFetch(ctx: KoaContextWithOIDC | undefined, address: string) {
+        if (!options.allowsDocument?.(address)) return false;
+        await prefetch(options, ctx, address);
+        return true;
+      },
       allowClient: async (_ctx: KoaContextWithOIDC, { clientId }: { clientId: string }) =>
         options.allowsDocument?.(clientId) ?? false,
     },

@@ -3,8 +3,8 @@ import type { Caller } from '../../core/audit/event.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { User } from '../../core/users/user.ts';
+import type { FetchForParty } from './documents.ts';
 import type { RefusalReason } from './events.ts';
-import type { GuardedFetch } from './guarded-fetch.ts';
 import type { AdapterOptions } from './provider-adapter.ts';
 import type { ProviderClient } from './provider-client.ts';
 import type { ProviderRequest } from './provider-requests.ts';
@@ -28,7 +28,7 @@ export interface ProviderOptions extends AdapterOptions {
   readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
   /** Whether an application may introduce itself by the document at this address. Undefined: none may. */
   readonly allowsDocument: ((address: string) => boolean) | undefined;
-  readonly fetch: GuardedFetch;
+  readonly fetch: FetchForParty;
   /** The page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;
   /** Seconds that a session may last at most. */

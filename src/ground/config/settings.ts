@@ -140,7 +140,7 @@ export const settingSchemas = {
     'Which applications may introduce themselves by a document at the address that is their `client_id`, as those of MCP do: hosts of such addresses, separated by commas, or `any`. Without it: none.',
   ),
   OIDC_PRIVATE_HOSTS: list({ examples: ['grafana.example.internal'] })(
-    'Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Without it, Janua calls public addresses alone.',
+    'Hosts in your own network that Janua may call for an application: to tell it about a logout, and to get its document or keys. Janua finds these as all programs of the machine do. It asks name servers for other hosts, without `/etc/hosts` and search domains, and calls their public addresses alone.',
   ),
   UPSTREAMS_FILE: text({ examples: ['/etc/janua/upstreams.json'] })(
     'A JSON file with the providers that users can sign in with, such as Google or another OpenID provider, in the order of their buttons (docs/upstream.md).',

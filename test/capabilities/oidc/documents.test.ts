@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair } from 'jose';
 import * as openid from 'openid-client';
+import { outsideLimits } from '../../../src/capabilities/oidc/guarded-fetch.ts';
 import type { Settings } from '../../../src/ground/config/settings.ts';
 import { ann, password } from '../../janua.ts';
 import {
@@ -56,10 +57,11 @@ const createDocumentApplication = (
     redirectUris: [redirectUri],
   });
 
-/** The reason that `janua explain` gives for the last refusal. */
-async function findReason({ janua }: ProviderUnderTest): Promise<string | undefined> {
+/** The reason that `janua explain` gives for the last refusal. @param about the application, unless it is any */
+async function findReason({ janua }: ProviderUnderTest, about?: string): Promise<string | undefined> {
   for await (const event of janua.services.auditTrail.find({ order: 'newest-first' }))
-    if ('kind' in event && event.kind === 'application-refused') return event.reason;
+    if ('kind' in event && event.kind === 'application-refused' && event.about === (about ?? event.about))
+      return event.reason;
   return undefined;
 }
 
@@ -470,6 +472,106 @@ describe('applications that introduce themselves by a document', () => {
     assert.equal(await findReason(none), 'document-host');
     const metadata = await readJson(`${none.origin}/.well-known/oauth-authorization-server`);
     assert.notEqual(metadata.client_id_metadata_document_supported, true);
+  });
+});
+
+describe('what strangers make Janua fetch', () => {
+  const redirectUri = 'https://app.example.com/callback';
+  const document = { redirect_uris: [redirectUri], ...usual };
+
+  /** Answers of the documents' server that wait until a test says so. */
+  function hold(paths: readonly string[]) {
+    const held: (() => void)[] = [];
+    let isOpen = false;
+    for (const path of paths) {
+      const clientId = documents.publish(path, {});
+      documents.answer(path, (_request, response) => {
+        const send = () => response.end(JSON.stringify({ client_id: clientId, ...document }));
+        if (isOpen) send();
+        else held.push(send);
+      });
+    }
+    const release = () => {
+      isOpen = true;
+      for (const send of held) send();
+    };
+    return { held, release, [Symbol.dispose]: release };
+  }
+
+  const pathsOf = (name: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `/${name}/${index}.json`);
+
+  async function createRequests(server: ProviderUnderTest) {
+    const app = await createDocumentApplication(server, documents.publish('/begins.json', document), redirectUri);
+    const { address } = await app.begin({ scope: 'openid' });
+    return (path: string) => {
+      const target = new URL(address);
+      target.searchParams.set('client_id', `${documents.origin}${path}`);
+      return fetch(target, { redirect: 'manual' });
+    };
+  }
+
+  test('comes from one host in two connections at a time', async () => {
+    await using server = await open();
+    const request = await createRequests(server);
+    const paths = pathsOf('many', 30);
+    using holding = hold(paths);
+    const { held, release } = holding;
+    const answers = paths.map(request);
+    while (held.length < 2) await fetch(`${server.origin}/health/live`);
+    for (let count = 0; count < 20; count += 1) await fetch(`${server.origin}/health/live`);
+    assert.equal(held.length, 2);
+    release();
+    for (const { status } of await Promise.all(answers)) assert.equal(status, 303);
+  });
+
+  test('is refused with 503 when too much waits, and no application is to blame', async () => {
+    await using server = await open();
+    const request = await createRequests(server);
+    documents.answer('/busy/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
+    const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/busy/jwks.json` };
+    const clientId = documents.publish('/busy/signs.json', { ...document, ...by });
+    const app = await createDocumentApplication(server, clientId, redirectUri, signed);
+    // It knows the document, and not yet the keys.
+    assert.equal((await request('/busy/signs.json')).status, 303);
+
+    const { ofHost, waiting } = outsideLimits;
+    const paths = pathsOf('busy', ofHost + waiting);
+    using holding = hold([...paths, '/busy/late.json']);
+    const answers = paths.map(request);
+    const isFull = async () => (await request('/busy/late.json')).status === 503;
+    while (!(await isFull()));
+    const late = await request('/busy/late.json');
+    assert.deepEqual([late.status, late.headers.get('retry-after')], [503, '2']);
+    const refresh = () => openid.refreshTokenGrant(app.config, 'wrong');
+    await assert.rejects(refresh(), (error: { cause?: unknown; response?: Response; status?: number }) => {
+      const { status } = (error.cause instanceof Response ? error.cause : error) as { status?: number };
+      return status === 503;
+    });
+    for (const blamed of [clientId, `${documents.origin}/busy/late.json`])
+      assert.equal(await findReason(server, blamed), undefined);
+    holding.release();
+    await Promise.all(answers);
+    assert.equal((await request('/busy/late.json')).status, 303);
+    await assert.rejects(refresh(), { error: 'invalid_grant' });
+  });
+
+  test('are keys once, however many requests an application signs', async () => {
+    documents.answer('/once/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
+    const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/once/jwks.json` };
+    const clientId = documents.publish('/once.json', { ...document, ...by });
+    const app = await createDocumentApplication(server, clientId, redirectUri, signed);
+    for (let count = 0; count < 5; count += 1)
+      await assert.rejects(openid.refreshTokenGrant(app.config, 'wrong'), { error: 'invalid_grant' });
+    assert.equal(documents.asked.filter((path) => path === '/once/jwks.json').length, 1);
+  });
+
+  test('is no document once in a while, not at each request', async () => {
+    const clientId = documents.answer('/never.json', (_request, response) => response.end('{"client_id":"another"}'));
+    const app = await createDocumentApplication(server, clientId, redirectUri);
+    for (let count = 0; count < 5; count += 1)
+      assert.equal((await (await server.browser(false)).open((await app.begin()).address)).status, 400);
+    assert.equal(documents.asked.filter((path) => path === '/never.json').length, 1);
   });
 });
 

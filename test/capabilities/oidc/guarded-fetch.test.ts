@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type ClientRequest, createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type LookupFunction, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { createGuardedFetch } from '../../../src/capabilities/oidc/guarded-fetch.ts';
+import { createGuardedFetch, type GuardedFetchOptions } from '../../../src/capabilities/oidc/guarded-fetch.ts';
+import type { FindAddresses } from '../../../src/capabilities/oidc/resolve-addresses.ts';
 import { createCertificate } from '../../servers/certificate.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
 
@@ -54,19 +55,24 @@ function listenRaw(answer: (socket: Socket) => void) {
   };
 }
 
-/** Resolves every name to addresses, each time to the next ones. */
-function resolving(...turns: readonly string[][]): LookupFunction & { readonly asked: string[] } {
+/** Finds addresses of every name, each time the next ones. */
+function finding(...turns: readonly string[][]): FindAddresses & { readonly asked: string[] } {
   const asked: string[] = [];
-  const lookup: LookupFunction = (host, _options, done) => {
+  const find: FindAddresses = async (host) => {
     const addresses = turns[Math.min(asked.length, turns.length - 1)] ?? [];
     asked.push(host);
-    const found = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-    setImmediate(() => done(null, found));
+    return addresses;
   };
-  return Object.assign(lookup, { asked });
+  return Object.assign(find, { asked });
 }
 
-const loopback = resolving(['127.0.0.1']);
+/** The guarded fetch, for a single party. @param find finds addresses in place of the name servers */
+function createFetch({ find, ...options }: GuardedFetchOptions & { readonly find?: FindAddresses }) {
+  const fetch = createGuardedFetch({ ...options, ...(find && { findAddresses: find, findPrivate: find }) });
+  return (address: string | URL, init?: RequestInit) => fetch(address, init, { party: 'the test' });
+}
+
+const loopback = finding(['127.0.0.1']);
 
 describe('the guarded fetch', () => {
   const folder = createTemporaryFolder('guarded-fetch');
@@ -83,7 +89,7 @@ describe('the guarded fetch', () => {
       response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'] });
       response.end('{"a":"ä"}');
     }, tls);
-    const fetch = createGuardedFetch({ privateHosts: ['App.test'], lookup: loopback });
+    const fetch = createFetch({ privateHosts: ['App.test'], find: loopback });
     const response = await fetch(`https://app.test:${server.port}/logout?x=1`, {
       method: 'POST',
       redirect: 'manual',
@@ -103,7 +109,7 @@ describe('the guarded fetch', () => {
     await using server = await listen((request, response) => {
       response.writeHead(request.url === '/204' ? 204 : 302, { location: '/elsewhere' }).end();
     });
-    const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+    const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
     for (const status of [204, 302])
       assert.equal((await fetch(new URL(`http://127.0.0.1:${server.port}/${status}`))).status, status);
     assert.equal(server.told.length, 2);
@@ -111,7 +117,7 @@ describe('the guarded fetch', () => {
 
   test('checks the certificate', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
-    const fetch = createGuardedFetch({ privateHosts: ['other.test'], lookup: loopback });
+    const fetch = createFetch({ privateHosts: ['other.test'], find: loopback });
     await assert.rejects(fetch(`https://other.test:${server.port}/`), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
     assert.equal(server.told.length, 0);
   });
@@ -119,8 +125,8 @@ describe('the guarded fetch', () => {
   test('calls no private address, whether it is written, or a name resolves to it', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
     const { port } = server;
-    const lookup = resolving(['127.0.0.1', '::1', '10.0.0.1']);
-    const fetch = createGuardedFetch({ privateHosts: ['app.internal'], lookup });
+    const find = finding(['127.0.0.1', '::1', '10.0.0.1']);
+    const fetch = createFetch({ privateHosts: ['app.internal'], find });
     for (const host of [
       '127.0.0.1',
       '127.1',
@@ -132,63 +138,69 @@ describe('the guarded fetch', () => {
       'app.test',
     ])
       await assert.rejects(fetch(`https://${host}:${port}/`), { name: 'AddressRefused' }, host);
-    assert.deepEqual([server.connections(), lookup.asked], [0, ['app.test']]);
+    assert.deepEqual([server.connections(), find.asked], [0, ['app.test']]);
   });
 
   test('uses only the public ones of the addresses that a name has', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
-    const fetch = createGuardedFetch({ privateHosts: [], lookup: resolving(['127.0.0.1', '64:ff9b::cb00:7101']) });
+    const fetch = createFetch({ privateHosts: [], find: finding(['127.0.0.1', '64:ff9b::cb00:7101']) });
     await assert.rejects(fetch(`https://app.test:${server.port}/`), { name: 'AddressRefused' });
     assert.equal(server.connections(), 0);
-    // No test leaves this machine: the socket ends when it hears of the first address.
-    const [mixed, tried] = [
-      createGuardedFetch({ privateHosts: [], lookup: resolving(['127.0.0.1', '8.8.8.8']) }),
-      new Set(),
-    ];
-    const watch = (message: unknown) =>
-      (message as { request: ClientRequest }).request.once('socket', (socket) =>
-        socket.once('lookup', (_error, address) => {
-          tried.add(address);
-          socket.destroy(new Error('seen'));
-        }),
-      );
-    subscribe('http.client.request.created', watch);
-    await assert.rejects(mixed(`https://app.test:${server.port}/`), /seen/);
-    unsubscribe('http.client.request.created', watch);
-    assert.deepEqual([...tried], ['8.8.8.8']);
+    // No test leaves this machine. Nothing listens at the other address.
+    const isPublic = (address: string) => address !== '127.0.0.1';
+    const mixed = createFetch({ privateHosts: [], find: finding(['127.0.0.1', '127.0.0.2']), isPublic });
+    await assert.rejects(mixed(`https://app.test:${server.port}/`), { code: 'ECONNREFUSED', address: '127.0.0.2' });
+    assert.equal(server.connections(), 0);
   });
 
   test('judges the very addresses that it connects to, however a name resolves before and after', async () => {
     await using server = await listen((_request, response) => response.end(), tls);
-    const lookup = resolving(['8.8.8.8'], ['127.0.0.1']);
-    const leaving = new AbortController();
-    const fetch = createGuardedFetch({
-      privateHosts: [],
-      lookup(host, options, done) {
-        // No test leaves this machine.
-        leaving.abort();
-        lookup(host, options, done);
-      },
-    });
-    const url = `https://app.test:${server.port}/`;
-    await assert.rejects(fetch(url, { signal: leaving.signal }), { name: 'AbortError' });
-    await assert.rejects(fetch(url), { name: 'AddressRefused' });
-    assert.deepEqual([lookup.asked.length, server.connections()], [2, 0], 'one look-up for each connection');
+    const find = finding(['127.0.0.1'], ['8.8.8.8']);
+    const fetch = createFetch({ privateHosts: [], find });
+    await assert.rejects(fetch(`https://app.test:${server.port}/`), { name: 'AddressRefused' });
+    assert.deepEqual([find.asked.length, server.connections()], [1, 0], 'one search for each connection');
+  });
+
+  test('connects to the next address where one takes no connection', async () => {
+    await using server = await listen((_request, response) => response.end('there'), tls);
+    const find = finding(['127.0.0.2', '127.0.0.1']);
+    const fetch = createFetch({ privateHosts: [], find, isPublic: () => true });
+    assert.equal(await (await fetch(`https://app.test:${server.port}/`)).text(), 'there');
+    assert.equal(server.told.length, 1);
+  });
+
+  test('asks name servers for the names of strangers, and not the system, whose threads they could take', async (t) => {
+    await using server = await listen((_request, response) => response.end('there'), tls);
+    for (const [method, addresses] of [
+      ['resolve4', ['127.0.0.1']],
+      ['resolve6', []],
+    ] as const)
+      t.mock.method(Resolver.prototype, method, async () => [...addresses]);
+    const fetch = createFetch({ privateHosts: [], isPublic: () => true });
+    assert.equal(await (await fetch(`https://app.test:${server.port}/`)).text(), 'there');
+  });
+
+  test('sends no request twice, to whatever addresses a name resolves', async () => {
+    await using server = await listen((_request, response) => response.destroy(), tls);
+    const find = finding(['127.0.0.1', '127.0.0.1']);
+    const fetch = createFetch({ privateHosts: [], find, isPublic: () => true });
+    await assert.rejects(fetch(`https://app.test:${server.port}/`, { method: 'POST' }));
+    assert.equal(server.told.length, 1);
   });
 
   test('uses plain http and private addresses only for the named hosts themselves', async () => {
     await using server = await listen((_request, response) => response.end('inside'));
-    const fetch = createGuardedFetch({ privateHosts: ['app.internal', '[::1]', '10.0.0.1'], lookup: loopback });
+    const fetch = createFetch({ privateHosts: ['app.internal', '[::1]', '10.0.0.1'], find: loopback });
     const { port } = server;
     assert.equal(await (await fetch(`http://app.internal:${port}/`)).text(), 'inside');
     for (const host of ['localhost', '127.0.0.1', 'x.app.internal', 'app.internal.test', 'app.internal.'])
       await assert.rejects(fetch(`http://${host}:${port}/`), { name: 'AddressRefused' }, host);
     for (const url of ['ftp://app.internal/', 'file:///etc/passwd', 'data:,x'])
       await assert.rejects(fetch(url), { name: 'AddressRefused' }, url);
-    const lookup = resolving([]);
-    const other = createGuardedFetch({ privateHosts: ['app.internal'], lookup });
+    const find = finding([]);
+    const other = createFetch({ privateHosts: ['app.internal'], find });
     await assert.rejects(other('http://app.test/'), { name: 'AddressRefused' });
-    assert.deepEqual(lookup.asked, [], 'plain http is refused before the name is looked up');
+    assert.deepEqual(find.asked, [], 'plain http is refused before the name is looked up');
     for (const url of ['', 'x', `http://ann:secret@app.internal:${port}/`]) await assert.rejects(fetch(url), TypeError);
     assert.equal(server.connections(), 1);
   });
@@ -196,7 +208,7 @@ describe('the guarded fetch', () => {
   test('reads no body that is longer than allowed', async () => {
     await using server = await listen((_request, response) => response.end('x'.repeat(1001)));
     const url = `http://127.0.0.1:${server.port}/`;
-    const reading = (mostBytes: number) => createGuardedFetch({ privateHosts: ['127.0.0.1'], mostBytes })(url);
+    const reading = (mostBytes: number) => createFetch({ privateHosts: ['127.0.0.1'], mostBytes })(url);
     assert.equal((await (await reading(1001)).text()).length, 1001);
     await assert.rejects(reading(1000), /more than 1000 bytes/);
   });
@@ -211,7 +223,7 @@ describe('the guarded fetch', () => {
         // Its end is the end of the connection.
         socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"a":1}', () => setImmediate(breaks, socket));
       });
-      const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+      const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
       await assert.rejects(fetch(`http://127.0.0.1:${await server.port}/`));
     });
 
@@ -222,7 +234,7 @@ describe('the guarded fetch', () => {
       response.write('{"a":');
       response.end('1}');
     });
-    const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+    const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
     const answer = await fetch(`http://127.0.0.1:${server.port}/`);
     assert.deepEqual([answer.headers.get('content-length'), await answer.json()], [null, { a: 1 }]);
   });
@@ -233,7 +245,7 @@ describe('the guarded fetch', () => {
       response.on('close', () => clearInterval(drip));
     });
     const started = performance.now();
-    const fetch = createGuardedFetch({ privateHosts: ['127.0.0.1'] });
+    const fetch = createFetch({ privateHosts: ['127.0.0.1'] });
     await assert.rejects(fetch(`http://127.0.0.1:${server.port}/`));
     const took = performance.now() - started;
     assert.ok(took > 2900 && took < 4500, `${took} ms`);

@@ -42,13 +42,27 @@ export async function startReceiver() {
 
 interface NoticesOptions {
   readonly database: Database;
-  readonly url: string;
+  /** Where `send` posts them, unless it does something else. */
+  readonly url?: string;
+  readonly send?: (notice: LogoutNotice) => Promise<void>;
   readonly isAlive: (sessionId: string) => boolean;
   readonly now?: () => number;
 }
 
+async function post(url: string, notice: LogoutNotice): Promise<void> {
+  const signal = AbortSignal.timeout(3_000);
+  const { status } = await fetch(url, { method: 'POST', body: JSON.stringify(notice), signal });
+  if (status !== 204) throw new Error(`status ${status}`);
+}
+
 /** The notices of one process, which posts them to a receiver. */
-export function openNotices({ database, url, isAlive, now = Date.now }: NoticesOptions) {
+export function openNotices({
+  database,
+  url = '',
+  send = (notice) => post(url, notice),
+  isAlive,
+  now = Date.now,
+}: NoticesOptions) {
   const events: AuditEvent[] = [];
   const lines: object[] = [];
   const write = (details: object) => void lines.push(details);
@@ -56,11 +70,7 @@ export function openNotices({ database, url, isAlive, now = Date.now }: NoticesO
     ...{ database, now },
     isAlive: async (sessionId) => isAlive(sessionId),
     nameOf: async (clientId) => `Client ${clientId}`,
-    async send(notice) {
-      const signal = AbortSignal.timeout(3_000);
-      const { status } = await fetch(url, { method: 'POST', body: JSON.stringify(notice), signal });
-      if (status !== 204) throw new Error(`status ${status}`);
-    },
+    send,
     audit: {
       async recordIfPossible(event) {
         events.push(event);
