@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { byteOrderMark } from '../../ground/text/csv.ts';
 import type { Action } from '../../web/action.ts';
 import { header } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
@@ -57,7 +58,12 @@ export function addExport(
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);
       // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
-      return reply.send(Readable.from(lines, { objectMode: false }));
+      return reply.send(Readable.from(format === 'csv' ? withByteOrderMark(lines) : lines, { objectMode: false }));
     },
   );
+}
+
+async function* withByteOrderMark(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+  yield byteOrderMark;
+  yield* lines;
 }

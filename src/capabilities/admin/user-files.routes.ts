@@ -6,8 +6,8 @@ import type { Core } from '../../core/core.ts';
 import { Unreadable } from '../../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
 import { exportLines, importColumns } from '../../core/users/import-users.ts';
+import { acceptFiles, uploadLimit } from '../../web/file-upload.ts';
 import { addForm } from '../../web/form.ts';
-import { bodyLimit } from '../../web/hooks/bodies.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
@@ -65,6 +65,13 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     },
   });
 
+  app.register(async (uploads: App) => {
+    acceptFiles(uploads);
+    addImport(uploads, parts);
+  });
+}
+
+function addImport(app: App, parts: () => Parts): void {
   /** An imported password hash, or a group, could give any rights. */
   function requireMayImport(request: Request): void {
     if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
@@ -84,8 +91,8 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     fields: {
       rows: {
         required: true,
-        maxLength: bodyLimit,
-        description: `CSV with a header, or JSON lines: ${importColumns.join(', ')}`,
+        maxLength: uploadLimit,
+        description: `CSV with a header, or JSON lines: ${importColumns.join(', ')}. A page can send a file`,
         examples: ['username,first_name,last_name\nann@example.com,Ann,Archer'],
       },
       dry_run: { boolean: true, description: 'Whether to only say what would be added' },

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { readCsvLine } from '../../ground/text/csv.ts';
+import { Readable } from 'node:stream';
+import { readCsvLine, type Separator, separatorOf } from '../../ground/text/csv.ts';
+import { utf16Of } from '../../ground/text/decode-text.ts';
 import { Unreadable } from './change-refused.ts';
 import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-users.ts';
 
@@ -17,6 +18,28 @@ interface NumberedRow {
 
 type Parse = (line: string) => ImportRow;
 
+/** Passes bytes on, those of UTF-16 as UTF-8. @param input as Latin-1 */
+async function* withoutUtf16(input: AsyncIterable<string>): AsyncGenerator<string> {
+  let start: string | undefined = '';
+  let decoder: TextDecoder | undefined;
+  for await (const bytes of input) {
+    let chunk = bytes;
+    if (start !== undefined) {
+      start += bytes;
+      if (start.length < 2) continue;
+      const encoding = utf16Of(start.slice(0, 2));
+      if (encoding !== undefined) decoder = new TextDecoder(encoding);
+      chunk = start;
+      start = undefined;
+    }
+    yield decoder === undefined ? chunk : toUtf8(decoder.decode(Buffer.from(chunk, 'latin1'), { stream: true }));
+  }
+  if (start) yield start;
+}
+
+/** The bytes of a text in UTF-8, as Latin-1. */
+const toUtf8 = (text: string) => Buffer.from(text).toString('latin1');
+
 /**
  * Reads JSON lines, or CSV with a header. Each row is one line, so that a wrong quote spoils no other row.
  * @param input as Latin-1, so that each character is a byte
@@ -25,7 +48,9 @@ type Parse = (line: string) => ImportRow;
 async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
   let line = 0;
   let parse: Parse | undefined;
-  for await (const bytes of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+  const decode = createDecoder();
+  const bytesOfLines = Readable.from(withoutUtf16(input));
+  for await (const bytes of createInterface({ input: bytesOfLines, crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
     if (bytes.trim() === '') continue;
     parse ??= bytes.replace(/^ï»¿/, '').startsWith('{') ? parseJson : undefined;
@@ -35,28 +60,41 @@ async function* readRows(input: Readable): AsyncGenerator<NumberedRow> {
   }
 }
 
-function decode(latin1: string): string {
-  const bytes = Buffer.from(latin1, 'latin1');
-  if (bytes.length > longestLine) throw new Unreadable('The line has more than {most} bytes.', { most: longestLine });
-  if (!isUtf8(bytes)) throw new Unreadable('The line is not UTF-8. Save the file as UTF-8: in Excel, "CSV UTF-8".');
-  return bytes.toString().replace(/^\ufeff/, '');
+/**
+ * Decodes the lines of one file. The first line with another character than ASCII decides between UTF-8 and Windows-1252, which Excel
+ * writes as "CSV". A later line of the other encoding is refused, because its names would be garbled.
+ */
+function createDecoder(): (latin1: string) => string {
+  let isFileUtf8: boolean | undefined;
+  return (latin1) => {
+    const bytes = Buffer.from(latin1, 'latin1');
+    if (bytes.length > longestLine) throw new Unreadable('The line has more than {most} bytes.', { most: longestLine });
+    if (!/[\x80-\xff]/.test(latin1)) return latin1;
+    const isLineUtf8 = isUtf8(bytes);
+    isFileUtf8 ??= isLineUtf8;
+    if (isFileUtf8 !== isLineUtf8)
+      throw new Unreadable(
+        'The lines before have another encoding. Save the file in one encoding: in Excel, as "CSV UTF-8".',
+      );
+    // Without a byte order mark.
+    return new TextDecoder(isFileUtf8 ? 'utf-8' : 'windows-1252').decode(bytes);
+  };
 }
 
-const fieldsOf = (line: string): string[] => {
-  const fields = readCsvLine(line);
+const fieldsOf = (line: string, separator: Separator): string[] => {
+  const fields = readCsvLine(line, separator);
   if (fields === undefined) throw new Unreadable('The quotes do not fit. A field cannot go on in the next line.');
   return fields;
 };
 
 function createCsvParser(header: string): Parse {
-  const columns = fieldsOf(header).map((name) => name.trim().toLowerCase());
-  if (columns.length === 1 && header.includes(';'))
-    throw new Unreadable('The columns are separated by semicolons. Separate them by commas.');
+  const separator = separatorOf(header);
+  const columns = fieldsOf(header, separator).map((name) => name.trim().toLowerCase());
   requireColumns(columns);
   const [required] = importColumns;
   if (!columns.includes(required)) throw new Unreadable('The first line has no column {column}.', { column: required });
   return (line) => {
-    const fields = fieldsOf(line);
+    const fields = fieldsOf(line, separator);
     if (fields.length !== columns.length)
       throw new Unreadable('The line has another number of fields ({count}) than the first line.', {
         count: fields.length,

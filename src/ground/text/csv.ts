@@ -17,9 +17,25 @@ function toField(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/** Excel separates fields by semicolons where a comma is in numbers, and by tabs in "Unicode Text". */
+const fieldPatterns = {
+  ',': /(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|$)/y,
+  ';': /(?:"([^"]*(?:""[^"]*)*)"|([^";]*))(;|$)/y,
+  '\t': /(?:"([^"]*(?:""[^"]*)*)"|([^"\t]*))(\t|$)/y,
+} as const;
+
+export type Separator = keyof typeof fieldPatterns;
+
+/** The separator of a header, whose names contain none. */
+export const separatorOf = (header: string): Separator => (/[,;\t]/.exec(header)?.[0] ?? ',') as Separator;
+
+/** Begins a file that Excel would else read in the encoding of its machine. */
+export const byteOrderMark = '\ufeff';
+
 /** Reads a line of CSV. Undefined if its quotes do not fit: no field may go on in the next line. */
-export function readCsvLine(line: string): string[] | undefined {
-  const field = /(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|$)/y;
+export function readCsvLine(line: string, separator: Separator = ','): string[] | undefined {
+  const field = fieldPatterns[separator];
+  field.lastIndex = 0;
   const fields: string[] = [];
   for (;;) {
     const [, quoted, plain = '', end] = field.exec(line) ?? [];

@@ -188,7 +188,7 @@ describe('the export of the audit', () => {
     );
     const { body, headers } = await read('csv');
     assert.equal(headers['content-type'], 'text/csv; charset=utf-8');
-    const [heading, first = '', second, end] = body.split('\r\n');
+    const [heading, first = '', second, end] = body.replace(/^\ufeff/, '').split('\r\n');
     assert.equal(heading, Object.keys(newest).join(','));
     assert.match(first, /,'\+1,'@root,,$/);
     assert.match(String(second), /,"'=cmd\|""\/c calc""!A1, x",/);

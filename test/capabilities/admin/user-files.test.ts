@@ -119,6 +119,65 @@ test('the page says in its language why rows are refused, and keeps them alone a
   assert.match(wrong.body, /<textarea[^>]*>name\nfour@example.com</);
 });
 
+/** A form with a file, as a browser sends it. */
+async function upload(
+  file: Buffer | string,
+  others: Readonly<Record<string, string>> = {},
+  mangle = (body: string) => body,
+) {
+  const sent = new FormData();
+  sent.append('rows', new File([new Uint8Array(Buffer.from(file))], 'users.csv', { type: 'text/csv' }));
+  for (const [name, value] of Object.entries(others)) sent.append(name, value);
+  const request = new Request('http://localhost', { method: 'POST', body: sent });
+  const body = Buffer.from(await request.arrayBuffer()).toString('latin1');
+  const type = request.headers.get('content-type') ?? '';
+  return { payload: Buffer.from(mangle(body), 'latin1'), headers: { 'content-type': type } };
+}
+
+test('the page takes a file as Excel saves it, shows its rows, and takes them without the file', async () => {
+  await using janua = await open();
+  const { send, app } = janua;
+  const page = await app.inject({ url: '/admin/users/import', headers: janua.headers });
+  assert.match(page.body, /<form [^>]*enctype="multipart\/form-data">.*<input [^>]*name="rows" type="file"/s);
+  const file = Buffer.from('username;first_name\r\nnew@example.com;J\xfcrgen', 'latin1');
+  const checked = await send('/admin/users/import', await upload(file, { rows: 'ignored', dry_run: 'true' }));
+  const rows = 'username;first_name\r\nnew@example.com;Jürgen';
+  assert.match(checked.body, /1 user would be added/);
+  assert.ok(checked.body.includes(`>${rows}</textarea>`));
+  // Nothing is chosen: the file is empty.
+  const done = await send('/admin/users/import', await upload('', { rows }));
+  assert.match(done.body, /1 user was added/);
+  assert.equal((await janua.services.users.findByUsername('new@example.com'))?.user.firstName, 'Jürgen');
+  assert.equal((await send('/admin/users/import', await upload('', { rows: '' }))).statusCode, 422);
+});
+
+test('a form with a file is bounded, has each field once, and is taken by the import alone', async () => {
+  await using janua = await open();
+  const { send, app } = janua;
+  const url = '/admin/users/import';
+  const twice = (body: string) => {
+    const [boundary = ''] = body.split('\r\n', 1);
+    const field = 'content-disposition: form-data; name="dry_run"\r\n\r\ntrue\r\n';
+    return body.replace(boundary, `${boundary}\r\n${field}${boundary}`);
+  };
+  const refusals = [
+    [url, await upload('x'.repeat(1024 * 1024)), 413],
+    [url, await upload('username', { dry_run: 'maybe' }), 422],
+    [url, await upload('username', { dry_run: 'true' }, twice), 400],
+    [url, await upload('username', {}, (body) => body.replace('form-data; name="rows"', 'form-data')), 400],
+    [url, await upload('username', {}, (body) => body.slice(0, -20)), 400],
+    [url, { payload: 'x', headers: { 'content-type': 'multipart/form-data' } }, 400],
+    ['/admin/groups', await upload('username', { name: 'staff' }), 415],
+    ['/auth/token', await upload('username'), 415],
+  ] as const;
+  for (const [place, [path, sent, status]] of refusals.entries())
+    assert.equal((await send(path, sent)).statusCode, status, `${place}`);
+  // A stranger's is refused before it is read.
+  const stranger = await app.inject({ method: 'POST', url, ...(await upload('x'.repeat(1024 * 1024))) });
+  assert.equal(stranger.statusCode, 303);
+  assert.match(String(stranger.headers.location), /^\/auth\/login\?state=2/);
+});
+
 test('an export gives no secret, is recorded, and can be imported again', async () => {
   await using janua = await open();
   const { services, download, events, importRows } = janua;
@@ -127,6 +186,8 @@ test('an export gives no secret, is recorded, and can be imported again', async 
     const { statusCode, body, headers } = await download(format);
     assert.equal(statusCode, 200);
     assert.equal(headers['content-disposition'], `attachment; filename="users.${format}"`);
+    // Excel reads a CSV without it in the encoding of its machine.
+    assert.equal(body.startsWith('\ufeff'), format === 'csv');
     assert.doesNotMatch(body, /password_hash|\$argon2|\$scrypt|pbkdf2/);
     for (const { username } of known) assert.ok(body.includes(username), username);
     assert.deepEqual((await importRows(body, true)).json(), {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { csvLine, readCsvLine } from '../../../src/ground/text/csv.ts';
+import { csvLine, readCsvLine, separatorOf } from '../../../src/ground/text/csv.ts';
 
 test('a line of CSV is read as it was written', () => {
   const oneLine = fc.string({ unit: 'grapheme' }).filter((text) => !/[\r\n]/.test(text));
@@ -32,6 +32,21 @@ test('a line of CSV is read as it was written', () => {
       assert.deepEqual(readCsvLine(line.slice(0, -2)), fields);
     }),
   );
+});
+
+test('a line is read as Excel saves it, by the separator of its header', () => {
+  for (const [header, separator] of [
+    ['username', ','],
+    ['username,groups', ','],
+    ['username;groups', ';'],
+    ['username\tgroups', '\t'],
+  ] as const) {
+    assert.equal(separatorOf(header), separator);
+    const fields = ['a,b', 'c;d', 'e\tf', 'g "h"', '', `'=1`];
+    const line = fields.map((field) => `"${field.replaceAll('"', '""')}"`).join(separator);
+    assert.deepEqual(readCsvLine(line, separator), [...fields.slice(0, -1), '=1']);
+    assert.deepEqual(readCsvLine(`a${separator}"b`, separator), undefined);
+  }
 });
 
 test('no spreadsheet runs a text of a line as a formula', () => {

@@ -1,0 +1,16 @@
+import { isUtf8 } from 'node:buffer';
+
+/**
+ * Reads a text file as spreadsheets save it: in UTF-8, in UTF-16 if it begins with a byte order mark, else in Windows-1252. Without the
+ * byte order mark.
+ */
+export function decodeText(bytes: Buffer): string {
+  const encoding = utf16Of(bytes.toString('latin1', 0, 2)) ?? (isUtf8(bytes) ? 'utf-8' : 'windows-1252');
+  return new TextDecoder(encoding).decode(bytes);
+}
+
+/** The kind of UTF-16 whose byte order mark these are. @param start two bytes, as Latin-1 */
+export function utf16Of(start: string): 'utf-16le' | 'utf-16be' | undefined {
+  if (start === '\xff\xfe') return 'utf-16le';
+  return start === '\xfe\xff' ? 'utf-16be' : undefined;
+}
