@@ -10,7 +10,8 @@ import { mostFailures } from '../src/capabilities/second-factor/pending-logins.t
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
 import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
-import { perClient, perEndSite, perHour, perMinute } from '../src/core/mail/request-mail.ts';
+import { mostMails, perClient, perEndSite, perHour, perMinute, perTarget } from '../src/core/mail/limits.ts';
+import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
 import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
 import type { Policy } from '../src/core/throttle/policy.ts';
@@ -73,6 +74,8 @@ const limits: readonly Limit[] = [
   ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
   ['stranger', 'logins that wait for a hash', setting('HASHING_QUEUE'), '503'],
+  ['stranger', 'mails of strangers that wait', mostMails.ofStrangers, 'none is added; the answer is the same'],
+  ['stranger', 'mails of strangers to an address that wait', mostMails.toAddress, 'none is added'],
   ['stranger', 'device requests that wait', mostWaiting.ofDevices, 'the oldest of the largest network ends'],
   ['stranger', 'connections to applications that wait', outsideLimits.waiting, '503 for the last of the largest party'],
   ['stranger', 'wait for such a connection', seconds(outsideLimits.waitingMilliseconds), '503; a notice waits'],
@@ -93,6 +96,7 @@ const limits: readonly Limit[] = [
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   mails('network', 'mails that an address asks for', perClient),
   mails('network', 'mails that a /48 asks for', perEndSite),
+  ['network', 'mails of a /48 that wait', mostMails.ofParty, 'none is added'],
   ['network', 'events of a kind', describeAllowance(bounds.anyone.endSite), 'counted, not kept'],
   failures('account', 'logins', policies.account),
   failures('account', 'codes', policies['factor-account']),
@@ -103,13 +107,30 @@ const limits: readonly Limit[] = [
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
   mails('account', 'mails of a purpose to an address', perMinute),
   mails('account', 'mails of a purpose to an address', perHour),
+  mails('account', 'mails that a user asks for', perClient),
+  [
+    'account',
+    'notices of a kind to an address',
+    `1 in ${time(mergedNotices.merged.windowSeconds)}`,
+    'one mail tells of the rest',
+  ],
+  ['account', 'mails that wait', `${mostMails.ofParty}, with notices ${mostMails.withNotices}`, 'none is added'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
+  mails('administrator', 'resets, invitations and new addresses', perClient),
+  mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
+  ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
+  [
+    'machine',
+    'mails that were given up',
+    `${mostMails.givenUp} of strangers, ${mostMails.givenUp} others`,
+    'the oldest are removed',
+  ],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],

@@ -26,7 +26,6 @@ import { createEndAddressLinks } from './changes/address-links.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
 import { createChanges } from './changes/change.ts';
 import { createMailing } from './mail/mailing.ts';
-import { createRequestMail } from './mail/request-mail.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
 import { createPasswordPolicy } from './passwords/policy.ts';
@@ -132,14 +131,16 @@ export async function createCore(options: CoreOptions) {
     if (now() - since >= longOutage)
       tell({ about: 'mail-failed', details: { since: String(since), until: String(now()) } });
   };
-  const mailing = createMailing({ ...common, audit, onFailed, onRecovered, sends: takesLogins && mailWorks });
+  const sends = takesLogins && mailWorks;
+  const mailing = createMailing({ ...common, audit, throttle, users, baseUrl, onFailed, onRecovered, sends });
   if (takesLogins && !mailWorks) log.info({ event: 'mail_off' }, 'MAIL_URL is not set: what needs mail is left out');
-  const outbox = mailWorks ? mailing.outbox : undefined;
+  const { outbox, mailer, ...sending } = mailing;
+  const works = mailWorks ? { sentOutbox: outbox, mailer } : { sentOutbox: undefined, mailer: undefined };
   const lift = ({ id, username }: User, codes?: boolean) =>
     liftFailures(throttle, { userId: id, nameDigest: audit.digestName(username), codes });
-  const changing = { hold, holdAny, users, sessions, outbox, liftFailures: lift, audit, log };
+  const changing = { hold, holdAny, users, sessions, mailer: works.mailer, liftFailures: lift, audit, log };
   const { change, changeAny } = createChanges(changing);
-  const endAddressLinks = createEndAddressLinks(tokens, mailing.outbox);
+  const endAddressLinks = createEndAddressLinks(tokens, outbox);
   const lastLogins = createLastLogins(database, now);
   const admit = createAdmit({
     access,
@@ -159,7 +160,7 @@ export async function createCore(options: CoreOptions) {
       const load = hashing.load();
       return { ...load, waiting: load.waiting + throttle.waiting() };
     },
-    queuedMails: mailing.outbox.countQueued,
+    queuedMails: outbox.countQueued,
   });
   const administration: AdministrationOptions = {
     users,
@@ -174,8 +175,11 @@ export async function createCore(options: CoreOptions) {
     audit,
     transact: (work) => inTransaction(database, work),
     lift: throttled.lift,
-    get invite() {
-      return ports.invite;
+    get createInvitationLink() {
+      return ports.createInvitationLink;
+    },
+    get admitInvitation() {
+      return ports.admitInvitation;
     },
     get findInvitation() {
       return ports.findInvitation;
@@ -202,7 +206,8 @@ export async function createCore(options: CoreOptions) {
     ...recording,
     ...hashing,
     ...directory,
-    ...mailing,
+    ...sending,
+    outbox,
     ports,
     throttle,
     sessions,
@@ -223,9 +228,8 @@ export async function createCore(options: CoreOptions) {
     knownBrowsers: createKnownBrowsers(options.browserCookie, await loadKey(database, 'browser-cookie')),
     cipher: createCipher(encryptionKeys, log, () => tell({ about: 'key-unreadable' })),
     encryptionKeys,
-    /** The outbox, if its mails are sent. */
-    sentOutbox: outbox,
-    requestMail: outbox && createRequestMail({ outbox, throttle, audit }),
+    /** The outbox and its door, if mails are sent. */
+    ...works,
     importUsers: registry && createImportUsers(database, registry, groups, audit),
     shownSettings: showSettings(settings, overrides.given),
     loadKey: (name: KeyName) => loadKey(database, name),
@@ -250,6 +254,7 @@ export async function createCore(options: CoreOptions) {
       }
       const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
       await removeInBatches((limit) => recording.auditTrail.removeBefore(retained, limit));
+      await outbox.removeGivenUp();
       await ports.clean();
     },
   };

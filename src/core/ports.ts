@@ -149,8 +149,10 @@ export interface Ports {
   findApplication?(path: string): Promise<NextApplication | undefined>;
   /** The page on which strangers sign up. */
   readonly signUpPath?: string;
-  /** Gives an invited user the link that leads into the account: by mail, or as the result. */
-  readonly invite?: (account: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>;
+  /** Makes the link by which an invited user begins. It is a secret. */
+  readonly createInvitationLink?: (account: Account) => Promise<string>;
+  /** Undefined where no mail is sent. */
+  readonly admitInvitation?: AdmitInvitation | undefined;
   /** Undefined for a user who was not invited, or has begun. */
   readonly findInvitation?: (account: Account) => Promise<Invitation | undefined>;
   /** Whether the user was invited, and can still use the link. Undefined where no mail is sent. */
@@ -176,6 +178,16 @@ function isLinkable({ address }: OpenApplication): boolean {
   const { protocol, hostname } = new URL(address);
   return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }
+
+/**
+ * Counts an invitation that is to be mailed, and gives what queues it once the account is there. Both throw {ChangeRefused} `too-many-mails`.
+ * @param userId of an account that there is
+ */
+export type AdmitInvitation = (
+  address: string,
+  actor: Actor,
+  userId?: string,
+) => Promise<(account: Account, db?: Database) => Promise<void>>;
 
 /** What the operator of the server should know. The reasons of the event `operator-told` explain it. */
 export interface OperatorNotice {
@@ -259,8 +271,11 @@ export function joinPorts(offered: readonly Ports[]) {
       const found = await Promise.all(offered.map((ports) => ports.findApplication?.(path)));
       return found.find((application) => application !== undefined);
     },
-    get invite() {
-      return find('invite');
+    get createInvitationLink() {
+      return find('createInvitationLink');
+    },
+    get admitInvitation() {
+      return find('admitInvitation');
     },
     get findInvitation() {
       return find('findInvitation');

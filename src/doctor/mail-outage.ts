@@ -1,16 +1,34 @@
 import type { Check } from '../../selftest/finding.ts';
+import { mostMails } from '../core/mail/limits.ts';
 import { findOutage } from '../core/mail/outages.ts';
 import type { Database } from '../ground/database/database.ts';
-import { wrong } from './told.ts';
+import { warning, wrong } from './told.ts';
 
-/** Whether the last attempts of the servers to send mail failed, and a mail still waits. Asks the mail server nothing. */
+/** The part of `mostMails` from which the operator is told. */
+const crowded = 0.8;
+
+/** Whether the last attempts of the servers to send mail failed, and a mail still waits; and whether too many wait. Asks no mail server. */
 export async function* checkMailOutage(database: Database): Check {
   const since = await findOutage(database);
-  const waiting = database.selectFrom('janua_mails').select('id').where('due_at', 'is not', null).limit(1);
-  if (since && (await waiting.executeTakeFirst()) !== undefined)
+  const waiting = database.selectFrom('janua_mails').where('due_at', 'is not', null);
+  if (since && (await waiting.select('id').limit(1).executeTakeFirst()) !== undefined)
     yield wrong(
       'The mail server has taken no mail since {time}.',
       'npx janua mail list shows why. Correct the cause, then: npx janua mail retry.',
       { time: new Date(since).toISOString() },
     );
+  for (const [most, mails] of [
+    [mostMails.ofStrangers, waiting.where('stranger', '=', 1)],
+    [mostMails.ofRequests, waiting],
+  ] as const) {
+    const counted = mails.select(({ fn }) => fn.countAll().as('count'));
+    const count = Number((await counted.executeTakeFirstOrThrow()).count);
+    if (count < most * crowded) continue;
+    yield warning(
+      '{count} mails wait. From {most} on, Janua drops requests for mail.',
+      'If the mail server works, npx janua audit --kind mail-not-sent shows who asks for so many.',
+      { count: String(count), most: String(most) },
+    );
+    return;
+  }
 }

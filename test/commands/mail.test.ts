@@ -16,7 +16,7 @@ async function queue({ folder }: Workplace, ...addresses: string[]): Promise<str
   await using opened = await openTestDatabase(`sqlite:${join(folder, 'janua.db')}`);
   // A purpose of the real server, whose mails need no account.
   const prepare = async () => ({ dropped: 'outdated' as const });
-  const others = { 'account-deleted': { keepSeconds: 60, prepare } };
+  const others = { 'account-deleted': { limit: { counted: [] }, keepSeconds: 60, prepare } };
   await using office = await openOffice({ opened, others });
   for (const address of addresses) await office.outbox.add(greeting(address, { purpose: 'account-deleted' }));
   const ids = (await office.listed()).map(({ id }) => id);

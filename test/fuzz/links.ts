@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Services } from '../../src/compose.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import type { App } from '../../src/web/types.ts';
+import { queueOf } from '../core/mail/post-office.ts';
 import { json } from '../web/faces.ts';
 import type { Operation } from './document.ts';
 import type { Request } from './request.ts';
@@ -42,7 +43,7 @@ export function createLinks(
     const { username: address } = await addPerson();
     const account = await services.users.findByUsername(address);
     assert.ok(account);
-    await services.outbox.add({ purpose: 'enrol-factor', address, ...provedBy(account), language: 'en' });
+    await queueOf(services).add({ purpose: 'enrol-factor', address, ...provedBy(account), language: 'en' });
     return address;
   }
 

@@ -1,4 +1,5 @@
 import type { Core } from '../../core/core.ts';
+import { tooManyMails } from '../../core/users/change-refused.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { defineCapability, defineOptional } from '../capability.ts';
 import { createDeleteAccount } from './deletion.ts';
@@ -28,9 +29,9 @@ const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
 
 /** Only for what is on where mail is sent. */
 function mailingOptionsOf(core: Core): MailingOptions {
-  const { sentOutbox: outbox, requestMail, access } = core;
-  if (outbox === undefined || requestMail === undefined) throw new TypeError('this needs mail');
-  return { ...optionsOf(core), outbox, requestMail, access };
+  const { sentOutbox: outbox, mailer, access } = core;
+  if (outbox === undefined || mailer === undefined) throw new TypeError('this needs mail');
+  return { ...optionsOf(core), outbox, mailer, access };
 }
 
 /** Only for what is on where the accounts are in Janua's own table. */
@@ -81,7 +82,7 @@ const ownAccount = defineOptional({
   isOn: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
     const own = ownOptionsOf(core);
-    const { outbox, sentOutbox, settings, ports, database: db } = core;
+    const { mailer, sentOutbox, settings, ports, database: db } = core;
     const { createInvitationLink, findInvitation, isInvited } = mailsOf(core);
     return {
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
@@ -89,13 +90,18 @@ const ownAccount = defineOptional({
       findInvitation: async (account) =>
         (await ports.hasWayIn(account.user, db)) ? undefined : findInvitation({ account, user: account.user, db }),
       isInvited: sentOutbox && isInvited,
-      async invite(invited, byMail, { caller: { requestId }, actorId = 'operator' }, db) {
-        if (!byMail) return createInvitationLink(invited);
-        const cause = { ...provedBy(invited), requestId, causedBy: { userId: actorId } };
-        const address = invited.user.username;
-        await outbox.add({ purpose: 'invitation', address, language: settings.LANGUAGE, ...cause }, db);
-        return undefined;
-      },
+      createInvitationLink,
+      admitInvitation:
+        mailer &&
+        (async (address, { caller, actorId = 'operator' }, userId) => {
+          const causedBy = { userId: actorId };
+          const mail = { purpose: 'invitation', address, userId, language: settings.LANGUAGE, causedBy };
+          const permit = await mailer.admit(mail, caller);
+          if (permit === undefined) throw tooManyMails();
+          return async (invited, db) => {
+            if (!(await permit(provedBy(invited), db))) throw tooManyMails();
+          };
+        }),
     };
   },
   async addRoutes(app, parts, options) {
@@ -123,12 +129,10 @@ const resetPassword = defineOptional({
   isOn: ({ mail, password }) => mail && password,
   make(core: Core) {
     const options = mailingOptionsOf(core);
+    const resetPassword = createResetPassword(options, createSetPassword(options));
     return {
-      parts: { resetPassword: createResetPassword(options, createSetPassword(options)) },
-      sendReset: (
-        { username: address, language = core.settings.LANGUAGE },
-        { caller: { requestId }, actorId: userId = 'operator' },
-      ) => options.outbox.add({ purpose: 'reset-password', address, language, requestId, causedBy: { userId } }),
+      parts: { resetPassword },
+      sendReset: (user, actor) => resetPassword.send(user, core.settings.LANGUAGE, actor),
     };
   },
   async addRoutes(app, parts, options) {

@@ -7,7 +7,7 @@ import type { Core } from '../../core/core.ts';
 import { originOf } from '../../core/mail/notice.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
-import { ChangeRefused } from '../../core/users/change-refused.ts';
+import { tooManyMails } from '../../core/users/change-refused.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { requireAddress } from './fields.ts';
@@ -40,7 +40,7 @@ export async function findWaitingAddress(
 
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
-  const { registry, requestMail, outbox, change, endAddressLinks, access, audit } = options;
+  const { registry, mailer, change, endAddressLinks, access, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', offerExpired, { isForNewAddress: true });
 
@@ -87,8 +87,8 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
       // A thief of the session must not be able to use up the limits of the notice.
-      if (await requestMail({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
-        await outbox.add({ ...notice, requestId: caller.requestId });
+      if (await mailer.request({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
+        await mailer.notify(notice, caller);
       // The session may have ended meanwhile, and its links with it.
       if ((await access.findLiving(signedIn.session.id)) === undefined) await endAddressLinks(user.id);
     },
@@ -108,13 +108,10 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       const details = { email: address, former, ...originOf({ caller, actorId }) };
       const causedBy = { userId: actorId ?? 'operator' };
       const mail = { userId, details, language: account.user.language ?? language, causedBy };
-      if (!(await requestMail({ ...mail, purpose: 'confirm-offered-email', address, stamp }, caller)))
-        throw new ChangeRefused(
-          'Too many mails have gone to that address, or from you. Wait a minute.',
-          'too-many-mails',
-        );
+      if (!(await mailer.request({ ...mail, purpose: 'confirm-offered-email', address, stamp }, caller)))
+        throw tooManyMails();
       const notice = { ...mail, purpose: 'email-change-offered', address: former };
-      await outbox.add({ ...notice, requestId: caller.requestId });
+      await mailer.notify(notice, caller);
     },
 
     /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `offered-link-expired`, also to any other user */

@@ -1,4 +1,5 @@
 import type { DroppedMail, MailDescription, PreparedMail } from '../../core/mail/description.ts';
+import { requested } from '../../core/mail/limits.ts';
 import { createNotice, describeOrigin } from '../../core/mail/notice.ts';
 import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
 import type { Invitation } from '../../core/ports.ts';
@@ -63,15 +64,18 @@ export function createAccountMails(
   /**
    * Makes the link of a mail about an account, under the stamp that was proved when the mail was asked for: the mail may have waited.
    * @param name that the account must still have
+   * @param isAlone whether the earlier links of the mail end
    * @throws {AccountChanged}
    */
   const createOwnLink = (
     mail: keyof typeof links,
     { userId = '', stamp = '', address }: Pick<QueuedMail, 'userId' | 'stamp' | 'address'>,
     name: string,
+    isAlone = false,
   ) =>
-    hold({ userId, stamp }, ({ user, db }) => {
+    hold({ userId, stamp }, async ({ user, db }) => {
       if (user.username !== name) throw new AccountChanged();
+      if (isAlone) await tokens.endOf(mail, userId, db);
       return createLink(mail, address, { userId, stamp }, db);
     });
 
@@ -90,6 +94,7 @@ export function createAccountMails(
   const notice = createNotice(users, baseUrl);
 
   const toNewAddress = (mail: 'confirm-email' | 'confirm-offered-email'): MailDescription => ({
+    limit: requested,
     keepSeconds: links[mail].keepSeconds,
     async prepare(queued) {
       const { address: to, userId = '', details: values } = queued;
@@ -103,6 +108,7 @@ export function createAccountMails(
 
   const descriptions: Readonly<Record<string, MailDescription>> = {
     'sign-up': {
+      limit: requested,
       keepSeconds: links['sign-up'].keepSeconds,
       async prepare({ address: to, language, details: { next } }) {
         const account = await users.findByUsername(to);
@@ -121,6 +127,7 @@ export function createAccountMails(
       },
     },
     invitation: {
+      limit: requested,
       keepSeconds: links.invitation.keepSeconds,
       async prepare(mail) {
         const { address: to, userId = '', language } = mail;
@@ -129,17 +136,18 @@ export function createAccountMails(
       },
     },
     'reset-password': {
+      limit: requested,
       keepSeconds: links['reset-password'].keepSeconds,
-      async prepare({ address: to, language, details: { next } }): Promise<PreparedMail | DroppedMail> {
+      async prepare({ address: to, language, details: { next }, ...mail }): Promise<PreparedMail | DroppedMail> {
         const account = await users.findByUsername(to);
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
         // The mailbox alone is proved, so the stamp is that of the moment. The address must still be the account's.
-        const link = pathWithNext(
-          await createOwnLink('reset-password', { address: to, ...provedBy(account) }, to),
-          next,
-        );
+        // Strangers' requests name no user. They must not end the link that the user has asked for.
+        const isByAdministrator = mail.userId !== undefined;
+        const own = { address: to, ...provedBy(account) };
+        const link = pathWithNext(await createOwnLink('reset-password', own, to, isByAdministrator), next);
         return { to, name, language: chosen, values: { minutes: String(resetMinutes) }, link, userId };
       },
     },

@@ -6,8 +6,8 @@ import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { EndAddressLinks } from '../../core/changes/address-links.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { events as mailEvents } from '../../core/mail/events.ts';
+import type { Mailer } from '../../core/mail/mailer.ts';
 import type { Outbox } from '../../core/mail/outbox.ts';
-import type { RequestMail } from '../../core/mail/request-mail.ts';
 import type { Passwords } from '../../core/passwords/passwords.ts';
 import type { PasswordPolicy } from '../../core/passwords/policy.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
@@ -51,7 +51,7 @@ export interface AccountOptions
 
 export interface MailingOptions extends AccountOptions {
   readonly outbox: Outbox;
-  readonly requestMail: RequestMail;
+  readonly mailer: Mailer;
   readonly access: Pick<Access, 'findLiving'>;
 }
 

@@ -1,8 +1,10 @@
 import type { Caller } from '../../core/audit/event.ts';
+import type { Actor } from '../../core/changes/administration.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
+import { tooManyMails } from '../../core/users/change-refused.ts';
 import { provedBy } from '../../core/users/held.ts';
-import { emailAddress } from '../../core/users/user.ts';
+import { emailAddress, type User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { requireAddress } from './fields.ts';
 import type { MailingOptions } from './options.ts';
@@ -14,7 +16,7 @@ export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
 export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
-  const { requestMail, change, registry, audit } = options;
+  const { mailer, outbox, change, registry, audit } = options;
   const links = createLinks(options, 'reset-password', resetExpired);
 
   return {
@@ -26,7 +28,24 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
     async request(email: string, next: string | undefined, language: Language, caller: Caller): Promise<void> {
       const address = requireAddress(email, emailAddress);
       await audit.recordIfPossible({ kind: 'reset-requested', caller, nameDigest: audit.digestName(address) });
-      await requestMail({ purpose: 'reset-password', address, language, ...(next && { details: { next } }) }, caller);
+      await mailer.request(
+        { purpose: 'reset-password', address, language, ...(next && { details: { next } }) },
+        caller,
+      );
+    },
+
+    /**
+     * Mails a link to a user, for an administrator or an operator. It replaces the earlier ones (`mails.ts`), and those whose mail waits.
+     * @param usual the language of a user who has chosen none
+     * @throws {ChangeRefused} `too-many-mails`
+     */
+    async send({ id: userId, username: address, language }: User, usual: Language, { caller, actorId }: Actor) {
+      const causedBy = { userId: actorId ?? 'operator' };
+      const mail = { purpose: 'reset-password', address, userId, language: language ?? usual, causedBy };
+      const permit = await mailer.admit(mail, caller);
+      if (permit === undefined) throw tooManyMails();
+      await outbox.removeAbout('reset-password', userId);
+      if (!(await permit())) throw tooManyMails();
     },
 
     /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */

@@ -27,7 +27,7 @@ export interface NewAccount {
  * Creates accounts for owners of e-mail addresses. The account is created by the link in the mail, so that no account has an unproven
  * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
  */
-export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptions) {
+export function createSignUp({ mailer, audit, signUpDomains }: MailingOptions) {
   return {
     /**
      * Mails a link, or a note that there is an account already.
@@ -41,7 +41,7 @@ export function createSignUp({ requestMail, audit, signUpDomains }: MailingOptio
         throw new InvalidFields({ field: 'email', code: 'wrong-domain', values: { domains } });
       }
       await audit.recordIfPossible({ kind: 'sign-up-requested', caller, nameDigest: audit.digestName(address) });
-      await requestMail({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
+      await mailer.request({ purpose: 'sign-up', address, language, ...(next && { details: { next } }) }, caller);
     },
   };
 }

@@ -87,8 +87,11 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
 
 type Tell = (names: string) => Promise<boolean>;
 
-const namesOf = (added: readonly { readonly name: string }[]) =>
-  added
-    .slice(0, mostNames)
-    .map(({ name }) => name)
-    .join(', ') + (added.length > mostNames ? ' …' : '');
+const namesOf = (added: readonly { readonly name: string }[]) => listNames(added.map(({ name }) => name));
+
+const listNames = (names: readonly string[]) =>
+  names.slice(0, mostNames).join(', ') + (names.length > mostNames ? ' …' : '');
+
+/** Joins the names of two mails, each once. */
+export const mergeNames = (...lists: readonly string[]): string =>
+  listNames([...new Set(lists.flatMap((list) => list.split(/, | (?=…)/)).filter(Boolean))]);

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../../core/audit/event.ts';
 import type { Core } from '../../core/core.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
+import type { MailLimit } from '../../core/mail/limits.ts';
 import type { OperatorNotice } from '../../core/ports.ts';
 import { ownScopes } from '../../core/users/scopes.ts';
 import { findBackupState } from '../../ground/database/kept-backups.ts';
@@ -8,7 +9,7 @@ import { claimLease } from '../../ground/database/lease.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { speak } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
-import { createAdministratorWatch } from './administrators.ts';
+import { createAdministratorWatch, mergeNames } from './administrators.ts';
 import { events } from './events.ts';
 
 const day = 24 * 60 * 60 * 1000;
@@ -28,17 +29,18 @@ export const operator = defineCapability({
   events,
 
   make(core: Core) {
-    const { settings, sentOutbox: outbox, database, opened, now, audit, log, users } = core;
+    const { settings, mailer, database, opened, now, audit, log, users } = core;
     const { OPERATOR_MAIL: address, LANGUAGE: language } = settings;
     const mails = describeMails(address, language);
-    if (address === undefined || outbox === undefined || !core.takesLogins) return { parts: {}, mails };
+    if (address === undefined || mailer === undefined || !core.takesLogins) return { parts: {}, mails };
 
     /** Tells whether it was told: at most one mail of a kind a day. Each new administrator is told, who may soon be none. */
     async function tell({ about, details = {} }: OperatorNotice): Promise<boolean> {
       const purpose = `operator-${about}`;
       const isTold = await inTransaction(database, async (db) => {
         if (about !== 'administrator-added' && !(await claimLease(db, purpose, now(), now() + day))) return false;
-        await outbox?.add({ purpose, address: address ?? '', language, details, causedBy: { userId: 'operator' } }, db);
+        const mail = { purpose, address: address ?? '', language, details, causedBy: { userId: 'operator' } };
+        await mailer?.notify(mail, { route: 'operator' }, db);
         return true;
       });
       if (isTold) await audit.recordIfPossible({ kind: 'operator-told', reason: about, caller: { route: 'operator' } });
@@ -102,6 +104,17 @@ export const operator = defineCapability({
   },
 });
 
+const addedPurpose = 'operator-administrator-added';
+
+/** A user who becomes an administrator again and again causes two mails in ten minutes. */
+const newAdministrators: MailLimit = {
+  merged: {
+    windowSeconds: 10 * 60,
+    into: addedPurpose,
+    collect: ({ names: former = '' } = {}, { names = '' }) => ({ names: mergeNames(former, names) }),
+  },
+};
+
 /** Rows of a former setting are dropped. */
 function describeMails(operator: string | undefined, language: Core['settings']['LANGUAGE']) {
   const { utc, words } = speak(language);
@@ -116,6 +129,7 @@ function describeMails(operator: string | undefined, language: Core['settings'][
   const descriptions = Object.entries(valuesOf).map(([about, values]): [string, MailDescription] => [
     `operator-${about}`,
     {
+      limit: about === 'administrator-added' ? newAdministrators : { daily: true },
       keepSeconds: (7 * day) / 1000,
       prepare: async ({ address: to, details }) =>
         to === operator ? { to, language, values: values(details) } : { dropped: 'outdated' },

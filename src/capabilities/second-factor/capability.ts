@@ -32,7 +32,6 @@ export const secondFactor = defineCapability({
       limitsOfFactor,
       trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
       policy: settings.SECOND_FACTOR,
-      outbox: core.sentOutbox,
       hasWayIn: ports.hasWayIn,
       findApplication: ports.findApplication,
       clearPasswordFailures: (account, knownBrowser, caller) =>

@@ -4,7 +4,6 @@ import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
 import { createNotice } from '../../core/mail/notice.ts';
-import { createRequestMail } from '../../core/mail/request-mail.ts';
 import { createLinks } from '../../core/tokens/links.ts';
 import type { Account } from '../../core/users/account.ts';
 import { AccountChanged, type Proved, provedBy } from '../../core/users/held.ts';
@@ -51,6 +50,7 @@ export function createFactorMails(
   }
 
   const enrolment: MailDescription = {
+    limit: { counted: ['minute', 'hour'] },
     keepSeconds: linkMinutes * 60,
     async prepare({ address, userId = '', stamp = '', language, details: { next } }) {
       const account = await users.findById(userId);
@@ -85,10 +85,8 @@ export function createEnrolment(
   { totp, list }: Factors,
   { withCodes }: Pick<ManageFactors, 'withCodes'>,
 ) {
-  const { outbox, throttle, change, audit, findApplication } = options;
+  const { mailer, change, audit, findApplication } = options;
   const links = createLinks(options, purpose, enrolmentExpired);
-  // Without mail, an operator hands the link over.
-  const requestMail = outbox && createRequestMail({ outbox, throttle, audit });
 
   /** Gives the account that the link was made for. @throws {Refusal} `link-expired` */
   async function open(secret: string, caller: Caller): Promise<Account> {
@@ -110,7 +108,8 @@ export function createEnrolment(
       const isStranger = next !== undefined && (await findApplication(next))?.isStranger;
       const details = next && !isStranger && { details: { next } };
       const mail = { purpose, address: user.username, ...provedBy(account), language, ...details };
-      await requestMail?.(mail, caller, ['minute', 'hour']);
+      // Without mail, an operator hands the link over.
+      await mailer?.request(mail, caller);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
       throw new Refusal(enrolmentRequired);
     },

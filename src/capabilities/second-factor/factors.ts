@@ -20,7 +20,7 @@ export type Factors = ReturnType<typeof createFactors>;
 
 /** What is stored about second factors, which of them an account has, and whether one that was sent is right. */
 export function createFactors(options: FactorOptions) {
-  const { database, outbox, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } =
+  const { database, mailer, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } =
     options;
   const totp = createTotp(options);
   const recoveryCodes = createRecoveryCodes(database);
@@ -51,7 +51,7 @@ export function createFactors(options: FactorOptions) {
       if (!(await recoveryCodes.use(user, code, db))) return false;
       const left = String(await recoveryCodes.count(user, db));
       const mail = { purpose: 'recovery-code-used', address: user.username, language, userId: user.id };
-      await outbox?.add({ ...mail, requestId: caller.requestId, details: { left, ...originOf({ caller }) } }, db);
+      await mailer?.notify({ ...mail, details: { left, ...originOf({ caller }) } }, caller, db);
       return true;
     });
 

@@ -3,7 +3,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller, KeyTrace } from '../../core/audit/event.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { events as mailEvents } from '../../core/mail/events.ts';
-import type { Outbox } from '../../core/mail/outbox.ts';
+import type { Mailer } from '../../core/mail/mailer.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
 import type { Limits, Throttle } from '../../core/throttle/throttle.ts';
 import type { events as linkEvents } from '../../core/tokens/events.ts';
@@ -34,7 +34,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   /** Forgets the wrong passwords before a login that a second factor has finished. */
   readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
   /** Undefined where no mail is sent. */
-  readonly outbox: Outbox | undefined;
+  readonly mailer: Mailer | undefined;
   readonly tokens: Tokens;
   readonly admit: Admit;
   /** Whether the user can log in without a password, as the transaction sees it. */

@@ -13,7 +13,7 @@ export const signIn = defineCapability({
   events,
 
   make(core: Core) {
-    const { settings, ports, access, sessions, audit, users, now, requestMail } = core;
+    const { settings, ports, access, sessions, audit, users, now, mailer } = core;
     const { factors, isProved, providersOf } = ports;
     const attemptPassword = createAttemptPassword({
       ...core,
@@ -27,7 +27,7 @@ export const signIn = defineCapability({
     const { confirm, ...proofs } = createConfirm({ ...core, ...proving });
     const { logOut, endSession } = createLogOut(access, sessions, audit);
     const noticeSignIn =
-      requestMail && settings.LOGIN_NOTICES === 'on' ? createNoticeSignIn(sessions, requestMail, now) : undefined;
+      mailer && settings.LOGIN_NOTICES === 'on' ? createNoticeSignIn(sessions, mailer, now) : undefined;
     return {
       parts: { logIn: createLogIn({ ...core, attemptPassword }), logOut, confirm },
       signIn: { ...proofs, logOut, endSession, noticeSignIn },

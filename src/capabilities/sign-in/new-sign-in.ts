@@ -1,8 +1,8 @@
 import type { NoticeSignIn } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
+import type { Mailer } from '../../core/mail/mailer.ts';
 import { addressed, describeOrigin } from '../../core/mail/notice.ts';
-import type { RequestMail } from '../../core/mail/request-mail.ts';
 import { keptUserAgent, type Session, type Sessions } from '../../core/sessions/sessions.ts';
 import { stampOf } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
@@ -12,7 +12,7 @@ import { networkOf } from '../../ground/text/networks.ts';
 /** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
 export function createNoticeSignIn(
   sessions: Pick<Sessions, 'listOf'>,
-  requestMail: RequestMail,
+  mailer: Pick<Mailer, 'request'>,
   now: () => number,
 ): NoticeSignIn {
   return async ({ account, language, caller }) => {
@@ -23,8 +23,7 @@ export function createNoticeSignIn(
     const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
     const mail = { purpose: 'new-sign-in', address, userId, language, details };
     return async () => {
-      // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
-      await requestMail(mail, caller, ['hour']);
+      await mailer.request(mail, caller);
     };
   };
 }
@@ -38,6 +37,8 @@ const keepSeconds = 24 * 60 * 60;
 /** The mail goes to the address at the time of the login. An attacker who has logged in may have changed it since. */
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
+    // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
+    limit: { counted: ['hour'], tells: true },
     keepSeconds,
     async prepare(mail) {
       const { address: to, userId } = mail;

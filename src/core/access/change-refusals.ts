@@ -22,7 +22,7 @@ export const changeRefusals = {
   'too-many-mails': {
     ...tooMany,
     name: 'too-many-mails',
-    detail: 'Too many mails to that address. Wait before the next',
+    detail: 'Too many mails to that address, about that user, by you, or in all. Wait before the next',
   },
   'too-many-kept': {
     name: 'too-many-kept',

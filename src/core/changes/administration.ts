@@ -41,10 +41,8 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly endAddressLinks: EndAddressLinks;
   /** Ends the waits of a user, and records it. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
-  /** Mails the link by which an invited user begins, or gives it to be handed over. */
-  readonly invite:
-    | ((user: Account, byMail: boolean, actor: Actor, db?: Database) => Promise<string | undefined>)
-    | undefined;
+  readonly createInvitationLink: Ports['createInvitationLink'];
+  readonly admitInvitation: Ports['admitInvitation'];
   readonly findInvitation: Ports['findInvitation'];
   /** Whether a mailed invitation can replace one that is open. Undefined where no mail is sent. */
   readonly isInvited: ((held: Held) => Promise<boolean>) | undefined;
@@ -124,13 +122,17 @@ export function createAdministration(
     async setAddress(reference: UserReference, typed: string): Promise<boolean> {
       const address = requireEmail(typed);
       const registry = requireRegistry();
-      const userId = (await find(reference)).user.id;
+      const target = await find(reference);
+      judge(target);
+      const userId = target.user.id;
+      // Notices go to both addresses, and perhaps an invitation: an administrator must not flood an address by them.
+      const invite = await options.admitInvitation?.(address, actor, userId);
       const event: ChangeEvent<'unchanged' | 'changed' | 'invited'> = {
         kind: 'user-email-changed',
         isChange: (made) => made !== 'unchanged',
         async complete(made, account, db) {
           if (made !== 'invited') return;
-          await options.invite?.(account, true, actor, db);
+          await invite?.(account, db);
           await recordIn(db, 'user-invited', { userId, reason: 'again' });
         },
       };
@@ -175,8 +177,10 @@ export function createAdministration(
       if (disabled) throw new ChangeRefused('The user is disabled. Enable them first.');
       const invitation = await options.findInvitation?.(account);
       if (invitation?.mayRepeat) {
+        if (options.admitInvitation === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
+        const invite = await options.admitInvitation(user.username, actor, user.id);
         return options.transact(async (db) => {
-          await options.invite?.(account, true, actor, db);
+          await invite(account, db);
           await recordIn(db, 'user-invited', { userId: user.id, reason: 'repeated' });
         });
       }

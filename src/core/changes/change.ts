@@ -3,8 +3,8 @@ import { stampedTables, unstampedTables } from '../../ground/database/tables.ts'
 import type { Log } from '../../ground/faults/log.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
+import type { Mailer } from '../mail/mailer.ts';
 import { originOf } from '../mail/notice.ts';
-import type { Outbox } from '../mail/outbox.ts';
 import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
 import type { Held, Hold, HoldAny, HoldOptions, Proved } from '../users/held.ts';
@@ -55,7 +55,7 @@ export interface ChangeOptions {
   readonly users: Pick<UserDirectory, 'lock' | 'renewStamp'>;
   readonly sessions: Sessions;
   /** Undefined where no mail is sent. */
-  readonly outbox: Outbox | undefined;
+  readonly mailer: Pick<Mailer, 'notify'> | undefined;
   /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
   readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
   readonly audit: Pick<Audit<never, ChangeKind>, 'recordIn'>;
@@ -80,7 +80,7 @@ export type Changes = ReturnType<typeof createChanges>;
  * failure there is only logged: the change is made, and the new stamp has ended the old sessions already.
  */
 export function createChanges(options: ChangeOptions) {
-  const { hold, holdAny, users, sessions, outbox, liftFailures, audit, log } = options;
+  const { hold, holdAny, users, sessions, mailer, liftFailures, audit, log } = options;
 
   const within =
     <Result>(event: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
@@ -105,7 +105,7 @@ export function createChanges(options: ChangeOptions) {
         const details = { what: kind, ...tells?.(), ...originOf(by), ...(email !== former && { email, former }) };
         const mail = { purpose: notice, language: user.language ?? asked, details };
         for (const address of new Set([former, email]))
-          await outbox?.add({ ...mail, address, userId: user.id, requestId: caller.requestId }, db);
+          await mailer?.notify({ ...mail, address, userId: user.id }, caller, db);
       }
       const account = newStamp ? changed : undefined;
       if (account !== undefined) await complete?.(made, account, db);

@@ -89,12 +89,16 @@ export function createNewUsers(
 
     /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
     async invite(details: InvitedDetails, byMail: boolean) {
-      const { invite } = options;
-      if (invite === undefined) throw new ChangeRefused('This server has no page on which invited users begin.');
+      const { createInvitationLink, admitInvitation } = options;
+      if (createInvitationLink === undefined)
+        throw new ChangeRefused('This server has no page on which invited users begin.');
+      if (byMail && admitInvitation === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
+      const invite = byMail ? await admitInvitation?.(requireEmail(details.username), actor) : undefined;
       // An account without a password cannot log in. Until the link is used, only a mail leads into the account.
       const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
-      return { id: account.user.id, link: await invite(account, byMail, actor) };
+      await invite?.(account);
+      return { id: account.user.id, link: byMail ? undefined : await createInvitationLink(account) };
     },
   };
 }

@@ -106,8 +106,10 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     return record(mail, undefined, userId);
   }
 
-  return async (mail, attempt) => {
-    if (mail.expiresAt <= now()) return giveUp(mail, 'expired');
+  return async (waiting, attempt) => {
+    if (waiting.expiresAt <= now()) return giveUp(waiting, 'expired');
+    const isNotice = 'merged' in (descriptions[waiting.purpose]?.limit ?? {});
+    const mail = isNotice ? await outbox.closeWindow(waiting) : waiting;
     let ready: ReadyMail | DroppedMail;
     try {
       ready = await prepare(mail);

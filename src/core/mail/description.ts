@@ -1,9 +1,12 @@
 import type { MailWords } from '../../ground/languages/mail-words.ts';
 import type { events } from './events.ts';
+import type { MailLimit } from './limits.ts';
 import type { QueuedMail } from './outbox.ts';
 
 /** The description of the mails of one purpose, by the capability that causes them. */
 export interface MailDescription {
+  /** How many go out. */
+  readonly limit: MailLimit;
   /** How long a mail is tried before it is given up. */
   readonly keepSeconds: number;
   /** Looks the account up and makes the one-time token, just before each attempt. So no mail that waits holds a link. */

@@ -34,6 +34,10 @@ export const events = {
         words: 'an administrator had sent too many mails to that address, or too many in all; the response said so',
         advice: 'Wait a minute. After five mails to that address within an hour, wait an hour.',
       },
+      'too-many-waiting': {
+        words: 'so many mails waited that it was not added',
+        advice: 'janua mail list and janua doctor show what waits.',
+      },
       outdated: {
         words: 'the account had changed before it could be sent',
         advice: 'The user can ask for it again.',

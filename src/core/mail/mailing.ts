@@ -1,34 +1,44 @@
 import { findMailRoute } from '../../ground/config/mail-server.ts';
 import type { Settings } from '../../ground/config/settings.ts';
+import type { OpenDatabase } from '../../ground/database/database.ts';
 import { speakStored } from '../../ground/languages/speech.ts';
+import type { UserDirectory } from '../users/user-directory.ts';
 import type { MailDescription } from './description.ts';
+import { createMailer, type MailerOptions } from './mailer.ts';
+import { createMoreChanges, moreChanges } from './notice.ts';
 import { createOutbox } from './outbox.ts';
+import { createQueue } from './queue.ts';
 import { createSender, type SenderOptions } from './sender.ts';
 import { openTransport } from './transport.ts';
 
 interface MailingOptions
-  extends Pick<SenderOptions, 'database' | 'audit' | 'log' | 'now' | 'onFailed' | 'onRecovered'> {
+  extends Pick<SenderOptions, 'audit' | 'log' | 'now' | 'onFailed' | 'onRecovered'>,
+    Pick<MailerOptions, 'throttle'> {
   readonly settings: Settings;
+  readonly opened: Pick<OpenDatabase, 'database' | 'engine'>;
+  readonly users: Pick<UserDirectory, 'findById'>;
+  /** The address of this server for browsers. */
+  readonly baseUrl: () => string;
   /** Whether this process sends. Commands leave that to the server. */
   readonly sends: boolean;
 }
 
-/** The outbox and its sender. Each capability adds the descriptions of its mails to `mails`, by purpose. */
-export function createMailing({ settings, sends, ...options }: MailingOptions) {
+/** The outbox, its door and its sender. Each capability adds the descriptions of its mails to `mails`, by purpose. */
+export function createMailing({ settings, sends, opened, users, baseUrl, ...options }: MailingOptions) {
   const { APP_NAME: appName, LANGUAGE: usual } = settings;
-  const mails: Record<string, MailDescription> = {};
-  const { database, now } = options;
-  const outbox = createOutbox({ database, descriptions: mails, now, onAdded: () => sender?.wake() });
+  const mails: Record<string, MailDescription> = { [moreChanges]: createMoreChanges(users, baseUrl) };
+  const common = { ...options, ...opened, descriptions: mails };
+  const outbox = createOutbox(common);
   const route = findMailRoute(settings);
   const sender = sends
     ? createSender({
-        ...options,
+        ...common,
         outbox,
-        descriptions: mails,
         appName,
         findWords: (text, language) => speakStored(language, usual).words.mails[text],
         openTransport: route && (() => openTransport(route)),
       })
     : undefined;
-  return { outbox, mail: sender, mails };
+  const queue = createQueue({ ...common, onAdded: () => sender?.wake() });
+  return { outbox, mailer: createMailer({ ...common, queue }), mail: sender, mails };
 }

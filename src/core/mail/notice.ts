@@ -1,8 +1,10 @@
 import { speakStored } from '../../ground/languages/speech.ts';
 import type { Caller } from '../audit/event.ts';
+import { keptUserAgent } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { MailDescription } from './description.ts';
+import type { Details, MailLimit } from './limits.ts';
 import type { QueuedMail } from './outbox.ts';
 
 const daySeconds = 24 * 60 * 60;
@@ -20,16 +22,21 @@ export function originOf({ caller, actorId }: { readonly caller: Caller; readonl
   return { userAgent: caller.userAgent ?? '', address: caller.address ?? '' };
 }
 
+/** Who caused a mail, and from which address. A mail of an older version names neither. */
+function describeActor({ by, userAgent, address }: Details, language: string): string {
+  const { client, words } = speakStored(language);
+  const actor = userAgent === undefined ? words.notices.actors[by as 'administrator'] : client(userAgent);
+  return [actor, address].filter(Boolean).join(', ');
+}
+
 /** Says who caused a mail, from where and when, such as "From: Chrome on macOS, 203.0.113.7, 29 November 2026 at 18:00 UTC". */
 export function describeOrigin(
-  { details: { by, userAgent, address }, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
+  { details, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
   language: string,
 ): string {
-  const { client, say, utc, words } = speakStored(language);
-  const { from, actors } = words.notices;
-  // A mail of an older version names neither.
-  const actor = userAgent === undefined ? actors[by as keyof typeof actors] : client(userAgent);
-  return say(from, { origin: [actor, address, utc.time(new Date(createdAt))].filter(Boolean).join(', ') });
+  const { say, utc, words } = speakStored(language);
+  const time = utc.time(new Date(createdAt));
+  return say(words.notices.from, { origin: [describeActor(details, language), time].filter(Boolean).join(', ') });
 }
 
 /** Says what happened. A mail of an older version does not know more than its purpose. */
@@ -37,9 +44,81 @@ function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'deta
   const { say, words } = speakStored(language);
   const { changes } = words.notices;
   const { what = '', name, ...values } = details;
-  if (!Object.hasOwn(changes, what)) return `${words.mails[purpose]?.subject}.`;
-  return say(changes[what as keyof typeof changes], { ...values, name: name ? ` (${name})` : '' });
+  const known = [what, purpose].find((key) => Object.hasOwn(changes, key));
+  if (known === undefined) return `${words.mails[purpose]?.subject}.`;
+  return say(changes[known as keyof typeof changes], { ...values, name: name ? ` (${name})` : '' });
 }
+
+/** The changes that a merged notice tells. */
+interface Merged {
+  /** How often each was made, by its purpose and details as JSON. */
+  readonly changes: Readonly<Record<string, number>>;
+  /** Their first origins, as JSON. */
+  readonly origins: readonly string[];
+  readonly count: number;
+}
+
+/** More than there are kinds of changes. Those that differ from all of these in a detail are only counted. */
+const mostSentences = 40;
+const mostOrigins = 5;
+
+const readMerged = ({ merged }: Details = {}): Merged =>
+  merged === undefined ? { changes: {}, origins: [], count: 0 } : JSON.parse(merged);
+
+/** The purpose of the mail that tells of further changes soon after the first ones. */
+export const moreChanges = 'more-changes';
+
+/** The notices of an account: many changes within ten minutes are one mail. */
+export const mergedNotices = {
+  merged: {
+    windowSeconds: 10 * 60,
+    into: moreChanges,
+    collect(waiting, { by, userAgent, address, name: _, ...details }, purpose) {
+      const { changes, origins, count } = readMerged(waiting);
+      const change = JSON.stringify([purpose, details]);
+      const times = changes[change] ?? 0;
+      const isListed = times > 0 || Object.keys(changes).length < mostSentences;
+      const origin = JSON.stringify({ by, userAgent: keptUserAgent(userAgent), address });
+      const merged: Merged = {
+        changes: isListed ? { ...changes, [change]: times + 1 } : changes,
+        origins: [...new Set([...origins, origin])].slice(0, mostOrigins),
+        count: count + 1,
+      };
+      return { merged: JSON.stringify(merged) };
+    },
+  },
+} as const satisfies MailLimit;
+
+/** Describes the mail that tells of further changes. @param baseUrl the address of this server for browsers */
+export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription => ({
+  limit: mergedNotices,
+  keepSeconds: daySeconds,
+  async prepare(mail) {
+    const { address: to, userId, createdAt } = mail;
+    const account = userId === undefined ? undefined : await users.findById(userId);
+    const { name, language } = addressed(account, mail.language);
+    const { plural, say, utc, words } = speakStored(language);
+    const { changes, origins, count } = readMerged(mail.details);
+    const sentences = Object.entries(changes).map(([change, times]) => {
+      const [purpose, details] = JSON.parse(change);
+      const sentence = describeChange({ purpose, details }, language);
+      return times > 1 ? `${sentence} (${times}×)` : sentence;
+    });
+    const actors = origins.map((origin) => describeActor(JSON.parse(origin), language)).filter(Boolean);
+    const origin = [...actors, utc.time(new Date(createdAt))].join('; ');
+    return {
+      to,
+      name,
+      language,
+      values: {
+        more: plural(words.notices.more, count),
+        what: sentences.join(' '),
+        from: say(words.notices.from, { origin }),
+      },
+      link: `${baseUrl()}/account`,
+    };
+  },
+});
 
 /**
  * Describes mails that report a change: what happened, and from where. They need no account, because the address may be the former one.
@@ -48,6 +127,7 @@ function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'deta
 export const createNotice =
   (users: Pick<UserDirectory, 'findById'>, baseUrl: () => string) =>
   (path?: string): MailDescription => ({
+    limit: mergedNotices,
     keepSeconds: daySeconds,
     async prepare(mail) {
       const { address: to, userId, details } = mail;

@@ -1,34 +1,16 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../../ground/database/database.ts';
+import { countDeleted, removeInBatches } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { listPages } from '../../ground/database/list-pages.ts';
 import type { MailsTable } from '../../ground/database/schema.ts';
-import { createEventIds } from '../audit/event-id.ts';
+import { repeated } from '../../ground/database/transaction.ts';
 import type { Held } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { MailDescription } from './description.ts';
+import { mostMails } from './limits.ts';
+import type { NewMail } from './queue.ts';
 import type { RenderedMail } from './render.ts';
-
-/** A mail to add. Its row is the same whether or not the address has an account, so the time of a request does not reveal that. */
-export interface NewMail {
-  /** A key of the descriptions. */
-  readonly purpose: string;
-  readonly address: string;
-  /** Used unless the user has chosen one. */
-  readonly language: string;
-  readonly userId?: string | undefined;
-  /** The stamp of the account when its owner asked for the mail. A link in it counts only under this stamp. */
-  readonly stamp?: string | undefined;
-  /** The request that caused it, for `janua explain`. */
-  readonly requestId?: string | undefined;
-  /** What the mail tells. */
-  readonly details?: Readonly<Record<string, string>> | undefined;
-  /** Default: its user. */
-  readonly causedBy?: Cause | undefined;
-}
-
-/** A user who has proved their identity, or `operator` for a command; or the network of a stranger, as `endSiteOf` gives it. */
-export type Cause = { readonly userId: string } | { readonly network: string };
 
 /** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
 export interface QueuedMail extends Omit<NewMail, 'causedBy'> {
@@ -61,19 +43,11 @@ export interface OutboxOptions {
   readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'keepSeconds'>>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Called soon after each new mail. */
-  onAdded(): void;
 }
 
 /** How long the demo's mailbox keeps its mails, and how long mails that were given up are listed, in milliseconds. */
 const keptMilliseconds = 24 * 60 * 60 * 1000;
 const givenUpMilliseconds = 7 * keptMilliseconds;
-
-/**
- * How long the sender waits for a new mail, in milliseconds. Within this time the request has its answer, whose time must not tell
- * whether there is a mail to make (ASVS 6.3.8), and a transaction is committed.
- */
-const addedMilliseconds = 50;
 
 /**
  * Milliseconds between two turns of one party. Turns only order the mails that are due: when no others wait, a party waits for nothing.
@@ -94,8 +68,7 @@ export type Outbox = ReturnType<typeof createOutbox>;
  * otherwise some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws
  * `Unavailable` when the database cannot be reached.
  */
-export function createOutbox({ database, descriptions, now, onAdded }: OutboxOptions) {
-  const createId = createEventIds();
+export function createOutbox({ database, descriptions, now }: OutboxOptions) {
   const rows = database.selectFrom('janua_mails');
   const due = () => rows.selectAll().where('due_at', '<=', now());
   const inTurn = (stranger: 0 | 1, limit: number) =>
@@ -142,35 +115,6 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
   }
 
   return {
-    /**
-     * Adds a mail.
-     * @param within the transaction of what the mail is about
-     */
-    async add({ purpose, address, language, ...mail }: NewMail, within: Database = database): Promise<void> {
-      const description = descriptions[purpose];
-      if (description === undefined) throw new TypeError(`there is no mail ${purpose}`);
-      const time = now();
-      const { userId = address, causedBy = { userId } } = mail;
-      const isStranger = 'network' in causedBy;
-      const row = {
-        id: createId(time),
-        purpose,
-        address,
-        language,
-        details: JSON.stringify(mail.details ?? {}),
-        user_id: mail.userId ?? null,
-        stamp: mail.stamp ?? null,
-        request_id: mail.requestId ?? null,
-        created_at: time,
-        due_at: time,
-        expires_at: time + description.keepSeconds * 1000,
-        stranger: isStranger ? 1 : 0,
-        party: isStranger ? causedBy.network : `user:${causedBy.userId}`,
-      };
-      await within.insertInto('janua_mails').values(row).execute();
-      setTimeout(onAdded, addedMilliseconds).unref();
-    },
-
     /** Whether it has mails of this purpose about the user, and whether one of them waits. The others were given up, or kept. */
     async find(purpose: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<'waiting' | 'ended' | undefined> {
       const own = db.selectFrom('janua_mails').select('due_at').where('user_id', '=', user.id);
@@ -209,6 +153,30 @@ export function createOutbox({ database, descriptions, now, onAdded }: OutboxOpt
     async findExpired(limit: number): Promise<QueuedMail[]> {
       const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
       return (await expired.orderBy('expires_at').limit(limit).execute()).map(fromRow);
+    },
+
+    /**
+     * Ends the window in which further notices join a mail, and gives the mail with those that have joined it. A change that adds one waits
+     * for this, or this for the change.
+     */
+    async closeWindow(mail: QueuedMail): Promise<QueuedMail> {
+      const window = database.deleteFrom('janua_notices').where('mail_id', '=', mail.id);
+      if ((await repeated(() => countDeleted(window))) === 0) return mail;
+      const row = await rows.selectAll().where('id', '=', mail.id).executeTakeFirst();
+      return row === undefined ? mail : fromRow(row);
+    },
+
+    /** Removes mails that were given up, but for the latest of strangers and the latest of others. */
+    async removeGivenUp(): Promise<void> {
+      for (const stranger of [0, 1] as const) {
+        const givenUp = rows.select('id').where('stranger', '=', stranger).where('due_at', 'is', null);
+        const oldest = givenUp.orderBy('id', 'desc').offset(mostMails.givenUp);
+        await removeInBatches(async (limit) => {
+          const ids = (await oldest.limit(limit).execute()).map(({ id }) => id);
+          if (ids.length > 0) await database.deleteFrom('janua_mails').where('id', 'in', ids).execute();
+          return ids.length;
+        });
+      }
     },
 
     /** Removes a mail that was sent, or has become needless. */

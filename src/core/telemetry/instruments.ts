@@ -12,6 +12,9 @@ const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 /** How long a scrape waits for the database, in milliseconds. */
 const readMilliseconds = 500;
 
+/** The reasons of `mail-not-sent` for which a mail was not added. */
+export const refusedMails = ['too-many', 'too-many-by-administrator', 'too-many-waiting'];
+
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /** Adds a metric whose value `read` gives at each scrape. If it fails, the last value stays, so that the other metrics can be read. */
@@ -141,6 +144,12 @@ export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads
       'Failed attempts to send a mail: put_off (tried again later), given_up, or server (it took no mail at all).',
       'why',
       ['put_off', 'given_up', 'server'],
+    ),
+    mailsRefused: counterFromZero(
+      'janua_mails_refused_total',
+      'Mails that were not added, by the reason that the audit has.',
+      'reason',
+      refusedMails,
     ),
     clock: new Gauge({
       name: 'janua_clock_ahead_seconds',

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { AuditEvent, KeyTrace } from '../audit/event.ts';
 import { announceMetrics } from './cluster-metrics.ts';
-import { createInstruments, type Instruments, type Kinds, type Loads } from './instruments.ts';
+import { createInstruments, type Instruments, type Kinds, type Loads, refusedMails } from './instruments.ts';
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
@@ -82,7 +82,8 @@ const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 
  * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
  */
 function count(instruments: Instruments, event: AuditEvent): void {
-  const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, applicationsRefused, events } = instruments;
+  const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, mailsRefused, applicationsRefused, events } =
+    instruments;
   const { kind } = event;
   events.inc({ kind });
   if (kind.startsWith('login-')) logins.inc({ outcome: kind.slice('login-'.length) });
@@ -91,6 +92,8 @@ function count(instruments: Instruments, event: AuditEvent): void {
   if (kind === 'login-throttled' || kind === 'confirm-throttled')
     throttle.inc({ decision: 'refused', key: longestWait(event.throttle) });
   if (kind === 'mail-sent') mailsSent.inc();
+  if (kind === 'mail-not-sent' && refusedMails.includes(event.reason ?? ''))
+    mailsRefused.inc({ reason: event.reason ?? '' });
   if (kind === 'application-refused') applicationsRefused.inc({ reason: event.reason ?? 'request' });
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });

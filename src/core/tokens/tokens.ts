@@ -69,8 +69,8 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       ),
 
     /** Ends the tokens of a user for one purpose. */
-    async endOf(purpose: string, userId: string): Promise<void> {
-      const own = database.deleteFrom('janua_tokens').where('user_id', '=', userId);
+    async endOf(purpose: string, userId: string, db = database): Promise<void> {
+      const own = db.deleteFrom('janua_tokens').where('user_id', '=', userId);
       await own.where('purpose', '=', purpose).execute();
     },
 

@@ -38,6 +38,13 @@ export class Unreadable extends ChangeRefused {
 
 export const nameTaken = () => new ChangeRefused('There is already a user with that name.', 'user-exists');
 
+/** Too many mails to an address, about an account or by an administrator, or too many wait. */
+export const tooManyMails = () =>
+  new ChangeRefused(
+    'Too many mails: to that address, about that user, by you, or in all. Wait a minute.',
+    'too-many-mails',
+  );
+
 /** Without an administrator, only commands could make a new one. */
 export const lastAdministrator = () =>
   new ChangeRefused(

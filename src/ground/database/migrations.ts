@@ -28,6 +28,7 @@ import { up as times } from './migrations/2026-12-03-times.ts';
 import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
 import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
 import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
+import { up as mailBounds } from './migrations/2026-12-07-mail-bounds.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -55,6 +56,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-04-passkey-offers': passkeyOffers,
   '2026-12-05-group-factors': groupFactors,
   '2026-12-06-not-before': notBefore,
+  '2026-12-07-mail-bounds': mailBounds,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;

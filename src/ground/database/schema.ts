@@ -114,6 +114,18 @@ export const rows = {
     /** Orders the mails that are due: milliseconds since 1970. NULL while it is not due, and until the sender has seen that it is. */
     turn_at: generated(nullable(time)),
   },
+  /** What an account was told of lately, by a hash of its id and the address. Further notices wait until `expires_at`, and become one mail. */
+  janua_notices: {
+    id: '',
+    user_id: '',
+    /** JSON: the kinds that have gone out at once. */
+    kinds: '',
+    /** The mail that waits for the end. */
+    mail_id: generated(nullable('')),
+    expires_at: time,
+    /** Counts the changes that locked the row. */
+    changes: generated(time),
+  },
   /** Passkeys by a hash of the credential's id. */
   janua_passkeys: {
     id: '',

@@ -74,7 +74,13 @@ export const tables = {
     stamp: 'carried',
     bound: { of: 'account', name: 'open links', most: 50, oldestBy: 'expires_at' },
   },
-  janua_mails: { rights: all, expiresBy: 'id', queue: true, bound: 'mails have limits: core/mail' },
+  janua_mails: { rights: all, expiresBy: 'id', queue: true, bound: '`mostMails`: core/mail/limits.ts' },
+  janua_notices: {
+    rights: all,
+    expiresBy: 'id',
+    aboutUser: true,
+    bound: 'a row for each account and address, for ten minutes',
+  },
   janua_passkeys: { rights: all, aboutUser: true, bound: { of: 'account', name: 'passkeys', most: 30 } },
   janua_passkey_offers: { rights: all, aboutUser: true, bound: oneAnAccount },
   janua_totp: {

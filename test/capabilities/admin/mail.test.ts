@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { queueOf } from '../../core/mail/post-office.ts';
 import { startJanua } from '../../janua.ts';
 import { signInWith } from './administrator.ts';
 
@@ -15,10 +16,11 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   });
   const headers = { ...(await signInWith(janua, 'settings:read')), origin: 'http://localhost:5000' };
   const { outbox } = janua.services;
+  const queue = queueOf(janua.services);
   const list = async (query = '') => (await janua.app.inject({ url: `/api/admin/mail${query}`, headers })).json();
   assert.deepEqual(await list(), { sends: true, mails: [], next_cursor: null });
   for (const address of ['ann@example.com', 'bob@example.com', 'cid@example.com'])
-    await outbox.add({ purpose: 'reset-password', address, language: 'en', details: { secret: 'canary' } });
+    await queue.add({ purpose: 'reset-password', address, language: 'en', details: { secret: 'canary' } });
   const [, bob] = await Array.fromAsync(outbox.list());
   assert.ok(bob);
   await outbox.giveUp(bob.id, '550 no such user');

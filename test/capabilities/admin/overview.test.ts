@@ -3,9 +3,12 @@ import { describe, test } from 'node:test';
 import { createOverview, type Range } from '../../../src/capabilities/admin/overview.ts';
 import type { AuditEvent } from '../../../src/core/audit/event.ts';
 import { createSqlAuditStore } from '../../../src/core/audit/sql-store.ts';
+import { mostMails } from '../../../src/core/mail/limits.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { events } from '../../../src/site.ts';
 import { recorded } from '../../core/audit/events.ts';
+import { queueOf } from '../../core/mail/post-office.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { ann, caller, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
@@ -138,6 +141,23 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
+test('the overview says that so many mails wait that requests are soon dropped', async () => {
+  const settings = {
+    MAIL_URL: 'smtp://127.0.0.1:1',
+    MAIL_FROM: 'no-reply@example.com',
+    PUBLIC_URL: 'http://localhost:5000',
+  };
+  await using janua = await startJanua({ settings, overrides: { demoMailbox: false } });
+  const headers = await signInWith(janua, 'audit:read');
+  const rows = Array.from({ length: mostMails.ofStrangers * 0.8 }, (_, index) => ({
+    ...{ id: `mail-${index}`, purpose: 'sign-up', address: 'x@example.com', language: 'en', details: '{}' },
+    ...{ created_at: 0, due_at: Date.now() + 3600_000, expires_at: Date.now() + 3600_000, stranger: 1 },
+  }));
+  await insertAll(janua.services.database, 'janua_mails', rows);
+  const { body } = await janua.app.inject({ url: '/admin', headers });
+  assert.match(body, /8000 mails wait\. From 10000 on, Janua drops requests for mail\./);
+});
+
 test('the overview and the home page say that the mail server takes no mail', async () => {
   const settings = {
     MAIL_URL: 'smtp://127.0.0.1:1',
@@ -145,8 +165,8 @@ test('the overview and the home page say that the mail server takes no mail', as
     PUBLIC_URL: 'http://localhost:5000',
   };
   await using janua = await startJanua({ settings, overrides: { demoMailbox: false } });
-  const { outbox, mail } = janua.services;
-  await outbox.add({ purpose: 'sign-up', address: 'eve@example.com', language: 'en' });
+  const { mail } = janua.services;
+  await queueOf(janua.services).add({ purpose: 'sign-up', address: 'eve@example.com', language: 'en' });
   await mail?.settled();
   const headers = await signInWith(janua, 'audit:read');
   const ask = async (url: string) => (await janua.app.inject({ url, headers })).body;

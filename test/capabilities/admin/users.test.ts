@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, type ownScopes } from '../../../src/core/users/scopes.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import { queueOf } from '../../core/mail/post-office.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { codeAt, stepOf } from '../../model/factors.ts';
 import { missing } from '../../servers/missing.ts';
@@ -314,8 +315,8 @@ describe('a correction', () => {
     const { userId, stamp } = provedBy(before);
     const details = { email: 'mallory@example.com', former: ann.username };
     for (const purpose of ['confirm-email', 'confirm-offered-email'])
-      await services.outbox.add({ purpose, address: details.email, language: 'en', userId, stamp, details });
-    await services.outbox.add({ purpose: 'reset-password', address: ann.username, language: 'en' });
+      await queueOf(services).add({ purpose, address: details.email, language: 'en', userId, stamp, details });
+    await queueOf(services).add({ purpose: 'reset-password', address: ann.username, language: 'en' });
     const told = (await mails(janua)).filter(({ subject }) => subject === 'Your address was changed');
     assert.deepEqual(told.map(({ to }) => to).sort(), [other, ann.username].sort());
     const dropped = (await eventsOf('mail-not-sent')).map((event) => 'reason' in event && event.reason);

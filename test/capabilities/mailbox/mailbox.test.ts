@@ -2,19 +2,20 @@ import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { queueOf } from '../../core/mail/post-office.ts';
 import { startJanua, type TestJanua } from '../../janua.ts';
 
 const asJson = { 'x-expected-format': 'application/json' };
 
 /** Adds a notice that an address was changed. */
 const addNotice = ({ services }: TestJanua, address: string, changes: { requestId?: string; email?: string } = {}) =>
-  services.outbox.add({
+  queueOf(services).add({
     ...{ purpose: 'email-changed', address, language: 'en', requestId: changes.requestId },
     details: { email: changes.email ?? 'new@example.com', former: address, name: 'Ann' },
   });
 
 const addReset = ({ services }: TestJanua) =>
-  services.outbox.add({ purpose: 'reset-password', address: 'ann@example.com', language: 'en' });
+  queueOf(services).add({ purpose: 'reset-password', address: 'ann@example.com', language: 'en' });
 
 describe("the demo's mailbox", () => {
   test('shows what would have been sent, newest first, as a page and as JSON', async () => {

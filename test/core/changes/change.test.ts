@@ -3,14 +3,19 @@ import { describe, test } from 'node:test';
 import type { AuditEvent } from '../../../src/core/audit/event.ts';
 import { type ChangeBy, createChanges } from '../../../src/core/changes/change.ts';
 import { type ChangeKind, changeRules } from '../../../src/core/changes/change-rules.ts';
+import { createMailer } from '../../../src/core/mail/mailer.ts';
+import { mergedNotices } from '../../../src/core/mail/notice.ts';
 import { createOutbox } from '../../../src/core/mail/outbox.ts';
+import { createQueue } from '../../../src/core/mail/queue.ts';
 import { createSessions } from '../../../src/core/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
+import { unthrottled } from '../../../src/core/throttle/throttle.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
 import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
 import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import type { Database } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
@@ -58,17 +63,25 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
   const store = createSqlSessionStore(opened);
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const purposes = Object.values(changeRules).flatMap(({ notice = [] }) => notice);
-  const descriptions = Object.fromEntries(purposes.map((purpose) => [purpose, { keepSeconds: 60 }]));
-  const outbox = createOutbox({ database, descriptions, now: Date.now, onAdded() {} });
+  const descriptions = Object.fromEntries(
+    purposes.map((purpose) => [purpose, { limit: mergedNotices, keepSeconds: 60 }]),
+  );
+  const common = { database, engine: opened.engine, descriptions, now: Date.now };
+  const outbox = createOutbox(common);
+  const queue = createQueue({ ...common, onAdded() {} });
   const events: AuditEvent[] = [];
   const lifted: string[] = [];
   const faults: unknown[] = [];
+  const audit = {
+    record: async () => {},
+    recordIfPossible: async () => {},
+    recordIn: async (db: Database, event: AuditEvent) => onCommit(db, () => events.push(event)),
+    digestName: (name: string) => name,
+  };
+  const mailer = createMailer({ ...common, queue, throttle: unthrottled, audit });
   const changes = createChanges({
-    ...{ hold, holdAny, users, sessions, outbox },
+    ...{ hold, holdAny, users, sessions, mailer, audit },
     liftFailures: async (user) => lifted.push(user.id),
-    audit: {
-      recordIn: async (db, event) => onCommit(db, () => events.push(event)),
-    },
     log: { error: (details) => void faults.push(details) },
   });
   for (const table of ending)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CompiledQuery, type KyselyPlugin, type RootOperationNode } from 'kysely';
 import { createOutbox } from '../../../src/core/mail/outbox.ts';
+import { createQueue } from '../../../src/core/mail/queue.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
@@ -40,12 +41,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         const { database } = opened;
         await fill(database, rowOf);
         const recorded: RootOperationNode[] = [];
-        const outbox = createOutbox({
-          database: database.withPlugin(recording(recorded)),
-          descriptions,
-          now: () => now,
-          onAdded() {},
-        });
+        const common = { database: database.withPlugin(recording(recorded)), descriptions, now: () => now };
+        const outbox = createOutbox(common);
         await outbox.hasDue();
         const found = await outbox.findDue(5);
         assert.ok(found.length <= 5);
@@ -53,7 +50,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         const selects = recorded.filter(({ kind }) => kind === 'SelectQueryNode');
         assert.equal(selects.length, 5);
         // It needs the last turn of its party.
-        await outbox.add(greeting('bob@example.com', { causedBy: { network: '2001:db8::/48' } }));
+        await createQueue({ ...common, onAdded() {} }).add(
+          greeting('bob@example.com', { causedBy: { network: '2001:db8::/48' } }),
+        );
         for (const node of selects) {
           const { sql, parameters } = database.getExecutor().compileQuery(node, { queryId: 'cost' });
           const cost = await costs[engine](database, sql, parameters);

@@ -1,6 +1,8 @@
+import type { Services } from '../../../src/compose.ts';
 import type { AuditEvent } from '../../../src/core/audit/event.ts';
-import type { MailDescription } from '../../../src/core/mail/description.ts';
-import { createOutbox, type NewMail } from '../../../src/core/mail/outbox.ts';
+import type { FindMailWords, MailDescription } from '../../../src/core/mail/description.ts';
+import { createOutbox } from '../../../src/core/mail/outbox.ts';
+import { createQueue, type NewMail } from '../../../src/core/mail/queue.ts';
 import { createSender } from '../../../src/core/mail/sender.ts';
 import { openTransport } from '../../../src/core/mail/transport.ts';
 import { parseMailUrl } from '../../../src/ground/config/mail-server.ts';
@@ -13,14 +15,18 @@ export const from = { name: 'Example', address: 'no-reply@example.com' };
 /** The link of the mails, whose token is a secret. */
 export const link = `https://auth.example.com/auth/reset-password?token=${'t0'.repeat(21)}A`;
 
+const limit = { counted: [] } as const;
+
 /** Mails that need no account. */
 export const descriptions: Readonly<Record<string, MailDescription>> = {
   greeting: {
+    limit,
     keepSeconds: 1800,
     prepare: async ({ address, language, details }) => ({ to: address, language, values: details, link }),
   },
-  unwanted: { keepSeconds: 1800, prepare: async () => ({ dropped: 'no-account', userId: 'user-1' }) },
+  unwanted: { limit, keepSeconds: 1800, prepare: async () => ({ dropped: 'no-account', userId: 'user-1' }) },
   broken: {
+    limit,
     keepSeconds: 1800,
     prepare: async () => {
       throw new TypeError('this mail cannot be prepared');
@@ -35,7 +41,11 @@ const words = {
   after: ['Bye'],
 };
 
-/** A mail for `outbox.add`. */
+/** Adds mails without a limit. */
+export const queueOf = ({ database, mails, mail, now }: Pick<Services, 'database' | 'mails' | 'mail' | 'now'>) =>
+  createQueue({ database, descriptions: mails, now, onAdded: () => mail?.wake() });
+
+/** A mail for `queue.add`. */
 export const greeting = (address: string, changes: Partial<NewMail> = {}): NewMail => ({
   purpose: 'greeting',
   address,
@@ -52,10 +62,13 @@ export interface OfficeOptions {
   readonly mailUrl?: string;
   readonly others?: Readonly<Record<string, MailDescription>>;
   readonly lookInterval?: number;
+  /** Without it, every mail has the same words. */
+  readonly findWords?: FindMailWords;
 }
 
 /** An outbox and its sender, on a database of their own. */
-export async function openOffice({ engine, opened: given, mailUrl, others, lookInterval }: OfficeOptions = {}) {
+export async function openOffice({ engine, opened: given, mailUrl, others, lookInterval, ...own }: OfficeOptions = {}) {
+  const { findWords = () => words } = own;
   const opened = given ?? (await openMigrated(engine));
   const { database } = opened;
   const events: AuditEvent[] = [];
@@ -67,9 +80,10 @@ export async function openOffice({ engine, opened: given, mailUrl, others, lookI
   const log: Log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   const all = { ...descriptions, ...others };
   const server = mailUrl === undefined ? undefined : parseMailUrl(mailUrl);
-  const outbox = createOutbox({ database, descriptions: all, now, onAdded: () => sender.wake() });
+  const queue = createQueue({ database, descriptions: all, now, onAdded: () => sender.wake() });
+  const outbox = createOutbox({ database, descriptions: all, now });
   const sender = createSender({
-    ...{ database, outbox, descriptions: all, findWords: () => words, appName: 'Example', log, now },
+    ...{ database, outbox, descriptions: all, findWords, appName: 'Example', log, now },
     audit: {
       record: async () => {},
       recordIn: async () => {},
@@ -85,7 +99,7 @@ export async function openOffice({ engine, opened: given, mailUrl, others, lookI
   return {
     opened,
     database,
-    outbox,
+    outbox: { ...outbox, add: queue.add },
     sender,
     events,
     /** The lines of the log. */

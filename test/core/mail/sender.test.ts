@@ -179,7 +179,7 @@ describe('the sender', { concurrency: true }, () => {
 
   test('gives up all mails that expired while the server could not be reached', async () => {
     const prepare = async () => ({ to: 'ann@example.com', language: 'en', values: {} });
-    const others = { lasting: { keepSeconds: 3600, prepare } };
+    const others = { lasting: { limit: { counted: [] }, keepSeconds: 3600, prepare } };
     await using office = await openOffice({ mailUrl: 'smtp://127.0.0.1:1', others });
     const { outbox, sender } = office;
     for (let index = 0; index < 10; index += 1) await outbox.add(greeting('ann@example.com', { purpose: 'lasting' }));

@@ -94,7 +94,7 @@ describe('a mail goes to exactly one address, or to none', () => {
       const prepare = async () => ({ to: address, language: 'en', values: {} });
       await using office = await openOffice({
         mailUrl: `smtp://127.0.0.1:${smtp.port}`,
-        others: { chosen: { keepSeconds: 60, prepare } },
+        others: { chosen: { limit: { counted: [] }, keepSeconds: 60, prepare } },
       });
       office.sender.start();
       await office.outbox.add(greeting('row@example.com', { purpose: 'chosen' }));
@@ -120,6 +120,7 @@ describe('a mail goes to exactly one address, or to none', () => {
       mailUrl: `smtp://127.0.0.1:${smtp.port}`,
       others: {
         named: {
+          limit: { counted: [] },
           keepSeconds: 60,
           prepare: async ({ address, details }) => ({ to: address, name: details.name, language: 'en', values: {} }),
         },

@@ -12,6 +12,7 @@ import { openProvider } from '../../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { form, logIn } from '../../web/faces.ts';
+import { queueOf } from '../mail/post-office.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
 
@@ -69,12 +70,13 @@ describe('the metrics count', () => {
       if (command.startsWith('RCPT TO:<later')) return { answer: '450 later' };
       return command.startsWith('RCPT TO:<never') ? { answer: '550 never' } : undefined;
     });
-    const { outbox, mail: sender } = janua.services;
+    const { mail: sender } = janua.services;
+    const queue = queueOf(janua.services);
     for (const name of ['now', 'later', 'never'])
-      await outbox.add({ purpose: 'account-deleted', address: `${name}@example.com`, language: 'en' });
+      await queue.add({ purpose: 'account-deleted', address: `${name}@example.com`, language: 'en' });
     await sender?.settled();
     smtp.direct(() => 'close');
-    await outbox.add({ purpose: 'account-deleted', address: 'now@example.com', language: 'en' });
+    await queue.add({ purpose: 'account-deleted', address: 'now@example.com', language: 'en' });
     await sender?.settled();
     const figures = await read(janua);
     assert.equal(sumOf(figures, 'janua_mails_queued'), 2);

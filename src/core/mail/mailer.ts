@@ -1,0 +1,191 @@
+import { hash } from 'node:crypto';
+import type { Database, OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+import { endSiteOf, networkOf } from '../../ground/text/networks.ts';
+import type { AuditOf } from '../audit/audit.ts';
+import type { Caller } from '../audit/event.ts';
+import type { Throttle } from '../throttle/throttle.ts';
+import type { MailDescription } from './description.ts';
+import type { events } from './events.ts';
+import { type Count, type Merging, perClient, perEndSite, perHour, perMinute, perTarget } from './limits.ts';
+import type { NewMail, Queue } from './queue.ts';
+
+/** Adds a mail that was counted. Tells whether there was room for it. @param about the account, if it is known only now */
+export type Permit = (about?: Pick<NewMail, 'userId' | 'stamp'>, db?: Database) => Promise<boolean>;
+
+type RequestedMail = Omit<NewMail, 'requestId'>;
+
+export interface MailerOptions extends Pick<OpenDatabase, 'database' | 'engine'> {
+  readonly queue: Queue;
+  /** By purpose. */
+  readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'limit'>>>;
+  readonly throttle: Pick<Throttle, 'take'>;
+  readonly audit: AuditOf<typeof events>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export type Mailer = ReturnType<typeof createMailer>;
+
+/** The one door for mail: nothing else adds to the outbox. The description of each purpose says how many of its mails go out. */
+export function createMailer({ database, engine, queue, descriptions, throttle, audit, now }: MailerOptions) {
+  function limitOf(purpose: string) {
+    const limit = descriptions[purpose]?.limit;
+    if (limit === undefined) throw new TypeError(`there is no mail ${purpose}`);
+    return limit;
+  }
+
+  function describeRefusal(
+    { address, userId }: RequestedMail,
+    caller: Caller,
+    reason: 'too-many' | 'too-many-by-administrator' | 'too-many-waiting',
+    actor?: string,
+  ) {
+    const about = userId === undefined ? { nameDigest: audit.digestName(address) } : { userId };
+    const actorId = actor === 'operator' ? undefined : actor;
+    return { kind: 'mail-not-sent', reason, caller, actorId, ...about } as const;
+  }
+
+  /**
+   * Counts a mail that may be requested again and again. Undefined if there were too many: only an administrator (`causedBy`) gets another
+   * answer then. The throttle has a transaction of its own, so this comes before that of a change.
+   * @param mail has a `userId` only if the user has proved their identity, or an administrator acts on the account. Otherwise it takes turns
+   * with other strangers' mails
+   */
+  async function admit(mail: RequestedMail, caller: Caller): Promise<Permit | undefined> {
+    const limit = limitOf(mail.purpose);
+    if (!('counted' in limit)) throw new TypeError(`the mail ${mail.purpose} is not requested`);
+    const { purpose, address, userId, causedBy: cause } = mail;
+    // An administrator, or `operator`, who acts on the account of the user.
+    const actor = cause && 'userId' in cause ? cause.userId : undefined;
+    const nameDigest = audit.digestName(address);
+    const network = endSiteOf(caller.address);
+    // Strangers must not be able to use up what administrators may send, nor at the same address what users may.
+    const to = `${actor === undefined ? '' : 'administrator:'}${purpose}:${nameDigest}`;
+    const strangers = [
+      { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
+      { key: `mail-end-site:${network}`, policy: perEndSite },
+    ];
+    const administrators = [
+      ...(actor === 'operator' ? [] : [{ key: `mail-client:user:${actor}`, policy: perClient }]),
+      ...(userId === undefined ? [] : [{ key: `mail-target:${userId}`, policy: perTarget }]),
+    ];
+    const users = [{ key: `mail-client:user:${userId}`, policy: perClient }];
+    const known = actor === undefined ? users : administrators;
+    const keys: Readonly<Record<Count, typeof users>> = {
+      minute: [{ key: `mail-minute:${to}`, policy: perMinute }],
+      hour: [{ key: `mail-hour:${to}`, policy: perHour }],
+      party: userId === undefined && actor === undefined ? strangers : known,
+    };
+    if (!(await throttle.take(limit.counted.flatMap((count) => keys[count])))) {
+      const reason = actor === undefined ? 'too-many' : 'too-many-by-administrator';
+      await audit.recordIfPossible(describeRefusal(mail, caller, reason, actor));
+      return undefined;
+    }
+    const causedBy = cause ?? (userId === undefined ? { network } : { userId });
+    return async (about, db) => {
+      const added = await queue.add({ ...mail, ...about, causedBy, requestId: caller.requestId }, db);
+      if (added !== undefined) return true;
+      // The refusal undoes a transaction, and the event has to stay. SQLite stores it after the transaction.
+      const recorded = audit.recordIfPossible(describeRefusal(mail, caller, 'too-many-waiting', actor));
+      if (db === undefined) await recorded;
+      return false;
+    };
+  }
+
+  /** Adds a notice, or lets it join the one that waits. Tells whether there was room. */
+  async function addMerged(mail: NewMail, merging: Merging, db: Database): Promise<boolean> {
+    const { purpose, address, userId = address, details = {} } = mail;
+    const id = hash('sha256', JSON.stringify([userId, address]), 'base64url');
+    const window = await lockWindow(db, engine, { id, userId });
+    const change = (values: {
+      readonly kinds?: string;
+      readonly mail_id?: string | null;
+      readonly expires_at: number;
+    }) => db.updateTable('janua_notices').set(values).where('id', '=', id).execute();
+    const isOpen = window.mailId !== undefined || window.endsAt > now();
+    const kinds = isOpen ? window.kinds : [];
+    const kind = details.what ?? purpose;
+    const expires_at = isOpen ? window.endsAt : now() + merging.windowSeconds * 1000;
+    if (!kinds.includes(kind) && (await queue.add(mail, db)) !== undefined) {
+      await change({ kinds: JSON.stringify([...kinds, kind]), expires_at });
+      return true;
+    }
+    const waiting = window.mailId === undefined ? undefined : await findDetails(db, window.mailId);
+    const collected = merging.collect(waiting, details, purpose);
+    if (waiting !== undefined) {
+      const row = db.updateTable('janua_mails').set({ details: JSON.stringify(collected) });
+      await row.where('id', '=', window.mailId ?? '').execute();
+      return true;
+    }
+    const merged = { ...mail, purpose: merging.into, details: collected };
+    const mailId = await queue.add(merged, db, Math.max(expires_at, now()));
+    await change({ kinds: JSON.stringify(kinds), mail_id: mailId ?? null, expires_at });
+    return mailId !== undefined;
+  }
+
+  async function addNotice(mail: NewMail, caller: Caller, db: Database): Promise<void> {
+    const limit = limitOf(mail.purpose);
+    if ('counted' in limit) throw new TypeError(`the mail ${mail.purpose} has to be requested`);
+    const withRequest = { ...mail, requestId: caller.requestId };
+    const added =
+      'merged' in limit
+        ? await addMerged(withRequest, limit.merged, db)
+        : (await queue.add(withRequest, db)) !== undefined;
+    if (!added) await audit.recordIn(db, describeRefusal(mail, caller, 'too-many-waiting'));
+  }
+
+  return {
+    admit,
+
+    /** Adds a mail that may be requested again and again, unless there were too many. Tells whether it was added. @param mail as of `admit` */
+    async request(mail: RequestedMail, caller: Caller): Promise<boolean> {
+      const permit = await admit(mail, caller);
+      return permit !== undefined && (await permit());
+    },
+
+    /**
+     * Tells of what has happened. Many notices are merged (`Merging`), and none is lost but when `mostMails` wait.
+     * @param within the transaction of what the mail is about
+     */
+    notify: (mail: Omit<NewMail, 'requestId'>, caller: Caller, within?: Database): Promise<void> =>
+      within === undefined
+        ? inTransaction(database, (db) => addNotice(mail, caller, db))
+        : addNotice(mail, caller, within),
+  };
+}
+
+interface NoticeWindow {
+  readonly kinds: readonly string[];
+  /** Of the mail that waits for the end. */
+  readonly mailId: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly endsAt: number;
+}
+
+/** Locks the notices of an account to an address until the end of the transaction, by a change, because a cluster sees no other lock. */
+async function lockWindow(
+  db: Database,
+  engine: OpenDatabase['engine'],
+  { id, userId }: { readonly id: string; readonly userId: string },
+): Promise<NoticeWindow> {
+  const row = db.insertInto('janua_notices').values({ id, user_id: userId, kinds: '[]', expires_at: 0 });
+  const add = engine === 'mysql' ? row.ignore() : row.onConflict((conflict) => conflict.doNothing());
+  const lock = db.updateTable('janua_notices').set({ changes: sql<number>`changes + 1` }).where('id', '=', id);
+  let locked = 0n;
+  // The sender may close the window in between.
+  while (locked === 0n) {
+    await add.execute();
+    locked = (await lock.executeTakeFirst()).numUpdatedRows;
+  }
+  const found = await db.selectFrom('janua_notices').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  return { kinds: JSON.parse(found.kinds), mailId: found.mail_id ?? undefined, endsAt: Number(found.expires_at) };
+}
+
+/** Undefined once the mail is sent or given up. */
+async function findDetails(db: Database, id: string): Promise<Readonly<Record<string, string>> | undefined> {
+  const mail = db.selectFrom('janua_mails').select('details').where('id', '=', id).where('due_at', 'is not', null);
+  const found = await mail.executeTakeFirst();
+  return found && JSON.parse(found.details);
+}
