@@ -126,6 +126,11 @@ function addUsers(program: Command): void {
     .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
     .option('--verified', 'you know that the address is the one of the user')
     .action(from(usersFile, 'addUser'));
+  add(users, 'invite <email>', 'add a user, and mail a link by which the user chooses a password')
+    .requiredOption('--first-name <name>')
+    .requiredOption('--last-name <name>')
+    .option('--group <name>', 'a group that the user is added to; may be repeated', collect, [])
+    .action(from(usersFile, 'inviteUser'));
   add(users, 'list', 'list all users')
     .option(...json)
     .action(from(usersFile, 'listUsers'));
@@ -138,6 +143,8 @@ function addUsers(program: Command): void {
     .action(from(usersFile, 'exportUsers'));
   const setPassword = 'set a new password and end all sessions; it is asked for, or read from standard input';
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
+  const reset = 'mail a link that sets a new password, or the invitation again to a user who has not begun';
+  add(users, 'send-reset <email>', reset).action(from(usersFile, 'sendReset'));
   add(users, 'disable <email>', 'keep a user out and end all sessions').action(from(usersFile, 'disableUser'));
   add(users, 'enable <email>', 'let a disabled user in again').action(from(usersFile, 'enableUser'));
   const verify = 'say that the address is the one of the user; applications link accounts by it';

@@ -19,6 +19,19 @@ export const addUser = (username: string, { group: groups, ...names }: NewUser) 
     return `Added ${user.username}.`;
   });
 
+/** No limit of an operator's own counts, so that a script can invite any number of users. */
+export const inviteUser = (username: string, { group: groups, ...names }: NewUser) =>
+  administer('janua users invite', async ({ administration }) => {
+    await administration.invite({ username, ...names, groups }, true);
+    return 'The user is added, and the server mails the invitation.';
+  });
+
+export const sendReset = (username: string) =>
+  administer('janua users send-reset', async ({ administration }) => {
+    await administration.sendReset(username);
+    return 'The server mails the link. It replaces the earlier ones.';
+  });
+
 export const setPassword = (username: string) =>
   administer('janua users set-password', async ({ administration }) => {
     await administration.setPassword(username, await readNewPassword());

@@ -265,3 +265,39 @@ test('the prompt at a terminal names the minimum length of a password, and does 
   assert.match(shown, /Added bob@example\.com/);
   assert.ok(!shown.includes(secret));
 });
+
+test('users are invited and get resets by commands, as many as the operator wants', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const mail = { MAIL_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'janua@example.com', PUBLIC_URL: 'http://localhost:5000' };
+  const run = (args: string[], env: Record<string, string> = mail) => workplace.run(['users', ...args], { env });
+  const names = ['--first-name', 'Eve', '--last-name', 'Evans'];
+  const refused = await run(['invite', 'eve@example.com', ...names], {});
+  assert.deepEqual([refused.code, refused.stderr], [1, 'Set MAIL_URL first.\n']);
+  const invited = await run(['invite', 'eve@example.com', ...names]);
+  assert.deepEqual(invited, {
+    ...{ code: 0, stdout: 'The user is added, and the server mails the invitation.\n', stderr: '' },
+  });
+  const again = await run(['send-reset', 'eve@example.com']);
+  assert.equal(again.code, 1);
+  assert.match(
+    again.stderr,
+    /^Too many mails: to that address, about that user, by you, or in all\. Wait a minute\.$/m,
+  );
+  await addAnn(workplace);
+  const sent = await run(['send-reset', 'ann@example.com']);
+  assert.deepEqual(sent, {
+    ...{ code: 0, stdout: 'The server mails the link. It replaces the earlier ones.\n', stderr: '' },
+  });
+  const { stdout } = await workplace.run(['mail', 'list', '--json'], { env: mail });
+  const mails = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    mails.map(({ purpose, address, party }) => [purpose, address, party]),
+    [
+      ['invitation', 'eve@example.com', 'user:operator'],
+      ['reset-password', 'ann@example.com', 'user:operator'],
+    ],
+  );
+});
