@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { listeningFault } from '../../ground/faults/listening-fault.ts';
+import { bareHost } from '../../ground/text/networks.ts';
 
 /** `import` is avoided for the reason given in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');
@@ -23,7 +24,7 @@ export async function listenForMetrics(
 ) {
   const timeouts = { requestTimeout: clientMilliseconds, headersTimeout: clientMilliseconds };
   const server = createServer({ ...timeouts, connectionsCheckingInterval: 1000 }, (request, response) => {
-    answer(request, response, readMetrics).catch(() => response.writeHead(500).end());
+    answer(request, response, readMetrics, host).catch(() => response.writeHead(500).end());
   });
   server.maxConnections = mostConnections;
   server.setTimeout(clientMilliseconds);
@@ -47,13 +48,25 @@ export async function listenForMetrics(
 }
 
 async function answer(
-  { method, url }: IncomingMessage,
+  { method, url, headers }: IncomingMessage,
   response: ServerResponse,
   readMetrics: () => Promise<string>,
+  listenHost: string,
 ): Promise<void> {
   response.setHeader('x-content-type-options', 'nosniff');
   if (url?.split('?', 1)[0] !== '/metrics') return void response.writeHead(404).end();
+  if (!isOurHost(headers.host, listenHost)) return void response.writeHead(421).end();
   if (method !== 'GET' && method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
   const text = await readMetrics();
   response.writeHead(200, { 'content-type': contentType }).end(text);
+}
+
+/**
+ * A page of another site can have its name resolve to our address, and read the figures in a browser of this network (DNS rebinding). It cannot do so
+ * by an address, by a name without a dot, which no site has, or by the name that the operator wrote. Only programs send no `Host`.
+ */
+function isOurHost(header: string | undefined, listenHost: string): boolean {
+  if (header === undefined) return true;
+  const name = bareHost(URL.parse(`http://${header}`)?.hostname ?? '.');
+  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost') || name === listenHost.toLowerCase();
 }

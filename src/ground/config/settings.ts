@@ -164,7 +164,7 @@ export const settingSchemas = {
     'Format of the log: one JSON object a line, or text for people. Without it: `text` if standard output is a terminal, else `json`.',
   ),
   METRICS_LISTEN: text({ examples: ['9464', '10.0.0.5:9464'] })(
-    'Address at which Prometheus finds the metrics, under `/metrics`: `HOST:PORT`, or a port of this machine alone, such as `9464`; 0 takes a free one. Without it, nothing is measured.',
+    'Address at which Prometheus finds the metrics, under `/metrics`: `HOST:PORT`, or a port of this machine alone, such as `9464`; 0 takes a free one. A request must name an address, a name without a dot, or HOST. Without it, nothing is measured.',
   ),
 } as const satisfies Readonly<Record<string, SettingSchema>>;
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
@@ -41,6 +42,39 @@ describe('the address for Prometheus', () => {
     for (const path of ['/', '/metrics/', '/api/me']) {
       const missing = await fetch(new URL(path, listener.url));
       assert.deepEqual([missing.status, missing.headers.get('x-content-type-options')], [404, 'nosniff'], path);
+    }
+  });
+
+  for (const [host, status] of [
+    ['127.0.0.1', 200],
+    ['10.0.0.5:9464', 200],
+    ['[::1]:9464', 200],
+    ['localhost:9464', 200],
+    ['janua.localhost', 200],
+    ['janua:9464', 200],
+    ['localhost.evil.example', 421],
+    ['evil.example:9464', 421],
+    ['evil.example.', 421],
+    ['127.0.0.1.evil.example', 421],
+  ] as const)
+    test(`answers ${status} to a request for the host ${host}`, async () => {
+      await using listener = await listenForMetrics(anywhere, async () => 'a 1\n');
+      const [answer] = await once(request(listener.url, { agent: false, headers: { host } }).end(), 'response');
+      assert.equal(answer.resume().statusCode, status);
+    });
+
+  test('is known by the name that the operator wrote, and by no other one with a dot', async (t) => {
+    const name = 'janua.example.internal';
+    t.mock.method(dns, 'lookup', (_host: string, done: unknown, last: unknown = done) =>
+      (last as (error: null, address: string, family: number) => void)(null, '127.0.0.1', 4),
+    );
+    await using listener = await listenForMetrics({ host: name, port: 0 }, async () => 'a 1\n');
+    for (const [host, status] of [
+      [`${name}:9464`, 200],
+      [`other.${name}`, 421],
+    ] as const) {
+      const [answer] = await once(request(listener.url, { agent: false, headers: { host } }).end(), 'response');
+      assert.equal(answer.resume().statusCode, status);
     }
   });
 
