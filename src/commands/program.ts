@@ -235,8 +235,11 @@ function addSessions(program: Command): void {
     .option(...json)
     .action(from(sessionsFile, 'listSessions'));
   add(sessions, 'revoke <session>', 'end one session').action(from(sessionsFile, 'revokeSession'));
-  add(sessions, 'revoke-all [email]', 'end all sessions of a user')
+  const revokeAll =
+    'end all sessions of a user, what applications and devices may do without one, consents, trust in browsers and open links';
+  add(sessions, 'revoke-all [email]', revokeAll)
     .option(...userId)
+    .option('--tokens', 'the personal access tokens too')
     .action(from(sessionsFile, 'revokeAllSessions'));
 }
 

@@ -27,9 +27,12 @@ export const revokeSession = (id: string) =>
     return 'The session has ended.';
   });
 
-export const revokeAllSessions = (username: string | undefined, choice: Choice) =>
+export const revokeAllSessions = (
+  username: string | undefined,
+  { tokens = false, ...choice }: Choice & { tokens?: boolean },
+) =>
   administer('janua sessions revoke-all', async ({ administration }) => {
-    const count = await administration.endSessions(chosenUser(username, choice));
+    const count = await administration.endSessions(chosenUser(username, choice), { endsTokens: tokens });
     return count === 1 ? 'One session has ended.' : `${count} sessions have ended.`;
   });
 

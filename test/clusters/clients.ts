@@ -164,7 +164,14 @@ function createPerson({ ask, random, journal, receive, clientId }: Town, credent
 
     async endOthers(session) {
       const others = sessions.filter((one) => one !== session);
-      return end('the end of all others', others, () => post('/api/account/sessions/end-others', session));
+      let answer: Answer | undefined;
+      const isCertain = await end('the end of all others', [...others, session], async () => {
+        answer = await ask('/api/account/sessions/end-others', { cookie: session.cookie, fields: {} });
+        return answer && isSuccess(answer);
+      });
+      // The same session goes on.
+      if (isSuccess(answer)) begin(cookieOf(answer), session.refreshToken);
+      return isCertain;
     },
 
     async changePassword(session) {

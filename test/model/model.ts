@@ -434,18 +434,19 @@ export function* endSession(model: Model, presented: Presented, id: string): Act
   return { is: own === signedIn.session ? 'ended-own' : 'done' };
 }
 
-export function* endOtherSessions(model: Model, presented: Presented): Action {
+/** @param given the new credentials from the server */
+export function* endOtherSessions(model: Model, presented: Presented, given: Credentials | undefined): Action {
   const signedIn = findSignedIn(model, presented);
   yield;
   if (signedIn === undefined) return { is: 'signed-out' };
   const { user, session } = signedIn;
+  Object.assign(user, { stamp: user.stamp + 1 });
+  voidLinks(model, user.id);
   endSessions(
     model,
     model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
   );
-  yield;
-  voidAddressLinks(model, user.id);
-  return { is: 'done' };
+  return renew(model, signedIn, given);
 }
 
 export const publicHalf = (cookie: string) => cookie.split('.', 1)[0] ?? '';

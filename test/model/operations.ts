@@ -140,8 +140,10 @@ export function endingSessions(face: BodyFace, sender: Sender, id: string | unde
   return {
     ...requesting({ is, format: face.format }, face.request({ id: id ?? 'none' }), sender),
     name: face.name,
-    act: (model) =>
-      id === undefined ? endOtherSessions(model, sender.presented) : endSession(model, sender.presented, id),
+    act: (model, { credentials }) =>
+      id === undefined
+        ? endOtherSessions(model, sender.presented, credentials)
+        : endSession(model, sender.presented, id),
   };
 }
 

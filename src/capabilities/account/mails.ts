@@ -177,6 +177,7 @@ export function createAccountMails(
         return { to, name, language, values: { from, left: left.join(', ') }, link: `${baseUrl()}/account/security` };
       },
     },
+    'sessions-ended': notice('/account/sessions'),
     'account-deleted': notice(),
   };
 

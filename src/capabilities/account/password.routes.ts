@@ -5,12 +5,10 @@ import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { currentPasswordField, newPasswordField } from './fields.ts';
+import { currentPasswordField, endTokensField, newPasswordField } from './fields.ts';
 import type { createChangePassword } from './password.ts';
 
 const detail = 'Password changed';
-
-const endTokensField = { description: '`on` to end the personal access tokens too' } as const;
 
 interface Parts {
   readonly changePassword: ReturnType<typeof createChangePassword>;

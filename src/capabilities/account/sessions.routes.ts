@@ -5,7 +5,9 @@ import { detailAnswer, exampleId, idField } from '../../web/fields.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
+import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
+import { endTokensField } from './fields.ts';
 import type { OwnSessions } from './sessions.ts';
 import { noSuchSession } from './sessions.ts';
 
@@ -23,6 +25,8 @@ const sessionSchema = object('A session', {
 const sessionsSchema = object('The sessions', { sessions: listOf(sessionSchema) });
 
 const sessionsPath = '/account/sessions';
+
+const detail = 'Other sessions ended';
 
 type Parts = { readonly ownSessions: OwnSessions };
 
@@ -65,14 +69,20 @@ export function addSessions(app: App, parts: () => Parts): void {
   addAction(app, [`${sessionsPath}/end-others`, '/api/account/sessions/end-others'], {
     method: 'POST',
     summary: 'End all other sessions',
-    description: 'Ends every session of the signed-in user but the one that asks.',
+    description:
+      'Ends every session of the signed-in user but the one that asks, which goes on with new credentials. Both responses set the session cookie. Also ends what applications and devices may do without a session, consents, trust in browsers, logins that wait for a second factor, and open links in mails.',
     tag: 'Account',
     config: { signedIn: true, openedAt: sessionsPath },
-    answer: detailAnswer('Other sessions ended'),
+    fields: { end_tokens: endTokensField },
+    // The session may have ended meanwhile, or a personal access token asks. There are no tokens then.
+    answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the page with the sessions',
-    async handle(request, reply) {
-      await parts().ownSessions.endOthers(signedInOf(request), request.caller);
-      return reply.proceed(`${sessionsPath}?state=2`, { detail: 'Other sessions ended' });
+    async handle(request, reply, { end_tokens }) {
+      const { caller, language } = request;
+      const by = { caller, language };
+      const renewed = await parts().ownSessions.endOthers(signedInOf(request), end_tokens === 'on', by);
+      const answer = { detail, ...(renewed && reply.answerLogin(renewed)) };
+      return reply.proceed(`${sessionsPath}?state=2`, answer);
     },
   });
 }

@@ -1,6 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { ChangeBy, Renewed } from '../../core/changes/change.ts';
 import type { AccountOptions } from './options.ts';
 
 /** The same for a session of another user, one that has ended, and one that never existed. */
@@ -13,7 +14,7 @@ export const noSuchSession: Answer = {
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Shows users where they are signed in, and ends their own sessions only (ASVS 7.5.2). */
-export function createOwnSessions({ sessions, endAddressLinks, audit }: AccountOptions) {
+export function createOwnSessions({ sessions, change, endAddressLinks, audit }: AccountOptions) {
   /** The session that asks comes first, then the latest. */
   async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({
@@ -38,10 +39,18 @@ export function createOwnSessions({ sessions, endAddressLinks, audit }: AccountO
       await endAddressLinks(userId);
     },
 
-    async endOthers({ user, session }: SignedIn, caller: Caller): Promise<void> {
-      const count = await sessions.endOthersOf(user.id, session.id);
-      await endAddressLinks(user.id);
-      await audit.recordIfPossible({ kind: 'other-sessions-ended', caller, userId: user.id, count });
+    /**
+     * Ends all other sessions of a user, what applications keep without one, consents, trust in browsers, waiting logins and open links.
+     * Gives the session with new credentials; undefined if it has ended meanwhile, or a personal access token asks.
+     * @param endsTokens whether personal access tokens end too
+     * @throws {AccountChanged}
+     */
+    async endOthers({ user, session }: SignedIn, endsTokens: boolean, by: ChangeBy): Promise<Renewed | undefined> {
+      const others = (await sessions.listOf(user.id, session.stamp)).filter(({ id }) => id !== session.id);
+      const reason = endsTokens ? 'by-its-user+with-tokens' : 'by-its-user';
+      const event = { kind: 'sessions-ended', reason, count: others.length, sparesTokens: !endsTokens } as const;
+      const proved = { userId: user.id, stamp: session.stamp };
+      return (await change(event, proved, { ...by, session }, async () => {})).renewed;
     },
   };
 }

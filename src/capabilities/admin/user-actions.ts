@@ -125,10 +125,13 @@ const userActions = {
   },
   'end-sessions': {
     scope: 'sessions:write',
-    summary: 'End the sessions of a user',
+    summary:
+      'End the sessions of a user, what applications and devices may do without one, consents, trust in browsers and open links',
     detail: 'Sessions ended',
+    fields: { end_tokens: { description: '`on` to end the personal access tokens too' } },
     isOffered: () => true,
-    run: (administration, user) => administration.endSessions(user),
+    run: (administration, user, { end_tokens }) =>
+      administration.endSessions(user, { endsTokens: end_tokens === 'on' }),
   },
   lift: {
     scope: 'sessions:write',

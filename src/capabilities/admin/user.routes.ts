@@ -300,7 +300,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         const { account } = await requireUser(request);
         const sent = input as Readonly<Record<string, string | undefined>>;
         // A form sends no box that is not ticked, and each of its texts.
-        const left = Object.keys(action.fields ?? {}).find((field) => sent[field] === undefined);
+        const left = Object.keys(action.fields ?? {}).find(
+          (field) => sent[field] === undefined && field !== 'end_tokens',
+        );
         if (left !== undefined && request.format === 'json') throw new InvalidFields({ field: left, code: 'missing' });
         readNames(sent.groups);
         requireMayAct(request, action);

@@ -5,8 +5,7 @@ import type { Ending } from './logout-notices.ts';
 const changes: Readonly<Record<string, ChangeRule>> = changeRules;
 
 /** Events that may have ended several sessions of their user. */
-const endsSessions = (kind: string) =>
-  kind === 'sessions-ended' || kind === 'other-sessions-ended' || changes[kind]?.endsSessions === true;
+const endsSessions = (kind: string) => changes[kind]?.endsSessions === true;
 
 /** The sessions that an event may have ended. */
 export function endingOf({ kind, sessionId, userId }: AuditEvent): Ending | undefined {

@@ -57,9 +57,10 @@ export function createFloodBound(
      * @param counts whether it counts already. The event of a change counts once its transaction is committed
      */
     admits(event: AuditEvent, counts = true): boolean {
-      const by = events[event.kind]?.by ?? 'anyone';
-      // Events of an operator's commands are always kept.
-      if (by === 'operator' || event.caller.operator !== undefined) return true;
+      const { by = 'anyone', isChange = false } = events[event.kind] ?? {};
+      // What operators and administrators change is always kept.
+      const isTrusted = event.caller.operator !== undefined || (isChange && event.actorId !== undefined);
+      if (by === 'operator' || isTrusted) return true;
       if (take(event, bounds[by], counts)) return true;
       if (!counts) return false;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);

@@ -45,6 +45,8 @@ const rules = {
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},
   'user-disabled': { ...ends, endsUnstamped: true, locksGroups: true },
+  // What a thief may have got with a session lasts no longer than the session. Personal tokens end if that is chosen.
+  'sessions-ended': { ...ends, endsUnstamped: true, notice: 'sessions-ended' },
   'user-removed': gone,
   'account-deleted': { ...gone, notice: 'account-deleted' },
 } as const satisfies Readonly<Record<string, ChangeRule>>;

@@ -26,11 +26,13 @@ export interface ChangeBy {
 }
 
 /** What is recorded of a change. */
-export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason'> {
+export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason' | 'count'> {
   readonly kind: ChangeKind;
   readonly about?: string | ((made: Result) => string);
   /** Whether the work has changed anything. If not, nothing ends, is mailed or recorded. Default: it has. */
   readonly isChange?: (made: Result) => boolean;
+  /** Whether personal access tokens stay, where the rule ends what carries no stamp. */
+  readonly sparesTokens?: boolean;
   /** What the notice says of the change, besides its kind. Called after the change was made. */
   readonly tells?: () => Readonly<Record<string, string>>;
   /** The end of a change that renews the stamp, in its transaction. @param changed the account as it is then */
@@ -85,7 +87,7 @@ export function createChanges(options: ChangeOptions) {
   const within =
     <Result>(event: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
     async (held) => {
-      const { kind, reason, about, tells, complete } = event;
+      const { kind, reason, count, about, sparesTokens = false, tells, complete } = event;
       const { caller, actorId, session, language: asked = 'en' } = by;
       const { user, db } = held;
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
@@ -95,7 +97,7 @@ export function createChanges(options: ChangeOptions) {
       const ended = new Set([
         ...(newStamp ? stampedTables : []),
         ...(endsLinks ? (['janua_tokens'] as const) : []),
-        ...(endsUnstamped ? unstampedTables : []),
+        ...(endsUnstamped ? unstampedTables.filter((table) => !(sparesTokens && table === 'janua_access_tokens')) : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       // Read here, because another change may follow before the session is renewed.
@@ -112,6 +114,7 @@ export function createChanges(options: ChangeOptions) {
       await audit.recordIn(db, {
         kind,
         reason,
+        count,
         caller,
         actorId,
         userId: user.id,

@@ -22,7 +22,9 @@ export const events = {
       },
     },
   },
+  // Of version 0.2 and before, so that the audit still explains it.
   'other-sessions-ended': {
+    isChange: true,
     vocabulary: 'session_expired',
     by: 'account-holder',
     level: 'info',
@@ -37,8 +39,15 @@ export const events = {
   'sessions-ended': {
     isChange: true,
     vocabulary: 'session_expired',
-    by: 'operator',
+    by: 'account-holder',
     level: 'info',
-    words: 'All sessions of a user were ended',
+    words: 'All sessions of a user were ended, and what applications, browsers and links could do without one',
+    reasons: {
+      'by-its-user': {
+        words: 'the user did it, and stayed signed in where they did',
+        advice: 'Nothing, unless the user did not: then janua sessions revoke-all EMAIL.',
+      },
+      'with-tokens': { words: 'the personal access tokens too' },
+    },
   },
 } as const satisfies Events;

@@ -97,8 +97,7 @@ function count(instruments: Instruments, event: AuditEvent): void {
   if (kind === 'application-refused') applicationsRefused.inc({ reason: event.reason ?? 'request' });
   if (kind === 'logged-out') sessionsEnded.inc({ why: 'logout' });
   if (kind === 'session-ended') sessionsEnded.inc({ why: event.reason === 'replaced' ? 'replaced' : 'revoked' });
-  if (kind === 'sessions-ended' || kind === 'other-sessions-ended')
-    sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
+  if (kind === 'sessions-ended') sessionsEnded.inc({ why: 'revoked' }, event.count ?? 0);
 }
 
 function longestWait(keys: readonly KeyTrace[] = []): string {

@@ -45,7 +45,7 @@ function open(options: Pick<Options, 'store'> & Partial<Options>) {
 
 const cheap = { kind: 'access-refused', caller } as const;
 /** An event that is always kept, however many there are. */
-const dear = (userId: string) => ({ kind: 'user-disabled', caller, userId }) as const;
+const dear = (userId: string) => ({ kind: 'users-exported', caller, userId }) as const;
 const failed = { kind: 'login-failed', caller, userId: 'ann' } as const;
 
 describe('a group commit', () => {
@@ -198,7 +198,7 @@ describe('a flood of events', () => {
       { kind: 'login-failed', caller: from('2001:db8:1:1::1'), reason: 'wrong-password', userId: 'ann' },
       { kind: 'login-failed', caller: from('2001:db8:2::1'), reason: 'unknown-user' },
       { kind: 'access-refused', caller: from('2001:db8:1:1::1') },
-      { kind: 'user-disabled', caller: { route: 'janua users disable', operator: 'root' } },
+      { kind: 'users-exported', caller: { route: 'janua users disable', operator: 'root' } },
     ] as const;
     for (const event of others) await audit.record(event);
     assert.equal(kept.length, endSite.burst + others.length, 'the first event of each other kind and party is kept');

@@ -23,7 +23,6 @@ const decisions = new Set([
   'session-ended',
   // Failures may be in Redis. The lift waits for its event.
   'throttle-lifted',
-  'other-sessions-ended',
 ]);
 
 test('every kind of event is a decision, or is recorded in the transaction of its change', () => {

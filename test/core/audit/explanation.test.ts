@@ -84,7 +84,10 @@ test('events of a command or of the server itself are explained without the miss
     [
       ['When', '1970-01-01 00:00:00.000 UTC'],
       ['Asked', 'janua users disable, run by root'],
-      ['Decided', 'All sessions of a user were ended (2).'],
+      [
+        'Decided',
+        'All sessions of a user were ended, and what applications, browsers and links could do without one (2).',
+      ],
       ['User', 'no longer a user (id user-1)'],
     ],
   );

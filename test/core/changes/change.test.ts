@@ -146,6 +146,7 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'user-groups-changed': { ...all, ends: false },
   'user-enabled': { ...all, ends: false },
   'user-disabled': { ...all, ...none, tokens: false, ends: true },
+  'sessions-ended': { ...all, ...none, tokens: false, notices: ['sessions-ended'], ends: true },
   'user-removed': { ...all, failures: false, ends: true },
   'account-deleted': { ...all, failures: false, notices: ['account-deleted'], ends: true },
 };

@@ -281,6 +281,7 @@ const mails: Readonly<Record<string, { readonly to: string; ask(opened: Opened):
 /** Changes after which none of these links may work. */
 const endings: Readonly<Record<string, (opened: Opened, username: string) => Promise<unknown>>> = {
   'an operator sets the password': ({ people }, username) => people.setPassword(username, newPassword),
+  'an operator ends the sessions': ({ services }, username) => services.administration.endSessions(username),
   async 'the user is disabled for a while'({ people }, username) {
     await people.disable(username);
     await people.enable(username);

@@ -160,11 +160,14 @@ export const createChanges = (place: Place): Readonly<Record<string, () => Promi
       const other = await begin(username);
       return {
         status: 200,
-        event: { kind: 'other-sessions-ended', user: username },
+        event: { kind: 'sessions-ended', user: username },
         send: () => ask('/api/account/sessions/end-others', { cookie, fields: {} }),
         async check(answer) {
-          assert.ok(await isSignedIn(cookie));
-          if (answer) assert.equal(await isSignedIn(other.cookie), false);
+          const isEnded = !(await isSignedIn(other.cookie));
+          const renewed = clients.cookieOf(answer);
+          if (answer) assert.ok(isEnded);
+          if (renewed !== undefined && !losesSessions) assert.ok(await isSignedIn(renewed));
+          if (!isEnded) assert.ok(await isSignedIn(cookie));
         },
       };
     },
