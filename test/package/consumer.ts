@@ -36,6 +36,8 @@ interface Finished {
 }
 
 export interface Packed extends Disposable {
+  /** The folder that was packed. */
+  readonly folder: string;
   /** The paths of all files in the package. */
   readonly files: readonly string[];
   /** Installs it into an empty folder. */
@@ -119,6 +121,7 @@ export async function packPackage(): Promise<Packed> {
   }
 
   return {
+    folder: built,
     files: packed.files.map(({ path }: { path: string }) => path),
     install,
     [Symbol.dispose]: () => temporary.remove(),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { glob, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { glob, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import { blocksOf } from '../page-examples.ts';
 import { type Consumer, findsRegistry, type Packed, packPackage, root } from './consumer.ts';
@@ -26,7 +28,15 @@ const logIn = (url: string, username: string, password: string) =>
 const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.split(';', 1)[0]);
 
 test('the package contains JavaScript, the files that it reads, the declarations of the library, deploy/, and nothing else', async () => {
-  const expected = ['bin/janua.mjs', 'bin/own-node.mjs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'package.json'];
+  const expected = [
+    'bin/janua.mjs',
+    'bin/own-node.mjs',
+    'bin/needed-node.cjs',
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'package.json',
+  ];
   for await (const path of glob('{src,selftest}/**/*.*', { cwd: root })) expected.push(path.replace(/\.ts$/, '.js'));
   for await (const path of glob('deploy/*', { cwd: root })) expected.push(path);
   const declarations = packed.files.filter((path) => path.endsWith('.d.ts'));
@@ -39,6 +49,44 @@ test('the package contains JavaScript, the files that it reads, the declarations
   for (const path of declarations) assert.ok(packed.files.includes(path.replace('.d.ts', '.js')), path);
 });
 
+/** Makes this Node claim to be an older one, for machines that have none. */
+const claimsToBeOld =
+  '--import=data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.1.0"}});Object.defineProperty(process,"version",{value:"v24.1.0"})';
+
+/** Programs that are older, with the version that they have. */
+async function findOldNodes(): Promise<[program: string, flags: string[], version: string][]> {
+  const found: [string, string[], string][] = [[process.execPath, [claimsToBeOld], 'v24.1.0']];
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const program = join(folder, 'node');
+    const version = await promisify(execFile)(program, ['--version']).then(({ stdout }) => stdout.trim(), String);
+    if (Number(/^v(\d+)\./.exec(version)?.[1]) < 26) found.push([program, [], version]);
+  }
+  return found;
+}
+
+test('on an older Node, the library and the command name the Node that they need and the one that runs', async () => {
+  const folder = join(packed.folder, 'node_modules');
+  await mkdir(folder);
+  await symlink(packed.folder, join(folder, 'janua'));
+  for (const [program, flags, version] of await findOldNodes())
+    for (const args of [
+      ['--input-type=module', '--eval', "import { createJanua } from 'janua'; createJanua();"],
+      ['--input-type=commonjs', '--eval', "require('janua').createJanua();"],
+      [join(packed.folder, 'bin/janua.mjs'), '--version'],
+    ]) {
+      const { code, stderr } = await promisify(execFile)(program, [...flags, ...args], { cwd: packed.folder }).then(
+        ({ stderr }) => ({ code: 0, stderr }),
+        ({ code, stderr }) => ({ code, stderr }),
+      );
+      assert.equal(code, 1, `${program} ${args}`);
+      assert.ok(
+        stderr.includes(`Janua needs Node 26 or newer, and is tested only on Node 26. This is ${version}.`),
+        stderr,
+      );
+      assert.doesNotMatch(stderr, /SyntaxError/);
+    }
+});
+
 test('the package has only runtime dependencies, and no install script', { skip }, async () => {
   const consumer = await install();
   const installed = JSON.parse(await readFile(join(consumer.folder, 'node_modules/janua/package.json'), 'utf8'));
@@ -47,7 +95,7 @@ test('the package has only runtime dependencies, and no install script', { skip 
   assert.deepEqual(installed, {
     ...{ name, version, description, license, type, bin, dependencies },
     exports: {
-      '.': { types: './src/janua.d.ts', default: './src/janua.js' },
+      '.': { types: './src/janua.d.ts', default: './src/janua.cjs' },
       './package.json': './package.json',
     },
     engines: { node: '>=26' },
@@ -83,15 +131,6 @@ test('npx janua runs its commands, and names missing tables', { skip }, async ()
   const added = await run(['users', 'add', 'ann@example.com', ...names], 'correct horse battery\n');
   assert.equal(added.code, 0, added.stderr);
   assert.match((await run(['users', 'list'])).stdout, /ann@example\.com/);
-});
-
-test('janua on an older Node names the version that it needs', { skip }, async () => {
-  const consumer = await install();
-  const older = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.11.0"}})';
-  const bin = join(consumer.folder, 'node_modules/janua/bin/janua.mjs');
-  const { code, stderr } = await consumer.run(process.execPath, ['--import', older, bin, '--version']);
-  assert.equal(code, 1);
-  assert.match(stderr, /^Janua needs Node 26 or newer, and is tested only on Node 26\. This is v/);
 });
 
 const guide = blocksOf(await readFile(join(root, 'docs/library.md'), 'utf8'), 'ts');

@@ -95,7 +95,7 @@ function readFlag(value: unknown = ''): boolean {
   throw new Unreadable('disabled must be true or false.');
 }
 
-interface ImportBy {
+export interface ImportBy {
   readonly actor: { readonly caller: Caller; readonly actorId?: string };
   /** Whether nothing is added. */
   readonly isRehearsal: boolean;

@@ -1,0 +1,7 @@
+// Read by each Node, so this file has the oldest kind of JavaScript.
+
+/** Gives the sentence for a Node that is too old for Janua. Undefined for any other. */
+exports.findOldNode = () =>
+  Number(process.versions.node.split('.')[0]) < 26
+    ? `Janua needs Node 26 or newer, and is tested only on Node 26. This is ${process.version}.`
+    : undefined;
