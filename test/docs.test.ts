@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 import { root } from './page-examples.ts';
 
@@ -39,19 +39,4 @@ describe('links between pages lead to a file, and to a heading in it', () => {
           assert.ok(anchorsIn(target).has(anchor), `${link} leads to no heading`);
       }
     });
-});
-
-/** Printed from the code by `npm run reference` and `npm run evidence`. */
-const isPrinted = (page: string) => /^docs\/(?:reference\/|configuration\.md|security\/evidence\.md)/.test(page);
-
-test('what is written by hand in docs/ stays below 30,000 words', () => {
-  const byHand = pages.filter((page) => relative('docs', page).charAt(0) !== '.' && !isPrinted(page));
-  assert.ok(byHand.length > 40);
-  const words = byHand.flatMap((page) =>
-    withoutCode(page)
-      .replaceAll(/<!-- Limits.*<!-- end/gs, '')
-      .split(/\s+/)
-      .filter((word) => /[\p{L}\p{N}]/u.test(word)),
-  );
-  assert.ok(words.length <= 30_000, `${words.length} words`);
 });
