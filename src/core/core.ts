@@ -35,7 +35,7 @@ import { clocksOf, createClockWatch } from './stores/clocks.ts';
 import type { Stores } from './stores/stores.ts';
 import { cleaningInterval } from './stores/upkeep.ts';
 import type { Measures } from './telemetry/measures.ts';
-import { openThrottle } from './throttle/open-throttle.ts';
+import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { createImportUsers } from './users/import-users.ts';
@@ -103,8 +103,10 @@ export async function createCore(options: CoreOptions) {
   const { audit } = recording;
   const hashing = createHashing(common);
   const { passwords, passwordPolicy } = hashing;
-  const onRefused = measures.metrics?.observeRefusal;
-  const throttle = openThrottle({ ...common, store: stores.failures, onRefused });
+  const { takeTurn } = hashing;
+  const { failures } = stores;
+  // With THROTTLE=off there is no store.
+  const throttle = failures ? createThrottle({ store: failures, takeTurn, now }) : createUnthrottled(takeTurn);
   const directory = await openUsers({
     ...common,
     mapping,
@@ -156,10 +158,7 @@ export async function createCore(options: CoreOptions) {
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
   measures.metrics?.watchLoads({
-    hashing() {
-      const load = hashing.load();
-      return { ...load, waiting: load.waiting + throttle.waiting() };
-    },
+    hashing: hashing.load,
     queuedMails: outbox.countQueued,
   });
   const administration: AdministrationOptions = {
@@ -302,6 +301,7 @@ function createHashing({ settings, overrides, measures, log }: Common) {
     passwords: measures.traces?.watchCalls('passwords', passwords) ?? passwords,
     passwordPolicy: createPasswordPolicy({ appName, breached: settings.BREACHED_PASSWORDS, log }),
     load: passwords.load,
+    takeTurn: passwords.takeTurn,
   };
 }
 

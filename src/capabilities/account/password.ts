@@ -1,8 +1,9 @@
+import { workOfNewPassword } from '../../core/access/login-limits.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Renewed } from '../../core/changes/change.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
-import type { Account } from '../../core/users/account.ts';
+import { type Account, stampOf } from '../../core/users/account.ts';
 import { AccountChanged, type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
@@ -22,11 +23,21 @@ export type SetPassword = ReturnType<typeof createSetPassword>;
 
 /** The steps in which a password is changed or reset. */
 export const createSetPassword = ({ users, passwords, policy }: AccountOptions) => ({
-  /** @param field the field of the form. @throws {InvalidFields} when the password breaks a rule */
-  async hash(user: User, password: string, field: string): Promise<string> {
+  /**
+   * @param field the field of the form
+   * @param requireUse see `Passwords.hash`
+   * @throws {InvalidFields} when the password breaks a rule
+   */
+  async hash(
+    user: User,
+    password: string,
+    field: string,
+    caller: Caller,
+    requireUse: () => Promise<unknown>,
+  ): Promise<string> {
     const fault = await policy.findFault(password, user);
     if (fault !== undefined) throw new InvalidFields({ field, ...fault });
-    return passwords.hash(password);
+    return passwords.hash(workOfNewPassword(user.username, caller), password, requireUse);
   },
 
   /** @throws {AccountChanged} if another program has changed the password meanwhile */
@@ -36,14 +47,21 @@ export const createSetPassword = ({ users, passwords, policy }: AccountOptions) 
 });
 
 /** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword({ change, personalTokens }: AccountOptions, setPassword: SetPassword) {
+export function createChangePassword({ change, users, personalTokens }: AccountOptions, setPassword: SetPassword) {
+  async function requireUnchanged(account: Account): Promise<void> {
+    const current = await users.findById(account.user.id);
+    if (current === undefined || current.disabled || stampOf(current) !== stampOf(account)) throw new AccountChanged();
+  }
+
   /**
    * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
    * @throws {InvalidFields} when the password breaks a rule
    * @throws {AccountChanged} if the account has changed since the proof
    */
   return async (session: Session, { account, password, ...by }: NewPassword): Promise<Renewed | undefined> => {
-    const passwordHash = await setPassword.hash(account.user, password, 'new_password');
+    const passwordHash = await setPassword.hash(account.user, password, 'new_password', by.caller, () =>
+      requireUnchanged(account),
+    );
     const changed = await change({ kind: 'password-changed' }, provedBy(account), { ...by, session }, async (held) => {
       await setPassword.store(held, passwordHash);
       if (by.endsTokens) await personalTokens.endAllOf(held);

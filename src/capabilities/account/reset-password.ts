@@ -58,7 +58,9 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
      */
     async reset(secret: string, password: string, language: Language, caller: Caller): Promise<Account> {
       const { account, address } = await links.openOwn(secret, caller);
-      const passwordHash = await setPassword.hash(account.user, password, 'password');
+      const passwordHash = await setPassword.hash(account.user, password, 'password', caller, () =>
+        links.openOwn(secret, caller),
+      );
       await links.use(secret, caller, (spend) =>
         change({ kind: 'password-reset' }, provedBy(account), { caller, language }, async (held) => {
           await spend(held.db);

@@ -1,4 +1,5 @@
 import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
+import { workOfNewPassword } from '../../core/access/login-limits.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
@@ -100,7 +101,8 @@ export function createFinishSignUp(options: OwnOptions) {
       const names = requireNames(entered);
       const fault = await policy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
-      const passwordHash = await passwords.hash(password);
+      const work = workOfNewPassword(username, caller);
+      const passwordHash = await passwords.hash(work, password, () => open(secret, caller));
       const user = { username, ...names, language: chosen, passwordHash, demo: false, ...byLink } as const;
       if (invited === undefined) {
         const id = await links.use(secret, caller, (spend) =>

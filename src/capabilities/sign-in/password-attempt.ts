@@ -8,6 +8,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Passwords } from '../../core/passwords/passwords.ts';
 import type { Throttle } from '../../core/throttle/throttle.ts';
+import type { Turn, Work } from '../../core/throttle/turns.ts';
 import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Log } from '../../ground/faults/log.ts';
@@ -79,7 +80,8 @@ export function createAttemptPassword(options: AttemptOptions) {
     const { name, account, password, headers, start } = sent;
     const knownBrowser = account && knownBrowsers.find(passwordFingerprint(account), headers.cookie);
     const attempt = attemptOf(name, account, knownBrowser, caller, audit);
-    const throttled = await throttle.attempt(limitsOf(attempt), () => provePassword(account, password));
+    const limits = limitsOf(attempt);
+    const throttled = await throttle.attempt(limits, (turn) => provePassword(account, password, turn, limits));
     const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
     const event = {
       caller,
@@ -106,15 +108,20 @@ export function createAttemptPassword(options: AttemptOptions) {
 }
 
 type ProofOptions = Pick<AttemptOptions, 'users' | 'log' | 'needsSecondFactor'> & {
-  readonly passwords: Pick<Passwords, 'check'>;
+  readonly passwords: Pick<Passwords, 'check' | 'takeTurn'>;
 };
 
 export function createProvePassword({ users, passwords, log, needsSecondFactor }: ProofOptions) {
-  const matches = async ({ passwordHash }: Account, password: string) =>
-    (await passwords.check(passwordHash, password)).matches;
+  const matches = async ({ passwordHash }: Account, password: string, turn: Turn) =>
+    (await passwords.check(turn, passwordHash, password)).matches;
 
   /** Stores a stronger hash of the same password and gives the account. Undefined if the account is gone, or its password has changed. */
-  async function storeAnew(account: Account, password: string, replacement: string): Promise<Account | undefined> {
+  async function storeAnew(
+    account: Account,
+    password: string,
+    replacement: string,
+    turn: Turn,
+  ): Promise<Account | undefined> {
     await users
       .replacePasswordHash(account, replacement)
       // The login goes on with the stored hash.
@@ -124,7 +131,7 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
     const current = await users.findById(account.user.id);
     if (current === undefined || [replacement, account.passwordHash].includes(current.passwordHash)) return current;
     // A parallel login may have stored another hash of the same password, or the password has been changed.
-    return (await matches(current, password)) ? current : undefined;
+    return (await matches(current, password, turn)) ? current : undefined;
   }
 
   /** The true reason, which the client is not told. */
@@ -134,16 +141,18 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
    * Compares a password with that of an account, and replaces a weak hash on the way. `clears` of the result tells whether the password
    * alone is enough to forget the failures before it.
    * @param account the account of the name; without one, the check takes as long
+   * @param work takes another turn if the proof is asked for again
    * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
    */
-  return async (account: Account | undefined, password: string) => {
-    const check = await passwords.check(account?.passwordHash, password);
+  return async (account: Account | undefined, password: string, turn: Turn, work: Work) => {
+    const check = await passwords.check(turn, account?.passwordHash, password);
     if (account === undefined) return failed('unknown-user');
     if (!check.matches) return failed('wrong-password');
     if (account.disabled) return failed('disabled-user');
-    const current = check.replacement === undefined ? account : await storeAnew(account, password, check.replacement);
+    const current =
+      check.replacement === undefined ? account : await storeAnew(account, password, check.replacement, turn);
     if (current === undefined) return failed('changed-meanwhile');
-    const stillHolds = (later: Account) => matches(later, password);
+    const stillHolds = (later: Account) => passwords.takeTurn(work, (another) => matches(later, password, another));
     const proof: Proof = { account: current, methods: ['pwd'], stillHolds };
     return { succeeded: true, clears: !(await needsSecondFactor(current)), proof } as const;
   };

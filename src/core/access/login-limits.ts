@@ -63,7 +63,7 @@ export const policies = {
 } as const satisfies Readonly<Record<string, Policy>>;
 
 /** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
-export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4 } as const;
+export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4, newPassword: 1 } as const;
 
 const unknownAddress = 'unknown';
 
@@ -91,11 +91,27 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
 }
 
 /**
+ * The work of hashing a new password. Those of one account are hashed one after the other: after the first, the others usually have no
+ * use any more.
+ * @param owner the canonical name of the account, which may be new
+ */
+export const workOfNewPassword = (owner: string, { address }: Pick<Caller, 'address'>): Work =>
+  turnsOf(
+    { address: networkOf(address, 64), endSite: networkOf(address, 48) },
+    `new-password:${owner}`,
+    atOnce.newPassword,
+  );
+
+/**
  * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
  * networks. Known browsers take room in the same places, because one user can have many browsers.
  * @param own the account, its known browsers, or the unknown name
  */
-function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>, own: string): Work {
+function turnsOf(
+  { address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>,
+  own: string,
+  ownAtOnce: number = atOnce.account,
+): Work {
   // An unknown address has none, and an IPv4 address is its own.
   const hasEndSite = endSite !== undefined && endSite !== address;
   const places = [
@@ -103,7 +119,7 @@ function turnsOf({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSit
     address === undefined
       ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
       : { key: `address:${address}`, atOnce: atOnce.address },
-    { key: own, atOnce: atOnce.account },
+    { key: own, atOnce: ownAtOnce },
   ];
   return { places, parties: places.map(({ key }) => key) };
 }

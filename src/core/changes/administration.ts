@@ -150,9 +150,10 @@ export function createAdministration(
 
     async setPassword(reference: UserReference, password: string): Promise<void> {
       requireRegistry();
-      const { user } = await find(reference);
-      const passwordHash = await hashChosen(options, password, user);
-      await change('password-set', { userId: user.id }, async (registry, held) => {
+      const { user } = await requireAccount(reference);
+      const target = { userId: user.id };
+      const passwordHash = await hashChosen(options, actor, password, user, () => requireAccount(target));
+      await change('password-set', target, async (registry, held) => {
         await registry.setPassword(held, passwordHash);
         return true;
       });

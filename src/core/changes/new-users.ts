@@ -1,3 +1,4 @@
+import { workOfNewPassword } from '../access/login-limits.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
 import type { Account } from '../users/account.ts';
@@ -7,7 +8,7 @@ import { requireEmail, requireName } from '../users/require-details.ts';
 import type { User } from '../users/user.ts';
 import type { NewUser } from '../users/user-directory.ts';
 import type { Acting } from './acting.ts';
-import type { AdministrationOptions } from './administration.ts';
+import type { Actor, AdministrationOptions } from './administration.ts';
 import type { GroupAdministration } from './group-administration.ts';
 
 export interface UserDetails extends Omit<User, 'id' | 'groups'> {
@@ -31,15 +32,21 @@ export const passwordFaults: Readonly<Record<PasswordFault['code'], string>> = {
   'password-breached': 'This password is known from a data breach. Choose another one.',
 };
 
-/** Hashes a password that an actor chooses. @throws {ChangeRefused} if it breaks a rule */
+/**
+ * Hashes a password that an actor chooses.
+ * @param requireUse see `Passwords.hash`
+ * @throws {ChangeRefused} if it breaks a rule
+ */
 export async function hashChosen(
   { passwords, passwordPolicy }: AdministrationOptions,
+  { caller }: Actor,
   password: string,
   owner: PasswordOwner,
+  requireUse: () => Promise<unknown>,
 ): Promise<string> {
   const fault = await passwordPolicy.findFault(password, owner);
   if (fault !== undefined) throw new ChangeRefused(passwordFaults[fault.code]);
-  return passwords.hash(password);
+  return passwords.hash(workOfNewPassword(owner.username, caller), password, requireUse);
 }
 
 /** Adds users: with a password, or by an invitation. */
@@ -49,6 +56,11 @@ export function createNewUsers(
   { setGroupsOf }: Pick<GroupAdministration, 'setGroupsOf'>,
 ) {
   const { groups } = options;
+
+  async function requireFree({ username }: PasswordOwner): Promise<void> {
+    const account = await options.users.findByUsername(username);
+    if (account !== undefined && !account.isReplaceable) throw nameTaken();
+  }
 
   async function addUser(
     kind: 'user-added' | 'user-invited',
@@ -81,7 +93,7 @@ export function createNewUsers(
   return {
     async add({ password, verified = false, ...details }: UserDetails): Promise<User> {
       const { user } = await addUser('user-added', details, async (owner) => ({
-        passwordHash: await hashChosen(options, password, owner),
+        passwordHash: await hashChosen(options, actor, password, owner, () => requireFree(owner)),
         ...(verified && { verification }),
       }));
       return user;

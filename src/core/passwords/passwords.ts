@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../ground/faults/log.ts';
-import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { createTurns, type Turn, type Work } from '../throttle/turns.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
 import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';
@@ -20,7 +20,9 @@ export type Passwords = ReturnType<typeof createPasswords>;
 
 export interface PasswordOptions {
   readonly threads?: HashingThreads | undefined;
+  /** Most passwords that are hashed at once. */
   readonly concurrency: number;
+  /** Most pieces of work that wait for a turn. */
   readonly queue: number;
   readonly rehashes: boolean;
   readonly log: Pick<Log, 'warn'>;
@@ -29,24 +31,22 @@ export interface PasswordOptions {
   readonly onRefused?: (() => void) | undefined;
 }
 
-/** Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). */
+/**
+ * Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). Every hash needs a turn.
+ * Logins and new passwords share one queue, so that neither keeps the other out.
+ */
 export function createPasswords(options: PasswordOptions) {
   const { concurrency, queue, rehashes, log, onWaited, onRefused } = options;
   const { threads = createHashingThreads(concurrency) } = options;
   const durations = createFailureDurations();
-  let wasFull = false;
-
-  /** @throws {Unavailable} when too many passwords are waiting already */
-  function requireRoom(): void {
-    const isFull = threads.taskCount >= concurrency + queue;
-    // Logged once, and not for each refused login.
-    if (isFull && !wasFull)
-      log.warn({ event: 'hashing_queue_full', queue }, 'too many logins are waiting for password hashing');
-    wasFull = isFull;
-    if (!isFull) return;
-    onRefused?.();
-    throw new Unavailable('Password hashing', 2);
-  }
+  const turns = createTurns({
+    part: 'Password hashing',
+    // Enough to keep the threads busy while others wait for the store. The rest wait for a turn, shared fairly.
+    atOnce: Math.min(4 * concurrency, concurrency + queue),
+    waiting: queue,
+    onRefused,
+    onFull: () => log.warn({ event: 'hashing_queue_full', queue }, 'too many passwords are waiting to be hashed'),
+  });
 
   async function compare(input: ComparisonInput): Promise<PasswordCheck> {
     const { result, milliseconds, waited } = await threads.compute('compare', input);
@@ -60,34 +60,41 @@ export function createPasswords(options: PasswordOptions) {
   }
 
   return {
+    /** Does work that computes hashes when it has its turn. @throws {Unavailable} when too many are waiting */
+    takeTurn: turns.take,
+
     /**
      * Compares a password with the stored hash of a user.
      * A missing, cheap or broken hash takes as long as one of the current cost (ASVS 6.3.8).
      * So does a password that is longer than any that is stored.
-     * @throws {Unavailable} when too many passwords are waiting already
+     * @throws {Unavailable} when the thread has died
      */
-    async check(storedHash: string | undefined, password: string): Promise<PasswordCheck> {
-      requireRoom();
+    async check(_turn: Turn, storedHash: string | undefined, password: string): Promise<PasswordCheck> {
       const isTooLong = Buffer.byteLength(password) > maxPasswordBytes;
       return compare(
         isTooLong ? { storedHash: undefined, password: '', rehashes } : { storedHash, password, rehashes },
       );
     },
 
-    /** The PHC string to store for a new password. @throws {Unavailable} when too many passwords are waiting already */
-    async hash(password: string): Promise<string> {
-      requireRoom();
-      const { result, waited } = await threads.compute('hash', { password });
-      onWaited?.(waited);
-      return result;
-    },
+    /**
+     * The PHC string to store for a new password.
+     * @param requireUse reads again what the password is for, when the turn comes. It throws if there is no use for the hash any more
+     * @throws {Unavailable} when too many are waiting
+     */
+    hash: (work: Work, password: string, requireUse: () => Promise<unknown>): Promise<string> =>
+      turns.take(work, async () => {
+        await requireUse();
+        const { result, waited } = await threads.compute('hash', { password });
+        onWaited?.(waited);
+        return result;
+      }),
 
     /** Milliseconds before which no failure should be answered: the time must not reveal the kind of the stored hash (ASVS 6.3.8). */
     failureFloor: () => durations.longest() * floorMargin,
 
     load: () => ({
       underWay: Math.min(threads.taskCount, concurrency),
-      waiting: Math.max(0, threads.taskCount - concurrency),
+      waiting: Math.max(0, threads.taskCount - concurrency) + turns.waiting(),
     }),
 
     /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */

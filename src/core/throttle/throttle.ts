@@ -1,6 +1,6 @@
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
-import { createTurns, type TurnOptions, type Work } from './turns.ts';
+import type { TakeTurn, Turn, Work } from './turns.ts';
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {
   readonly kind: Kind;
@@ -45,8 +45,10 @@ export interface ListedFailures {
 /** Slows down guessing: counts the failures of keys, and makes further attempts with them wait. */
 export type Throttle = ReturnType<typeof createThrottle>;
 
-export interface ThrottleOptions extends TurnOptions {
+export interface ThrottleOptions {
   readonly store: FailureStore;
+  /** Attempts share the turns of all work that computes hashes. */
+  readonly takeTurn: TakeTurn;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -59,8 +61,7 @@ const mostTries = 20;
  * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
  * The other attempts wait for their turn, and are counted then.
  */
-export function createThrottle({ store, now = Date.now, ...turnOptions }: ThrottleOptions) {
-  const turns = createTurns(turnOptions);
+export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOptions) {
   /** The ends of the attempts of this process that are being counted or checked, by their keys. */
   const undecided = new Map<string, Set<Promise<void>>>();
 
@@ -133,12 +134,10 @@ export function createThrottle({ store, now = Date.now, ...turnOptions }: Thrott
      */
     async attempt<Kind extends string, T extends Checked>(
       limits: Limits<Kind>,
-      check: () => Promise<T>,
+      check: (turn: Turn) => Promise<T>,
     ): Promise<Throttled<T, Kind>> {
-      return turns.take(limits, () => attemptInTurn(limits, check));
+      return takeTurn(limits, (turn) => attemptInTurn(limits, () => check(turn)));
     },
-
-    waiting: turns.waiting,
 
     /**
      * A part of the keys with failures. It may be empty and still have a next one.
@@ -210,12 +209,16 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
   return { ...listed, waitsUntil: new Date(end), stopped: false };
 }
 
-/** Counts nothing and lets every attempt pass: for `THROTTLE=off` and measurements. */
-export const unthrottled: Throttle = {
-  attempt: async (_limits, check) => ({ passed: true, result: await check(), trace: [], stops: false }),
-  waiting: () => 0,
+/** Counts nothing and lets every attempt pass when it has its turn: for `THROTTLE=off` and measurements. */
+export const createUnthrottled = (takeTurn: TakeTurn): Throttle => ({
+  attempt: async ({ parties }, check) => ({
+    passed: true,
+    result: await takeTurn({ places: [], parties }, check),
+    trace: [],
+    stops: false,
+  }),
   forgive: async () => {},
   take: async () => true,
   listPage: async () => ({ keys: [], next: undefined }),
   lift: async () => 0,
-};
+});

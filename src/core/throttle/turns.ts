@@ -1,5 +1,14 @@
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 
+declare const turn: unique symbol;
+
+/** Shows that its holder has a turn. Only `take` gives one. It is good while the work runs. */
+export interface Turn {
+  readonly [turn]: true;
+}
+
+export type TakeTurn = ReturnType<typeof createTurns>['take'];
+
 interface Place {
   readonly key: string;
   readonly atOnce: number;
@@ -112,7 +121,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
      * @param leaving ends the wait, and no work that has begun
      * @throws {Unavailable} when too many are waiting, or the wait has ended without a turn
      */
-    async take<T>(work: Work, run: () => Promise<T>, leaving?: AbortSignal): Promise<T> {
+    async take<T>(work: Work, run: (turn: Turn) => Promise<T>, leaving?: AbortSignal): Promise<T> {
       const waiter = { ...work, turn: Promise.withResolvers<void>() };
       const leave = () => refuse(waiter);
       waiters.push(waiter);
@@ -123,7 +132,7 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
       leaving?.addEventListener('abort', leave);
       await waiter.turn.promise.finally(() => leaving?.removeEventListener('abort', leave));
       try {
-        return await run();
+        return await run({} as Turn);
       } finally {
         count(work, { underWay: -1, waiting: 0 });
         startNext();

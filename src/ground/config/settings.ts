@@ -149,7 +149,7 @@ export const settingSchemas = {
     'Number of passwords that one process hashes at the same time. Each hash takes 19 MiB. Without it: one for each core, divided among `WORKERS`.',
   ),
   HASHING_QUEUE: integer({ minimum: 0, maximum: 10_000, default: 100 })(
-    'Number of logins that may wait for their hash in one process. Further logins get 503. With 0, every login that cannot begin at once gets 503.',
+    'Number of logins and new passwords that may wait for their hash in one process. Further ones get 503. With 0, each that cannot begin at once gets 503.',
   ),
   WORKERS: integer({ minimum: 1, maximum: 64, default: 1 })(
     'Number of processes of `janua serve` that share the port, ideally one for each core. With 2 or more, the server replaces a process that ends, and SIGHUP replaces all without a pause. The demo is one process.',

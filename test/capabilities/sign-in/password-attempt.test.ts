@@ -5,8 +5,10 @@ import { createAttemptPassword, createProvePassword } from '../../../src/capabil
 import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import type { Proof } from '../../../src/core/access/admit.ts';
 import { type Answer, Refusal } from '../../../src/core/access/refusal.ts';
+import type { Turn } from '../../../src/core/throttle/turns.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { caller } from '../../core/audit/events.ts';
+import { alone, anyTurn, takeTurnAtOnce } from '../../core/passwords/in-turn.ts';
 import { directoryOf } from '../../core/users/one-account.ts';
 import { ann } from '../../janua.ts';
 
@@ -24,7 +26,8 @@ async function logInWhile(stored: string): Promise<string | undefined> {
   const provePassword = createProvePassword({
     users,
     passwords: {
-      check: async (hash, secret) => ({
+      takeTurn: takeTurnAtOnce,
+      check: async (_turn, hash, secret) => ({
         matches: hash?.endsWith(`hash of ${secret}`) ?? false,
         replacement: hash?.startsWith('weak') ? `strong hash of ${secret}` : undefined,
       }),
@@ -32,7 +35,7 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     log: { warn() {} },
     needsSecondFactor: async () => false,
   });
-  const result = await provePassword(weak, 'secret');
+  const result = await provePassword(weak, 'secret', anyTurn, alone);
   return result.succeeded ? result.proof.account.passwordHash : undefined;
 }
 
@@ -58,12 +61,12 @@ function attempt({ sentPassword = 'wrong', stored, passwordFloor = 0, isThrottle
   const attemptPassword = createAttemptPassword({
     users: directoryOf(() => stored),
     passwords: {
-      check: async (hash?: string) => ({ matches: hash?.endsWith(`hash of ${sentPassword}`) ?? false }),
+      check: async (_turn: unknown, hash?: string) => ({ matches: hash?.endsWith(`hash of ${sentPassword}`) ?? false }),
       failureFloor: () => passwordFloor,
     } as never,
     throttle: {
-      attempt: async (_limits: unknown, prove: () => Promise<unknown>) =>
-        isThrottled ? { passed: false, retryAfterSeconds: 1 } : { passed: true, result: await prove() },
+      attempt: async (_limits: unknown, prove: (turn: Turn) => Promise<unknown>) =>
+        isThrottled ? { passed: false, retryAfterSeconds: 1 } : { passed: true, result: await prove(anyTurn) },
     } as never,
     knownBrowsers: { find: () => undefined },
     audit: { recordIfPossible: async () => {}, digestName: () => '' } as never,
@@ -135,12 +138,15 @@ test('a failed login waits for a random part of a millisecond more', async ({ mo
 test('a login that is under way holds only as long as its password is that of the account', async () => {
   const provePassword = createProvePassword({
     users: directoryOf(() => weak),
-    passwords: { check: async (hash, secret) => ({ matches: hash === `hash of ${secret}`, replacement: undefined }) },
+    passwords: {
+      takeTurn: takeTurnAtOnce,
+      check: async (_turn, hash, secret) => ({ matches: hash === `hash of ${secret}`, replacement: undefined }),
+    },
     log: { warn() {} },
     needsSecondFactor: async () => false,
   });
   const account = { ...weak, passwordHash: 'hash of secret' };
-  const { proof } = (await provePassword(account, 'secret')) as { proof: Proof };
+  const { proof } = (await provePassword(account, 'secret', anyTurn, alone)) as { proof: Proof };
   assert.equal(await proof.stillHolds({ ...account, stamp: 'another' }), true);
   for (const passwordHash of ['hash of another', undefined])
     assert.equal(await proof.stillHolds({ ...account, passwordHash }), false);
@@ -149,11 +155,14 @@ test('a login that is under way holds only as long as its password is that of th
 test('a failed login replaces no weak hash, even with the right password of a disabled user', async () => {
   const provePassword = createProvePassword({
     users: { ...directoryOf(() => weak), replacePasswordHash: () => assert.fail('replaced') },
-    passwords: { check: async () => ({ matches: true, replacement: 'strong hash of secret' }) },
+    passwords: {
+      takeTurn: takeTurnAtOnce,
+      check: async () => ({ matches: true, replacement: 'strong hash of secret' }),
+    },
     log: { warn: () => assert.fail('replaced') },
     needsSecondFactor: () => assert.fail(),
   });
-  assert.equal((await provePassword({ ...weak, disabled: true }, 'secret')).succeeded, false);
+  assert.equal((await provePassword({ ...weak, disabled: true }, 'secret', anyTurn, alone)).succeeded, false);
 });
 
 test('an account without a password costs the same hash as an unknown name, and no password matches', async () => {
@@ -161,7 +170,8 @@ test('an account without a password costs the same hash as an unknown name, and 
   const provePassword = createProvePassword({
     users: { findById: () => assert.fail(), replacePasswordHash: () => assert.fail() } as never,
     passwords: {
-      async check(hash) {
+      takeTurn: takeTurnAtOnce,
+      async check(_turn, hash) {
         compared.push(hash);
         return { matches: false, replacement: undefined };
       },
@@ -172,7 +182,7 @@ test('an account without a password costs the same hash as an unknown name, and 
   const sent = ['secret', '', ' ', '\t', '\0', 'undefined', 'null'];
   for (const password of sent)
     for (const account of [undefined, { ...weak, passwordHash: undefined }])
-      assert.equal((await provePassword(account, password)).succeeded, false, JSON.stringify(password));
+      assert.equal((await provePassword(account, password, anyTurn, alone)).succeeded, false, JSON.stringify(password));
   assert.deepEqual(new Set(compared), new Set([undefined]));
   assert.equal(compared.length, 2 * sent.length);
 });

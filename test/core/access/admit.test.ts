@@ -10,12 +10,13 @@ import { Refusal } from '../../../src/core/access/refusal.ts';
 import type { PasswordCheck } from '../../../src/core/passwords/passwords.ts';
 import { createSessions } from '../../../src/core/sessions/sessions.ts';
 import type { SessionRecord, TransactionalSessionStore } from '../../../src/core/sessions/store.ts';
-import { unthrottled } from '../../../src/core/throttle/throttle.ts';
+import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import type { UserDirectory } from '../../../src/core/users/user-directory.ts';
 import { codeOf } from '../../capabilities/second-factor/authenticator-app.ts';
 import { ann, attempt, caller, password, startJanua } from '../../janua.ts';
+import { takeTurnAtOnce } from '../passwords/in-turn.ts';
 import { directoryOf } from '../users/one-account.ts';
 
 const account: Account = {
@@ -89,16 +90,17 @@ function createRacing(
   const attemptPassword = createAttemptPassword({
     users,
     passwords: {
-      check: async (stored, secret): Promise<PasswordCheck> => ({
+      takeTurn: takeTurnAtOnce,
+      check: async (_turn, stored, secret): Promise<PasswordCheck> => ({
         matches: stored === `hash of ${secret}` || stored === `stronger hash of ${secret}`,
         replacement: undefined,
       }),
-      hash: async (secret) => `hash of ${secret}`,
+      hash: async (_work, secret) => `hash of ${secret}`,
       load: () => ({ underWay: 0, waiting: 0 }),
       failureFloor: () => 0,
       calibrate: async () => {},
     },
-    throttle: unthrottled,
+    throttle: createUnthrottled(takeTurnAtOnce),
     knownBrowsers: { find: () => undefined },
     audit,
     log: { warn() {} },

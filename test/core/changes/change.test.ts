@@ -9,7 +9,7 @@ import { createOutbox } from '../../../src/core/mail/outbox.ts';
 import { createQueue } from '../../../src/core/mail/queue.ts';
 import { createSessions } from '../../../src/core/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
-import { unthrottled } from '../../../src/core/throttle/throttle.ts';
+import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
 import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
@@ -21,6 +21,7 @@ import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { ann, caller } from '../../janua.ts';
+import { takeTurnAtOnce } from '../passwords/in-turn.ts';
 
 /** What a change may end. */
 const ending = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins', 'janua_access_tokens'] as const;
@@ -78,7 +79,7 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
     recordIn: async (db: Database, event: AuditEvent) => onCommit(db, () => events.push(event)),
     digestName: (name: string) => name,
   };
-  const mailer = createMailer({ ...common, queue, throttle: unthrottled, audit });
+  const mailer = createMailer({ ...common, queue, throttle: createUnthrottled(takeTurnAtOnce), audit });
   const changes = createChanges({
     ...{ hold, holdAny, users, sessions, mailer, audit },
     liftFailures: async (user) => lifted.push(user.id),

@@ -7,11 +7,12 @@ import { mostMails } from '../../../src/core/mail/limits.ts';
 import { createMailer } from '../../../src/core/mail/mailer.ts';
 import { createMoreChanges, createNotice } from '../../../src/core/mail/notice.ts';
 import type { NewMail } from '../../../src/core/mail/queue.ts';
-import { unthrottled } from '../../../src/core/throttle/throttle.ts';
+import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { speak } from '../../../src/ground/languages/speech.ts';
 import { caller, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
+import { takeTurnAtOnce } from '../passwords/in-turn.ts';
 import { type OfficeOptions, openOffice } from './post-office.ts';
 
 const users = { findById: async () => undefined };
@@ -38,7 +39,15 @@ async function open(options: OfficeOptions = {}) {
     digestName: (name: string) => name,
   };
   const { engine } = office.opened;
-  const mailer = createMailer({ database, engine, queue, descriptions: others, throttle: unthrottled, audit, now });
+  const mailer = createMailer({
+    database,
+    engine,
+    queue,
+    descriptions: others,
+    throttle: createUnthrottled(takeTurnAtOnce),
+    audit,
+    now,
+  });
   office.sender.start();
   return {
     ...office,

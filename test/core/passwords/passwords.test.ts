@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { hash, parseOptions } from '@node-rs/argon2';
 import { createPasswords } from '../../../src/core/passwords/passwords.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { check, hashOf } from './in-turn.ts';
 
 const warnings: object[] = [];
 const passwords = createPasswords({
@@ -15,12 +16,12 @@ const passwords = createPasswords({
 const weak = (options: object) => hash('secret', { memoryCost: 64, timeCost: 1, ...options });
 
 test("a new hash is argon2id at today's cost, with a new salt each time", async () => {
-  const [first, second] = [await passwords.hash('secret'), await passwords.hash('secret')];
+  const [first, second] = [await hashOf(passwords, 'secret'), await hashOf(passwords, 'secret')];
   assert.notEqual(first, second);
   assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   assert.equal(parseOptions(first).saltLen, 16);
-  assert.deepEqual(await passwords.check(first, 'secret'), { matches: true, replacement: undefined });
-  assert.equal((await passwords.check(first, 'Secret')).matches, false);
+  assert.deepEqual(await check(passwords, first, 'secret'), { matches: true, replacement: undefined });
+  assert.equal((await check(passwords, first, 'Secret')).matches, false);
 });
 
 test('a password of more than 1024 bytes of UTF-8 is not hashed', async () => {
@@ -29,7 +30,7 @@ test('a password of more than 1024 bytes of UTF-8 is not hashed', async () => {
     ['é'.repeat(513), false],
   ] as const)
     assert.equal(
-      (await passwords.check(await hash(password, { memoryCost: 64, timeCost: 1 }), password)).matches,
+      (await check(passwords, await hash(password, { memoryCost: 64, timeCost: 1 }), password)).matches,
       matches,
     );
 });
@@ -38,11 +39,11 @@ describe('a weaker stored hash', () => {
   const seed = '$argon2id$v=19$m=16,t=2,p=1$b2szcWQ4a0tlTkFydUdOaw$7LX7WCYbItEMEwvH3yUxPA';
 
   test('with the cost of the demo is replaced, but not after a wrong password', async () => {
-    const { matches, replacement } = await passwords.check(seed, 'password');
+    const { matches, replacement } = await check(passwords, seed, 'password');
     assert.ok(matches);
     assert.match(String(replacement), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    assert.ok((await passwords.check(replacement, 'password')).matches);
-    assert.deepEqual(await passwords.check(seed, 'Password'), { matches: false, replacement: undefined });
+    assert.ok((await check(passwords, replacement, 'password')).matches);
+    assert.deepEqual(await check(passwords, seed, 'Password'), { matches: false, replacement: undefined });
   });
 
   for (const [name, options] of [
@@ -53,7 +54,7 @@ describe('a weaker stored hash', () => {
     ['version 16', { version: 0, memoryCost: 19_456, timeCost: 2 }],
   ] as const) {
     test(`with ${name} is replaced`, async () => {
-      const { matches, replacement } = await passwords.check(await weak(options), 'secret');
+      const { matches, replacement } = await check(passwords, await weak(options), 'secret');
       assert.ok(matches);
       assert.ok(replacement !== undefined);
     });
@@ -67,7 +68,10 @@ describe('an equal or stronger stored hash is kept', () => {
     { memoryCost: 65_536, timeCost: 3, parallelism: 4 },
   ]) {
     test(JSON.stringify(options), async () => {
-      assert.deepEqual(await passwords.check(await weak(options), 'secret'), { matches: true, replacement: undefined });
+      assert.deepEqual(await check(passwords, await weak(options), 'secret'), {
+        matches: true,
+        replacement: undefined,
+      });
     });
   }
 });
@@ -94,7 +98,7 @@ describe('a stored hash that is malformed or too costly counts as a wrong passwo
   ]) {
     test(JSON.stringify(stored.slice(0, 40)), async () => {
       warnings.length = 0;
-      assert.deepEqual(await passwords.check(stored, 'secret'), { matches: false, replacement: undefined });
+      assert.deepEqual(await check(passwords, stored, 'secret'), { matches: false, replacement: undefined });
       assert.equal(warnings.length, 1);
       assert.doesNotMatch(JSON.stringify(warnings), /"secret"|b2szcWQ4/);
     });
@@ -104,16 +108,16 @@ describe('a stored hash that is malformed or too costly counts as a wrong passwo
 test('a blank password matches neither a missing nor an empty hash', async () => {
   for (const stored of [undefined, '', ' '])
     for (const blank of ['', ' ', '\t', '\0', 'undefined', 'null'])
-      assert.equal((await passwords.check(stored, blank)).matches, false, JSON.stringify([stored, blank]));
+      assert.equal((await check(passwords, stored, blank)).matches, false, JSON.stringify([stored, blank]));
 });
 
 test('a failure costs the same work for a missing, cheap, broken or current hash', async () => {
-  const cases = [undefined, await weak({}), 'broken', await passwords.hash('other')];
+  const cases = [undefined, await weak({}), 'broken', await hashOf(passwords, 'other')];
   const spent: number[][] = cases.map(() => []);
   for (let round = 0; round < 9; round++) {
     for (const [index, stored] of cases.entries()) {
       const start = process.cpuUsage();
-      await passwords.check(stored, 'wrong');
+      await check(passwords, stored, 'wrong');
       const { user, system } = process.cpuUsage(start);
       spent[index]?.push(user + system);
     }
@@ -137,8 +141,8 @@ describe('passwords are compared exactly as sent', () => {
     '密码'.repeat(50),
   ]) {
     test(JSON.stringify(secret.slice(0, 20)), async () => {
-      const stored = await passwords.hash(secret);
-      assert.ok((await passwords.check(stored, secret)).matches);
+      const stored = await hashOf(passwords, secret);
+      assert.ok((await check(passwords, stored, secret)).matches);
       for (const other of [
         `${secret} `,
         secret.slice(0, -1),
@@ -146,7 +150,7 @@ describe('passwords are compared exactly as sent', () => {
         secret.normalize('NFD') + secret.normalize('NFC'),
         ...[secret.toUpperCase()].filter((other) => other !== secret),
       ]) {
-        assert.equal((await passwords.check(stored, other)).matches, false);
+        assert.equal((await check(passwords, stored, other)).matches, false);
       }
     });
   }
@@ -161,15 +165,16 @@ test('hashing has a bounded queue, refuses further work at once, and logs the fu
   const bounded = createPasswords({ concurrency: 1, queue: 2, rehashes: true, log });
   // A new password waits in the same queue.
   const results = await Promise.allSettled(
-    Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? bounded.check(undefined, 'x') : bounded.hash('x'))),
+    Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? check(bounded, undefined, 'x') : hashOf(bounded, 'x'))),
   );
   process.off('worker', count);
   assert.equal(threads, 1, 'one thread computes all hashes');
   assert.deepEqual(logged, [{ event: 'hashing_queue_full', queue: 2 }]);
   const refused = results.filter(({ status }) => status === 'rejected');
-  assert.equal(refused.length, 7);
+  // Three have a turn, and two wait.
+  assert.equal(refused.length, 5);
   for (const result of refused) assert.ok(result.status === 'rejected' && result.reason instanceof Unavailable);
-  assert.equal((await bounded.check(undefined, 'x')).matches, false, 'the next password is checked again');
+  assert.equal((await check(bounded, undefined, 'x')).matches, false, 'the next password is checked again');
 });
 
 describe('the failure floor', () => {
@@ -188,11 +193,11 @@ describe('the failure floor', () => {
     const subject = create();
     assert.equal(subject.failureFloor(), 0);
     // The first check has to wait for its thread.
-    const first = await elapsed(subject.check(undefined, 'x'));
+    const first = await elapsed(check(subject, undefined, 'x'));
     // On a busy machine, the answer may come long after the hash was computed.
     let computing = 0;
     const second = await elapsed(
-      computed(subject.check(undefined, 'x')).then((milliseconds) => {
+      computed(check(subject, undefined, 'x')).then((milliseconds) => {
         computing = milliseconds;
       }),
     );
@@ -202,24 +207,24 @@ describe('the failure floor', () => {
 
   test('covers the slowest kind of hash so far, and the extra work of a failure', async () => {
     const subject = create();
-    await subject.check(undefined, 'x');
-    const dearest = await elapsed(subject.check(bcrypt('11'), 'x'));
-    await subject.check(bcrypt('04'), 'x');
-    await subject.check(undefined, 'x');
+    await check(subject, undefined, 'x');
+    const dearest = await elapsed(check(subject, bcrypt('11'), 'x'));
+    await check(subject, bcrypt('04'), 'x');
+    await check(subject, undefined, 'x');
     assert.ok(subject.failureFloor() >= dearest);
   });
 
   test('does not include the wait for other hashes', async () => {
     const subject = create();
-    const all = await elapsed(Promise.all(Array.from({ length: 20 }, () => subject.check(undefined, 'x'))));
+    const all = await elapsed(Promise.all(Array.from({ length: 20 }, () => check(subject, undefined, 'x'))));
     assert.ok(subject.failureFloor() < all / 4);
   });
 
   test('is not lowered by successes, which are faster without rehashing', async () => {
     const subject = createPasswords({ concurrency: 1, queue: 100, rehashes: false, log: { warn: () => {} } });
-    await subject.check(bcrypt('04'), 'wrong');
+    await check(subject, bcrypt('04'), 'wrong');
     const floor = subject.failureFloor();
-    for (let time = 0; time < 9; time++) assert.ok((await subject.check(bcrypt('04'), 'lètmein')).matches);
+    for (let time = 0; time < 9; time++) assert.ok((await check(subject, bcrypt('04'), 'lètmein')).matches);
     assert.equal(subject.failureFloor(), floor);
   });
 
@@ -245,7 +250,7 @@ describe('the failure floor', () => {
       bcrypt('12'),
       ...Array.from({ length: 20 }, (_, i) => pbkdf2(i + 1)),
     ]);
-    const failures = [await computed(other.check(bcrypt('12'), 'x')), await computed(other.check(bcrypt('12'), 'x'))];
+    const failures = [await computed(check(other, bcrypt('12'), 'x')), await computed(check(other, bcrypt('12'), 'x'))];
     const failure = Math.min(...failures);
     assert.ok(dear.failureFloor() > failure, `${dear.failureFloor()} for ${failures}`);
     assert.ok(ofCheap < failure, `${ofCheap} for ${failures}`);
@@ -262,7 +267,7 @@ describe('the failure floor', () => {
   test('is measured for only a few kinds at the start, without logging unusable hashes', async () => {
     warnings.length = 0;
     const subject = create();
-    await subject.check(undefined, 'x');
+    await check(subject, undefined, 'x');
     const many = Array.from({ length: 100 }, (_, i) => pbkdf2(200_000 + i));
     // CPU, because other work on the machine makes one of them wait.
     const spent = async (work: Promise<unknown>) => {
@@ -270,7 +275,7 @@ describe('the failure floor', () => {
       await work;
       return process.cpuUsage().user - before;
     };
-    const one = await spent(subject.check(many[0], 'x'));
+    const one = await spent(check(subject, many[0], 'x'));
     const all = await spent(
       subject.calibrate([...many, ...many, ...Array<string>(500).fill(bcrypt('10')), 'x', '$1$a$b', bcrypt('31')]),
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FailureStore } from '../../../src/core/throttle/store.ts';
 import { createThrottle, type Limits } from '../../../src/core/throttle/throttle.ts';
+import { createTurns } from '../../../src/core/throttle/turns.ts';
 import { createMemoryFailureStore } from './memory-store.ts';
 
 interface Options<Kind extends string, Attempt> {
@@ -16,7 +17,8 @@ export function createClockedThrottle<Kind extends string, Attempt>(options: Opt
   const { limitsOf, usual, store = createMemoryFailureStore(), waiting = 100 } = options;
   let time = Date.UTC(2026, 0, 1);
   let checks = 0;
-  const throttle = createThrottle({ store, now: () => time, part: 'The work', atOnce: 100, waiting });
+  const { take: takeTurn } = createTurns({ part: 'The work', atOnce: 100, waiting });
+  const throttle = createThrottle({ store, now: () => time, takeTurn });
 
   const run = <T extends { readonly succeeded: boolean }>(changes: Partial<Attempt>, check: () => Promise<T>) =>
     throttle.attempt(limitsOf({ ...usual, ...changes }), check);

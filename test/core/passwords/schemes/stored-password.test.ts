@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createPasswords } from '../../../../src/core/passwords/passwords.ts';
 import { parseStoredPassword } from '../../../../src/core/passwords/schemes/stored-password.ts';
+import { check } from '../in-turn.ts';
 
 const secret = 'lètmein';
 /** 1024 bytes. */
@@ -210,12 +211,12 @@ const matches = async (stored: string, password: string) => {
 for (const [name, scheme, password, stored] of vectors) {
   describe(name, () => {
     test('the right password matches the hash and its replacement, and a wrong password does not', async () => {
-      const { matches, replacement } = await passwords.check(stored, password);
+      const { matches, replacement } = await check(passwords, stored, password);
       assert.ok(matches);
-      assert.deepEqual(await passwords.check(replacement, password), { matches: true, replacement: undefined });
+      assert.deepEqual(await check(passwords, replacement, password), { matches: true, replacement: undefined });
       for (const wrong of [`x${password}`, password.slice(1), password.toUpperCase(), password.normalize('NFD'), ''])
         if (wrong !== password)
-          assert.deepEqual(await passwords.check(stored, wrong), { matches: false, replacement: undefined });
+          assert.deepEqual(await check(passwords, stored, wrong), { matches: false, replacement: undefined });
       assert.equal(parseStoredPassword(stored).scheme, scheme);
     });
 
@@ -240,7 +241,7 @@ test("an argon2id hash as strong as today's is kept, even with Django's prefix",
   // printf 'lètmein' | argon2 seasaltseasalt16 -id -k 102400 -t 2 -p 8 -l 32 -e: Django's default cost.
   const stored = '$argon2id$v=19$m=102400,t=2,p=8$c2Vhc2FsdHNlYXNhbHQxNg$IpzUfa/cTWN058uNWdOQk+jX2A/9qzKJWqxbDC5Akjk';
   for (const kept of [stored, `argon2${stored}`])
-    assert.deepEqual(await passwords.check(kept, secret), { matches: true, replacement: undefined });
+    assert.deepEqual(await check(passwords, kept, secret), { matches: true, replacement: undefined });
 });
 
 describe('bcrypt', () => {
@@ -258,9 +259,9 @@ describe('bcrypt', () => {
   });
 
   test('gets a replacement that covers the whole of a long password', async () => {
-    const { replacement } = await passwords.check(ofManyX, 'x'.repeat(100));
-    assert.ok((await passwords.check(replacement, 'x'.repeat(100))).matches);
-    assert.equal((await passwords.check(replacement, 'x'.repeat(72))).matches, false);
+    const { replacement } = await check(passwords, ofManyX, 'x'.repeat(100));
+    assert.ok((await check(passwords, replacement, 'x'.repeat(100))).matches);
+    assert.equal((await check(passwords, replacement, 'x'.repeat(72))).matches, false);
   });
 
   test('does not end a password at a NUL byte', async () => {
@@ -367,7 +368,7 @@ describe('a hash that is too costly or malformed is not computed', () => {
   /** Milliseconds of processor time of a failure. Other programs do not prolong it. */
   async function computed(stored: string | undefined): Promise<number> {
     const start = process.cpuUsage();
-    assert.deepEqual(await passwords.check(stored, secret), { matches: false, replacement: undefined });
+    assert.deepEqual(await check(passwords, stored, secret), { matches: false, replacement: undefined });
     const { user, system } = process.cpuUsage(start);
     return (user + system) / 1000;
   }
@@ -420,14 +421,14 @@ describe('an unusable hash is logged once, with its scheme and nothing of the ha
   ] as const) {
     test(`${scheme}: ${JSON.stringify(stored.slice(0, 16))}`, async () => {
       warnings.length = 0;
-      assert.deepEqual(await passwords.check(stored, secret), { matches: false, replacement: undefined });
+      assert.deepEqual(await check(passwords, stored, secret), { matches: false, replacement: undefined });
       assert.deepEqual(warnings, [{ event: 'password_hash_unusable', scheme }]);
     });
   }
 
   test('a usable hash is not logged', async () => {
     warnings.length = 0;
-    for (const [, , , stored] of vectors) await passwords.check(stored, 'wrong');
+    for (const [, , , stored] of vectors) await check(passwords, stored, 'wrong');
     assert.deepEqual(warnings, []);
   });
 });
