@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { mostMails } from '../../../src/core/mail/limits.ts';
 import { createMailer } from '../../../src/core/mail/mailer.ts';
 import { createMoreChanges, createNotice } from '../../../src/core/mail/notice.ts';
+import type { QueuedMail } from '../../../src/core/mail/outbox.ts';
 import type { NewMail } from '../../../src/core/mail/queue.ts';
 import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
@@ -19,16 +20,29 @@ const users = { findById: async () => undefined };
 const baseUrl = () => 'https://auth.example.com';
 const notice = createNotice(users, baseUrl)();
 const requested = { ...notice, limit: { counted: ['minute', 'hour', 'party'] } } as const;
-const others = {
+const usual = {
   'factors-changed': notice,
   'password-changed': notice,
-  'more-changes': createMoreChanges(users, baseUrl),
   'reset-password': requested,
   'new-sign-in': { ...notice, limit: { counted: ['hour'], tells: true } } as const,
 };
 
 /** An office with the door. The demo's mailbox keeps the mails. */
-async function open(options: OfficeOptions = {}) {
+async function open({
+  whilePrepared = async () => {},
+  ...options
+}: OfficeOptions & { whilePrepared?(): Promise<void> } = {}) {
+  const moreChanges = createMoreChanges(users, baseUrl);
+  const others = {
+    ...usual,
+    'more-changes': {
+      ...moreChanges,
+      async prepare(mail: QueuedMail) {
+        await whilePrepared();
+        return moreChanges.prepare(mail);
+      },
+    },
+  };
   const findWords = (purpose: string) => speak('en').words.mails[purpose];
   const office = await openOffice({ ...options, others, findWords });
   const { database, outbox: queue, now, events } = office;
@@ -116,6 +130,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const mails = await office.sent();
       const told = mails.map((mail) => countIn(mail) || 1).reduce((sum, count) => sum + count);
       assert.equal(told, 1 + 2 * changes, mails.join('\n'));
+    });
+
+    test('that comes while the merged one is made is told by another mail', async () => {
+      let changes = 0;
+      const add = () => office.notify('passkey-added');
+      await using office = await open({ engine, whilePrepared: async () => void (changes++ === 0 && (await add())) });
+      for (let count = 0; count < 3; count += 1) await add();
+      office.pass(601);
+      await office.sent();
+      const mails = await office.sent();
+      assert.deepEqual(mails.map((mail) => countIn(mail) || 1).sort(), [1, 1, 2], mails.join('\n'));
     });
 
     test('wait in the database, and not in the process', async () => {
