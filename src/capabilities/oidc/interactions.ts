@@ -142,7 +142,10 @@ export function createInteractions(options: InteractionOptions) {
       const barrier = barriers.find(client, signedIn);
       if (!isAllowed) {
         await take(waiting);
-        return provider.finishInteraction(req, res, denied(barrier?.detail ?? 'the user said no'));
+        return provider.finishInteraction(req, res, {
+          ...denied(barrier?.detail ?? 'the user said no'),
+          isDecided: true,
+        });
       }
       if (barrier !== undefined) {
         const refused = await refuse(provider, waiting, request, barrier);

@@ -64,13 +64,14 @@ export interface OidcOptions
   readonly now: () => number;
 }
 
+const createIsListed = (hosts: readonly string[]) => (address: string) =>
+  hosts.some((host) => host.toLowerCase() === URL.parse(address)?.host);
+
 /** Undefined if no application may introduce itself. */
 const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
   hosts.length === 0
     ? undefined
-    : (address) =>
-        isDocument(address) &&
-        (hosts.includes('any') || hosts.some((host) => host.toLowerCase() === new URL(address).host));
+    : (address) => isDocument(address) && (hosts.includes('any') || createIsListed(hosts)(address));
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
 
@@ -156,6 +157,7 @@ export function createOidcParts(options: OidcOptions) {
     findRetiredKey: retiredKeys.find,
     hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
     allowsDocument,
+    isListed: createIsListed(documentHosts),
     fetch,
     onSignedIn: noteSignIn,
     onRefused: noteRefusal,

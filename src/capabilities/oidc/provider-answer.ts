@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { isNativeAddress } from './addresses.ts';
 import { withScopes } from './asked.ts';
 import type { BoundedRequest } from './bounded-request.ts';
+import { isDocument } from './provider-client.ts';
 import { takeEmptySecret } from './provider-empty-secret.ts';
 import { finishTokens, noteSignIn } from './provider-events.ts';
 import type { PostedAnswer } from './provider-form-post.ts';
 import type { ProviderOptions } from './provider-options.ts';
-import { noteRequest, type ProviderRequest } from './provider-requests.ts';
+import { noteRequest, type ProviderRequest, signedInOf } from './provider-requests.ts';
 import { authorizationPath, type ReturnAddress } from './waiting.ts';
 
 /** What the provider answers, for the route to send. */
@@ -20,8 +22,17 @@ export interface ProviderAnswer {
   readonly loginNext: string | undefined;
   /** The protocol's error, if a person has to see it because it cannot go to the application. */
   readonly fault: ProtocolFault | undefined;
+  /** Set in place of all above if the answer is an error that must not lead a browser to a site of a stranger. */
+  readonly stranger: StrangerSite | undefined;
   /** What the browser sends to the application in a form, if the application asked for that. */
   readonly form: PostedAnswer | undefined;
+}
+
+/** The site of an application that only its document vouches for. */
+export interface StrangerSite {
+  readonly host: string;
+  /** Where a click of the user leads. Undefined if the answer is a form. */
+  readonly location: string | undefined;
 }
 
 export interface ProtocolFault {
@@ -102,7 +113,13 @@ export function createAnswer(
     for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
     const loginNext = location?.startsWith(`${authorizationPath}?`) ? location : undefined;
     const { fault, form } = ctx.state;
-    return { status, body: ctx.body, type: ctx.type, location, loginNext, fault, form };
+    const common = { status, body: ctx.body, type: ctx.type };
+    if (ctx.state.isError && (await isStranger(ctx, options))) {
+      const { host } = new URL(String(ctx.oidc.params?.redirect_uri));
+      const none = { location: undefined, loginNext: undefined, fault: undefined, form: undefined };
+      return { ...common, ...none, stranger: { host, location } };
+    }
+    return { ...common, location, loginNext, fault, form, stranger: undefined };
   };
 }
 
@@ -114,6 +131,19 @@ function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMess
   return Object.assign(Readable.from(body.length === 0 ? [] : [body], { objectMode: false }), {
     ...{ method, url, socket, headers },
   }) as unknown as IncomingMessage;
+}
+
+/**
+ * With `any`, everyone can name a redirect address by a document. An error that leads there at once would make an open redirector of this
+ * site (RFC 9700 4.11.2). It is trusted once the user has let the application in, or has just decided about it on a page.
+ */
+async function isStranger(ctx: KoaContextWithOIDC, { isListed, hasConsent }: ProviderOptions): Promise<boolean> {
+  const { client, params, entities } = ctx.oidc;
+  if (client === undefined || !isDocument(client.clientId) || isListed(client.clientId)) return false;
+  // A program of the user's machine is no site.
+  if (isNativeAddress(String(params?.redirect_uri)) || entities.Interaction?.result?.isDecided === true) return false;
+  const user = signedInOf(ctx)?.user;
+  return user === undefined || !(await hasConsent(user, client, []));
 }
 
 /** Changes what the library says about us, and about tokens. */

@@ -18,7 +18,11 @@ export const takesForms = (address: unknown): boolean => {
 /** The library's own page with the form has a script in it, which our policy forbids, and no words. */
 export class PostingProvider extends Provider {
   override registerResponseMode(name: string, handler: ResponseMode): void {
-    super.registerResponseMode(name, name === 'form_post' ? postAnswer : handler);
+    const send = name === 'form_post' ? postAnswer : handler;
+    super.registerResponseMode(name, (ctx, address, fields) => {
+      ctx.state.isError = 'error' in fields;
+      return send.call(this, ctx, address, fields);
+    });
   }
 }
 

@@ -28,6 +28,8 @@ export interface ProviderOptions extends AdapterOptions {
   readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
   /** Whether an application may introduce itself by the document at this address. Undefined: none may. */
   readonly allowsDocument: ((address: string) => boolean) | undefined;
+  /** Whether the operator has named the host of a document. With `any`, documents of other hosts are allowed too. */
+  readonly isListed: (address: string) => boolean;
   readonly fetch: FetchForParty;
   /** The page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;

@@ -3,7 +3,7 @@ import { Refusal } from '../../core/access/refusal.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { leave, leavePage, leaveView } from '../../web/leave.ts';
-import { json, object, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
+import { json, object, page, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
 import { originForm } from '../../web/request-target.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
 import { addRawBodies, boundedOnly, requireBounded, requireShort } from './bounded-request.ts';
@@ -123,11 +123,16 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
           response: {
             200: leavePage('A page that leads to the application, or sends it a form (`response_mode=form_post`)'),
             303: settingCookies(redirect('To the application, or to our pages')),
+            400: page('The request cannot be answered'),
           },
         },
       },
       async (request, reply) => {
-        const { location, loginNext, fault, form, status } = await answer(request, reply, true);
+        const { location, loginNext, fault, form, status, stranger } = await answer(request, reply, true);
+        if (stranger !== undefined) {
+          reply.code(400);
+          return { stranger, request_id: request.id };
+        }
         if (loginNext !== undefined) return requireLogin(request, loginNext);
         if (form !== undefined) return postForm(request, reply, form);
         if (location !== undefined && status < 400) return goOn(request, reply, location);

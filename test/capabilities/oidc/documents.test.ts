@@ -475,6 +475,55 @@ describe('applications that introduce themselves by a document', () => {
   });
 });
 
+describe('an error of an application that only `any` allows', () => {
+  const redirectUri = 'https://evil.example.com/callback';
+  let every: ProviderUnderTest;
+  let address: URL;
+  before(async () => {
+    every = await open({ CLIENT_ID_METADATA: ['any'] });
+    const clientId = documents.publish('/evil.json', { redirect_uris: [redirectUri, 'http://localhost/cb'], ...usual });
+    const app = await createDocumentApplication(every, clientId, redirectUri);
+    ({ address } = await app.begin({ scope: 'openid' }));
+  });
+  after(() => every[Symbol.asyncDispose]());
+
+  const failing = [
+    { prompt: 'none' },
+    { response_type: 'token' },
+    { response_mode: 'form_post', prompt: 'none' },
+    { prompt: 'none login' },
+    { claims: '{"id_token":{"sub":{"value":"another"}}}', prompt: 'none' },
+    { resource: 'https://unknown.example.com' },
+  ] as const;
+
+  const change = (changes: Readonly<Record<string, string>>) => {
+    const target = new URL(address);
+    for (const [name, value] of Object.entries(changes)) target.searchParams.set(name, value);
+    return target;
+  };
+
+  for (const changes of failing)
+    for (const isSignedIn of [false, true])
+      test(`is a page that names the host: ${JSON.stringify(changes)}, ${isSignedIn ? '' : 'not '}signed in`, async () => {
+        const place = await (await every.browser(isSignedIn)).open(change(changes));
+        assert.deepEqual([place.isElsewhere, place.status], [false, 400], `${place.url}`);
+        assert.match(textOf(place), /evil\.example\.com/);
+      });
+
+  test('goes to a program on the machine of the user, and to the site once the user has decided', async () => {
+    const browser = await every.browser();
+    const program = await browser.open(change({ prompt: 'none', redirect_uri: 'http://localhost:4711/cb' }));
+    assert.equal(requireAnswer(program).searchParams.get('error'), 'consent_required');
+    const page = await browser.open(address);
+    const denied = requireAnswer(await browser.submit(page.url, { decision: 'deny' }));
+    assert.equal(denied.searchParams.get('error'), 'access_denied');
+    const again = await browser.open(address);
+    requireAnswer(await browser.submit(again.url, { decision: 'allow' }));
+    const later = requireAnswer(await browser.open(change({ prompt: 'none', max_age: '0' })));
+    assert.equal(later.searchParams.get('error'), 'login_required');
+  });
+});
+
 describe('what strangers make Janua fetch', () => {
   const redirectUri = 'https://app.example.com/callback';
   const document = { redirect_uris: [redirectUri], ...usual };
