@@ -1,5 +1,6 @@
 import { byOwner, invalidToken } from '../../core/access/access.ts';
-import { InvalidFields } from '../../core/access/refusal.ts';
+import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
+import { limitedToken } from '../../core/access/scope.ts';
 import type { Core } from '../../core/core.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { isLanguage, languages } from '../../ground/languages/languages.ts';
@@ -13,6 +14,8 @@ import { settingCookies } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 
 const detail = 'Language set';
+
+const limitedAccess: Answer = { ...limitedToken, event: { kind: 'permission-refused', reason: 'limited-token' } };
 
 type Parts = Pick<Core, 'database' | 'access' | 'registry' | 'audit'>;
 
@@ -28,7 +31,11 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
       language: { description: languages.map((language) => `\`${language}\``).join(', '), examples: ['de'] },
       next: { maxLength: bodyLimit, description: 'For pages: the path to go to' },
     },
-    config: { openedAt: '/auth/login', takesCredentials: 'optional', refusals: [ambiguousCredential, invalidToken] },
+    config: {
+      openedAt: '/auth/login',
+      takesCredentials: 'optional',
+      refusals: [ambiguousCredential, invalidToken, limitedAccess],
+    },
     answer: settingCookies(detailAnswer(detail)),
     browser: 'Pages: to `next`, or to the home page',
     async handle(request, reply, { language, next }) {
@@ -43,6 +50,7 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
         const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
         const signedIn = await find(presented, request);
+        if (signedIn?.limited) throw new Refusal(limitedAccess);
         if (signedIn !== undefined && registry !== undefined && signedIn.user.language !== language) {
           await inTransaction(database, async (db) => {
             await registry.setLanguage(signedIn.user.id, language, db);

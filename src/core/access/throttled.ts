@@ -79,7 +79,7 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
     async lift(target: LiftTarget, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<number> {
       const { lifted, event } = await choose(target);
       const count = await liftFailures(throttle, lifted);
-      await audit.record({ kind: 'throttle-lifted', ...actor, ...event });
+      if (count > 0) await audit.record({ kind: 'throttle-lifted', ...actor, ...event });
       return count;
     },
   };
