@@ -1,5 +1,5 @@
 import { Unavailable } from '../../ground/faults/unavailable.ts';
-import { printable } from '../../ground/text/printable.ts';
+import { isPlainLine } from '../../ground/text/printable.ts';
 import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { GuardedFetch } from './guarded-fetch.ts';
@@ -35,11 +35,12 @@ function adjust(document: Document): Document {
   const { id_token_signed_response_alg: named } = document;
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
   const grants = listOf(document.grant_types).filter((type) => ourGrants.has(type));
-  const name =
-    typeof document.client_name === 'string' ? printable(document.client_name.trim().slice(0, maxNameLength)) : '';
+  const { client_name: sent } = document;
+  const name = typeof sent === 'string' ? [...sent.trim()].slice(0, maxNameLength).join('') : '';
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
-    client_name: name || undefined,
+    // Without a name, pages show the host.
+    client_name: name !== '' && isPlainLine(name) ? name : undefined,
     // A client that names an algorithm refuses tokens with another one. Without it, the default of OpenID Connect stays: RS256.
     id_token_signed_response_alg: signatures.find((known) => known === named),
     redirect_uris: redirectUris,

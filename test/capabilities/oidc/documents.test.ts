@@ -324,13 +324,27 @@ describe('applications that introduce themselves by a document', () => {
 
   test('have a name that is text only, of a bounded length', async () => {
     const redirectUri = 'https://app.example.com/callback';
-    const client_name = `<script>alert(1)</script>\u202E${'x'.repeat(300)}`;
+    const client_name = `<script>alert(1)</script>${'x'.repeat(300)}`;
     const clientId = documents.publish('/html.json', { client_name, redirect_uris: [redirectUri], ...usual });
     const app = await createDocumentApplication(server, clientId, redirectUri);
     const { text } = await (await server.browser()).open((await app.begin()).address);
     assert.ok(text.includes('&lt;script&gt;alert(1)'), text);
-    assert.ok(!text.includes('<script>alert') && !text.includes('\u202E') && !text.includes('x'.repeat(100)));
+    assert.ok(!text.includes('<script>alert') && !text.includes('x'.repeat(100)));
   });
+
+  for (const [about, character] of Object.entries({
+    turned: '\u202E',
+    hidden: '\u3164',
+    broken: '\uD800',
+    lines: '\n',
+  }))
+    test(`have no name that an administrator could not type: ${about}`, async () => {
+      const redirectUri = 'https://app.example.com/callback';
+      const document = { client_name: `Cla${character}ude`, redirect_uris: [redirectUri], ...usual };
+      const app = await createDocumentApplication(server, documents.publish(`/${about}.json`, document), redirectUri);
+      const page = await (await server.browser()).open((await app.begin()).address);
+      assert.match(textOf(page), new RegExp(`It calls itself ${documents.host} `));
+    });
 
   const fine = { client_name: 'App', redirect_uris: ['https://app.example.com/callback'], ...usual };
   const answerWith =
