@@ -147,10 +147,11 @@ async function isStranger(ctx: KoaContextWithOIDC, { isListed, hasConsent }: Pro
 }
 
 /** Changes what the library says about us, and about tokens. */
-function adaptBody({ body, oidc }: KoaContextWithOIDC, offersSignUp: boolean): void {
+function adaptBody({ body, oidc, state }: KoaContextWithOIDC, offersSignUp: boolean): void {
   if (typeof body !== 'object' || body === null) return;
   // An API learns what the token of a client allows, and not in which session the client got it.
   if ('sid' in body && oidc.route === 'introspection' && oidc.client?.api !== undefined) body.sid = undefined;
+  if ('active' in body && body.active === true && state.username) Object.assign(body, { username: state.username });
   if ('claims_supported' in body && Array.isArray(body.claims_supported))
     // Only users who have chosen a language have one (OpenID Connect Core 5.1: the locale of the user, and not of the page).
     body.claims_supported = body.claims_supported.filter((name) => name !== 'locale');

@@ -1,4 +1,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Account } from '../../core/users/account.ts';
+import { readNames } from '../../core/users/scopes.ts';
+import { claimsOf } from './claims.ts';
 import { isDocument, mayUse, type ProviderClient } from './provider-client.ts';
 import { prefetch } from './provider-fetch.ts';
 import type { ProviderOptions } from './provider-options.ts';
@@ -21,7 +24,11 @@ export const createFeatures = (options: ProviderOptions): Features => ({
   introspection: {
     enabled: true,
     async allowedPolicy(ctx, client, token) {
-      if (await mayAsk(client, token, options)) return isLetIn(ctx, client, token, options);
+      if (await mayAsk(client, token, options)) {
+        const account = await findLetIn(ctx, client, token, options);
+        ctx.state.username = account && usernameFor(token, account);
+        return account !== undefined;
+      }
       ctx.state.refusal = options.onRefused({
         request: requestOf(ctx),
         clientId: client.clientId,
@@ -66,16 +73,28 @@ interface IssuedToken {
 
 const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
 
+/** The username, if the token is for a scope whose claims have it (RFC 7662 2.2). */
+function usernameFor({ scope = '' }: { readonly scope?: string | undefined }, account: Account): string | undefined {
+  const { preferred_username: username, email } = claimsOf('', account);
+  const scopes = readNames(scope);
+  return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
+}
+
 /** Whether a client has an address on the origin of a resource. */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 
-/** Whether the user of a token may still use the application that has it. */
-async function isLetIn(ctx: object, asking: ProviderClient, token: object, options: ProviderOptions): Promise<boolean> {
+/** The user of a token. Undefined if the user may no longer use the application that has it. */
+async function findLetIn(
+  ctx: object,
+  asking: ProviderClient,
+  token: object,
+  options: ProviderOptions,
+): Promise<Account | undefined> {
   const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
   const account = accountId === undefined ? undefined : await findAccountIn(ctx, accountId, options);
   const groups = (clientId === asking.clientId ? asking : await options.findClient(clientId))?.groups;
-  return account !== undefined && mayUse({ clientId, groups }, account.user);
+  return account !== undefined && mayUse({ clientId, groups }, account.user) ? account : undefined;
 }
 
 /**

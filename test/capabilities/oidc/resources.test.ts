@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { explain } from '../../../src/core/audit/explanation.ts';
 import { events } from '../../../src/site.ts';
+import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import {
   type Application,
@@ -261,3 +262,18 @@ for (const engine of ['PostgreSQL', 'MariaDB'] as const)
     const answer = await post(other, '/oidc/introspection', { token }, basic(again));
     assert.equal(((await answer.json()) as Told).active, true);
   });
+
+test('introspection says the username to an application that may know it', async () => {
+  await using server = await openProvider();
+  const app = await server.addApplication();
+  const browser = await server.browser();
+  for (const [scope, username] of [
+    ['openid profile', ann.username],
+    ['openid email', ann.username],
+    ['openid groups', undefined],
+  ] as const) {
+    const { access_token: token } = await app.signIn(browser, { scope });
+    assert.equal((await introspect(app, token)).username, username, scope);
+  }
+  assert.equal('username' in (await introspect(app, 'unknown')), false);
+});
