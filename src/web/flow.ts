@@ -3,6 +3,7 @@ import { addAssets } from './assets.ts';
 import { readBareStyle } from './bare-style.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { addHealthRoutes } from './health.routes.ts';
+import { addRulesOfActs } from './hooks/ahead.ts';
 import { addBodies } from './hooks/bodies.ts';
 import { decorateCaller } from './hooks/caller.ts';
 import { decorateCredentials } from './hooks/credentials.ts';
@@ -52,6 +53,7 @@ export function createFlow(options: FlowOptions) {
       addRequestIds(app, options.isTrustedPeer);
       addFormats(app, render);
       addFramingRules(app);
+      addRulesOfActs(app);
       addOwnHost(app, options.isOwnHost);
       addCrossSiteRules(app, options);
       addGuard(app, guard);

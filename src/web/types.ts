@@ -38,6 +38,8 @@ declare module 'fastify' {
     freshProof?: FreshProof | undefined;
     /** Whether browsers usually come without a session. Janua then redirects them to the login, and records no refusal. */
     beginsSignIn?: boolean;
+    /** Whether a GET does what lasts, such as giving a code. It does so only for a user who opens it: neither for HEAD nor for a prefetch. */
+    acts?: true;
     /** Whether requests of other sites are carried out, because the route reads no cookie. */
     anySite?: boolean;
     /** Whether a token that is limited to some scopes is refused: the route changes or exports the account of the signed-in user. */

@@ -32,7 +32,13 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   app.get(
     url,
     {
-      config: { signedIn: true, view: 'capabilities/oidc/step', pageOnly: true, refusals: decisionRefusals },
+      config: {
+        signedIn: true,
+        acts: true,
+        view: 'capabilities/oidc/step',
+        pageOnly: true,
+        refusals: decisionRefusals,
+      },
       schema: {
         summary: 'Let an application in: the page',
         description: 'A browser that need not decide anything is led on.',

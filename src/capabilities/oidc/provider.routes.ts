@@ -111,6 +111,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       {
         config: {
           view: 'capabilities/oidc/answer',
+          acts: true,
           pageOnly: true,
           refusals: [noProvider, applicationRefused, interactionOver, ...unbounded, notAuthenticated],
         },

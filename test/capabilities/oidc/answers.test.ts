@@ -137,3 +137,47 @@ describe('an answer', () => {
     assert.deepEqual([answer.isElsewhere, answer.url.pathname], [false, page.url.pathname]);
   });
 });
+
+/** Requests that no user has made: those of browsers before their user opens a page, and those of programs that only look. */
+const looks: readonly (readonly [name: string, init: RequestInit, status: number])[] = [
+  ['a prefetch', { headers: { 'sec-purpose': 'prefetch' } }, 503],
+  ['a prerendering', { headers: { 'sec-purpose': 'prefetch;prerender' } }, 503],
+  ['a prefetch of an old browser', { headers: { purpose: 'prefetch' } }, 503],
+  ['HEAD', { method: 'HEAD' }, 303],
+];
+
+describe('a request that no user has made', () => {
+  let server: ProviderUnderTest;
+  before(async () => {
+    server = await openProvider({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  for (const [name, init, status] of looks)
+    test(`gives no code and no grant, and then the user signs in: ${name}`, async () => {
+      const look = (browser: Browser, address: URL) =>
+        fetch(address, {
+          redirect: 'manual',
+          ...init,
+          headers: { ...init.headers, cookie: browser.cookieHeader(address.pathname) },
+        });
+      const own = await server.addApplication();
+      const browser = await server.browser();
+      const begun = await own.begin();
+      const answers = [await look(browser, begun.address)];
+      const { app, browser: other, begun: asked, page } = await waiting(server);
+      answers.push(await look(other, page.url));
+      const fields = { ...hiddenFields(page.text), decision: 'allow' };
+      const decided = await send(server, other, page.url.pathname, fields);
+      const to = new URL(decided.headers.get('location') ?? '', server.origin);
+      answers.push(await look(other, to));
+      for (const answer of answers) {
+        assert.equal(answer.status, status);
+        assert.doesNotMatch(answer.headers.get('location') ?? '', /code=/);
+        assert.match(answer.headers.get('cache-control') ?? '', /no-store/);
+      }
+      assert.deepEqual([...(await grantsOf(server, own)), ...(await grantsOf(server, app))], []);
+      assert.ok((await own.finish(begun, requireAnswer(await browser.open(begun.address)))).id_token);
+      assert.ok((await app.finish(asked, requireAnswer(await other.open(to)))).id_token);
+    });
+});
