@@ -19,6 +19,7 @@ import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { usualTimeouts } from '../src/server.ts';
+import { uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
 import { asTable } from './markdown.ts';
@@ -123,6 +124,7 @@ const limits: readonly Limit[] = [
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   mails('administrator', 'resets, invitations and new addresses', perClient),
   mails('administrator', 'the same of one user, by all administrators', perTarget),
+  ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
