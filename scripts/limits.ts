@@ -3,6 +3,7 @@ import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
+import { mostRecords } from '../src/capabilities/oidc/record-limits.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
@@ -117,6 +118,9 @@ const limits: readonly Limit[] = [
     'one mail tells of the rest',
   ],
   ['account', 'mails that wait', `${mostMails.ofParty}, with notices ${mostMails.withNotices}`, 'none is added'],
+  ['account', 'grants to applications', mostRecords.grants, 'the oldest ends'],
+  ['account', 'grants without a session', mostRecords.lastingGrants, 'the one unused for longest ends'],
+  ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
@@ -125,6 +129,12 @@ const limits: readonly Limit[] = [
   mails('administrator', 'resets, invitations and new addresses', perClient),
   mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
+  [
+    'client',
+    'codes, access tokens and refresh tokens of a grant',
+    `about ${mostRecords.ofGrant} each`,
+    'the oldest ends',
+  ],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],

@@ -44,6 +44,7 @@ export const oidc = defineCapability({
           .filter((client) => mayUse({ clientId: client.id, groups: client.groups }, user))
           .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
       onEvent: noteEnding,
+      clean: parts.removeOfEnded,
       /** Loading the library takes longer than the rest of the start. Requests get the fault if there is one. */
       start() {
         parts.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));

@@ -1,10 +1,12 @@
 import { removeOfClient } from '../../ground/database/deletions.ts';
+import type { RecordLimits } from './record-limits.ts';
 import { keyOf, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
 import type { RecordOptions } from './records.ts';
 
 /** What applications were given: in which session, how long, and what of it a user still has. */
 export function createGrantRecords(
   { database, revoke, holds, sessionsOfNew }: RecordRows,
+  { limitLasting }: RecordLimits,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
   const grantsOf = (userId: string, db = database) =>
@@ -26,6 +28,7 @@ export function createGrantRecords(
     async keep(grantId: string, stamp: string, db = database): Promise<void> {
       const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
       await db.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
+      await limitLasting(keyOf('Grant', grantId), db);
     },
 
     async revokeOf(userId: string, clientId: string, db = database): Promise<void> {

@@ -3,6 +3,7 @@ import { createSecret } from '../../core/sessions/credential.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../../ground/database/schema.ts';
+import type { RecordLimits } from './record-limits.ts';
 import {
   emptyRow,
   familyLength,
@@ -48,6 +49,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  */
 export function createKeptRecords(
   { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
+  { limitGrants, limitOfGrant }: RecordLimits,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
   /** The first refresh token of a sign-in. */
@@ -128,12 +130,14 @@ export function createKeptRecords(
       };
       await insertNew(database.insertInto(table).values(row));
       if (row.party) await makeRoom(database, model, row.party);
+      if (row.user_id) await limitGrants(row.user_id);
       if (grantKey === null || !writtenOnce.has(model)) return;
       const [grant] = await findRow(grantKey);
       if (grant === undefined) {
         await database.deleteFrom(table).where('id', '=', row.id).execute();
         throw new Spent();
       }
+      await limitOfGrant(grantKey, model);
       if (model !== 'RefreshToken' || grant.stamp === null) return;
       const until = now() + unusedMilliseconds;
       if (until - Number(grant.expires_at) < renewalMilliseconds) return;

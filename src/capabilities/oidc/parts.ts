@@ -195,6 +195,7 @@ export function createOidcParts(options: OidcOptions) {
       hasSecondFactors: options.hasSecondFactors,
       audit,
     }),
+    removeOfEnded: records.removeOfEnded,
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
     /** Looks whether an event has ended a session that applications are told about. */

@@ -5,6 +5,7 @@ import { inTransaction } from '../../ground/database/transaction.ts';
 import { briefOf } from './brief-records.ts';
 import { createGrantRecords } from './grant-records.ts';
 import { createKeptRecords } from './kept-records.ts';
+import { createRecordLimits } from './record-limits.ts';
 import { createRecordRows, emptyRow, keyOf, type Payload, table } from './record-rows.ts';
 import type { BriefRecords } from './redis-requests.ts';
 import { waitingSeconds } from './waiting.ts';
@@ -35,8 +36,9 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, findAccount, brief } = options;
   const rows = createRecordRows(opened, findAccount);
   const { database, findRow, findByLookup } = rows;
-  const kept = createKeptRecords(rows, options);
-  const grants = createGrantRecords(rows, options);
+  const limits = createRecordLimits(rows, options.isAlive);
+  const kept = createKeptRecords(rows, limits, options);
+  const grants = createGrantRecords(rows, limits, options);
 
   /** The records of one kind, as the provider wants them. */
   const of = (model: string) =>
@@ -46,6 +48,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     of,
     newRefreshToken: kept.newRefreshToken,
     successorOf: kept.successorOf,
+    removeOfEnded: limits.removeOfEnded,
     ...grants,
 
     /**

@@ -86,6 +86,22 @@ describe('what an application keeps', () => {
     server.clock.time = 0;
   });
 
+  test('is removed from the store after its session has ended', async () => {
+    const [app, ...browsers] = [await server.addApplication(), await server.browser(), await server.browser()];
+    for (const browser of browsers) await signIn(app, browser);
+    const { database } = server.janua.services.opened;
+    const held = async () => {
+      const own = database.selectFrom('janua_oidc_records').select('id').where('client_id', '=', app.clientId);
+      return (await own.execute()).length;
+    };
+    const before = await held();
+    await browsers[0]?.submit('/auth/logout', {});
+    await database.deleteFrom('janua_leases').where('name', '=', 'cleaning').execute();
+    await server.janua.services.clean();
+    assert.equal(await held(), before / 2);
+    assert.ok(before > 0);
+  });
+
   test('ends in every session when the user takes it back', async () => {
     const app = await server.addApplication();
     const browsers = await Promise.all([server.browser(), server.browser()]);

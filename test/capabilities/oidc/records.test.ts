@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
+import { mostRecords } from '../../../src/capabilities/oidc/record-limits.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
 import type { OpenDatabase } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
+import { missing } from '../../servers/missing.ts';
+import type { UserEngine } from '../../stores.ts';
 
-const recordsIn = (opened: OpenDatabase, now = Date.now) =>
+const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: string) => true) =>
   createRecords(opened, {
     now,
     key: Buffer.alloc(32),
     userIdOf: async () => 'ann',
     findAccount: async () => undefined,
-    isAlive: async () => true,
+    isAlive,
   });
 
 test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
@@ -129,6 +132,7 @@ test('what a sweep and the removal of a client look for is found by an index', a
   for (const query of [
     sql`select id from janua_oidc_records where client_id = 'wiki' limit 500`,
     sql`select id from janua_consents where client_id = 'wiki' limit 500`,
+    sql`select distinct session_id from janua_oidc_records where session_id is not null and session_id > 'a' order by session_id limit 500`,
     sql`select distinct session_id from janua_logout_notices where due_at is null and session_id > 'a' order by session_id limit 500`,
   ]) {
     const { rows } = await sql<{ detail: string }>`explain query plan ${query}`.execute(opened.database);
@@ -137,3 +141,86 @@ test('what a sweep and the removal of a client look for is found by an index', a
     assert.doesNotMatch(plan, /TEMP B-TREE/, 'nothing is sorted');
   }
 });
+
+test('what was given in a session that has ended is removed, and what others hold stays', async () => {
+  await using opened = await openMigrated();
+  const alive = new Set(['alive']);
+  const { of, bind, keep, removeOfEnded } = recordsIn(opened, Date.now, async (id) => alive.has(id));
+  const sessions = [...Array.from({ length: 700 }, (_, index) => `ended-${index}`), 'alive'];
+  for (const session of sessions) {
+    const id = `grant-${session}`;
+    await bind(id, session, () => of('Grant').upsert(id, { accountId: session, clientId: 'wiki' }, 86_400));
+  }
+  await of('RefreshToken').upsert('ended', { grantId: 'grant-ended-0', clientId: 'wiki' }, 86_400);
+  await bind('lasting', 'ended-0', () => of('Grant').upsert('lasting', { accountId: 'x', clientId: 'cli' }, 86_400));
+  await keep('lasting', 'stamp');
+  await removeOfEnded();
+  const left = await opened.database.selectFrom('janua_oidc_records').select(['session_id', 'client_id']).execute();
+  assert.deepEqual(
+    left.map((row) => [row.session_id, row.client_id]).sort(),
+    [
+      ['alive', 'wiki'],
+      [null, 'cli'],
+    ].sort(),
+  );
+});
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
+  describe(`of what applications hold in ${engine}, the oldest makes room`, { skip: missing(engine) }, () => {
+    const { grants, lastingGrants, lastingGrantsOfClient, ofGrant } = mostRecords;
+
+    async function open() {
+      const opened = await openMigrated(engine);
+      let time = 1_000;
+      const records = recordsIn(opened, () => time);
+      const count = async (...models: string[]) => {
+        const kept = opened.database.selectFrom('janua_oidc_records').select('id').where('model', 'in', models);
+        return (await kept.execute()).length;
+      };
+      const give = async (id: string, clientId: string) => {
+        time += 1;
+        await records.of('Grant').upsert(id, { accountId: 'subject', clientId }, 86_400);
+      };
+      return { ...records, count, give, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+    }
+
+    test('for codes and tokens of a grant', async () => {
+      await using opened = await open();
+      const { of, give, count } = opened;
+      await give('grant', 'wiki');
+      for (const model of ['AuthorizationCode', 'AccessToken', 'RefreshToken']) {
+        const add = (number: number) =>
+          of(model).upsert(`${model}-${number}`, { grantId: 'grant', clientId: 'wiki' }, 3600);
+        for (let number = 0; number < 240; number += 10)
+          await Promise.all(Array.from({ length: 10 }, (_, index) => add(number + index)));
+        const kept = await count(model);
+        assert.ok(kept >= ofGrant && kept < ofGrant + 60, `${kept} of ${model}`);
+      }
+      assert.ok(await of('Grant').find('grant'));
+    });
+
+    test('for grants of an account that last, of a client and of all', async () => {
+      await using opened = await open();
+      const { give, keep, count, of } = opened;
+      const last = async (id: string, clientId: string) => {
+        await give(id, clientId);
+        await keep(id, 'stamp');
+      };
+      await last('first', 'cli');
+      await of('RefreshToken').upsert('token', { grantId: 'first', clientId: 'cli' }, 3600);
+      for (let number = 1; number < lastingGrantsOfClient; number += 1) await last(`cli-${number}`, 'cli');
+      assert.equal(await count('Grant'), lastingGrantsOfClient);
+      await last('one-more', 'cli');
+      assert.deepEqual([await count('Grant'), await count('RefreshToken')], [lastingGrantsOfClient, 0]);
+      for (let number = 0; number < lastingGrants; number += 1) await last(`other-${number}`, `client-${number}`);
+      assert.equal(await count('Grant'), lastingGrants);
+    });
+
+    test('for all grants of an account', async () => {
+      await using opened = await open();
+      for (let number = 0; number < grants + 20; number += 1) await opened.give(`grant-${number}`, `client-${number}`);
+      assert.equal(await opened.count('Grant'), grants);
+      assert.ok(await opened.of('Grant').find(`grant-${grants + 19}`));
+      assert.equal(await opened.of('Grant').find('grant-0'), undefined);
+    });
+  });

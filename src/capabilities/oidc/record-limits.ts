@@ -1,0 +1,83 @@
+import { setImmediate } from 'node:timers/promises';
+import { repeated } from '../../ground/database/transaction.ts';
+import { type RecordRows, table } from './record-rows.ts';
+
+/**
+ * The most records of a party, besides the requests that wait for their user (`waiting-room.ts`). The oldest go, because the application of
+ * a user who signs in again and again would otherwise be locked out. Grants that last are judged by their last use.
+ */
+export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
+
+/** Of so many codes and tokens, one looks for those that are too many: a look after each would cost every sign-in a statement. */
+const lookEvery = 16;
+
+/** Sessions that one sweep asks for, and those that it reads at once. The next sweep goes on where this one stopped. */
+const sessionsPerSweep = 10_000;
+const sessionsPerPage = 500;
+
+const removedAtOnce = 500;
+
+export type RecordLimits = ReturnType<typeof createRecordLimits>;
+
+export function createRecordLimits(
+  { database, rows, revoke }: RecordRows,
+  isAlive: (sessionId: string) => Promise<boolean>,
+) {
+  let added = 0;
+  /** The session at which the last sweep stopped. */
+  let position = '';
+
+  async function revokeAll(grants: readonly { readonly id: string }[], db = database): Promise<void> {
+    for (const { id } of grants) await revoke(id, db);
+  }
+
+  const grantsOf = (userId: string, db = database) =>
+    db.selectFrom(table).select('id').where('user_id', '=', userId).where('model', '=', 'Grant');
+
+  return {
+    /** After a grant was added. */
+    async limitGrants(userId: string): Promise<void> {
+      const latest = grantsOf(userId).orderBy('created_at', 'desc').orderBy('id', 'desc');
+      await revokeAll(await latest.limit(removedAtOnce).offset(mostRecords.grants).execute());
+    },
+
+    /** After a grant was made to last without its session. */
+    async limitLasting(grantKey: string, db = database): Promise<void> {
+      const one = db.selectFrom(table).select(['user_id', 'client_id']).where('id', '=', grantKey);
+      const { user_id: userId, client_id: clientId } = (await one.executeTakeFirst()) ?? {};
+      if (!userId || !clientId) return;
+      const lasting = grantsOf(userId, db)
+        .where('stamp', 'is not', null)
+        .orderBy('expires_at', 'desc')
+        .orderBy('id', 'desc');
+      const ofClient = lasting.where('client_id', '=', clientId).offset(mostRecords.lastingGrantsOfClient);
+      await revokeAll(await ofClient.limit(removedAtOnce).execute(), db);
+      await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
+    },
+
+    /** After a code or token of a grant was added. */
+    async limitOfGrant(grantKey: string, model: string): Promise<void> {
+      added += 1;
+      if (added % lookEvery !== 0) return;
+      const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
+      const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
+      const ids = (await latest.limit(removedAtOnce).offset(mostRecords.ofGrant).execute()).map(({ id }) => id);
+      // Two requests may remove the same ones, and wait for each other.
+      if (ids.length > 0) await repeated(() => database.deleteFrom(table).where('id', 'in', ids).execute());
+    },
+
+    /** Removes what was given in sessions that have ended, however they ended. Nothing uses it again. */
+    async removeOfEnded(): Promise<void> {
+      const bound = rows.select('session_id').distinct().where('session_id', 'is not', null).orderBy('session_id');
+      for (let count = 0; count < sessionsPerSweep; count += sessionsPerPage) {
+        const page = await bound.where('session_id', '>', position).limit(sessionsPerPage).execute();
+        for (const { session_id: sessionId } of page)
+          if (sessionId !== null && !(await isAlive(sessionId)))
+            await revokeAll(await rows.select('id').where('session_id', '=', sessionId).execute());
+        position = page.length < sessionsPerPage ? '' : (page.at(-1)?.session_id ?? '');
+        if (position === '') return;
+        await setImmediate();
+      }
+    },
+  };
+}
