@@ -22,3 +22,6 @@ export function problem(requestId: string, { status, detail, error }: ProblemDes
   const oauth = error === undefined ? {} : { error, error_description: sentence };
   return { ...oauth, title, status, detail: sentence, request_id: requestId };
 }
+
+/** Endpoints whose errors are those of OAuth: RFC 6749 5.2 says `application/json`. */
+export const oauthEndpoint = /^\/(?:auth\/token|api\/login|oidc\/.*)$/;

@@ -10,7 +10,7 @@ import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, isAboutLogin, type LoginPage, loginPath, loginView } from '../login-page.ts';
 import { confirmPath, homePath, pathWithNext, secondFactorPath } from '../next.ts';
-import { type Problem, problem } from '../problem.ts';
+import { oauthEndpoint, type Problem, problem } from '../problem.ts';
 import { decodedPath, isOpened, originForm, withKept } from '../request-target.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { describePage, type RenderPage } from './format.ts';
@@ -52,7 +52,7 @@ export function createProblems(
     addHeaders(error, request, reply);
     if (request.format === 'json')
       return reply
-        .type('application/json; charset=utf-8')
+        .type(jsonTypeOf(request, reply))
         .serializer(JSON.stringify)
         .send(pending ? { ...problem, mfa_token: pending.token, methods: pending.methods } : problem);
     if (pending !== undefined) {
@@ -101,6 +101,16 @@ export function createProblems(
       request_id: requestId,
     });
   };
+}
+
+/** The type of a problem: that of RFC 9457 for a client that accepts it by name. The body is the same. `Accept` never decides between page and JSON. */
+function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyReply): string {
+  const usual = 'application/json; charset=utf-8';
+  if (oauthEndpoint.test(routeOptions?.url ?? '')) return usual;
+  reply.header('vary', [reply.getHeader('vary'), 'Accept'].filter(Boolean).join(', '));
+  const types = (headers.accept ?? '').toLowerCase().split(',');
+  const isNamed = types.some((type) => /^\s*application\/problem\+json\s*(?:;(?!\s*q=0(?:\.0*)?\s*$)|$)/.test(type));
+  return isNamed ? 'application/problem+json; charset=utf-8' : usual;
 }
 
 /** Where a proof of identity leads. What was typed into a form is lost, so its page says that it was not sent. */

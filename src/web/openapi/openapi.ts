@@ -172,7 +172,7 @@ function complete({ schema, url, method, config = {} }: RouteOptions): FastifySc
   const response = {
     ...(isPage && refusals.some(({ loginPage }) => loginPage && !loginPage.inPlace) && { 303: toLogin }),
     ...(schema?.response as object),
-    ...problems(refusals, statuses, isPage),
+    ...problems(refusals, statuses, url, isPage),
   };
   const credentials =
     config.signedIn || config.takesCredentials

@@ -1,6 +1,6 @@
 import type { Answer } from '../../core/access/refusal.ts';
 import { homePath } from '../next.ts';
-import { problem } from '../problem.ts';
+import { oauthEndpoint, problem } from '../problem.ts';
 
 /** A JSON Schema, for the document. Its static type matters only to the routes. */
 export interface Schema {
@@ -108,7 +108,7 @@ const headers: Readonly<Record<string, Record<string, object>>> = {
 };
 
 /** The responses for these refusals and statuses. @param pages whether browsers get them too, as error pages */
-export function problems(refusals: readonly Answer[], statuses: readonly number[], pages: boolean) {
+export function problems(refusals: readonly Answer[], statuses: readonly number[], url: string, pages: boolean) {
   const examples = [
     ...refusals.map((answer) => ({ name: answer.name, value: problem(exampleId, answer) })),
     ...statuses.map((status) => ({ name: 'general', value: problem(exampleId, { status }) })),
@@ -123,6 +123,9 @@ export function problems(refusals: readonly Answer[], statuses: readonly number[
           schema: { $ref: '#/components/schemas/Problem' },
           examples: Object.fromEntries(group.map(({ name, value }) => [name, { value }])),
         },
+        ...(!oauthEndpoint.test(url) && {
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, example: group[0]?.value },
+        }),
         // A browser that is not signed in is redirected to the login page.
         ...(pages && status !== '401' && page('').content),
       },

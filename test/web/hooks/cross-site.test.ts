@@ -167,7 +167,7 @@ describe('CORS', () => {
       const answer = await janua.app.inject({ method: 'POST', url: '/api/logout', headers: { origin } });
       assert.equal(answer.statusCode, 403);
       assert.equal(answer.headers['access-control-allow-origin'], undefined);
-      assert.equal(answer.headers.vary, 'Origin');
+      assert.equal(answer.headers.vary, 'Origin, Accept');
     }
   });
 });

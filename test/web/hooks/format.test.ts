@@ -98,8 +98,8 @@ test('Vary names x-expected-format on every answer with two formats, whatever th
     for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
       const answer = await janua.app.inject({ method, url, headers, ...(payload && { payload }) });
       const isPage = answer.headers['content-type']?.toString().startsWith('text/html');
-      const vary = isPage ? 'x-expected-format, Accept-Language, Cookie' : 'x-expected-format';
-      assert.equal(answer.headers.vary, vary, `${method} ${url}`);
+      const vary = isPage ? /^x-expected-format, Accept-Language, Cookie$/ : /^x-expected-format(?:, Accept)?$/;
+      assert.match(String(answer.headers.vary), vary, `${method} ${url}`);
     }
   }
 });

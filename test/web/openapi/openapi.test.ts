@@ -430,7 +430,7 @@ const rules = {
   'request-mime-type': { severity: 'error', allowedValues: ['application/x-www-form-urlencoded', 'application/json'] },
   'response-mime-type': {
     severity: 'error',
-    allowedValues: ['text/html', 'application/json', 'text/csv', 'application/jsonl'],
+    allowedValues: ['text/html', 'application/json', 'application/problem+json', 'text/csv', 'application/jsonl'],
   },
 } as const;
 
