@@ -38,6 +38,10 @@ const listSchema = object('Groups', {
   groups: listOf(
     object('A group', {
       ...groupFields,
+      unknown_scopes: listOf(
+        text('reports:read'),
+        'Those of `scopes` that `SCOPES` no longer names. They stay until you leave them out',
+      ),
       members: {
         type: ['integer', 'null'],
         description: 'How many users are in it. Null if there are more than 100,000',
@@ -63,7 +67,12 @@ const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProo
 export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
     const describe = await createDescribeGroup(signedInOf(request), parts());
-    return (await parts().groups.list()).map((group) => ({ ...describe(group), members: group.members ?? null }));
+    const { knownScopes, list } = parts().groups;
+    return (await list()).map((group) => ({
+      ...describe(group),
+      unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
+      members: group.members ?? null,
+    }));
   }
 
   async function requireGroup(name: string): Promise<void> {

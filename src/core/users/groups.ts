@@ -176,8 +176,9 @@ export function createGroups(database: Database, options: GroupOptions) {
     return found;
   }
 
-  function requireScopes(scopes: readonly string[]): string {
-    const unknown = scopes.find((scope) => !knownScopes.includes(scope));
+  /** @param kept may stay, although SCOPES no longer names them */
+  function requireScopes(scopes: readonly string[], kept: readonly string[] = []): string {
+    const unknown = scopes.find((scope) => !knownScopes.includes(scope) && !kept.includes(scope));
     if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
     throw new ChangeRefused(
       `There is no scope ${unknown}. SCOPES names those of your applications. Janua's own are ${Object.keys(ownScopes).join(', ')}.`,
@@ -231,8 +232,8 @@ export function createGroups(database: Database, options: GroupOptions) {
       change(async (db) => {
         const groups = await readAll(db);
         requireRights(rightsIn([name], groups), { groups: [name], scopes });
-        const chosen = requireScopes(scopes);
         const group = groups.get(name);
+        const chosen = requireScopes(scopes, group?.scopes);
         if (group === undefined) throw noSuchGroup(name);
         if (chosen === group.scopes.join(' ')) return;
         await db.updateTable('janua_groups').set({ scopes: chosen }).where('name', '=', name).execute();
