@@ -47,7 +47,10 @@ export const events = {
         words: 'the user did it, and stayed signed in where they did',
         advice: 'Nothing, unless the user did not: then janua sessions revoke-all EMAIL.',
       },
-      'with-tokens': { words: 'the personal access tokens too' },
+      'with-tokens': {
+        words: 'the personal access tokens too',
+        advice: 'Nothing. Programs of the user need new ones.',
+      },
     },
   },
 } as const satisfies Events;
