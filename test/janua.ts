@@ -8,7 +8,7 @@ import type { App } from '../src/web/types.ts';
 import './cheap-keys.ts';
 import { hashingThreads } from './cheap-hashes/threads.ts';
 import { createTeamProgram, type People, peopleBy } from './people.ts';
-import { openStores, type StoreChoice } from './stores.ts';
+import { openStores, type StoreChoice, storeTimeoutSeconds } from './stores.ts';
 
 export const password = 'correct horse battery';
 
@@ -62,6 +62,7 @@ export async function startJanua({
     THROTTLE: 'off' as const,
     // Tests of these mails turn them on.
     LOGIN_NOTICES: 'off' as const,
+    STORE_TIMEOUT_SECONDS: storeTimeoutSeconds,
     ...opened.settings,
     ...team?.settings,
     ...settings,

@@ -27,6 +27,9 @@ export interface OpenStores {
 
 const serverEngines = { PostgreSQL: 'postgres', MariaDB: 'mariadb' } as const;
 
+/** Seconds that a use of a store may take where no test is about that limit. Beside other work, an answer may need more than the default. */
+export const storeTimeoutSeconds = 60;
+
 export const openUserDatabase = (engine: UserEngine): Promise<OwnDatabase> =>
   engine === 'SQLite'
     ? Promise.resolve({ url: 'sqlite::memory:', drop: async () => {} })

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { atProcessEnd, createTemporaryFolder, fastFolder } from '../servers/process-end.ts';
 import { templateFolder } from '../servers/throw-away-server.ts';
+import { storeTimeoutSeconds } from '../stores.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const host = fileURLToPath(new URL('command-host.ts', import.meta.url));
@@ -169,7 +170,8 @@ export async function createWorkplace(program = cli): Promise<Workplace> {
     },
 
     async start(args, env = {}, limit = patience) {
-      const child = launch(args, { PORT: '0', DRAIN_SECONDS: '0', ...env }, limit);
+      const usual = { PORT: '0', DRAIN_SECONDS: '0', STORE_TIMEOUT_SECONDS: `${storeTimeoutSeconds}` };
+      const child = launch(args, { ...usual, ...env }, limit);
       const errors = text(child.stderr);
       let output = '';
       for await (const line of createInterface({ input: child.stdout })) {

@@ -490,7 +490,7 @@ describe('several workers', { concurrency: 3, timeout: 5 * patience }, () => {
       const address = new URL(database.url);
       proxy = await startProxy(Number(address.port));
       address.port = String(proxy.port);
-      const cluster = await openCluster({ REDIS_URL: address.href });
+      const cluster = await openCluster({ REDIS_URL: address.href, STORE_TIMEOUT_SECONDS: '3' });
       return {
         ...cluster,
         async [Symbol.asyncDispose]() {

@@ -11,7 +11,7 @@ import type { App } from '../../src/web/types.ts';
 import '../cheap-hashes/cost.ts';
 import { hashingThreads } from '../cheap-hashes/threads.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
-import { openStores, type StoreChoice } from '../stores.ts';
+import { openStores, type StoreChoice, storeTimeoutSeconds } from '../stores.ts';
 import { codeAt, type ModelFactors, stepOf } from './factors.ts';
 import {
   idleTimeoutSeconds,
@@ -74,6 +74,7 @@ export async function startModelServer(stores: StoreChoice): Promise<ModelServer
     REMEMBER_LIFETIME_SECONDS: rememberedLifetimeSeconds,
     SIGN_UP: 'on',
     LOGIN_NOTICES: 'off',
+    STORE_TIMEOUT_SECONDS: storeTimeoutSeconds,
     ...opened.settings,
   };
   // Not earlier than now: Redis uses its own clock, and nothing may expire too early by it.

@@ -1,14 +1,14 @@
 import { type OpenDatabase, openDatabase } from '../../../src/ground/database/database.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
-import { openMigratedDatabase, type UserEngine } from '../../stores.ts';
+import { openMigratedDatabase, storeTimeoutSeconds, type UserEngine } from '../../stores.ts';
 
 export type TestDatabase = OpenDatabase & AsyncDisposable;
 
 /** Opens a database without migrating it, and closes it with its scope. */
 export async function openTestDatabase(
   url: string,
-  timeoutMilliseconds = 3000,
+  timeoutMilliseconds = storeTimeoutSeconds * 1000,
   connections = 10,
 ): Promise<TestDatabase> {
   const opened = await openDatabase(url, { connections, timeoutMilliseconds, watch: unwatched });
