@@ -43,9 +43,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<ThrowAwayS
   );
 }
 
-/** A client that fails at once if there is no server. */
+/** A client that fails at once if there is no server. The time covers the work of this process before it sees the connection. */
 export function connectOnce(url: string): Redis {
-  const redis = new Redis(url, { connectTimeout: 1_000, maxRetriesPerRequest: 0, retryStrategy: () => null });
+  const redis = new Redis(url, { connectTimeout: 60_000, maxRetriesPerRequest: 0, retryStrategy: () => null });
   redis.on('error', () => {});
   return redis;
 }
