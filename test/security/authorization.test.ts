@@ -98,6 +98,20 @@ function decisionOf({ statusCode, headers, body }: LightMyRequestResponse, isJso
 const challenge = (scope?: string) =>
   `403 Bearer realm="janua", error="insufficient_scope"${scope === undefined ? '' : `, scope="${scope}"`}`;
 
+/** The decision that the route should have led to, as `decisionOf` says it. */
+function expectedOf({ method, url, config }: Route, role: string, kind: Credential | undefined, face: 'page' | 'json') {
+  if (kind === undefined) return 'log in';
+  const { scope } = config ?? {};
+  const held = role === 'administrator' ? Object.keys(ownScopes) : [role];
+  const carried: readonly string[] = kind === 'narrowed token' ? [] : held;
+  if (scope !== undefined && !carried.includes(scope)) return face === 'json' ? challenge(scope) : `403 ${scope}`;
+  // A route without a scope is about the account of its own user. An export gives all of it.
+  const refusesLimited = scope === undefined && (method === 'POST' || url.endsWith('/account/export'));
+  const isLimited = kind === 'narrowed token' || kind === 'personal token';
+  if (refusesLimited && isLimited) return face === 'json' ? challenge() : '403 limited';
+  return 'passes';
+}
+
 describe('every route that wants a user', () => {
   test('under /admin wants a scope, but for the one that says who is signed in', () => {
     const administrative = routes.filter(({ url }) => /^\/(?:api\/)?admin(?:\/|$)/.test(url) && url !== '/admin/me');
@@ -105,41 +119,21 @@ describe('every route that wants a user', () => {
       assert.ok(Object.hasOwn(ownScopes, config?.scope ?? ''), `${name} wants ${config?.scope}`);
   });
 
-  test('gives each role, by each credential and in each format, the right answer', async () => {
-    const guarded = routes.filter(({ config }) => config?.signedIn || config?.scope !== undefined);
-    assert.ok(guarded.length > 30);
-    for (const route of guarded) {
-      const { scope } = route.config ?? {};
-      // What wants no scope is about the account of the user who asks. An export gives all of it.
-      const refusesLimited = scope === undefined && (route.method === 'POST' || route.url.endsWith('/account/export'));
-      for (const face of route.url.startsWith('/api/') ? (['json'] as const) : (['page', 'json'] as const)) {
-        for (const [role, groups] of Object.entries(roles)) {
-          for (const kind of groups === undefined ? [undefined] : credentials) {
-            const isJson = face === 'json';
-            const held = role === 'administrator' ? Object.keys(ownScopes) : [role];
-            const carries = kind === 'narrowed token' ? [] : held;
-            const isLimited = kind === 'narrowed token' || kind === 'personal token';
-            const expected =
-              groups === undefined
-                ? 'log in'
-                : scope !== undefined && !carries.includes(scope)
-                  ? isJson
-                    ? challenge(scope)
-                    : `403 ${scope}`
-                  : refusesLimited && isLimited
-                    ? isJson
-                      ? challenge()
-                      : '403 limited'
-                    : 'passes';
+  for (const [role, groups] of Object.entries(roles))
+    test(`answers ${role} rightly, by each credential and in each format`, async () => {
+      const guarded = routes.filter(({ config }) => config?.signedIn || config?.scope !== undefined);
+      assert.ok(guarded.length > 30);
+      for (const route of guarded)
+        for (const kind of groups === undefined ? [undefined] : credentials)
+          for (const face of route.url.startsWith('/api/') ? (['json'] as const) : (['page', 'json'] as const)) {
+            const expected = expectedOf(route, role, kind, face);
             const create = expected === 'passes' && route.method !== 'GET' ? createCredential : keepCredential;
             const headers = kind && groups ? await create(groups, kind) : {};
             const request = requestTo(route, face);
             const answer = await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
-            assert.equal(decisionOf(answer, isJson), expected, `${route.name} as ${face} for ${role} by ${kind}`);
-            assert.notEqual(answer.statusCode, 500, `${route.name} as ${face} for ${role} by ${kind}`);
+            const sent = `${route.name} as ${face} by ${kind}`;
+            assert.equal(decisionOf(answer, face === 'json'), expected, sent);
+            assert.notEqual(answer.statusCode, 500, sent);
           }
-        }
-      }
-    }
-  });
+    });
 });
