@@ -103,7 +103,6 @@ for (const choice of choices) {
         { userId: ann },
         { reason: 'address 127.0.0.1' },
         { nameDigest: left[0]?.nameDigest },
-        { reason: 'all' },
       ]);
       await server.stop();
     });
