@@ -81,8 +81,9 @@ export function parseAddress(text: string): Address | undefined {
   return isIP(address) === 0 ? undefined : ipaddr.process(address);
 }
 
-/** The network that the throttle counts: for IPv6, the /64. `unknown` stands for all clients without a known address. Undefined for no address. */
+/** A network that the throttle counts: for IPv6 the /64, or the /48 if it is written so. `unknown` stands for all clients without a known address. Undefined for no address. */
 export function countedNetwork(address: string): string | undefined {
-  const network = networkOf(parseAddress(address.replace(/\/64$/, ''))?.toString(), 64);
+  const bits = address.endsWith('/48') ? 48 : 64;
+  const network = networkOf(parseAddress(address.replace(/\/(?:48|64)$/, ''))?.toString(), bits);
   return network ?? (address === 'unknown' ? address : undefined);
 }

@@ -154,10 +154,13 @@ test('janua throttle lift takes an address in any spelling, and refuses wrong ar
   const keys = ['2001:db8:1:2::/64', '192.0.2.1', 'unknown'];
   const store = createSqlFailureStore(opened);
   await store.count(
-    keys.map((address) => ({ key: `address:${address}`, policy: policies.address })),
+    [...keys.map((address) => `address:${address}`), 'end-site:2001:db8:1::/48'].map((key) => ({
+      key,
+      policy: policies.address,
+    })),
     Date.now(),
   );
-  for (const address of ['2001:DB8:1:2:3::4', '::ffff:192.0.2.1', 'unknown'])
+  for (const address of ['2001:DB8:1:2:3::4', '2001:DB8:1:2::/48', '::ffff:192.0.2.1', 'unknown'])
     assert.equal(await place.throttle('lift', '--address', address), 'The failures of one key are forgotten.\n');
   for (const args of [[], ['ann@example.com', '--all'], ['--all', '--address', '192.0.2.1']]) {
     const { code, stderr } = await place.run(['throttle', 'lift', ...args]);

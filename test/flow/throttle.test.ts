@@ -177,6 +177,18 @@ function testThrottle(stores: StoreChoice): void {
     assert.ok(answers.every(succeeded));
   });
 
+  test('a stranger who guesses from 240 networks of one IPv6 /48 has to wait after 100, until the /48 is lifted', async () => {
+    await using janua = await start();
+    const guess = (index: number, address = `2001:db8:0:${index.toString(16)}::1`) =>
+      send(janua, face, { username: `user${index}@example.com` }, { address });
+    let tried = 0;
+    for (let index = 0; index < 240; index += 1) if ((await guess(index)).statusCode !== 429) tried += 1;
+    assert.equal(tried, 100);
+    assert.notEqual((await guess(240, '2001:db8:1::1')).statusCode, 429, 'another /48 does not wait');
+    assert.equal(await liftFailures(janua.services.throttle, { address: '2001:db8::/48' }), 1);
+    assert.notEqual((await guess(241)).statusCode, 429);
+  });
+
   // No store sees the rest.
   if (!isWhole(stores)) return;
 

@@ -39,7 +39,7 @@ const keySchema = object('Who has to wait', {
   username: orNull(text('ann@example.com')),
   user_id: orNull(text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c')),
   name_digest: { type: ['string', 'null'], description: 'In place of a name that no user has', examples: [null] },
-  address: { type: ['string', 'null'], description: 'An IPv4 address, or an IPv6 /64', examples: [null] },
+  address: { type: ['string', 'null'], description: 'An IPv4 address, or an IPv6 /64 or /48', examples: [null] },
   failures: { type: 'integer', examples: [12] },
   last_failure_at: time,
   waits_until: { ...orNull(time), description: 'RFC 3339, UTC. Null if only a lift ends the wait' },
@@ -113,7 +113,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     fields: {
       user_id: { description: 'A user', maxLength: 255, examples: ['9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'] },
       name_digest: { description: 'A name that no user has. Only members of `admins` may send it' },
-      address: { description: 'An address, or `unknown` for all clients without a known one' },
+      address: { description: 'An address, an IPv6 /48, or `unknown` for all clients without a known one' },
     },
     answer: json('The failures are forgotten', object('How many keys', { count: { type: 'integer', examples: [3] } })),
     browser: 'To the page with who has to wait',

@@ -2,6 +2,7 @@ import { credentialReasons } from '../../core/access/events.ts';
 import { factorReasons } from '../../core/access/factor.ts';
 import type { Advice, AuditEvent, Events, KeyTrace } from '../../core/audit/event.ts';
 import { describeSeconds } from '../../core/audit/explanation.ts';
+import { endSiteOf } from '../../ground/text/networks.ts';
 
 const refused = { vocabulary: 'authn_login_fail', level: 'warn' } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', level: 'warn', advise: adviseOnThrottle } as const;
@@ -123,7 +124,8 @@ function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable:
   const { address = 'unknown', trace } = caller;
   const blocking = throttle.filter(({ stopped, waitSeconds }) => stopped || waitSeconds > 0);
   const ofAddress = blocking.filter((key) => key.kind === 'address');
-  const ofUser = blocking.filter((key) => key.kind !== 'address');
+  const ofEndSite = blocking.filter((key) => key.kind === 'end-site');
+  const ofUser = blocking.filter((key) => key.kind !== 'address' && key.kind !== 'end-site');
   const advice: Advice[] = [];
   if (kind === 'account-stopped' || ofUser.some((key) => key.stopped))
     advice.push(
@@ -133,11 +135,15 @@ function adviseOnThrottle({ kind, throttle = [], caller }: AuditEvent, ownTable:
     );
   else if (ofUser.length > 0)
     advice.push(['Wait {time}, or janua throttle lift EMAIL.', { time: longestWait(ofUser) }]);
-  if (ofAddress.length > 0)
-    advice.push([
-      'Wait {time}, or for all users at that address: janua throttle lift --address {address}.',
-      { time: longestWait(ofAddress), address },
-    ]);
+  for (const [keys, network] of [
+    [ofAddress, address],
+    [ofEndSite, endSiteOf(address)],
+  ] as const)
+    if (keys.length > 0)
+      advice.push([
+        'Wait {time}, or for all users at that address: janua throttle lift --address {address}.',
+        { time: longestWait(keys), address: network },
+      ]);
   const byAddress = ofAddress.length > 0 || ofUser.some((key) => key.kind === 'pair');
   if (byAddress && trace?.addressFrom === 'connection' && trace.forwardedFor !== undefined)
     advice.push(

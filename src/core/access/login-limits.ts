@@ -45,6 +45,9 @@ const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
  */
 const account = { free: 10, ...waits, stopsAt: 100 } as const;
 
+/** The burst and pace of the mails that an end site may ask for. */
+const endSite = { free: 100, ...waits, forgiveSeconds: 30, keepSeconds: monthSeconds } as const;
+
 /** How many failures each kind of key may have. The numbers rest on each other. */
 export const policies = {
   account,
@@ -55,10 +58,13 @@ export const policies = {
   pair: { free: 8, ...waits, keepSeconds: monthSeconds },
   /** Whole offices share one. */
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  /** It has 65,536 /64s. A mobile network gives each of its users one. */
+  'end-site': endSite,
   /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
   'factor-account': { free: 10, ...waits, stopsAt: 100 },
   'factor-pair': { free: 5, ...waits, keepSeconds: monthSeconds },
   'factor-address': { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
+  'factor-end-site': endSite,
   unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
@@ -74,15 +80,16 @@ const unknownAddress = 'unknown';
 export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const { address = unknownAddress, nameDigest, account, knownBrowser } = attempt;
   const addressKey = keyOf('address', address, addressPolicy(address));
+  const networkKeys = [addressKey, ...endSitesOf(attempt).map((site) => keyOf('end-site', site))];
   const pairKey = keyOf('pair', `${nameDigest}:${address}`);
   if (account === undefined) {
     const nameKey = keyOf('name', nameDigest, policies.unknownName);
-    return { keys: [nameKey, addressKey, pairKey], ...turnsOf(attempt, nameKey.key) };
+    return { keys: [nameKey, ...networkKeys, pairKey], ...turnsOf(attempt, nameKey.key) };
   }
   const owner = `${account.id}:${account.fingerprint}`;
   const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
   if (knownBrowser === undefined)
-    return { keys: [...ownKeys, addressKey, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
+    return { keys: [...ownKeys, ...networkKeys, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
   const browserKey = keyOf('browser', `${knownBrowser}:${owner}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
@@ -102,20 +109,23 @@ export const workOfNewPassword = (owner: string, { address }: Pick<Caller, 'addr
     atOnce.newPassword,
   );
 
+/** None for an unknown address, nor for an IPv4 address, which is its own end site. */
+const endSitesOf = ({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>): readonly string[] =>
+  endSite === undefined || endSite === address ? [] : [endSite];
+
 /**
  * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
  * networks. Known browsers take room in the same places, because one user can have many browsers.
  * @param own the account, its known browsers, or the unknown name
  */
 function turnsOf(
-  { address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>,
+  from: Pick<PasswordAttempt, 'address' | 'endSite'>,
   own: string,
   ownAtOnce: number = atOnce.account,
 ): Work {
-  // An unknown address has none, and an IPv4 address is its own.
-  const hasEndSite = endSite !== undefined && endSite !== address;
+  const { address } = from;
   const places = [
-    ...(hasEndSite ? [{ key: `end-site:${endSite}`, atOnce: atOnce.endSite }] : []),
+    ...endSitesOf(from).map((site) => ({ key: `end-site:${site}`, atOnce: atOnce.endSite })),
     address === undefined
       ? { key: `address:${unknownAddress}`, atOnce: atOnce.unknownAddress }
       : { key: `address:${address}`, atOnce: atOnce.address },
@@ -124,23 +134,32 @@ function turnsOf(
   return { places, parties: places.map(({ key }) => key) };
 }
 
-/** A success must not clear an address. Otherwise attackers with an account would log in between two guesses at other accounts. */
+/** A success must not clear an address or an end site. Otherwise attackers with an account would log in between two guesses at other accounts. */
 const keyOf = (kind: KeyKind, of: string, policy: Policy = policies[kind]): AttemptKey<KeyKind> => ({
   kind,
   key: `${kind}:${of}`,
   policy,
-  onSuccess: kind.endsWith('address') ? 'take-back' : 'clear',
+  onSuccess: /address$|end-site$/.test(kind) ? 'take-back' : 'clear',
 });
 
 const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
-/** Strangers do not get that far without the password. Only users of the same address can slow each other down, by its own key. */
+/**
+ * Strangers do not get that far without the password. Only users of the same network can slow each other down, by its own keys. An
+ * attacker who has many passwords would otherwise try codes from each /64 of an end site.
+ */
 export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
   const network = networkOf(address, 64) ?? unknownAddress;
+  const endSites = endSitesOf({ address: network, endSite: networkOf(address, 48) });
   // An IPv6 address has colons, like the ids of some users.
   const pair = `${userId}:${Buffer.from(network).toString('base64url')}`;
-  const keys = [keyOf('factor-account', userId), keyOf('factor-pair', pair), keyOf('factor-address', network)];
+  const keys = [
+    keyOf('factor-account', userId),
+    keyOf('factor-pair', pair),
+    keyOf('factor-address', network),
+    ...endSites.map((site) => keyOf('factor-end-site', site)),
+  ];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
   return { keys, places: [place], parties: [place.key] };
 }
@@ -152,6 +171,7 @@ interface ParsedKey {
   /** If the user's fingerprint has changed since, the failures no longer count. */
   readonly passwordFingerprint?: string;
   readonly nameDigest?: string;
+  /** As an attempt has it, or its end site. */
   readonly address?: string;
 }
 
@@ -188,10 +208,12 @@ const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
   browser: /^[^:]*:(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
   name: /^(?<nameDigest>.*)$/s,
   address: /^(?<address>.*)$/s,
+  'end-site': /^(?<address>.*)$/s,
   pair: /^(?<nameDigest>[^:]*):(?<address>.*)$/s,
   'factor-account': /^(?<userId>.*)$/s,
   'factor-pair': /^(?<userId>.*):[^:]*$/s,
   'factor-address': /^(?<address>.*)$/s,
+  'factor-end-site': /^(?<address>.*)$/s,
 };
 
 function parseKey(key: string): ParsedKey | undefined {

@@ -25,8 +25,8 @@ export interface AuditEvent<Kind extends string = string> {
   /** The public part of a session. It cannot be used to sign in. */
   readonly sessionId?: string | undefined;
   /**
-   * The keys that the attempt counted by. In an unknown browser they are `name`, `address` and `pair`, and for an account also `account`;
-   * in a known one only `browser`. A code of a second factor has those that begin with `factor-`.
+   * The keys that the attempt counted by. In an unknown browser they are `name`, `address` and `pair`, for an account also `account`, and
+   * with IPv6 also `end-site`; in a known one only `browser`. A code of a second factor has those that begin with `factor-`.
    */
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
@@ -104,16 +104,18 @@ export interface CallerTrace {
 
 /** The kinds of keys that the throttle counts by, in words. */
 export const throttleKeys: Readonly<
-  Record<`${'' | 'factor-'}${'account' | 'address' | 'pair'}` | 'name' | 'browser', Sentence>
+  Record<`${'' | 'factor-'}${'account' | 'address' | 'end-site' | 'pair'}` | 'name' | 'browser', Sentence>
 > = {
   account: 'the account, from anywhere',
   name: 'the name, from anywhere',
   address: 'the address, with any name',
+  'end-site': 'the network of the address, an IPv6 /48, with any name',
   pair: 'the account, from this address',
   browser: 'the account, in this browser',
   'factor-account': 'the codes of the account, from anywhere',
   'factor-pair': 'the codes of the account, from this address',
   'factor-address': 'codes from this address, of any account',
+  'factor-end-site': 'codes from the network of the address, an IPv6 /48, of any account',
 };
 
 export interface KeyTrace {

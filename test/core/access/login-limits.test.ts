@@ -72,6 +72,7 @@ describe('the policies', () => {
 
   test('fewer attempts run at once than may fail without a wait', () => {
     assert.ok(atOnce.address < policies.address.free);
+    assert.ok(atOnce.endSite < policies['end-site'].free);
     assert.ok(atOnce.unknownAddress < policies.unknownAddress.free);
     for (const kind of ['account', 'name', 'pair', 'browser', 'unknownName'] as const)
       assert.ok(atOnce.account < policies[kind].free, kind);
@@ -164,6 +165,37 @@ describe('password attempts', () => {
     assert.equal(retryAfter(await t.fail({ address: '2001:db8::ff:1' })), 10);
     assert.equal((await t.fail({ address: '2001:db8:0:1::1' })).passed, true);
   });
+
+  const ofCodes = ({ userId = ann.id, address = '' }: { userId?: string; address?: string }) =>
+    limitsOfFactor(userId, address);
+  for (const [secrets, create] of [
+    ['passwords', createTest],
+    ['codes', () => createClockedThrottle({ limitsOf: ofCodes, usual: {} })],
+  ] as const)
+    test(`an IPv6 /48 that guesses ${secrets} from each of its /64s waits after a hundred, and a success clears none`, async () => {
+      const t = create();
+      const endSite = '2001:db8::/48';
+      const from = (index: number) => ({
+        ...otherUser(index),
+        userId: `${index}`,
+        address: `2001:db8:0:${index.toString(16)}::/64`.replace(secrets === 'codes' ? '/64' : '', ''),
+        endSite,
+      });
+      for (let index = 0; index < 100; index += 1) assert.equal((await t.fail(from(index))).passed, true);
+      assert.equal(retryAfter(await t.succeed(from(100))), 10);
+      t.pass(10);
+      assert.equal((await t.succeed(from(100))).passed, true);
+      const find = async () => (await allFailures(t.throttle)).find(({ address }) => address === endSite);
+      assert.deepEqual([(await find())?.failures, (await find())?.stopped], [100, false]);
+      let tries = 0;
+      for (let seconds = 0; seconds < day; seconds += 10) {
+        t.pass(10);
+        if ((await t.fail(from(200 + tries))).passed) tries += 1;
+      }
+      assert.ok(tries < 3000, `${tries} were checked in a day`);
+      assert.equal(await liftFailures(t.throttle, { address: endSite }), 1);
+      assert.equal(await find(), undefined);
+    });
 
   test('a new password lifts the stop of an account', async () => {
     const t = createTest();

@@ -293,6 +293,12 @@ describe('an explanation of the throttle', () => {
       explained({ ...blocked, throttle: [shared, key] }, user)['To do'],
       `Wait 12 s, or janua throttle lift ann@example.com.\n${lift} 203.0.113.7.`,
     );
+    const ofEndSite = explained({
+      ...blocked,
+      throttle: [{ ...shared, kind: 'end-site' }],
+      ...traced({}, '2001:db8:1:2::3'),
+    });
+    assert.equal(ofEndSite['To do'], `${lift} 2001:db8:1::/48.`);
     const behind = traced({ forwardedFor: '1.2.3.4' }, '10.0.0.1');
     assert.match(explained({ ...blocked, throttle, ...behind })['To do'] ?? '', /name the proxy in TRUSTED_PROXIES/);
     const silent = traced({ addressFrom: 'unknown' });
