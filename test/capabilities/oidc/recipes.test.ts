@@ -50,7 +50,7 @@ describe('the recipes for applications', () => {
     test(`${name} says when it was run, or that it was not, and the list names it`, {
       skip: name === 'README.md',
     }, () => {
-      assert.match(text, /\*\*(?:not tested|Tested) here\*\*|\bran with [^;]*?on \d+ November 2026/i);
+      assert.match(text, /\*\*(?:not tested|Tested) here\*\*|\bran with [^;]*?on \d+ (?:November|December) 2026/i);
       assert.ok(readFileSync(`${folder}README.md`, 'utf8').includes(`](${name})`));
     });
 
