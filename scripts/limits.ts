@@ -3,7 +3,7 @@ import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
-import { mostRecords } from '../src/capabilities/oidc/record-limits.ts';
+import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-limits.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
@@ -125,6 +125,7 @@ const limits: readonly Limit[] = [
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
+  ['client', 'assertions of a host in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],

@@ -1,4 +1,4 @@
-import { Provider } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
 import { hashSecret, isSame } from '../../core/sessions/credential.ts';
 import { isRegistered } from './addresses.ts';
 import type { ProviderClient } from './provider-client.ts';
@@ -46,7 +46,12 @@ export function overrideTokens(
 
   // The library finds, then saves: an assertion that is sent several times at once would count each time.
   Object.assign(ReplayDetection, {
-    unique: (issuer: string, jti: string, end: number) => records.useAssertion(issuer, jti, end * 1000),
+    async unique(issuer: string, jti: string, end: number): Promise<boolean> {
+      const use = await records.useAssertion(issuer, jti, end * 1000);
+      if (use === 'too-many')
+        throw new errors.TemporarilyUnavailable('too many assertions of this host in five minutes');
+      return use === 'new';
+    },
   });
 
   const { validate } = IdToken;

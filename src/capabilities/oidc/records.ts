@@ -5,7 +5,7 @@ import { inTransaction } from '../../ground/database/transaction.ts';
 import { briefOf } from './brief-records.ts';
 import { createGrantRecords } from './grant-records.ts';
 import { createKeptRecords } from './kept-records.ts';
-import { createRecordLimits } from './record-limits.ts';
+import { createRecordLimits, mostAssertions } from './record-limits.ts';
 import { createRecordRows, emptyRow, keyOf, type Payload, table } from './record-rows.ts';
 import type { BriefRecords } from './redis-requests.ts';
 import { waitingSeconds } from './waiting.ts';
@@ -52,15 +52,22 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     ...grants,
 
     /**
-     * Uses an assertion of a client. False if it was used before: of several requests at a time, one gets true.
+     * Uses an assertion of a client. Of several requests with it at a time, one gets `new`.
+     * @param issuer the address of the client's document
      * @param end when the assertion ends, in milliseconds since 1970
      */
-    async useAssertion(issuer: string, jti: string, end: number): Promise<boolean> {
+    async useAssertion(issuer: string, jti: string, end: number): Promise<'new' | 'used' | 'too-many'> {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
-      if (brief !== undefined) return brief.putNew(id, end);
-      const row = { ...emptyRow, id, model, created_at: now(), expires_at: end };
-      return insertNew(database.insertInto(table).values(row));
+      const party = keyOf('assertions', URL.parse(issuer)?.host ?? issuer);
+      const hasRoom =
+        brief === undefined
+          ? await limits.hasRoomForAssertion(party, now())
+          : await brief.takeRoom(id, end, { party, most: mostAssertions, now: now() });
+      if (!hasRoom) return 'too-many';
+      const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: end };
+      const isNew = brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, end);
+      return (await isNew) ? 'new' : 'used';
     },
 
     /** When a request that waits came, in milliseconds since 1970. */

@@ -15,6 +15,13 @@ const addWaiting = `redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[2])
   if #oldest > 0 then redis.call('ZREM', KEYS[1], unpack(oldest)) end
   return oldest`;
 
+/** Adds an id to the index of its party, unless the party has too many that have not expired. */
+const takeRoom = `redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+  if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
+  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
+  redis.call('PEXPIREAT', KEYS[1], redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
+  return 1`;
+
 /** Whose a request is that waits, and how many may wait at a time. The oldest go. */
 export interface Waiting {
   readonly party: string;
@@ -28,7 +35,7 @@ export interface Waiting {
  * cluster cannot change two keys as one: an id in the index without a request means nothing.
  */
 export function createRedisRequests(redis: OpenRedis) {
-  const use = redis.useScripts({ addWaiting });
+  const use = redis.useScripts({ addWaiting, takeRoom });
   return {
     async put(id: string, text: string, expiresAt: number, waiting: Waiting | undefined): Promise<void> {
       await use(async (client) => {
@@ -40,6 +47,9 @@ export function createRedisRequests(redis: OpenRedis) {
         await client.set(keyOf(id), text, 'PXAT', expiresAt);
       });
     },
+    /** Counts an id until it expires. False if its party has too many. */
+    takeRoom: async (id: string, expiresAt: number, { party, most, now }: Waiting): Promise<boolean> =>
+      (await use((client) => client.takeRoom(indexKey(party), now, id, expiresAt, most))) === 1,
     /** Remembers an id until a time. False if it was remembered already. */
     putNew: async (id: string, expiresAt: number): Promise<boolean> =>
       (await use((client) => client.set(keyOf(id), '', 'PXAT', expiresAt, 'NX'))) === 'OK',

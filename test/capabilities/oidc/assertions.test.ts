@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { mostAssertions } from '../../../src/capabilities/oidc/record-limits.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { openProvider, type ProviderUnderTest, post } from './application.ts';
@@ -38,14 +40,17 @@ const sign = ({ origin }: ProviderUnderTest, claims: JWTPayload = {}) =>
     .setProtectedHeader({ alg: 'ES256', kid: 'one' })
     .sign(keys.privateKey);
 
-/** Whether the assertion counts. The code is wrong, so that a client that has proved itself gets `invalid_grant`. */
-async function counts(server: ProviderUnderTest, assertion: string): Promise<boolean> {
-  const answer = await post(server, '/oidc/token', {
+const send = (server: ProviderUnderTest, assertion: string) =>
+  post(server, '/oidc/token', {
     grant_type: 'authorization_code',
     ...{ code: 'wrong', code_verifier: 'x'.repeat(43), redirect_uri: 'https://app.example.com/callback' },
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
   });
+
+/** Whether the assertion counts. The code is wrong, so that a client that has proved itself gets `invalid_grant`. */
+async function counts(server: ProviderUnderTest, assertion: string): Promise<boolean> {
+  const answer = await send(server, assertion);
   const { error } = (await answer.json()) as { error: string };
   assert.match(error, /^invalid_(grant|client)$/);
   return error === 'invalid_grant';
@@ -69,6 +74,26 @@ for (const stores of [
     });
   });
 }
+
+test('a client whose host has used too many assertions is refused, with an event, and another one is not', async () => {
+  await using server = await open();
+  const { database, auditTrail } = server.janua.services;
+  assert.equal(await counts(server, await sign(server)), true);
+  const row = await database
+    .selectFrom('janua_oidc_records')
+    .selectAll()
+    .where('model', '=', 'Assertion')
+    .executeTakeFirstOrThrow();
+  const rows = Array.from({ length: mostAssertions }, (_, index) => ({ ...row, id: `${index}` }));
+  await insertAll(database, 'janua_oidc_records', rows);
+  const answer = await send(server, await sign(server));
+  const { error, error_description: description } = (await answer.json()) as Record<string, string>;
+  assert.deepEqual([answer.status, error], [400, 'temporarily_unavailable']);
+  assert.match(description ?? '', /too many assertions/);
+  const [refused] = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind: 'application-refused' }));
+  assert.ok(refused && 'detail' in refused);
+  assert.equal(refused.detail, description);
+});
 
 test('an assertion lasts five minutes at most, and is for the issuer alone', async () => {
   await using server = await open();

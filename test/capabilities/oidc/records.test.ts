@@ -2,21 +2,26 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
-import { mostRecords } from '../../../src/capabilities/oidc/record-limits.ts';
+import { mostAssertions, mostRecords } from '../../../src/capabilities/oidc/record-limits.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
+import { type BriefRecords, createRedisRequests } from '../../../src/capabilities/oidc/redis-requests.ts';
 import type { OpenDatabase } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import { unwatched } from '../../../src/ground/faults/store-watch.ts';
+import { openRedis } from '../../../src/ground/redis/redis.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
+import { createRedisDatabase } from '../../servers/shared.ts';
 import type { UserEngine } from '../../stores.ts';
 
-const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: string) => true) =>
+const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: string) => true, brief?: BriefRecords) =>
   createRecords(opened, {
     now,
     key: Buffer.alloc(32),
     userIdOf: async () => 'ann',
     findAccount: async () => undefined,
     isAlive,
+    brief,
   });
 
 test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
@@ -223,4 +228,38 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.ok(await opened.of('Grant').find(`grant-${grants + 19}`));
       assert.equal(await opened.of('Grant').find('grant-0'), undefined);
     });
+  });
+
+for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
+  test(`a host with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
+    skip: missing(store),
+  }, async () => {
+    await using opened = await openMigrated(store === 'Redis' ? 'SQLite' : store);
+    const database = store === 'Redis' ? await createRedisDatabase() : undefined;
+    const redis = database && openRedis(database.url, 3000, unwatched);
+    // Redis expires by its own clock.
+    const start = Date.now();
+    let time = start;
+    const records = recordsIn(opened, () => time, undefined, redis && createRedisRequests(redis));
+    const use = (number: number, host = 'app.example.com') =>
+      records.useAssertion(
+        `https://${host}/${number % 7}.json`,
+        `jti-${number}`,
+        start + 300_000 + (number % 2) * 1000,
+      );
+    try {
+      for (let number = 0; number < mostAssertions; number += 50) {
+        const uses = await Promise.all(Array.from({ length: 50 }, (_, index) => use(number + index)));
+        assert.ok(uses.every((one) => one === 'new'));
+      }
+      assert.equal(await use(mostAssertions), 'too-many');
+      for (const used of [0, 1, mostAssertions - 1]) assert.notEqual(await use(used), 'new');
+      assert.equal(await use(1, 'other.example.com'), 'new');
+      time = start + 300_000;
+      assert.equal(await use(mostAssertions), 'new', 'half of them have expired');
+      assert.equal(await use(1), 'used');
+    } finally {
+      await redis?.close();
+      await database?.drop();
+    }
   });
