@@ -8,6 +8,7 @@ import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
+import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
 import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
@@ -88,6 +89,18 @@ const limits: readonly Limit[] = [
     'the oldest of the largest network goes',
   ],
   ['stranger', 'memory for them', inKiB(rememberedLimits.bytes), 'the oldest of the largest network goes'],
+  [
+    'stranger',
+    'sign-ins that wait for another provider',
+    redeemLimits.waiting,
+    '503 for the last of the largest network',
+  ],
+  [
+    'stranger',
+    'wait for another provider',
+    seconds(redeemLimits.waitingMilliseconds),
+    '503; the sign-in is not used up',
+  ],
   failures('stranger', 'logins from unknown addresses', policies.unknownAddress),
   failures('network', 'logins of an address', policies.address),
   failures('network', 'logins of a /48', policies['end-site']),
@@ -98,6 +111,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of a /48 at once', atOnce.endSite, 'wait for a turn'],
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
+  ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
   mails('network', 'mails that an address asks for', perClient),
   mails('network', 'mails that a /48 asks for', perEndSite),
   ['network', 'mails of a /48 that wait', mostMails.ofParty, 'none is added'],
@@ -150,6 +164,7 @@ const limits: readonly Limit[] = [
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'sign-ins at another provider at once', redeemLimits.atOnce, 'wait for a turn'],
   ['machine', 'connections to the database', setting('DATABASE_CONNECTIONS'), 'wait for one'],
 ];
 

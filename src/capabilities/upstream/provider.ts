@@ -1,4 +1,5 @@
 import type { Configuration } from 'openid-client';
+import { createTurns } from '../../core/throttle/turns.ts';
 import { createConfigurations, loadLibrary, type ProviderOptions } from './configurations.ts';
 import { readGitHubUser } from './github.ts';
 import { readProfile } from './profile.ts';
@@ -7,6 +8,12 @@ import { createFail, UpstreamFault } from './upstream-fault.ts';
 
 /** Browsers have one account at these, which do not know `select_account`, or refuse it, as earlier versions of Janua do. */
 const hasOneAccount: ReadonlySet<Upstream['kind']> = new Set(['gitlab', 'keycloak', 'janua']);
+
+/**
+ * Sign-ins that come back from one provider at once, those that wait, and milliseconds that each waits at most. A stranger who sends browsers
+ * back would otherwise make this server ask the provider as often, and open as many connections.
+ */
+export const redeemLimits = { atOnce: 8, ofNetwork: 4, waiting: 50, waitingMilliseconds: 5_000 };
 
 /** What one sign-in is bound to. */
 export interface Checks {
@@ -24,6 +31,8 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
   const { id, kind, issuer } = upstream;
   const fail = createFail(id, log);
   const configurations = createConfigurations(upstream, { fetch, now }, fail);
+  const { atOnce, ofNetwork, waiting, waitingMilliseconds } = redeemLimits;
+  const turns = createTurns({ part: `The provider ${id}`, atOnce, waiting });
   const isGitHub = kind === 'github';
   const scope = (upstream.scopes ?? (isGitHub ? ['read:user', 'user:email'] : ['openid', 'email', 'profile'])).join(
     ' ',
@@ -88,6 +97,17 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       });
       return url.href;
     },
+
+    /**
+     * Takes a sign-in back when its network has a turn.
+     * @throws {Unavailable} when too many wait, or the turn does not come in time
+     */
+    inTurn: <T>(network: string, takeBack: () => Promise<T>): Promise<T> =>
+      turns.take(
+        { places: [{ key: network, atOnce: ofNetwork }], parties: [network] },
+        takeBack,
+        AbortSignal.timeout(waitingMilliseconds),
+      ),
 
     /** Checks the answer of the provider, and redeems its code. Its tokens are not kept. @param address where the browser came back to */
     async findProfile(address: URL, checks: Checks): Promise<Profile> {

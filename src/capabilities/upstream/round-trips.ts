@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoginRequest } from '../../core/access/admit.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import { endSiteOf } from '../../ground/text/networks.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createProvider, type Provider } from './provider.ts';
@@ -89,24 +90,27 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
     },
 
     /**
-     * Takes a browser back, once, and asks the provider who the user is.
+     * Takes a browser back, once, and asks the provider who the user is. A sign-in that gets no turn is not used up.
      * @param query of the address, as sent
      * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `not-confirmed`, `upstream-unreachable`
+     * @throws {Unavailable} when too many wait
      */
     async takeBack(upstream: string, query: string, { headers, caller }: Pick<SignInRequest, 'headers' | 'caller'>) {
       const provider = requireProvider(upstream);
       const flow = sealed.open<Flow>('flow', cookie.read(headers.cookie) ?? '');
       const [state, ...more] = new URLSearchParams(query).getAll('state');
       const isOurs = flow?.upstream === upstream && flow.state === state && more.length === 0;
-      if (!isOurs || !(await tokens.burn('upstream', flow.state, flow.expiresAt)))
-        return refuse('over', caller, signInOver);
+      if (!isOurs) return refuse('over', caller, signInOver);
       const address = new URL(`${redirectUri(upstream)}?${query}`);
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
-      const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>
-        goingOn(error, flow.next),
-      );
-      return { flow, provider, profile };
+      return provider.inTurn(endSiteOf(caller.address), async () => {
+        if (!(await tokens.burn('upstream', flow.state, flow.expiresAt))) return refuse('over', caller, signInOver);
+        const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>
+          goingOn(error, flow.next),
+        );
+        return { flow, provider, profile };
+      });
     },
   };
 }

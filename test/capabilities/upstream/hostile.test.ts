@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { describe, test } from 'node:test';
+import { redeemLimits } from '../../../src/capabilities/upstream/provider.ts';
 import { createGoogle, foreignJwk, googleUser, type Tricks } from './fakes.ts';
 import { google, leadOf, open, refusalOf } from './opened.ts';
 
@@ -323,4 +325,57 @@ test('a provider whose document names another issuer is not used', async () => {
     },
   });
   assert.equal((await opened.createBrowser().send('POST', '/auth/upstream/google')).statusCode, 503);
+});
+
+test('a stranger who sends many browsers back asks the provider a few times at once, and others have their turn', async () => {
+  const fake = createGoogle();
+  const gate = Promise.withResolvers<void>();
+  const changed = new EventEmitter();
+  let asking = 0;
+  let mostAsking = 0;
+  await using opened = await open({
+    async fetch(address, init) {
+      if (!address.endsWith('/token')) return fake.fetch(address, init);
+      asking += 1;
+      mostAsking = Math.max(mostAsking, asking);
+      changed.emit('change');
+      await gate.promise;
+      asking -= 1;
+      return fake.fetch(address, init);
+    },
+  });
+  let refused = 0;
+  async function begin(remoteAddress: string) {
+    const browser = opened.createBrowser();
+    const { pathname, search } = new URL(fake.authorize(await browser.begin(), googleUser()));
+    const headers = { cookie: `upstream=${browser.jar.upstream}` };
+    return async () => {
+      const { statusCode } = await opened.app.inject({ url: pathname + search, headers, remoteAddress });
+      if (statusCode === 503) refused += 1;
+      changed.emit('change');
+      return statusCode;
+    };
+  }
+  const reach = async (isReached: () => boolean) => {
+    while (!isReached()) await once(changed, 'change');
+  };
+  const { atOnce, ofNetwork, waiting } = redeemLimits;
+  const returns: (() => Promise<number>)[] = [];
+  for (let index = 0; index < ofNetwork + waiting + 3; index += 1)
+    returns.push(await begin(`2001:db8:0:${index.toString(16)}::1`));
+  const others: (() => Promise<number>)[] = [];
+  for (let index = 0; index <= atOnce - ofNetwork; index += 1) others.push(await begin(`192.0.2.${index % 2}`));
+  const sent = returns.map((back) => back());
+  await reach(() => asking + refused >= ofNetwork + 3);
+  assert.equal(asking, ofNetwork);
+  const sentByOthers = others.map((back) => back());
+  // The last of them waits, in the room of one of the stranger's.
+  await reach(() => asking + refused >= atOnce + 4);
+  assert.deepEqual([asking, refused], [atOnce, 4]);
+  gate.resolve();
+  assert.deepEqual(new Set(await Promise.all(sentByOthers)), new Set([303]));
+  const statuses = await Promise.all(sent);
+  assert.equal(mostAsking, atOnce);
+  for (const [index, status] of statuses.entries())
+    assert.equal(status === 503 ? await returns[index]?.() : status, 303, 'a sign-in without a turn is not used up');
 });
