@@ -4,22 +4,27 @@ import { setTimeout } from 'node:timers/promises';
 import { ask, connectOnce, findRedis, startRedis } from './redis.ts';
 import { startServer, type ThrowAwayServer } from './throw-away-server.ts';
 
-/** A master, its replica, and three sentinels, which promote the replica when they lose the master. */
+/** A master, its replica, and three sentinels, which promote the replica when a test asks for it. */
 export interface SentinelRedis extends AsyncDisposable {
   /** For REDIS_URL. Names the sentinels. */
   readonly url: string;
   readonly first: ThrowAwayServer;
   readonly second: ThrowAwayServer;
   readonly sentinels: readonly ThrowAwayServer[];
+  /** Has the replica promoted, and waits until every sentinel names it as the master. */
+  failOver(): Promise<void>;
 }
 
 export const masterName = 'main';
 
-/** Milliseconds without an answer after which the sentinels take the master as lost. A busy machine pauses a server for shorter. */
-const downAfter = 1500;
+/** Milliseconds without an answer after which the sentinels themselves take the master as lost. A busy machine pauses a server for shorter. */
+const downAfter = 60_000;
 
-/** Milliseconds within which the servers have to find each other, and between two checks. */
-const patience = 20_000;
+/** Milliseconds after which the sentinels give up a promotion that the replica did not confirm. */
+const promotionPatience = 60_000;
+
+/** Milliseconds within which the servers have to agree, and between two checks. */
+const patience = 60_000;
 const pollInterval = 25;
 
 export async function startSentinelRedis(): Promise<SentinelRedis> {
@@ -38,7 +43,7 @@ export async function startSentinelRedis(): Promise<SentinelRedis> {
     for (const sentinel of sentinels) {
       await ask(sentinel, 'sentinel', 'monitor', masterName, '127.0.0.1', String(first.port), '2');
       await ask(sentinel, 'sentinel', 'set', masterName, 'down-after-milliseconds', String(downAfter));
-      await ask(sentinel, 'sentinel', 'set', masterName, 'failover-timeout', '2000');
+      await ask(sentinel, 'sentinel', 'set', masterName, 'failover-timeout', String(promotionPatience));
     }
     for (const sentinel of sentinels) await until(sentinel, ['info', 'sentinel'], /status=ok,.*slaves=1,sentinels=3/);
     return {
@@ -46,6 +51,14 @@ export async function startSentinelRedis(): Promise<SentinelRedis> {
       first,
       second,
       sentinels,
+      async failOver() {
+        const [asked] = sentinels;
+        if (asked === undefined) return;
+        // The sentinel needs no agreement of the others, who may take long to reach it on a busy machine.
+        await ask(asked, 'sentinel', 'failover', masterName);
+        const place = ['sentinel', 'get-master-addr-by-name', masterName] as const;
+        for (const sentinel of sentinels) await until(sentinel, [...place], new RegExp(`,${second.port}$`));
+      },
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };
   } catch (error) {
