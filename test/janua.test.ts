@@ -345,9 +345,7 @@ describe('in an app with WebSockets', () => {
     ['after Janua', { after: (app) => socketRoute(app.register(websocket)) }],
   ];
   for (const [title, plugins] of orders) {
-    test(`whose plugin was added ${title}, a refused handshake is answered and its connection closed`, {
-      timeout: 20_000,
-    }, async () => {
+    test(`whose plugin was added ${title}, a refused handshake is answered and its connection closed`, async () => {
       const kept: Socket[] = [];
       const host = await startHost(plugins);
       try {

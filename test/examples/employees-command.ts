@@ -7,7 +7,7 @@ import { type Finished, ownEnvironment, runInHost } from '../commands/janua-comm
 const make = fileURLToPath(new URL('../../examples/employees/make.ts', import.meta.url));
 
 /** Milliseconds after which a hanging command is killed and its test fails. */
-const patience = 30_000;
+const patience = 60_000;
 
 /** Runs `npm run employees` to its end, in a folder. */
 export async function makeEmployees(

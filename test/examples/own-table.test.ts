@@ -17,7 +17,7 @@ import { signalTree } from '../servers/process-tree.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Milliseconds within which the server of the commands must be ready. */
-const patience = 30_000;
+const patience = 60_000;
 
 /** The blocks of commands below a heading, in order. */
 async function commandsOf(file: string, heading: string): Promise<string[]> {

@@ -23,7 +23,7 @@ const size = 3;
 const providers = ['/usr/lib/galera/libgalera_smm.so', '/usr/lib64/galera/libgalera_smm.so'];
 
 /** Milliseconds within which the nodes have to agree, and between two checks. */
-const patience = 30_000;
+const patience = 60_000;
 const pollInterval = 25;
 
 /** The path of Galera on this machine, if it has MariaDB and what copies the data to a node that joins. */

@@ -66,7 +66,7 @@ export interface Kind {
 }
 
 /** Milliseconds within which a server has to start or stop, and to end at its disposal. */
-const patience = 30_000;
+const patience = 60_000;
 const endPatience = 3_000;
 
 /** Milliseconds between two checks, and for the answer to one check. */

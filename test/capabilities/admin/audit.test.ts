@@ -211,9 +211,7 @@ describe('the export of the audit', () => {
     }
   });
 
-  test('reads on only as fast as the client takes it, and ends when the client goes away', {
-    timeout: 30_000,
-  }, async () => {
+  test('reads on only as fast as the client takes it, and ends when the client goes away', async () => {
     await using janua = await open();
     const { auditTrail } = janua.services;
     const ended = Promise.withResolvers<void>();

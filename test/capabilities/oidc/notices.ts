@@ -50,7 +50,7 @@ interface NoticesOptions {
 }
 
 async function post(url: string, notice: LogoutNotice): Promise<void> {
-  const signal = AbortSignal.timeout(3_000);
+  const signal = AbortSignal.timeout(60_000);
   const { status } = await fetch(url, { method: 'POST', body: JSON.stringify(notice), signal });
   if (status !== 204) throw new Error(`status ${status}`);
 }

@@ -207,7 +207,7 @@ test('the log is JSON in a pipe, also if standard error is a terminal', {
   assert.ok(Math.abs(time - Date.now()) < 3_600_000, 'milliseconds since 1970');
 });
 
-describe('a server whose log cannot be written', { timeout: 240_000 }, () => {
+describe('a server whose log cannot be written', () => {
   for (const settings of [{ WORKERS: '1' }, { WORKERS: '2' }, { LOG_FORMAT: 'text' }] as const) {
     test(`because of a full disk still lets users sign in, and ends in order (${JSON.stringify(settings)})`, {
       skip: !existsSync('/dev/full'),
@@ -223,9 +223,7 @@ describe('a server whose log cannot be written', { timeout: 240_000 }, () => {
       closeSync(full);
       try {
         const url = `http://127.0.0.1:${port}/health/ready`;
-        const limit = performance.now() + 60_000;
-        while ((await statusOf(url)) !== 200)
-          assert.ok(performance.now() < limit, 'the server is ready within a minute');
+        while ((await statusOf(url)) !== 200) assert.equal(server.exitCode, null);
         for (let time = 0; time < 50; time += 1) assert.equal(await statusOf(url), 200);
         server.kill('SIGTERM');
         const [code] = await once(server, 'exit');

@@ -9,7 +9,6 @@ import { openTestDatabase, type TestDatabase } from './open.ts';
 
 test('migrations at the same time wait for each other behind a PgBouncer that pools transactions', {
   skip: missing('PostgreSQL', 'PgBouncer'),
-  timeout: 30_000,
 }, async () => {
   const { url, drop } = await createDatabase('postgres');
   await using pooler = await startPgbouncer(url, 'transaction');
