@@ -23,6 +23,7 @@ import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { usualTimeouts } from '../src/server.ts';
 import { uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
+import { mostRows, usualRows } from '../src/web/list.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
 import { asTable } from './markdown.ts';
 
@@ -152,6 +153,7 @@ const limits: readonly Limit[] = [
     `about ${mostRecords.ofGrant} each`,
     'the oldest ends',
   ],
+  ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],

@@ -85,6 +85,12 @@ export interface ConnectedApplication {
   readonly since: Date;
 }
 
+/** The place of an application in the list of a user: the latest is first. */
+export const placeOf = ({ since, clientId }: Pick<ConnectedApplication, 'since' | 'clientId'>): readonly string[] => [
+  String(since.getTime()),
+  clientId,
+];
+
 /** A user of another provider who signs an account in. */
 export interface LinkedIdentity {
   /** Its id. */
@@ -136,7 +142,9 @@ export interface Ports {
   /** Names what signs in to an account besides its password. */
   listWaysIn?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
-  listApplications?(user: User): Promise<readonly ConnectedApplication[]>;
+  /** The latest first. @param limit default: all @param after the place of the last one of the part before */
+  listApplications?(user: User, limit?: number, after?: readonly string[]): Promise<readonly ConnectedApplication[]>;
+  countApplications?(user: User): Promise<number>;
   /** Applications that have a page to open, and let the user in. */
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
@@ -260,7 +268,9 @@ export function joinPorts(offered: readonly Ports[]) {
     },
     listWaysIn: (account: Account, language: string) => listAll((ports) => ports.listWaysIn?.(account, language)),
     listIdentities: (user: User) => listAll((ports) => ports.listIdentities?.(user)),
-    listApplications: (user: User) => listAll((ports) => ports.listApplications?.(user)),
+    listApplications: (user: User, limit?: number, after?: readonly string[]) =>
+      listAll((ports) => ports.listApplications?.(user, limit, after)),
+    countApplications: async (user: User) => (await find('countApplications')?.(user)) ?? 0,
     listOpen: async (user: User) => (await listAll((ports) => ports.listOpen?.(user))).filter(isLinkable),
     listGuardedPaths: () => offered.flatMap((ports) => ports.guardedPaths ?? []),
     listClients: () => listAll((ports) => ports.listClients?.()),

@@ -14,3 +14,6 @@ const adminPages = [
 ] as const satisfies readonly (readonly [string, string, keyof typeof ownScopes])[];
 
 export const adminPagesFor = (scopes: readonly string[]) => adminPages.filter(([, , scope]) => scopes.includes(scope));
+
+/** Of all pages of administrators, in the OpenAPI document. */
+export const tag = 'Administration';

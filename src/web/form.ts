@@ -15,6 +15,8 @@ export interface Form<F extends Fields>
   readonly view: string;
   readonly fields: F;
   readonly shown?: Response;
+  /** The query of the page besides its fields, for the OpenAPI document. */
+  readonly query?: Action['query'];
   /** What the page shows beside the typed values. May refuse. */
   show?(request: FastifyRequest, typed: Typed): object | Promise<object>;
   /** @throws {InvalidFields} to show the form again */
@@ -28,7 +30,7 @@ export function addForm<const F extends Fields>(
   addresses: readonly [page: string, api: string],
   form: Form<F>,
 ) {
-  const { config: given, view, fields, show: _, shown, submit, ...action } = form;
+  const { config: given, view, fields, show: _, shown, query, submit, ...action } = form;
   const config = { ...given, view };
   const names = Object.keys(fields);
 
@@ -43,10 +45,13 @@ export function addForm<const F extends Fields>(
     tag: form.tag,
     ...(form.params && { params: form.params }),
     config,
-    ...(linked.length > 0 && {
-      query: Object.fromEntries(
-        linked.map(([name, { description, examples }]) => [name, { description, ...(examples && { examples }) }]),
-      ),
+    ...((query || linked.length > 0) && {
+      query: {
+        ...Object.fromEntries(
+          linked.map(([name, { description, examples }]) => [name, { description, ...(examples && { examples }) }]),
+        ),
+        ...query,
+      },
     }),
     answer: shown ?? json('The fields to send', fieldNames, { fields: names }),
     browser: 'The page with the form',

@@ -70,7 +70,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         request.format === 'html'
           ? {
               identities: (await ports.listIdentities(user)).length,
-              applications: (await ports.listApplications(user)).length,
+              applications: await ports.countApplications(user),
               tokens: (await personalTokens.list(user)).length,
               waitingAddress: await findWaitingAddress(parts(), signedIn),
             }

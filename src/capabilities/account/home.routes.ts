@@ -1,9 +1,23 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import type { Core } from '../../core/core.ts';
+import type { OpenApplication } from '../../core/ports.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
+import { pageOf, readList, unreadableList } from '../../web/list.ts';
 import { homePath } from '../../web/next.ts';
 import { page } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+
+/** In a cursor, an address that is longer would not be read. */
+const comparedLength = 400;
+
+const placeOf = ({ name, address }: OpenApplication) => [name, address.slice(0, comparedLength)];
+
+/** By name, as users of a language expect it. */
+function orderIn(language: string) {
+  const { compare } = new Intl.Collator(language);
+  return ({ name, address }: OpenApplication, [otherName = '', otherAddress = '']: readonly string[]): number =>
+    compare(name, otherName) || compare(address.slice(0, comparedLength), otherAddress);
+}
 
 export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>): void {
   /** How many checks of the overview say that something is wrong, for users who may open it. */
@@ -15,7 +29,7 @@ export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>):
   app.get(
     homePath,
     {
-      config: { signedIn: true, view: 'capabilities/account/home', pageOnly: true },
+      config: { signedIn: true, view: 'capabilities/account/home', pageOnly: true, refusals: [unreadableList] },
       schema: {
         summary: 'Home page',
         description:
@@ -27,14 +41,18 @@ export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>):
     async (request) => {
       const signedIn = signedInOf(request);
       const { user } = signedIn;
-      const applications = await parts().ports.listOpen(user);
+      const { limit, after } = readList(request.query, { keyLength: 2 });
+      const order = orderIn(request.language);
+      const all = (await parts().ports.listOpen(user)).sort((one, other) => order(one, placeOf(other)));
+      const further = after === undefined ? all : all.filter((one) => order(one, after) > 0);
+      const { entries, next_cursor } = pageOf(further, limit, placeOf);
       return {
         username: user.username,
         first_name: user.firstName,
         last_name: user.lastName,
-        applications: applications
-          .map((application) => ({ ...application, host: new URL(application.address).host }))
-          .sort((one, other) => one.name.localeCompare(other.name, request.language)),
+        applications: entries.map((application) => ({ ...application, host: new URL(application.address).host })),
+        next_cursor,
+        query: request.query,
         offersPasskey: await parts().ports.isPasskeyOffered(signedIn),
         findings: await countFindings(signedIn),
       };

@@ -1,13 +1,14 @@
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { refuseOnPage } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, listRefusals, nextCursor, readList } from '../../web/list.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, filterOf, listEvents } from './audit.ts';
 import { addExport } from './file-export.ts';
-import { listQuery, listRefusals, nextCursor, readList, tag } from './list.ts';
 
 const nothing = (description?: string): Schema => ({
   type: ['string', 'null'],

@@ -10,8 +10,8 @@ import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';
 import { parseAddress } from '../../web/client-address.ts';
+import { cursorOf, type ListQuery, type ListRules } from '../../web/list.ts';
 import type { events as adminEvents } from './events.ts';
-import { cursorOf, type ListQuery, type ListRules } from './list.ts';
 
 export interface AuditParts {
   readonly auditTrail: AuditStore;

@@ -3,12 +3,27 @@ import { holds } from '../../core/access/rights.ts';
 import type { GuardedClient, GuardedPath, JoinedPorts } from '../../core/ports.ts';
 import type { StoredGroup } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
-import { listOf, object, text } from '../../web/openapi/responses.ts';
+import { listOf, object, type Schema, text } from '../../web/openapi/responses.ts';
 
 /** What tells what groups open besides what their scopes allow. */
 export interface GuardParts {
   readonly ports: Pick<JoinedPorts, 'listGuardedPaths' | 'listClients'>;
 }
+
+/** The most applications that are named of what a group or a user opens. The others are counted. */
+const mostNamed = 30;
+
+export const furtherClients: Schema = {
+  type: 'integer',
+  description: `How many more there are, because \`clients\` has ${mostNamed} at most`,
+  examples: [0],
+};
+
+/** Names the first of some applications, and counts the others. */
+export const nameClients = (clients: readonly GuardedClient[]) => ({
+  clients: clients.slice(0, mostNamed).map(({ id, name }) => ({ client_id: id, name })),
+  more_clients: Math.max(0, clients.length - mostNamed),
+});
 
 export const groupFields = {
   name: text('staff'),
@@ -20,6 +35,7 @@ export const groupFields = {
     object('A client', { client_id: text('q1W2e3R4t5Y6u7I8o9P0aA'), name: text('Wiki') }),
     'Applications that only members of their groups may use, this one among them',
   ),
+  more_clients: furtherClients,
   held: {
     type: 'boolean',
     description: 'Whether you hold the group and its scopes. Only then may you change it, and put users into it',
@@ -51,7 +67,7 @@ function describeGroup(
     scopes,
     second_factor: secondFactor,
     rules: guarded.paths.filter(isOpened).map(({ origin, path }) => origin + path),
-    clients: guarded.clients.filter(isOpened).map(({ id, name }) => ({ client_id: id, name })),
+    ...nameClients(guarded.clients.filter(isOpened)),
     held: holds(signedIn, { groups: [name], scopes }),
   };
 }

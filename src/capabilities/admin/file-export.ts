@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { byteOrderMark } from '../../ground/text/csv.ts';
 import type { Action } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
+import { refuseList } from '../../web/list.ts';
 import { header } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
-import { refuseList, tag } from './list.ts';
 
 const types = { csv: 'text/csv', jsonl: 'application/jsonl' } as const;
 

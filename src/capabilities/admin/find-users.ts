@@ -5,7 +5,7 @@ import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../../cor
 import type { Database } from '../../ground/database/database.ts';
 import { isUnrepresentable } from '../../ground/database/errors.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from './list.ts';
+import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from '../../web/list.ts';
 
 /** @param ownUsers whether users are in Janua's own table, which keeps when each was added */
 export const userRules = (ownUsers: boolean): ListRules => ({

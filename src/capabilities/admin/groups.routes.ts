@@ -7,14 +7,15 @@ import { groupPattern, ownScopes, type RequireRights, readNames } from '../../co
 import { mostCounted } from '../../core/users/user-directory.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { addAction, type Field } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { refuseOnPage } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
 import { createDescribeGroup, type GuardParts, groupFields } from './describe-groups.ts';
-import { tag } from './list.ts';
 
 export interface GroupParts extends GuardParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
@@ -50,6 +51,7 @@ const listSchema = object('Groups', {
     }),
   ),
   scopes: listOf(text('users:read'), 'All scopes that a group can grant'),
+  next_cursor: nextCursor,
 });
 
 const page = '/admin/groups';
@@ -66,13 +68,16 @@ const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProo
 /** Adds the page with the groups, on which they are made, changed and removed. */
 export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
+    const { limit, after } = readList(request.query, { keyLength: 1 });
     const describe = await createDescribeGroup(signedInOf(request), parts());
     const { knownScopes, list } = parts().groups;
-    return (await list()).map((group) => ({
+    const { entries, next_cursor } = pageOf(await list(limit + 1, after?.[0]), limit, ({ name }) => [name]);
+    const groups = entries.map((group) => ({
       ...describe(group),
       unknown_scopes: group.scopes.filter((scope) => !knownScopes.includes(scope)),
       members: group.members ?? null,
     }));
+    return { groups, next_cursor, query: request.query };
   }
 
   async function requireGroup(name: string): Promise<void> {
@@ -86,7 +91,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     const signedIn = signedInOf(request);
     const { knownScopes } = parts().groups;
     return {
-      groups: await list(request),
+      ...(await list(request)),
       scopes: knownScopes,
       ownScopes: Object.keys(ownScopes),
       heldScopes: knownScopes.filter((scope) => holds(signedIn, { groups: [], scopes: [scope] })),
@@ -101,8 +106,10 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     method: 'GET',
     summary: 'Groups',
     tag,
-    config: { signedIn: true, scope: 'users:read', freshProof, view },
-    answer: json('The groups', listSchema),
+    description: 'By name.',
+    config: { signedIn: true, scope: 'users:read', freshProof, view, refusals: [unreadableList] },
+    query: listQuery,
+    answer: json('The groups', listSchema, { next_cursor: null }),
     browser: 'The page with the groups',
     handle: show,
   });

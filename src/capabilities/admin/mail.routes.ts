@@ -4,11 +4,12 @@ import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import type { Features } from '../../web/flow-options.ts';
 import { actorOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 export interface MailParts {
   readonly database: Database;
@@ -65,9 +66,8 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     async handle({ query }) {
       const { limit, after } = readList(query, { keyLength: 1 });
       const found = await parts().outbox.findPage(limit + 1, after?.[0]);
-      const mails = found.slice(0, limit).map(describeMail);
-      const last = found.length > limit ? mails.at(-1) : undefined;
-      return { sends, mails, next_cursor: last === undefined ? null : cursorOf([last.id]), query };
+      const { entries, next_cursor } = pageOf(found, limit, ({ id }) => [id]);
+      return { sends, mails: entries.map(describeMail), next_cursor, query };
     },
   });
 

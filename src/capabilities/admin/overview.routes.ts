@@ -1,10 +1,11 @@
 import { databasePart } from '../../ground/database/errors.ts';
 import { tellFinding } from '../../ground/languages/sentences.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
+import { refuseList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
-import { refuseList, tag, unreadableList } from './list.ts';
 import { type createOverview, type Range, ranges } from './overview.ts';
 
 const count = { type: 'integer', examples: [57] };

@@ -1,7 +1,7 @@
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { tag } from './list.ts';
 
 export interface SettingParts {
   /** Without passwords. */

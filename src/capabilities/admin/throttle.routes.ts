@@ -4,11 +4,12 @@ import { beyondOwn, holds, holdsAll } from '../../core/access/rights.ts';
 import { type Account, rightsOfAccount } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { countedNetwork } from '../../web/client-address.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { cursorOf, listQuery, nextCursor, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import { cursorOf, listQuery, nextCursor, readList, tag, unreadableList } from './list.ts';
 
 /** A key of the throttle with failures. */
 interface ThrottledKey {

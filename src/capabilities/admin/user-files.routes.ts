@@ -6,14 +6,15 @@ import type { Core } from '../../core/core.ts';
 import { Unreadable } from '../../core/users/change-refused.ts';
 import { type ImportOptions, importRows, noRows } from '../../core/users/import-rows.ts';
 import { exportLines, importColumns } from '../../core/users/import-users.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { acceptFiles, uploadLimit } from '../../web/file-upload.ts';
 import { addForm } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
 import { addExport } from './file-export.ts';
-import { tag, unreadableList } from './list.ts';
 import { onlyAdmins } from './user.routes.ts';
 
 const number = { type: 'integer', examples: [2] } as const;

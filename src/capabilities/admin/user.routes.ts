@@ -8,7 +8,7 @@ import type { Events } from '../../core/audit/event.ts';
 import { describeDecision } from '../../core/audit/explanation.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
 import type { Actor, Administration } from '../../core/changes/administration.ts';
-import type { JoinedPorts, LinkedIdentity } from '../../core/ports.ts';
+import { type JoinedPorts, type LinkedIdentity, placeOf } from '../../core/ports.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
@@ -18,15 +18,16 @@ import type { User } from '../../core/users/user.ts';
 import type { UserRegistry } from '../../core/users/user-directory.ts';
 import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm, refuseOnPage } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
-import { createDescribeGroup, type GuardParts } from './describe-groups.ts';
-import { tag } from './list.ts';
+import { createDescribeGroup, furtherClients, type GuardParts, nameClients } from './describe-groups.ts';
 import {
   emailFields,
   groupsFields,
@@ -100,6 +101,7 @@ const userSchema = object('A user', {
   applications: listOf(
     object('An application that the user let in', { client_id: text(exampleId), name: text('Wiki'), since: time }),
   ),
+  next_application: { ...nextCursor, description: 'The `cursor` of the next applications' },
   identities: listOf(
     object('A linked account of another provider', {
       provider: text('google'),
@@ -110,6 +112,7 @@ const userSchema = object('A user', {
   ),
   opens: object('What the user may open', {
     clients: listOf(object('A client', { client_id: text(exampleId), name: text('Wiki') })),
+    more_clients: furtherClients,
     rules: listOf(text('https://app.example.com/admin'), 'Behind a proxy (`FORWARD_AUTH_RULES`)'),
   }),
   events: listOf(
@@ -195,7 +198,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const isOpen = (guarded: { readonly groups: readonly string[] }) =>
       guarded.groups.length === 0 || guarded.groups.some((group) => groups.includes(group));
     return {
-      clients: (await ports.listClients()).filter(isOpen).map(({ id, name }) => ({ client_id: id, name })),
+      ...nameClients((await ports.listClients()).filter(isOpen)),
       rules: ports
         .listGuardedPaths()
         .filter(isOpen)
@@ -209,6 +212,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const mayAct = holds(signedInOf(request), rightsOfAccount(account));
     const isAdmin = holdsAll(signedInOf(request));
     const { users, sessions, personalTokens, ports, auditTrail } = parts();
+    const { limit, after } = readList(request.query, { keyLength: 2 });
+    const applications = pageOf(await ports.listApplications(account.user, limit + 1, after), limit, placeOf);
     // Those of a newcomer are of the former user.
     const trail =
       scopes.includes('audit:read') && !account.user.isNewcomer
@@ -220,11 +225,12 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       invitation: await describeInvitation(account),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),
-      applications: (await ports.listApplications(account.user)).map(({ clientId, name, since }) => ({
+      applications: applications.entries.map(({ clientId, name, since }) => ({
         client_id: clientId,
         name,
         since: since.toISOString(),
       })),
+      next_application: applications.next_cursor,
       identities: (await ports.listIdentities(account.user)).map(describeIdentity),
       opens: await describeOpened(account.user),
       events: (trail?.events ?? []).flatMap((event) =>
@@ -237,6 +243,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         .filter(([, { isOffered }]) => isOffered(user, features))
         .map(([name]) => name),
       dangerous,
+      query: request.query,
     };
   }
 
@@ -249,9 +256,13 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       signedIn: true,
       scope: 'users:read',
       view: 'capabilities/admin/user',
-      refusals: [changeRefusals['no-such-user']],
+      refusals: [changeRefusals['no-such-user'], unreadableList],
     },
-    answer: json('The user', userSchema),
+    query: {
+      limit: { ...listQuery.limit, description: 'The most applications, from 1 to 200. Default: 50' },
+      cursor: { description: 'The `next_application` of the page before' },
+    },
+    answer: json('The user', userSchema, { next_application: null }),
     browser: 'The page of the user',
     handle: describe,
   });

@@ -3,12 +3,13 @@ import type { Groups } from '../../core/users/groups.ts';
 import type { Searchable } from '../../core/users/user.ts';
 import { mostCounted, type SearchableDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
-import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList, tag } from './list.ts';
 
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),

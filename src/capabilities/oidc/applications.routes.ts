@@ -1,9 +1,11 @@
 import { byOwner } from '../../core/access/access.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { AuditOf } from '../../core/audit/audit.ts';
+import { placeOf } from '../../core/ports.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import type { Application, Applications } from './applications.ts';
@@ -43,10 +45,21 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     method: 'GET',
     summary: 'Applications that the user let in',
     tag: 'Account',
-    config: { signedIn: true, view: 'capabilities/oidc/applications' },
-    answer: json('The applications', object('The applications', { applications: listOf(applicationSchema) })),
+    description: 'The latest first.',
+    config: { signedIn: true, view: 'capabilities/oidc/applications', refusals: [unreadableList] },
+    query: listQuery,
+    answer: json(
+      'The applications',
+      object('The applications', { applications: listOf(applicationSchema), next_cursor: nextCursor }),
+      { next_cursor: null },
+    ),
     browser: 'The page with the applications',
-    handle: async ({ user }) => ({ applications: (await parts().applications.list(user)).map(describe) }),
+    async handle({ user, query }) {
+      const { limit, after } = readList(query, { keyLength: 2 });
+      const found = await parts().applications.list(user, limit + 1, after);
+      const { entries, next_cursor } = pageOf(found, limit, placeOf);
+      return { applications: entries.map(describe), next_cursor, query };
+    },
   });
 
   addAction(app, [`${page}/revoke`, '/api/account/applications/revoke'], {

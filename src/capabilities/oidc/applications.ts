@@ -1,3 +1,4 @@
+import { placeOf } from '../../core/ports.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
@@ -22,6 +23,14 @@ export interface Application {
   readonly since: Date;
 }
 
+type Placed = Pick<Application, 'clientId' | 'since'>;
+
+/** Whether an application comes after a place: it was let in earlier, or at the same time and has a later id. */
+function isAfter({ since, clientId }: Placed, [time = '', id = '']: readonly string[]): boolean {
+  const difference = since.getTime() - Number(time);
+  return difference < 0 || (difference === 0 && clientId > id);
+}
+
 export type Applications = ReturnType<typeof createApplications>;
 
 /** The applications that a user let in, or that hold something of the user. */
@@ -32,18 +41,29 @@ export function createApplications({ database, clients, consents, clientsOf, rev
     return client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
   }
 
-  /** The latest first. */
-  async function list(user: User): Promise<Application[]> {
+  type Unnamed = Omit<Application, 'name'>;
+
+  /** The latest first. There are as many as consents and grants at most. */
+  async function listUnnamed(user: User): Promise<Unnamed[]> {
     const [given, holding] = [await consents.list(user), await clientsOf(user.id)];
     const consented = given.map(({ clientId, scope, givenAt }) => ({ clientId, scopes: scope, since: givenAt }));
-    const others = holding.filter(({ clientId }) => !given.some((one) => one.clientId === clientId));
+    const known = new Set(given.map(({ clientId }) => clientId));
+    const others = holding.filter(({ clientId }) => !known.has(clientId));
     const all = [...consented, ...others.map(({ clientId, since }) => ({ clientId, scopes: [], since }))];
-    const named = all.map(async (one) => ({ ...one, name: await nameOf(one.clientId) }));
-    return (await Promise.all(named)).sort((one, other) => other.since.getTime() - one.since.getTime());
+    return all.sort((one, other) => (isAfter(one, placeOf(other)) ? 1 : -1));
   }
 
+  const name = async (one: Unnamed): Promise<Application> => ({ ...one, name: await nameOf(one.clientId) });
+
   return {
-    list,
+    /** The latest first. @param after the place of the last application of the part before. Only those of this part are looked up */
+    async list(user: User, limit?: number, after?: readonly string[]): Promise<Application[]> {
+      const all = await listUnnamed(user);
+      const further = after === undefined ? all : all.filter((one) => isAfter(one, after));
+      return Promise.all(further.slice(0, limit).map(name));
+    },
+
+    count: async (user: User): Promise<number> => (await listUnnamed(user)).length,
 
     /** The application, which has to ask the user again. `recordIn` records it in the transaction. Undefined if it is not in the list. */
     async revoke(
@@ -51,8 +71,9 @@ export function createApplications({ database, clients, consents, clientsOf, rev
       clientId: string,
       recordIn: (db: Database, application: Application) => Promise<void>,
     ): Promise<Application | undefined> {
-      const application = (await list(user)).find((one) => one.clientId === clientId);
-      if (application === undefined) return undefined;
+      const found = (await listUnnamed(user)).find((one) => one.clientId === clientId);
+      if (found === undefined) return undefined;
+      const application = await name(found);
       await inTransaction(database, async (db) => {
         // The consent first: the application could otherwise renew its grant without a question.
         await consents.revoke(user, clientId, db);

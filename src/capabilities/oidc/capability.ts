@@ -37,6 +37,7 @@ export const oidc = defineCapability({
       },
       findApplication: parts.findApplication,
       listApplications: parts.applications.list,
+      countApplications: parts.applications.count,
       dataOf: async (user) => ({ sub: await parts.findSubject(user) }),
       listClients: parts.clients.list,
       listOpen: async (user) =>

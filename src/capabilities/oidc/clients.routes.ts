@@ -7,10 +7,12 @@ import type { Groups } from '../../core/users/groups.ts';
 import type { RequireRights } from '../../core/users/scopes.ts';
 import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { addForm } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
@@ -19,12 +21,10 @@ import { type Client, type Clients, nothingSet } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
-  readonly clients: Pick<Clients, 'find' | 'list'>;
+  readonly clients: Pick<Clients, 'find' | 'findPage'>;
   readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
   readonly groups: Pick<Groups, 'names'>;
 }
-
-export const tag = 'Administration';
 
 const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
 
@@ -112,13 +112,25 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     method: 'GET',
     summary: 'Clients',
     tag,
-    config: { ...config, view: 'capabilities/oidc/clients' },
+    description: 'By name.',
+    config: { ...config, view: 'capabilities/oidc/clients', refusals: [unreadableList] },
+    query: listQuery,
     answer: json(
       'The clients',
-      object('Clients', { ...serverFields, clients: listOf(object('A client', clientFields)) }),
+      object('Clients', {
+        ...serverFields,
+        clients: listOf(object('A client', clientFields)),
+        next_cursor: nextCursor,
+      }),
+      { next_cursor: null },
     ),
     browser: 'The page with the clients',
-    handle: async () => ({ ...describeServer(options), clients: (await parts().clients.list()).map(describeClient) }),
+    async handle({ query }) {
+      const { limit, after } = readList(query, { keyLength: 2 });
+      const found = await parts().clients.findPage(limit + 1, after);
+      const { entries, next_cursor } = pageOf(found, limit, ({ name, id }) => [name, id]);
+      return { ...describeServer(options), clients: entries.map(describeClient), next_cursor, query };
+    },
   });
 
   addForm(app, [`${page}/add`, '/api/admin/clients/add'], {

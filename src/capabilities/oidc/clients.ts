@@ -111,6 +111,14 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     /** By name. */
     list: async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow),
 
+    /** A part of them, by name. @param after name and id of the last client of the part before */
+    async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
+      const page = rows.orderBy('name').orderBy('id').limit(limit);
+      if (name === undefined || id === undefined) return (await page.execute()).map(fromRow);
+      const further = page.where((or) => or.or([or('name', '>', name), or('name', '=', name).and('id', '>', id)]));
+      return (await further.execute()).map(fromRow);
+    },
+
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
     /** Gives the secret. It is known only now. Undefined for a public client. @throws {ChangeRefused} `too-many-kept` */

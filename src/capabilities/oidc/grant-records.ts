@@ -43,8 +43,13 @@ export function createGrantRecords(
     /** The applications that hold something of a user, with the time since which they do. */
     async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
       const found = new Map<string, Date>();
+      // Many grants are of a few sessions, and all others of a few stamps.
+      const living = new Map<string | null, boolean>();
       for (const row of await grantsOf(userId).orderBy('created_at').execute()) {
-        const lives = row.session_id === null ? await holds(row) : await isAlive(row.session_id);
+        const reason = row.session_id ?? row.stamp;
+        const lives =
+          living.get(reason) ?? (row.session_id === null ? await holds(row) : await isAlive(row.session_id));
+        living.set(reason, lives);
         const clientId = row.client_id ?? '';
         if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));
       }

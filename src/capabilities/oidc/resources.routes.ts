@@ -2,19 +2,20 @@ import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Actor } from '../../core/changes/administration.ts';
 import { addAction } from '../../web/action.ts';
+import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer, exampleId } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { actorOf } from '../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof } from '../../web/types.ts';
 import type { ClientAdministration } from './client-administration.ts';
-import { tag } from './clients.routes.ts';
 import { describeResource } from './describe-client.ts';
 import type { NewResource, Resources } from './resources.ts';
 import { signatures } from './signing-keys.ts';
 
 export interface ResourceRouteParts {
-  readonly resources: Pick<Resources, 'find' | 'list'>;
+  readonly resources: Pick<Resources, 'find' | 'findPage'>;
   readonly administerClients: (actor: Actor) => ClientAdministration;
 }
 
@@ -44,8 +45,9 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
     summary: 'Resources',
     description: 'Adds a server that accepts access tokens (RFC 8707).',
     tag,
-    config,
+    config: { ...config, refusals: [unreadableList] },
     view: 'capabilities/oidc/resources',
+    query: listQuery,
     fields: {
       uri,
       scopes: { list: true, maxLength: 4000, description: 'What a token for it may allow', examples: ['files:read'] },
@@ -56,11 +58,20 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
         examples: ['RS256'],
       },
     },
-    shown: json('The resources', object('The resources', { resources: listOf(resourceSchema) })),
+    shown: json(
+      'The resources',
+      object('The resources', { resources: listOf(resourceSchema), next_cursor: nextCursor }),
+      { next_cursor: null },
+    ),
     answer: json('The resource was added', resourceSchema),
     status: 201,
     browser: 'To the page with the resources',
-    show: async () => ({ resources: (await parts().resources.list()).map(describeResource) }),
+    async show({ query }) {
+      const { limit, after } = readList(query, { keyLength: 1 });
+      const found = await parts().resources.findPage(limit + 1, after?.[0]);
+      const { entries, next_cursor } = pageOf(found, limit, ({ uri }) => [uri]);
+      return { resources: entries.map(describeResource), next_cursor, query };
+    },
     async submit(request, reply, { uri = '', scopes = '', token_format = 'opaque', alg: sent }) {
       if (!formats.includes(token_format)) throw new InvalidFields({ field: 'token_format', code: 'malformed' });
       const alg = signatures.find((name) => name === sent);

@@ -59,6 +59,12 @@ export function createResources(database: Database, now: () => number) {
 
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
 
+    /** A part of them. @param after the URI of the last resource of the part before */
+    async findPage(limit: number, after: string | undefined): Promise<Resource[]> {
+      const page = rows.orderBy('uri').limit(limit);
+      return (await (after === undefined ? page : page.where('uri', '>', after)).execute()).map(fromRow);
+    },
+
     /** False if there is one with that URI already. @throws {ChangeRefused} `too-many-kept` */
     add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({

@@ -205,10 +205,13 @@ export function createGroups(database: Database, options: GroupOptions) {
     /** Without the numbers of their users. */
     findAll: async (): Promise<StoredGroup[]> => [...(await readAll(database)).values()],
 
-    async list(): Promise<ListedGroup[]> {
-      const groups = await readAll(database);
-      const members = await countMembers([...groups.keys()]);
-      return [...groups.values()].map((group) => ({ ...group, members: members.get(group.name) }));
+    /** A part of them, by name. Only those are counted. @param after the name of the last group of the part before */
+    async list(limit = Number.POSITIVE_INFINITY, after = ''): Promise<ListedGroup[]> {
+      const further = [...(await readAll(database)).values()].filter(({ name }) => name > after);
+      // Not every database orders texts as this does.
+      const groups = further.sort((one, other) => (one.name < other.name ? -1 : 1)).slice(0, limit);
+      const members = await countMembers(groups.map(({ name }) => name));
+      return groups.map((group) => ({ ...group, members: members.get(group.name) }));
     },
 
     async add({ name, description, scopes }: Group, recordIn = recordNothing): Promise<void> {

@@ -30,7 +30,7 @@ describe('the groups', () => {
     assert.deepEqual([added.statusCode, added.json()], [201, { name: 'staff' }]);
     assert.deepEqual(await janua.find('staff'), {
       ...{ ...staff, scopes: ['reports:read', 'users:read'], members: 0 },
-      ...{ rules: [], clients: [], held: true, second_factor: false, unknown_scopes: [] },
+      ...{ rules: [], clients: [], more_clients: 0, held: true, second_factor: false, unknown_scopes: [] },
     });
     for (const demanded of [true, false]) {
       assert.equal((await janua.post('/second-factor', { name: 'staff', demanded })).statusCode, 200);

@@ -43,7 +43,7 @@ test('a user sees the applications that were let in, and takes that back', async
   assert.equal((await revoke('unknown')).statusCode, 404);
   assert.equal((await revoke(client.id)).statusCode, 200);
   assert.equal((await revoke(client.id)).statusCode, 404);
-  assert.deepEqual((await get('/api/account/applications')).json(), { applications: [] });
+  assert.deepEqual((await get('/api/account/applications')).json(), { applications: [], next_cursor: null });
   // Of an application that introduced itself.
   const document = `https://wiki.example.com/${'a'.repeat(175)}`;
   await services.hold(provedBy(account), (held) => services.consents.give(held, document, given));
@@ -68,7 +68,10 @@ test("another user's applications are not there to see or to revoke", async () =
   assert.ok(owner);
   const given = { scope: ['openid'], version: '' };
   await services.hold(provedBy(owner), (held) => services.consents.give(held, 'wiki', given));
-  assert.deepEqual((await app.inject({ url: '/api/account/applications', headers })).json(), { applications: [] });
+  assert.deepEqual((await app.inject({ url: '/api/account/applications', headers })).json(), {
+    applications: [],
+    next_cursor: null,
+  });
   const payload = { client_id: 'wiki' };
   const answer = await app.inject({ method: 'POST', url: '/api/account/applications/revoke', headers, payload });
   assert.equal(answer.statusCode, 404);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createFindUsers, userRules } from '../../../src/capabilities/admin/find-users.ts';
-import { readList } from '../../../src/capabilities/admin/list.ts';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
@@ -13,6 +12,7 @@ import {
 } from '../../../src/core/users/import-users.ts';
 import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
+import { readList } from '../../../src/web/list.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 

@@ -1,8 +1,8 @@
-import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
-import { invalidFields } from '../../web/action.ts';
-import type { Schema } from '../../web/openapi/responses.ts';
+import { type Answer, InvalidFields, Refusal } from '../core/access/refusal.ts';
+import { invalidFields } from './action.ts';
+import type { Schema } from './openapi/responses.ts';
 
-/** What an administrator asks of a list, from the address bar. */
+/** What a user asks of a list, from the address bar. */
 export interface ListQuery {
   /** The beginning of what is searched for. */
   readonly q: string;
@@ -18,8 +18,9 @@ export interface ListQuery {
 /** Most rows that one request looks at. With a filter that few rows pass, a page may be short and still have a next one. */
 export const mostCandidates = 2000;
 
-const mostRows = 200;
-const usualRows = 50;
+/** Entries of a page of a list: the most that a request may ask for, and those that it gets otherwise. */
+export const mostRows = 200;
+export const usualRows = 50;
 
 export const unreadableList: Answer = {
   name: 'unreadable-list',
@@ -41,6 +42,17 @@ const isReadable = (value: unknown, most: number): value is string =>
 
 /** Names the place after a row. It is data to compare with, and never a part of a statement (VM-92). */
 export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+
+/** @param found one entry more than `limit`, if there is one @param keyOf the place of an entry in the order of the list */
+export function pageOf<Entry>(
+  found: readonly Entry[],
+  limit: number,
+  keyOf: (entry: Entry) => readonly string[],
+): { readonly entries: readonly Entry[]; readonly next_cursor: string | null } {
+  const entries = found.slice(0, limit);
+  const last = found.length > limit ? entries.at(-1) : undefined;
+  return { entries, next_cursor: last === undefined ? null : cursorOf(keyOf(last)) };
+}
 
 function readCursor(text: string, length: number): readonly string[] | undefined {
   try {
@@ -91,7 +103,7 @@ export function readList(query: unknown, { filters = {}, searched, sorts = [''],
 
 /** The part of a list's query that all lists have, for the OpenAPI document. */
 export const listQuery = {
-  limit: { description: 'From 1 to 200. Default: 50', examples: ['50'] },
+  limit: { description: `From 1 to ${mostRows}. Default: ${usualRows}`, examples: ['50'] },
   cursor: { description: 'The `next_cursor` of the page before' },
 };
 
@@ -100,6 +112,3 @@ export const nextCursor: Schema = {
   description: 'For the next page. A page may be short and still have one',
   examples: [null],
 };
-
-/** Of all pages of administrators, in the OpenAPI document. */
-export const tag = 'Administration';
