@@ -15,6 +15,7 @@ import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
 import { mostMails, perClient, perEndSite, perHour, perMinute, perTarget } from '../src/core/mail/limits.ts';
 import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
+import { pwnedLimits } from '../src/core/passwords/pwned-passwords.ts';
 import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
 import type { Policy } from '../src/core/throttle/policy.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
@@ -122,6 +123,7 @@ const limits: readonly Limit[] = [
   ['account', 'logins at once', atOnce.account, 'wait for a turn'],
   ['account', 'logins of its known browsers at once', atOnce.account, 'wait for a turn'],
   ['account', 'new passwords at once', atOnce.newPassword, 'wait for a turn'],
+  ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
@@ -167,6 +169,12 @@ const limits: readonly Limit[] = [
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],
   ['machine', 'sign-ins at another provider at once', redeemLimits.atOnce, 'wait for a turn'],
+  [
+    'machine',
+    'questions to Pwned Passwords at once',
+    pwnedLimits.atOnce,
+    `wait for a turn; 503 if ${pwnedLimits.waiting} wait`,
+  ],
   ['machine', 'connections to the database', setting('DATABASE_CONNECTIONS'), 'wait for one'],
 ];
 

@@ -47,6 +47,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions) {
   const isPwned = breached === 'hibp' ? createPwnedPasswords(pwnedPasswordsUrl, log) : undefined;
 
   return {
+    /** @throws {Unavailable} when too many passwords wait for Pwned Passwords */
     async findFault(password: string, owner: PasswordOwner): Promise<PasswordFault | undefined> {
       if (!password.isWellFormed()) return { code: 'malformed' };
       if (Buffer.byteLength(password) > maxPasswordBytes)
@@ -56,7 +57,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions) {
       const folded = fold(password);
       if (partsOf(owner, appName).some((part) => folded.includes(part))) return { code: 'password-personal' };
       if (breached !== 'off' && isCommon(folded)) return { code: 'password-common' };
-      if (await isPwned?.(password)) return { code: 'password-breached' };
+      if (await isPwned?.(password, owner.username)) return { code: 'password-breached' };
       return undefined;
     },
   };

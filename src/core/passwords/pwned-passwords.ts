@@ -1,18 +1,25 @@
 import { hash } from 'node:crypto';
 import type { Log } from '../../ground/faults/log.ts';
+import { createTurns } from '../throttle/turns.ts';
 
 /** Milliseconds until the whole answer must be there. */
 const patience = 1000;
 
+/** Questions of this process at once, those of one account, and those that wait. One account could otherwise open any number of connections. */
+export const pwnedLimits = { atOnce: 16, ofAccount: 1, waiting: 100 };
+
 /**
  * Asks the service Pwned Passwords whether a password is known from a breach. The service gets the first five characters of the SHA-1,
- * and answers with the rest of about 1,000 digests. A service that does not answer refuses no password, and is logged once.
+ * and answers with the rest of about 1,000 digests. A service that does not answer refuses no password, and is logged once. Accounts share
+ * the turns. The returned function throws `Unavailable` when too many wait.
  * @param url such as `https://api.pwnedpasswords.com`
  */
-export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>): (password: string) => Promise<boolean> {
+export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>) {
+  const { atOnce, ofAccount, waiting } = pwnedLimits;
+  const turns = createTurns({ part: 'Pwned Passwords', atOnce, waiting });
   let isAway = false;
 
-  return async (password) => {
+  async function ask(password: string): Promise<boolean> {
     const digest = hash('sha1', password, 'hex').toUpperCase();
     try {
       const counts = await readCounts(`${url}/range/${digest.slice(0, 5)}`);
@@ -27,7 +34,10 @@ export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>): (pass
       isAway = true;
       return false;
     }
-  };
+  }
+
+  return (password: string, account: string): Promise<boolean> =>
+    turns.take({ places: [{ key: account, atOnce: ofAccount }], parties: [account] }, () => ask(password));
 }
 
 /** Gives how often each digest was seen. Padding has the count 0. */

@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { createPasswordPolicy } from '../../../src/core/passwords/policy.ts';
+import { pwnedLimits } from '../../../src/core/passwords/pwned-passwords.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
 const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer' };
 
@@ -45,7 +47,8 @@ async function start(answer: RequestListener) {
     service,
     requests,
     warnings,
-    findCode: async (candidate = password) => (await policy.findFault(candidate, ann))?.code,
+    findCode: async (candidate = password, username = ann.username) =>
+      (await policy.findFault(candidate, { ...ann, username }))?.code,
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
@@ -64,6 +67,28 @@ describe('Pwned Passwords', () => {
     assert.deepEqual([request?.headers['add-padding'], request?.headers['user-agent']], ['true', 'Janua']);
     const sent = JSON.stringify([request?.url, request?.rawHeaders]);
     assert.ok(!sent.includes(rest.slice(0, 5)), 'nothing else of the digest is sent');
+  });
+
+  test('gets a question at a time of an account, too many are refused, and those of others have their turn', async () => {
+    const [gate, arrived] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let held = 0;
+    await using fake = await start(async (request, response) => {
+      held += 1;
+      if (held === 2) arrived.resolve();
+      await gate.promise;
+      send(other)(request, response);
+    });
+    const excess = 5;
+    const asked = Array.from({ length: 1 + pwnedLimits.waiting + excess }, () => fake.findCode());
+    const outcomes = Promise.allSettled(asked);
+    const ofOther = fake.findCode(password, 'bob@example.com');
+    await arrived.promise;
+    assert.equal(fake.requests.length, 2);
+    gate.resolve();
+    assert.equal(await ofOther, undefined);
+    const refused = (await outcomes).filter((outcome) => outcome.status === 'rejected');
+    assert.equal(refused.length, excess);
+    assert.ok(refused.every(({ reason }) => reason instanceof Unavailable));
   });
 
   test('is not asked about a password that is refused already', async () => {
