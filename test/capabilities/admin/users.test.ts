@@ -134,9 +134,11 @@ describe('an administrator', () => {
   });
 
   test('ends sessions, lifts waits, and has a link mailed', async () => {
-    await using janua = await open();
+    await using janua = await open(undefined, {}, { THROTTLE: 'on' });
     const { app, post, annId, services, eventsOf } = janua;
     const { cookie } = await logIn(app);
+    const wrong = json({ username: ann.username, password: 'wrong' });
+    assert.equal((await app.inject({ method: 'POST', url: '/api/login', ...wrong })).statusCode, 400);
     assert.equal((await post(`/api/admin/users/${annId}/end-sessions`)).statusCode, 200);
     assert.equal((await app.inject({ url: '/api/me', headers: cookie })).statusCode, 401);
     assert.equal((await post(`/api/admin/users/${annId}/lift`)).statusCode, 200);
