@@ -143,6 +143,8 @@ export function* removeFactors(model: Model, username: string): Action {
   yield;
   if (user === undefined) return { is: 'refused' };
   const factors = factorsOf(model, user.id);
+  // A change that changes nothing is none.
+  if (factors.app === undefined && factors.recoveryCodes.length === 0) return { is: 'done' };
   Object.assign(factors, { begun: undefined, app: undefined });
   giveCodes(factors, []);
   voidAll(model, user);

@@ -4,7 +4,7 @@ import { ChangeRefused } from '../users/change-refused.ts';
 import type { Acting, UserReference } from './acting.ts';
 import type { AdministrationOptions } from './administration.ts';
 
-interface EndingOptions {
+export interface EndingOptions {
   /** Whether personal access tokens end too. */
   readonly endsTokens?: boolean;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { insertSample } from '../../ground/database/sample-rows.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
@@ -100,6 +101,7 @@ for (const stores of [
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
       const first = await make();
+      await insertSample(services.database, 'janua_totp', { id: `active:${account.user.id}`, user_id: account.user.id });
       await services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
       assert.equal(await statusOf(first.bearer), 401);
       const second = await make();
