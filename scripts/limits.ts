@@ -3,6 +3,7 @@ import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
+import { mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
 import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-limits.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
@@ -140,6 +141,7 @@ const limits: readonly Limit[] = [
   ['account', 'grants to applications', mostRecords.grants, 'the oldest ends'],
   ['account', 'grants without a session', mostRecords.lastingGrants, 'the one unused for longest ends'],
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
+  ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   ['client', 'assertions of a host in five minutes', mostAssertions, '`temporarily_unavailable`'],

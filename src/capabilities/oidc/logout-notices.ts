@@ -4,6 +4,7 @@ import { insertNew } from '../../ground/database/insert-new.ts';
 import { claimLease } from '../../ground/database/lease.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
+import { isDocument } from './provider-client.ts';
 
 export interface LogoutNoticesOptions extends NoticeSenderOptions {
   /** Whether a session of Janua still counts: it has not ended or expired, and its user may use it. */
@@ -28,6 +29,14 @@ const waitingMilliseconds = 400 * dayMilliseconds;
 
 /** How long a notice is tried. */
 const sendingMilliseconds = dayMilliseconds;
+
+/**
+ * The most notices of a user to clients of metadata documents, whose ids any user can make up. The oldest go. Clients that an administrator
+ * added are bounded by their number, and no document ends the notice to one of them.
+ */
+export const mostToDocuments = 300;
+
+const removedAtOnce = 100;
 
 /** Milliseconds between two sweeps of all processes together. */
 const sweepInterval = 30_000;
@@ -82,6 +91,13 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
     }
   }
 
+  async function limitDocuments(subject: string): Promise<void> {
+    const all = database.selectFrom('janua_logout_notices').select('id').where('subject', '=', subject);
+    const latest = all.where('client_id', 'like', 'https://%').orderBy('expires_at', 'desc').orderBy('id', 'desc');
+    const ids = (await latest.limit(removedAtOnce).offset(mostToDocuments).execute()).map(({ id }) => id);
+    if (ids.length > 0) await database.deleteFrom('janua_logout_notices').where('id', 'in', ids).execute();
+  }
+
   function run(work: () => Promise<void>): void {
     const look = work()
       .catch((error: unknown) => {
@@ -102,6 +118,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       const notice = { id, session_id: sessionId, client_id: clientId, subject, sid };
       const row = { ...notice, due_at: null, attempts: 0, expires_at: now() + waitingMilliseconds };
       await insertNew(database.insertInto('janua_logout_notices').values(row));
+      if (isDocument(clientId)) await limitDocuments(subject);
     },
 
     /** Looks at once whether the session, or sessions of the user, have ended. The sessions of a removed user are found by the sweep. */

@@ -139,7 +139,8 @@ export const tables = {
     rights: all,
     expiresBy: 'id',
     queue: true,
-    bound: 'a row for each session and application, which are bounded; it is sent within a day',
+    bound:
+      'a row for each session and application; of documents, `mostToDocuments`: capabilities/oidc/logout-notices.ts',
   },
   janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
   janua_migrations: { rights: read, bound: byOperator },
