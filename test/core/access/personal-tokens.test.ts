@@ -101,7 +101,10 @@ for (const stores of [
       const account = await services.users.findByUsername(ann.username);
       assert.ok(account);
       const first = await make();
-      await insertSample(services.database, 'janua_totp', { id: `active:${account.user.id}`, user_id: account.user.id });
+      await insertSample(services.database, 'janua_totp', {
+        id: `active:${account.user.id}`,
+        user_id: account.user.id,
+      });
       await services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
       assert.equal(await statusOf(first.bearer), 401);
       const second = await make();
