@@ -66,6 +66,9 @@ export const createFeatures = (options: ProviderOptions): Features => ({
 });
 
 interface IssuedToken {
+  /** The name of its model, such as `AccessToken`. */
+  readonly kind?: string | undefined;
+  readonly scope?: string | undefined;
   readonly clientId?: string | undefined;
   /** The resource that it was made for, if any. */
   readonly aud?: unknown;
@@ -73,8 +76,12 @@ interface IssuedToken {
 
 const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
 
-/** The username, if the token is for a scope whose claims have it (RFC 7662 2.2). */
-function usernameFor({ scope = '' }: { readonly scope?: string | undefined }, account: Account): string | undefined {
+/**
+ * The username, if the token is an access token for a scope whose claims have it (RFC 7662 2.2). Mail servers let in each token with a
+ * username, and a refresh token lasts for a month.
+ */
+function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): string | undefined {
+  if (kind !== 'AccessToken') return undefined;
   const { preferred_username: username, email } = claimsOf('', account);
   const scopes = readNames(scope);
   return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
