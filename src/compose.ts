@@ -9,7 +9,7 @@ import { openStores } from './core/stores/stores.ts';
 import { startCleaning } from './core/stores/upkeep.ts';
 import { createLog } from './core/telemetry/log.ts';
 import { openMeasures } from './core/telemetry/measures.ts';
-import { parseMapping } from './core/users/mapped/mapping.ts';
+import { parseMapping } from './core/users/source/mapping.ts';
 import type { CheckUp } from './doctor/check-up.ts';
 import { parseListenAddress } from './ground/config/listen-address.ts';
 import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './ground/config/origin.ts';
@@ -31,6 +31,9 @@ export type Composition = Awaited<ReturnType<typeof compose>>;
 export type { Services } from './site.ts';
 
 /** What the demo, the commands and the tests override. */
+/** How long a stop waits for a sync with a team's own table, in milliseconds. */
+const syncClosingMilliseconds = 2000;
+
 export interface Overrides extends CoreOverrides {
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
@@ -159,6 +162,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   function startWork(): void {
     if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
     prepared?.mail?.start();
+    prepared?.userSync?.start();
     if (isListening && prepared !== undefined) ports.start();
   }
 
@@ -246,7 +250,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     },
     async close(): Promise<void> {
       clearInterval(cleaning);
-      await Promise.all([prepared?.mail?.close(), ports.close()]);
+      await Promise.all([prepared?.mail?.close(), prepared?.userSync?.close(syncClosingMilliseconds), ports.close()]);
       await prepared?.audit.close();
       await Promise.all([stores.close(), measures.close()]);
     },

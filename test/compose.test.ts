@@ -209,7 +209,9 @@ test("a database account that may only read a team's table is enough to sign use
     const given = 'janua_oidc_records, janua_signing_keys, janua_logout_notices';
     await execute(`grant select, insert, update, delete on ${applications}, ${given} to ${account}`);
     await execute(`grant select, insert, update, delete on janua_identities to ${account}`);
-    await execute(`grant select, insert, update on janua_people, janua_logins to ${account}`);
+    await execute(
+      `grant select, insert, update, delete on janua_users, janua_search, janua_logins, janua_sources to ${account}`,
+    );
     await prepare(async ({ access, logIn, users }) => {
       const before = (await users.findByUsername(ann.username))?.passwordHash;
       const { session } = await logIn(attempt(ann.username, password), caller);

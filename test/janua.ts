@@ -63,6 +63,8 @@ export async function startJanua({
     // Tests of these mails turn them on.
     LOGIN_NOTICES: 'off' as const,
     STORE_TIMEOUT_SECONDS: storeTimeoutSeconds,
+    // Tests of the sync run it themselves.
+    USERS_SYNC_HOURS: 0,
     ...opened.settings,
     ...team?.settings,
     ...settings,

@@ -1,6 +1,5 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { requireOwnUsers } from '../../src/commands/users.ts';
 import { compose } from '../../src/compose.ts';
 import { exportLines } from '../../src/core/users/import-users.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
@@ -123,7 +122,7 @@ async function logInAdministrator({ server }: Opened): Promise<string> {
 async function measureOnce({ settings, count }: Opened): Promise<Readonly<Record<string, number>>> {
   const composition = await compose(loadSettings({}, settings), { now: () => Date.now() + soon + hour });
   const { clean, administration, ...services } = await composition.prepare();
-  const registry = requireOwnUsers(services.registry);
+  const { users } = services;
   const timed = async (work: () => Promise<unknown>) => {
     const start = performance.now();
     await work();
@@ -136,7 +135,7 @@ async function measureOnce({ settings, count }: Opened): Promise<Readonly<Record
   const before = usageAtRest().resident;
   let [lines, peak] = [0, before];
   const exported = await timed(async () => {
-    for await (const line of exportLines(registry.listWithHashes(), { withHashes: true })) {
+    for await (const line of exportLines(users.listWithHashes(), { withHashes: true })) {
       lines += line.length > 0 ? 1 : 0;
       if (lines % 10_000 === 0) peak = Math.max(peak, usage().resident);
     }

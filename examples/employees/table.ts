@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { describeTable } from '../../src/core/users/mapped/table-description.ts';
+import { describeTable } from '../../src/core/users/source/table-description.ts';
 import type { Engine, OpenDatabase } from '../../src/ground/database/database.ts';
 import { type Kysely, sql } from '../../src/ground/database/kysely.ts';
 import type { Tables } from '../../src/ground/database/schema.ts';

@@ -1,4 +1,4 @@
-import { parseMapping } from '../core/users/mapped/mapping.ts';
+import { parseMapping } from '../core/users/source/mapping.ts';
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { showSettings } from '../ground/config/shown-settings.ts';

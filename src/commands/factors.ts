@@ -13,7 +13,7 @@ const forUser = (
   task: (services: Services, account: Account, caller: Caller) => Promise<string>,
 ) =>
   administer(`janua users ${command}`, async (services, caller) => {
-    const account = await services.users.findByUsername(canonicalUsername(username));
+    const account = await services.users.adoptByUsername(canonicalUsername(username));
     if (account === undefined) throw new ChangeRefused('There is no user with that name.');
     return task(services, account, caller);
   });

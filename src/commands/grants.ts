@@ -1,4 +1,4 @@
-import { parseMapping } from '../core/users/mapped/mapping.ts';
+import { parseMapping } from '../core/users/source/mapping.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import { engineOf } from '../ground/database/database.ts';

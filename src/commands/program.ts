@@ -142,6 +142,12 @@ function addUsers(program: Command): void {
     .option('--with-hashes', 'also the password hashes: keep the output secret')
     .action(from(usersFile, 'exportUsers'));
   const setPassword = 'set a new password and end all sessions; it is asked for, or read from standard input';
+  add(users, 'sync', 'bring the accounts in line with USERS_TABLE')
+    .option('--force', 'also when many users have left the table')
+    .action(from(usersFile, 'syncUsers'));
+  add(users, 'moved', 'say that USERS_TABLE, or its column of ids, only has a new name').action(
+    from(() => import('./users-moved.ts'), 'noteMoved'),
+  );
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   const reset = 'mail a link that sets a new password, or the invitation again to a user who has not begun';
   add(users, 'send-reset <email>', reset).action(from(usersFile, 'sendReset'));

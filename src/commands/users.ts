@@ -66,8 +66,8 @@ interface ExportOptions {
 }
 
 export const exportUsers = ({ json, withHashes }: ExportOptions) =>
-  administer('janua users export', async ({ registry, audit }, caller) => {
-    const users = requireOwnUsers(registry).listWithHashes();
+  administer('janua users export', async ({ users: directory, audit }, caller) => {
+    const users = directory.listWithHashes();
     await audit.record({ kind: 'users-exported', caller, about: withHashes ? 'with password hashes' : undefined });
     let demoUsers = 0;
     const onLeftOut = () => {
@@ -78,12 +78,22 @@ export const exportUsers = ({ json, withHashes }: ExportOptions) =>
     return '';
   });
 
+export const syncUsers = ({ force = false }: { readonly force?: boolean }) =>
+  administer('janua users sync', async ({ userSync }) => {
+    if (userSync === undefined) throw new ChangeRefused('USERS_TABLE is not set, so there is no table to sync with.');
+    const { added, changed, left, tooMany } = await userSync.run({ force });
+    const done = `Added ${added}, changed ${changed}, ended ${left}.`;
+    if (tooMany === undefined) return done;
+    throw new ChangeRefused(
+      `${done} ${tooMany} more users are missing in USERS_TABLE, and keep their accounts. ` +
+        'If they have left, run: npx janua users sync --force',
+    );
+  });
+
 /** @throws {ChangeRefused} without `part`, which is there only if users are in Janua's own table */
 export function requireOwnUsers<Part>(part: Part | undefined): Part {
   if (part !== undefined) return part;
-  throw new ChangeRefused(
-    'USERS_TABLE is a table of your own. Import and export its users with the tools of its database.',
-  );
+  throw new ChangeRefused('USERS_TABLE is a table of your own. Import its users with the tools of its database.');
 }
 
 function toRow({ username, firstName, lastName, disabled, demo, createdAt }: ListedUser): string[] {

@@ -38,17 +38,26 @@ import type { Measures } from './telemetry/measures.ts';
 import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
+import { ChangeRefused } from './users/change-refused.ts';
+import { provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createLastLogins } from './users/last-logins.ts';
-import type { UserMapping } from './users/mapped/mapping.ts';
 import { openUsers } from './users/open-users.ts';
+import { removeAccounts } from './users/registry.ts';
 import type { RequireRights } from './users/scopes.ts';
+import type { UserMapping } from './users/source/mapping.ts';
+import type { Source } from './users/source/source.ts';
+import { createSync } from './users/source/sync.ts';
+import { createUserSync } from './users/source/user-sync.ts';
 import type { User } from './users/user.ts';
 
 /** How long sending mail may fail before the operator is told, in milliseconds. */
 const longOutage = 60 * 60 * 1000;
 
 const millisecondsPerDay = 24 * 60 * 60 * 1000;
+
+/** Accounts that one step of the cleaning removes. */
+const removedAtOnce = 100;
 
 /** What the demo, the commands and the tests override. */
 export interface CoreOverrides {
@@ -123,7 +132,7 @@ export async function createCore(options: CoreOptions) {
       ? watched({ lookUp: createSqlLookUp(opened, users.accounts) }).lookUp
       : createRedisLookUp(stores.inRedis, watched({ find: prepareUnlessEnded(opened, users.accounts) }).find);
   const personalTokens = createPersonalTokens(opened, { now, accounts: users.accounts });
-  const access = createAccess({ lookUp, sessions, personalTokens, audit, meet: directory.meet });
+  const access = createAccess({ lookUp, sessions, personalTokens, audit });
   const throttled = createThrottled({ throttle, users, audit });
   const onFailed = measures.metrics?.observeMailFailure;
   const tell = (notice: OperatorNotice) => {
@@ -151,9 +160,17 @@ export async function createCore(options: CoreOptions) {
     audit,
     demand: ports.factors.demand,
     noticeSignIn: ports.noticeSignIn,
-    meet: directory.meet,
     noteLogin: lastLogins.noteLogin,
+    async acceptChanges(account, caller) {
+      const proved = provedBy(account);
+      if (account.formerName !== undefined)
+        await change({ kind: 'user-renamed-elsewhere' }, proved, { caller }, users.acceptName);
+      if (account.hasForeignPassword)
+        await change({ kind: 'password-changed-elsewhere' }, proved, { caller }, users.acceptPassword);
+    },
   });
+  const userSync =
+    directory.source && openUserSync(common, { ...directory, source: directory.source, changeAny, audit, caller });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
@@ -194,6 +211,19 @@ export async function createCore(options: CoreOptions) {
     },
     removeFactors: (...asked) => ports.factors.removeAll(...asked),
   };
+  /** Removes accounts whose users have left a team's own table. They count no more, so there is no notice, and no look at administrators. */
+  async function removeDetached(): Promise<void> {
+    const left = database.selectFrom('janua_users').select('id').where('left_at', 'is not', null).limit(removedAtOnce);
+    for (;;) {
+      const ids = (await left.execute()).map(({ id }) => id);
+      for (const id of ids) {
+        await sessions.endAllOf(id);
+        await inTransaction(database, (db) => removeAccounts([id], db));
+        await audit.recordIfPossible({ kind: 'user-left', caller, userId: id });
+      }
+      if (ids.length < removedAtOnce) return;
+    }
+  }
   const administer = (actor: Actor, requireRights?: RequireRights) =>
     createAdministration(administration, actor, requireRights);
 
@@ -219,6 +249,8 @@ export async function createCore(options: CoreOptions) {
     endAddressLinks,
     admit,
     findLastLogin: lastLogins.findLastLogin,
+    /** Undefined without a team's own table. */
+    userSync,
     publicOrigins,
     baseUrl,
     checkUp: options.checkUp,
@@ -251,6 +283,7 @@ export async function createCore(options: CoreOptions) {
         const count = await removeExpired(database, table, now());
         if (table === 'janua_sessions') measures.metrics?.observeExpired(count);
       }
+      await removeDetached();
       const retained = now() - settings.AUDIT_RETENTION_DAYS * millisecondsPerDay;
       await removeInBatches((limit) => recording.auditTrail.removeBefore(retained, limit));
       await outbox.removeGivenUp();
@@ -284,6 +317,40 @@ async function openAudit(
   const processes = settings.WORKERS;
   const audit = createAudit({ events, store: auditTrail, log, nameKey, now, processes, onEvent, onLost });
   return { audit, auditTrail, events };
+}
+
+function openUserSync(
+  { settings, database, log, now }: Common,
+  {
+    source,
+    users,
+    changeAny,
+    audit,
+    caller,
+  }: Pick<Awaited<ReturnType<typeof openUsers>>, 'users'> &
+    Pick<ReturnType<typeof createChanges>, 'changeAny'> & {
+      readonly source: Source;
+      readonly audit: ReturnType<typeof createAudit>;
+      readonly caller: Caller;
+    },
+) {
+  const sync = createSync({
+    database,
+    source,
+    now,
+    async end(userId, kind) {
+      const works = {
+        'password-changed-elsewhere': users.acceptPassword,
+        'user-renamed-elsewhere': users.acceptName,
+        'user-disabled-elsewhere': async () => {},
+      };
+      // The user may be gone meanwhile.
+      await changeAny({ kind }, userId, { caller }, works[kind]).catch((error: unknown) => {
+        if (!(error instanceof ChangeRefused)) throw error;
+      });
+    },
+  });
+  return createUserSync({ database, sync, audit, caller, log, now, intervalHours: settings.USERS_SYNC_HOURS });
 }
 
 function createHashing({ settings, overrides, measures, log }: Common) {

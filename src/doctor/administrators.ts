@@ -1,6 +1,6 @@
 import { type Check, ok, warning } from '../../selftest/finding.ts';
-import { parseMapping } from '../core/users/mapped/mapping.ts';
 import { admins } from '../core/users/scopes.ts';
+import { parseMapping } from '../core/users/source/mapping.ts';
 import { canonicalUsername } from '../core/users/user.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';

@@ -1,7 +1,8 @@
 import { type Check, type Finding, needing, ok, warning, wrong } from '../../selftest/finding.ts';
 import { parseStoredPassword } from '../core/passwords/schemes/stored-password.ts';
-import { openMappedDirectory, samplePasswordHashes } from '../core/users/mapped/mapped-directory.ts';
-import { parseMapping, type UserMapping } from '../core/users/mapped/mapping.ts';
+import { parseMapping, type UserMapping } from '../core/users/source/mapping.ts';
+import { openSource } from '../core/users/source/open-source.ts';
+import { samplePasswordHashes } from '../core/users/source/source.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
@@ -24,7 +25,7 @@ async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, reha
   // `janua serve` may take a minute to look through all rows. This command must not.
   const hurried: OpenDatabase = { ...opened, withTimeout: (_milliseconds, work) => work() };
   try {
-    const { warnings } = await openMappedDirectory(hurried, mapping, { rehashes, log: { warn() {} } });
+    const { warnings } = await openSource(hurried, mapping, { rehashes, hasPermanentIds: false, log: { warn() {} } });
     yield ok(`Users are in the table ${mapping.table}.`);
     for (const { message, fix } of warnings) yield warning(message, fix);
   } catch (error) {

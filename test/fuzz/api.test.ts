@@ -179,10 +179,10 @@ const unchanged: Person[] = [];
 
 /** Signs in a new user, whose password is the one in the examples of the document. */
 async function signIn(): Promise<Person> {
-  const { registry, sessions, groups, hold } = janua.services;
+  const { users, registry, sessions, groups, hold } = janua.services;
   const username = `user-${people++}@example.com`;
   const user = { username, firstName: 'Fuzz', lastName, passwordHash: demoHash, demo: false };
-  const account = await registry?.findById((await registry.add(user)) ?? '');
+  const account = await users.findById((await registry?.add(user)) ?? '');
   assert.ok(account);
   // Every route lets administrators in.
   await hold(provedBy(account), (held) => groups.setGroupsOf(held, () => [admins]), { groups: true });

@@ -78,7 +78,7 @@ async function addPerson(): Promise<Person> {
   people += 1;
   const [username, newAddress] = [`person-${people}@example.com`, `new-${people}@example.com`];
   const user = { username, firstName: 'Old', lastName: 'Name', passwordHash: demoHash, demo: false };
-  const account = await services.registry?.findById((await services.registry.add(user)) ?? '');
+  const account = await services.users.findById((await services.registry?.add(user)) ?? '');
   assert.ok(account);
   const session = await services.sessions.start(
     { userId: account.user.id, stamp: stampOf(account) },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { docs, makePages } from '../../scripts/reference.ts';
-import { parseMapping } from '../../src/core/users/mapped/mapping.ts';
+import { parseMapping } from '../../src/core/users/source/mapping.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
 import { type SettingSchema, settingGroups, settingSchemas } from '../../src/ground/config/settings.ts';
 import { engineOf } from '../../src/ground/database/database.ts';

@@ -166,6 +166,7 @@ const extras = (victimId: string) => ({
   scope: 'admin',
   stamp: 'evil',
   password_hash: 'evil',
+  source_key: 'evil',
   language: 'vi',
   purpose: 'sign-up',
   address: 'evil@example.com',
@@ -208,7 +209,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
         '/reset-password',
         // The link in the mail proves the address.
         [
-          ...['password_hash', 'stamp', 'password_changed_at', 'changes'],
+          ...['password', 'stamp', 'password_changed_at', 'changes'],
           ...['verified_address', 'verified_how', 'verified_at'],
         ],
         async (email) => {
@@ -218,7 +219,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ],
       [
         '/account/password',
-        ['password_hash', 'stamp', 'password_changed_at', 'changes'],
+        ['password', 'stamp', 'password_changed_at', 'changes'],
         async () => ({ new_password: newPassword }),
       ],
     ];
@@ -255,7 +256,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       assert.ok(sent.statusCode < 400, sent.body);
       const row = await rowOf(email);
       assert.deepEqual([row?.demo, row?.disabled, row?.first_name, row?.language], [0, 0, 'A', null]);
-      assert.ok(row?.id !== victimId && row?.stamp !== 'evil' && row?.password_hash.startsWith('$argon2id$'));
+      assert.ok(row?.id !== victimId && row?.stamp !== 'evil' && row?.password.startsWith('$argon2id$'));
       assert.ok(Number(row?.created_at) > 1);
     }
 

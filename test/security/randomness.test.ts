@@ -9,7 +9,7 @@ import { createTotp } from '../../src/capabilities/second-factor/totp.ts';
 import { createRoundTrips } from '../../src/capabilities/upstream/round-trips.ts';
 import { createKnownBrowsers } from '../../src/core/access/known-browsers.ts';
 import { createSecret, createSessionId } from '../../src/core/sessions/credential.ts';
-import { createStamp } from '../../src/core/users/sql-directory.ts';
+import { createStamp } from '../../src/core/users/account.ts';
 import { loadKey, replaceKey } from '../../src/ground/database/keys.ts';
 import { createCipher } from '../../src/ground/encryption/cipher.ts';
 import { createMemoryKeys } from '../../src/ground/encryption/keys.ts';

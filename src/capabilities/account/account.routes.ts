@@ -48,7 +48,7 @@ const exportSchema = object(
   ['passkey_offer', 'sub'],
 );
 
-type Parts = Pick<Core, 'registry' | 'ports' | 'personalTokens' | 'sentOutbox' | 'tokens'> & {
+type Parts = Pick<Core, 'users' | 'ports' | 'personalTokens' | 'sentOutbox' | 'tokens'> & {
   readonly ownSessions: OwnSessions;
   readonly exportAccount: ExportAccount;
 };
@@ -63,7 +63,7 @@ export function addAccount(app: App, parts: () => Parts): void {
     browser: 'The page Account',
     async handle(request) {
       const signedIn = signedInOf(request);
-      const { registry, ownSessions, ports, personalTokens } = parts();
+      const { users, ownSessions, ports, personalTokens } = parts();
       const { user } = signedIn;
       const { passkeys, totp, signal } = await ports.factors.list(user, signedIn.session.stamp);
       const onPage =
@@ -77,7 +77,7 @@ export function addAccount(app: App, parts: () => Parts): void {
           : undefined;
       return {
         ...onPage,
-        ...(await describeAccount(user, registry)),
+        ...(await describeAccount(user, users)),
         sessions: (await ownSessions.list(signedIn)).length,
         second_factor: passkeys.length > 0 || totp !== undefined,
         scope: signedIn.scopes.join(' '),

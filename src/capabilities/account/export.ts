@@ -32,19 +32,21 @@ export type ExportAccount = ReturnType<typeof createExportAccount>;
 
 /** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { users, registry, tokens, personalTokens, auditTrail, audit, throttle } = options;
+  const { users, tokens, personalTokens, auditTrail, audit, throttle } = options;
   const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
-    const since = await users.findSince(user.id);
+    const { createdAt } = await users.findDetails(user.id);
+    // An account of an older version may have the id of an earlier user of a team's own table.
+    const since = createdAt?.getTime();
     const events = auditTrail.find({ order: 'oldest-first', userId: user.id, since });
     return {
       account: {
         id: user.id,
-        ...(await describeAccount(user, registry)),
+        ...(await describeAccount(user, users)),
         last_login_at: (await findLastLogin(user))?.toISOString() ?? null,
       },
       second_factors: describeFactors(factors),
@@ -61,8 +63,8 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
 }
 
 /** An account as its owner sees it. */
-export async function describeAccount(user: User, registry: AccountOptions['registry']) {
-  const { createdAt, passwordChangedAt, verification } = (await registry?.findDetails(user.id)) ?? {};
+export async function describeAccount(user: User, users: AccountOptions['users']) {
+  const { createdAt, passwordChangedAt, verification } = await users.findDetails(user.id);
   return {
     username: user.username,
     verification: verification ? describeVerification(verification) : null,

@@ -17,7 +17,7 @@ const detail = 'Language set';
 
 const limitedAccess: Answer = { ...limitedToken, event: { kind: 'permission-refused', reason: 'limited-token' } };
 
-type Parts = Pick<Core, 'database' | 'access' | 'registry' | 'audit'>;
+type Parts = Pick<Core, 'database' | 'access' | 'users' | 'audit'>;
 
 /** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
 export function addLanguage(app: App, parts: () => Parts, { https }: { readonly https: boolean }): void {
@@ -46,14 +46,14 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
       }
       // Without a credential, no store is asked.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
-        const { database, access, registry, audit } = parts();
+        const { database, access, users, audit } = parts();
         // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
         const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
         const signedIn = await find(presented, request);
         if (signedIn?.limited) throw new Refusal(limitedAccess);
-        if (signedIn !== undefined && registry !== undefined && signedIn.user.language !== language) {
+        if (signedIn !== undefined && signedIn.user.language !== language) {
           await inTransaction(database, async (db) => {
-            await registry.setLanguage(signedIn.user.id, language, db);
+            await users.setLanguage(signedIn.user.id, language, db);
             await audit.recordIn(db, { kind: 'language-changed', ...byOwner(signedIn, caller) });
           });
         }

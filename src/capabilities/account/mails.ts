@@ -41,7 +41,7 @@ interface Link {
  * @param now milliseconds since 1970
  */
 export function createAccountMails(
-  users: Pick<UserDirectory, 'findByUsername' | 'findById'>,
+  users: Pick<UserDirectory, 'findByUsername' | 'adoptByUsername' | 'findById'>,
   tokens: Tokens,
   outbox: Pick<Outbox, 'has' | 'find'>,
   hold: Hold,
@@ -139,7 +139,7 @@ export function createAccountMails(
       limit: requested,
       keepSeconds: links['reset-password'].keepSeconds,
       async prepare({ address: to, language, details: { next }, ...mail }): Promise<PreparedMail | DroppedMail> {
-        const account = await users.findByUsername(to);
+        const account = await users.adoptByUsername(to);
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };

@@ -29,7 +29,7 @@ export interface AccountOptions
   readonly hold: Hold;
   readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;
-  /** The same directory, if this server may change it. */
+  /** Undefined with a team's own table, whose users Janua does not change. */
   readonly registry: UserRegistry | undefined;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
@@ -61,6 +61,6 @@ export interface OwnOptions extends AccountOptions {
 }
 
 /** Whether the forms ask for the present password. An account that another provider or a passkey signs in may have none. */
-export const ownPassword = async ({ registry }: Pick<AccountOptions, 'registry'>, { id }: Pick<User, 'id'>) => ({
-  hasPassword: registry === undefined || (await registry.findById(id))?.passwordHash !== undefined,
+export const ownPassword = async ({ users }: Pick<AccountOptions, 'users'>, { id }: Pick<User, 'id'>) => ({
+  hasPassword: (await users.findById(id))?.passwordHash !== undefined,
 });

@@ -16,7 +16,7 @@ export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
 export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
-  const { mailer, outbox, change, registry, audit } = options;
+  const { mailer, outbox, change, users, audit } = options;
   const links = createLinks(options, 'reset-password', resetExpired);
 
   return {
@@ -65,7 +65,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
         change({ kind: 'password-reset' }, provedBy(account), { caller, language }, async (held) => {
           await spend(held.db);
           await setPassword.store(held, passwordHash);
-          await registry?.verifyAddress(held, address, { how: 'mail' });
+          await users.verifyAddress(held, address, { how: 'mail' });
         }),
       );
       return account;

@@ -54,7 +54,7 @@ const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
 /** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
-  const { registry, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
+  const { registry, users, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
   const links = createLinks(options, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
 
   /** Undefined if the owner cannot be signed in now. The account exists all the same. */
@@ -63,7 +63,7 @@ export function createFinishSignUp(options: OwnOptions) {
     { presented, language, headers, next, caller }: OwnRequest,
   ): Promise<Admitted | undefined> {
     try {
-      const account = await registry.findById(id);
+      const account = await users.findById(id);
       const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
       return (
         proof && (await admit(proof, { presented, language, headers, next, caller, event: { reason: 'sign-up' } }))
@@ -119,10 +119,10 @@ export function createFinishSignUp(options: OwnOptions) {
         change({ kind: 'signed-up' }, provedBy(invited), { caller }, async (held) => {
           await spend(held.db);
           await registry.setName(held, names);
-          if (chosen !== undefined) await registry.setLanguage(held.user.id, chosen, held.db);
-          if (!(await registry.setPassword(held, passwordHash))) throw new AccountChanged();
+          if (chosen !== undefined) await users.setLanguage(held.user.id, chosen, held.db);
+          if (!(await users.setPassword?.(held, passwordHash))) throw new AccountChanged();
           // A link that was handed over proves no mailbox.
-          if (held.account.isInvitedByMail) await registry.verifyAddress(held, username, byLink.verification);
+          if (held.account.isInvitedByMail) await users.verifyAddress(held, username, byLink.verification);
         }),
       );
       return admitOwner(invited.user.id, request);

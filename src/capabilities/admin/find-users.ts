@@ -1,20 +1,19 @@
 import { Refusal } from '../../core/access/refusal.ts';
 import { inOrder } from '../../core/users/search.ts';
-import { longestWord, wordsOf } from '../../core/users/user.ts';
-import type { Candidate, ListedUser, SearchableDirectory, Walk } from '../../core/users/user-directory.ts';
+import { longestWord, searchable, wordsOf } from '../../core/users/user.ts';
+import type { ListEntry, ListedUser, UserDirectory, Walk } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { isUnrepresentable } from '../../ground/database/errors.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { cursorOf, type ListQuery, type ListRules, mostCandidates, unreadableList } from '../../web/list.ts';
 
-/** @param ownUsers whether users are in Janua's own table, which keeps when each was added */
-export const userRules = (ownUsers: boolean): ListRules => ({
+export const userRules: ListRules = {
   searched: true,
   filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
-  sorts: ownUsers ? ['username', 'created_at'] : ['username'],
+  sorts: ['username', 'created_at'],
   // The value that sorts, and the id.
   keyLength: 2,
-});
+};
 
 export interface FoundUser extends ListedUser {
   readonly lastLoginAt: Date | undefined;
@@ -32,20 +31,22 @@ interface FindUsersOptions {
  * Finds users, in 11 statements at most: six to find by each filter, four to read users in the order of words, and one for their details. If an index shows that few users pass one of the filters, all of those are read and sorted.
  * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
  */
-export function createFindUsers(database: Database, users: SearchableDirectory, { groupsInColumn }: FindUsersOptions) {
-  const { searched } = users;
-
+export function createFindUsers(
+  database: Database,
+  users: Pick<UserDirectory, 'findIds' | 'listSome' | 'walk' | 'walkWords'>,
+  { groupsInColumn }: FindUsersOptions,
+) {
   async function findWithFactor(): Promise<string[]> {
     const apps = database.selectFrom('janua_totp').select('user_id').limit(mostCandidates);
     const passkeys = database.selectFrom('janua_passkeys').select('user_id').limit(mostCandidates);
     return [...(await apps.execute()), ...(await passkeys.execute())].map((row) => row.user_id);
   }
 
-  async function walkMembers(group: string, part: Omit<Walk, 'sort'>): Promise<Candidate[]> {
+  async function walkMembers(group: string, part: Omit<Walk, 'sort'>): Promise<ListEntry[]> {
     const where = sql`group_name = ${group}`;
     const { rows } = await sql<{ id: string; username: string }>`
       select user_id as id, username from janua_memberships
-      ${inOrder(sql`username`, undefined, part, { where })}`.execute(database);
+      ${inOrder(sql`username`, sql`user_id`, part, where)}`.execute(database);
     const found = new Map((await users.listSome(rows.map(({ id }) => id))).map((user) => [user.id, user]));
     return rows.map(({ id, username }) => ({ key: [username, id], user: found.get(id) }));
   }
@@ -66,8 +67,7 @@ export function createFindUsers(database: Database, users: SearchableDirectory, 
 
   /** When users logged in last, and which factors they have. */
   async function findDetails(found: readonly ListedUser[]): Promise<Details> {
-    // What is under the id of a newcomer is the former user's.
-    const ids = found.flatMap(({ id, isNewcomer }) => (isNewcomer ? [] : [id]));
+    const ids = found.map(({ id }) => id);
     const logins = new Map<string, Date>();
     const factors = new Map<string, Set<string>>();
     if (ids.length === 0) return { logins, factors };
@@ -91,7 +91,7 @@ export function createFindUsers(database: Database, users: SearchableDirectory, 
   }
 
   /** In the order of names, by the index of a filter. */
-  async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly Candidate[]> {
+  async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly ListEntry[]> {
     if (part.sort !== 'username') return users.walk({ ...part, state });
     if (q !== '') return users.walkWords(q, part);
     return group === '' || groupsInColumn ? users.walk({ ...part, state }) : walkMembers(group, part);
@@ -109,7 +109,7 @@ export function createFindUsers(database: Database, users: SearchableDirectory, 
       return (
         (filters.group === '' || user.groups.includes(filters.group ?? '')) &&
         (filters.state === '' || user.disabled === (filters.state === 'disabled')) &&
-        (q === '' || searched.some((field) => words[field]?.startsWith(q)))
+        (q === '' || searchable.some((field) => words[field]?.startsWith(q)))
       );
     };
     const matching = candidates
@@ -156,7 +156,7 @@ const complete = (user: ListedUser, { logins, factors }: Details): FoundUser => 
 });
 
 /** The users after the cursor, sorted. */
-function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): Candidate[] {
+function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): ListEntry[] {
   const isTime = sort === 'created_at';
   const compare = (one: readonly string[], other: readonly string[]) => {
     const [[value = '', id = ''], [otherValue = '', otherId = '']] = [one, other];

@@ -43,9 +43,9 @@ interface RefusedRow {
   readonly detail: string;
 }
 
-type Parts = Pick<Core, 'registry' | 'importUsers' | 'groups' | 'audit'>;
+type Parts = Pick<Core, 'users' | 'importUsers' | 'groups' | 'audit'>;
 
-/** Adds the import and the export of users in Janua's own table, by the rules of `janua users import` and `export`. */
+/** Adds the import and the export of users, by the rules of `janua users import` and `export`. */
 export function addUserFiles(app: App, parts: () => Parts): void {
   addExport(app, '/admin/users/export', {
     name: 'users',
@@ -60,9 +60,9 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     },
     async open(request, format) {
       await request.proveFresh(undefined);
-      const { registry, audit } = parts();
+      const { users, audit } = parts();
       await audit.record({ kind: 'users-exported', ...actorOf(request) });
-      return registry ? exportLines(registry.listWithHashes(), { json: format === 'jsonl' }) : [];
+      return exportLines(users.listWithHashes(), { json: format === 'jsonl' });
     },
   });
 

@@ -15,7 +15,6 @@ import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
 import type { User } from '../../core/users/user.ts';
-import type { UserRegistry } from '../../core/users/user-directory.ts';
 import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -43,8 +42,6 @@ import { describeUser, type UserListParts, userFields } from './users.routes.ts'
 
 export interface UserParts extends UserListParts {
   readonly ports: GuardParts['ports'] & Pick<JoinedPorts, 'findInvitation' | 'listApplications' | 'listIdentities'>;
-  /** The same directory, if this server may change it. */
-  readonly registry: Pick<UserRegistry, 'findDetails'> | undefined;
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
   readonly groups: Pick<Groups, 'names' | 'findAll' | 'namesOf'>;
   readonly sessions: Pick<Sessions, 'listOf'>;
@@ -179,8 +176,8 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
   }
 
   async function describeVerification(userId: string) {
-    const { registry, users } = parts();
-    const { how, by, at } = (await registry?.findDetails(userId))?.verification ?? {};
+    const { users } = parts();
+    const { how, by, at } = (await users.findDetails(userId)).verification ?? {};
     if (how === undefined) return null;
     const administrator = how === 'administrator' && by !== undefined ? await users.findById(by) : undefined;
     return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
@@ -211,14 +208,12 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const { scopes } = signedInOf(request);
     const mayAct = holds(signedInOf(request), rightsOfAccount(account));
     const isAdmin = holdsAll(signedInOf(request));
-    const { users, sessions, personalTokens, ports, auditTrail } = parts();
+    const { sessions, personalTokens, ports, auditTrail } = parts();
     const { limit, after } = readList(request.query, { keyLength: 2 });
     const applications = pageOf(await ports.listApplications(account.user, limit + 1, after), limit, placeOf);
-    // Those of a newcomer are of the former user.
-    const trail =
-      scopes.includes('audit:read') && !account.user.isNewcomer
-        ? await auditTrail.findPage({ userId: user.id, since: await users.findSince(user.id) }, lastEvents, undefined)
-        : undefined;
+    const trail = scopes.includes('audit:read')
+      ? await auditTrail.findPage({ userId: user.id, since: user.createdAt?.getTime() }, lastEvents, undefined)
+      : undefined;
     return {
       ...describeUser(user),
       verification: await describeVerification(user.id),

@@ -1,7 +1,6 @@
 import { holdsAll } from '../../core/access/rights.ts';
 import type { Groups } from '../../core/users/groups.ts';
-import type { Searchable } from '../../core/users/user.ts';
-import { mostCounted, type SearchableDirectory } from '../../core/users/user-directory.ts';
+import { mostCounted, type UserDirectory } from '../../core/users/user-directory.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
@@ -14,27 +13,19 @@ import { type createFindUsers, type FoundUser, userRules } from './find-users.ts
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
   username: text('ann@example.com'),
-  email_verified: { type: 'boolean', description: 'Whether the address is verified. False in a table of your own' },
+  email_verified: { type: 'boolean', description: 'Whether the address is verified' },
   first_name: text('Ann'),
   last_name: text('Archer'),
   disabled: { type: 'boolean' },
   demo: { type: 'boolean', description: 'Whether it is a user of the demo, whom an export leaves out' },
   groups: listOf(text('staff')),
-  created_at: { ...orNull(time), description: 'RFC 3339, UTC. Null in a table of your own' },
+  created_at: { ...orNull(time), description: 'RFC 3339, UTC. In a table of your own: when Janua first saw the user' },
   last_login_at: { ...orNull(time), description: 'RFC 3339, UTC. Null if there was none yet' },
   factors: listOf(text('app'), '`app` and `passkey`'),
 };
 
-/** The fields that a search finds, in the words of the API. */
-const fieldNames: Readonly<Record<Searchable, string>> = {
-  username: 'username',
-  firstName: 'first_name',
-  lastName: 'last_name',
-};
-
 const listSchema = object('Users', {
   users: listOf(object('A user', userFields)),
-  unsearched: listOf(text('first_name'), 'What `q` does not find, because no index in a table of your own finds it'),
   next_cursor: nextCursorSchema,
   total: {
     type: ['integer', 'null'],
@@ -53,7 +44,7 @@ const query = {
 };
 
 export interface UserListParts {
-  readonly users: SearchableDirectory;
+  readonly users: UserDirectory;
   readonly findUsers: ReturnType<typeof createFindUsers>;
   readonly groups: Pick<Groups, 'names'>;
 }
@@ -76,29 +67,23 @@ export const describeUser = ({ id, username, firstName, lastName, disabled, demo
 
 /** Adds the pages on which administrators find users. */
 export function addUsers(app: App, parts: () => UserListParts, { features }: Pick<FlowOptions, 'features'>): void {
-  const rules = userRules(features.ownAccounts);
   addAction(app, ['/admin/users', '/api/admin/users'], {
     method: 'GET',
     summary: 'Users',
-    description:
-      'Sorted by `username`, or by the word that was found if more than 2,000 are. A table of your own has no `created_at`.',
+    description: 'Sorted by `username`, or by the word that was found if more than 2,000 are.',
     tag,
     config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/users', refusals: listRefusals },
     query,
-    answer: json('Users', listSchema, { unsearched: [], next_cursor: null }),
+    answer: json('Users', listSchema, { next_cursor: null }),
     browser: 'The page with the users',
     async handle(request) {
       const { findUsers, users: directory } = parts();
-      const list = readList(request.query, rules);
+      const list = readList(request.query, userRules);
       const { users, nextCursor } = await findUsers.list(list);
       const isFiltered = [list.q, ...Object.values(list.filters)].some((value) => value !== '');
-      const unsearched = Object.entries(fieldNames).filter(
-        ([field]) => !directory.searched.includes(field as Searchable),
-      );
       const counted = isFiltered ? 0 : await directory.count(mostCounted + 1);
       const page = {
         users: users.map(describeUser),
-        unsearched: unsearched.map(([, name]) => name),
         next_cursor: nextCursor ?? null,
         total: isFiltered || counted > mostCounted ? null : counted,
       };

@@ -1,8 +1,8 @@
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows } from '../../core/users/row-limits.ts';
-import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import { readNames } from '../../core/users/scopes.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted, removeOfClient } from '../../ground/database/deletions.ts';
 
@@ -26,11 +26,11 @@ export type Consents = ReturnType<typeof createConsents>;
  * @param now milliseconds since 1970
  */
 export function createConsents(database: Database, now: () => number) {
-  const idOf = (user: RowUser, clientId: string) => hashSecret(JSON.stringify([user.id, nameInRows(user), clientId]));
+  const idOf = (user: Pick<User, 'id'>, clientId: string) => hashSecret(JSON.stringify([user.id, clientId]));
 
   return {
-    async find(user: RowUser, clientId: string, db = database): Promise<Consent | undefined> {
-      const own = db.selectFrom('janua_consents').select(['scope', 'version']).where(rowsOf(user));
+    async find(user: Pick<User, 'id'>, clientId: string, db = database): Promise<Consent | undefined> {
+      const own = db.selectFrom('janua_consents').select(['scope', 'version']).where('user_id', '=', user.id);
       const row = await own.where('client_id', '=', clientId).executeTakeFirst();
       return row && { scope: readNames(row.scope), version: row.version };
     },
@@ -40,20 +40,19 @@ export function createConsents(database: Database, now: () => number) {
       const row = {
         id: idOf(user, clientId),
         user_id: user.id,
-        owner: nameInRows(user),
         client_id: clientId,
         scope: scope.join(' '),
         version,
         given_at: now(),
       };
-      await db.deleteFrom('janua_consents').where('id', '=', row.id).execute();
+      await db.deleteFrom('janua_consents').where('user_id', '=', user.id).where('client_id', '=', clientId).execute();
       await db.insertInto('janua_consents').values(row).execute();
       await limitRows(db, 'janua_consents', user, row.given_at);
     },
 
     /** The latest first. */
-    async list(user: RowUser): Promise<ListedConsent[]> {
-      const own = database.selectFrom('janua_consents').where(rowsOf(user));
+    async list(user: Pick<User, 'id'>): Promise<ListedConsent[]> {
+      const own = database.selectFrom('janua_consents').where('user_id', '=', user.id);
       const rows = await own.select(['client_id', 'scope', 'given_at']).orderBy('given_at', 'desc').execute();
       return rows.map((row) => ({
         clientId: row.client_id,
@@ -63,8 +62,8 @@ export function createConsents(database: Database, now: () => number) {
     },
 
     /** False if there was no consent. */
-    async revoke(user: RowUser, clientId: string, db = database): Promise<boolean> {
-      const own = db.deleteFrom('janua_consents').where(rowsOf(user));
+    async revoke(user: Pick<User, 'id'>, clientId: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_consents').where('user_id', '=', user.id);
       return (await countDeleted(own.where('client_id', '=', clientId))) > 0;
     },
 

@@ -87,7 +87,7 @@ export function createOidcParts(options: OidcOptions) {
   async function findBySubject(subject: string): Promise<Account | undefined> {
     const userId = await subjects.findUserId(subject);
     const account = userId === undefined ? undefined : await findAccount(userId);
-    return account?.disabled || account?.user.isNewcomer ? undefined : account;
+    return account?.disabled ? undefined : account;
   }
 
   const records = createRecords(opened, {

@@ -31,10 +31,10 @@ const read = new WeakMap<object, { readonly subject: string; readonly account: A
 
 /** Spares the request of the library that is under way to read the account again. */
 export function noteAccount(subject: string, account: Account): void {
-  if (Provider.ctx !== undefined && !account.user.isNewcomer) read.set(Provider.ctx, { subject, account });
+  if (Provider.ctx !== undefined) read.set(Provider.ctx, { subject, account });
 }
 
-/** Undefined if the account is gone, is disabled, or a newcomer under the id. */
+/** Undefined if the account is gone or disabled. */
 export async function findAccountIn(
   ctx: object,
   subject: string,

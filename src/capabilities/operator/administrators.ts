@@ -44,7 +44,7 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
   /** The name of a user who can act as an administrator. A membership may be of a former user of the id. */
   async function findName(id: string): Promise<string | undefined> {
     const account = await users.findById(id);
-    return account === undefined || account.disabled || account.user.isNewcomer ? undefined : account.user.username;
+    return account === undefined || account.disabled ? undefined : account.user.username;
   }
 
   async function mark(ids: Iterable<string>): Promise<void> {

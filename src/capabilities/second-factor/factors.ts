@@ -3,7 +3,6 @@ import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { originOf } from '../../core/mail/notice.ts';
 import type { Account } from '../../core/users/account.ts';
-import type { RowUser } from '../../core/users/rows-of.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
@@ -33,13 +32,13 @@ export function createFactors(options: FactorOptions) {
   });
 
   /** What a user has, also where factors are ignored. Recovery codes alone are no factor. `db` may be a transaction. */
-  async function list(user: RowUser, db?: Database) {
+  async function list(user: Pick<User, 'id'>, db?: Database) {
     const keys = await passkeys.list(user, db);
     const app = await totp.find(user, db);
     return { passkeys: keys, totp: app, hasAny: keys.length > 0 || app !== undefined };
   }
 
-  async function checkPasskey(user: RowUser, { credential, headers }: SentFactor, purpose: string) {
+  async function checkPasskey(user: Pick<User, 'id'>, { credential, headers }: SentFactor, purpose: string) {
     const proven = await passkeys.prove(credential, bindingOf(purpose, headers), user);
     if (typeof proven === 'string') return { succeeded: false, code: 'wrong-passkey', reason: proven } as const;
     return { succeeded: true, methods: passkeyMethods(proven) } as const;

@@ -26,7 +26,7 @@ export function createLogInByPasskey(
     if (typeof passkey === 'string') return failed(passkey);
     const { userId } = passkey;
     const account = await users.findById(userId);
-    if (account === undefined || account.user.isNewcomer) return failed('void-passkey');
+    if (account === undefined) return failed('void-passkey');
     // A removal before the account was read left no other trace: the login would carry the new stamp.
     if (!(await isThere(passkey, account))) return failed('changed-meanwhile', userId);
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);

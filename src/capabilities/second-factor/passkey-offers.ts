@@ -1,5 +1,5 @@
 import type { SignedIn } from '../../core/access/access.ts';
-import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { FactorOptions } from './options.ts';
 
@@ -9,8 +9,8 @@ const pause = 30 * 24 * 60 * 60 * 1000;
 /** Offers a passkey to users who sign in by a password, and keeps their no. */
 export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOptions, 'database' | 'passkeys' | 'now'>) {
   /** Undefined for users who have not said no. */
-  const find = (user: Omit<RowUser, 'username'>) =>
-    database.selectFrom('janua_passkey_offers').select('again_at').where(rowsOf(user)).executeTakeFirst();
+  const find = (user: Pick<User, 'id'>) =>
+    database.selectFrom('janua_passkey_offers').select('again_at').where('user_id', '=', user.id).executeTakeFirst();
 
   return {
     find,
@@ -22,7 +22,7 @@ export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOpti
       return (await passkeys.list(user)).length === 0;
     },
 
-    async decline({ id: user_id }: Pick<RowUser, 'id'>, answer: 'later' | 'never'): Promise<void> {
+    async decline({ id: user_id }: Pick<User, 'id'>, answer: 'later' | 'never'): Promise<void> {
       const row = { again_at: answer === 'never' ? null : now() + pause };
       const replace = database.updateTable('janua_passkey_offers').set(row).where('user_id', '=', user_id);
       if ((await replace.executeTakeFirst()).numUpdatedRows > 0n) return;

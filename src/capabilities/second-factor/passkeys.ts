@@ -6,7 +6,6 @@ import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows, tooManyKept } from '../../core/users/row-limits.ts';
-import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
 import type { User } from '../../core/users/user.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
@@ -53,8 +52,8 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
   const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
 
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
-  function userHandleOf(user: RowUser, [first]: readonly Passkey[]): string {
-    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', user.id, nameInRows(user)]), 64);
+  function userHandleOf(user: Pick<User, 'id'>, [first]: readonly Passkey[]): string {
+    const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', user.id]), 64);
     return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
   }
 
@@ -66,8 +65,8 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
   }
 
   /** The oldest first. */
-  async function list(user: RowUser, db = database): Promise<Passkey[]> {
-    const own = db.selectFrom('janua_passkeys').where(rowsOf(user));
+  async function list(user: Pick<User, 'id'>, db = database): Promise<Passkey[]> {
+    const own = db.selectFrom('janua_passkeys').where('user_id', '=', user.id);
     return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
   }
 
@@ -152,7 +151,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
      * @param user without one, a user chooses among all passkeys of this domain
      */
-    requestOptions: async (binding: Binding, user?: RowUser) => ({
+    requestOptions: async (binding: Binding, user?: Pick<User, 'id'>) => ({
       challenge: challenges.create(binding),
       rpId: domain,
       allowCredentials: user === undefined ? [] : (await list(user)).map(describe),
@@ -164,14 +163,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
      * Checks the browser's answer to request options, and stores the use. A challenge works once.
      * @param user as for `requestOptions`. Without one, the caller must check that the user of the id is no newcomer.
      */
-    async prove(sent: unknown, binding: Binding, user?: RowUser): Promise<Passkey | PasskeyFault> {
+    async prove(sent: unknown, binding: Binding, user?: Pick<User, 'id'>): Promise<Passkey | PasskeyFault> {
       const read = readCredential(sent, 'authenticatorData', 'signature');
       if (read === undefined) return 'malformed';
       const query = database.selectFrom('janua_passkeys').selectAll().where('id', '=', idOf(read.id));
       const row = await query.executeTakeFirst();
       if (row === undefined) return 'unknown-passkey';
       const passkey = fromRow(row);
-      if (user !== undefined && (user.isNewcomer || passkey.userId !== user.id)) return 'foreign-passkey';
+      if (user !== undefined && passkey.userId !== user.id) return 'foreign-passkey';
       const { user_handle: userHandle } = passkey;
       // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
       if ((read.response.userHandle ?? (user && userHandle)) !== userHandle) return 'invalid-response';
@@ -183,14 +182,14 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
     },
 
     /** False if the user has no such passkey. */
-    async rename(user: RowUser, id: string, name: string): Promise<boolean> {
-      const own = database.updateTable('janua_passkeys').where('id', '=', id).where(rowsOf(user));
+    async rename(user: Pick<User, 'id'>, id: string, name: string): Promise<boolean> {
+      const own = database.updateTable('janua_passkeys').where('id', '=', id).where('user_id', '=', user.id);
       return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
     },
 
     /** Removes one, or all without an `id`. False if there was none. */
-    async remove(user: RowUser, id?: string, db = database): Promise<boolean> {
-      const own = db.deleteFrom('janua_passkeys').where(rowsOf(user));
+    async remove(user: Pick<User, 'id'>, id?: string, db = database): Promise<boolean> {
+      const own = db.deleteFrom('janua_passkeys').where('user_id', '=', user.id);
       return (await countDeleted(id === undefined ? own : own.where('id', '=', id))) > 0;
     },
   };

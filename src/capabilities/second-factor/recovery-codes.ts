@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { Held } from '../../core/users/held.ts';
-import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { crockford, toBase32 } from './base32.ts';
@@ -26,8 +26,8 @@ function hashCode(typed: string): string {
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createRecoveryCodes(database: Database) {
-  const remove = async (user: RowUser, db = database): Promise<void> => {
-    await db.deleteFrom('janua_recovery_codes').where(rowsOf(user)).execute();
+  const remove = async (user: Pick<User, 'id'>, db = database): Promise<void> => {
+    await db.deleteFrom('janua_recovery_codes').where('user_id', '=', user.id).execute();
   };
 
   return {
@@ -43,13 +43,16 @@ export function createRecoveryCodes(database: Database) {
     },
 
     /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
-    async use(user: RowUser, code: string, db = database): Promise<boolean> {
-      const used = db.deleteFrom('janua_recovery_codes').where('hash', '=', hashCode(code)).where(rowsOf(user));
+    async use(user: Pick<User, 'id'>, code: string, db = database): Promise<boolean> {
+      const used = db
+        .deleteFrom('janua_recovery_codes')
+        .where('hash', '=', hashCode(code))
+        .where('user_id', '=', user.id);
       return (await countDeleted(used)) > 0;
     },
 
-    async count(user: RowUser, db = database): Promise<number> {
-      const own = db.selectFrom('janua_recovery_codes').where(rowsOf(user));
+    async count(user: Pick<User, 'id'>, db = database): Promise<number> {
+      const own = db.selectFrom('janua_recovery_codes').where('user_id', '=', user.id);
       const { count } = await own.select((row) => row.fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count);
     },

@@ -1,8 +1,8 @@
-import { nameInRows, type RowUser } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { PasskeysTable } from '../../ground/database/schema.ts';
 
 /** The columns that name the user of a factor. */
-export const columnsOf = (user: RowUser) => ({ user_id: user.id, username: nameInRows(user) });
+export const columnsOf = (user: Pick<User, 'id'>) => ({ user_id: user.id });
 
 export const timesOf = (row: Pick<PasskeysTable, 'created_at' | 'last_used_at'>) => ({
   createdAt: new Date(Number(row.created_at)),

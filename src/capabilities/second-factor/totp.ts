@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Held } from '../../core/users/held.ts';
-import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../../ground/database/encrypted.ts';
@@ -16,7 +16,7 @@ const enrolmentMilliseconds = 10 * 60 * 1000;
 type State = 'active' | 'waiting';
 
 /** A user has at most one row of each state. Both have a prefix, because a team's ids may be any text. */
-const idOf = (state: State, user: RowUser) => `${state}:${user.id}`;
+const idOf = (state: State, user: Pick<User, 'id'>) => `${state}:${user.id}`;
 
 const contextOf = (id: string) => encryptionContext('janua_totp', id);
 
@@ -27,20 +27,20 @@ const contextOf = (id: string) => encryptionContext('janua_totp', id);
 export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
   const { database, cipher, appName, now } = options;
 
-  async function findRow(state: State, user: RowUser, db: Database) {
+  async function findRow(state: State, user: Pick<User, 'id'>, db: Database) {
     const id = idOf(state, user);
     const row = await db
       .selectFrom('janua_totp')
       .selectAll()
       .where('id', '=', id)
-      .where(rowsOf(user))
+      .where('user_id', '=', user.id)
       .executeTakeFirst();
     // MySQL ignores trailing spaces.
     return row?.id === id ? row : undefined;
   }
 
   /** The secret of a user, if the code is right, and the step of the code. */
-  async function findByCode(state: State, user: RowUser, code: string, db: Database) {
+  async function findByCode(state: State, user: Pick<User, 'id'>, code: string, db: Database) {
     const row = await findRow(state, user, db);
     const secret = row && cipher.open(row.secret, contextOf(row.id));
     const step = secret && findStep(secret, code, now());
@@ -52,7 +52,13 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     return { secret: text, uri: uriOf(text, account, appName) };
   }
 
-  async function put(state: State, user: RowUser, secret: Buffer, lastStep: number, db: Database): Promise<void> {
+  async function put(
+    state: State,
+    user: Pick<User, 'id'>,
+    secret: Buffer,
+    lastStep: number,
+    db: Database,
+  ): Promise<void> {
     const id = idOf(state, user);
     const row = {
       ...columnsOf(user),
@@ -74,7 +80,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
      * @param account names the user in the authenticator app
      * @throws {Unavailable} if the secret cannot be encrypted
      */
-    async begin(user: RowUser, account: string): Promise<{ secret: string; uri: string }> {
+    async begin(user: Pick<User, 'id'>, account: string): Promise<{ secret: string; uri: string }> {
       await cipher.prepare(async () => !(await hasEncrypted(database)));
       // RFC 4226 4, R6.
       const secret = randomBytes(20);
@@ -83,7 +89,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     },
 
     /** The secret that `begin` made, as long as a code of it would enable it. For its owner, who has typed a wrong code. */
-    async findWaiting(user: RowUser, account: string): Promise<{ secret: string; uri: string } | undefined> {
+    async findWaiting(user: Pick<User, 'id'>, account: string): Promise<{ secret: string; uri: string } | undefined> {
       const row = await findRow('waiting', user, database);
       const secret = row && cipher.open(row.secret, contextOf(row.id));
       const isOver = now() - Number(row?.created_at) >= enrolmentMilliseconds;
@@ -106,7 +112,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
      * Tells whether a code is right, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls
      * at the same time, one succeeds.
      */
-    async check(user: RowUser, code: string, db = database): Promise<boolean> {
+    async check(user: Pick<User, 'id'>, code: string, db = database): Promise<boolean> {
       const found = await findByCode('active', user, code, db);
       if (found === undefined) return false;
       const { row, step } = found;
@@ -116,7 +122,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return (await update.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
-    async find(user: RowUser, db = database) {
+    async find(user: Pick<User, 'id'>, db = database) {
       const row = await findRow('active', user, db);
       return row && timesOf(row);
     },
@@ -128,8 +134,8 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     },
 
     /** Removes the secrets of a user id, also one that waits. */
-    async remove(user: RowUser, db = database): Promise<void> {
-      await db.deleteFrom('janua_totp').where(rowsOf(user)).execute();
+    async remove(user: Pick<User, 'id'>, db = database): Promise<void> {
+      await db.deleteFrom('janua_totp').where('user_id', '=', user.id).execute();
     },
   };
 }

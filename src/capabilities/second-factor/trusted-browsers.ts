@@ -1,7 +1,7 @@
 import { createSecret, hashSecret } from '../../core/sessions/credential.ts';
 import { keptUserAgent } from '../../core/sessions/sessions.ts';
 import { limitRows } from '../../core/users/row-limits.ts';
-import { type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { columnsOf } from './rows.ts';
@@ -11,17 +11,17 @@ import { columnsOf } from './rows.ts';
  * change of factors ends the trust. It never replaces the password. Ids are hashes of the secrets.
  */
 export function createTrustedBrowsers(database: Database, days: number, now: () => number) {
-  const trustOf = (user: RowUser, stamp: string) =>
+  const trustOf = (user: Pick<User, 'id'>, stamp: string) =>
     database
       .selectFrom('janua_trusted_browsers')
       .selectAll()
-      .where(rowsOf(user))
+      .where('user_id', '=', user.id)
       .where('stamp', '=', stamp)
       .where('expires_at', '>', now());
 
   return {
     /** Gives the secret for the cookie. `makeRoom` follows, once it is stored. */
-    async trust(user: RowUser, stamp: string, userAgent = '', db = database): Promise<string> {
+    async trust(user: Pick<User, 'id'>, stamp: string, userAgent = '', db = database): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
       const user_agent = keptUserAgent(userAgent) ?? '';
@@ -31,14 +31,15 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     },
 
     /** Ends the trust in the oldest browsers that are too many, and gives how many they were. */
-    makeRoom: (user: RowUser, db = database): Promise<number> => limitRows(db, 'janua_trusted_browsers', user, now()),
+    makeRoom: (user: Pick<User, 'id'>, db = database): Promise<number> =>
+      limitRows(db, 'janua_trusted_browsers', user, now()),
 
-    async isTrusted(secret: string | undefined, user: RowUser, stamp: string): Promise<boolean> {
+    async isTrusted(secret: string | undefined, user: Pick<User, 'id'>, stamp: string): Promise<boolean> {
       if (!secret || days === 0) return false;
       return (await trustOf(user, stamp).where('id', '=', hashSecret(secret)).executeTakeFirst()) !== undefined;
     },
 
-    async list(user: RowUser, stamp: string) {
+    async list(user: Pick<User, 'id'>, stamp: string) {
       const rows = await trustOf(user, stamp).orderBy('trusted_at', 'desc').execute();
       return rows.map(({ id, user_agent: userAgent, trusted_at: at }) => ({
         id,
@@ -48,8 +49,8 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
     },
 
     /** Ends one, or all without an `id`. Returns how many there were. */
-    async end(user: RowUser, id?: string, db = database): Promise<number> {
-      const own = db.deleteFrom('janua_trusted_browsers').where(rowsOf(user));
+    async end(user: Pick<User, 'id'>, id?: string, db = database): Promise<number> {
+      const own = db.deleteFrom('janua_trusted_browsers').where('user_id', '=', user.id);
       return countDeleted(id === undefined ? own : own.where('id', '=', id));
     },
   };

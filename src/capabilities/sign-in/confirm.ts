@@ -18,7 +18,7 @@ import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Sessions } from '../../core/sessions/sessions.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
-import { type Account, stampOf } from '../../core/users/account.ts';
+import { type Account, candidateOf, stampOf } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { events } from './events.ts';
 import type { AttemptPassword } from './password-attempt.ts';
@@ -64,7 +64,7 @@ export function createConfirm(options: ConfirmOptions) {
     { caller, headers }: ConfirmingRequest,
   ) {
     const start = performance.now();
-    const sent = { name: account.user.username, account, password, headers, start };
+    const sent = { name: account.user.username, candidate: candidateOf(account), password, headers, start };
     const { proof } = await attemptPassword(sent, caller, {
       failed: { kind: 'confirm-failed', error: new InvalidFields({ field, code: 'wrong-password' }) },
       throttled: { kind: 'confirm-throttled', answer: tooManyConfirmations },

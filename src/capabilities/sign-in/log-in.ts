@@ -32,8 +32,8 @@ export function createLogIn({ users, attemptPassword, admit }: LogInOptions) {
   return async ({ username, password, ...request }: LoginAttempt, caller: Caller): Promise<Admitted> => {
     const start = performance.now();
     const name = canonicalUsername(username);
-    const account = await users.findByUsername(name);
-    const sent = { name, account, password, headers: request.headers, start };
+    const candidate = await users.findCandidate(name);
+    const sent = { name, candidate, password, headers: request.headers, start };
     const { proof, seen, refuse } = await attemptPassword(sent, caller, {
       failed: { kind: 'login-failed', error: new Refusal(invalidCredentials) },
       throttled: { kind: 'login-throttled', answer: tooManyAttempts },

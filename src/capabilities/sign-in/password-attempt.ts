@@ -9,7 +9,7 @@ import type { Caller } from '../../core/audit/event.ts';
 import type { Passwords } from '../../core/passwords/passwords.ts';
 import type { Throttle } from '../../core/throttle/throttle.ts';
 import type { Turn, Work } from '../../core/throttle/turns.ts';
-import { type Account, passwordFingerprint } from '../../core/users/account.ts';
+import { type Account, type Candidate, passwordFingerprint } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import type { events } from './events.ts';
@@ -28,7 +28,7 @@ export interface AttemptOptions {
 
 interface SentPassword {
   readonly name: string;
-  readonly account: Account | undefined;
+  readonly candidate: Candidate | undefined;
   readonly password: string;
   readonly headers: { readonly cookie?: string | undefined };
   /** When the server began to look for the account, by `performance.now()`. */
@@ -77,11 +77,13 @@ export function createAttemptPassword(options: AttemptOptions) {
    * @throws {Unavailable} when too many passwords are waiting, or a store cannot be reached
    */
   return async (sent: SentPassword, caller: Caller, { failed, throttled: waiting }: AttemptRefusals) => {
-    const { name, account, password, headers, start } = sent;
+    const { name, candidate, password, headers, start } = sent;
+    // Before a proof, a user whom Janua has not seen counts as an unknown name.
+    const account = candidate?.account;
     const knownBrowser = account && knownBrowsers.find(passwordFingerprint(account), headers.cookie);
     const attempt = attemptOf(name, account, knownBrowser, caller, audit);
     const limits = limitsOf(attempt);
-    const throttled = await throttle.attempt(limits, (turn) => provePassword(account, password, turn, limits));
+    const throttled = await throttle.attempt(limits, (turn) => provePassword(candidate, password, turn, limits));
     const seen = { throttle: throttled.trace, knownBrowser: attempt.knownBrowser !== undefined };
     const event = {
       caller,
@@ -134,21 +136,31 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
     return (await matches(current, password, turn)) ? current : undefined;
   }
 
+  /** Gives the user an account. Undefined if the password has changed meanwhile, or the user is gone or disabled. */
+  async function adoptProved(candidate: Candidate, password: string, turn: Turn): Promise<Account | undefined> {
+    const account = await candidate.adopt();
+    if (account === undefined || account.disabled) return undefined;
+    const isSame = account.passwordHash === candidate.passwordHash || (await matches(account, password, turn));
+    return isSame ? account : undefined;
+  }
+
   /** The true reason, which the client is not told. */
   const failed = (reason: keyof (typeof events)['login-failed']['reasons']) => ({ succeeded: false, reason }) as const;
 
   /**
    * Compares a password with that of an account, and replaces a weak hash on the way. `clears` of the result tells whether the password
    * alone is enough to forget the failures before it.
-   * @param account the account of the name; without one, the check takes as long
+   * @param candidate the user of the name; without one, the check takes as long
    * @param work takes another turn if the proof is asked for again
    * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
    */
-  return async (account: Account | undefined, password: string, turn: Turn, work: Work) => {
-    const check = await passwords.check(turn, account?.passwordHash, password);
-    if (account === undefined) return failed('unknown-user');
+  return async (candidate: Candidate | undefined, password: string, turn: Turn, work: Work) => {
+    const check = await passwords.check(turn, candidate?.passwordHash, password);
+    if (candidate === undefined) return failed('unknown-user');
     if (!check.matches) return failed('wrong-password');
-    if (account.disabled) return failed('disabled-user');
+    if (candidate.disabled) return failed('disabled-user');
+    const account = candidate.account ?? (await adoptProved(candidate, password, turn));
+    if (account === undefined) return failed('changed-meanwhile');
     const current =
       check.replacement === undefined ? account : await storeAnew(account, password, check.replacement, turn);
     if (current === undefined) return failed('changed-meanwhile');

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows } from '../../core/users/row-limits.ts';
-import { nameInRows, type RowUser, rowsOf } from '../../core/users/rows-of.ts';
+import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
@@ -41,8 +41,7 @@ export const createIdentities = (database: Database, now: () => number) => ({
    * @throws {ChangeRefused} `too-many-kept`
    */
   async add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
-    const owner = { user_id: user.id, username: nameInRows(user) };
-    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, ...owner, name };
+    const row = { id: identityId({ issuer, subject }), upstream, issuer, subject, user_id: user.id, name };
     const linked = { ...row, linked_at: now(), last_used_at: null };
     if (!(await insertNew(db.insertInto('janua_identities').values(linked)))) return false;
     await limitRows(db, 'janua_identities', user, linked.linked_at);
@@ -50,8 +49,8 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /** The oldest first. */
-  async list(user: RowUser, db = database): Promise<LinkedIdentity[]> {
-    const own = db.selectFrom('janua_identities').selectAll().where(rowsOf(user));
+  async list(user: Pick<User, 'id'>, db = database): Promise<LinkedIdentity[]> {
+    const own = db.selectFrom('janua_identities').selectAll().where('user_id', '=', user.id);
     const rows = await own.orderBy('linked_at').orderBy('id').execute();
     return rows.map(({ id, upstream, name, linked_at, last_used_at }) => ({
       id,
@@ -63,8 +62,8 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /** False if the user has no such identity. */
-  async remove(user: Pick<RowUser, 'id'>, id: string, db = database): Promise<boolean> {
-    const one = db.deleteFrom('janua_identities').where('id', '=', id).where(rowsOf(user));
+  async remove(user: Pick<User, 'id'>, id: string, db = database): Promise<boolean> {
+    const one = db.deleteFrom('janua_identities').where('id', '=', id).where('user_id', '=', user.id);
     return (await countDeleted(one)) > 0;
   },
 });

@@ -7,7 +7,7 @@ export function createLinkedAccounts({ identities, users }: Pick<UpstreamOptions
   /** Undefined if the user is gone, or a newcomer under the id. */
   async function accountOf(userId: string): Promise<Account | undefined> {
     const account = await users.findById(userId);
-    return account?.user.isNewcomer ? undefined : account;
+    return account;
   }
 
   /** The account that an identity is linked with. Undefined if there is none, or no longer. */

@@ -19,7 +19,7 @@ export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Signs in users of other providers. */
 export function createSignIn(options: UpstreamOptions) {
-  const { identities, registry, holdNew, change, audit, admit, knownBrowsers } = options;
+  const { identities, users, holdNew, change, audit, admit, knownBrowsers } = options;
   const refuse = createRefuse(options);
   const linked = createLinkedAccounts(options);
   const { accountOf, findAccount } = linked;
@@ -60,12 +60,12 @@ export function createSignIn(options: UpstreamOptions) {
 
   /** What fails because the account has changed meanwhile fails at `admit` too. */
   async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
-    if (registry === undefined || account.isAddressVerified || trustedAddress !== account.user.username) return;
+    if (account.isAddressVerified || trustedAddress !== account.user.username) return;
     const isChange = (made: boolean) => made;
     const event = { kind: 'address-verified-upstream', about: upstream, isChange } as const;
     await change(event, provedBy(account), { caller }, async (held) => {
       if (held.account.isAddressVerified || held.user.username !== trustedAddress) return false;
-      await registry.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream });
+      await users.verifyAddress(held, trustedAddress, { how: 'upstream', by: upstream });
       return true;
     }).catch((error: unknown) => {
       if (!(error instanceof AccountChanged)) throw error;

@@ -3,7 +3,6 @@ import type { AuditEvent, Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
 import type { Session, Sessions } from '../sessions/sessions.ts';
 import { type Account, stampOf } from '../users/account.ts';
-import type { Meet } from '../users/held.ts';
 import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 import type { events } from './events.ts';
@@ -64,17 +63,9 @@ interface AccessOptions {
   readonly sessions: Sessions;
   readonly personalTokens: Pick<PersonalTokens, 'find'>;
   readonly audit: AuditOf<typeof events>;
-  readonly meet: Meet;
 }
 
-export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: AccessOptions) {
-  /** The account of a session that counts. A process of the version before may have started it without noting its user. */
-  async function accountOf(account: Account | undefined, session: Session): Promise<Account | undefined> {
-    if (!mayUse(account, session)) return undefined;
-    const present = account.user.isNewcomer ? await meet(session.userId, session.createdAt) : account;
-    return mayUse(present, session) ? present : undefined;
-  }
-
+export function createAccess({ lookUp, sessions, personalTokens, audit }: AccessOptions) {
   async function findSignedIn(presented: Presented, request?: Request): Promise<SignedIn | undefined> {
     return (await look(presented, request)).signedIn;
   }
@@ -91,8 +82,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit, meet }: 
     if (found === undefined) return {};
     const session = await sessions.judge(claim, found.session);
     if (session === undefined) return { secondsAhead: sessions.secondsAhead(claim, found.session) };
-    const account = await accountOf(found.account, session);
-    if (account !== undefined) return { signedIn: signedInAs(account, session, presented) };
+    if (mayUse(found.account, session)) return { signedIn: signedInAs(found.account, session, presented) };
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
     if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
     return {};
@@ -152,8 +142,7 @@ function signedInAs(
 
 /** False if the account is gone or disabled, or its stamp has changed since the session was started. */
 function mayUse(account: Account | undefined, session: Session): account is Account {
-  if (account === undefined || account.disabled || account.replacesUser) return false;
-  return session.stamp === stampOf(account) && session.createdAt >= (account.since ?? 0);
+  return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 
 /**

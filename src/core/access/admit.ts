@@ -5,7 +5,6 @@ import type { events as sessionEvents } from '../sessions/events.ts';
 import type { Session, Sessions, StartedSession } from '../sessions/sessions.ts';
 import type { AuthenticationMethod } from '../sessions/store.ts';
 import { type Account, stampOf } from '../users/account.ts';
-import type { Meet } from '../users/held.ts';
 import type { NoteLogin } from '../users/last-logins.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { Access, Presented } from './access.ts';
@@ -79,13 +78,17 @@ export interface AdmitOptions {
   readonly audit: AuditOf<typeof events & typeof sessionEvents>;
   readonly demand: Demand;
   readonly noticeSignIn: NoticeSignIn | undefined;
-  readonly meet: Meet;
   readonly noteLogin: NoteLogin;
+  /**
+   * Takes note of a password or a name that another program has changed in a team's own table, and ends what the former one left.
+   * @throws {AccountChanged}
+   */
+  readonly acceptChanges: (account: Account, caller: Caller) => Promise<void>;
 }
 
 /** Nothing else calls `sessions.start`. */
 export function createAdmit(options: AdmitOptions): Admit {
-  const { access, sessions, users, audit, demand, noticeSignIn, meet, noteLogin } = options;
+  const { access, sessions, users, audit, demand, noticeSignIn, noteLogin, acceptChanges } = options;
 
   /** If a step of a login fails, its session ends. */
   const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
@@ -116,19 +119,9 @@ export function createAdmit(options: AdmitOptions): Admit {
     return start(again, admission, []);
   }
 
-  /** The proof of a user who is no newcomer any more. Undefined if it does not hold for the account as it is now. */
-  async function meetBy(proof: Proof): Promise<Proof | undefined> {
-    if (!proof.account.user.isNewcomer) return proof;
-    const account = await meet(proof.account.user.id);
-    if (account === undefined) return undefined;
-    const isSame = stampOf(account) === stampOf(proof.account) || (await proof.stillHolds(account));
-    return isSame ? { ...proof, account } : undefined;
-  }
-
-  return async (given, admission) => {
+  return async (proof, admission) => {
     const { presented, caller, event, language } = admission;
-    const proof = await meetBy(given);
-    if (proof === undefined) return undefined;
+    await acceptChanges(proof.account, caller);
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
     const tellUser =

@@ -8,7 +8,6 @@ import { type Account, stampOf } from '../users/account.ts';
 import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
 import { limitRows } from '../users/row-limits.ts';
-import { nameInRows, rowsOf } from '../users/rows-of.ts';
 import { readNames } from '../users/scopes.ts';
 import type { User } from '../users/user.ts';
 
@@ -66,7 +65,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       if (found?.account === undefined || !isSame(hashSecret(secret), found.row.hash)) return undefined;
       const { row, account } = found;
       const time = now();
-      if (account.disabled || account.user.isNewcomer || Number(row.expires_at) <= time) return undefined;
+      if (account.disabled || account.hasForeignPassword || Number(row.expires_at) <= time) return undefined;
       if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
         const used = { last_used_at: time, last_used_address: addressOf() ?? null };
         // The use counts even if it cannot be written down.
@@ -96,7 +95,6 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
         .values({
           id,
           user_id: user.id,
-          owner: nameInRows(user),
           hash: hashSecret(secret),
           name,
           scope: scopes.join(' '),
@@ -111,18 +109,18 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
 
     /** The tokens of a user that have not expired, the newest first. */
     async list(user: User): Promise<PersonalToken[]> {
-      const living = tokens.selectAll().where(rowsOf(user));
+      const living = tokens.selectAll().where('user_id', '=', user.id);
       return (await living.where('expires_at', '>', now()).orderBy('created_at', 'desc').execute()).map(fromRow);
     },
 
     /** False if the user has no such token. */
     async end(user: User, id: string, db = database): Promise<boolean> {
-      const one = db.deleteFrom('janua_access_tokens').where('id', '=', id).where(rowsOf(user));
+      const one = db.deleteFrom('janua_access_tokens').where('id', '=', id).where('user_id', '=', user.id);
       return (await countDeleted(one)) > 0;
     },
 
     async endAllOf({ user, db }: Held): Promise<void> {
-      await db.deleteFrom('janua_access_tokens').where(rowsOf(user)).execute();
+      await db.deleteFrom('janua_access_tokens').where('user_id', '=', user.id).execute();
     },
   };
 }

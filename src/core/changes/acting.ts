@@ -52,7 +52,7 @@ export function createActing(
     const byId = 'userId' in reference;
     const account = await (byId
       ? users.findById(reference.userId)
-      : users.findByUsername(canonicalUsername(reference.username)));
+      : users.adoptByUsername(canonicalUsername(reference.username)));
     if (account === undefined)
       throw new ChangeRefused(`There is no user with that ${byId ? 'id' : 'name'}.`, 'no-such-user');
     return account;
@@ -74,12 +74,33 @@ export function createActing(
     work: (registry: UserRegistry, held: Held) => Promise<boolean>,
   ): Promise<void> {
     const registry = requireRegistry();
+    await changeFound(kind, reference, (held) => work(registry, held));
+  }
+
+  /** A change that users of a team's own table may have, too. */
+  async function changeFound(
+    kind: ChangeKind,
+    reference: UserReference,
+    work: (held: Held) => Promise<boolean>,
+  ): Promise<void> {
     const userId = (await find(reference)).user.id;
     await changeAny({ kind, isChange: (made: boolean) => made }, userId, actor, (held) => {
       judge(held.account);
-      return work(registry, held);
+      return work(held);
     });
   }
 
-  return { actor, requireRights, verification, recordIn, requireRegistry, idOf, find, judge, requireAccount, change };
+  return {
+    actor,
+    requireRights,
+    verification,
+    recordIn,
+    requireRegistry,
+    idOf,
+    find,
+    judge,
+    requireAccount,
+    change,
+    changeFound,
+  };
 }

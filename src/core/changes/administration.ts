@@ -68,7 +68,7 @@ export function createAdministration(
 ) {
   const { users, audit } = options;
   const acting = createActing(options, actor, requireRights);
-  const { verification, requireRegistry, find, judge, requireAccount, change, recordIn } = acting;
+  const { verification, requireRegistry, find, judge, requireAccount, change, changeFound, recordIn } = acting;
   const { setGroupsOf, ...groups } = createGroupAdministration(options, acting);
 
   const setDisabled = (reference: UserReference, disabled: boolean) =>
@@ -86,9 +86,9 @@ export function createAdministration(
 
     /** Says that the address is the user's. Applications link accounts by it: on pages only members of `admins` may. */
     verify: (reference: UserReference) =>
-      change('address-verified', reference, async (registry, held) => {
+      changeFound('address-verified', reference, async (held) => {
         if (held.account.isAddressVerified) return false;
-        await registry.verifyAddress(held, held.user.username, verification);
+        await users.verifyAddress(held, held.user.username, verification);
         return true;
       }),
 
@@ -153,8 +153,8 @@ export function createAdministration(
       const { user } = await requireAccount(reference);
       const target = { userId: user.id };
       const passwordHash = await hashChosen(options, actor, password, user, () => requireAccount(target));
-      await change('password-set', target, async (registry, held) => {
-        await registry.setPassword(held, passwordHash);
+      await change('password-set', target, async (_registry, held) => {
+        await users.setPassword?.(held, passwordHash);
         return true;
       });
     },

@@ -103,7 +103,7 @@ export function createChanges(options: ChangeOptions) {
       // Read here, because another change may follow before the session is renewed.
       const changed = newStamp || notice !== undefined ? await users.lock(user.id, db) : undefined;
       if (notice !== undefined) {
-        const [former, email = former] = [user.username, changed?.user.username];
+        const [former, email = former] = [held.account.formerName ?? user.username, changed?.user.username];
         const details = { what: kind, ...tells?.(), ...originOf(by), ...(email !== former && { email, former }) };
         const mail = { purpose: notice, language: user.language ?? asked, details };
         for (const address of new Set([former, email]))

@@ -11,7 +11,7 @@ const daySeconds = 24 * 60 * 60;
 
 /** The name and the language in a mail about an account. Under the id of a newcomer, the mail is about the former user. */
 export function addressed(account: Account | undefined, usual: string) {
-  const { firstName: name, language = usual } = account?.user.isNewcomer ? {} : (account?.user ?? {});
+  const { firstName: name, language = usual } = account?.user ?? {};
   return { name, language };
 }
 

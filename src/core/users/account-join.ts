@@ -5,13 +5,14 @@ import { isBefore, type NotBefore } from '../sessions/lasting-ends.ts';
 import type { SessionRecord } from '../sessions/store.ts';
 import type { Account } from './account.ts';
 
-/** How a directory gives the account of a user together with a row that names the user. */
+/** How the account of a user is read together with a row that names the user. */
 export interface AccountJoin {
-  /** What is selected: `account_id` and other names that no such row has. @param userId the column of the row that names the user */
-  columns(userId: RawBuilder<unknown>): RawBuilder<unknown>;
-  /** `left join …`, by an index of the directory. No id makes it fail. */
+  /** Selects `account_id` and other names that no such row has. */
+  readonly columns: RawBuilder<unknown>;
+  /** `left join …`, by an index. No id makes it fail. @param userId the column of the row that names the user */
   join(userId: RawBuilder<unknown>): RawBuilder<unknown>;
-  read(row: object): Account;
+  /** Undefined if the account does not count. */
+  read(row: object): Account | undefined;
 }
 
 /** Prepares a look-up of an account, which also tells whether a session in Redis has ended (`core/sessions/lasting-ends.ts`). */
@@ -20,7 +21,7 @@ export function prepareUnlessEnded({ database, prepareLookup }: OpenDatabase, ac
   const findRows = prepareLookup<Found, readonly [userId: string, sessionId: string]>((userId, sessionId) => {
     const id = sql`${userId}`;
     const found = sql<Found>`select janua_ended_sessions.id as ended, janua_not_before.not_before, janua_not_before.kept_id,
-        ${accounts.columns(id)}
+        ${accounts.columns}
       from (select 1 as one) one_row left join janua_ended_sessions on janua_ended_sessions.id = ${sessionId}
       left join janua_not_before on janua_not_before.user_id = ${id} ${accounts.join(id)}`;
     return { compile: () => found.compile(database) };
@@ -42,7 +43,7 @@ export function prepareWithAccount<Row extends { readonly id: string; readonly u
   const ref = (column: string) => sql.ref(`${table}.${column}`);
   const userId = ref('user_id');
   const found = sql<Row & { readonly account_id: string | null }>`
-    select ${sql.join([...columns.map(ref), accounts.columns(userId)])} from ${sql.table(table)} ${accounts.join(userId)}`;
+    select ${sql.join([...columns.map(ref), accounts.columns])} from ${sql.table(table)} ${accounts.join(userId)}`;
   const findRows = prepareLookup<Row & { readonly account_id: string | null }>(
     (id) => ({
       compile: () => sql<Row & { account_id: string | null }>`${found} where ${ref('id')} = ${id}`.compile(database),

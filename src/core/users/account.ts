@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Rights } from './scopes.ts';
 import type { User } from './user.ts';
 
@@ -20,10 +20,15 @@ export interface Account {
   readonly isInvitedByMail?: boolean;
   /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
   readonly isReplaceable?: boolean;
-  /** Since when the id belongs to its user, in milliseconds since 1970. Sessions that started before belong to a former user. */
-  readonly since?: number;
-  /** Whether the id belonged to another user, and this one has not logged in yet: only a login takes the id over. */
-  readonly replacesUser?: boolean;
+  /**
+   * Whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens, which carry no
+   * stamp, count no more.
+   */
+  readonly hasForeignPassword?: boolean;
+  /** Of a team's own table with permanent ids: the name stands for nobody, so that nothing is bound to it. */
+  readonly hasPermanentId?: true;
+  /** The name that Janua saw last, if a team's own table with permanent ids has another one now. */
+  readonly formerName?: string;
   /** Changes when the account's sessions have to end. Undefined if only the stored password shows that. */
   readonly stamp: string | undefined;
 }
@@ -41,6 +46,17 @@ export interface Verification {
 /** `at` is undefined for a link of an older version. */
 export type PastVerification = Verification & { readonly at: Date | undefined };
 
+/** The user of a name, who has proved nothing yet. */
+export interface Candidate extends Pick<Account, 'passwordHash' | 'disabled'> {
+  /** Undefined if the user is in a team's own table, and Janua has not seen them under this name. */
+  readonly account: Account | undefined;
+  /** Gives the user an account, once they have proved who they are. Undefined if they are gone meanwhile. */
+  adopt(): Promise<Account | undefined>;
+}
+
+/** The candidate of an account that Janua knows. */
+export const candidateOf = (account: Account): Candidate => ({ ...account, account, adopt: async () => account });
+
 export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes'>): Rights => ({
   groups: user.groups,
   scopes,
@@ -56,8 +72,14 @@ export const stampOf = (account: Account): string => account.stamp ?? passwordFi
 export const joinedStamp = (stamp: string, owner: PasswordOwner): string =>
   hash('sha256', `${stamp}\0${passwordFingerprint(owner)}`, 'base64url');
 
-type PasswordOwner = Pick<Account, 'passwordHash'> & { readonly user: Pick<User, 'username'> };
+type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & { readonly user: Pick<User, 'username'> };
 
-/** Reveals neither name nor stored password. It covers the name, because an id may be given to another person. */
-export const passwordFingerprint = ({ user, passwordHash = '' }: PasswordOwner): string =>
-  hash('sha256', `${user.username}\0${passwordHash}`, 'base64url');
+/** Tells one stored hash from another, and does not reveal it. */
+export const printOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
+
+/** Reveals neither name nor stored password. It covers the name, because a team may give an id to another person. */
+export const passwordFingerprint = ({ user, passwordHash = '', hasPermanentId }: PasswordOwner): string =>
+  hash('sha256', `${hasPermanentId ? '' : user.username}\0${passwordHash}`, 'base64url');
+
+/** A new stamp: 128 random bits, base64url. */
+export const createStamp = (): string => randomBytes(16).toString('base64url');

@@ -45,6 +45,40 @@ export const events = {
     level: 'info',
     words: 'A password was set, which ended the sessions of the user',
   },
+  'password-changed-elsewhere': {
+    isChange: true,
+    vocabulary: 'authn_password_change',
+    by: 'account-holder',
+    level: 'info',
+    words:
+      'Another program had changed the password in your table of users, which ended personal access tokens and consents from before',
+  },
+  'user-renamed-elsewhere': {
+    isChange: true,
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'A user has another address in your table of users, which ended open links',
+  },
+  'user-disabled-elsewhere': {
+    isChange: true,
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'A user was disabled in your table of users, which ended sessions, personal access tokens and consents',
+  },
+  'user-left': {
+    vocabulary: 'user_deleted',
+    by: 'operator',
+    level: 'info',
+    words: 'A user has left your table of users, which ended the account',
+  },
+  'users-synced': {
+    vocabulary: 'user_updated',
+    by: 'operator',
+    level: 'info',
+    words: 'The accounts were brought in line with your table of users',
+  },
   'address-verified': {
     isChange: true,
     vocabulary: 'user_updated',

@@ -4,11 +4,10 @@ import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
+import { countChange } from './directory.ts';
 import type { Held } from './held.ts';
 import { limitRows } from './row-limits.ts';
-import { rowsOf } from './rows-of.ts';
 import { admins, groupPattern, ownScopes, type RequireRights, type Rights, readNames, rightsOf } from './scopes.ts';
-import { countChange } from './sql-directory.ts';
 import type { User } from './user.ts';
 import { mostCounted } from './user-directory.ts';
 
@@ -37,8 +36,6 @@ export interface Member extends Pick<User, 'id' | 'username'> {
 export type Groups = ReturnType<typeof createGroups>;
 
 export interface GroupOptions {
-  /** Whether users are in Janua's own table. Their rows then hold their groups and scopes, so that a look-up reads no more. */
-  readonly ownUsers: boolean;
   /** Scopes of applications that groups may grant, besides Janua's own. */
   readonly applicationScopes: readonly string[];
   /** Whether a column of a team's own table has the groups. Only `admins` is then kept here. */
@@ -77,11 +74,11 @@ const countedAtOnce = 100;
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
 /**
- * Groups, and who is in them. A membership has the name of its user too, for processes of the version before. Methods throw `ChangeRefused`
- * when a change cannot be made.
+ * Groups, and who is in them. A membership has the name of its user too, which sorts the members. The rows of accounts hold their groups
+ * and scopes, so that a look-up of an account reads no more. Methods throw `ChangeRefused` when a change cannot be made.
  */
 export function createGroups(database: Database, options: GroupOptions) {
-  const { ownUsers, applicationScopes, inColumn, requireOther } = options;
+  const { applicationScopes, inColumn, requireOther } = options;
   const knownScopes: readonly string[] = [...Object.keys(ownScopes), ...applicationScopes];
 
   const change = <Made>(work: (db: Database) => Promise<Made>) =>
@@ -91,8 +88,8 @@ export function createGroups(database: Database, options: GroupOptions) {
     });
 
   /** The groups that a user was put into. A setting may make the user an administrator besides. */
-  async function namesOf(user: Pick<User, 'id' | 'isNewcomer'>, db = database): Promise<string[]> {
-    const rows = db.selectFrom('janua_memberships').select('group_name').where(rowsOf(user));
+  async function namesOf({ id }: Pick<User, 'id'>, db = database): Promise<string[]> {
+    const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
     return (await rows.execute()).map((row) => row.group_name);
   }
 
@@ -125,7 +122,6 @@ export function createGroups(database: Database, options: GroupOptions) {
 
   /** After a change to a group. By id, because a look for a combination of groups would read every user. */
   async function rewriteMembers(name: string, db: Database): Promise<void> {
-    if (!ownUsers) return;
     const groups = await readAll(db);
     const members = await db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name).execute();
     for (let first = 0; first < members.length; first += membersAtOnce) {
@@ -157,7 +153,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     return counts;
   }
 
-  /** Stores memberships of users who have none. In Janua's own table, gives how many of the users there are. */
+  /** Stores memberships of users who have none, and gives how many of the users there are. */
   async function addMembers(members: readonly Member[], db: Database): Promise<bigint> {
     const groups = await readAll(db);
     const unknown = members.flatMap(({ names }) => names).find((name) => !groups.has(name));
@@ -171,7 +167,7 @@ export function createGroups(database: Database, options: GroupOptions) {
       const columns = columnsOf(same[0]?.names ?? [], groups);
       const ids = same.map(({ id }) => id);
       const users = db.updateTable('janua_users').set(columns).where('id', 'in', ids);
-      if (ownUsers) found += (await users.executeTakeFirst()).numUpdatedRows;
+      found += (await users.executeTakeFirst()).numUpdatedRows;
     }
     return found;
   }

@@ -49,12 +49,6 @@ export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOp
 /** For an administrator or a command. Their proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
 export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
-/**
- * In a team's own table: makes a newcomer the user of the id, and clears what belonged to the former one. Undefined without an account.
- * @param since when the newcomer came, in milliseconds since 1970. Default: now
- */
-export type Meet = (userId: string, since?: number) => Promise<Account | undefined>;
-
 /** Adds a user, and what belongs to the account, in one transaction. Undefined if the name is taken. */
 export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
 
@@ -103,7 +97,5 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
     }
   };
 
-  const meet: Meet = (userId, since) => inOrder({}, (db) => users.lock(userId, db, since));
-
-  return { hold, holdAny, holdNew: registry && holdNew, meet };
+  return { hold, holdAny, holdNew: registry && holdNew };
 }

@@ -1,6 +1,5 @@
 import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
-import { nameInRows } from './rows-of.ts';
 import type { User } from './user.ts';
 
 /** Notes that a user logs in now. */
@@ -11,18 +10,16 @@ export type LastLogins = ReturnType<typeof createLastLogins>;
 /** Keeps when each user logged in last. */
 export function createLastLogins(database: Database, now: () => number) {
   return {
-    async noteLogin(user: User): Promise<void> {
-      const login = { username: nameInRows(user), at: now() };
-      const known = database.updateTable('janua_logins').set(login).where('user_id', '=', user.id);
+    async noteLogin({ id }: Pick<User, 'id'>): Promise<void> {
+      const login = { at: now() };
+      const known = database.updateTable('janua_logins').set(login).where('user_id', '=', id);
       if ((await known.executeTakeFirst()).numUpdatedRows === 0n)
-        await insertNew(database.insertInto('janua_logins').values({ user_id: user.id, ...login }));
+        await insertNew(database.insertInto('janua_logins').values({ user_id: id, ...login }));
     },
 
-    /** For a user who is no newcomer. */
     async findLastLogin({ id }: Pick<User, 'id'>): Promise<Date | undefined> {
       const row = await database.selectFrom('janua_logins').select('at').where('user_id', '=', id).executeTakeFirst();
-      // 0: the login was a former user's.
-      return Number(row?.at ?? 0) > 0 ? new Date(Number(row?.at)) : undefined;
+      return row && new Date(Number(row.at));
     },
   };
 }

@@ -2,13 +2,14 @@ import type { Settings } from '../../ground/config/settings.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { lineOf } from '../../ground/faults/misconfiguration.ts';
+import { createDirectory } from './directory.ts';
 import { createGroups } from './groups.ts';
 import { createHold } from './held.ts';
-import { openMappedDirectory, samplePasswordHashes } from './mapped/mapped-directory.ts';
-import type { UserMapping } from './mapped/mapping.ts';
-import { createSqlDirectory } from './sql-directory.ts';
+import type { UserMapping } from './source/mapping.ts';
+import { openSource } from './source/open-source.ts';
+import { requireOrigin } from './source/origin.ts';
+import { samplePasswordHashes } from './source/source.ts';
 import { canonicalUsername } from './user.ts';
-import type { SearchableDirectory, UserRegistry } from './user-directory.ts';
 
 interface OpenUsersOptions {
   readonly settings: Settings;
@@ -17,6 +18,8 @@ interface OpenUsersOptions {
   readonly mapping: UserMapping | undefined;
   readonly demoUsers: boolean;
   readonly log: Log;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Measures what a store does. */
   readonly watch: <Store extends object>(store: Store) => Store;
   /** Measures how long the stored hashes take. Undefined where no user logs in. */
@@ -24,42 +27,39 @@ interface OpenUsersOptions {
 }
 
 /**
- * The users, in Janua's own table or a team's.
+ * The users, of Janua's own or of a team's table.
  * @throws {Misconfiguration} when the team's table cannot work
  */
 export async function openUsers(options: OpenUsersOptions) {
-  const { settings, opened, mapping, demoUsers, log, watch } = options;
-  const { database } = opened;
+  const { settings, opened, mapping, demoUsers, log, now, watch } = options;
   const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
-  const directoryOptions = { demoUsers, administrators };
 
-  async function open(): Promise<{ users: SearchableDirectory; registry: UserRegistry | undefined }> {
-    if (mapping === undefined) {
-      const own = watch(createSqlDirectory(opened, directoryOptions));
-      return { users: own, registry: own };
-    }
-    const { directory, warnings } = await openMappedDirectory(opened, mapping, {
-      rehashes: settings.PASSWORD_REHASH === 'on',
-      log,
-    });
+  async function open() {
+    if (mapping === undefined) return undefined;
+    const rehashes = settings.PASSWORD_REHASH === 'on';
+    const hasPermanentIds = settings.USERS_ID === 'permanent';
+    const { source, warnings } = await openSource(opened, mapping, { rehashes, hasPermanentIds, log });
+    await requireOrigin(opened.database, mapping);
     for (const warning of warnings) log.warn({ event: 'users_table' }, lineOf(warning));
     await options.calibrate?.(await samplePasswordHashes(opened, mapping));
-    return { users: watch(directory), registry: undefined };
+    return source;
   }
 
-  const { users, registry } = await open();
-  const groupsInColumn = mapping?.groups !== undefined;
+  const source = await open();
+  const directory = createDirectory(opened, { demoUsers, administrators, source, now });
+  const users = watch(directory.users);
+  const registry = directory.registry && watch(directory.registry);
   return {
     users,
-    /** The same directory, if this server may change it. */
+    /** Undefined with a team's own table, whose users Janua does not change. */
     registry,
-    groups: createGroups(database, {
-      ownUsers: registry !== undefined,
+    source,
+    groups: createGroups(opened.database, {
       applicationScopes: settings.SCOPES,
-      inColumn: groupsInColumn,
+      inColumn: source?.hasGroups ?? false,
       requireOther: users.requireOtherAdministrator,
     }),
-    groupsInColumn,
-    ...createHold(database, users, registry),
+    groupsInColumn: source?.hasGroups ?? false,
+    ...createHold(opened.database, users, registry),
   };
 }

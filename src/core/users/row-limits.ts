@@ -2,7 +2,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { type BoundedTable, boundOf } from '../../ground/database/tables.ts';
 import { ChangeRefused } from './change-refused.ts';
-import { type RowUser, rowsOf } from './rows-of.ts';
+import type { User } from './user.ts';
 
 /** The oldest rows that one call removes. More are there only if the bound was lowered. */
 const removedAtOnce = 100;
@@ -19,12 +19,12 @@ const removedAtOnce = 100;
 export async function limitRows(
   db: Database,
   table: BoundedTable,
-  user: Omit<RowUser, 'username'> | undefined,
+  user: Pick<User, 'id'> | undefined,
   time: number,
 ): Promise<number> {
   const { most, oldestBy, key, expires } = boundOf(table);
   const [from, id] = [sql.table(table), sql.ref(key)];
-  const own = user === undefined ? sql<boolean>`1 = 1` : rowsOf(user);
+  const own = user === undefined ? sql<boolean>`1 = 1` : sql<boolean>`user_id = ${user.id}`;
   const counted = expires ? sql<boolean>`${own} and expires_at > ${time}` : own;
   const order = oldestBy === undefined ? sql`` : sql`order by ${sql.ref(oldestBy)} desc, ${id} desc`;
   const beyond = sql<{ id: string }>`select ${id} as id from ${from} where ${counted} ${order}

@@ -1,8 +1,8 @@
 import type { RawBuilder } from 'kysely';
 import type { Database } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { type Searchable, wordsOf } from './user.ts';
-import type { Candidate, ListedUser, Walk } from './user-directory.ts';
+import { searchable, type User, wordsOf } from './user.ts';
+import type { ListEntry, ListedUser, Walk } from './user-directory.ts';
 
 type Expression = RawBuilder<unknown>;
 
@@ -17,79 +17,72 @@ export function inOrder(
   value: Expression,
   id: Expression | undefined,
   { after, descending, limit }: Pick<Walk, 'after' | 'descending' | 'limit'>,
-  { where = sql`1 = 1`, toId = (text: string): Expression => sql`${text}` } = {},
+  where: Expression = sql`1 = 1`,
 ): Expression {
   const [than, direction] = descending ? [sql`<`, sql`desc`] : [sql`>`, sql`asc`];
   const [text, key = ''] = after ?? [];
   const beyond = sql`${value} ${than} ${text}`;
   // Begins with a comparison of the value alone, because MariaDB finds no range by pairs.
-  const from = id === undefined ? beyond : sql`${value} ${than}= ${text} and (${beyond} or ${id} ${than} ${toId(key)})`;
+  const from = id === undefined ? beyond : sql`${value} ${than}= ${text} and (${beyond} or ${id} ${than} ${key})`;
   return sql`where ${where} and ${text === undefined ? sql`${value} is not null` : from}
     order by ${value} ${direction}${id === undefined ? sql`` : sql`, ${id} ${direction}`} limit ${sql.lit(limit)}`;
 }
 
-/** A text of each user that an index finds. */
-export interface IndexedField {
-  readonly name: Searchable;
-  readonly table: Expression;
-  readonly where?: Expression;
-  readonly value: Expression;
-  readonly id: Expression;
-  /** Whether the value begins with a prefix, if comparing it with the texts around the prefix does not tell. */
-  readonly beginsWith?: (prefix: string) => Expression;
-}
-
-interface SearchOptions {
-  readonly fields: readonly IndexedField[];
-  readonly listSome: (ids: readonly string[]) => Promise<ListedUser[]>;
-  /** For columns of other types. */
-  readonly asText?: (value: Expression) => Expression;
-  readonly toId?: (text: string) => Expression;
-}
-
-/** Finds users by the beginning of their address or names. */
-export function createSearch(database: Database, { fields, listSome, asText = (value) => value, toId }: SearchOptions) {
-  const hasPrefix = ({ where = sql`1 = 1`, value, beginsWith }: IndexedField, prefix: string) =>
-    sql`${where} and ${beginsWith?.(prefix) ?? sql`${value} >= ${prefix} and ${value} < ${prefix + last}`}`;
+/** Finds users by the beginning of their address or names, whose words are in `janua_search`. */
+export function createSearch(database: Database, listSome: (ids: readonly string[]) => Promise<ListedUser[]>) {
+  const word = sql.ref('word');
+  const hasPrefix = (kind: number, prefix: string) =>
+    sql`kind = ${sql.lit(kind)} and ${word} >= ${prefix} and ${word} < ${prefix + last}`;
 
   return {
-    searched: fields.map(({ name }) => name),
-
     async findByPrefix(prefix: string, limit: number): Promise<string[]> {
-      const found = fields.map(
-        (field) => sql`select * from (select ${asText(field.id)} as id from ${field.table}
-          where ${hasPrefix(field, prefix)} limit ${sql.lit(limit)}) ${sql.ref(field.name)}`,
+      const found = searchable.map(
+        (name, kind) => sql`select * from (select user_id as id from janua_search
+          where ${hasPrefix(kind, prefix)} limit ${sql.lit(limit)}) ${sql.ref(name)}`,
       );
       const { rows } = await sql<{ id: string }>`${sql.join(found, sql` union all `)}`.execute(database);
       return rows.map(({ id }) => id);
     },
 
-    /** The users that the first field finds come first. The key of each names the field too. */
-    async walkWords(prefix: string, { after, descending, limit }: Omit<Walk, 'sort'>): Promise<Candidate[]> {
+    /** The users that the first kind of word finds come first. The key of each names the kind too. */
+    async walkWords(prefix: string, { after, descending, limit }: Omit<Walk, 'sort'>): Promise<ListEntry[]> {
       const [value = '', place = ''] = after ?? [];
       const [, begin = '0', id = ''] = /^(\d) (.*)$/s.exec(place) ?? [];
-      const found: { value: string; id: string; index: number }[] = [];
-      for (const [index, field] of fields.entries()) {
-        if (index < Number(begin) || found.length === limit) continue;
+      const found: { value: string; id: string; kind: number }[] = [];
+      for (const [kind] of searchable.entries()) {
+        if (kind < Number(begin) || found.length === limit) continue;
         const part = {
-          after: after && index === Number(begin) ? [value, id] : undefined,
+          after: after && kind === Number(begin) ? [value, id] : undefined,
           descending,
           limit: limit - found.length,
         };
+        const end = inOrder(word, sql.ref('user_id'), part, hasPrefix(kind, prefix));
         const { rows } = await sql<{ value: string; id: string }>`
-          select ${asText(field.value)} as value, ${asText(field.id)} as id from ${field.table}
-          ${inOrder(field.value, field.id, part, { where: hasPrefix(field, prefix), ...(toId && { toId }) })}`.execute(
-          database,
-        );
-        found.push(...rows.map((row) => ({ ...row, index })));
+          select word as value, user_id as id from janua_search ${end}`.execute(database);
+        found.push(...rows.map((row) => ({ ...row, kind })));
       }
       const users = new Map((await listSome([...new Set(found.map((row) => row.id))])).map((user) => [user.id, user]));
       return found.map((row) => {
         const user = users.get(row.id);
         const words = user && wordsOf(user);
-        const isShown = fields.slice(0, row.index).some(({ name }) => words?.[name]?.startsWith(prefix));
-        return { key: [row.value, `${row.index} ${row.id}`], user: isShown ? undefined : user };
+        const isShown = searchable.slice(0, row.kind).some((name) => words?.[name]?.startsWith(prefix));
+        return { key: [row.value, `${row.kind} ${row.id}`], user: isShown ? undefined : user };
       });
     },
   };
+}
+
+/** Updates the words by which searches find a user. A search that runs meanwhile may miss the user. */
+export async function indexWords(id: string, changed: Parameters<typeof wordsOf>[0], db: Database): Promise<void> {
+  const rows = searchRows(id, changed);
+  const ids = rows.map((row) => row.id);
+  await db.deleteFrom('janua_search').where('id', 'in', ids).execute();
+  await db.insertInto('janua_search').values(rows).execute();
+}
+
+/** The rows of `janua_search` for a user, or for the texts that have changed. */
+export function searchRows(id: string, changed: Partial<Pick<User, (typeof searchable)[number]>>) {
+  const words = wordsOf(changed);
+  const rows = searchable.map((name, kind) => ({ id: `${id} ${kind}`, kind, word: words[name], user_id: id }));
+  return rows.flatMap(({ word, ...row }) => (word === undefined ? [] : [{ ...row, word }]));
 }

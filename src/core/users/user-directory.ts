@@ -1,9 +1,9 @@
 import type { Database } from '../../ground/database/database.ts';
-import type { Account, PastVerification, Verification } from './account.ts';
+import type { Account, Candidate, PastVerification, Verification } from './account.ts';
 import type { AccountJoin } from './account-join.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
 import type { Held } from './held.ts';
-import type { Searchable, User } from './user.ts';
+import type { User } from './user.ts';
 
 export interface ListedUser extends User {
   readonly disabled: boolean;
@@ -24,10 +24,11 @@ export interface Walk {
   readonly limit: number;
 }
 
-export interface Candidate {
+/** A place in a list. */
+export interface ListEntry {
   /** The value that sorts the user, and the id, which tells users with the same value apart. */
   readonly key: readonly [value: string, place: string];
-  /** Undefined if an earlier key has shown the user. */
+  /** Undefined if an earlier entry has shown the user, or the account does not count. */
   readonly user: ListedUser | undefined;
 }
 
@@ -36,40 +37,46 @@ export const mostCounted = 100_000;
 
 /** Every method throws `Unavailable` when the directory cannot be reached. */
 export interface UserDirectory {
+  readonly accounts: AccountJoin;
   /** @param username in its canonical form */
+  findCandidate(username: string): Promise<Candidate | undefined>;
+  /** An account that Janua knows. */
   findByUsername(username: string): Promise<Account | undefined>;
+  /** The same, and adopts a user of a team's own table whom Janua has not seen. For an operator, or a mail to the address. */
+  adoptByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
-  /** Several accounts by their ids, in one statement. Those that are gone are missing. */
+  /** Several accounts by their ids, in one statement. Those that do not count are missing. */
   findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
-  /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions stay. */
+  /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions and tokens stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
-  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. @param since see `Meet` */
-  lock(id: string, db: Database, since?: number): Promise<Account | undefined>;
-  /** Since when the id belongs to its user, in milliseconds since 1970. */
-  findSince(id: string): Promise<number>;
+  /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
+  lock(id: string, db: Database): Promise<Account | undefined>;
   /** Ends everything that carries the old stamp: sessions, links, trust in browsers, waiting logins. */
   renewStamp(held: Held): Promise<void>;
-  /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. */
+  /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. Also ends `demo`. */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
-  list(): AsyncIterable<ListedUser>;
-  check(): Promise<void>;
-}
-
-/** In which administrators find users. */
-export interface SearchableDirectory extends UserDirectory {
-  readonly accounts: AccountJoin;
+  /** Takes note of the password that another program has set in a team's own table (`hasForeignPassword`). */
+  acceptPassword(held: Held): Promise<void>;
+  /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
+  acceptName(held: Held): Promise<void>;
+  /** Verifies an address, if the user still has it. */
+  verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
+  findDetails(id: string): Promise<AccountDetails>;
+  setLanguage(id: string, language: string, db?: Database): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
+  check(): Promise<void>;
+  list(): AsyncIterable<ListedUser>;
+  /** For an export. */
+  listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
   /** How many users there are, counted up to `limit`. */
   count(limit: number): Promise<number>;
-  walk(walk: Walk): Promise<Candidate[]>;
+  walk(walk: Walk): Promise<ListEntry[]>;
   /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
-  walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<Candidate[]>;
+  walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<ListEntry[]>;
   /** The ids of at most `limit` users, by an index. Undefined if there is none. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
   /** Like `findAll`, as a list shows them. */
   listSome(ids: readonly string[]): Promise<ListedUser[]>;
-  /** Where `findIds` finds a prefix. An own table needs an index for each. */
-  readonly searched: readonly Searchable[];
 }
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
@@ -97,20 +104,15 @@ export interface AccountDetails {
   readonly verification: PastVerification | undefined;
 }
 
-export interface UserRegistry extends SearchableDirectory {
+/** Janua's own accounts, which it adds and changes. */
+export interface UserRegistry {
   /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
   /** Adds users in a transaction, and gives their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
   addAll(users: readonly NewUser[], db: Database): Promise<string[]>;
   /** Which of these names are taken. */
   findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
-  /** For an export. */
-  listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
-  /** Also ends `demo`: the new password is not public. */
-  setPassword(held: Held, passwordHash: string): Promise<boolean>;
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
-  /** Verifies an address, if the user still has it. */
-  verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
   /** What `setUsername` requires: the user is not the last administrator by the address alone. @throws as `setUsername` */
   requireOtherByAddress(userId: string, db?: Database): Promise<void>;
   /**
@@ -120,10 +122,9 @@ export interface UserRegistry extends SearchableDirectory {
    * @throws {ChangeRefused} `last-administrator`
    */
   setUsername(held: Held, username: string, verification?: Verification): Promise<boolean>;
-  findDetails(id: string): Promise<AccountDetails>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   setDisabled(held: Held, disabled: boolean): Promise<void>;
-  setLanguage(id: string, language: string, db?: Database): Promise<void>;
   /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
+  requireOtherAdministrator: RequireOtherAdministrator;
 }

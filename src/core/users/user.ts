@@ -3,7 +3,7 @@ import { isPlainLine } from '../../ground/text/printable.ts';
 
 /** A user as the rest of the program may see them: never with a password, hashed or not. */
 export interface User {
-  /** Stable, opaque and never reused; shown to administrators only. */
+  /** Stable, opaque, and never given to another person; shown to administrators only. */
   readonly id: string;
   readonly username: string;
   readonly firstName: string;
@@ -11,8 +11,8 @@ export interface User {
   readonly language?: string | undefined;
   /** Names of the groups that the user is in. */
   readonly groups: readonly string[];
-  /** In a team's own table only: whether Janua has seen another person under the id, or none. A login or a session notes the new one. */
-  readonly isNewcomer?: boolean;
+  /** The id of the user in a team's own table. Undefined for Janua's own accounts. */
+  readonly sourceKey?: string;
 }
 
 /** Whether the user is called so already. */

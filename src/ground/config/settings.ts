@@ -51,6 +51,12 @@ export const settingSchemas = {
   })(
     'The columns of your table: `id=…,username=…,password=…`, and, if the table has them, `first_name=…,last_name=…,disabled=…,groups=…`.',
   ),
+  USERS_ID: choice({ enum: ['reusable', 'permanent'], default: 'reusable' })(
+    'With `permanent`, your program never gives an id to another person: a new name in `USERS_TABLE` is then the same user. With `reusable`, an id with another name counts as another person.',
+  ),
+  USERS_SYNC_HOURS: integer({ minimum: 0, maximum: 168, default: 24 })(
+    'How often the accounts are brought in line with `USERS_TABLE`, in hours. Lists then show users who have never signed in, and the accounts of users who have left the table end. `0`: only by `janua users sync`.',
+  ),
   PASSWORD_REHASH: onOff('on')(
     'Replaces a weaker password hash with argon2id when its user signs in. Set it to `off` if other programs read the same column. With `USERS_TABLE` and `off`, users can neither change nor reset their passwords.',
   ),

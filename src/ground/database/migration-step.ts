@@ -23,7 +23,35 @@ export function createTableChanges(
       .createIndex(indexName(table, columns))
       .on(table)
       .columns([...columns]);
+  async function hasColumn(table: string, column?: string): Promise<boolean> {
+    const tables = await db.introspection.getTables();
+    return tables.some(
+      ({ name, columns }) => name === table && (column === undefined || columns.some((each) => each.name === column)),
+    );
+  }
+
   return {
+    hasTable: (table: string) => hasColumn(table),
+
+    hasColumn,
+
+    /** Renames a table. Its indexes keep their names. */
+    async rename(table: string, to: string): Promise<void> {
+      await db.schema.alterTable(table).renameTo(to).execute();
+    },
+
+    async drop(table: string): Promise<void> {
+      await db.schema.dropTable(table).ifExists().execute();
+    },
+
+    async dropColumn(table: string, column: string): Promise<void> {
+      if (await hasColumn(table, column)) await db.schema.alterTable(table).dropColumn(column).execute();
+    },
+
+    async read<Row>(select: RawBuilder<Row>): Promise<readonly Row[]> {
+      return (await select.execute(db)).rows;
+    },
+
     /** A text that is ordered by its bytes, so that an index finds a prefix. PostgreSQL orders other texts by a language. */
     exact: (length: number) => sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`,
 
@@ -84,9 +112,8 @@ export function createTableChanges(
     },
 
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {
-      const tables = await db.introspection.getTables();
-      if (tables.some(({ name, columns }) => name === table && columns.some(({ name }) => name === column))) return;
-      await sql`alter table ${sql.table(table)} add column ${sql.ref(column)} ${type}`.execute(db);
+      if (!(await hasColumn(table, column)))
+        await sql`alter table ${sql.table(table)} add column ${sql.ref(column)} ${type}`.execute(db);
     },
   };
 }

@@ -12,11 +12,21 @@ const nullable = <Value>(value: Value): Value | null => value;
 
 /** The keys of each row are columns, its values have their types. A prefix, because a team's tables may be beside ours. */
 export const rows = {
+  /** Everyone whom Janua knows, under an id that is never given to another person. */
   janua_users: {
     id: '',
-    /** Canonical, unique. */
+    /** The key of the user's row in a team's own table. NULL for an own account, and once the user has left the table. */
+    source_key: generated(nullable('')),
+    /** When the account left the team's table, which ended it. */
+    left_at: generated(nullable(time)),
+    /** Of an own account: the name, unique. */
+    login_name: generated(nullable('')),
+    /** Canonical. Of an account of a team's table: as Janua saw it last, like the names and the state. */
     username: '',
-    password_hash: '',
+    /** The hash. Empty: the user has none, or it is in the team's table. */
+    password: '',
+    /** SHA-256 of the team's hash under which personal access tokens count. NULL until Janua has seen it. */
+    password_print: generated(nullable('')),
     first_name: '',
     last_name: '',
     disabled: flag,
@@ -40,20 +50,8 @@ export const rows = {
     /** Counts the changes that locked the row (`core/users/held.ts`). */
     changes: generated(time),
   },
-  /**
-   * Users of a team's own table whom Janua has seen, by their id. In other tables, `username` and `owner` are written for processes of the
-   * version before, and not read, but to sort members by name.
-   */
-  janua_people: {
-    user_id: '',
-    /** Canonical. With another name the id belongs to another person. */
-    username: '',
-    /** Since when, in milliseconds since 1970. 0 if the row is the first about the id. */
-    since: time,
-    /** NULL as long as the stored password alone tells whether the account has changed. */
-    stamp: nullable(''),
-    changes: time,
-  },
+  /** The table and the column from which the keys in `janua_users` came. */
+  janua_sources: { name: '', origin: '' },
   janua_sessions: {
     id: '',
     user_id: '',
@@ -130,7 +128,6 @@ export const rows = {
   janua_passkeys: {
     id: '',
     user_id: '',
-    username: '',
     credential_id: '',
     /** COSE, base64url. */
     public_key: '',
@@ -154,19 +151,17 @@ export const rows = {
   janua_totp: {
     id: '',
     user_id: '',
-    username: '',
     secret: '',
     /** The step of the last accepted code. No step up to it is accepted again. */
     last_step: time,
     created_at: time,
     last_used_at: nullable(time),
   },
-  janua_recovery_codes: { hash: '', user_id: '', username: '' },
+  janua_recovery_codes: { hash: '', user_id: '' },
   /** By a hash of their secret, like pending logins. */
   janua_trusted_browsers: {
     id: '',
     user_id: '',
-    username: '',
     stamp: '',
     user_agent: '',
     trusted_at: time,
@@ -194,8 +189,8 @@ export const rows = {
   },
   /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
-  /** When each user logged in last. 0 if the id has got another user since. */
-  janua_logins: { user_id: '', username: '', at: time },
+  /** When each user logged in last. */
+  janua_logins: { user_id: '', at: time },
   /** What happened in an hour, which begins at `hour`: events by name, counted from the audit. */
   janua_counts: { id: '', hour: time, name: '', count: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
@@ -203,7 +198,6 @@ export const rows = {
   janua_access_tokens: {
     id: '',
     user_id: '',
-    owner: '',
     hash: '',
     name: '',
     scope: '',
@@ -238,7 +232,6 @@ export const rows = {
   janua_consents: {
     id: '',
     user_id: '',
-    owner: '',
     client_id: '',
     scope: '',
     /** Of the application, as the user saw it. */
@@ -246,7 +239,7 @@ export const rows = {
     given_at: time,
   },
   /** What applications know users by. */
-  janua_subjects: { id: '', subject: '', user_id: '', owner: '' },
+  janua_subjects: { id: '', subject: '', user_id: '' },
   /** What the provider keeps: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
   janua_oidc_records: {
     id: '',
@@ -287,7 +280,6 @@ export const rows = {
     issuer: '',
     subject: '',
     user_id: '',
-    username: '',
     /** The name of the user there, as the user saw it at the linking. */
     name: '',
     linked_at: time,
@@ -309,8 +301,11 @@ export type AccessTokensTable = Tables['janua_access_tokens'];
 export type PasskeysTable = Tables['janua_passkeys'];
 
 export const accountColumns = [
+  'source_key',
+  'login_name',
   'username',
-  'password_hash',
+  'password',
+  'password_print',
   'first_name',
   'last_name',
   'disabled',

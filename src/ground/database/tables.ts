@@ -45,10 +45,10 @@ const byOperator = 'only the operator, or Janua itself, adds rows';
 export const tables = {
   janua_users: {
     rights: all,
-    only: 'own-accounts',
-    bound: 'each costs an address that proves itself, or an administrator: mails and sign-ups have limits',
+    bound:
+      'each costs an address that proves itself, an administrator, or a row of the team’s table: mails and sign-ups have limits',
   },
-  janua_people: { rights: kept, only: 'own-table', bound: oneAnAccount },
+  janua_sources: { rights: kept, only: 'own-table', bound: byOperator },
   janua_sessions: {
     rights: all,
     only: 'without-redis',
@@ -104,7 +104,7 @@ export const tables = {
     bound: { of: 'account', name: 'logins that wait for a second factor', most: 20, oldestBy: 'expires_at' },
   },
   janua_groups: { rights: all, bound: { of: 'administrators', name: 'groups', most: 500 } },
-  janua_search: { rights: all, only: 'own-accounts', aboutUser: true, bound: 'three rows for each account' },
+  janua_search: { rights: all, aboutUser: true, bound: 'three rows for each account' },
   janua_logins: { rights: all, aboutUser: true, bound: oneAnAccount },
   janua_counts: { rights: all, bound: 'a row for each hour and kind of event, for 31 days' },
   janua_memberships: {

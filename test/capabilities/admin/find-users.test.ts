@@ -4,19 +4,17 @@ import { describe, mock, test } from 'node:test';
 import { createFindUsers, userRules } from '../../../src/capabilities/admin/find-users.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { createLastLogins } from '../../../src/core/users/last-logins.ts';
-import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
-import type { SearchableDirectory } from '../../../src/core/users/user-directory.ts';
+import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { cursorOf, mostCandidates, readList } from '../../../src/web/list.ts';
+import { openOwnAccounts, openPeople } from '../../core/users/directories.ts';
 import { holdIn } from '../../core/users/held.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
 
-const rules = userRules(true);
+const rules = userRules;
 
 const people = [
   ['ann@example.com', 'Ann', 'Archer'],
@@ -49,11 +47,7 @@ const lettersOf = async (...[find, query]: Parameters<typeof readPages>) =>
   (await readPages(find, query)).map((page) => page.map(({ username }) => username[0]).join('')).join('|');
 
 /** A team's own table, in which the addresses and the last names have an index. @param charset of MariaDB */
-async function openOwnTable(
-  opened: TestDatabase,
-  engine: UserEngine,
-  charset = 'utf8mb4',
-): Promise<SearchableDirectory> {
+async function openOwnTable(opened: TestDatabase, engine: UserEngine, charset = 'utf8mb4') {
   const [id, folded] = {
     SQLite: ['integer primary key', 'varchar(250) collate nocase'],
     PostgreSQL: ['serial primary key', 'varchar(250)'],
@@ -71,7 +65,7 @@ async function openOwnTable(
   const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last,disabled=gone';
   const mapping = parseMapping('people', columns);
   assert.ok(mapping);
-  const { directory } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+  const { users: directory } = await openPeople(opened, mapping);
   return directory;
 }
 
@@ -84,13 +78,12 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`the list of users in ${engine}`, { skip: missing(engine) }, () => {
     async function open() {
       const opened = await openMigrated(engine);
-      const users = createSqlDirectory(opened, { demoUsers: false });
+      const users = openOwnAccounts(opened);
       const ids: string[] = [];
       for (const [username, firstName, lastName] of people)
         ids.push((await users.add({ username, firstName, lastName, passwordHash: 'hash', demo: false })) ?? '');
       const find = createFindUsers(opened.database, users, settings).list;
       const groups = createGroups(opened.database, {
-        ownUsers: true,
         applicationScopes: [],
         inColumn: false,
         requireOther: users.requireOtherAdministrator,
@@ -166,9 +159,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const times = [1000, 2000];
       const { noteLogin } = createLastLogins(database, () => times.shift() ?? 0);
       const [id = ''] = ids;
-      for (let count = 0; count < 2; count += 1)
-        await noteLogin({ id, username: 'ann@example.com', firstName: '', lastName: '', groups: [] });
-      const totp = { id: 'x', user_id: id, username: '', secret: '', last_step: 0, created_at: 0 };
+      for (let count = 0; count < 2; count += 1) await noteLogin({ id });
+      const totp = { id: 'x', user_id: id, secret: '', last_step: 0, created_at: 0 };
       await database.insertInto('janua_totp').values(totp).execute();
       const [ann, bob] = (await find(readList({}, rules))).users;
       assert.deepEqual([ann?.lastLoginAt?.getTime(), ann?.factors], [2000, ['app']]);
@@ -180,7 +172,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     test('reads by an index what many users have in common', async () => {
       await using opened = await openMigrated(engine);
       const { database } = opened;
-      const users = createSqlDirectory(opened, { demoUsers: false });
+      const users = openOwnAccounts(opened);
       const find = createFindUsers(database, users, settings).list;
       const count = mostCandidates + 30;
       const names = Array.from({ length: count }, (_, index) => String(index).padStart(4, '0'));
@@ -191,10 +183,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
             .insertInto(table as 'janua_search')
             .values(rows as [])
             .execute();
-        const user = { password_hash: '', first_name: 'Many', demo: 0, disabled: 0, group_names: 'many' };
+        const user = { password: '', first_name: 'Many', demo: 0, disabled: 0, group_names: 'many' };
         await insert(
           'janua_users',
-          part.map((n) => ({ ...user, id: n, username: `user${n}`, last_name: 'User', created_at: Number(n) % 7 })),
+          part.map((n) => ({
+            ...user,
+            id: n,
+            username: `user${n}`,
+            login_name: `user${n}`,
+            last_name: 'User',
+            created_at: Number(n) % 7,
+          })),
         );
         for (const [kind, word] of ['user', 'many user', 'user'].entries())
           await insert(
@@ -237,7 +236,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const find = createFindUsers(database, users, settings).list;
       const listed = (query: Record<string, string>) => lettersOf(find, query);
       assert.deepEqual([await users.count(100), await users.count(3)], [people.length, 3]);
-      assert.deepEqual(users.searched, ['username', 'lastName']);
       for (const [q, expected] of [
         ['', 'abcd'],
         ['ann', 'ab'],
@@ -253,7 +251,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await sql`update people set gone = ${sql.lit(true)} where email = 'bob@example.com'`.execute(database);
       assert.equal(await listed({ state: 'disabled' }), 'b');
       const groups = createGroups(database, {
-        ownUsers: false,
         applicationScopes: [],
         inColumn: false,
         requireOther: users.requireOtherAdministrator,
@@ -318,7 +315,7 @@ describe('the list of users in an own table that lacks letters', { skip: missing
 
 test('a list takes no more statements when it has more users', async () => {
   await using opened = await openMigrated();
-  const users = createSqlDirectory(opened, { demoUsers: false });
+  const users = openOwnAccounts(opened);
   const find = createFindUsers(opened.database, users, settings).list;
   const names = { firstName: 'Ann', lastName: 'Archer', passwordHash: '', demo: false };
   const counts: number[] = [];
@@ -337,7 +334,7 @@ test('a list takes no more statements when it has more users', async () => {
 test('a list takes 11 statements at most, when no filter leaves few users', async () => {
   await using opened = await openMigrated();
   const { database } = opened;
-  const users = createSqlDirectory(opened, { demoUsers: false, administrators: new Set(['ann@example.com']) });
+  const users = openOwnAccounts(opened, { demoUsers: false, administrators: new Set(['ann@example.com']) });
   const find = createFindUsers(database, users, settings).list;
   const ids = sql`with recursive ids (id) as (select 1 union all select id + 1 from ids where id < ${mostCandidates + 1})`;
   const fill = (table: string, columns: string, values: string) =>
@@ -346,12 +343,12 @@ test('a list takes 11 statements at most, when no filter leaves few users', asyn
     );
   await fill(
     'janua_users',
-    'id, username, password_hash, first_name, last_name, disabled, demo, created_at, group_names',
-    "id, 'ann' || id, '', 'Ann', 'Ann', 1, 0, 0, 'admins'",
+    'id, login_name, username, password, first_name, last_name, disabled, demo, created_at, group_names',
+    "id, 'ann' || id, 'ann' || id, '', 'Ann', 'Ann', 1, 0, 0, 'admins'",
   );
   await fill('janua_search', 'id, kind, word, user_id', "id || ' 0', 0, 'ann' || id, id");
   await fill('janua_memberships', 'id, group_name, user_id, username', "'admins ' || id, 'admins', id, 'ann' || id");
-  await fill('janua_totp', 'id, user_id, username, secret, last_step, created_at', "id, id, '', '', 0, 0");
+  await fill('janua_totp', 'id, user_id, secret, last_step, created_at', "id, id, '', 0, 0");
   // The other two fields find one user each.
   await sql`update janua_search set kind = 1 where id = '1 0'`.execute(database);
   await sql`update janua_search set kind = 2 where id = '2 0'`.execute(database);
@@ -369,7 +366,7 @@ test('a query that cannot be read is refused', () => {
     { limit: '0' },
     { limit: '201' },
     { limit: '1e2' },
-    { sort: 'password_hash' },
+    { sort: 'password' },
     { sort: ['username'] },
     { cursor: 'x' },
     { cursor: cursorOf([]) },

@@ -747,7 +747,7 @@ test('the list of users says how many there are, up to 100,000', async () => {
   assert.equal((await janua.get('/api/admin/users')).json().total, 2);
   assert.match((await janua.get('/admin/users')).body, />2 users</);
   assert.equal((await janua.get('/api/admin/users?q=ann')).json().total, null);
-  await sql`insert into janua_users (id, username, password_hash, first_name, last_name, disabled, demo, created_at)
+  await sql`insert into janua_users (id, login_name, username, password, first_name, last_name, disabled, demo, created_at)
     with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 99_999)
     select n, n || '@example.com', '', '', '', 0, 0, 0 from numbers`.execute(janua.services.database);
   assert.equal((await janua.get('/api/admin/users')).json().total, null);

@@ -205,10 +205,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(await consents.find(ann, 'wiki'), second);
       const listed = { clientId: 'wiki', scope: ['openid'], givenAt: new Date(clock.now) };
       assert.deepEqual(await consents.list(ann), [listed]);
-      const successor = { ...ann, isNewcomer: true };
-      assert.equal(await consents.find(successor, 'wiki'), undefined);
-      assert.deepEqual(await consents.list(successor), []);
-      assert.equal(await consents.revoke(successor, 'wiki'), false);
+      const eve = { ...ann, id: 'eve' };
+      assert.equal(await consents.find(eve, 'wiki'), undefined);
+      assert.deepEqual(await consents.list(eve), []);
+      assert.equal(await consents.revoke(eve, 'wiki'), false);
       assert.equal(await consents.find(ann, 'other'), undefined);
       assert.equal(await consents.revoke(ann, 'wiki'), true);
       assert.equal(await consents.revoke(ann, 'wiki'), false);

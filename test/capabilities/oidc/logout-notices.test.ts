@@ -109,7 +109,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     test('go out for all ended sessions of a user, who is known by the subject', async () => {
       await using opening = await open();
       const { receiver, database, startProcess } = opening;
-      await database.insertInto('janua_subjects').values({ id: 'x', subject, user_id: 'ann', owner: '' }).execute();
+      await database.insertInto('janua_subjects').values({ id: 'x', subject, user_id: 'ann' }).execute();
       const notices = startProcess();
       await notices.settled();
       for (const one of [notice('s1'), notice('s2'), notice('s3'), { ...notice('s4'), subject: 'another' }])

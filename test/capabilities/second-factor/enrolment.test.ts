@@ -385,7 +385,7 @@ describe('the last factor', () => {
     const session = await services.sessions.start({ userId: user.id, stamp: '' }, { methods: ['hwk', 'user'] });
     const by = { signedIn: { user, session, scopes: [], limited: false }, account, language: 'en' as const, caller };
     const setHash = (hash: string) =>
-      services.hold(provedBy(account), async (held) => services.registry?.setPassword(held, hash));
+      services.hold(provedBy(account), async (held) => services.users.setPassword?.(held, hash));
     await setHash('');
     await assert.rejects(services.manageFactors.removePasskey(by, passkey.id), /last-factor/);
     assert.deepEqual(await services.factors.methodsOf(account), ['passkey']);

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordedEvent } from '../../../src/core/audit/event.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
-import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, caller, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
@@ -205,19 +204,6 @@ describe('a login is refused with a passkey', () => {
       assert.match(shown.body, /You could not be signed in with this passkey/);
       assert.match(shown.body, new RegExp(`<code>${page.headers['x-request-id']}</code>`));
     });
-
-  test('that belongs to the person who had the id before, in a team’s own table', async () => {
-    const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
-    await using opened = await open({ stores });
-    const { janua, post, prove, events } = opened;
-    await using direct = await openTestDatabase(janua.databaseUrl);
-    await direct.database.updateTable('janua_people').set({ username: 'former@example.com' }).execute();
-    const { credential, cookie } = await prove();
-    const sent = json({ credential });
-    const answer = await post('/api/passkey', sent, cookie);
-    assert.equal(answer.statusCode, 400);
-    assert.deepEqual(await events(), ['passkey-refused: void-passkey']);
-  });
 
   test('that is no JSON, is missing, is sent twice or is something else', async () => {
     await using opened = await open();

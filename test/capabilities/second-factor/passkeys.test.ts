@@ -257,10 +257,6 @@ describe('a use of a passkey proves nothing', () => {
     assert.deepEqual(allowCredentials, [{ id: device.id, type: 'public-key', transports: ['hybrid', 'internal'] }]);
     assert.deepEqual((await passkeys.requestOptions(binding, bob)).allowCredentials, []);
     assert.equal(await passkeys.prove(device.get({ challenge }), binding, bob), 'foreign-passkey');
-    assert.equal(
-      await passkeys.prove(device.get({ challenge }), binding, { ...ann, isNewcomer: true }),
-      'foreign-passkey',
-    );
     // A security key need not tell the user, because it was told its credential.
     assert.equal(
       typeof (await passkeys.prove(device.get({ challenge }, { userHandle: undefined }), binding, ann)),
@@ -383,12 +379,6 @@ test('the options of a new passkey ask for what Janua needs, and tell nothing bu
     { id: device.id, type: 'public-key', transports: ['hybrid', 'internal'] },
   ]);
   assert.notEqual((await passkeys.creationOptions({ ...user, ...bob }, enrolment)).user.id, described.id);
-  // In a team's own table, an id may be given to another person.
-  const { user: heir } = await passkeys.creationOptions({ ...user, id: 'eve', isNewcomer: false }, enrolment);
-  const another = { ...user, id: 'eve', isNewcomer: false, username: 'eve@example.com' };
-  assert.notEqual((await passkeys.creationOptions(another, enrolment)).user.id, heir.id);
-  const newcomer = await passkeys.creationOptions({ ...user, isNewcomer: true }, enrolment);
-  assert.deepEqual(newcomer.excludeCredentials, []);
 });
 
 test('a passkey without a name is named after its provider and the browser', async () => {

@@ -20,7 +20,6 @@ test('a browser is trusted by its own secret, for one user and stamp, for as man
     ['', ann, 'stamp', false],
     [undefined, ann, 'stamp', false],
     [secret, bob, 'stamp', false],
-    [secret, { ...ann, isNewcomer: true }, 'stamp', false],
     [secret, ann, 'another stamp', false],
   ] as const)
     assert.equal(await isTrusted(sent, user, stamp), expected, `${sent} ${JSON.stringify(user)} ${stamp}`);

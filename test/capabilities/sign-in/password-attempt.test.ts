@@ -6,7 +6,7 @@ import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/s
 import type { Proof } from '../../../src/core/access/admit.ts';
 import { type Answer, Refusal } from '../../../src/core/access/refusal.ts';
 import type { Turn } from '../../../src/core/throttle/turns.ts';
-import type { Account } from '../../../src/core/users/account.ts';
+import { type Account, candidateOf } from '../../../src/core/users/account.ts';
 import { caller } from '../../core/audit/events.ts';
 import { alone, anyTurn, takeTurnAtOnce } from '../../core/passwords/in-turn.ts';
 import { directoryOf } from '../../core/users/one-account.ts';
@@ -35,7 +35,7 @@ async function logInWhile(stored: string): Promise<string | undefined> {
     log: { warn() {} },
     needsSecondFactor: async () => false,
   });
-  const result = await provePassword(weak, 'secret', anyTurn, alone);
+  const result = await provePassword(candidateOf(weak), 'secret', anyTurn, alone);
   return result.succeeded ? result.proof.account.passwordHash : undefined;
 }
 
@@ -74,7 +74,13 @@ function attempt({ sentPassword = 'wrong', stored, passwordFloor = 0, isThrottle
     needsSecondFactor: async () => false,
     failureFloor: 1,
   });
-  const sent = { name: ann.username, account: stored, password: sentPassword, headers: {}, start: performance.now() };
+  const sent = {
+    name: ann.username,
+    candidate: stored && candidateOf(stored),
+    password: sentPassword,
+    headers: {},
+    start: performance.now(),
+  };
   const failed = { kind: 'login-failed', error: new Refusal(invalidCredentials) } as const;
   const throttled = { kind: 'login-throttled', answer: tooManyAttempts } as const;
   // If the password is right, the account has changed since.
@@ -146,7 +152,7 @@ test('a login that is under way holds only as long as its password is that of th
     needsSecondFactor: async () => false,
   });
   const account = { ...weak, passwordHash: 'hash of secret' };
-  const { proof } = (await provePassword(account, 'secret', anyTurn, alone)) as { proof: Proof };
+  const { proof } = (await provePassword(candidateOf(account), 'secret', anyTurn, alone)) as { proof: Proof };
   assert.equal(await proof.stillHolds({ ...account, stamp: 'another' }), true);
   for (const passwordHash of ['hash of another', undefined])
     assert.equal(await proof.stillHolds({ ...account, passwordHash }), false);
@@ -162,7 +168,10 @@ test('a failed login replaces no weak hash, even with the right password of a di
     log: { warn: () => assert.fail('replaced') },
     needsSecondFactor: () => assert.fail(),
   });
-  assert.equal((await provePassword({ ...weak, disabled: true }, 'secret', anyTurn, alone)).succeeded, false);
+  assert.equal(
+    (await provePassword(candidateOf({ ...weak, disabled: true }), 'secret', anyTurn, alone)).succeeded,
+    false,
+  );
 });
 
 test('an account without a password costs the same hash as an unknown name, and no password matches', async () => {
@@ -182,7 +191,11 @@ test('an account without a password costs the same hash as an unknown name, and 
   const sent = ['secret', '', ' ', '\t', '\0', 'undefined', 'null'];
   for (const password of sent)
     for (const account of [undefined, { ...weak, passwordHash: undefined }])
-      assert.equal((await provePassword(account, password, anyTurn, alone)).succeeded, false, JSON.stringify(password));
+      assert.equal(
+        (await provePassword(account && candidateOf(account), password, anyTurn, alone)).succeeded,
+        false,
+        JSON.stringify(password),
+      );
   assert.deepEqual(new Set(compared), new Set([undefined]));
   assert.equal(compared.length, 2 * sent.length);
 });

@@ -90,7 +90,7 @@ test('a user without a password is asked for nothing that they do not have', asy
   assert.deepEqual(await confirm(), ['Log out and sign in again']);
   const passwordHash = await opened.services.users.findByUsername(ann.username);
   await opened.services.hold(provedBy(account), async (held) =>
-    opened.services.registry?.setPassword(held, passwordHash?.passwordHash ?? assert.fail()),
+    opened.services.users.setPassword?.(held, passwordHash?.passwordHash ?? assert.fail()),
   );
   assert.deepEqual(await confirm(), ['/auth/confirm', 'password']);
   assert.match((await browser.send('GET', '/account')).body, /Password only/);

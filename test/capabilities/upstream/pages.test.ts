@@ -85,7 +85,7 @@ test('after a reset, the page lists the accounts elsewhere, with and without sec
     const row = { id: 'x', upstream: 'google', user_id: user.id, issuer: 'i', subject: 's', name: 'Ann <at> work' };
     await services.database
       .insertInto('janua_identities')
-      .values({ ...row, username: '', linked_at: 0 })
+      .values({ ...row, linked_at: 0 })
       .execute();
     await app.inject({ method: 'POST', url: '/api/forgot-password', ...form({ email: ann.username }) });
     await services.mail?.settled();

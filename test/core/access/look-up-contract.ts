@@ -4,14 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { LookUp } from '../../../src/core/access/look-up.ts';
 import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
-import type { UserRegistry } from '../../../src/core/users/user-directory.ts';
 import { createRecord } from '../sessions/store-contract.ts';
+import type { openOwnAccounts } from '../users/directories.ts';
 import type { holdIn } from '../users/held.ts';
 
 export interface OpenLookUp extends AsyncDisposable {
   readonly lookUp: LookUp;
   readonly sessions: SessionStore;
-  readonly users: UserRegistry;
+  readonly users: ReturnType<typeof openOwnAccounts>;
   readonly hold: ReturnType<typeof holdIn>;
   /** The same sessions, as another process opens them. */
   readonly sessionsElsewhere: SessionStore;

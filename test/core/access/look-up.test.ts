@@ -3,7 +3,6 @@ import { createRedisLookUp, createSqlLookUp } from '../../../src/core/access/loo
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { prepareUnlessEnded } from '../../../src/core/users/account-join.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
@@ -13,6 +12,7 @@ import { createTemporaryFolder } from '../../servers/process-end.ts';
 import { connectOnce } from '../../servers/redis.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
 import { openUserDatabase } from '../../stores.ts';
+import { openOwnAccounts } from '../users/directories.ts';
 import { holdIn } from '../users/held.ts';
 import { testLookUp } from './look-up-contract.ts';
 
@@ -35,7 +35,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       const opened = stack.use(await openTestDatabase(url));
       await migrate(opened);
       const closing = stack.move();
-      const users = createSqlDirectory(opened, options);
+      const users = openOwnAccounts(opened, options);
       return {
         lookUp: createSqlLookUp(opened, users.accounts),
         sessions: createSqlSessionStore(opened),
@@ -65,7 +65,7 @@ testLookUp(
     const redis = [openRedis(url, 3000, unwatched), openRedis(url, 3000, unwatched)] as const;
     for (const each of redis) stack.defer(() => each.close());
     const opened = stack.use(await openMigrated());
-    const users = createSqlDirectory(opened, options);
+    const users = openOwnAccounts(opened, options);
     const sessions = createRedisSessionStore(redis[0]);
     const closing = stack.move();
     return {

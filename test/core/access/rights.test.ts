@@ -162,10 +162,10 @@ const expected: Readonly<Record<Role, (change: string) => number>> = {
 };
 
 async function snapshot({ janua, group, target, plain, actor, guarded, open }: Scene): Promise<string> {
-  const { users, groups, clients, registry, sessions } = janua.services;
+  const { users, groups, clients, sessions } = janua.services;
   return JSON.stringify({
     users: await Promise.all([target, plain, actor].map((id) => users.findById(id))),
-    added: await registry?.findByUsername(`new-${group}@example.com`),
+    added: await users.findByUsername(`new-${group}@example.com`),
     sessions: (await sessions.listOf(target, undefined)).length,
     groups: (await groups.findAll()).find(({ name }) => name === group),
     clients: [await clients.find(guarded), await clients.find(open), (await clients.list()).length],
@@ -343,7 +343,7 @@ describe('the link of a new user', () => {
     const { services, app } = janua;
     await services.groups.add({ name: 'helpdesk', description: '', scopes: helpdeskScopes });
     const helpdesk = await signInAs(janua, ['helpdesk']);
-    const administrator = await services.registry?.findByUsername(ann.username);
+    const administrator = await services.users.findByUsername(ann.username);
     assert.ok(administrator);
     await services.administration.setGroups(ann.username, [admins]);
     const narrowed = await credentialOf(janua, administrator.user.id, 'narrowed token');

@@ -12,9 +12,7 @@ import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
-import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
@@ -22,6 +20,7 @@ import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { ann, caller } from '../../janua.ts';
 import { takeTurnAtOnce } from '../passwords/in-turn.ts';
+import { openOwnAccounts, openPeople } from '../users/directories.ts';
 
 /** What a change may end. */
 const ending = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins', 'janua_access_tokens'] as const;
@@ -35,30 +34,28 @@ async function openOwnTable(opened: TestDatabase) {
   await sql`insert into people values (1, ${ann.username}, 'hash')`.execute(opened.database);
   const mapping = parseMapping('people', 'id=no,username=email,password=secret');
   assert.ok(mapping);
-  return (await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } })).directory;
+  return (await openPeople(opened, mapping)).users;
 }
 
-async function openOwnAccounts(opened: TestDatabase) {
-  const users = createSqlDirectory(opened, { demoUsers: false });
+async function openWithAnn(opened: TestDatabase) {
+  const users = openOwnAccounts(opened);
   await users.add({ ...ann, passwordHash: 'hash', demo: false });
   return users;
 }
 
-const directories = { "Janua's own accounts": openOwnAccounts, "a team's own table": openOwnTable };
+const directories = { "Janua's own accounts": openWithAnn, "a team's own table": openOwnTable };
 
 /** Ann with two sessions, and one of all that a change may end. */
-async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof openOwnTable> = openOwnAccounts) {
+async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof openOwnTable> = openWithAnn) {
   const opened = await openMigrated();
   const { database } = opened;
   const users = await openDirectory(opened);
   const read = async () => {
-    const account = await users.findByUsername(ann.username);
+    const account = await users.adoptByUsername(ann.username);
     assert.ok(account);
     return account;
   };
   const { hold, holdAny } = createHold(database, users, undefined);
-  // Otherwise the rows under the id are those of a former user.
-  await holdAny((await read()).user.id, async () => {});
   const account = await read();
   const { id } = account.user;
   const store = createSqlSessionStore(opened);
@@ -131,6 +128,9 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'password-changed': { ...all, ...none, failures: false, notices: ['password-changed'], ends: true },
   'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-reset'], ends: true },
   'password-set': { ...all, ...none, failures: false, tokens: false, ends: true },
+  'password-changed-elsewhere': { ...all, tokens: false, ends: false },
+  'user-renamed-elsewhere': { ...all, links: false, notices: ['email-changed'], ends: false },
+  'user-disabled-elsewhere': { ...all, ...none, tokens: false, ends: true },
   'signed-up': { ...all, ...none, ends: false },
   'factor-added': { ...all, ...none, notices: ['factors-changed'], ends: true },
   'factor-removed': { ...all, ...none, notices: ['factors-changed'], ends: true },

@@ -5,7 +5,6 @@ import { withLastingEnds } from '../../../src/core/sessions/lasting-ends.ts';
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
 import { prepareUnlessEnded } from '../../../src/core/users/account-join.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
@@ -14,6 +13,7 @@ import { openMigrated } from '../../ground/database/open.ts';
 import { ann } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
+import { openOwnAccounts } from '../users/directories.ts';
 import { createRecord, testSessionStore } from './store-contract.ts';
 
 const idleMilliseconds = 3_600_000;
@@ -75,7 +75,7 @@ describe('lasting ends', { skip }, () => {
   test('a request finds the account of a session until it ends, whatever Redis brings back', async () => {
     await using stores = await open();
     const { inRedis, opened, store } = stores;
-    const users = createSqlDirectory(opened, { demoUsers: false });
+    const users = openOwnAccounts(opened);
     const userId = await users.add({ ...ann, passwordHash: 'hash', demo: false });
     assert.ok(userId);
     const lookUp = createRedisLookUp(inRedis, prepareUnlessEnded(opened, users.accounts));
@@ -96,7 +96,7 @@ describe('lasting ends', { skip }, () => {
     test(`the end of ${name} counts for those of which Redis has lost the list`, async () => {
       await using stores = await open();
       const { inRedis, opened, store, loseList } = stores;
-      const users = createSqlDirectory(opened, { demoUsers: false });
+      const users = openOwnAccounts(opened);
       const userId = (await users.add({ ...ann, passwordHash: 'hash', demo: false })) ?? '';
       const lookUp = createRedisLookUp(inRedis, prepareUnlessEnded(opened, users.accounts));
       const kept = createRecord({ userId, ...longAgo() });

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
-import { openMappedDirectory } from '../../../src/core/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../../src/core/users/mapped/mapping.ts';
 import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
+import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
+import { openOwnAccounts, openPeople } from './directories.ts';
 import { holdIn } from './held.ts';
 
 const all = Object.keys(ownScopes);
@@ -19,9 +18,8 @@ const staff = { name: 'staff', description: '', scopes: ['reports:read'] };
 
 async function openOwn(engine: UserEngine, listed: readonly string[] = []) {
   const opened = await openMigrated(engine);
-  const users = createSqlDirectory(opened, { demoUsers: false, administrators: new Set(listed) });
+  const users = openOwnAccounts(opened, { demoUsers: false, administrators: new Set(listed) });
   const groups = createGroups(opened.database, {
-    ownUsers: true,
     applicationScopes: ['reports:read', 'reports:write'],
     inColumn: false,
     requireOther: users.requireOtherAdministrator,
@@ -59,7 +57,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       });
       for (let first = 0; first < people.length; first += 300) {
         const some = people.slice(first, first + 300);
-        const row = { first_name: 'A', last_name: 'B', password_hash: 'hash', scopes: 'reports:read', created_at: 1 };
+        const row = { first_name: 'A', last_name: 'B', password: 'hash', scopes: 'reports:read', created_at: 1 };
         await database
           .insertInto('janua_users')
           .values(
@@ -67,6 +65,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
               ...row,
               id,
               username: `${id}@example.com`,
+              login_name: `${id}@example.com`,
               group_names: both ? 'press staff' : name,
             })),
           )
@@ -230,10 +229,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         await setGroupsOf(id, () => [admins]);
         const row =
           table === 'janua_passkeys'
-            ? sql`(id, user_id, username, credential_id, public_key, user_handle, counter, syncable, synced, transports, aaguid, name, created_at)
-                values ('p', ${id}, '', 'c', 'k', 'h', 0, 0, 0, '', '', '', 0)`
-            : sql`(id, upstream, issuer, subject, user_id, username, name, linked_at)
-                values ('i', 'google', 'https://accounts.google.com', 's', ${id}, '', '', 0)`;
+            ? sql`(id, user_id, credential_id, public_key, user_handle, counter, syncable, synced, transports, aaguid, name, created_at)
+                values ('p', ${id}, 'c', 'k', 'h', 0, 0, 0, '', '', '', 0)`
+            : sql`(id, upstream, issuer, subject, user_id, name, linked_at)
+                values ('i', 'google', 'https://accounts.google.com', 's', ${id}, '', 0)`;
         await sql`insert into ${sql.table(table)} ${row}`.execute(database);
         await assert.rejects(setDisabled(id), { code: 'last-administrator' });
         await assert.rejects(remove(id), { code: 'last-administrator' });
@@ -279,21 +278,27 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
       const mapping = parseMapping('people', mapped);
       assert.ok(mapping);
-      const { directory } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+      const { users: directory } = await openPeople(opened, mapping);
       const groups = createGroups(opened.database, {
-        ownUsers: false,
         applicationScopes: ['reports:read'],
         inColumn: mapping.groups !== undefined,
         requireOther: directory.requireOtherAdministrator,
       });
       await groups.add(staff);
-      const rightsOf = async (id: string) => {
-        const account = await directory.findById(id);
-        return { groups: account?.user.groups, scopes: account?.scopes };
+      /** The account of the person who has a key now. */
+      const accountOf = async (key: string) => {
+        const { rows } = await sql<{ email: string }>`select email from people where no = ${Number(key)}`.execute(
+          opened.database,
+        );
+        return (await directory.adoptByUsername(rows[0]?.email ?? '')) ?? assert.fail();
+      };
+      const rightsOf = async (key: string) => {
+        const { user, scopes } = await accountOf(key);
+        return { groups: user.groups, scopes };
       };
       const hold = holdIn(opened.database, directory);
-      const setGroupsOf = (id: string, choose: Choose) =>
-        hold(id, (held) => groups.setGroupsOf(held, choose), { groups: true });
+      const setGroupsOf = async (key: string, choose: Choose) =>
+        hold((await accountOf(key)).user.id, (held) => groups.setGroupsOf(held, choose), { groups: true });
       return { groups, setGroupsOf, execute, rightsOf, directory, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
     }
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { rows, type Tables } from '../../../src/ground/database/schema.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
+import { openOwnAccounts } from './directories.ts';
 
 const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', passwordHash: 'hash', demo: false };
 const bob = { ...ann, username: 'bob@example.com' };
@@ -15,7 +15,7 @@ const bob = { ...ann, username: 'bob@example.com' };
 async function open(engine: UserEngine) {
   const opened = await openMigrated(engine);
   const { database } = opened;
-  const users = createSqlDirectory(opened, { demoUsers: false });
+  const users = openOwnAccounts(opened);
   const id = await users.add(ann);
   const account = id === undefined ? undefined : await users.findById(id);
   assert.ok(account);

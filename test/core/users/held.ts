@@ -1,5 +1,5 @@
 import { createHold, type Held, type HoldOptions } from '../../../src/core/users/held.ts';
-import type { RowUser } from '../../../src/core/users/rows-of.ts';
+import type { User } from '../../../src/core/users/user.ts';
 import type { UserDirectory, UserRegistry } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 
@@ -10,4 +10,4 @@ export const holdIn =
     createHold(database, users, registry).holdAny(userId, work, options);
 
 /** For tests of what is stored for an account, which need no account. Nothing is locked. */
-export const unlocked = (db: Database, user: RowUser): Held => ({ db, user }) as Held;
+export const unlocked = (db: Database, user: Pick<User, 'id'>): Held => ({ db, user }) as Held;

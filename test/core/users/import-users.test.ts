@@ -10,11 +10,11 @@ import {
   type ImportRow,
   readImportRow,
 } from '../../../src/core/users/import-users.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { readList } from '../../../src/web/list.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
+import { openOwnAccounts } from './directories.ts';
 
 const groupNames = new Set(['admins', 'staff', 'night-shift']);
 
@@ -31,9 +31,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   describe(`an import in ${engine}`, { skip: missing(engine) }, () => {
     async function open() {
       const opened = await openMigrated(engine);
-      const users = createSqlDirectory(opened, { demoUsers: false });
+      const users = openOwnAccounts(opened);
       const groups = createGroups(opened.database, {
-        ownUsers: true,
         applicationScopes: ['reports:read', 'reports:write'],
         inColumn: false,
         requireOther: users.requireOtherAdministrator,
@@ -53,7 +52,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         add: (added: readonly ImportedUser[], isRehearsal = false) => addUsers(added, { actor, isRehearsal }),
         imported,
         found: async (query: Record<string, string>) =>
-          (await find(readList(query, userRules(true)))).users.map(({ username }) => username),
+          (await find(readList(query, userRules))).users.map(({ username }) => username),
       };
     }
 
@@ -61,7 +60,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await using opened = await open();
       const user = person(0, '');
       await opened.add([user]);
-      const listed = createSqlDirectory(opened, { demoUsers: false, administrators: new Set([user.username]) });
+      const listed = openOwnAccounts(opened, { demoUsers: false, administrators: new Set([user.username]) });
       const account = await listed.findByUsername(user.username);
       assert.deepEqual([account?.user.groups, account?.isAddressVerified], [[], false]);
       assert.equal(account?.isAddressVouched, true);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { NewUser, UserRegistry } from '../../../src/core/users/user-directory.ts';
+import type { NewUser } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
+import type { openOwnAccounts } from './directories.ts';
 import { ann as person } from './directory-contract.ts';
 import { holdIn } from './held.ts';
 
 export interface OpenRegistry extends AsyncDisposable {
-  readonly users: UserRegistry;
+  readonly users: ReturnType<typeof openOwnAccounts>;
   readonly database: Database;
 }
 
@@ -45,7 +46,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       assert.equal((await Array.fromAsync(users.list()))[0]?.disabled, true);
       await disable(false);
       assert.equal((await users.findByUsername(ann.username))?.disabled, false);
-      const setPassword = () => hold(id, (held) => users.setPassword(held, 'set'));
+      const setPassword = () => hold(id, async (held) => users.setPassword?.(held, 'set'));
       assert.equal(await setPassword(), true);
       assert.equal((await users.findById(id))?.passwordHash, 'set');
       const { passwordChangedAt } = await users.findDetails(id);

@@ -13,13 +13,13 @@ import type { Account } from '../../../src/core/users/account.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { createHold, type Held, type Hold, provedBy } from '../../../src/core/users/held.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { type BoundedTable, boundedTables, boundOf } from '../../../src/ground/database/tables.ts';
 import { openMigrated, type TestDatabase } from '../../ground/database/open.ts';
 import { insertSample } from '../../ground/database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
+import { openOwnAccounts } from './directories.ts';
 
 const time = 1_000_000;
 const now = () => time;
@@ -33,7 +33,7 @@ type Doors = Readonly<Record<BoundedTable, (number: number) => Promise<unknown>>
 async function open(engine: UserEngine) {
   const opened = await openMigrated(engine);
   const { database } = opened;
-  const users = createSqlDirectory(opened, { demoUsers: false });
+  const users = openOwnAccounts(opened, { demoUsers: false });
   const userId = await users.add(ann);
   const otherId = await users.add({ ...ann, username: 'bob@example.com' });
   const account = await users.findById(userId ?? '');
@@ -44,7 +44,7 @@ async function open(engine: UserEngine) {
 
 function createDoors(
   opened: TestDatabase,
-  users: ReturnType<typeof createSqlDirectory>,
+  users: ReturnType<typeof openOwnAccounts>,
   account: Account,
   hold: Hold,
 ): Doors {
@@ -71,7 +71,6 @@ function createDoors(
     name: '',
   });
   const groups = createGroups(database, {
-    ownUsers: true,
     applicationScopes: [],
     inColumn: false,
     requireOther: async () => {},

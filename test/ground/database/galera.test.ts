@@ -8,7 +8,6 @@ import type { FailureStore } from '../../../src/core/throttle/store.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { type Database, openDatabase } from '../../../src/ground/database/database.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
@@ -19,6 +18,7 @@ import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createRecord, testSessionStore } from '../../core/sessions/store-contract.ts';
 import { testFailureStore } from '../../core/throttle/store-contract.ts';
+import { openOwnAccounts } from '../../core/users/directories.ts';
 import { holdIn } from '../../core/users/held.ts';
 import { isLong } from '../../long.ts';
 import { type Galera, startGalera } from '../../servers/galera.ts';
@@ -122,8 +122,8 @@ if (isLong)
 
     test('administrators who disable each other at once leave one', async () => {
       const parts = nodes.map(({ database, ...opened }) => {
-        const users = createSqlDirectory({ database, ...opened }, { demoUsers: false });
-        const options = { ownUsers: true, applicationScopes: [], inColumn: false };
+        const users = openOwnAccounts({ database, ...opened }, { demoUsers: false });
+        const options = { applicationScopes: [], inColumn: false };
         const groups = createGroups(database, { ...options, requireOther: users.requireOtherAdministrator });
         return { users, groups, hold: holdIn(database, users, users) };
       });

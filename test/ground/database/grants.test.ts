@@ -12,7 +12,7 @@ describe('the statements that grant rights', () => {
   test("give a server Janua's own users, or a team's table, and not both", () => {
     const [ofOwn, ofTeam] = [own, team].map((granted) => listGrants('postgres', granted).join('\n'));
     assert.match(ofOwn ?? '', /^GRANT SELECT, INSERT, UPDATE, DELETE ON "janua_users" TO "janua";$/m);
-    assert.doesNotMatch(ofOwn ?? '', /janua_people/);
+    assert.doesNotMatch(ofOwn ?? '', /janua_sources/);
     assert.match(ofTeam ?? '', /^GRANT SELECT, UPDATE \("pass""word"\) ON "hr"\."employees" TO "janua";$/m);
     assert.doesNotMatch(ofTeam ?? '', /janua_users|janua_search/);
     const withoutPassword = listGrants('postgres', { ...team, ownTable: { table: 'employees', writes: undefined } });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { passwordFingerprint, stampOf } from '../../../src/core/users/account.ts';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { claimLease } from '../../../src/ground/database/lease.ts';
 import { createMigrator, migrate } from '../../../src/ground/database/migrations.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { openOwnAccounts } from '../../core/users/directories.ts';
 import { missing } from '../../servers/missing.ts';
 import { openUserDatabase } from '../../stores.ts';
 import { openTestDatabase } from './open.ts';
@@ -31,7 +31,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       return {
         opened,
         addSession,
-        users: createSqlDirectory(opened, { demoUsers: false }),
+        users: openOwnAccounts(opened),
         sessions: createSqlSessionStore(opened),
         async [Symbol.asyncDispose]() {
           await opened.database.destroy();
@@ -93,10 +93,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     await add('command', null);
     await add('invited', 'mail', '');
     await migrate(opened);
-    // A process of that version may still run beside ours.
-    await add('later', 'mail');
-    const expected = { ...proofs, command: false, invited: false, later: true };
-    const users = createSqlDirectory(opened, { demoUsers: false });
+    const expected = { ...proofs, command: false, invited: false };
+    const users = openOwnAccounts(opened);
     const ids = Object.keys(expected);
     const verified = async () =>
       Object.fromEntries(await Promise.all(ids.map(async (id) => [id, (await users.findById(id))?.isAddressVerified])));

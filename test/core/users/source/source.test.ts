@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { openMappedDirectory, samplePasswordHashes } from '../../../../src/core/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
+import { parseMapping } from '../../../../src/core/users/source/mapping.ts';
+import { samplePasswordHashes } from '../../../../src/core/users/source/source.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { Misconfiguration } from '../../../../src/ground/faults/misconfiguration.ts';
 import { openMigrated, type TestDatabase } from '../../../ground/database/open.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { UserEngine } from '../../../stores.ts';
+import { openPeople } from '../directories.ts';
 import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
 const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
@@ -120,7 +121,8 @@ async function openTable(engine: UserEngine, declaration: string, after = '') {
     async [Symbol.asyncDispose]() {
       for (const made of [after, declaration].flatMap((text) => /^create ((?:table|view) \w+)/.exec(text)?.[1] ?? []))
         await execute(`drop ${made}`);
-      await opened.database.deleteFrom('janua_people').execute();
+      for (const table of ['janua_users', 'janua_search', 'janua_sources'] as const)
+        await opened.database.deleteFrom(table).execute();
     },
   };
 }
@@ -128,7 +130,7 @@ async function openTable(engine: UserEngine, declaration: string, after = '') {
 const declare = ({ id, email }: Pick<Table, 'id' | 'email'>, more = '') =>
   `create table people (no ${id}, email ${email}, secret varchar(255), first varchar(50), last varchar(50)${more})`;
 
-const quiet = { rehashes: true, log: { warn() {} } };
+const quiet = { rehashes: true, hasPermanentIds: false, log: { warn() {} } };
 
 function mappingOf(text = columns) {
   const mapping = parseMapping('people', text);
@@ -143,11 +145,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 
     async function open() {
       const { opened, execute, ...resource } = await openTable(engine, declare(table), table.after);
-      const { directory, warnings } = await openMappedDirectory(opened, mapping, quiet);
+      const { users: directory, warnings } = await openPeople(opened, mapping, quiet);
       return {
         users: directory,
         database: opened.database,
-        table: 'janua_people' as const,
+        hasKeys: true as const,
         warnings,
         execute,
         async insert({ username: email, passwordHash, firstName, lastName }: Person) {
@@ -167,11 +169,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       test('are found regardless of the stored case', async () => {
         await using opened = await open();
         await opened.insert({ ...ann, username: 'Ann.Example@EXAMPLE.com' });
-        const account = await opened.users.findByUsername('ann.example@example.com');
+        const account = await opened.users.adoptByUsername('ann.example@example.com');
         assert.equal(account?.user.username, 'ann.example@example.com');
         assert.equal((await opened.users.findById(account?.user.id ?? ''))?.user.username, 'ann.example@example.com');
         assert.equal(
-          await opened.users.findByUsername('Ann.Example@EXAMPLE.com'),
+          await opened.users.adoptByUsername('Ann.Example@EXAMPLE.com'),
           undefined,
           'only the canonical form of a name finds a user',
         );
@@ -187,19 +189,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         test('that differ in case alone, and were added since the start, sign neither user in', async () => {
           await using opened = await open();
           for (const name of ['Ann@example.com', 'ANN@example.com']) await opened.insert({ ...ann, username: name });
-          assert.equal(await opened.users.findByUsername('ann@example.com'), undefined);
+          assert.equal(await opened.users.adoptByUsername('ann@example.com'), undefined);
         });
 
       test('may be NULL, as other columns may, without a failure', async () => {
         await using opened = await open();
         await opened.insert(ann);
         await opened.execute('update people set first = null, last = null, secret = null');
-        const account = await opened.users.findByUsername(ann.username);
+        const account = await opened.users.adoptByUsername(ann.username);
         assert.deepEqual([account?.user.firstName, account?.user.lastName, account?.passwordHash], ['', '', undefined]);
         if (!/not null/.test(table.email)) {
           await opened.execute('update people set email = null');
-          assert.equal(await opened.users.findByUsername(ann.username), undefined);
-          assert.equal(await opened.users.findByUsername(''), undefined);
+          assert.equal(await opened.users.adoptByUsername(ann.username), undefined);
+          assert.equal(await opened.users.adoptByUsername(''), undefined);
           assert.deepEqual(await Array.fromAsync(opened.users.list()), []);
         }
       });
@@ -282,7 +284,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     for (const [name, declaration, given, line, after] of unusable) {
       test(name, async () => {
         await using table = await openTable(engine, declaration, after);
-        await assert.rejects(openMappedDirectory(table.opened, mappingOf(given), quiet), (error) => {
+        await assert.rejects(openPeople(table.opened, mappingOf(given), quiet), (error) => {
           assert.ok(error instanceof Misconfiguration);
           assert.match(error.message, line);
           return true;
@@ -296,10 +298,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await table.execute(
         "insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com'), (3, null)",
       );
-      await assert.rejects(
-        openMappedDirectory(table.opened, mappingOf(), quiet),
-        /differ only in case\. Find them.*: SELECT/,
-      );
+      await assert.rejects(openPeople(table.opened, mappingOf(), quiet), /differ only in case\. Find them.*: SELECT/);
     });
 
     test('has a password column that is too short for a new hash', async () => {
@@ -308,8 +307,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const declaration = declare(good).replace('secret varchar(255)', 'secret varchar(60)');
       await using table = await openTable(engine, declaration, good.after);
       const short = /secret is .*60.*too short.*at least 97 characters long, or set PASSWORD_REHASH=off/;
-      await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), short);
-      await openMappedDirectory(table.opened, mappingOf(), { ...quiet, rehashes: false });
+      await assert.rejects(openPeople(table.opened, mappingOf(), quiet), short);
+      await openPeople(table.opened, mappingOf(), { ...quiet, rehashes: false });
     });
   });
 
@@ -333,9 +332,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         for (const [index, value] of Object.keys(values).entries()) {
           await opened.execute(`insert into people (email, gone) values ('user${index}@example.com', ${value})`);
         }
-        const { directory } = await openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet);
+        const { users: directory } = await openPeople(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet);
         for (const [index, disabled] of Object.values(values).entries()) {
-          const account = await directory.findByUsername(`user${index}@example.com`);
+          const account = await directory.adoptByUsername(`user${index}@example.com`);
           assert.equal(account?.disabled, disabled, `the column contains ${Object.keys(values)[index]}`);
         }
       });
@@ -353,8 +352,8 @@ test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () 
   await table.execute(`insert into "HR".people values (7, 'Ann@example.com', 'hash')`);
   const mapping = parseMapping('HR.people', 'id=no,username=email,password=secret');
   assert.ok(mapping !== undefined);
-  const { directory } = await openMappedDirectory(table.opened, mapping, quiet);
-  assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, '7');
+  const { users: directory } = await openPeople(table.opened, mapping, quiet);
+  assert.equal((await directory.adoptByUsername('ann@example.com'))?.user.sourceKey, '7');
 });
 
 test('names in a citext column are found by their index', { skip: missing('PostgreSQL') }, async () => {
@@ -364,9 +363,9 @@ test('names in a citext column are found by their index', { skip: missing('Postg
     declare({ id: 'serial primary key', email: 'citext unique' }),
   );
   await table.execute("insert into people (email, secret) values ('Ann@Example.com', 'hash')");
-  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  const { users: directory, warnings } = await openPeople(table.opened, mappingOf(), quiet);
   assert.deepEqual(warnings, []);
-  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
+  assert.equal((await directory.adoptByUsername('ann@example.com'))?.passwordHash, 'hash');
 });
 
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
@@ -383,7 +382,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
     }, async () => {
       await using opened = await openTable(engine, declare(table, `, ${declaration}`), table.after);
       await assert.rejects(
-        openMappedDirectory(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
+        openPeople(opened.opened, mappingOf(`${columns},disabled=${rule}`), quiet),
         /gone is .* and cannot hold a value that disabled= lists\. Write a boolean as 1 or 0/,
       );
     });
@@ -401,10 +400,10 @@ test('a name with characters outside the charset of the column finds no user', {
     await table.execute(
       "insert into people (no, email, secret) values (1, 'josé@example.com', 'hash'), (2, '?@example.com', 'hash')",
     );
-    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
-    assert.equal((await directory.findByUsername('josé@example.com'))?.user.id, '1');
+    const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.adoptByUsername('josé@example.com'))?.user.sourceKey, '1');
     for (const name of ['日@example.com', '😀@example.com'])
-      assert.equal(await directory.findByUsername(name), undefined);
+      assert.equal(await directory.adoptByUsername(name), undefined);
   }
 });
 
@@ -416,9 +415,9 @@ test('in SQLite a hash stored as bytes is read as text, and a user with a NULL k
   await table.execute(
     "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash')",
   );
-  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
-  assert.equal((await directory.findByUsername('ann@example.com'))?.passwordHash, 'hash');
-  assert.equal(await directory.findByUsername('bob@example.com'), undefined);
+  const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+  assert.equal((await directory.adoptByUsername('ann@example.com'))?.passwordHash, 'hash');
+  assert.equal(await directory.adoptByUsername('bob@example.com'), undefined);
   for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
 });
 
@@ -429,8 +428,8 @@ test('a user whose text key is too long for a session cannot sign in', { skip: m
     'create unique index on people (lower(email))',
   );
   await table.execute(`insert into people (no, email, secret) values (repeat('x', 256), 'ann@example.com', 'hash')`);
-  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
-  assert.equal(await directory.findByUsername('ann@example.com'), undefined);
+  const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+  assert.equal(await directory.adoptByUsername('ann@example.com'), undefined);
 });
 
 test('keys may be the largest whole numbers', { skip: missing('PostgreSQL', 'MariaDB') }, async () => {
@@ -441,9 +440,8 @@ test('keys may be the largest whole numbers', { skip: missing('PostgreSQL', 'Mar
     const { email, after } = tables[engine][0] as Table;
     await using table = await openTable(engine, declare({ id, email }), after);
     await table.execute(`insert into people (no, email, secret) values (${key}, 'ann@example.com', 'hash')`);
-    const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
-    assert.equal((await directory.findByUsername('ann@example.com'))?.user.id, key);
-    assert.equal((await directory.findById(key))?.user.id, key);
+    const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+    assert.equal((await directory.adoptByUsername('ann@example.com'))?.user.sourceKey, key);
     assert.equal(await directory.findById('99999999999999999999'), undefined);
   }
 });
@@ -454,9 +452,9 @@ test('citext in a schema outside the search path counts as case-sensitive', {
   await using table = await openOwnTable('PostgreSQL', 'create schema ext', 'create extension citext schema ext');
   await table.execute(declare({ id: 'int primary key', email: 'ext.citext unique' }));
   await table.execute("insert into people (no, email, secret) values (1, 'Bob@Example.com', 'hash')");
-  const { directory, warnings } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  const { users: directory, warnings } = await openPeople(table.opened, mappingOf(), quiet);
   assert.equal(warnings.length, 1);
-  assert.equal((await directory.findByUsername('bob@example.com'))?.user.id, '1');
+  assert.equal((await directory.adoptByUsername('bob@example.com'))?.user.sourceKey, '1');
 });
 
 test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }, async () => {
@@ -465,10 +463,7 @@ test('an enum column is refused as a user name', { skip: missing('PostgreSQL') }
     "create type mood as enum ('a', 'b')",
     declare({ id: 'int primary key', email: 'mood unique' }),
   );
-  await assert.rejects(
-    openMappedDirectory(table.opened, mappingOf(), quiet),
-    /email is mood, but a username must be a text/,
-  );
+  await assert.rejects(openPeople(table.opened, mappingOf(), quiet), /email is mood, but a username must be a text/);
 });
 
 test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQL') }, async () => {
@@ -479,11 +474,11 @@ test('the printed fix quotes names that need quotes', { skip: missing('PostgreSQ
   const mapping = parseMapping('People Table', 'id=no,username=E-Mail,password=secret');
   assert.ok(mapping !== undefined);
   await assert.rejects(
-    openMappedDirectory(table.opened, mapping, quiet),
+    openPeople(table.opened, mapping, quiet),
     /Run: CREATE UNIQUE INDEX ON "People Table" \(lower\("E-Mail"\)\);/,
   );
   await table.execute('create unique index on "People Table" (lower("E-Mail"))');
-  await openMappedDirectory(table.opened, mapping, quiet);
+  await openPeople(table.opened, mapping, quiet);
 });
 
 test('Janua looks for duplicate names if the index over lower() is not unique', {
@@ -495,7 +490,7 @@ test('Janua looks for duplicate names if the index over lower() is not unique', 
     'create index on people (lower(email))',
   );
   await table.execute("insert into people (no, email) values (1, 'ann@example.com'), (2, 'Ann@example.com')");
-  await assert.rejects(openMappedDirectory(table.opened, mappingOf(), quiet), /differ only in case/);
+  await assert.rejects(openPeople(table.opened, mappingOf(), quiet), /differ only in case/);
 });
 
 test('the check of the directory fails when users can no longer be looked up', {
@@ -506,7 +501,7 @@ test('the check of the directory fails when users can no longer be looked up', {
     declare({ id: 'int primary key', email: 'text unique' }),
     'create unique index on people (lower(email))',
   );
-  const { directory } = await openMappedDirectory(table.opened, mappingOf(), quiet);
+  const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
   await directory.check();
   await table.execute('alter table people rename column secret to hash');
   await assert.rejects(directory.check());

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
+import { parseMapping } from '../../../../src/core/users/source/mapping.ts';
 import { Misconfiguration } from '../../../../src/ground/faults/misconfiguration.ts';
 
 test('USERS_COLUMNS maps the columns of the example', () => {

@@ -3,14 +3,14 @@ import { describe, test } from 'node:test';
 import { createRedisLookUp, createSqlLookUp } from '../../../../src/core/access/look-up.ts';
 import { createSqlSessionStore } from '../../../../src/core/sessions/sql-store.ts';
 import { prepareUnlessEnded } from '../../../../src/core/users/account-join.ts';
-import { openMappedDirectory } from '../../../../src/core/users/mapped/mapped-directory.ts';
-import { parseMapping } from '../../../../src/core/users/mapped/mapping.ts';
+import { parseMapping } from '../../../../src/core/users/source/mapping.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../../ground/database/open.ts';
 import { insertSample } from '../../../ground/database/sample-rows.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { UserEngine } from '../../../stores.ts';
 import { createRecord } from '../../sessions/store-contract.ts';
+import { openPeople } from '../directories.ts';
 
 const expiresAt = Date.now() + 3_600_000;
 const uuid = (digit: number) => `${String(digit).repeat(8)}-1111-4111-8111-111111111111`;
@@ -81,7 +81,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
           await sql.raw(`insert into people values ('${id}', 'user${index}@example.com', 'hash')`).execute(database);
         const mapping = parseMapping('people', 'id=no,username=email,password=secret');
         assert.ok(mapping);
-        const { directory: users } = await openMappedDirectory(opened, mapping, { rehashes: true, log: { warn() {} } });
+        const { users } = await openPeople(opened, mapping);
+        const accounts = await Promise.all(ids.map((_, index) => users.adoptByUsername(`user${index}@example.com`)));
+        const accountIds = accounts.map((account) => account?.user.id ?? '');
+        /** An account with this key, as a restored backup may have it. */
+        async function addKey(key: string) {
+          const id = `account of ${key}`;
+          await insertSample(database, 'janua_users', { id, source_key: key, login_name: id });
+          return id;
+        }
         const sessions = createSqlSessionStore(opened);
         async function add(userId: string) {
           const record = createRecord({ userId, expiresAt });
@@ -89,7 +97,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
           return record.id;
         }
         return {
-          ...{ database, users, add },
+          ...{ database, users, add, addKey, accountIds },
           lookUp: createSqlLookUp(opened, users.accounts),
           lookUpInTurn: createRedisLookUp(sessions, ({ userId }) => users.findById(userId)),
           lookUpAsInRedis: createRedisLookUp(sessions, prepareUnlessEnded(opened, users.accounts)),
@@ -99,11 +107,11 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
 
       test('are found by one statement as by two', async () => {
         await using opened = await open();
-        const { lookUp, lookUpAsInRedis, lookUpInTurn: expected, add } = opened;
-        for (const id of ids) {
-          const session = await add(id);
+        const { lookUp, lookUpAsInRedis, lookUpInTurn: expected, add, accountIds } = opened;
+        for (const [index, key] of ids.entries()) {
+          const session = await add(accountIds[index] ?? '');
           const found = await lookUp(session);
-          assert.equal(found?.account?.user.id.trimEnd(), id);
+          assert.equal(found?.account?.user.sourceKey?.trimEnd(), key);
           assert.deepEqual(found, await expected(session));
           assert.deepEqual(await lookUpAsInRedis(session), found);
         }
@@ -111,29 +119,27 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
 
       test('are no reason to fail if no user has the id, or the key cannot hold it', async () => {
         await using opened = await open();
-        const { lookUp, add } = opened;
+        const { lookUp, add, addKey, accountIds } = opened;
         const sessions: (readonly [string, string])[] = [];
-        for (const id of strangers.filter((one) => !ids.includes(one))) sessions.push([id, await add(id)] as const);
-        for (const [id, session] of sessions) {
+        for (const key of strangers.filter((one) => !ids.includes(one)))
+          sessions.push([key, await add(await addKey(key))] as const);
+        for (const [key, session] of sessions) {
           const found = await lookUp(session);
           // Too large for the type of the key. Such a session is not found at all.
-          assert.ok(found !== undefined || id === '9'.repeat(19), id);
-          assert.equal(found?.account, undefined, id);
+          assert.ok(found !== undefined || key === '9'.repeat(19), key);
+          assert.equal(found?.account, undefined, key);
         }
-        const session = await add(ids[0]);
+        const session = await add(accountIds[0] ?? '');
         assert.ok((await lookUp(session))?.account, 'the others do no harm');
       });
 
       test('are read by the indexes of their keys', async () => {
         await using opened = await open();
-        const { database, users, add } = opened;
-        const [id] = ids;
+        const { database, users, add, addKey, accountIds } = opened;
         // With one session, MariaDB would know its user id before it plans.
-        const sessions = [await add(id), await add(ids[1])];
+        const sessions = await Promise.all(accountIds.map(add));
         // Of one row, MariaDB would read the whole table.
-        for (const user_id of [id, ...Array.from({ length: 30 }, (_, index) => `another ${index}`)])
-          for (const table of ['janua_people', 'janua_memberships'] as const)
-            await insertSample(database, table, { id: user_id, user_id });
+        for (let index = 0; index < 30; index += 1) await addKey(`another ${index}`);
         const userId = sql.ref('janua_sessions.user_id');
         const { accounts } = users;
         const { rows } = await database.connection().execute(async (db) => {
@@ -141,15 +147,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
           if (engine === 'PostgreSQL') await sql`set enable_seqscan = off`.execute(db);
           const explain = sql.raw(engine === 'SQLite' ? 'explain query plan' : 'explain');
           return sql<Record<string, unknown>>`${explain}
-            select janua_sessions.id, ${accounts.columns(userId)} from janua_sessions ${accounts.join(userId)}
+            select janua_sessions.id, ${accounts.columns} from janua_sessions ${accounts.join(userId)}
             where janua_sessions.id in (${sql.join(sessions)})`.execute(db);
         });
         // PostgreSQL says in the next line what it looks for.
         const plan = rows.map((row) => String(row.detail ?? row['QUERY PLAN'] ?? JSON.stringify(row))).join('\n');
         for (const [table, key] of [
           ['people', 'no'],
-          ['janua_people', 'user_id'],
-          ['janua_memberships', 'user_id'],
+          ['janua_users', 'id'],
         ] as const) {
           const ways = {
             SQLite: `SEARCH ${table} USING .*\\((${key}|rowid)=\\?\\)`,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSqlDirectory } from '../../../src/core/users/sql-directory.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
+import { openOwnAccounts } from './directories.ts';
 import { type Person, testUserDirectory } from './directory-contract.ts';
 import { holdIn } from './held.ts';
 import { testUserRegistry } from './registry-contract.ts';
@@ -11,11 +11,10 @@ import { testUserRegistry } from './registry-contract.ts';
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   const open = async () => {
     const opened = await openMigrated(engine);
-    const users = createSqlDirectory(opened, { demoUsers: false });
+    const users = openOwnAccounts(opened);
     return {
       users,
       database: opened.database,
-      table: 'janua_users' as const,
       async insert(person: Person) {
         assert.ok(await users.add({ ...person, demo: false }));
       },
@@ -29,8 +28,8 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 test('demo users can sign in to the demo only', async () => {
   await using opened = await openMigrated();
   const demo = { username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'hash', demo: true };
-  const inDemo = createSqlDirectory(opened, { demoUsers: true });
-  const inProduction = createSqlDirectory(opened, { demoUsers: false });
+  const inDemo = openOwnAccounts(opened, { demoUsers: true });
+  const inProduction = openOwnAccounts(opened);
   await inDemo.add(demo);
   assert.equal((await inDemo.findByUsername(demo.username))?.disabled, false);
   const account = await inProduction.findByUsername(demo.username);
@@ -39,17 +38,17 @@ test('demo users can sign in to the demo only', async () => {
     opened.database,
     inProduction,
     inProduction,
-  )(account.user.id, (held) => inProduction.setPassword(held, 'set by hand'));
+  )(account.user.id, async (held) => inProduction.setPassword?.(held, 'set by hand'));
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
 });
 
 test('a row of SQLite with values of wrong types affects only its own user', async () => {
   await using opened = await openMigrated();
-  const users = createSqlDirectory(opened, { demoUsers: false });
+  const users = openOwnAccounts(opened);
   const names = ['ann', 'bob'].map((name) => `${name}@example.com`);
   for (const username of names)
     await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
-  await sql`update janua_users set created_at = 'last summer', password_hash = x'00ff' where username = ${names[0]}`.execute(
+  await sql`update janua_users set created_at = 'last summer', password = x'00ff' where username = ${names[0]}`.execute(
     opened.database,
   );
   const listed = await Array.fromAsync(users.list());
@@ -62,7 +61,7 @@ test('a row of SQLite with values of wrong types affects only its own user', asy
 
 test('a name of a wrong type in SQLite is read as empty, and the list still ends', async () => {
   await using opened = await openMigrated();
-  const users = createSqlDirectory(opened, { demoUsers: false });
+  const users = openOwnAccounts(opened);
   for (const username of ['ann@example.com', 'bob@example.com', 'cid@example.com'])
     await users.add({ username, firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
   await sql`update janua_users set first_name = x'00ff', last_name = x'41' where username < 'c'`.execute(

@@ -1,6 +1,5 @@
 import type { Engine } from '../../../ground/database/database.ts';
 import type { Fault } from '../../../ground/faults/misconfiguration.ts';
-import type { Searchable } from '../user.ts';
 import type { UserMapping } from './mapping.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
@@ -85,8 +84,8 @@ export function judgeTable(
       `Make it at least ${hashLength} characters long, or set PASSWORD_REHASH=off.`,
     );
 
-  const firstName = requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
-  const lastName = requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
+  requireColumn('first_name', mapping.firstName, ['text', 'enum'], 'a first name must be a text');
+  requireColumn('last_name', mapping.lastName, ['text', 'enum'], 'a last name must be a text');
 
   requireColumn('groups', mapping.groups, ['text'], 'groups must be a text');
 
@@ -106,24 +105,10 @@ export function judgeTable(
       );
   }
 
-  const formOf = (column: ColumnDescription | undefined) => column && bestForm(column, indexesOf(column.name));
-
   return {
     faults,
     warnings,
     nameMatch: form ?? 'equal-then-scan',
-    /** How an index finds a prefix of a name regardless of case, if one can. */
-    searches: {
-      username: form ?? 'equal',
-      firstName: formOf(firstName),
-      lastName: formOf(lastName),
-    } as const satisfies Record<Searchable, NameMatch | undefined>,
-    /** The character sets of the searched columns. */
-    letters: {
-      username: username?.letters,
-      firstName: firstName?.letters,
-      lastName: lastName?.letters,
-    } as const satisfies Record<Searchable, ColumnDescription['letters']>,
     /** Whether an index keeps names apart that differ only in case. */
     namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
     disabledKind: disabled?.kind,

@@ -1,0 +1,23 @@
+import { parseMapping } from '../core/users/source/mapping.ts';
+
+import { originOf, setOrigin } from '../core/users/source/origin.ts';
+import { loadSettings } from '../ground/config/load.ts';
+import { openDatabase } from '../ground/database/database.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
+import { unwatched } from '../ground/faults/store-watch.ts';
+
+/** Takes the present USERS_TABLE for the one that the accounts came from. */
+export async function noteMoved(): Promise<void> {
+  const settings = loadSettings();
+  const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
+  if (mapping === undefined) throw new Misconfiguration('USERS_TABLE is not set.');
+  const opened = await openDatabase(settings.DATABASE_URL, {
+    connections: 1,
+    timeoutMilliseconds: settings.STORE_TIMEOUT_SECONDS * 1000,
+    watch: unwatched,
+  });
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => opened.database.destroy());
+  await setOrigin(opened.database, originOf(mapping));
+  process.stdout.write(`The accounts belong to ${originOf(mapping)}.\n`);
+}

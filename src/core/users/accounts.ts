@@ -1,0 +1,189 @@
+import type { RawBuilder } from 'kysely';
+import type { Database, Engine, OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { accountColumns, type Row } from '../../ground/database/schema.ts';
+import { type Account, joinedStamp, printOf } from './account.ts';
+import type { AccountJoin } from './account-join.ts';
+import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
+import type { Person, Source } from './source/source.ts';
+import type { User } from './user.ts';
+import type { ListedUser } from './user-directory.ts';
+
+export interface AccountOptions {
+  /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
+  readonly demoUsers: boolean;
+  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  readonly administrators?: ReadonlySet<string>;
+  /** The team's own table, if users are there. Accounts without a row in it do not count then. */
+  readonly source?: Source | undefined;
+}
+
+type StoredRow = Pick<Row<'janua_users'>, (typeof accountColumns)[number]>;
+
+/** A row of ours, beside the row of a team's table if there is one. */
+export interface AccountRow extends StoredRow {
+  readonly account_id: string;
+  /** JSON: every group with its scopes, if a column of the team's table names groups. */
+  readonly definitions?: string | null;
+}
+
+export type ListedRow = AccountRow & Pick<Row<'janua_users'>, 'created_at'>;
+
+export type Accounts = ReturnType<typeof createAccounts>;
+
+/** Reads accounts: from our row alone, or from ours and the team's row in one statement. */
+export function createAccounts({ database, engine, prepareLookup }: OpenDatabase, options: AccountOptions) {
+  const { source } = options;
+  const stored = sql.join(accountColumns.map((column) => sql.ref(`janua_users.${column}`)));
+  const ofSource = source && sql`, ${source.columns}${source.hasGroups ? sql`, ${definitionsOn(engine)}` : sql``}`;
+  const columns = sql`janua_users.id as account_id, ${stored}${ofSource ?? sql``}`;
+  const joinSource = source?.join(sql.ref('janua_users.source_key')) ?? sql``;
+  const select = sql<AccountRow>`select ${columns} from janua_users ${joinSource}`;
+  const findRows = prepareLookup<AccountRow>(
+    (id) => ({ compile: () => sql<AccountRow>`${select} where janua_users.id = ${id}`.compile(database) }),
+    'account_id',
+  );
+  const read = (row: object): Account | undefined => toAccount(row as AccountRow, options);
+
+  const join: AccountJoin = {
+    columns,
+    join: (userId) => sql`left join janua_users on janua_users.id = ${userId} ${joinSource}`,
+    read,
+  };
+
+  return {
+    join,
+    columns,
+    joinSource,
+    read,
+
+    async findById(id: string): Promise<Account | undefined> {
+      const [row] = await findRows(id);
+      return row && read(row);
+    },
+
+    async findAll(ids: readonly string[], db: Database = database): Promise<Map<string, Account>> {
+      if (ids.length === 0) return new Map();
+      const { rows } = await sql<AccountRow>`${select} where janua_users.id in (${sql.join(ids)})`.execute(db);
+      return new Map(rows.flatMap((row) => read(row) ?? []).map((account) => [account.user.id, account]));
+    },
+
+    /** Reads an account in a transaction. */
+    async findIn(db: Database, id: string): Promise<Account | undefined> {
+      const { rows } = await sql<AccountRow>`${select} where janua_users.id = ${id}`.execute(db);
+      // A comparison of the database may be less exact, such as one that ignores spaces at the end.
+      const row = rows.find(({ account_id }) => account_id === id);
+      return row && read(row);
+    },
+
+    /** Undefined if the account does not count. */
+    toListed(row: ListedRow): ListedUser | undefined {
+      const account = read(row);
+      return (
+        account && {
+          ...account.user,
+          disabled: row.demo === 1 ? row.disabled === 1 : account.disabled,
+          demo: row.demo === 1,
+          addressVerified: isVerified(row),
+          createdAt: toTime(row.created_at),
+        }
+      );
+    },
+  };
+}
+
+/** All groups with their scopes as JSON, in the statement that reads an account: each request reads them. */
+function definitionsOn(engine: Engine): RawBuilder<unknown> {
+  const [array, list] = {
+    sqlite: [sql`json_array`, sql`json_group_array`],
+    postgres: [sql`json_build_array`, sql`json_agg`],
+    mysql: [sql`json_array`, sql`json_arrayagg`],
+  }[engine] as [RawBuilder<unknown>, RawBuilder<unknown>];
+  const all = sql`${list}(${array}(janua_groups.name, janua_groups.scopes))`;
+  return sql`(select cast(${all} as ${engine === 'mysql' ? sql`char` : sql`text`}) from janua_groups) as definitions`;
+}
+
+/** Compares the addresses, because another program may change the address. The new one is not verified. */
+export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_proof' | 'username'>): boolean =>
+  row.verified_address === null
+    ? ['mail', 'changed'].includes(row.address_proof ?? '')
+    : row.verified_address === row.username;
+
+/** Undefined if the account does not count: it is not of the source that is set, or has left it. */
+function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
+  if (options.source !== undefined) return accountOfSource(row, options.source);
+  return row.login_name === null ? undefined : ownAccount(row, options);
+}
+
+function ownAccount(row: AccountRow, { demoUsers, administrators }: AccountOptions): Account {
+  const isReplaceable = row.demo !== 0 && !demoUsers;
+  // An invited user has none yet.
+  const passwordHash = toText(row.password) || undefined;
+  const isListed = administrators?.has(row.username) && ['mail', null].includes(row.address_proof);
+  const rights = rightsOf(readNames(toText(row.group_names)), readNames(toText(row.scopes)), isListed);
+  const names = { firstName: toText(row.first_name), lastName: toText(row.last_name) };
+  return {
+    user: toUser(row, { username: toText(row.username), ...names }, rights),
+    scopes: rights.scopes,
+    passwordHash,
+    disabled: row.disabled !== 0 || isReplaceable,
+    stamp: row.stamp ?? undefined,
+    isAddressVerified: isVerified(row),
+    isAddressVouched: isVerified(row) || row.address_proof !== 'none',
+    ...(row.address_proof === 'mail' && passwordHash === undefined && { isInvitedByMail: true }),
+    ...(isReplaceable && { isReplaceable }),
+  };
+}
+
+/**
+ * The team's row decides the name, the password and whether the account is enabled. With another name than ours, it is another person, unless
+ * the team never gives an id to another person.
+ */
+function accountOfSource(row: AccountRow, source: Source): Account | undefined {
+  const person = source.read(row);
+  if (person === undefined || person.key !== row.source_key) return undefined;
+  const isRenamed = person.username !== row.username;
+  if (isRenamed && !source.hasPermanentIds) return undefined;
+  const { username, firstName, lastName, passwordHash, disabled } = person;
+  const rights = rightsOfPerson(person, row);
+  const user = { ...toUser(row, { username, firstName, lastName }, rights), sourceKey: person.key };
+  const permanent = source.hasPermanentIds ? ({ hasPermanentId: true } as const) : {};
+  return {
+    user,
+    scopes: rights.scopes,
+    passwordHash,
+    disabled,
+    ...permanent,
+    stamp: row.stamp === null ? undefined : joinedStamp(row.stamp, { user, passwordHash, ...permanent }),
+    isAddressVerified: isVerified(row),
+    isAddressVouched: true,
+    ...(isRenamed && { formerName: row.username }),
+    hasForeignPassword: row.password_print !== null && row.password_print !== printOf(passwordHash),
+  };
+}
+
+function rightsOfPerson({ groups }: Person, row: AccountRow): Rights {
+  const kept = readNames(toText(row.group_names));
+  if (groups === undefined) return rightsOf(kept, readNames(toText(row.scopes)));
+  const names = [...kept.filter((name) => name === admins), ...groups].sort();
+  const all: [group: string, scopes: string][] = names.length === 0 ? [] : JSON.parse(row.definitions ?? '[]');
+  const granted = all.flatMap(([group, scopes]) => (names.includes(group) ? readNames(scopes) : []));
+  return rightsOf(names, [...new Set(granted)].sort());
+}
+
+function toUser(
+  { account_id: id, language }: AccountRow,
+  names: Pick<User, 'username' | 'firstName' | 'lastName'>,
+  { groups }: Rights,
+): User {
+  return { id, ...names, groups, ...(language && { language }) };
+}
+
+export function toTime(milliseconds: number | string | null): Date | undefined {
+  if (milliseconds === null) return undefined;
+  const time = new Date(Number(milliseconds));
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** SQLite keeps values of any type that another program has stored. */
+export const toText = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -1,0 +1,195 @@
+import type { Database, OpenDatabase } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
+import { type Candidate, candidateOf, createStamp, printOf, type Verification } from './account.ts';
+import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
+import { lastAdministrator } from './change-refused.ts';
+import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
+import { admins } from './scopes.ts';
+import { adopt, renameAccount } from './source/adoption.ts';
+import type { Source } from './source/source.ts';
+import type { UserDirectory, UserRegistry } from './user-directory.ts';
+import { createUserList } from './user-list.ts';
+
+export interface DirectoryOptions {
+  readonly demoUsers: boolean;
+  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  readonly administrators?: ReadonlySet<string>;
+  /** The team's own table, if users are there. */
+  readonly source?: Source | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** Changes a row of an account, which locks it. */
+export const countChange = { changes: sql<number>`changes + 1` };
+
+/**
+ * Everyone whom Janua knows, in `janua_users`. With a team's own table as the source, its rows decide who counts, under which name and by
+ * which password; Janua adopts its people when they sign in.
+ */
+export function createDirectory(
+  opened: OpenDatabase,
+  options: DirectoryOptions,
+): { readonly users: UserDirectory; readonly registry: UserRegistry | undefined } {
+  const { database } = opened;
+  const { demoUsers, administrators = new Set(), source, now = Date.now } = options;
+  const accounts = createAccounts(opened, { demoUsers, administrators, source });
+  const registry = source === undefined ? createRegistry(database, { demoUsers, administrators }) : undefined;
+  const findCandidate =
+    source === undefined ? createOwnCandidates(opened, accounts) : createCandidates(opened, accounts, source, now);
+  const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
+
+  /** In a team's own table only the present rows tell which administrators are left. */
+  async function requireOtherPerson(userId: string, db: Database): Promise<void> {
+    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
+    const rows = await members.where('user_id', '!=', userId).execute();
+    const others = await accounts.findAll(
+      rows.map((row) => row.user_id),
+      db,
+    );
+    if (![...others.values()].some(({ disabled }) => !disabled)) throw lastAdministrator();
+  }
+
+  const users: UserDirectory = {
+    accounts: accounts.join,
+    findById: accounts.findById,
+    findAll: accounts.findAll,
+    findCandidate,
+
+    async findByUsername(username) {
+      return (await findCandidate(username))?.account;
+    },
+
+    async adoptByUsername(username) {
+      const candidate = await findCandidate(username);
+      return candidate?.account ?? (await candidate?.adopt());
+    },
+
+    async check() {
+      await sql`select ${accounts.columns} from janua_users ${accounts.joinSource} where 1 = 0`.execute(database);
+    },
+
+    async lock(id, db) {
+      const { numUpdatedRows } = await update(id, db).set(countChange).executeTakeFirst();
+      return numUpdatedRows === 0n ? undefined : accounts.findIn(db, id);
+    },
+
+    async replacePasswordHash({ user, passwordHash: before = '', ...account }, after) {
+      if (source === undefined) {
+        const kept = { password: after, stamp: keptStamp({ user, passwordHash: before, ...account }) };
+        await update(user.id).set(kept).where('password', '=', before).execute();
+      } else
+        await inTransaction(database, async (db) => {
+          // Of a password that another program has changed, the print stays another one (`hasForeignPassword`).
+          if (await source.replaceHash?.(user.sourceKey ?? '', before, after, db))
+            await update(user.id, db)
+              .set({ password_print: printOf(after) })
+              .where('password_print', '=', printOf(before))
+              .execute();
+        });
+    },
+
+    ...((source === undefined || source.replaceHash !== undefined) && {
+      async setPassword({ account, user, db }, passwordHash) {
+        if (source === undefined) {
+          const changed = { password: passwordHash, demo: 0, password_changed_at: now() };
+          await update(user.id, db).set(changed).execute();
+          return true;
+        }
+        const { sourceKey = '' } = user;
+        if (!(await source.replaceHash?.(sourceKey, account.passwordHash ?? '', passwordHash, db))) return false;
+        await update(user.id, db)
+          .set({ password_print: printOf(passwordHash), password_changed_at: now() })
+          .execute();
+        return true;
+      },
+    }),
+
+    async acceptPassword({ account, user, db }) {
+      await update(user.id, db)
+        .set({ password_print: printOf(account.passwordHash) })
+        .execute();
+    },
+
+    async acceptName({ user, db }) {
+      await renameAccount(user.id, user, db);
+    },
+
+    async renewStamp({ user: { id }, db }) {
+      await update(id, db).set({ stamp: createStamp() }).execute();
+    },
+
+    async verifyAddress({ user: { id }, db }, address, verification) {
+      await update(id, db).set(verifiedColumns(address, verification)).where('username', '=', address).execute();
+    },
+
+    async findDetails(id) {
+      const row = await database
+        .selectFrom('janua_users')
+        .select(['username', 'address_proof', 'verified_address', 'created_at', 'password_changed_at'])
+        .select(['verified_how', 'verified_by', 'verified_at'])
+        .where('id', '=', id)
+        .executeTakeFirst();
+      const how = (row?.verified_how ?? 'mail') as Verification['how'];
+      return {
+        createdAt: toTime(row?.created_at ?? null),
+        passwordChangedAt: toTime(row?.password_changed_at ?? null),
+        verification:
+          row && isVerified(row) ? { how, by: row.verified_by ?? undefined, at: toTime(row.verified_at) } : undefined,
+      };
+    },
+
+    async setLanguage(id, language, db) {
+      await update(id, db).set({ language }).execute();
+    },
+
+    requireOtherAdministrator: registry?.requireOtherAdministrator ?? requireOtherPerson,
+
+    ...createUserList(database, { accounts, source, administrators }),
+  };
+  return { users, registry };
+}
+
+type Accounts = ReturnType<typeof createAccounts>;
+
+function createOwnCandidates({ database, prepareLookup }: OpenDatabase, { columns, read }: Accounts) {
+  const findRows = prepareLookup<AccountRow>(
+    (name) => ({
+      compile: () =>
+        sql<AccountRow>`select ${columns} from janua_users where janua_users.login_name = ${name}`.compile(database),
+    }),
+    'username',
+  );
+  return async (username: string): Promise<Candidate | undefined> => {
+    const [row] = await findRows(username);
+    const account = row && read(row);
+    return account && candidateOf(account);
+  };
+}
+
+function createCandidates(
+  { database }: OpenDatabase,
+  { columns, read, findById }: Accounts,
+  source: Source,
+  now: () => number,
+) {
+  const { hasPermanentIds } = source;
+  // Our row, if there is one, of whatever name.
+  const find = source.prepareByName(
+    sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
+  );
+  return async (username: string): Promise<Candidate | undefined> => {
+    const row = await find(username);
+    const person = row && source.read(row);
+    if (person === undefined) return undefined;
+    const { passwordHash, disabled } = person;
+    const account = row?.account_id === null ? undefined : row && read(row);
+    return {
+      passwordHash,
+      disabled,
+      account,
+      adopt: async () => findById(await adopt(person, database, { now: now(), hasPermanentIds })),
+    };
+  };
+}

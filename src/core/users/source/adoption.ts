@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../../ground/database/database.ts';
+import { insertAll, insertNew } from '../../../ground/database/insert-new.ts';
+import type { NewRow } from '../../../ground/database/schema.ts';
+import { inTransaction } from '../../../ground/database/transaction.ts';
+import { createStamp, printOf } from '../account.ts';
+import { indexWords, searchRows } from '../search.ts';
+import type { Person } from './source.ts';
+
+/** Takes the account away from the id that it had in the team's table. It is never given back, and the cleaning removes it. */
+export async function detach(key: string, db: Database, now: number): Promise<void> {
+  await db.updateTable('janua_users').set({ source_key: null, left_at: now }).where('source_key', '=', key).execute();
+}
+
+/** Adds accounts for people of a team's table whom Janua sees for the first time. Fails if one of them has an account by now. */
+export async function addPeople(people: readonly Person[], db: Database, now: number): Promise<void> {
+  const rows = people.map(
+    (person): NewRow<'janua_users'> => ({
+      id: randomUUID(),
+      source_key: person.key,
+      ...copyOf(person),
+      password: '',
+      created_at: now,
+      stamp: createStamp(),
+      address_proof: 'source',
+      verified_address: '',
+      password_print: printOf(person.passwordHash),
+    }),
+  );
+  await insertAll(db, 'janua_users', rows);
+  await insertAll(
+    db,
+    'janua_search',
+    people.flatMap((person, index) => searchRows(rows[index]?.id ?? '', person)),
+  );
+}
+
+/** The columns of ours that hold what Janua has seen. Lists are sorted and filtered by them. */
+export const copyOf = ({ username, firstName, lastName, disabled }: Person) => ({
+  username,
+  // Our columns are shorter than those of a team may be.
+  first_name: [...firstName].slice(0, 100).join(''),
+  last_name: [...lastName].slice(0, 100).join(''),
+  disabled: disabled ? 1 : 0,
+});
+
+/** Another process may adopt the same person meanwhile. */
+const mostTries = 5;
+
+/** Takes the present name over, of a team that gives no id to another person. */
+export async function renameAccount(
+  id: string,
+  person: Pick<Person, 'username' | 'firstName' | 'lastName'>,
+  db: Database,
+) {
+  const { username } = person;
+  await db.updateTable('janua_users').set({ username }).where('id', '=', id).execute();
+  await db.updateTable('janua_memberships').set({ username }).where('user_id', '=', id).execute();
+  await indexWords(id, person, db);
+}
+
+/**
+ * Gives a person of a team's table an account, unless they have one. A team may give an id to another person: Janua cannot tell that from
+ * a new name, so with another name the former account is detached, unless ids are permanent.
+ * @param now milliseconds since 1970
+ * @returns the id of the account
+ */
+export async function adopt(
+  person: Person,
+  database: Database,
+  { now, hasPermanentIds }: { readonly now: number; readonly hasPermanentIds: boolean },
+): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const known = database.selectFrom('janua_users').select(['id', 'username']).where('source_key', '=', person.key);
+    const row = (await known.execute()).find(({ username }) => hasPermanentIds || username === person.username);
+    if (row !== undefined) return row.id;
+    const isAdopted = await insertNew({
+      execute: () =>
+        inTransaction(database, async (db) => {
+          await detach(person.key, db, now);
+          await addPeople([person], db, now);
+        }),
+    });
+    if (!isAdopted && tries === mostTries) throw new Error('the account of a user could not be added');
+  }
+}

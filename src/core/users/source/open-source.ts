@@ -1,0 +1,67 @@
+import type { OpenDatabase } from '../../../ground/database/database.ts';
+import { sql } from '../../../ground/database/kysely.ts';
+import { type Fault, Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
+import type { UserMapping } from './mapping.ts';
+import { judgeTable, quoteName } from './requirements.ts';
+import { createSource } from './source.ts';
+import { describeTable } from './table-description.ts';
+
+const scanMilliseconds = 60_000;
+
+/**
+ * Checks a team's own table of users, and opens it.
+ * @returns the table, and the faults that do not keep it from working
+ * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
+ */
+export async function openSource(
+  opened: OpenDatabase,
+  mapping: UserMapping,
+  options: Parameters<typeof createSource>[3],
+) {
+  const { table } = mapping;
+  const description = await describeTable(opened, table);
+  if (description === undefined)
+    throw new Misconfiguration(`USERS_TABLE: there is no table ${table} in the database of DATABASE_URL.`);
+  if (!description.isTable) {
+    const fix = 'Name the table behind it, which has the indexes.';
+    throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });
+  }
+  const fitness = judgeTable(mapping, description, opened.engine, options.rehashes);
+  const { id } = fitness;
+  if (id === undefined || fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
+  const warnings = [...fitness.warnings];
+  await opened.withTimeout(scanMilliseconds, async () => {
+    if (!fitness.namesAreUnique) await requireUniqueNames(opened, mapping);
+    warnings.push(...(await findMissing(opened, mapping)));
+  });
+  return { source: createSource(opened, mapping, { ...fitness, id }, options), warnings };
+}
+
+/** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
+async function requireUniqueNames({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
+  const folded = sql`lower(${sql.ref(username)})`;
+  const { rows } = await sql`
+    select ${folded} from ${sql.table(table)} group by ${folded} having count(*) > 1 limit 1`.execute(database);
+  if (rows.length === 0) return;
+  const shown = `lower(${quoteName(username, engine)})`;
+  const query = `SELECT ${shown}, count(*) FROM ${quoteName(table, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
+  throw new Misconfiguration({
+    message: `USERS_COLUMNS: some names in ${username} differ only in case.`,
+    fix: `Find them, and keep one of each: ${query}`,
+  });
+}
+
+/** Warns of rows that lack what a login needs. Their users cannot sign in; all others can. */
+async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Promise<Required<Fault>[]> {
+  const missing: Required<Fault>[] = [];
+  for (const column of [mapping.username, mapping.password]) {
+    const { rows } = await sql`
+      select 1 from ${sql.table(mapping.table)} where ${sql.ref(column)} is null limit 1`.execute(database);
+    if (rows.length > 0)
+      missing.push({
+        message: `USERS_COLUMNS: ${column} is NULL in some rows. Those users cannot sign in.`,
+        fix: `Fill in ${column} where a user should sign in.`,
+      });
+  }
+  return missing;
+}

@@ -1,0 +1,247 @@
+import type { RawBuilder } from 'kysely';
+import type { Database, Engine, OpenDatabase } from '../../../ground/database/database.ts';
+import { sql } from '../../../ground/database/kysely.ts';
+import type { Log } from '../../../ground/faults/log.ts';
+import { canonicalUsername } from '../user.ts';
+import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
+import type { Fitness } from './requirements.ts';
+import type { ColumnDescription, ColumnKind } from './table-description.ts';
+
+/** The columns of a team's row in a look-up, each as text: a client library would round a large number. NULL without a row. */
+interface SourceRow {
+  readonly source_id: string | null;
+  readonly source_name: string | null;
+  readonly source_password: string | null;
+  readonly source_first_name: string | null;
+  readonly source_last_name: string | null;
+  readonly source_disabled: string | null;
+  readonly source_groups: string | null;
+}
+
+/** A row of a team's table, as it is now. */
+export interface Person {
+  /** The id in the team's table. */
+  readonly key: string;
+  /** Canonical. */
+  readonly username: string;
+  readonly passwordHash: string | undefined;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly disabled: boolean;
+  /** Names from the column with groups. Undefined: Janua keeps the groups. */
+  readonly groups: readonly string[] | undefined;
+}
+
+/** Longest id that an account can store, in characters. */
+const longestKey = 255;
+
+/** PostgreSQL's types of ids. The client sends texts. The cast compares whole numbers as numbers. */
+const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
+
+/** Texts that PostgreSQL can cast to these types. */
+const castable: Partial<Record<ColumnKind, { readonly pattern: RegExp; readonly inSql: RawBuilder<unknown> }>> = {
+  integer: { pattern: /^-?[0-9]{1,19}$/, inSql: sql`'^-?[0-9]{1,19}$'` },
+  uuid: { pattern: /^[0-9a-fA-F-]{36}$/, inSql: sql`'^[0-9a-fA-F-]{36}$'` },
+};
+
+const sampleSize = 200;
+
+export type Source = ReturnType<typeof createSource>;
+
+interface SourceOptions {
+  /** Whether Janua may write the column of passwords. */
+  readonly rehashes: boolean;
+  /** Whether the team never gives an id to another person. */
+  readonly hasPermanentIds: boolean;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/** A team's own table of users. Janua reads its rows, and writes its column of passwords alone. */
+export function createSource(
+  { database, engine, prepareLookup }: OpenDatabase,
+  mapping: UserMapping,
+  { nameMatch, id: idColumn, disabledKind }: Fitness & { readonly id: ColumnDescription },
+  { rehashes, hasPermanentIds, log }: SourceOptions,
+) {
+  const table = sql.table(mapping.table);
+  const name = sql.ref(`${mapping.table}.${mapping.username}`);
+  const id = sql.ref(`${mapping.table}.${mapping.id}`);
+  const key = asText(engine, id);
+  const columns = selectList(engine, mapping, disabledKind);
+  const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
+  const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
+  const asId = asIdOf(engine, idColumn);
+
+  /** PostgreSQL refuses a statement with an id that the column cannot hold. */
+  const mayBeKey = (text: string) =>
+    idType === undefined ||
+    (castable[idColumn.kind]?.pattern.test(text) === true &&
+      (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
+
+  /** Undefined without a usable row. */
+  function read(row: object): Person | undefined {
+    const found = row as SourceRow;
+    const username = canonicalUsername(found.source_name ?? '');
+    if (!hasUsableKey(found) || username === '') return undefined;
+    return {
+      key: found.source_id ?? '',
+      username,
+      passwordHash: found.source_password ?? undefined,
+      firstName: found.source_first_name ?? '',
+      lastName: found.source_last_name ?? '',
+      disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, found.source_disabled),
+      groups: mapping.groups === undefined ? undefined : readGroups(found.source_groups ?? ''),
+    };
+  }
+
+  /** The only usable row of a name. A collation may ignore more than case: only the canonical form counts. */
+  function chooseNamed<Row extends object>(rows: readonly Row[], username: string): Row | undefined {
+    const named = rows.filter((row) => canonicalUsername((row as SourceRow).source_name ?? '') === username);
+    if (!named.every((row) => hasUsableKey(row as SourceRow)))
+      log.warn(
+        { event: 'user_id_unusable' },
+        `an id is NULL, ends with a space, or is longer than ${longestKey} characters: that user cannot sign in`,
+      );
+    if (named.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have the same name: neither can sign in');
+    return named.length === 1 ? named[0] : undefined;
+  }
+
+  return {
+    hasPermanentIds,
+    /** Whether a column has the groups. Only `admins` is then kept by Janua. */
+    hasGroups: mapping.groups !== undefined,
+    table,
+    columns,
+    /** The id as text. */
+    key,
+    /** Joins the row whose key is in a column of ours. No key makes it fail. */
+    join: (storedKey: RawBuilder<unknown>) => sql`left join ${table} on ${id} = ${asId(storedKey)}`,
+    read,
+
+    /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables, which `source.table` begins */
+    prepareByName<Row extends object>(select: RawBuilder<Row>) {
+      const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
+        prepareLookup<Row>((value) => ({
+          compile: () => sql<Row>`${select} where ${condition(value)}`.compile(database),
+        }));
+      const findEqual = lookUp((value) => sql`${name} = ${value}`);
+      const findFolded = lookUp((value) =>
+        nameMatch === 'nocase' ? sql`${name} = ${value} collate nocase` : sql`lower(${name}) = ${value}`,
+      );
+      return async (username: string): Promise<Row | undefined> => {
+        const rows = nameMatch.startsWith('equal') ? await findEqual(username) : [];
+        const found = rows.length > 0 || nameMatch === 'equal' ? rows : await findFolded(username);
+        return chooseNamed(found, username);
+      };
+    },
+
+    /** Which of these keys the table has, with or without a usable name. */
+    async findKeys(keys: readonly string[]): Promise<ReadonlySet<string>> {
+      const values = keys.filter(mayBeKey).map(idValue);
+      if (values.length === 0) return new Set();
+      const found = sql<{
+        key: string;
+      }>`select ${key} as ${sql.ref('key')} from ${table} where ${id} in (${sql.join(values)})`;
+      return new Set((await found.execute(database)).rows.map((row) => row.key));
+    },
+
+    /** The rows of these keys, by key. */
+    async findAll(keys: readonly string[], db: Database = database): Promise<Map<string, Person>> {
+      const values = keys.filter(mayBeKey).map(idValue);
+      if (values.length === 0) return new Map();
+      const { rows } =
+        await sql<SourceRow>`select ${columns} from ${table} where ${id} in (${sql.join(values)})`.execute(db);
+      return new Map(rows.flatMap((row) => read(row) ?? []).map((person) => [person.key, person]));
+    },
+
+    /** A part of all rows in the order of keys. @param after the key of the last row of the part before */
+    async readPage(after: string | undefined, limit: number) {
+      const from = after === undefined ? sql`${id} is not null` : sql`${id} > ${idValue(after)}`;
+      const { rows } = await sql<SourceRow>`
+        select ${columns} from ${table} where ${from} order by ${id} limit ${sql.lit(limit)}`.execute(database);
+      return {
+        people: rows.flatMap((row) => read(row) ?? []),
+        last: rows.length < limit ? undefined : rows.at(-1)?.source_id,
+      };
+    },
+
+    /** Stores a hash in place of another one. False if the row has a different one by now. Undefined where Janua may not write it. */
+    replaceHash: rehashes
+      ? async (storedKey: string, before: string, after: string, db: Database): Promise<boolean> => {
+          const password = sql.ref(mapping.password);
+          const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${after}
+            where ${sql.ref(mapping.id)} = ${idValue(storedKey)} and coalesce(${password}, '') = ${before}`.execute(db);
+          return numAffectedRows > 0n;
+        }
+      : undefined,
+
+    /** How many rows there are, counted up to `limit`. */
+    async count(limit: number): Promise<number> {
+      const { rows } = await sql<{ count: number | string }>`
+        select count(*) as count from (select 1 as one from ${table} limit ${sql.lit(limit)}) counted`.execute(
+        database,
+      );
+      return Number(rows[0]?.count);
+    },
+
+    /** @throws {Unavailable} if the table cannot be read */
+    async check(): Promise<void> {
+      await sql`select ${columns} from ${table} where 1 = 0`.execute(database);
+    },
+  };
+}
+
+/** Our columns compare texts without the spaces at their end, in MySQL and MariaDB. */
+const hasUsableKey = ({ source_id: key }: SourceRow) => key !== null && key.length <= longestKey && !key.endsWith(' ');
+
+const asText = (engine: Engine, value: RawBuilder<unknown>) =>
+  sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
+
+/**
+ * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
+ * an id of no user for a text that the type does not have.
+ */
+function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
+  const [idType, shape] = [idTypes[kind], castable[kind]];
+  return (text: RawBuilder<unknown>): RawBuilder<unknown> => {
+    if (engine === 'sqlite') return text;
+    if (engine === 'postgres') {
+      if (idType !== undefined && shape !== undefined)
+        return sql`case when ${text} ~ ${shape.inSql} then cast(${text} as ${idType}) end`;
+      // Outside the search path, citext is compared as a plain text.
+      return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
+    }
+    if (letters !== undefined)
+      return sql`convert(${text} using ${sql.id(letters.charset)}) collate ${sql.id(letters.collation)}`;
+    if (kind === 'uuid') return sql`cast(${text} as uuid)`;
+    return sql`cast(${text} as ${/unsigned/i.test(type) ? sql`unsigned` : sql`signed`})`;
+  };
+}
+
+function selectList(
+  engine: Engine,
+  { table, id, username, password, firstName, lastName, disabled, groups }: UserMapping,
+  disabledKind: ColumnKind | undefined,
+): RawBuilder<unknown> {
+  const own = (column: string) => sql.ref(`${table}.${column}`);
+  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, own(column)));
+  const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
+  return sql`${text(id)} as source_id, ${text(username)} as source_name, ${text(password)} as source_password,
+    ${text(firstName)} as source_first_name, ${text(lastName)} as source_last_name,
+    ${isBoolean ? asText(engine, sql`${own(disabled.column)}::integer`) : text(disabled?.column)} as source_disabled,
+    ${text(groups)} as source_groups`;
+}
+
+/** Some stored hashes, from both ends of the table. */
+export async function samplePasswordHashes(
+  { database, engine }: OpenDatabase,
+  { table, id, password }: UserMapping,
+): Promise<string[]> {
+  const from = (direction: RawBuilder<unknown>) =>
+    sql<{ id: string; password: string | null }>`
+      select ${asText(engine, sql.ref(id))} as id, ${asText(engine, sql.ref(password))} as password from ${sql.table(table)}
+      order by ${sql.ref(id)} ${direction} limit ${sql.lit(sampleSize)}`.execute(database);
+  const rows = [...(await from(sql`asc`)).rows, ...(await from(sql`desc`)).rows];
+  const passwords = new Map(rows.map((row) => [row.id, row.password]));
+  return [...passwords.values()].filter((hash) => hash !== null);
+}

@@ -1,0 +1,69 @@
+import type { Database } from '../../../ground/database/database.ts';
+import { createLeasedWork } from '../../../ground/database/leased-work.ts';
+import { findTime, setTime } from '../../../ground/database/times.ts';
+import type { Log } from '../../../ground/faults/log.ts';
+import type { Audit } from '../../audit/audit.ts';
+import type { Caller } from '../../audit/event.ts';
+import type { createSync, Synced } from './sync.ts';
+
+/** The names of two times: of the last sync, and of the last one that found too many users gone. */
+const [lastSync, refusedSync] = ['users-sync', 'users-sync-refused'];
+
+/** Milliseconds between two looks whether a sync is due. */
+const lookInterval = 60_000;
+
+interface UserSyncOptions {
+  readonly database: Database;
+  readonly sync: ReturnType<typeof createSync>;
+  readonly audit: Audit<'users-synced'>;
+  readonly caller: Caller;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** 0: only by command. */
+  readonly intervalHours: number;
+}
+
+/** When many users were missing in the table at the last sync, in milliseconds since 1970. Undefined if they were not. */
+export const findRefusedSync = async (database: Database): Promise<number | undefined> =>
+  (await findTime(database, refusedSync)) || undefined;
+
+/** Syncs with a team's own table at intervals, in one of all processes, and by command. */
+export function createUserSync(options: UserSyncOptions) {
+  const { database, sync, audit, caller, log, now, intervalHours } = options;
+  const interval = intervalHours * 60 * 60 * 1000;
+
+  async function run(how: Parameters<typeof sync>[0]): Promise<Synced> {
+    const synced = await sync(how);
+    const { added, changed, left, tooMany } = synced;
+    if (added + changed + left > 0)
+      await audit.recordIfPossible({
+        kind: 'users-synced',
+        caller,
+        about: `added ${added}, changed ${changed}, left ${left}`,
+      });
+    if (tooMany !== undefined)
+      log.warn(
+        { event: 'users_sync_refused', leaving: tooMany },
+        'many users are missing in USERS_TABLE, and keep their accounts; to end these, run: npx janua users sync --force',
+      );
+    await setTime(database, refusedSync, tooMany === undefined ? 0 : now());
+    await setTime(database, lastSync, now());
+    return synced;
+  }
+
+  const work = createLeasedWork({
+    database,
+    name: 'users-sync',
+    lookInterval,
+    hasDue: async () => interval > 0 && now() - ((await findTime(database, lastSync)) ?? 0) >= interval,
+    async work(mayGoOn) {
+      await run({ mayGoOn });
+    },
+    onFault: (err) =>
+      log.error({ event: 'users_sync_failed', err }, 'the accounts could not be synced with USERS_TABLE'),
+    now,
+  });
+
+  return { run, start: work.start, close: work.close };
+}

@@ -1,0 +1,105 @@
+import type { Database } from '../../ground/database/database.ts';
+import { sql } from '../../ground/database/kysely.ts';
+import type { Accounts, ListedRow } from './accounts.ts';
+import { admins } from './scopes.ts';
+import { createSearch, inOrder } from './search.ts';
+import type { Source } from './source/source.ts';
+import type { ListEntry, ListedUser, Walk } from './user-directory.ts';
+
+const usersPerPage = 1000;
+
+interface UserListOptions {
+  readonly accounts: Accounts;
+  readonly source: Source | undefined;
+  /** Canonical names of users whom a setting makes administrators. */
+  readonly administrators: ReadonlySet<string>;
+}
+
+/** Lists the users whom Janua knows. Their order and state in a team's own table are those that Janua saw last. */
+export function createUserList(database: Database, { accounts, source, administrators }: UserListOptions) {
+  const { toListed, columns, joinSource } = accounts;
+  const select = sql<ListedRow>`select ${columns}, janua_users.created_at from janua_users ${joinSource}`;
+  /** Only the accounts of the source that is set count. */
+  const counts =
+    source === undefined ? sql`janua_users.login_name is not null` : sql`janua_users.source_key is not null`;
+
+  async function listSome(ids: readonly string[]): Promise<ListedUser[]> {
+    if (ids.length === 0) return [];
+    const { rows } = await sql<ListedRow>`${select} where janua_users.id in (${sql.join(ids)})`.execute(database);
+    return rows.flatMap((row) => toListed(row) ?? []);
+  }
+
+  const { findByPrefix, walkWords } = createSearch(database, listSome);
+
+  async function readRows({ sort, state = '', ...part }: Walk): Promise<ListedRow[]> {
+    const wanted = { '': sql`1 = 1`, disabled: sql`janua_users.disabled = 1` }[state] ?? sql`janua_users.disabled = 0`;
+    const end = inOrder(sql.ref(`janua_users.${sort}`), sql.ref('janua_users.id'), part, sql`${counts} and ${wanted}`);
+    return [...(await sql<ListedRow>`${select} ${end}`.execute(database)).rows];
+  }
+
+  const keyOf = (row: ListedRow, sort = 'username') =>
+    [String(row[sort as 'username' | 'created_at']), row.account_id] as const;
+
+  /** Every row, in the order of names. */
+  async function* listRows(): AsyncGenerator<ListedRow> {
+    let after: Walk['after'];
+    for (;;) {
+      const rows = await readRows({ sort: 'username', descending: false, after, limit: usersPerPage });
+      yield* rows;
+      const end = rows.at(-1);
+      if (end === undefined) return;
+      after = keyOf(end);
+    }
+  }
+
+  /** The ids of users whom a setting may make administrators. */
+  async function findAdministrators(): Promise<string[]> {
+    if (administrators.size === 0) return [];
+    const listed = database
+      .selectFrom('janua_users')
+      .select('id')
+      .where('login_name', 'in', [...administrators]);
+    return (await listed.execute()).map(({ id }) => id);
+  }
+
+  return {
+    listSome,
+    walkWords,
+
+    async *list(): AsyncGenerator<ListedUser> {
+      for await (const row of listRows()) yield* [toListed(row) ?? []].flat();
+    },
+
+    async *listWithHashes(): AsyncGenerator<ListedUser & { readonly passwordHash: string }> {
+      for await (const row of listRows()) {
+        const listed = toListed(row);
+        if (listed !== undefined) yield { ...listed, passwordHash: accounts.read(row)?.passwordHash ?? '' };
+      }
+    },
+
+    async count(limit: number): Promise<number> {
+      const { rows } = await sql<{ count: number | string }>`select count(*) as count from
+        (select 1 as one from janua_users where ${counts} limit ${sql.lit(limit)}) counted`.execute(database);
+      return Number(rows[0]?.count);
+    },
+
+    async walk(part: Walk): Promise<ListEntry[]> {
+      return (await readRows(part)).map((row) => ({ key: keyOf(row, part.sort), user: toListed(row) }));
+    },
+
+    async findIds(
+      by: 'prefix' | 'group' | 'disabled',
+      value: string,
+      limit: number,
+    ): Promise<readonly string[] | undefined> {
+      if (by === 'prefix') return findByPrefix(value, limit);
+      if (by === 'group' && source?.hasGroups && value !== admins) return undefined;
+      const found =
+        by === 'group'
+          ? sql`user_id as id from janua_memberships where group_name = ${value}`
+          : sql`id from janua_users where disabled = 1`;
+      const { rows } = await sql<{ id: string }>`select ${found} limit ${sql.lit(limit)}`.execute(database);
+      return [...rows.map(({ id }) => id), ...(by === 'group' && value === admins ? await findAdministrators() : [])];
+    },
+  };
+}

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { stampOf } from '../../../../src/core/users/account.ts';
+import { provedBy } from '../../../../src/core/users/held.ts';
+import type { Settings } from '../../../../src/ground/config/settings.ts';
+import { sql } from '../../../../src/ground/database/kysely.ts';
+import { codeOf } from '../../../capabilities/second-factor/authenticator-app.ts';
+import { openTestDatabase } from '../../../ground/database/open.ts';
+import { ann, password, startJanua } from '../../../janua.ts';
+import { missing } from '../../../servers/missing.ts';
+import type { StoreChoice } from '../../../stores.ts';
+import { isSignedIn, json } from '../../../web/faces.ts';
+
+const [bob, eve] = ['bob@example.com', 'eve@example.com'];
+
+async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
+  const janua = await startJanua({ stores, settings: { SCOPES: ['reports:read'], ...settings } });
+  const { app, services } = janua;
+  const direct = await openTestDatabase(janua.databaseUrl);
+  const { database } = direct;
+  const execute = async (statement: ReturnType<typeof sql>) => {
+    await statement.execute(database);
+  };
+  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
+    const sent = json(fields);
+    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const logIn = (username: string) => post('/api/login', { username, password });
+  return {
+    ...{ janua, app, services, database, execute, post, logIn },
+    account: async (username: string) => (await services.users.findByUsername(username)) ?? assert.fail(username),
+    async signIn(username: string) {
+      const answer = await logIn(username);
+      assert.equal(answer.statusCode, 200, answer.body);
+      return { authorization: `Bearer ${answer.json().access_token}` };
+    },
+    rename: (from: string, to: string) => execute(sql`update people set email = ${to} where email = ${from}`),
+    rows: () => database.selectFrom('janua_users').selectAll().orderBy('created_at').execute(),
+    async [Symbol.asyncDispose]() {
+      await direct[Symbol.asyncDispose]();
+      await janua[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Ann has signed in, and has all that a user can have. */
+async function openWithAnn(stores: StoreChoice, settings: Partial<Settings> = {}) {
+  const opened = await open(stores, settings);
+  const { services, post, signIn, account } = opened;
+  const bearer = await signIn(ann.username);
+  await services.administration.addGroup({ name: 'staff', description: '', scopes: ['reports:read'] });
+  await services.administration.changeGroups(ann.username, { add: ['staff'] });
+  const made = await post('/api/account/tokens', { name: 'report', expires_in_days: 30 }, bearer);
+  assert.equal(made.statusCode, 201, made.body);
+  const { user } = await account(ann.username);
+  const { totp, recoveryCodes } = services.factors;
+  const { secret } = await totp.begin(user, ann.username);
+  await services.hold(provedBy(await account(ann.username)), async (held) => {
+    assert.ok(await totp.enable(held, codeOf(secret, Date.now())));
+    await recoveryCodes.replace(held);
+    await services.consents.give(held, 'wiki', { scope: ['openid'], version: 'v' });
+  });
+  return { ...opened, user, bearer, token: { authorization: `Bearer ${made.json().token}` } };
+}
+
+for (const stores of [
+  { users: 'SQLite', sessions: 'SQL', ownTable: true },
+  { users: 'PostgreSQL', sessions: 'Redis', ownTable: true },
+  { users: 'MariaDB', sessions: 'SQL', ownTable: true },
+] as const satisfies StoreChoice[])
+  describe(`people of a team's own table in ${stores.users}, sessions in ${stores.sessions}`, {
+    skip: missing(stores.users, stores.sessions),
+  }, () => {
+    test('get an account at their first login, once, under an id that is not their key', async () => {
+      await using opened = await open(stores);
+      const { services, logIn, rows, account } = opened;
+      assert.equal(await services.users.findByUsername(ann.username), undefined);
+      const failed = await opened.post('/api/login', { username: ann.username, password: 'wrong' });
+      assert.deepEqual([failed.statusCode, await rows()], [400, []], 'a wrong password adopts nobody');
+      const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(ann.username)));
+      assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200]);
+      const [row, ...others] = await rows();
+      assert.deepEqual([others, row?.source_key, row?.login_name], [[], '1', null]);
+      const { user } = await account(ann.username);
+      assert.deepEqual([user.id, user.sourceKey], [row?.id, '1']);
+      assert.notEqual(user.id, '1');
+    });
+
+    test('with another name are other people, to whom nothing of the former user comes', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, services, rename, account, user: former, bearer, token, signIn } = opened;
+      await rename(ann.username, eve);
+      for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), false);
+      assert.equal(await services.users.findByUsername(eve), undefined, 'Janua has not seen them');
+      assert.equal(await services.users.findById(former.id), undefined);
+      const present = await signIn(eve);
+      const { user } = await account(eve);
+      assert.notEqual(user.id, former.id);
+      assert.deepEqual([user.groups, user.sourceKey], [[], former.sourceKey]);
+      const { passkeys, totp, recoveryCodesLeft } = await services.manageFactors.list(
+        user,
+        stampOf(await account(eve)),
+      );
+      assert.deepEqual([passkeys, totp, recoveryCodesLeft], [[], undefined, 0]);
+      assert.deepEqual(await services.personalTokens.list(user), []);
+      assert.deepEqual(await services.consents.list(user), []);
+      // The key goes back to the former user, who begins anew.
+      await rename(eve, ann.username);
+      assert.equal(await isSignedIn(app, present), false);
+      assert.equal((await opened.logIn(ann.username)).statusCode, 200, 'no factor of before is asked for');
+      assert.ok(![former.id, user.id].includes((await account(ann.username)).user.id));
+      for (const credential of [bearer, token, present]) assert.equal(await isSignedIn(app, credential), false);
+    });
+
+    test('keep all that they have if their name comes back before another one signs in', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, rename, account, user, token } = opened;
+      await rename(ann.username, eve);
+      await rename(eve, ann.username);
+      assert.deepEqual((await account(ann.username)).user, { ...user, groups: ['staff'] });
+      assert.equal(await isSignedIn(app, token), true);
+    });
+
+    test('who swap their names swap nothing else', async () => {
+      await using opened = await open(stores);
+      const { janua, app, services, rename, account, signIn } = opened;
+      await janua.people.add({ ...ann, username: bob, password });
+      const [ofAnn, ofBob] = [await signIn(ann.username), await signIn(bob)];
+      await services.administration.changeGroups(ann.username, { add: ['admins'] });
+      const before = [(await account(ann.username)).user.id, (await account(bob)).user.id];
+      await rename(ann.username, 'swap@example.com');
+      await rename(bob, ann.username);
+      await rename('swap@example.com', bob);
+      for (const credential of [ofAnn, ofBob]) assert.equal(await isSignedIn(app, credential), false);
+      for (const name of [ann.username, bob]) {
+        await signIn(name);
+        const { user } = await account(name);
+        assert.deepEqual([before.includes(user.id), user.groups], [false, []], name);
+      }
+    });
+
+    test('renamed back and forth during 50 logins are never two people at once', async () => {
+      await using opened = await open(stores);
+      const { app, rename, logIn, rows } = opened;
+      const renames = (async () => {
+        for (let turn = 0; turn < 10; turn += 1) {
+          await rename(ann.username, eve);
+          await rename(eve, ann.username);
+        }
+      })();
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => logIn(index % 2 === 0 ? ann.username : eve)),
+      );
+      await renames;
+      for (const { statusCode } of answers) assert.ok([200, 400, 429, 503].includes(statusCode), String(statusCode));
+      const present = (await rows()).filter(({ source_key }) => source_key !== null);
+      assert.ok(present.length <= 1, 'one account has the key');
+      for (const answer of answers.filter(({ statusCode }) => statusCode === 200)) {
+        const { authorization } = { authorization: `Bearer ${answer.json().access_token}` };
+        const me = await app.inject({ url: '/api/me', headers: { authorization } });
+        if (me.statusCode === 200) assert.equal(me.json().username, ann.username);
+      }
+    });
+
+    test('are no administrators by the membership of a former user of their key, or of a row that is gone', async () => {
+      await using opened = await open(stores);
+      const { services, janua, rename, execute, signIn } = opened;
+      const { administration } = services;
+      await janua.people.add({ ...ann, username: bob, password });
+      for (const name of [ann.username, bob]) await administration.changeGroups(name, { add: ['admins'] });
+      await rename(ann.username, eve);
+      await signIn(eve);
+      const last = { code: 'last-administrator' };
+      await assert.rejects(administration.changeGroups(bob, { remove: ['admins'] }), last);
+      await administration.changeGroups(eve, { add: ['admins'] });
+      await execute(sql`delete from people where email = ${eve}`);
+      await assert.rejects(administration.changeGroups(bob, { remove: ['admins'] }), last);
+    });
+
+    test('lose their personal tokens when the team changes the password, from then on for good', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, janua, services, user, token, database } = opened;
+      await database.deleteFrom('janua_totp').execute();
+      await janua.people.setPassword(ann.username, 'another password of Ann');
+      assert.equal(await isSignedIn(app, token), false);
+      const answer = await opened.post('/api/login', { username: ann.username, password: 'another password of Ann' });
+      assert.equal(answer.statusCode, 200, answer.body);
+      assert.deepEqual(await services.personalTokens.list(user), []);
+      assert.equal(await isSignedIn(app, token), false);
+      const bearer = { authorization: `Bearer ${answer.json().access_token}` };
+      const made = await opened.post('/api/account/tokens', { name: 'new', expires_in_days: 30 }, bearer);
+      assert.equal(await isSignedIn(app, { authorization: `Bearer ${made.json().token}` }), true);
+    });
+
+    test('whose row has gone from the table lose everything at the next cleaning, and begin anew if it returns', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, services, execute, user, bearer, rows, database } = opened;
+      const [row] = (
+        await sql<Record<string, unknown>>`select email, secret, first, last from people`.execute(database)
+      ).rows;
+      await execute(sql`delete from people`);
+      assert.equal(await isSignedIn(app, bearer), false);
+      const refused = await services.userSync?.run({});
+      assert.deepEqual([refused?.left, refused?.tooMany], [0, 1], 'an emptied table ends no account');
+      assert.equal((await rows())[0]?.source_key, '1');
+      assert.equal((await services.userSync?.run({ force: true }))?.left, 1);
+      await database.deleteFrom('janua_leases').execute();
+      await services.clean();
+      assert.deepEqual(await rows(), []);
+      for (const table of ['janua_totp', 'janua_access_tokens', 'janua_memberships', 'janua_consents'] as const)
+        assert.deepEqual(await database.selectFrom(table).selectAll().where('user_id', '=', user.id).execute(), []);
+      await execute(sql`insert into people (no, email, secret, first, last)
+        values (1, ${row?.email}, ${row?.secret}, ${row?.first}, ${row?.last})`);
+      await opened.signIn(ann.username);
+      assert.equal(await isSignedIn(app, bearer), false);
+    });
+  });
+
+test('with permanent ids, a new name is the same user, who keeps all but open links, and is told', async () => {
+  const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+  await using opened = await openWithAnn(stores, { USERS_ID: 'permanent' });
+  const { app, services, rename, account, user, bearer, token, database, post } = opened;
+  const issue = { purpose: 'reset-password', address: ann.username, userId: user.id, expiresAt: Date.now() + 60_000 };
+  await services.tokens.issue({ ...issue, stamp: stampOf(await account(ann.username)) });
+  await rename(ann.username, eve);
+  for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), true);
+  assert.deepEqual((await account(eve)).user, { ...user, username: eve, groups: ['staff'] });
+  assert.equal(await services.users.findByUsername(ann.username), undefined);
+  const answer = await post('/api/login', { username: eve, password });
+  assert.deepEqual([answer.statusCode, answer.json().error], [403, 'mfa_required'], 'the factor stays');
+  assert.deepEqual(await services.tokens.listOf(user.id), []);
+  const row = await database.selectFrom('janua_users').select(['id', 'username']).executeTakeFirstOrThrow();
+  assert.deepEqual({ ...row }, { id: user.id, username: eve });
+  assert.deepEqual(await services.users.findIds('prefix', 'eve@', 10), [user.id]);
+  assert.deepEqual(await services.users.findIds('prefix', 'ann@', 10), []);
+  await services.mail?.settled();
+  const told = (await services.outbox.listKept(10)).filter(({ subject }) => /address/i.test(subject));
+  assert.deepEqual(told.map(({ to }) => to).sort(), [ann.username, eve]);
+});
