@@ -1,7 +1,7 @@
 import { maxHeaderSize } from 'node:http';
 import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
-import { longestDocument } from '../src/capabilities/oidc/documents.ts';
+import { clientKeys, longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
 import { mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
 import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-limits.ts';
@@ -144,6 +144,12 @@ const limits: readonly Limit[] = [
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
+  [
+    'client',
+    'keys that count',
+    `${clientKeys.most}: RSA of 2048 to 4096 bits with exponent 65537, or P-256`,
+    'ignored',
+  ],
   ['client', 'assertions of a host in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],

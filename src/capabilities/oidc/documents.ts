@@ -20,6 +20,12 @@ const kept = [
   'token_endpoint_auth_signing_alg',
 ];
 
+/**
+ * Keys of a client that count, and characters of an RSA modulus: 2048 to 4096 bits. A signature without `kid` is tried with each, and an
+ * exponent as long as the modulus makes each try cost what a private key costs.
+ */
+export const clientKeys = { most: 10, shortestModulus: 342, longestModulus: 683, exponent: 'AQAB' };
+
 /** No device flow: a user who types a code sees no address that the answer goes to. */
 const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant]);
 
@@ -30,6 +36,21 @@ const isRedirect = (address: unknown): address is string =>
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
+/** Keys for `clientAuthSigningAlgValues`. */
+function isUsableKey(key: unknown): boolean {
+  const { kty, crv, n, e } = Object(key) as Readonly<Record<string, unknown>>;
+  if (kty === 'EC') return crv === 'P-256';
+  const { shortestModulus, longestModulus, exponent } = clientKeys;
+  const { length = 0 } = typeof n === 'string' ? n : '';
+  return kty === 'RSA' && e === exponent && length >= shortestModulus && length <= longestModulus;
+}
+
+/** A key set with the first keys that are usable. The library refuses what is no set. */
+function limitKeys(set: unknown): unknown {
+  const { keys } = Object(set) as Document;
+  return Array.isArray(keys) ? { keys: keys.filter(isUsableKey).slice(0, clientKeys.most) } : set;
+}
+
 /** Claude's document names a grant type that we do not have, and others name members that the library refuses. */
 function adjust(document: Document): Document {
   const { id_token_signed_response_alg: named } = document;
@@ -39,6 +60,7 @@ function adjust(document: Document): Document {
   const name = typeof sent === 'string' ? [...sent.trim()].slice(0, maxNameLength).join('') : '';
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
+    jwks: limitKeys(document.jwks),
     // Without a name, pages show the host.
     client_name: name !== '' && isPlainLine(name) ? name : undefined,
     // A client that names an algorithm refuses tokens with another one. Without it, the default of OpenID Connect stays: RS256.
@@ -78,8 +100,9 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
       if (response.status !== 200) throw new Error(`the answer is ${response.status}`);
       const text = await response.text();
       const headers = [...response.headers].filter(([name]) => keptHeaders.includes(name));
-      const document = readDocument(text);
-      if (document === undefined) return { text, headers };
+      const value = parse(text);
+      const document = readDocument(value);
+      if (document === undefined) return { text: JSON.stringify(limitKeys(value)) ?? text, headers };
       if (Buffer.byteLength(text) > longestDocument)
         throw new Error(`the document has more than ${longestDocument} bytes`);
       return { text: JSON.stringify(adjust(document)), headers };
@@ -111,12 +134,16 @@ function responseOf(answer: FetchedAnswer): Response {
   return new Response(answer.text, { headers: answer.headers.map(([name, value]): [string, string] => [name, value]) });
 }
 
-function readDocument(text: string): Document | undefined {
+/** Undefined if a text is not JSON. */
+function parse(text: string): unknown {
   try {
-    const document: unknown = JSON.parse(text);
-    const isObject = typeof document === 'object' && document !== null;
-    return isObject && 'client_id' in document && isDocument(String(document.client_id)) ? { ...document } : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+function readDocument(value: unknown): Document | undefined {
+  const isObject = typeof value === 'object' && value !== null;
+  return isObject && 'client_id' in value && isDocument(String(value.client_id)) ? { ...value } : undefined;
 }

@@ -189,6 +189,47 @@ describe('documents and keys', () => {
   });
 });
 
+describe('keys of an application', () => {
+  const rsa = (bits: number, e = 'AQAB') => ({ kty: 'RSA', e, n: Buffer.alloc(bits / 8, 255).toString('base64url') });
+  const ec = (crv: string) => ({ kty: 'EC', crv, x: 'x', y: 'y' });
+  const places = [
+    ['in its document', 'https://app.test/client.json', (keys: object[]) => ({ jwks: { keys } })],
+    ['at jwks_uri', undefined, (keys: object[]) => ({ keys })],
+  ] as const;
+
+  for (const [place, clientId, publish] of places)
+    test(`count if their signatures are checked quickly, and ten at most: ${place}`, async () => {
+      async function countOf(key: object, count = 1): Promise<number> {
+        const body = JSON.stringify({ client_id: clientId, ...publish(numbers(count).map(() => key)) });
+        const fetch = createDocumentFetch(
+          async (_address, _init, { within = (call) => call() }) => within(async () => new Response(body)),
+          () => 0,
+        );
+        const read = (await (await fetch('https://app.test/', undefined, 'a')).json()) as {
+          readonly keys?: unknown[];
+          readonly jwks?: { readonly keys: unknown[] };
+        };
+        return (read.keys ?? read.jwks?.keys ?? assert.fail()).length;
+      }
+      const { e: long, n } = rsa(2048, rsa(2048).n);
+      for (const [key, expected] of [
+        [rsa(2048), 1],
+        [rsa(4096), 1],
+        [ec('P-256'), 1],
+        [{ kty: 'RSA', e: long, n }, 0],
+        [rsa(2048, 'AQAAAAE'), 0],
+        [rsa(1024), 0],
+        [rsa(4104), 0],
+        [rsa(16_384), 0],
+        [{ kty: 'RSA', e: 'AQAB' }, 0],
+        [ec('P-521'), 0],
+        [{ kty: 'oct', k: 'x' }, 0],
+      ] as const)
+        assert.equal(await countOf(key), expected, JSON.stringify(key).slice(0, 60));
+      assert.equal(await countOf(ec('P-256'), 40), 10);
+    });
+});
+
 describe('what is remembered of documents and keys', () => {
   const answer = (length: number) => ({ text: 'x'.repeat(length), headers: [] });
 
