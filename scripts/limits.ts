@@ -175,7 +175,9 @@ const limits: readonly Limit[] = [
   ],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
-  ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'the same, to applications of `CLIENT_ID_METADATA`', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'notices of logouts that are sent at once', outsideLimits.atOnce, 'wait for a turn'],
   ['machine', 'sign-ins at another provider at once', redeemLimits.atOnce, 'wait for a turn'],
   [
     'machine',

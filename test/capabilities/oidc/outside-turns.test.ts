@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { createDocumentFetch } from '../../../src/capabilities/oidc/documents.ts';
 import { createGuardedFetch, outsideLimits, outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
 import { createRememberedAnswers } from '../../../src/capabilities/oidc/remembered-answers.ts';
+import { createSeparateFetch } from '../../../src/capabilities/oidc/separate-turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
 const { atOnce, ofParty, ofHost, waiting } = outsideLimits;
@@ -119,6 +120,30 @@ describe('connections to applications', () => {
     );
     assert.deepEqual([refused.length, said], [800 - ofParty - waiting, 1]);
   });
+});
+
+describe('a flood of documents', () => {
+  for (const [about, address, init] of [
+    ['a notice', 'https://app.test/logout', { method: 'POST' }],
+    ['the document of a listed host', 'https://listed.test/client.json', undefined],
+  ] as const)
+    test(`of 140 networks does not delay ${about}`, async () => {
+      const search = createHangingSearch();
+      const isListed = (one: string) => one.startsWith('https://listed.test/');
+      const fetch = createSeparateFetch({ privateHosts: [], findAddresses: search.find }, isListed);
+      const flood = numbers(140).map((index) =>
+        fetch(`https://evil${index}.test/`, undefined, { party: `network ${index}` }),
+      );
+      const ended = Promise.allSettled(flood);
+      await turn();
+      assert.equal(search.count(), atOnce);
+      const other = fetch(address, init, { party: 'other' });
+      await turn();
+      assert.equal(search.count(), atOnce + 1);
+      await search.end([...flood.slice(0, atOnce + waiting), other]);
+      await assert.rejects(other, { name: 'AddressRefused' });
+      await ended;
+    });
 });
 
 describe('documents and keys', () => {
