@@ -23,7 +23,7 @@ import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { usualTimeouts } from '../src/server.ts';
-import { uploadLimit } from '../src/web/file-upload.ts';
+import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
@@ -157,6 +157,7 @@ const limits: readonly Limit[] = [
   mails('administrator', 'resets, invitations and new addresses', perClient),
   mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
+  ['administrator', 'parts of such a form', mostParts, '400'],
   [
     'client',
     'codes, access tokens and refresh tokens of a grant',

@@ -67,17 +67,20 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 
   app.register(async (uploads: App) => {
-    acceptFiles(uploads);
+    acceptFiles(uploads, async (request) => {
+      requireMayImport(request);
+      await request.proveFresh(undefined);
+    });
     addImport(uploads, parts);
   });
 }
 
-function addImport(app: App, parts: () => Parts): void {
-  /** An imported password hash, or a group, could give any rights. */
-  function requireMayImport(request: Request): void {
-    if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
-  }
+/** An imported password hash, or a group, could give any rights. */
+function requireMayImport(request: Request): void {
+  if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
+}
 
+function addImport(app: App, parts: () => Parts): void {
   addForm(app, ['/admin/users/import', '/api/admin/users/import'], {
     summary: 'Import users',
     description: 'Adds the users of a file. It is for members of `admins`. `janua users import` takes larger files.',

@@ -178,6 +178,50 @@ test('a form with a file is bounded, has each field once, and is taken by the im
   assert.match(String(stranger.headers.location), /^\/auth\/login\?state=2/);
 });
 
+/** A form of fields with names that differ. */
+const manyFields = (count: number, boundary = 'a') => ({
+  payload: `${Array.from({ length: count }, (_, index) => `--${boundary}\r\ncontent-disposition: form-data; name="${index}"\r\n\r\n\r\n`).join('')}--${boundary}--\r\n`,
+  headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+});
+
+test('a form with a file has at most ten parts, and is counted before it is parsed', async (t) => {
+  await using janua = await open();
+  const url = '/api/admin/users/import';
+  const parse = t.mock.method(Response.prototype, 'formData');
+  for (const [place, [sent, status, parsed]] of (
+    [
+      [manyFields(10), 422, 1],
+      [manyFields(11), 400, 0],
+      [manyFields(18_500), 400, 0],
+      [manyFields(1, 'a'.repeat(70)), 422, 1],
+      [manyFields(1, 'a'.repeat(71)), 400, 0],
+      [{ payload: 'x', headers: { 'content-type': 'multipart/form-data' } }, 400, 0],
+      [{ payload: 'x', headers: { 'content-type': 'multipart/form-data; boundary=' } }, 400, 0],
+    ] as const
+  ).entries()) {
+    parse.mock.resetCalls();
+    assert.equal((await janua.send(url, sent)).statusCode, status, `${place}`);
+    assert.equal(parse.mock.callCount(), parsed, `${place}`);
+  }
+});
+
+test('the rows of an administrator who may not import them are not read', async (t) => {
+  let time = Date.now();
+  await using helper = await open(['users:read', 'users:write']);
+  await using stale = await open([], { overrides: { now: () => time } });
+  time += 3_600_000;
+  const parse = t.mock.method(Response.prototype, 'formData');
+  for (const [{ send }, status] of [
+    [helper, 403],
+    [stale, 401],
+  ] as const) {
+    assert.equal((await send('/api/admin/users/import', manyFields(1))).statusCode, status);
+    // Its length would be refused otherwise.
+    assert.equal((await send('/api/admin/users/import', json({ rows: 'x'.repeat(70_000) }))).statusCode, status);
+  }
+  assert.equal(parse.mock.callCount(), 0);
+});
+
 test('an export gives no secret, is recorded, and can be imported again', async () => {
   await using janua = await open();
   const { services, download, events, importRows } = janua;
