@@ -12,7 +12,7 @@ import { mostFailures } from '../src/capabilities/second-factor/pending-logins.t
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
-import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
+import { type Allowance, bounds, changeBounds } from '../src/core/audit/flood-bound.ts';
 import { mostMails, perClient, perEndSite, perHour, perMinute, perTarget } from '../src/core/mail/limits.ts';
 import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
@@ -143,6 +143,7 @@ const limits: readonly Limit[] = [
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
+  ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   [
     'client',
@@ -154,6 +155,7 @@ const limits: readonly Limit[] = [
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
+  ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),
   mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],

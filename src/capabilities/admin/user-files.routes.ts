@@ -61,7 +61,9 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     async open(request, format) {
       await request.proveFresh(undefined);
       const { registry, audit } = parts();
-      await audit.record({ kind: 'users-exported', ...actorOf(request) });
+      const event = { kind: 'users-exported', ...actorOf(request) } as const;
+      audit.requireAllowance(event);
+      await audit.record(event);
       return registry ? exportLines(registry.listWithHashes(), { json: format === 'jsonl' }) : [];
     },
   });

@@ -149,6 +149,11 @@ export interface EventDescription {
   readonly by: 'anyone' | 'account-holder' | 'operator';
   /** Whether it tells of a lasting change. Its event is then in the transaction of the change (`recordIn`): both are there, or neither. */
   readonly isChange?: true;
+  /**
+   * Whether something else limits the change: a login, a mailed link, or the number of rows that it ends. It has no allowance of its own,
+   * and is never refused for its event.
+   */
+  readonly isBoundedByCause?: true;
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
   /** The level of its log line: `warn` if an attacker could be the cause. */

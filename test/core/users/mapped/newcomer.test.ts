@@ -244,6 +244,7 @@ test('a login whose account changes while its user is noted counts only if the p
       users: { findById: async () => met },
       audit: {
         record: async () => {},
+        requireAllowance: () => {},
         recordIn: async () => {},
         recordIfPossible: async () => {},
         digestName: unexpected,
