@@ -160,12 +160,7 @@ const limits: readonly Limit[] = [
   mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
   ['administrator', 'parts of such a form', mostParts, '400'],
-  [
-    'client',
-    'codes, access tokens and refresh tokens of a grant',
-    `about ${mostRecords.ofGrant} each`,
-    'the oldest ends',
-  ],
+  ['client', 'codes, access tokens and refresh tokens of a grant', `${mostRecords.ofGrant} each`, 'the oldest ends'],
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],

@@ -48,6 +48,7 @@ export function createRecordRows(
   return {
     database,
     rows,
+    prepareLookup,
     /** The session of each grant that is being saved. */
     sessionsOfNew: new Map<string, string>(),
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),

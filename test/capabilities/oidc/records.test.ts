@@ -132,11 +132,13 @@ test('a client that is removed leaves nothing behind, however much it holds, and
   assert.deepEqual(left, [{ client_id: 'notes' }]);
 });
 
-test('what a sweep and the removal of a client look for is found by an index', async () => {
+test('what a sweep, a token and the removal of a client look for is found by an index', async () => {
   await using opened = await openMigrated();
   for (const query of [
     sql`select id from janua_oidc_records where client_id = 'wiki' limit 500`,
     sql`select id from janua_consents where client_id = 'wiki' limit 500`,
+    sql`select id from janua_oidc_records where grant_id = 'grant' and model = 'AccessToken' limit 1 offset 100`,
+    sql`select id from janua_oidc_records where grant_id = 'grant' and model = 'AccessToken' order by created_at desc limit 500 offset 100`,
     sql`select distinct session_id from janua_oidc_records where session_id is not null and session_id > 'a' order by session_id limit 500`,
     sql`select distinct session_id from janua_logout_notices where due_at is null and session_id > 'a' order by session_id limit 500`,
   ]) {
@@ -186,22 +188,34 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         time += 1;
         await records.of('Grant').upsert(id, { accountId: 'subject', clientId }, 86_400);
       };
-      return { ...records, count, give, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      const pass = () => {
+        time += 1;
+      };
+      return { ...records, count, give, pass, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
     }
 
     test('for codes and tokens of a grant', async () => {
       await using opened = await open();
       const { of, give, count } = opened;
       await give('grant', 'wiki');
-      for (const model of ['AuthorizationCode', 'AccessToken', 'RefreshToken']) {
-        const add = (number: number) =>
-          of(model).upsert(`${model}-${number}`, { grantId: 'grant', clientId: 'wiki' }, 3600);
-        for (let number = 0; number < 240; number += 10)
-          await Promise.all(Array.from({ length: 10 }, (_, index) => add(number + index)));
-        const kept = await count(model);
-        assert.ok(kept >= ofGrant && kept < ofGrant + 60, `${kept} of ${model}`);
+      await give('other', 'wiki');
+      const models = ['AuthorizationCode', 'AccessToken', 'RefreshToken'];
+      const add = (model: string, number: number, grantId = 'grant') =>
+        of(model).upsert(`${model}-${grantId}-${number}`, { grantId, clientId: 'wiki' }, 3600);
+      for (const model of models) await add(model, 0, 'other');
+      opened.pass();
+      for (const model of models) await add(model, 0);
+      // As refreshes add them, in turns.
+      for (let number = 1; number < 240; number += 10) {
+        opened.pass();
+        const added = Array.from({ length: 10 }, (_, index) => models.map((model) => add(model, number + index)));
+        await Promise.all(added.flat());
+        for (const model of models)
+          assert.equal(await count(model), 1 + Math.min(number + 10, ofGrant), `${model} after ${number + 10}`);
       }
       assert.ok(await of('Grant').find('grant'));
+      assert.equal(await of('AccessToken').find('AccessToken-grant-0'), undefined);
+      for (const kept of ['grant-240', 'other-0']) assert.ok(await of('AccessToken').find(`AccessToken-${kept}`), kept);
     });
 
     test('for grants of an account that last, of a client and of all', async () => {
