@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
 import { mostAssertions, mostRecords } from '../../../src/capabilities/oidc/record-limits.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
@@ -130,6 +131,37 @@ test('a client that is removed leaves nothing behind, however much it holds, and
   await revokeClient('wiki');
   const left = await database.selectFrom('janua_oidc_records').select('client_id').execute();
   assert.deepEqual(left, [{ client_id: 'notes' }]);
+});
+
+test('a grant that is revoked ends at once, and its codes and tokens go in batches, between which others run', async () => {
+  await using opened = await openMigrated();
+  const { database } = opened;
+  const { of, revokeOf } = recordsIn(opened);
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
+  const grant = await database.selectFrom('janua_oidc_records').selectAll().executeTakeFirstOrThrow();
+  const tokens = Array.from({ length: 2_000 }, (_, index) => ({
+    ...grant,
+    id: `token-${index}`,
+    model: 'AccessToken',
+    user_id: null,
+    grant_id: grant.id,
+  }));
+  for (let from = 0; from < tokens.length; from += 500)
+    await database
+      .insertInto('janua_oidc_records')
+      .values(tokens.slice(from, from + 500))
+      .execute();
+  const revoked = revokeOf('ann', 'wiki');
+  const seen: string[][] = [];
+  do {
+    const rows = await database.selectFrom('janua_oidc_records').select('model').execute();
+    seen.push(rows.map(({ model }) => model));
+    await setImmediate();
+  } while (seen.at(-1)?.length !== 0);
+  await revoked;
+  const between = seen.filter(({ length }) => length > 0 && length < tokens.length);
+  assert.ok(between.length >= 2, `${seen.map(({ length }) => length)} rows`);
+  assert.ok(between.every((models) => !models.includes('Grant')));
 });
 
 test('what a sweep, a token and the removal of a client look for is found by an index', async () => {
