@@ -1,4 +1,5 @@
 import { maxHeaderSize } from 'node:http';
+import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/documents.ts';
@@ -161,6 +162,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
   ['administrator', 'parts of such a form', mostParts, '400'],
   ['client', 'codes, access tokens and refresh tokens of a grant', `${mostRecords.ofGrant} each`, 'the oldest ends'],
+  ['administrator', 'rows that an import explains', mostRefusals, 'the others are counted'],
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],

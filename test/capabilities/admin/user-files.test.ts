@@ -36,7 +36,7 @@ test('an import is tried first, then adds users by the rules of the command, and
   const { services, importRows, events } = janua;
   await services.groups.add({ name: 'staff', description: '', scopes: [] });
   const find = () => services.users.findByUsername('new@example.com');
-  const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added });
+  const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added, more_refused: 0 });
   for (const [dry, added] of [
     [true, 1],
     [false, 1],
@@ -80,6 +80,23 @@ test('the page checks the rows before it offers to import them', async () => {
   const done = await janua.send('/admin/users/import', form(fine));
   assert.match(done.body, /1 user was added/);
   assert.ok(await janua.services.users.findByUsername('new@example.com'));
+});
+
+test('an import explains a thousand refused rows, counts the others, and keeps all of them', async () => {
+  await using janua = await open();
+  for (const [rows, more] of [
+    [1000, 0],
+    [1001, 1],
+    [20_000, 19_000],
+  ] as const) {
+    const file = await upload(`username\n${'a\n'.repeat(rows)}`, { dry_run: 'true' });
+    const { refused, more_refused, there_already } = (await janua.send('/api/admin/users/import', file)).json();
+    assert.deepEqual([refused.length, more_refused, there_already], [1000, more, 0]);
+  }
+  const { body } = await janua.send('/admin/users/import', await upload(`username\n${'a\n'.repeat(1002)}`));
+  assert.equal(body.match(/<li>Line /g)?.length, 1000);
+  assert.match(body, /2 more rows are refused\./);
+  assert.equal(/<textarea[^>]*>([^<]*)/.exec(body)?.[1]?.split('\n').length, 1003);
 });
 
 test('the page says in its language why rows are refused, and keeps them alone after the import', async () => {
@@ -235,7 +252,7 @@ test('an export gives no secret, is recorded, and can be imported again', async 
     assert.doesNotMatch(body, /password_hash|\$argon2|\$scrypt|pbkdf2/);
     for (const { username } of known) assert.ok(body.includes(username), username);
     assert.deepEqual((await importRows(body, true)).json(), {
-      ...{ dry_run: true, added: 0, there_already: known.length, refused: [] },
+      ...{ dry_run: true, added: 0, there_already: known.length, refused: [], more_refused: 0 },
     });
   }
   assert.deepEqual(await events('users-exported'), [
