@@ -9,9 +9,14 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 
 const listingBatch = 500;
 
+const lastCharacter = '\u{10FFFF}';
+
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
+
+  // PostgreSQL compares the column by the rules of a language, which ignore some characters.
+  const key = engine === 'postgres' ? sql<string>`key collate "C"` : sql<string>`${sql.ref('key')}`;
 
   /** Changes nothing, but locks the row. */
   const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
@@ -83,6 +88,17 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
       const rows = await all.where('key', '>', from).execute();
       return { records: rows.map(fromRow), next: rows.length < listingBatch ? undefined : rows.at(-1)?.key };
+    },
+
+    async findStarting(starts) {
+      const found: string[] = [];
+      // A query each, because a database may search the whole table for any of several ranges.
+      for (const start of starts) {
+        const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
+        const rows = await keys.where(key, '>=', start).where(key, '<', `${start}${lastCharacter}`).execute();
+        found.push(...rows.map(({ key }) => key));
+      }
+      return found;
     },
   };
 }
