@@ -4,7 +4,7 @@ import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
-import { mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
+import { mostDue, mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
 import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-limits.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
@@ -154,6 +154,7 @@ const limits: readonly Limit[] = [
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
+  ['account', 'notices of logouts to one client that wait', mostDue, 'merged into one for all sessions there'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   [
     'client',

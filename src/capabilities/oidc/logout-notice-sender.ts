@@ -12,7 +12,7 @@ import { aboutClient } from './provider-client.ts';
 export interface LogoutNotice {
   readonly clientId: string;
   readonly subject: string;
-  /** The session, as the application knows it. */
+  /** The session, as the application knows it. Empty: all sessions of the subject (OpenID Connect Back-Channel Logout 1.0, 2.4). */
   readonly sid: string;
 }
 
@@ -38,6 +38,9 @@ const longestPause = 3_600_000;
 
 /** Clients that are told at the same time, and notices that each of them gets at the same time. */
 const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
+
+/** The most notices that a client gets until others are looked for. A look reads all that is due. */
+const noticesPerLook = 50;
 
 /** How long `close` waits for the notices under way, in milliseconds. */
 const closingMilliseconds = 5_000;
@@ -76,7 +79,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     try {
       do {
         woken = Promise.withResolvers();
-        if (mayGoOn()) await startClients();
+        if (mayGoOn()) await startClients(mayGoOn);
         await Promise.race([...busy.values(), busy.size > 0 && woken.promise]);
       } while (busy.size > 0 || (mayGoOn() && (await hasDue())));
     } finally {
@@ -84,7 +87,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     }
   }
 
-  async function startClients(): Promise<void> {
+  async function startClients(mayGoOn: () => boolean): Promise<void> {
     const free = clientsAtOnce - busy.size;
     if (free === 0) return;
     const waiting = due()
@@ -96,16 +99,18 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     for (const { client_id } of await others.execute())
       busy.set(
         client_id,
-        tell(client_id).finally(() => busy.delete(client_id)),
+        tell(client_id, mayGoOn).finally(() => busy.delete(client_id)),
       );
   }
 
   /** Sends some notices of a client. */
-  async function tell(clientId: string): Promise<void> {
+  async function tell(clientId: string, mayGoOn: () => boolean): Promise<void> {
     const ofClient = due().where('client_id', '=', clientId);
-    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesAtOnce).execute();
-    const sent = await Promise.all(rows.map(attempt));
-    if (sent.every(Boolean)) return;
+    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesPerLook).execute();
+    let isAway = false;
+    while (rows.length > 0 && !isAway && mayGoOn())
+      isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
+    if (!isAway) return;
     // The client is away: its other notices need not find that out one by one.
     const others = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
     await others
@@ -114,9 +119,14 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
       .execute();
   }
 
+  /** Removes a notice, unless others were merged into it meanwhile. */
+  async function remove({ id, sid }: Row): Promise<void> {
+    await database.deleteFrom('janua_logout_notices').where('id', '=', id).where('sid', '=', sid).execute();
+  }
+
   /** False if the client did not accept the notice. */
   async function attempt(row: Row): Promise<boolean> {
-    const { id, client_id: clientId, subject, sid } = row;
+    const { client_id: clientId, subject, sid } = row;
     try {
       await send({ clientId, subject, sid });
     } catch (error) {
@@ -126,7 +136,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
       await noteFailure(row, error instanceof Error ? error.message : undefined);
       return false;
     }
-    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+    await remove(row);
     return true;
   }
 
@@ -144,7 +154,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
     const caller = { route: 'logout-notice' };
     await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, ...about, caller });
-    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+    await remove(row);
   }
 
   return {

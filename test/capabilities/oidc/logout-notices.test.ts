@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
-import { mostToDocuments } from '../../../src/capabilities/oidc/logout-notices.ts';
+import { mostDue, mostToDocuments } from '../../../src/capabilities/oidc/logout-notices.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
@@ -184,6 +184,36 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await notices.settled();
       assert.equal(receiver.sids('slow').length, 2, 'the others wait');
       assert.equal((await rows()).length, 40);
+    });
+
+    test('of a user to a client that is away are merged into one that ends all sessions there', async () => {
+      await using opening = await open();
+      const { receiver, alive, rows, clock, startProcess } = opening;
+      alive.clear();
+      let isAway = true;
+      receiver.direct((told, response) => response.writeHead(isAway && told.clientId === 'away' ? 500 : 204).end());
+      const notices = startProcess();
+      await notices.settled();
+      async function end(id: string, clientId: string, of = subject) {
+        await notices.expect({ ...notice(id, clientId), subject: of });
+        notices.wake({ sessionId: id });
+        await notices.settled();
+      }
+      await end('other', 'away', 'other');
+      for (let index = 0; index < 230; index += 1) await end(`ended-${index}`, 'away');
+      await end('ended', 'up');
+      assert.equal(receiver.sids('up').length, 1);
+      const waiting = await rows();
+      assert.ok(waiting.length <= mostDue + 1, `${waiting.length}`);
+      assert.equal(waiting.filter(({ sid }) => sid === '').length, 1);
+      assert.equal(waiting.filter((row) => row.subject === 'other' && row.sid !== '').length, 1);
+      isAway = false;
+      receiver.received.length = 0;
+      clock.now += 3_600_000;
+      await notices.settled();
+      assert.equal(receiver.sids('away').length, waiting.length);
+      assert.ok(receiver.received.some((told) => told.sid === '' && told.subject === subject));
+      assert.deepEqual(await rows(), []);
     });
 
     test('wait while Janua has no connection for them, which is no failure of the application', async () => {
