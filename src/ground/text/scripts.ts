@@ -1,26 +1,20 @@
-/** Each with scripts that are written together. All other scripts count as one: none of their letters looks like a letter of these. */
-const scriptNames = [
-  ['Latin'],
-  ['Cyrillic'],
-  ['Greek'],
-  ['Armenian'],
-  ['Cherokee'],
-  ['Han', 'Hiragana', 'Katakana', 'Hangul', 'Bopomofo'],
+/**
+ * Letters, and the marks that they may have: those of the script, and those for all. All other scripts count as one: none of their letters
+ * looks like a letter of these.
+ */
+const scripts = [
+  { letter: /\p{Script=Latin}/u, marks: /^[\p{Script_Extensions=Latin}\p{Script_Extensions=Inherited}]+$/u },
+  { letter: /\p{Script=Cyrillic}/u, marks: /^[\p{Script_Extensions=Cyrillic}\p{Script_Extensions=Inherited}]+$/u },
+  { letter: /\p{Script=Greek}/u, marks: /^[\p{Script_Extensions=Greek}\p{Script_Extensions=Inherited}]+$/u },
+  { letter: /\p{Script=Armenian}/u, marks: /^[\p{Script_Extensions=Armenian}\p{Script_Extensions=Inherited}]+$/u },
+  { letter: /\p{Script=Cherokee}/u, marks: /^[\p{Script_Extensions=Cherokee}\p{Script_Extensions=Inherited}]+$/u },
+  {
+    letter: /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}]/u,
+    marks:
+      /^[\p{Script_Extensions=Han}\p{Script_Extensions=Hiragana}\p{Script_Extensions=Katakana}\p{Script_Extensions=Hangul}\p{Script_Extensions=Bopomofo}\p{Script_Extensions=Inherited}]+$/u,
+  },
 ];
-
-const classOf = (property: string, names: readonly string[]) =>
-  names.map((name) => `\\p{${property}=${name}}`).join('');
-
-const scripts = scriptNames.map((names) => new RegExp(`[${classOf('Script', names)}]`, 'u'));
 const [latin, , , , , eastAsian] = scripts;
-
-/** The marks that letters of a script may have. Those of no script are for all. */
-const marks = new Map(
-  scriptNames.map((names, index) => [
-    scripts[index],
-    new RegExp(`^[${classOf('Script_Extensions', [...names, 'Inherited'])}]+$`, 'u'),
-  ]),
-);
 
 /**
  * Whether a word of a text has letters of several scripts, as a forged name does: a Cyrillic `а` looks like a Latin one (UTS 39). Chinese,
@@ -29,7 +23,7 @@ const marks = new Map(
 export const mixesScripts = (text: string): boolean =>
   (text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).some((word) => {
     const letters = word.match(/[\p{Lu}\p{Ll}\p{Lt}\p{Lo}]/gu) ?? [];
-    const found = new Set(letters.map((letter) => scripts.find((script) => script.test(letter))));
+    const found = new Set(letters.map((letter) => scripts.find((script) => script.letter.test(letter))));
     return found.size > (found.has(latin) && found.has(eastAsian) ? 2 : 1);
   });
 
@@ -43,8 +37,8 @@ const sameMarkTwice = /(\p{M})\1/u;
 /** Tells whether a text has marks that are not of the script of their letter, or of no letter. Some are shown as nothing. @param text in NFC */
 export function hasStrangeMarks(text: string): boolean {
   const marked = Array.from(text.matchAll(/(\P{M}?)(\p{M}+)/gu), ([, base = '', own = '']) => {
-    const script = scripts.find((one) => one.test(base));
-    return /\p{L}/u.test(base) && (marks.get(script)?.test(own) ?? true);
+    const script = scripts.find(({ letter }) => letter.test(base));
+    return /\p{L}/u.test(base) && (script?.marks.test(own) ?? true);
   });
   return strangeMark.test(text) || sameMarkTwice.test(text.normalize('NFD')) || marked.includes(false);
 }
