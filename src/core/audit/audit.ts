@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import type { Database } from '../../ground/database/database.ts';
 import { onCommit } from '../../ground/database/transaction.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import { tooManyChanges } from '../users/change-refused.ts';
 import { type AuditEvent, type ChangeKindOf, type Events, type RecordedEvent, readEvent } from './event.ts';
 import { createEventIds } from './event-id.ts';
 import { createFloodBound } from './flood-bound.ts';
@@ -62,6 +61,8 @@ export interface AuditOptions<Described extends Events> {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly processes?: number;
+  /** Makes the error of a change whose event has no allowance. */
+  readonly tooManyChanges: () => Error;
   /** Called at the end of each event. @param isRecorded false if it could not be stored */
   readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
   /** Called when events were left out, or one could not be stored. */
@@ -118,7 +119,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
   }
 
   function requireAllowance(event: AuditEvent): void {
-    if (!floodBound.allows(event)) throw tooManyChanges();
+    if (!floodBound.allows(event)) throw options.tooManyChanges();
   }
 
   async function recordIn(db: Database, event: AuditEvent, isChange = true): Promise<void> {

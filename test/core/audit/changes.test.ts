@@ -5,7 +5,7 @@ import type { AuditEvent, RecordedEvent } from '../../../src/core/audit/event.ts
 import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { createSqlAuditStore } from '../../../src/core/audit/sql-store.ts';
 import { changeRules } from '../../../src/core/changes/change-rules.ts';
-import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
+import { ChangeRefused, tooManyChanges } from '../../../src/core/users/change-refused.ts';
 import { inTransaction } from '../../../src/ground/database/transaction.ts';
 import { events } from '../../../src/site.ts';
 import { openMigrated } from '../../ground/database/open.ts';
@@ -42,7 +42,7 @@ async function open(options: { readonly now?: () => number; readonly processes?:
   const store = createSqlAuditStore(opened, events);
   const write = (details: object) => void lines.push(details);
   const audit = createAudit({
-    ...{ events, store, log: { info: write, warn: write }, nameKey: Buffer.alloc(32), ...options },
+    ...{ events, store, log: { info: write, warn: write }, nameKey: Buffer.alloc(32), tooManyChanges, ...options },
     onEvent: (event, isRecorded) => counted.push([event.kind, isRecorded]),
   });
   const stored = async () => (await Array.fromAsync(store.find({ order: 'oldest-first' }))) as RecordedEvent[];
