@@ -56,6 +56,7 @@ const kept: readonly string[] = [
   // Looked at one by one.
   'janua_logins',
   'janua_mails',
+  'janua_notices',
   'janua_passkey_offers',
 ];
 
@@ -70,7 +71,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     /** Stores a row in each table: of the former user of the id, of its present one, and of another id. */
     async function store({ database, read }: Opened) {
       const present = stampOf(await read());
-      for (const table of [...cleared, 'janua_mails'] as const)
+      for (const table of [...cleared, 'janua_mails', 'janua_notices'] as const)
         for (const [whose, user_id, name, stamp] of [
           ['former', '7', ann, 'former'],
           ['present', '7', eve, present],
@@ -109,6 +110,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         assert.deepEqual({ ...(await row()), since }, { username: eve, since, stamp: null });
         for (const table of cleared) assert.deepEqual(await leftIn(table, opened), ['other', 'present'], table);
         assert.deepEqual(await leftIn('janua_passkey_offers', opened), ['8']);
+        assert.deepEqual(await leftIn('janua_notices', opened), ['other'], 'processes of the version before have none');
         const logins = await database.selectFrom('janua_logins').selectAll().execute();
         assert.deepEqual(
           logins.map(({ username, at }) => [username, Number(at)]),
