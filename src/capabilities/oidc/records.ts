@@ -23,6 +23,9 @@ export interface RecordOptions {
   readonly brief?: BriefRecords | undefined;
 }
 
+/** How long a used assertion is kept at least, in milliseconds. */
+const leastKept = 300_000;
+
 /** A device that is being answered. */
 export interface TakenDevice {
   readonly id: string;
@@ -60,13 +63,16 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
       const party = keyOf('assertions', URL.parse(issuer)?.host ?? issuer);
+      // Those that are about to end would leave room at once for others, and their rows wait to be cleaned.
+      const keptUntil = Math.max(end, now() + leastKept);
       const hasRoom =
         brief === undefined
           ? await limits.hasRoomForAssertion(party, now())
-          : await brief.takeRoom(id, end, { party, most: mostAssertions, now: now() });
+          : await brief.takeRoom(id, keptUntil, { party, most: mostAssertions, now: now() });
       if (!hasRoom) return 'too-many';
-      const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: end };
-      const isNew = brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, end);
+      const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
+      const isNew =
+        brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, keptUntil);
       return (await isNew) ? 'new' : 'used';
     },
 
