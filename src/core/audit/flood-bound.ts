@@ -18,11 +18,14 @@ export interface Bound {
   readonly all: Allowance;
 }
 
+/** Of one kind of event or change, for one account. */
+const perAccount: Allowance = { burst: 60, perMinute: 1 };
+
 /** By the clients that can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 500, perMinute: 3 } },
   'account-holder': {
-    account: { burst: 60, perMinute: 1 },
+    account: perAccount,
     endSite: { burst: 3000, perMinute: 20 },
     all: { burst: 20_000, perMinute: 300 },
   },
@@ -33,7 +36,7 @@ export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
  * and the total have none, because users of an office must not refuse each other's changes.
  */
 export const changeBounds = {
-  account: bounds['account-holder'].account ?? { burst: 60, perMinute: 1 },
+  account: perAccount,
   administrator: { burst: 1000, perMinute: 30 },
 } as const satisfies Readonly<Record<string, Allowance>>;
 
