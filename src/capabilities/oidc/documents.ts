@@ -131,7 +131,7 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
 
 function responseOf(answer: FetchedAnswer): Response {
   if ('error' in answer) throw answer.error;
-  return new Response(answer.text, { headers: answer.headers.map(([name, value]): [string, string] => [name, value]) });
+  return new Response(answer.text, { headers: answer.headers });
 }
 
 /** Undefined if a text is not JSON. */

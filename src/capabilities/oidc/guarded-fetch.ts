@@ -103,21 +103,16 @@ export function createGuardedFetch({
   }
 
   /** Calls the first address that takes the connection. */
-  async function call({ url, body, options }: Call, isNamed: boolean, party: string): Promise<Response> {
+  async function call(sent: Call, isNamed: boolean, party: string): Promise<Response> {
     const deadline = AbortSignal.timeout(patience);
-    const addresses = await findCallable(plainHost(url.hostname), isNamed, deadline);
+    const addresses = await findCallable(plainHost(sent.url.hostname), isNamed, deadline);
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
       const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
       // The operator has named each of these hosts, which may be behind one proxy.
       const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
       const exchange = async () => {
-        const response = await connect(
-          { url, body, options },
-          address,
-          deadline,
-          isLast ? patience : connectMilliseconds,
-        );
+        const response = await connect(sent, address, deadline, isLast ? patience : connectMilliseconds);
         return toResponse(response, mostBytes, deadline);
       };
       try {
