@@ -36,8 +36,9 @@ function decide(rules: readonly Rule[], path: string): Rule[] {
 
 /**
  * A path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an invisible letter
- * between two dots, by a character that ends the path or becomes a slash; or to another name, as Windows and ASP.NET do. The files in `deploy/` have the same text, which is why it uses only
- * what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one. Compared without case.
+ * between two dots, by a character that ends the path or becomes a slash; or to another name, as Windows and ASP.NET do. The files in
+ * `deploy/` have the same text, which is why it uses only what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one.
+ * Compared without case.
  */
 export const leavingPath = [
   '^[^?]*(?://|[\\x5c;#]|[^!-~]',

@@ -21,7 +21,7 @@ export interface GuardedFetchOptions {
 }
 
 export interface Turn {
-  /** Who caused the connection, such as the network of a request. Parties share the turns. */
+  /** The cause of the connection, such as the network of a request. Parties share the turns. */
   readonly party: string;
   /** Runs when the turn has come. It may know the response by then, and need no call. */
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;

@@ -7,8 +7,8 @@ import { requestOf } from './provider-requests.ts';
 type FetchOptions = Pick<ProviderOptions, 'fetch'>;
 
 /**
- * Fetches a document or keys for a request, whose network is the party. Without a turn, the request is answered with 503: the library would say that the
- * client is unknown, and it asks a second time after a failure.
+ * Fetches a document or keys for a request, whose network is the party. Without a turn, the request is answered with 503: the library would
+ * say that the client is unknown, and it asks a second time after a failure.
  */
 async function fetchForRequest(
   { fetch }: FetchOptions,
@@ -36,8 +36,8 @@ export const fetchFor =
   };
 
 /**
- * Fetches a document before the library does, which lets requests of all networks wait for the first of them. Each has a turn of its own here, and
- * the library finds what is remembered. @throws {Unavailable}
+ * Fetches a document before the library does, which lets requests of all networks wait for the first of them. Each has a turn of its own
+ * here, and the library finds what is remembered. @throws {Unavailable}
  */
 export async function prefetch(
   options: FetchOptions,
