@@ -20,7 +20,7 @@ export const events = {
   },
   'token-ended': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'authn_token_revoked',
     words: 'The user ended a personal access token',
@@ -32,7 +32,7 @@ export const events = {
   },
   'signed-up': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'user_created',
     words: 'The owner of an address created an account',
@@ -44,7 +44,7 @@ export const events = {
   },
   'password-reset': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...newPassword,
     words: 'The user set a new password by a link in a mail, which ended all sessions',
   },
@@ -62,13 +62,13 @@ export const events = {
   },
   'email-changed': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...updated,
     words: 'The owner of the new address confirmed it: the account has this address now',
   },
   'account-deleted': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'user_deleted',
     level: 'warn',

@@ -145,7 +145,7 @@ export const events = {
   'resource-removed': { ...changed, words: 'A server that accepts access tokens was removed' },
   'application-revoked': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     by: 'account-holder',
     level: 'info',
     vocabulary: 'authn_token_revoked',

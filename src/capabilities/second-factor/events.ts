@@ -79,7 +79,7 @@ export const events = {
   },
   'factor-removed': {
     ...changed,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     level: 'warn',
     words: 'The user removed a second factor, which ended all other sessions',
     reasons: factorNames,
@@ -96,13 +96,13 @@ export const events = {
   },
   'browser-trusted': {
     ...changed,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     vocabulary: 'session_created',
     words: 'The user chose to trust the browser',
   },
   'trust-ended': {
     ...changed,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     vocabulary: 'session_expired',
     words: 'A browser is no longer trusted',
     reasons: {

@@ -77,7 +77,7 @@ export const events = {
   },
   'address-verified-upstream': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     by: 'account-holder',
     vocabulary: 'user_updated',
     level: 'info',
@@ -85,7 +85,7 @@ export const events = {
   },
   'identity-unlinked': {
     isChange: true,
-    isBoundedByCause: true,
+    isNeverRefused: true,
     ...byOwner,
     words: 'A user of another provider was unlinked from the account by its user',
   },

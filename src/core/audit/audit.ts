@@ -124,9 +124,10 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
 
   async function recordIn(db: Database, event: AuditEvent, isChange = true): Promise<void> {
     if (isChange) requireAllowance(event);
-    const recorded = isChange || floodBound.admits(event, false) ? toRecorded(event) : undefined;
+    const isAlwaysKept = isChange && floodBound.mayRefuse(event);
+    const recorded = isAlwaysKept || floodBound.admits(event, false) ? toRecorded(event) : undefined;
     onCommit(db, () => {
-      if (isChange) floodBound.count(event);
+      if (isAlwaysKept) floodBound.count(event);
       else floodBound.admits(event);
       if (recorded !== undefined) writeLine(recorded);
       onEvent?.(event, true);

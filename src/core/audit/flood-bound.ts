@@ -88,10 +88,10 @@ export function createFloodBound(
     ];
   }
 
-  /** Of a change that its maker can repeat, or of another act of an administrator. Operators have no limit. */
+  /** Of a change by an account, or of another act of an administrator. Operators have no limit. */
   function claimsOfAct({ kind, userId, actorId, caller }: AuditEvent): readonly Claim[] {
-    const { by = 'anyone', isBoundedByCause = false } = events[kind] ?? {};
-    if (caller.operator !== undefined || isBoundedByCause) return [];
+    const { by = 'anyone' } = events[kind] ?? {};
+    if (caller.operator !== undefined) return [];
     if (actorId !== undefined)
       return [{ of: 'party', key: `${kind} by ${actorId}`, allowance: changeBounds.administrator }];
     if (by !== 'account-holder' || userId === undefined) return [];
@@ -110,7 +110,9 @@ export function createFloodBound(
       timer ??= setTimeout(report, minute).unref();
       return false;
     },
-    /** Whether the act may be done. */
+    /** Whether the act is refused beyond its allowance, so that its event is always kept. */
+    mayRefuse: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
+    /** Whether the act has an allowance left. */
     allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),
     /** Counts an act that was done. */
     count(event: AuditEvent): void {

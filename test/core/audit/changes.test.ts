@@ -132,15 +132,31 @@ for (const { title, act, others, burst, perMinute } of acts)
     assert.deepEqual([kept, counted.length], [burst + others.length + 1 + perMinute, kept]);
   });
 
-test('a change that something else bounds is never refused, nor one of many accounts of a network', async () => {
+for (const kind of ['token-ended', 'session-ended', 'sessions-ended', 'application-revoked', 'trust-ended'] as const)
+  test(`${kind}: an owner is never refused, and the audit does not grow without end`, async () => {
+    await using opened = await open();
+    const { database, audit, counted } = opened;
+    const ended = { ...ofAnn, kind };
+    for (let made = 0; made < 70; made += 1) {
+      audit.requireAllowance(ended);
+      await inTransaction(database, (db) => audit.recordIn(db, ended));
+    }
+    assert.deepEqual([await opened.count(), counted.length], [changeBounds.account.burst, 70]);
+  });
+
+test('changes of many accounts of a network do not refuse each other', async () => {
+  await using opened = await open();
+  for (let made = 0; made < 4000; made += 1) opened.audit.requireAllowance({ ...ofAnn, userId: `user-${made}` });
+});
+
+test('an administrator is refused beyond the allowance, also where an owner would not be', async () => {
   await using opened = await open();
   const { database, audit } = opened;
-  const ended = { ...ofAnn, kind: 'token-ended' } as const;
+  const ended = { ...byHelper, kind: 'sessions-ended' } as const;
   await inTransaction(database, async (db) => {
-    for (let made = 0; made < 100; made += 1) await audit.recordIn(db, ended);
-    for (let made = 0; made < 4000; made += 1) audit.requireAllowance({ ...ofAnn, userId: `user-${made}` });
+    for (let made = 0; made < changeBounds.administrator.burst; made += 1) await audit.recordIn(db, ended);
   });
-  assert.equal(await opened.count(), 100);
+  assert.throws(() => audit.requireAllowance(ended), ChangeRefused);
 });
 
 test('of the mails that a change could not send, some events are left out, and the change is made', async () => {
