@@ -154,7 +154,7 @@ const limits: readonly Limit[] = [
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
-  ['account', 'notices of logouts to one client that wait', mostDue, 'merged into one for all sessions there'],
+  ['account', 'notices of logouts to one client that wait', mostDue, 'the oldest are given up'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
   [
     'client',

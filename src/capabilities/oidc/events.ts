@@ -175,7 +175,8 @@ export const events = {
     vocabulary: 'session_expired',
     by: 'operator',
     level: 'warn',
-    words: 'An application was not told that a session has ended: it took no notice for a day',
+    words: 'An application was not told that a session has ended',
+    reasons: { 'too-many': { words: 'more notices about one user waited for it than may wait' } },
     advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
   },
 } as const satisfies Events;

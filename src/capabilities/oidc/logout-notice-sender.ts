@@ -2,6 +2,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { createLeasedWork } from '../../ground/database/leased-work.ts';
 import type { Tables } from '../../ground/database/schema.ts';
+import { repeated } from '../../ground/database/transaction.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { events } from './events.ts';
@@ -12,7 +13,7 @@ import { aboutClient } from './provider-client.ts';
 export interface LogoutNotice {
   readonly clientId: string;
   readonly subject: string;
-  /** The session, as the application knows it. Empty: all sessions of the subject (OpenID Connect Back-Channel Logout 1.0, 2.4). */
+  /** The session, as the application knows it. */
   readonly sid: string;
 }
 
@@ -112,16 +113,14 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
       isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
     if (!isAway) return;
     // The client is away: its other notices need not find that out one by one.
-    const others = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
-    await others
-      .set({ due_at: now() + firstPause })
-      .where('due_at', '<=', now())
-      .execute();
+    const ofIt = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
+    const others = ofIt.set({ due_at: now() + firstPause }).where('due_at', '<=', now());
+    // A notice that is given up meanwhile is locked in another order.
+    await repeated(() => others.execute());
   }
 
-  /** Removes a notice, unless others were merged into it meanwhile. */
-  async function remove({ id, sid }: Row): Promise<void> {
-    await database.deleteFrom('janua_logout_notices').where('id', '=', id).where('sid', '=', sid).execute();
+  async function remove({ id }: Row): Promise<void> {
+    await repeated(() => database.deleteFrom('janua_logout_notices').where('id', '=', id).execute());
   }
 
   /** False if the client did not accept the notice. */
@@ -140,20 +139,23 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     return true;
   }
 
+  const detailsOf = ({ session_id: sessionId, client_id: clientId }: Row) =>
+    ({ event: 'logout_notice_failed', clientId, sessionId }) as const;
+
   async function noteFailure(row: Row, reason: string | undefined): Promise<void> {
-    const { id, session_id: sessionId, client_id: clientId } = row;
-    const details = { event: 'logout_notice_failed', clientId, sessionId, reason };
-    if (Number(row.expires_at) > now()) {
-      if (row.attempts === 0)
-        log.warn(details, 'an application did not accept the notice of a logout; it is sent again');
-      const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
-      await database.updateTable('janua_logout_notices').set(again).where('id', '=', id).execute();
-      return;
-    }
-    log.warn(details, 'an application was not told of a logout');
+    if (Number(row.expires_at) <= now()) return giveUp(row, undefined, reason);
+    if (row.attempts === 0)
+      log.warn({ ...detailsOf(row), reason }, 'an application did not accept the notice of a logout; it is sent again');
+    const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
+    await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
+  }
+
+  async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
+    log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
+    const { session_id: sessionId, client_id: clientId } = row;
     const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
     const caller = { route: 'logout-notice' };
-    await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, ...about, caller });
+    await audit.recordIfPossible({ kind: 'logout-notice-failed', reason: why, sessionId, ...about, caller });
     await remove(row);
   }
 
@@ -162,6 +164,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     start: sending.start,
     /** Looks for due notices at once. */
     look,
+    giveUp: (row: Row, why: 'too-many'): Promise<void> => giveUp(row, why),
     /** Resolves when no notice is due, or another process sends. */
     async settled(): Promise<void> {
       look();

@@ -61,13 +61,12 @@ export function createProvider(options: ProviderOptions) {
     /** Tells an application that a session has ended (OpenID Connect Back-Channel Logout 1.0). @throws {Error} if it does not take it */
     async tellLogOut({ clientId, subject, sid }: { clientId: string; subject: string; sid: string }): Promise<void> {
       const client = await provider.Client.find(clientId);
-      if (client?.backchannelLogoutUri)
-        await (client as unknown as BackChannel).backchannelLogout(subject, sid || undefined);
+      if (client?.backchannelLogoutUri) await (client as unknown as BackChannel).backchannelLogout(subject, sid);
     },
   };
 }
 
 /** Missing in the types of the library. */
 interface BackChannel {
-  backchannelLogout(subject: string, sid: string | undefined): Promise<void>;
+  backchannelLogout(subject: string, sid: string): Promise<void>;
 }

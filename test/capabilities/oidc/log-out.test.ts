@@ -599,23 +599,6 @@ describe('an application with a back-channel', () => {
       fetch(own.origin + address({ id_token_hint: id_token })),
     'an account that is disabled': () => own.janua.people.disable('ann@example.com'),
   };
-  test('is told of no session by a notice that others were merged into, because all sessions of the user end', async () => {
-    await using application = await startApplication();
-    const wiki = await own.addApplication({ backchannelLogoutUri: application.url });
-    const browser = await own.browser();
-    const tokens = await wiki.signIn(browser);
-    const { database } = own.janua.services;
-    await database
-      .updateTable('janua_logout_notices')
-      .set({ sid: '' })
-      .where('client_id', '=', wiki.clientId)
-      .execute();
-    await browser.submit('/auth/logout', {});
-    const [{ claims } = assert.fail()] = await Promise.all(
-      (await application.receive(1)).map((token) => readToken(own, token)),
-    );
-    assert.deepEqual([claims.sub, 'sid' in claims], [tokens.claims()?.sub, false]);
-  });
 
   for (const [name, end] of Object.entries(endings)) {
     test(`is told about ${name}`, async () => {
