@@ -10,9 +10,9 @@ import { type RecordRows, table } from './record-rows.ts';
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
 
 /**
- * The most used assertions of the clients of a host, each of which lasts five minutes. Their owner can publish any number of documents there.
- * Once there are so many, new ones are refused, because the rows guard against replay. Processes that add at the same time may exceed it
- * by a few.
+ * The most used assertions of the clients of a host that the operator has listed, and of all other clients whose requests come from one
+ * network. Each lasts five minutes. Once there are so many, new ones are refused, because the rows guard against replay. Processes that
+ * add at the same time may exceed it by a few.
  */
 export const mostAssertions = 3000;
 
@@ -59,7 +59,7 @@ export function createRecordLimits(
       await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
     },
 
-    /** @param party the host of the client, hashed @param time milliseconds since 1970 */
+    /** @param party hashed @param time milliseconds since 1970 */
     async hasRoomForAssertion(party: string, time: number): Promise<boolean> {
       const unexpired = rows.where('model', '=', 'Assertion').where('party', '=', party).where('expires_at', '>', time);
       const { count } = await unexpired.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();

@@ -26,6 +26,16 @@ export interface RecordOptions {
 /** How long a used assertion is kept at least, in milliseconds. */
 const leastKept = 300_000;
 
+export interface UsedAssertion {
+  /** The address of the client's document. */
+  readonly issuer: string;
+  readonly jti: string;
+  /** When the assertion ends, in milliseconds since 1970. */
+  readonly end: number;
+  /** Whose assertions are counted. */
+  readonly party: string;
+}
+
 /** A device that is being answered. */
 export interface TakenDevice {
   readonly id: string;
@@ -54,15 +64,11 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     removeOfEnded: limits.removeOfEnded,
     ...grants,
 
-    /**
-     * Uses an assertion of a client. Of several requests with it at a time, one gets `new`.
-     * @param issuer the address of the client's document
-     * @param end when the assertion ends, in milliseconds since 1970
-     */
-    async useAssertion(issuer: string, jti: string, end: number): Promise<'new' | 'used' | 'too-many'> {
+    /** Uses an assertion of a client. Of several requests with it at a time, one gets `new`. */
+    async useAssertion({ issuer, jti, end, ...by }: UsedAssertion): Promise<'new' | 'used' | 'too-many'> {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
-      const party = keyOf('assertions', URL.parse(issuer)?.host ?? issuer);
+      const party = keyOf('assertions', by.party);
       // Those that are about to end would leave room at once for others, and their rows wait to be cleaned.
       const keptUntil = Math.max(end, now() + leastKept);
       const hasRoom =

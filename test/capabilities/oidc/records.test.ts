@@ -277,7 +277,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   });
 
 for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
-  test(`a host with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
+  test(`a party with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
     skip: missing(store),
   }, async () => {
     await using opened = await openMigrated(store === 'Redis' ? 'SQLite' : store);
@@ -287,13 +287,14 @@ for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
     const start = Date.now();
     let time = start;
     const records = recordsIn(opened, () => time, undefined, redis && createRedisRequests(redis));
-    const use = (number: number, host = 'app.example.com') =>
-      records.useAssertion(
-        `https://${host}/${number % 7}.json`,
-        `jti-${number}`,
+    const use = (number: number, party = 'app.example.com') =>
+      records.useAssertion({
+        issuer: `https://${party}/${number % 7}.json`,
+        jti: `jti-${number}`,
         // Those that end at once are kept for as long.
-        number % 2 === 0 ? start + 1 : start + 301_000,
-      );
+        end: number % 2 === 0 ? start + 1 : start + 301_000,
+        party,
+      });
     try {
       for (let number = 0; number < mostAssertions; number += 50) {
         const uses = await Promise.all(Array.from({ length: 50 }, (_, index) => use(number + index)));
