@@ -2,7 +2,7 @@ import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
-import type { GuardedFetch } from './guarded-fetch.ts';
+import type { Cause, GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
 import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
 import { signatures } from './signing-keys.ts';
@@ -38,7 +38,8 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 
 /** Keys for `clientAuthSigningAlgValues`. */
 function isUsableKey(key: unknown): boolean {
-  const { kty, crv, n, e } = Object(key) as Readonly<Record<string, unknown>>;
+  const { kty, crv, n, e, use } = Object(key) as Readonly<Record<string, unknown>>;
+  if (use === 'enc') return false;
   if (kty === 'EC') return crv === 'P-256';
   const { shortestModulus, longestModulus, exponent } = clientKeys;
   const { length = 0 } = typeof n === 'string' ? n : '';
@@ -84,14 +85,14 @@ function findAuthentication(document: Document): unknown {
 /** The header fields of a response that count: the library keeps a document as long as they say. */
 const keptHeaders = ['content-type', 'cache-control', 'expires'];
 
-/** Fetches what the library asks for. A party is who caused it. */
-export type FetchForParty = (address: string | URL, init: RequestInit | undefined, party: string) => Promise<Response>;
+/** Fetches what the library asks for. */
+export type FetchFor = (address: string | URL, init: RequestInit | undefined, cause: Cause) => Promise<Response>;
 
 /**
  * Reads the documents by which applications introduce themselves, and leaves other responses as they are. Documents and keys are remembered
  * for a moment, and so is it if there are none. That Janua itself could not make the connection is not: the application is not at fault.
  */
-export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchForParty {
+export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchFor {
   const remembered = createRememberedAnswers(now);
 
   async function read(call: () => Promise<Response>): Promise<FetchedAnswer> {
@@ -112,9 +113,9 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
     }
   }
 
-  return async (input, init, party) => {
+  return async (input, init, cause) => {
     const address = String(input);
-    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init, { party });
+    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init, cause);
     const known = remembered.find(address);
     if (known !== undefined) return responseOf(known);
     const within = async (call: () => Promise<Response>) => {
@@ -122,10 +123,10 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
       const answered = remembered.find(address);
       if (answered !== undefined) return responseOf(answered);
       const answer = await read(call);
-      remembered.keep(address, party, answer);
+      remembered.keep(address, cause.party, answer);
       return responseOf(answer);
     };
-    return fetch(address, init, { party, within });
+    return fetch(address, init, { ...cause, within });
   };
 }
 

@@ -20,9 +20,15 @@ export interface GuardedFetchOptions {
   readonly isPublic?: (address: string) => boolean;
 }
 
-export interface Turn {
-  /** The cause of the connection, such as the network of a request. Parties share the turns. */
+/** For which a connection is made. */
+export interface Cause {
+  /** Such as the network of a request. Parties share the turns. */
   readonly party: string;
+  /** The address of the client's document, if the client is known already. */
+  readonly clientId?: string | undefined;
+}
+
+export interface Turn extends Cause {
   /** Runs when the turn has come. It may know the response by then, and need no call. */
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }

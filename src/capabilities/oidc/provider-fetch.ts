@@ -18,7 +18,8 @@ async function fetchForRequest(
 ): Promise<Response> {
   if (ctx?.state.thrown instanceof Unavailable) throw ctx.state.thrown;
   try {
-    return await fetch(address, init, endSiteOf(ctx && requestOf(ctx)?.caller.address));
+    const party = endSiteOf(ctx && requestOf(ctx)?.caller.address);
+    return await fetch(address, init, { party, clientId: ctx?.oidc.client?.clientId });
   } catch (error) {
     if (ctx !== undefined && error instanceof Unavailable) ctx.state.thrown = error;
     throw error;
@@ -31,7 +32,7 @@ export const fetchFor =
   (target, init) => {
     const address = target instanceof Request ? target.url : String(target);
     // Notices of logouts are sent after the request that caused them. Each client waits for its own.
-    if (init?.method === 'POST') return options.fetch(address, init, `notices to ${new URL(address).host}`);
+    if (init?.method === 'POST') return options.fetch(address, init, { party: `notices to ${new URL(address).host}` });
     return fetchForRequest(options, Provider.ctx, address, init);
   };
 

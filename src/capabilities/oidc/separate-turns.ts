@@ -1,6 +1,8 @@
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from './guarded-fetch.ts';
 
-/** Strangers cannot use up the turns of notices, nor those of applications that the operator has listed. */
+/**
+ * Strangers cannot use up the turns of notices, nor those of applications that the operator has listed, whose keys may be on another host.
+ */
 export function createSeparateFetch(
   options: GuardedFetchOptions,
   isListed: (address: string) => boolean,
@@ -12,6 +14,6 @@ export function createSeparateFetch(
   ];
   return (input, init, turn) => {
     if (init?.method === 'POST') return notices(input, init, turn);
-    return (isListed(String(input)) ? listed : others)(input, init, turn);
+    return (isListed(turn.clientId ?? String(input)) ? listed : others)(input, init, turn);
   };
 }

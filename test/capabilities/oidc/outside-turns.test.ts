@@ -123,9 +123,11 @@ describe('connections to applications', () => {
 });
 
 describe('a flood of documents', () => {
-  for (const [about, address, init] of [
-    ['a notice', 'https://app.test/logout', { method: 'POST' }],
-    ['the document of a listed host', 'https://listed.test/client.json', undefined],
+  const listed = 'https://listed.test/client.json';
+  for (const [about, address, init, clientId] of [
+    ['a notice', 'https://app.test/logout', { method: 'POST' }, undefined],
+    ['the document of a listed host', listed, undefined, undefined],
+    ['the keys of a listed application on another host', 'https://keys.test/', undefined, listed],
   ] as const)
     test(`of 140 networks does not delay ${about}`, async () => {
       const search = createHangingSearch();
@@ -137,7 +139,7 @@ describe('a flood of documents', () => {
       const ended = Promise.allSettled(flood);
       await turn();
       assert.equal(search.count(), atOnce);
-      const other = fetch(address, init, { party: 'other' });
+      const other = fetch(address, init, { party: 'other', clientId });
       await turn();
       assert.equal(search.count(), atOnce + 1);
       await search.end([...flood.slice(0, atOnce + waiting), other]);
@@ -161,7 +163,7 @@ describe('documents and keys', () => {
         }),
       () => clock.now,
     );
-    return { clock, asked: () => asked, fetch: () => fetch(address, undefined, 'a') };
+    return { clock, asked: () => asked, fetch: () => fetch(address, undefined, { party: 'a' }) };
   }
 
   const fail = (error: Error) => () => {
@@ -208,7 +210,7 @@ describe('documents and keys', () => {
       },
     });
     const fetch = createDocumentFetch(guarded, () => 0);
-    const sent = numbers(50).map((index) => fetch(address, undefined, `party ${index}`));
+    const sent = numbers(50).map((index) => fetch(address, undefined, { party: `party ${index}` }));
     for (const one of sent) await assert.rejects(one, { name: 'AddressRefused' });
     assert.equal(searches, 1);
   });
@@ -230,7 +232,7 @@ describe('keys of an application', () => {
           async (_address, _init, { within = (call) => call() }) => within(async () => new Response(body)),
           () => 0,
         );
-        const read = (await (await fetch('https://app.test/', undefined, 'a')).json()) as {
+        const read = (await (await fetch('https://app.test/', undefined, { party: 'a' })).json()) as {
           readonly keys?: unknown[];
           readonly jwks?: { readonly keys: unknown[] };
         };
@@ -246,6 +248,7 @@ describe('keys of an application', () => {
         [rsa(1024), 0],
         [rsa(4104), 0],
         [rsa(16_384), 0],
+        [{ ...ec('P-256'), use: 'enc' }, 0],
         [{ kty: 'RSA', e: 'AQAB' }, 0],
         [ec('P-521'), 0],
         [{ kty: 'oct', k: 'x' }, 0],
