@@ -206,10 +206,10 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
 function startsOf(lifted: Lifted): readonly string[] | undefined {
   if (lifted === 'all' || 'address' in lifted) return undefined;
   const { userId, nameDigest } = lifted;
-  const kinds = ['account', 'browser', 'factor-account', 'factor-pair'] as const;
+  const kinds = ['account', 'browser', 'factor-pair'] as const;
   return [
     ...[`name:${nameDigest}`, `pair:${nameDigest}:`],
-    ...(userId === undefined ? [] : kinds.map((kind) => `${kind}:${userId}`)),
+    ...(userId === undefined ? [] : [`factor-account:${userId}`, ...kinds.map((kind) => `${kind}:${userId}:`)]),
   ];
 }
 

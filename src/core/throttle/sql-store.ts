@@ -9,14 +9,12 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 
 const listingBatch = 500;
 
-const lastCharacter = '\u{10FFFF}';
+/** After all characters that may follow the start of a key. */
+const lastCharacter = '~';
 
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
-
-  // PostgreSQL compares the column by the rules of a language, which ignore some characters.
-  const key = engine === 'postgres' ? sql<string>`key collate "C"` : sql<string>`${sql.ref('key')}`;
 
   /** Changes nothing, but locks the row. */
   const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
@@ -80,8 +78,12 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
     },
 
     async forget(keys) {
-      if (keys.length === 0) return 0;
-      return countDeleted(database.deleteFrom('janua_failures').where('key', 'in', keys));
+      let count = 0;
+      for (let from = 0; from < keys.length; from += listingBatch) {
+        const batch = keys.slice(from, from + listingBatch);
+        count += await countDeleted(database.deleteFrom('janua_failures').where('key', 'in', batch));
+      }
+      return count;
     },
 
     async listPage(from = '') {
@@ -95,7 +97,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       // A query each, because a database may search the whole table for any of several ranges.
       for (const start of starts) {
         const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
-        const rows = await keys.where(key, '>=', start).where(key, '<', `${start}${lastCharacter}`).execute();
+        const rows = await keys.where('key', '>=', start).where('key', '<', `${start}${lastCharacter}`).execute();
         found.push(...rows.map(({ key }) => key));
       }
       return found;

@@ -42,7 +42,7 @@ export interface FailureStore {
    * @param from the `next` of the part before
    */
   listPage(from?: string): Promise<FailurePage>;
-  /** The keys that begin with one of these texts. SQLite, MariaDB and MySQL find them by the primary key. */
+  /** The keys that begin with one of these texts, and go on with ASCII. Databases find them by the primary key. */
   findStarting(starts: readonly string[]): Promise<readonly string[]>;
 }
 
