@@ -30,6 +30,9 @@ for (const file of [
   'LICENSE',
 ])
   await copy(file);
+// A checkout has no JavaScript of it.
+const entry = await readFile(join(root, `${library}.cjs`), 'utf8');
+await writeFile(join(target, `${library}.cjs`), entry.replace('./janua.ts', './janua.js'));
 await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(), undefined, 2)}\n`);
 
 async function compile(): Promise<void> {

@@ -49,6 +49,7 @@ ${made} [The audit](../audit.md) says how to search events, and how long Janua k
 
 - **By**: who can cause the event. ${Object.keys(bounds).map(asCode).join(' and ')} have [limits](../audit.md#how-long-and-how-much).
   An \`operator\` acts by a command, an app or as an administrator, or is Janua itself: such events are always kept.
+  A change that would be one too many is refused (429), and what an administrator does too.
 - **Vocabulary**: the name in the OWASP Logging Vocabulary, for a collector.
 - A kind with a link has [reasons](#reasons).
 

@@ -1,9 +1,10 @@
 import { maxHeaderSize } from 'node:http';
+import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
-import { longestDocument } from '../src/capabilities/oidc/documents.ts';
+import { clientKeys, longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
-import { mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
+import { mostDue, mostToDocuments } from '../src/capabilities/oidc/logout-notices.ts';
 import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-limits.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
@@ -12,7 +13,7 @@ import { mostFailures } from '../src/capabilities/second-factor/pending-logins.t
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
-import { type Allowance, bounds } from '../src/core/audit/flood-bound.ts';
+import { type Allowance, bounds, changeBounds } from '../src/core/audit/flood-bound.ts';
 import { mostMails, perClient, perEndSite, perHour, perMinute, perTarget } from '../src/core/mail/limits.ts';
 import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
@@ -23,7 +24,7 @@ import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { usualTimeouts } from '../src/server.ts';
-import { uploadLimit } from '../src/web/file-upload.ts';
+import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
@@ -43,6 +44,9 @@ const inKiB = (bytes: number) => `${bytes / 1024} KiB`;
 /** The default of a setting by which operators choose the limit. */
 const setting = (name: 'SESSIONS_PER_USER' | 'HASHING_QUEUE' | 'DATABASE_CONNECTIONS') =>
   `${settingSchemas[name].default} (\`${name}\`)`;
+
+/** The longer default: of a session whose user chose to stay signed in. */
+const longestIdle = `${settingSchemas.REMEMBER_IDLE_SECONDS.default / 86_400} days (\`REMEMBER_IDLE_SECONDS\`)`;
 
 const waits = ({ firstWaitSeconds: first, longestWaitSeconds: longest }: Policy) =>
   `429 for ${first === longest ? time(first) : `${time(first)}, doubled up to ${time(longest)}`}`;
@@ -127,6 +131,12 @@ const limits: readonly Limit[] = [
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
+  [
+    'account',
+    'ended sessions, with Redis',
+    'a row for each login',
+    `each goes after the longest idle time, ${longestIdle}`,
+  ],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
   mails('account', 'mails of a purpose to an address', perMinute),
   mails('account', 'mails of a purpose to an address', perHour),
@@ -143,20 +153,27 @@ const limits: readonly Limit[] = [
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
+  ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
+  ['account', 'notices of logouts to one client that wait', mostDue, 'the oldest are given up'],
   ['client', 'document', `${longestDocument} bytes`, 'the client is unknown'],
-  ['client', 'assertions of a host in five minutes', mostAssertions, '`temporarily_unavailable`'],
+  [
+    'client',
+    'keys that count',
+    `${clientKeys.most}: RSA of 2048 to 4096 bits with exponent 65537, or P-256`,
+    'ignored',
+  ],
+  ['client', 'assertions of a listed host in five minutes', mostAssertions, '`temporarily_unavailable`'],
+  ['network', 'assertions of clients that are not listed in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
   ['client', 'time for a response', seconds(patience), 'none was there'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
+  ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),
   mails('administrator', 'the same of one user, by all administrators', perTarget),
   ['administrator', 'form with a file, to import users', inKiB(uploadLimit), '413'],
-  [
-    'client',
-    'codes, access tokens and refresh tokens of a grant',
-    `about ${mostRecords.ofGrant} each`,
-    'the oldest ends',
-  ],
+  ['administrator', 'parts of such a form', mostParts, '400'],
+  ['client', 'codes, access tokens and refresh tokens of a grant', `${mostRecords.ofGrant} each`, 'the oldest ends'],
+  ['administrator', 'rows that an import explains', mostRefusals, 'the others are counted'],
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
@@ -169,7 +186,9 @@ const limits: readonly Limit[] = [
   ],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
-  ['machine', 'connections to applications at once', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'the same, to applications of `CLIENT_ID_METADATA`', outsideLimits.atOnce, 'wait for a turn'],
+  ['machine', 'notices of logouts that are sent at once', outsideLimits.atOnce, 'wait for a turn'],
   ['machine', 'sign-ins at another provider at once', redeemLimits.atOnce, 'wait for a turn'],
   [
     'machine',

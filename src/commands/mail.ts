@@ -5,7 +5,6 @@ import { type Failure, openTransport } from '../core/mail/transport.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { findMailRoute, type MailRoute } from '../ground/config/mail-server.ts';
-import { inTransaction } from '../ground/database/transaction.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { isMailAddress } from '../ground/text/mail-address.ts';
 import { administer } from './administer.ts';
@@ -31,12 +30,8 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
   );
 
 export const retryMail = (id: string | undefined) =>
-  administer('janua mail retry', async ({ database, outbox, audit }, caller) => {
-    const count = await inTransaction(database, async (db) => {
-      const count = await outbox.retry(id, db);
-      if (count > 0) await audit.recordIn(db, { kind: 'mail-retried', caller, count });
-      return count;
-    });
+  administer('janua mail retry', async ({ retryMails }, caller) => {
+    const count = await retryMails(id, { caller });
     if (count === 0 && id !== undefined) throw new ChangeRefused('There is no mail with that id: npx janua mail list.');
     if (count === 0) return 'There is no mail to send.';
     return count === 1 ? 'The server tries to send the mail now.' : `The server tries to send ${count} mails now.`;

@@ -38,7 +38,7 @@ import type { Measures } from './telemetry/measures.ts';
 import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
-import { ChangeRefused } from './users/change-refused.ts';
+import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
 import { provedBy } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createLastLogins } from './users/last-logins.ts';
@@ -315,7 +315,17 @@ async function openAudit(
     if (takesLogins) ports.tellOperator({ about: 'audit-lost' });
   };
   const processes = settings.WORKERS;
-  const audit = createAudit({ events, store: auditTrail, log, nameKey, now, processes, onEvent, onLost });
+  const audit = createAudit({
+    events,
+    store: auditTrail,
+    log,
+    nameKey,
+    now,
+    processes,
+    tooManyChanges,
+    onEvent,
+    onLost,
+  });
   return { audit, auditTrail, events };
 }
 

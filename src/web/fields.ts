@@ -53,6 +53,8 @@ export const credentialField = {
   json: true,
 } as const satisfies Field;
 
+export const endTokensField = { description: '`on` to end the personal access tokens too' } as const satisfies Field;
+
 /** A personal access token, as its owner and administrators see it. */
 export const tokenSchema = object('A personal access token', {
   id: text(exampleId),

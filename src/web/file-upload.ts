@@ -1,3 +1,4 @@
+import { MIMEType } from 'node:util';
 import createError from '@fastify/error';
 import { decodeText } from '../ground/text/decode-text.ts';
 import type { App, Request } from './types.ts';
@@ -7,23 +8,56 @@ const BrokenForm = createError('JANUA_BROKEN_FORM', 'The form cannot be read', 4
 /** Largest form with files, in bytes. */
 export const uploadLimit = 1024 * 1024;
 
+/** Most parts of a form with files, each a field or a file. Parsing a form of many parts stops the process for seconds. */
+export const mostParts = 10;
+
+/** Longest boundary, in characters (RFC 2046 5.1.1). */
+const longestBoundary = 70;
+
 /**
  * Lets the forms of an app's routes send text files. A file takes the place of the other fields of its name, unless none was chosen. Only
  * for routes of signed-in users: their guard runs before a body is read.
+ * @param requireMaySend throws for a request whose body is not to be read
  */
-export function acceptFiles(app: App): void {
+export function acceptFiles(app: App, requireMaySend: (request: Request) => Promise<void>): void {
+  app.addHook('preParsing', async (request) => {
+    if (request.method === 'POST') await requireMaySend(request);
+  });
   app.addContentTypeParser(
     'multipart/form-data',
     { parseAs: 'buffer', bodyLimit: uploadLimit },
     async ({ headers }: Request, body: Buffer) => {
       const type = headers['content-type'] ?? '';
+      if (!hasFewParts(body, boundaryOf(type))) throw new BrokenForm();
       const form = await new Response(body, { headers: { 'content-type': type } }).formData().catch(() => {
         throw new BrokenForm();
       });
-      const names = [...new Set(form.keys())];
-      return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await textOf(form.getAll(name))])));
+      const sent = Map.groupBy(form, ([name]) => name);
+      return Object.fromEntries(
+        await Promise.all(
+          Array.from(sent, async ([name, entries]) => [name, await textOf(entries.map(([, value]) => value))]),
+        ),
+      );
     },
   );
+}
+
+function boundaryOf(type: string): string | undefined {
+  try {
+    return new MIMEType(type).params.get('boundary') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Counts the lines between parts, with the last one. */
+function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
+  if (boundary === undefined || boundary.length > longestBoundary) return false;
+  const line = `--${boundary}`;
+  let count = -1;
+  for (let at = body.indexOf(line); at !== -1 && count <= mostParts; at = body.indexOf(line, at + line.length))
+    count += 1;
+  return count <= mostParts;
 }
 
 /** As from other forms: a text, or a list if there are several. */

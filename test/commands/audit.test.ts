@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { createAudit } from '../../src/core/audit/audit.ts';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { createSqlAuditStore } from '../../src/core/audit/sql-store.ts';
+import { tooManyChanges } from '../../src/core/users/change-refused.ts';
 import { loadKey } from '../../src/ground/database/keys.ts';
 import { inTransaction } from '../../src/ground/database/transaction.ts';
 import { events } from '../../src/site.ts';
@@ -33,6 +34,7 @@ async function openPlace() {
     log: { info() {}, warn() {} },
     nameKey: await loadKey(opened.database, 'audit-names'),
     now: () => time,
+    tooManyChanges,
   });
   return {
     ann,

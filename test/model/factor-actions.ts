@@ -13,6 +13,7 @@ import {
   type Credentials,
   endSessions,
   endSessionsOf,
+  endTrustOf,
   findById,
   findByName,
   findSignedIn,
@@ -157,10 +158,6 @@ function giveCodes(factors: ModelFactors, codes: readonly string[]): void {
   factors.spent.push(...factors.recoveryCodes);
   factors.recoveryCodes = [...codes];
 }
-
-const endTrustOf = (model: Model, userId: string) => {
-  model.trustedBrowsers = model.trustedBrowsers.filter((browser) => browser.userId !== userId);
-};
 
 /** A change of factors voids what was proved or trusted before. */
 function voidAll(model: Model, user: ModelUser): void {

@@ -442,12 +442,17 @@ export function* endOtherSessions(model: Model, presented: Presented, given: Cre
   const { user, session } = signedIn;
   Object.assign(user, { stamp: user.stamp + 1 });
   voidLinks(model, user.id);
+  endTrustOf(model, user.id);
   endSessions(
     model,
     model.sessions.filter(({ userId, cookie }) => userId === user.id && cookie !== session.cookie),
   );
   return renew(model, signedIn, given);
 }
+
+export const endTrustOf = (model: Model, userId: string) => {
+  model.trustedBrowsers = model.trustedBrowsers.filter((browser) => browser.userId !== userId);
+};
 
 export const publicHalf = (cookie: string) => cookie.split('.', 1)[0] ?? '';
 
@@ -623,9 +628,12 @@ export function* endAllOf(model: Model, username: string): Action {
   const found = findByName(model, username);
   if (found === undefined) return { is: 'refused' };
   yield;
-  endSessionsOf(model, found.id);
+  const user = findById(model, found.id);
+  if (user !== undefined) user.stamp += 1;
+  voidLinks(model, found.id);
+  endTrustOf(model, found.id);
   yield;
-  voidAddressLinks(model, found.id);
+  endSessionsOf(model, found.id);
   return { is: 'done' };
 }
 

@@ -203,7 +203,8 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       ['/confirm', [], async () => ({ password })],
       ['/account/email', ['changes'], async (person) => ({ email: `new-${person}` })],
       ['/language', ['language'], async () => ({})],
-      ['/account/sessions/end-others', [], async () => ({})],
+      // A new stamp ends what lasts without a session.
+      ['/account/sessions/end-others', ['stamp', 'changes'], async () => ({})],
       ['/account/tokens', ['changes'], async () => ({ name: 'report', expires_in_days: '30', scope: '' })],
       [
         '/reset-password',

@@ -151,8 +151,8 @@ test('no answer shows a hash, a stamp or a key', () => {
   }
 });
 
-test('no answer may be cached, but for the files of pages', () => {
-  const others = answers.filter(({ route }) => !/^\/(?:assets\/|docs\/|favicon\.ico$)/.test(route.url));
+test('no answer may be cached, but for the files of pages and the description of the API', () => {
+  const others = answers.filter(({ route }) => !/^\/(?:assets\/|docs\/|favicon\.ico$|openapi\.json$)/.test(route.url));
   assert.ok(others.length > 200);
   for (const { name, answer } of others) assert.equal(answer.headers['cache-control'], 'no-store', name);
 });

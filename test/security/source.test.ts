@@ -38,7 +38,7 @@ const rules: Rule[] = [
     name: 'SQL has only bound or escaped values',
     // Finds raw templates, concatenated texts, and texts without parameters. One statement is only printed for operators.
     never:
-      /sql\.raw\(|sql\.lit\((?!(?:\w+(?:Page|Size|AtOnce)|limit|most|kind|length|turn\w*)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\.sql\b[^;\n]*(?:\+|\.replace)|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
+      /sql\.raw\(|sql\.lit\((?!(?:1|\w+(?:Page|Size|AtOnce)|limit|most|mostRecords\.ofGrant|kind|length|turn\w*)\))|CompiledQuery\.raw|\.(?:query|prepare)\(`[^`]*\$\{|\.sql\b[^;\n]*(?:\+|\.replace)|\bsql:\s*(?:`|[^,}]*(?:\+|\breplace))|(?<![\w>])`\s*(?!select \$\{shown\}, count\(\*\) from \$\{quoteName\()(?:select|insert into|update|delete from)\s[^`]*\$\{|(['"])(?:select|insert into|update|delete from)\s[^'"\n]*\1\s*\+/i,
   },
   {
     name: 'page scripts write only text, find elements by our own ids, store nothing, and use no other window',

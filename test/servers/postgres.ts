@@ -32,6 +32,8 @@ export async function startPostgres(options: ServerOptions = {}): Promise<ThrowA
       initialise: (folder) =>
         runAs(account, join(program, '../initdb'), [
           ...['-D', folder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'],
+          // As with most users, texts are ordered by the rules of a language.
+          ...['--locale-provider=icu', '--icu-locale=en'],
           ...['--no-sync', '--no-instructions'],
         ]),
       args: ({ data, port }) => [

@@ -20,6 +20,7 @@ export const events = {
   },
   'token-ended': {
     isChange: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'authn_token_revoked',
     words: 'The user ended a personal access token',
@@ -31,6 +32,7 @@ export const events = {
   },
   'signed-up': {
     isChange: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'user_created',
     words: 'The owner of an address created an account',
@@ -42,6 +44,7 @@ export const events = {
   },
   'password-reset': {
     isChange: true,
+    isNeverRefused: true,
     ...newPassword,
     words: 'The user set a new password by a link in a mail, which ended all sessions',
   },
@@ -59,11 +62,13 @@ export const events = {
   },
   'email-changed': {
     isChange: true,
+    isNeverRefused: true,
     ...updated,
     words: 'The owner of the new address confirmed it: the account has this address now',
   },
   'account-deleted': {
     isChange: true,
+    isNeverRefused: true,
     ...byOwner,
     vocabulary: 'user_deleted',
     level: 'warn',

@@ -66,5 +66,3 @@ export function requireNames(entered: { readonly first_name: string; readonly la
   if (lastName === undefined) throw new InvalidFields({ field: 'last_name', code: 'malformed' });
   return { firstName, lastName };
 }
-
-export const endTokensField = { description: '`on` to end the personal access tokens too' } as const;

@@ -1,4 +1,5 @@
 import { byOwner, invalidToken } from '../../core/access/access.ts';
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { limitedToken } from '../../core/access/scope.ts';
 import type { Core } from '../../core/core.ts';
@@ -34,7 +35,7 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
     config: {
       openedAt: '/auth/login',
       takesCredentials: 'optional',
-      refusals: [ambiguousCredential, invalidToken, limitedAccess],
+      refusals: [ambiguousCredential, invalidToken, limitedAccess, changeRefusals['too-many-changes']],
     },
     answer: settingCookies(detailAnswer(detail)),
     browser: 'Pages: to `next`, or to the home page',

@@ -1,11 +1,12 @@
 import { loginMessages } from '../../core/access/refusal.ts';
+import { endTokensField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { currentPasswordField, endTokensField, newPasswordField } from './fields.ts';
+import { currentPasswordField, newPasswordField } from './fields.ts';
 import type { createChangePassword } from './password.ts';
 
 const detail = 'Password changed';

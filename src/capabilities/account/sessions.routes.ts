@@ -1,13 +1,12 @@
 import { describeSession } from '../../core/access/describe-session.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
 import { addAction } from '../../web/action.ts';
-import { detailAnswer, exampleId, idField } from '../../web/fields.ts';
+import { detailAnswer, endTokensField, exampleId, idField } from '../../web/fields.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { endTokensField } from './fields.ts';
 import type { OwnSessions } from './sessions.ts';
 import { noSuchSession } from './sessions.ts';
 

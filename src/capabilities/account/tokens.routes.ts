@@ -80,6 +80,7 @@ export function addTokens(app: App, parts: () => Parts): void {
       if (lacking.length > 0)
         throw new InvalidFields({ field: 'scope', code: 'scope-lacking', values: { scopes: lacking.join(', ') } });
       const event = { kind: 'token-made', about: scopes.join(' '), ...byOwner(signedIn, request.caller) } as const;
+      audit.requireAllowance(event);
       const made = await hold(proved, async (held) => {
         await audit.recordIn(held.db, event);
         return personalTokens.create(held, { name, scopes, days });

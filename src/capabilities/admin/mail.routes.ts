@@ -1,8 +1,6 @@
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
-import type { Audit } from '../../core/audit/audit.ts';
-import type { Outbox, QueuedMail } from '../../core/mail/outbox.ts';
-import type { Database } from '../../ground/database/database.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import type { Core } from '../../core/core.ts';
+import type { QueuedMail } from '../../core/mail/outbox.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import type { Features } from '../../web/flow-options.ts';
@@ -11,11 +9,7 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../w
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 
-export interface MailParts {
-  readonly database: Database;
-  readonly outbox: Outbox;
-  readonly audit: Audit<never, 'mail-retried'>;
-}
+export type MailParts = Pick<Core, 'outbox' | 'retryMails'>;
 
 const mailSchema = object('A mail', {
   id: text('019ab8f0-0000-7000-8000-000000000000'),
@@ -87,12 +81,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     browser: 'To the page with the mails',
     async handle(request, reply, { id }) {
       if (id && !/^[\da-f-]{36}$/.test(id)) throw new Refusal(noSuchMail);
-      const { database, outbox, audit } = parts();
-      const count = await inTransaction(database, async (db) => {
-        const count = await outbox.retry(id || undefined, db);
-        if (count > 0) await audit.recordIn(db, { kind: 'mail-retried', ...actorOf(request), count });
-        return count;
-      });
+      const count = await parts().retryMails(id || undefined, actorOf(request));
       if (count === 0 && id) throw new Refusal(noSuchMail);
       return reply.proceed(`${page}?state=retried`, { count });
     },

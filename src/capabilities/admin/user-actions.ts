@@ -5,6 +5,7 @@ import { ChangeRefused } from '../../core/users/change-refused.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
 import type { Fields } from '../../web/action.ts';
+import { endTokensField } from '../../web/fields.ts';
 import type { Features } from '../../web/flow-options.ts';
 import type { FoundUser } from './find-users.ts';
 
@@ -128,7 +129,7 @@ const userActions = {
     summary:
       'End the sessions of a user, what applications and devices may do without one, consents, trust in browsers and open links',
     detail: 'Sessions ended',
-    fields: { end_tokens: { description: '`on` to end the personal access tokens too' } },
+    fields: { end_tokens: endTokensField },
     isOffered: () => true,
     run: (administration, user, { end_tokens }) =>
       administration.endSessions(user, { endsTokens: end_tokens === 'on' }),

@@ -17,6 +17,9 @@ import type { App, Request } from '../../web/types.ts';
 import { addExport } from './file-export.ts';
 import { onlyAdmins } from './user.routes.ts';
 
+/** Refused rows that a response explains. Their explanations are many times longer than the rows. */
+export const mostRefusals = 1000;
+
 const number = { type: 'integer', examples: [2] } as const;
 
 const resultSchema = object('What the import did, or would do', {
@@ -25,17 +28,18 @@ const resultSchema = object('What the import did, or would do', {
   there_already: { ...number, description: 'Users who stay as they are' },
   refused: listOf(
     object('A row', { line: { type: 'integer', examples: [3] }, detail: text('There is no group staf.') }),
-    'Rows that cannot be read. The others are added',
+    `Rows that cannot be read, at most ${mostRefusals}. The others are added`,
   ),
+  more_refused: { ...number, description: 'Refused rows that are not listed' },
 });
 
 /** The rows that an import has refused, to be corrected: below the header of a CSV, and numbered by their new lines. */
-function keepRefused(rows: string, refused: readonly RefusedRow[]) {
+function keepRefused(rows: string, refused: readonly RefusedRow[], refusedLines: readonly number[]) {
   const lines = rows.split(/\r\n|\r|\n/);
   const header = rows.trimStart().startsWith('{') ? [] : lines.filter((line) => line.trim() !== '').slice(0, 1);
-  const kept = [...header, ...refused.map(({ line }) => lines[line - 1] ?? '')];
+  const kept = [...header, ...refusedLines.map((line) => lines[line - 1] ?? '')];
   const numbered = refused.map(({ detail }, index) => ({ line: header.length + index + 1, detail }));
-  return { refused: numbered, values: { rows: refused.length === 0 ? '' : kept.join('\n') } };
+  return { refused: numbered, values: { rows: refusedLines.length === 0 ? '' : kept.join('\n') } };
 }
 
 interface RefusedRow {
@@ -61,23 +65,28 @@ export function addUserFiles(app: App, parts: () => Parts): void {
     async open(request, format) {
       await request.proveFresh(undefined);
       const { users, audit } = parts();
-      await audit.record({ kind: 'users-exported', ...actorOf(request) });
+      const event = { kind: 'users-exported', ...actorOf(request) } as const;
+      audit.requireAllowance(event);
+      await audit.record(event);
       return exportLines(users.listWithHashes(), { json: format === 'jsonl' });
     },
   });
 
   app.register(async (uploads: App) => {
-    acceptFiles(uploads);
+    acceptFiles(uploads, async (request) => {
+      requireMayImport(request);
+      await request.proveFresh(undefined);
+    });
     addImport(uploads, parts);
   });
 }
 
-function addImport(app: App, parts: () => Parts): void {
-  /** An imported password hash, or a group, could give any rights. */
-  function requireMayImport(request: Request): void {
-    if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
-  }
+/** An imported password hash, or a group, could give any rights. */
+function requireMayImport(request: Request): void {
+  if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
+}
 
+function addImport(app: App, parts: () => Parts): void {
   addForm(app, ['/admin/users/import', '/api/admin/users/import'], {
     summary: 'Import users',
     description: 'Adds the users of a file. It is for members of `admins`. `janua users import` takes larger files.',
@@ -109,9 +118,13 @@ function addImport(app: App, parts: () => Parts): void {
       const { importUsers, groups } = parts();
       const isRehearsal = dry_run === 'true';
       const counts = noRows();
+      const refusedLines: number[] = [];
       const refused: RefusedRow[] = [];
       const tell = tellOf(request);
-      const refuse = (line: number, reason: Unreadable) => void refused.push({ line, detail: reason.explain(tell) });
+      const refuse = (line: number, reason: Unreadable) => {
+        refusedLines.push(line);
+        if (refused.length < mostRefusals) refused.push({ line, detail: reason.explain(tell) });
+      };
       const options: ImportOptions = {
         knownGroups: new Set(await groups.names()),
         addUsers: async (users) => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
@@ -130,10 +143,11 @@ function addImport(app: App, parts: () => Parts): void {
         added: counts.added,
         there_already: counts.rows - counts.added - counts.refused,
         refused,
+        more_refused: refusedLines.length - refused.length,
         columns: importColumns,
         values: { rows },
         // After a wrong header, everything is to be corrected.
-        ...(request.format === 'html' && !isRehearsal && counts.rows > 0 && keepRefused(rows, refused)),
+        ...(request.format === 'html' && !isRehearsal && counts.rows > 0 && keepRefused(rows, refused, refusedLines)),
         errors: {},
       });
     },

@@ -36,8 +36,9 @@ function decide(rules: readonly Rule[], path: string): Rule[] {
 
 /**
  * A path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an invisible letter
- * between two dots, by a character that ends the path or becomes a slash. The files in `deploy/` have the same text, which is why it uses only
- * what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one. Compared without case.
+ * between two dots, by a character that ends the path or becomes a slash; or to another name, as Windows and ASP.NET do. The files in
+ * `deploy/` have the same text, which is why it uses only what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one.
+ * Compared without case.
  */
 export const leavingPath = [
   '^[^?]*(?://|[\\x5c;#]|[^!-~]',
@@ -45,8 +46,14 @@ export const leavingPath = [
   '(?:[.+]|%20)(?:/|[?]|$)',
   // A name of dots, and blanks or bytes that are not ASCII.
   '/(?:[+]|%(?:20|[89a-f].))*[.](?:[.+]|%(?:20|[89a-f].))*(?:/|[?]|$)',
-  // Controls, `#%./;?\`, overlong UTF-8, and letters that NFKC turns into one of these.
-  '%(?:[01]|2[35ef]|3[bf]|5c|7f|c[01]|cd%be|e0%[89]|e2%8(?:0%a[4-6]|1%8[7-9])|ef%b[89c]|f0%8))',
+  // Windows: a folder by its stream, such as `admin::$INDEX_ALLOCATION`.
+  '(?::|%3a)(?:[$]|%24)',
+  // ASP.NET: a session in the path, such as `/(S(x))/`, which it drops.
+  '/(?:[(]|%28)(?:[a-z]|%[46].|%[57][0-9a])(?:[(]|%28)',
+  // Windows: a short name, such as `ADMINI~1`.
+  '/(?:[^/.?%]|%[0-7].|%[c-f].(?:%[89ab].)+){1,6}(?:~|%7e)(?:[0-9]|%3[0-9])+(?:[.][^/.?]{1,9})?(?:/|[?]|$)',
+  // Controls, `#%./;?\`, overlong UTF-8, letters that NFKC turns into one of these, and `%u002e` of IIS.
+  '%(?:[01u]|2[35ef]|3[bf]|5c|7f|c[01]|cd%be|e0%[89]|e2%8(?:0%a[4-6]|1%8[7-9])|ef%b[89c]|f0%8))',
 ].join('|');
 
 const leaves = new RegExp(leavingPath, 'i');

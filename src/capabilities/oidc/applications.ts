@@ -25,7 +25,7 @@ export interface Application {
 
 type Placed = Pick<Application, 'clientId' | 'since'>;
 
-/** Whether an application comes after a place: it was let in earlier, or at the same time and has a later id. */
+/** Whether an application comes after a place: the user let it in earlier, or at the same time and its id is later. */
 function isAfter({ since, clientId }: Placed, [time = '', id = '']: readonly string[]): boolean {
   const difference = since.getTime() - Number(time);
   return difference < 0 || (difference === 0 && clientId > id);

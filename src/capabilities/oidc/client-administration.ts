@@ -42,11 +42,16 @@ export function createClientAdministration(
 ) {
   const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
 
-  const recordIn = (kind: ChangeKindOf<typeof events>, about: string) => (db: Database) =>
-    audit.recordIn(db, { kind, ...actor, about });
+  function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
+    audit.requireAllowance({ kind, ...actor });
+    return (db: Database) => audit.recordIn(db, { kind, ...actor, about });
+  }
 
-  const recordClient = (kind: ChangeKindOf<typeof events>) => (db: Database, client: Client) =>
-    audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name });
+  function recordClient(kind: ChangeKindOf<typeof events>) {
+    audit.requireAllowance({ kind, ...actor });
+    return (db: Database, client: Client) =>
+      audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name });
+  }
 
   const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
 

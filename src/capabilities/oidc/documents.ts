@@ -2,7 +2,7 @@ import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
 import { findRedirectFault } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
-import type { GuardedFetch } from './guarded-fetch.ts';
+import type { Cause, GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
 import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
 import { signatures } from './signing-keys.ts';
@@ -20,6 +20,12 @@ const kept = [
   'token_endpoint_auth_signing_alg',
 ];
 
+/**
+ * Keys of a client that count, and characters of an RSA modulus: 2048 to 4096 bits. A signature without `kid` is tried with each, and an
+ * exponent as long as the modulus makes each try cost what a private key costs.
+ */
+export const clientKeys = { most: 10, shortestModulus: 342, longestModulus: 683, exponent: 'AQAB' };
+
 /** No device flow: a user who types a code sees no address that the answer goes to. */
 const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant]);
 
@@ -30,6 +36,22 @@ const isRedirect = (address: unknown): address is string =>
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
+/** Keys for `clientAuthSigningAlgValues`. */
+function isUsableKey(key: unknown): boolean {
+  const { kty, crv, n, e, use } = Object(key) as Readonly<Record<string, unknown>>;
+  if (use === 'enc') return false;
+  if (kty === 'EC') return crv === 'P-256';
+  const { shortestModulus, longestModulus, exponent } = clientKeys;
+  const { length = 0 } = typeof n === 'string' ? n : '';
+  return kty === 'RSA' && e === exponent && length >= shortestModulus && length <= longestModulus;
+}
+
+/** A key set with the first keys that are usable. The library refuses what is no set. */
+function limitKeys(set: unknown): unknown {
+  const { keys } = Object(set) as Document;
+  return Array.isArray(keys) ? { keys: keys.filter(isUsableKey).slice(0, clientKeys.most) } : set;
+}
+
 /** Claude's document names a grant type that we do not have, and others name members that the library refuses. */
 function adjust(document: Document): Document {
   const { id_token_signed_response_alg: named } = document;
@@ -39,6 +61,7 @@ function adjust(document: Document): Document {
   const name = typeof sent === 'string' ? [...sent.trim()].slice(0, maxNameLength).join('') : '';
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
+    jwks: limitKeys(document.jwks),
     // Without a name, pages show the host.
     client_name: name !== '' && isPlainLine(name) ? name : undefined,
     // A client that names an algorithm refuses tokens with another one. Without it, the default of OpenID Connect stays: RS256.
@@ -62,14 +85,14 @@ function findAuthentication(document: Document): unknown {
 /** The header fields of a response that count: the library keeps a document as long as they say. */
 const keptHeaders = ['content-type', 'cache-control', 'expires'];
 
-/** Fetches what the library asks for. A party is who caused it. */
-export type FetchForParty = (address: string | URL, init: RequestInit | undefined, party: string) => Promise<Response>;
+/** Fetches what the library asks for. */
+export type FetchFor = (address: string | URL, init: RequestInit | undefined, cause: Cause) => Promise<Response>;
 
 /**
  * Reads the documents by which applications introduce themselves, and leaves other responses as they are. Documents and keys are remembered
  * for a moment, and so is it if there are none. That Janua itself could not make the connection is not: the application is not at fault.
  */
-export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchForParty {
+export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchFor {
   const remembered = createRememberedAnswers(now);
 
   async function read(call: () => Promise<Response>): Promise<FetchedAnswer> {
@@ -78,8 +101,9 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
       if (response.status !== 200) throw new Error(`the answer is ${response.status}`);
       const text = await response.text();
       const headers = [...response.headers].filter(([name]) => keptHeaders.includes(name));
-      const document = readDocument(text);
-      if (document === undefined) return { text, headers };
+      const value = parse(text);
+      const document = readDocument(value);
+      if (document === undefined) return { text: JSON.stringify(limitKeys(value)) ?? text, headers };
       if (Buffer.byteLength(text) > longestDocument)
         throw new Error(`the document has more than ${longestDocument} bytes`);
       return { text: JSON.stringify(adjust(document)), headers };
@@ -89,9 +113,9 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
     }
   }
 
-  return async (input, init, party) => {
+  return async (input, init, cause) => {
     const address = String(input);
-    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init, { party });
+    if ((init?.method ?? 'GET') !== 'GET') return fetch(address, init, cause);
     const known = remembered.find(address);
     if (known !== undefined) return responseOf(known);
     const within = async (call: () => Promise<Response>) => {
@@ -99,24 +123,28 @@ export function createDocumentFetch(fetch: GuardedFetch, now: () => number): Fet
       const answered = remembered.find(address);
       if (answered !== undefined) return responseOf(answered);
       const answer = await read(call);
-      remembered.keep(address, party, answer);
+      remembered.keep(address, cause.party, answer);
       return responseOf(answer);
     };
-    return fetch(address, init, { party, within });
+    return fetch(address, init, { ...cause, within });
   };
 }
 
 function responseOf(answer: FetchedAnswer): Response {
   if ('error' in answer) throw answer.error;
-  return new Response(answer.text, { headers: answer.headers.map(([name, value]): [string, string] => [name, value]) });
+  return new Response(answer.text, { headers: answer.headers });
 }
 
-function readDocument(text: string): Document | undefined {
+/** Undefined if a text is not JSON. */
+function parse(text: string): unknown {
   try {
-    const document: unknown = JSON.parse(text);
-    const isObject = typeof document === 'object' && document !== null;
-    return isObject && 'client_id' in document && isDocument(String(document.client_id)) ? { ...document } : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+function readDocument(value: unknown): Document | undefined {
+  const isObject = typeof value === 'object' && value !== null;
+  return isObject && 'client_id' in value && isDocument(String(value.client_id)) ? { ...value } : undefined;
 }

@@ -145,6 +145,7 @@ export const events = {
   'resource-removed': { ...changed, words: 'A server that accepts access tokens was removed' },
   'application-revoked': {
     isChange: true,
+    isNeverRefused: true,
     by: 'account-holder',
     level: 'info',
     vocabulary: 'authn_token_revoked',
@@ -174,7 +175,8 @@ export const events = {
     vocabulary: 'session_expired',
     by: 'operator',
     level: 'warn',
-    words: 'An application was not told that a session has ended: it took no notice for a day',
+    words: 'An application was not told that a session has ended',
+    reasons: { 'too-many': { words: 'more notices about one user waited for it than may wait' } },
     advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
   },
 } as const satisfies Events;

@@ -20,9 +20,15 @@ export interface GuardedFetchOptions {
   readonly isPublic?: (address: string) => boolean;
 }
 
-export interface Turn {
-  /** Who caused the connection, such as the network of a request. Parties share the turns. */
+/** For which a connection is made. */
+export interface Cause {
+  /** Such as the network of a request. Parties share the turns. */
   readonly party: string;
+  /** The address of the client's document, if the client is known already. */
+  readonly clientId?: string | undefined;
+}
+
+export interface Turn extends Cause {
   /** Runs when the turn has come. It may know the response by then, and need no call. */
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }
@@ -103,21 +109,16 @@ export function createGuardedFetch({
   }
 
   /** Calls the first address that takes the connection. */
-  async function call({ url, body, options }: Call, isNamed: boolean, party: string): Promise<Response> {
+  async function call(sent: Call, isNamed: boolean, party: string): Promise<Response> {
     const deadline = AbortSignal.timeout(patience);
-    const addresses = await findCallable(plainHost(url.hostname), isNamed, deadline);
+    const addresses = await findCallable(plainHost(sent.url.hostname), isNamed, deadline);
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
       const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
       // The operator has named each of these hosts, which may be behind one proxy.
       const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
       const exchange = async () => {
-        const response = await connect(
-          { url, body, options },
-          address,
-          deadline,
-          isLast ? patience : connectMilliseconds,
-        );
+        const response = await connect(sent, address, deadline, isLast ? patience : connectMilliseconds);
         return toResponse(response, mostBytes, deadline);
       };
       try {

@@ -49,7 +49,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  */
 export function createKeptRecords(
   { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
-  { limitGrants, limitOfGrant }: RecordLimits,
+  { limitGrants, findGrant, limitOfGrant }: RecordLimits,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
   /** The first refresh token of a sign-in. */
@@ -132,12 +132,12 @@ export function createKeptRecords(
       if (row.party) await makeRoom(database, model, row.party);
       if (row.user_id) await limitGrants(row.user_id);
       if (grantKey === null || !writtenOnce.has(model)) return;
-      const [grant] = await findRow(grantKey);
+      const [grant] = await findGrant(grantKey, model);
       if (grant === undefined) {
         await database.deleteFrom(table).where('id', '=', row.id).execute();
         throw new Spent();
       }
-      await limitOfGrant(grantKey, model);
+      if (grant.excess !== null) await limitOfGrant(grantKey, model);
       if (model !== 'RefreshToken' || grant.stamp === null) return;
       const until = now() + unusedMilliseconds;
       if (until - Number(grant.expires_at) < renewalMilliseconds) return;

@@ -2,6 +2,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { createLeasedWork } from '../../ground/database/leased-work.ts';
 import type { Tables } from '../../ground/database/schema.ts';
+import { repeated } from '../../ground/database/transaction.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { events } from './events.ts';
@@ -38,6 +39,9 @@ const longestPause = 3_600_000;
 
 /** Clients that are told at the same time, and notices that each of them gets at the same time. */
 const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
+
+/** The most notices that a client gets until others are looked for. A look reads all that is due. */
+const noticesPerLook = 50;
 
 /** How long `close` waits for the notices under way, in milliseconds. */
 const closingMilliseconds = 5_000;
@@ -76,7 +80,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     try {
       do {
         woken = Promise.withResolvers();
-        if (mayGoOn()) await startClients();
+        if (mayGoOn()) await startClients(mayGoOn);
         await Promise.race([...busy.values(), busy.size > 0 && woken.promise]);
       } while (busy.size > 0 || (mayGoOn() && (await hasDue())));
     } finally {
@@ -84,7 +88,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     }
   }
 
-  async function startClients(): Promise<void> {
+  async function startClients(mayGoOn: () => boolean): Promise<void> {
     const free = clientsAtOnce - busy.size;
     if (free === 0) return;
     const waiting = due()
@@ -96,27 +100,32 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     for (const { client_id } of await others.execute())
       busy.set(
         client_id,
-        tell(client_id).finally(() => busy.delete(client_id)),
+        tell(client_id, mayGoOn).finally(() => busy.delete(client_id)),
       );
   }
 
   /** Sends some notices of a client. */
-  async function tell(clientId: string): Promise<void> {
+  async function tell(clientId: string, mayGoOn: () => boolean): Promise<void> {
     const ofClient = due().where('client_id', '=', clientId);
-    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesAtOnce).execute();
-    const sent = await Promise.all(rows.map(attempt));
-    if (sent.every(Boolean)) return;
+    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesPerLook).execute();
+    let isAway = false;
+    while (rows.length > 0 && !isAway && mayGoOn())
+      isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
+    if (!isAway) return;
     // The client is away: its other notices need not find that out one by one.
-    const others = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
-    await others
-      .set({ due_at: now() + firstPause })
-      .where('due_at', '<=', now())
-      .execute();
+    const ofIt = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
+    const others = ofIt.set({ due_at: now() + firstPause }).where('due_at', '<=', now());
+    // A notice that is given up meanwhile is locked in another order.
+    await repeated(() => others.execute());
+  }
+
+  async function remove({ id }: Row): Promise<void> {
+    await repeated(() => database.deleteFrom('janua_logout_notices').where('id', '=', id).execute());
   }
 
   /** False if the client did not accept the notice. */
   async function attempt(row: Row): Promise<boolean> {
-    const { id, client_id: clientId, subject, sid } = row;
+    const { client_id: clientId, subject, sid } = row;
     try {
       await send({ clientId, subject, sid });
     } catch (error) {
@@ -126,25 +135,28 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
       await noteFailure(row, error instanceof Error ? error.message : undefined);
       return false;
     }
-    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+    await remove(row);
     return true;
   }
 
+  const detailsOf = ({ session_id: sessionId, client_id: clientId }: Row) =>
+    ({ event: 'logout_notice_failed', clientId, sessionId }) as const;
+
   async function noteFailure(row: Row, reason: string | undefined): Promise<void> {
-    const { id, session_id: sessionId, client_id: clientId } = row;
-    const details = { event: 'logout_notice_failed', clientId, sessionId, reason };
-    if (Number(row.expires_at) > now()) {
-      if (row.attempts === 0)
-        log.warn(details, 'an application did not accept the notice of a logout; it is sent again');
-      const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
-      await database.updateTable('janua_logout_notices').set(again).where('id', '=', id).execute();
-      return;
-    }
-    log.warn(details, 'an application was not told of a logout');
+    if (Number(row.expires_at) <= now()) return giveUp(row, undefined, reason);
+    if (row.attempts === 0)
+      log.warn({ ...detailsOf(row), reason }, 'an application did not accept the notice of a logout; it is sent again');
+    const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
+    await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
+  }
+
+  async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
+    log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
+    const { session_id: sessionId, client_id: clientId } = row;
     const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
     const caller = { route: 'logout-notice' };
-    await audit.recordIfPossible({ kind: 'logout-notice-failed', sessionId, ...about, caller });
-    await database.deleteFrom('janua_logout_notices').where('id', '=', id).execute();
+    await audit.recordIfPossible({ kind: 'logout-notice-failed', reason: why, sessionId, ...about, caller });
+    await remove(row);
   }
 
   return {
@@ -152,6 +164,7 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     start: sending.start,
     /** Looks for due notices at once. */
     look,
+    giveUp: (row: Row, why: 'too-many'): Promise<void> => giveUp(row, why),
     /** Resolves when no notice is due, or another process sends. */
     async settled(): Promise<void> {
       look();

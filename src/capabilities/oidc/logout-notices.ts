@@ -38,6 +38,9 @@ export const mostToDocuments = 300;
 
 const removedAtOnce = 100;
 
+/** The most notices of ended sessions of a user to one client, which is away. The oldest are given up, and the audit says so. */
+export const mostDue = 300;
+
 /** Milliseconds between two sweeps of all processes together. */
 const sweepInterval = 30_000;
 
@@ -68,7 +71,23 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
         .where('session_id', '=', id)
         .where('due_at', 'is', null);
       await ended.set({ due_at: time, expires_at: time + sendingMilliseconds }).execute();
+      await limitDue(id);
       sender.look();
+    }
+  }
+
+  async function limitDue(sessionId: string): Promise<void> {
+    const told = database.selectFrom('janua_logout_notices').where('session_id', '=', sessionId);
+    for (const { client_id: clientId, subject } of await told.select(['client_id', 'subject']).execute()) {
+      const ofClient = database
+        .selectFrom('janua_logout_notices')
+        .selectAll()
+        .where('subject', '=', subject)
+        .where('client_id', '=', clientId)
+        .where('due_at', 'is not', null);
+      const latest = ofClient.orderBy('expires_at', 'desc').orderBy('id', 'desc');
+      for (const row of await latest.limit(removedAtOnce).offset(mostDue).execute())
+        await sender.giveUp(row, 'too-many');
     }
   }
 

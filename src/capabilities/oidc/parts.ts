@@ -19,7 +19,6 @@ import { createConsents } from './consents.ts';
 import { createDocumentFetch } from './documents.ts';
 import { endingOf } from './ending-events.ts';
 import type { events } from './events.ts';
-import { createGuardedFetch } from './guarded-fetch.ts';
 import { createInteractions } from './interactions.ts';
 import { hasConsent } from './let-in.ts';
 import { createLogoutNotices } from './logout-notices.ts';
@@ -31,6 +30,7 @@ import { createRedisRequests } from './redis-requests.ts';
 import { createNoteRefusal } from './refused-requests.ts';
 import { createResources } from './resources.ts';
 import { createRetiredKeys } from './retired-keys.ts';
+import { createSeparateFetch } from './separate-turns.ts';
 import { createSigningKeys } from './signing-keys.ts';
 import { createSubjects } from './subjects.ts';
 import { authorizationPath } from './waiting.ts';
@@ -105,9 +105,10 @@ export function createOidcParts(options: OidcOptions) {
   const consents = createConsents(database, now);
   const { clientsOf, revokeOf: revokeGrants, revokeClient: endGrantsOf } = records;
   const administration = { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit };
+  const isListed = createIsListed(documentHosts);
   const onFull = () =>
     log.warn({ event: 'outside_connections_full' }, 'too many connections to applications wait for a turn');
-  const fetch = createDocumentFetch(createGuardedFetch({ privateHosts, onFull }), now);
+  const fetch = createDocumentFetch(createSeparateFetch({ privateHosts, onFull }, isListed), now);
   const notices = createLogoutNotices({
     database,
     isAlive,
@@ -157,7 +158,7 @@ export function createOidcParts(options: OidcOptions) {
     findRetiredKey: retiredKeys.find,
     hasConsent: (user, client, scopes) => hasConsent(consents, user, client, scopes),
     allowsDocument,
-    isListed: createIsListed(documentHosts),
+    isListed,
     fetch,
     onSignedIn: noteSignIn,
     onRefused: noteRefusal,

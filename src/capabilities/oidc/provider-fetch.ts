@@ -7,8 +7,8 @@ import { requestOf } from './provider-requests.ts';
 type FetchOptions = Pick<ProviderOptions, 'fetch'>;
 
 /**
- * Fetches a document or keys for a request, whose network is the party. Without a turn, the request is answered with 503: the library would say that the
- * client is unknown, and it asks a second time after a failure.
+ * Fetches a document or keys for a request, whose network is the party. Without a turn, the request is answered with 503: the library would
+ * say that the client is unknown, and it asks a second time after a failure.
  */
 async function fetchForRequest(
   { fetch }: FetchOptions,
@@ -18,7 +18,8 @@ async function fetchForRequest(
 ): Promise<Response> {
   if (ctx?.state.thrown instanceof Unavailable) throw ctx.state.thrown;
   try {
-    return await fetch(address, init, endSiteOf(ctx && requestOf(ctx)?.caller.address));
+    const party = endSiteOf(ctx && requestOf(ctx)?.caller.address);
+    return await fetch(address, init, { party, clientId: ctx?.oidc.client?.clientId });
   } catch (error) {
     if (ctx !== undefined && error instanceof Unavailable) ctx.state.thrown = error;
     throw error;
@@ -31,13 +32,13 @@ export const fetchFor =
   (target, init) => {
     const address = target instanceof Request ? target.url : String(target);
     // Notices of logouts are sent after the request that caused them. Each client waits for its own.
-    if (init?.method === 'POST') return options.fetch(address, init, `notices to ${new URL(address).host}`);
+    if (init?.method === 'POST') return options.fetch(address, init, { party: `notices to ${new URL(address).host}` });
     return fetchForRequest(options, Provider.ctx, address, init);
   };
 
 /**
- * Fetches a document before the library does, which lets requests of all networks wait for the first of them. Each has a turn of its own here, and
- * the library finds what is remembered. @throws {Unavailable}
+ * Fetches a document before the library does, which lets requests of all networks wait for the first of them. Each has a turn of its own
+ * here, and the library finds what is remembered. @throws {Unavailable}
  */
 export async function prefetch(
   options: FetchOptions,

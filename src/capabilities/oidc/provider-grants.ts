@@ -55,7 +55,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
         return undefined;
       const { clientId } = client;
       const isLasting = lasts(client, ctx.oidc.requestParamScopes);
-      // What lasts has a grant of its own: it ends by itself, and a plain sign-in in the same browser goes on.
+      // A lasting grant is separate: it ends by itself, and a plain sign-in in the same browser goes on.
       const isSeparate = isLasting && result?.consent !== undefined;
       const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
       if (await needsConsent(ctx)) return given;

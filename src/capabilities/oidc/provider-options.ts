@@ -3,7 +3,7 @@ import type { Caller } from '../../core/audit/event.ts';
 import type { Session } from '../../core/sessions/sessions.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { User } from '../../core/users/user.ts';
-import type { FetchForParty } from './documents.ts';
+import type { FetchFor } from './documents.ts';
 import type { RefusalReason } from './events.ts';
 import type { AdapterOptions } from './provider-adapter.ts';
 import type { ProviderClient } from './provider-client.ts';
@@ -30,7 +30,7 @@ export interface ProviderOptions extends AdapterOptions {
   readonly allowsDocument: ((address: string) => boolean) | undefined;
   /** Whether the operator has named the host of a document. With `any`, documents of other hosts are allowed too. */
   readonly isListed: (address: string) => boolean;
-  readonly fetch: FetchForParty;
+  readonly fetch: FetchFor;
   /** The page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;
   /** Seconds that a session may last at most. */

@@ -1,9 +1,11 @@
 import { errors, Provider } from 'oidc-provider';
 import { hashSecret, isSame } from '../../core/sessions/credential.ts';
+import { endSiteOf } from '../../ground/text/networks.ts';
 import { isRegistered } from './addresses.ts';
 import type { ProviderClient } from './provider-client.ts';
 import { takesForms } from './provider-form-post.ts';
 import type { ProviderOptions } from './provider-options.ts';
+import { requestOf } from './provider-requests.ts';
 import { readRetiredHint } from './retired-keys.ts';
 import { readToken } from './token-parts.ts';
 
@@ -35,7 +37,7 @@ export function overrideClients({ Client }: Provider): void {
 /** How the library makes and checks what it issues. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
-  { issuer, keys, records, findRetiredKey }: Pick<ProviderOptions, 'issuer' | 'keys' | 'records' | 'findRetiredKey'>,
+  { issuer, keys, records, findRetiredKey, isListed }: ProviderOptions,
 ): void {
   Object.assign(RefreshToken.prototype, {
     generateTokenId() {
@@ -46,10 +48,13 @@ export function overrideTokens(
 
   // The library finds, then saves: an assertion that is sent several times at once would count each time.
   Object.assign(ReplayDetection, {
-    async unique(issuer: string, jti: string, end: number): Promise<boolean> {
-      const use = await records.useAssertion(issuer, jti, end * 1000);
-      if (use === 'too-many')
-        throw new errors.TemporarilyUnavailable('too many assertions of this host in five minutes');
+    async unique(client: string, jti: string, end: number): Promise<boolean> {
+      // A stranger may have any number of hosts.
+      const party = isListed(client)
+        ? `host ${new URL(client).host}`
+        : `network ${endSiteOf(Provider.ctx && requestOf(Provider.ctx)?.caller.address)}`;
+      const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
+      if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
       return use === 'new';
     },
   });

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { sql } from '../../ground/database/kysely.ts';
 import { repeated } from '../../ground/database/transaction.ts';
 import { type RecordRows, table } from './record-rows.ts';
 
@@ -9,14 +10,11 @@ import { type RecordRows, table } from './record-rows.ts';
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
 
 /**
- * The most used assertions of the clients of a host, each of which lasts five minutes. Their owner can publish any number of documents there.
- * Once there are so many, new ones are refused, because the rows guard against replay. Processes that add at the same time may exceed it
- * by a few.
+ * The most used assertions of the clients of a host that the operator has listed, and of all other clients whose requests come from one
+ * network. Each lasts five minutes. Once there are so many, new ones are refused, because the rows guard against replay. Processes that
+ * add at the same time may exceed it by a few.
  */
 export const mostAssertions = 3000;
-
-/** Of so many codes and tokens, one looks for those that are too many: a look after each would cost every sign-in a statement. */
-const lookEvery = 16;
 
 /** Sessions that one sweep asks for, and those that it reads at once. The next sweep goes on where this one stopped. */
 const sessionsPerSweep = 10_000;
@@ -27,10 +25,9 @@ const removedAtOnce = 500;
 export type RecordLimits = ReturnType<typeof createRecordLimits>;
 
 export function createRecordLimits(
-  { database, rows, revoke }: RecordRows,
+  { database, rows, prepareLookup, revoke }: RecordRows,
   isAlive: (sessionId: string) => Promise<boolean>,
 ) {
-  let added = 0;
   /** The session at which the last sweep stopped. */
   let position = '';
 
@@ -62,17 +59,25 @@ export function createRecordLimits(
       await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
     },
 
-    /** @param party the host of the client, hashed @param time milliseconds since 1970 */
+    /** @param party hashed @param time milliseconds since 1970 */
     async hasRoomForAssertion(party: string, time: number): Promise<boolean> {
       const unexpired = rows.where('model', '=', 'Assertion').where('party', '=', party).where('expires_at', '>', time);
       const { count } = await unexpired.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
       return Number(count) < mostAssertions;
     },
 
-    /** After a code or token of a grant was added. */
+    /**
+     * Finds a grant after a code or token of it was added. Its `excess` is null unless there are too many of that kind.
+     * The same statement counts: another would cost each sign-in more.
+     */
+    findGrant: prepareLookup((grantKey, model) => {
+      const one = rows.select('grant_id').where('grant_id', '=', grantKey).where('model', '=', model).limit(sql.lit(1));
+      const excess = one.offset(sql.lit(mostRecords.ofGrant)).as('excess');
+      return rows.selectAll().select(excess).where('id', '=', grantKey);
+    }, 'id'),
+
+    /** Removes the oldest codes or tokens of a grant. */
     async limitOfGrant(grantKey: string, model: string): Promise<void> {
-      added += 1;
-      if (added % lookEvery !== 0) return;
       const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
       const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
       const ids = (await latest.limit(removedAtOnce).offset(mostRecords.ofGrant).execute()).map(({ id }) => id);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { type Account, stampOf } from '../../core/users/account.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
+import { removeFound } from '../../ground/database/deletions.ts';
 import type { Row } from '../../ground/database/schema.ts';
 
 /** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
@@ -48,14 +49,16 @@ export function createRecordRows(
   return {
     database,
     rows,
+    prepareLookup,
     /** The session of each grant that is being saved. */
     sessionsOfNew: new Map<string, string>(),
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 
+    /** Ends a grant at once. Its codes and tokens, which are worth nothing without it, follow in batches. */
     async revoke(grantKey: string, db = database): Promise<void> {
-      const all = db.deleteFrom(table).where((or) => or.or([or('grant_id', '=', grantKey), or('id', '=', grantKey)]));
-      await all.execute();
+      await db.deleteFrom(table).where('id', '=', grantKey).execute();
+      await removeFound(db, table, db.selectFrom(table).select('id').where('grant_id', '=', grantKey));
     },
 
     /** A password that was changed, or an account that was disabled, ends what acts without a session. */

@@ -23,6 +23,19 @@ export interface RecordOptions {
   readonly brief?: BriefRecords | undefined;
 }
 
+/** How long a used assertion is kept at least, in milliseconds. */
+const leastKept = 300_000;
+
+export interface UsedAssertion {
+  /** The address of the client's document. */
+  readonly issuer: string;
+  readonly jti: string;
+  /** When the assertion ends, in milliseconds since 1970. */
+  readonly end: number;
+  /** Whose assertions are counted. */
+  readonly party: string;
+}
+
 /** A device that is being answered. */
 export interface TakenDevice {
   readonly id: string;
@@ -51,22 +64,21 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     removeOfEnded: limits.removeOfEnded,
     ...grants,
 
-    /**
-     * Uses an assertion of a client. Of several requests with it at a time, one gets `new`.
-     * @param issuer the address of the client's document
-     * @param end when the assertion ends, in milliseconds since 1970
-     */
-    async useAssertion(issuer: string, jti: string, end: number): Promise<'new' | 'used' | 'too-many'> {
+    /** Uses an assertion of a client. Of several requests with it at a time, one gets `new`. */
+    async useAssertion({ issuer, jti, end, ...by }: UsedAssertion): Promise<'new' | 'used' | 'too-many'> {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
-      const party = keyOf('assertions', URL.parse(issuer)?.host ?? issuer);
+      const party = keyOf('assertions', by.party);
+      // Those that are about to end would leave room at once for others, and their rows wait to be cleaned.
+      const keptUntil = Math.max(end, now() + leastKept);
       const hasRoom =
         brief === undefined
           ? await limits.hasRoomForAssertion(party, now())
-          : await brief.takeRoom(id, end, { party, most: mostAssertions, now: now() });
+          : await brief.takeRoom(id, keptUntil, { party, most: mostAssertions, now: now() });
       if (!hasRoom) return 'too-many';
-      const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: end };
-      const isNew = brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, end);
+      const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
+      const isNew =
+        brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, keptUntil);
       return (await isNew) ? 'new' : 'used';
     },
 

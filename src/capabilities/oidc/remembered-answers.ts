@@ -1,6 +1,6 @@
 /** The end of a fetch: its response, or why there was none. */
 export type FetchedAnswer =
-  | { readonly text: string; readonly headers: readonly (readonly [string, string])[] }
+  | { readonly text: string; readonly headers: [string, string][] }
   | { readonly error: unknown };
 
 interface Remembered {

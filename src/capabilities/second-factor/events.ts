@@ -79,6 +79,7 @@ export const events = {
   },
   'factor-removed': {
     ...changed,
+    isNeverRefused: true,
     level: 'warn',
     words: 'The user removed a second factor, which ended all other sessions',
     reasons: factorNames,
@@ -93,9 +94,15 @@ export const events = {
     ...changed,
     words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
-  'browser-trusted': { ...changed, vocabulary: 'session_created', words: 'The user chose to trust the browser' },
+  'browser-trusted': {
+    ...changed,
+    isNeverRefused: true,
+    vocabulary: 'session_created',
+    words: 'The user chose to trust the browser',
+  },
   'trust-ended': {
     ...changed,
+    isNeverRefused: true,
     vocabulary: 'session_expired',
     words: 'A browser is no longer trusted',
     reasons: {

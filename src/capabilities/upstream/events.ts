@@ -77,6 +77,7 @@ export const events = {
   },
   'address-verified-upstream': {
     isChange: true,
+    isNeverRefused: true,
     by: 'account-holder',
     vocabulary: 'user_updated',
     level: 'info',
@@ -84,6 +85,7 @@ export const events = {
   },
   'identity-unlinked': {
     isChange: true,
+    isNeverRefused: true,
     ...byOwner,
     words: 'A user of another provider was unlinked from the account by its user',
   },

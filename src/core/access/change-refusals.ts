@@ -24,6 +24,11 @@ export const changeRefusals = {
     name: 'too-many-mails',
     detail: 'Too many mails to that address, about that user, by you, or in all. Wait before the next',
   },
+  'too-many-changes': {
+    ...tooMany,
+    name: 'too-many-changes',
+    detail: 'Too many changes of this kind. Wait a minute',
+  },
   'too-many-kept': {
     name: 'too-many-kept',
     status: 409,
@@ -43,5 +48,5 @@ export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof ChangeRefused)) return undefined;
   const answer = changeRefusals[error.code];
   const told = error.code === 'change-refused' ? { ...answer, detail: error.message } : answer;
-  return new Refusal(told, error.code === 'too-many-mails' ? 60 : undefined);
+  return new Refusal(told, answer.status === tooMany.status ? 60 : undefined);
 }

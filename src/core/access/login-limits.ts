@@ -90,7 +90,7 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
   if (knownBrowser === undefined)
     return { keys: [...ownKeys, ...networkKeys, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
-  const browserKey = keyOf('browser', `${knownBrowser}:${owner}`);
+  const browserKey = keyOf('browser', `${owner}:${knownBrowser}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
   // Their only party: the owner must not queue behind strangers at the same address.
@@ -199,13 +199,24 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
     if ('address' in lifted) return parsed.address === lifted.address;
     if (parsed.kind.startsWith('factor-') && !lifted.codes) return false;
     return parsed.nameDigest === lifted.nameDigest || (parsed.userId !== undefined && parsed.userId === lifted.userId);
-  });
+  }, startsOf(lifted));
+}
+
+/** The starts of the keys of a user. Each password change looks for them, so the user is first in a key. */
+function startsOf(lifted: Lifted): readonly string[] | undefined {
+  if (lifted === 'all' || 'address' in lifted) return undefined;
+  const { userId, nameDigest } = lifted;
+  const kinds = ['account', 'browser', 'factor-pair'] as const;
+  return [
+    ...[`name:${nameDigest}`, `pair:${nameDigest}:`],
+    ...(userId === undefined ? [] : [`factor-account:${userId}`, ...kinds.map((kind) => `${kind}:${userId}:`)]),
+  ];
 }
 
 /** What follows the kind in a key. Only user ids and addresses may contain colons. */
 const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
   account: /^(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
-  browser: /^[^:]*:(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
+  browser: /^(?<userId>.*):(?<passwordFingerprint>[^:]*):[^:]*$/s,
   name: /^(?<nameDigest>.*)$/s,
   address: /^(?<address>.*)$/s,
   'end-site': /^(?<address>.*)$/s,

@@ -78,6 +78,7 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
     /** Forgets failures, and gives the number of keys. */
     async lift(target: LiftTarget, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<number> {
       const { lifted, event } = await choose(target);
+      audit.requireAllowance({ kind: 'throttle-lifted', ...actor });
       const count = await liftFailures(throttle, lifted);
       if (count > 0) await audit.record({ kind: 'throttle-lifted', ...actor, ...event });
       return count;

@@ -36,11 +36,18 @@ export interface Audit<Kind extends string = string, ChangeKind extends string =
   /** Records a decision that stands even if the event cannot be stored. Its log line is written anyway. Never fails. */
   readonly recordIfPossible: (event: AuditEvent<Kind>) => Promise<void>;
   /**
+   * Refuses a change, or another act of an administrator, whose event would be one too many. Called before the work, because a refusal in
+   * the transaction (`recordIn`) costs the work.
+   * @throws {ChangeRefused} `too-many-changes`
+   */
+  readonly requireAllowance: (event: AuditEvent<Kind | ChangeKind>) => void;
+  /**
    * Records a change in its transaction: no change is acknowledged without its event, and no event tells of a change that was undone. The
    * log line and the metrics follow the commit, because a transaction may be tried several times.
-   * @throws {TypeError} outside a transaction
+   * @param isChange false for a decision in the transaction of something else. Beyond its limits, it is counted and not kept
+   * @throws {ChangeRefused} `too-many-changes`; {TypeError} outside a transaction
    */
-  readonly recordIn: (db: Database, event: AuditEvent<Kind | ChangeKind>) => Promise<void>;
+  readonly recordIn: (db: Database, event: AuditEvent<Kind | ChangeKind>, isChange?: boolean) => Promise<void>;
   /** A digest that compares names without revealing them: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
@@ -54,6 +61,8 @@ export interface AuditOptions<Described extends Events> {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly processes?: number;
+  /** Makes the error of a change whose event has no allowance. */
+  readonly tooManyChanges: () => Error;
   /** Called at the end of each event. @param isRecorded false if it could not be stored */
   readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
   /** Called when events were left out, or one could not be stored. */
@@ -100,6 +109,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
     refuseChange(event);
     let isRecorded = false;
     try {
+      if (event.actorId !== undefined) floodBound.count(event);
       if (floodBound.admits(event)) await keep(event);
       isRecorded = true;
     } finally {
@@ -108,10 +118,17 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
     }
   }
 
-  async function recordIn(db: Database, event: AuditEvent): Promise<void> {
-    const recorded = floodBound.admits(event, false) ? toRecorded(event) : undefined;
+  function requireAllowance(event: AuditEvent): void {
+    if (!floodBound.allows(event)) throw options.tooManyChanges();
+  }
+
+  async function recordIn(db: Database, event: AuditEvent, isChange = true): Promise<void> {
+    if (isChange) requireAllowance(event);
+    const isAlwaysKept = isChange && floodBound.mayRefuse(event);
+    const recorded = isAlwaysKept || floodBound.admits(event, false) ? toRecorded(event) : undefined;
     onCommit(db, () => {
-      floodBound.admits(event);
+      if (isAlwaysKept) floodBound.count(event);
+      else floodBound.admits(event);
       if (recorded !== undefined) writeLine(recorded);
       onEvent?.(event, true);
     });
@@ -120,6 +137,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
 
   const audit: AuditOf<Described> = {
     record,
+    requireAllowance,
     recordIn,
     recordIfPossible(event) {
       refuseChange(event);

@@ -149,6 +149,11 @@ export interface EventDescription {
   readonly by: 'anyone' | 'account-holder' | 'operator';
   /** Whether it tells of a lasting change. Its event is then in the transaction of the change (`recordIn`): both are there, or neither. */
   readonly isChange?: true;
+  /**
+   * Whether the owner's change is made although its event is one too many, and is then counted and not kept. It ends what a thief may
+   * have, or its cause is spent: a login, or a mailed link. A thief who used up the allowance would otherwise keep the owner from it.
+   */
+  readonly isNeverRefused?: true;
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
   /** The level of its log line: `warn` if an attacker could be the cause. */

@@ -18,15 +18,34 @@ export interface Bound {
   readonly all: Allowance;
 }
 
+/** Of one kind of event or change, for one account. */
+const perAccount: Allowance = { burst: 60, perMinute: 1 };
+
 /** By the clients that can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 500, perMinute: 3 } },
   'account-holder': {
-    account: { burst: 60, perMinute: 1 },
+    account: perAccount,
     endSite: { burst: 3000, perMinute: 20 },
     all: { burst: 20_000, perMinute: 300 },
   },
 };
+
+/**
+ * Changes are refused beyond it, by each process for itself: a share of a sixteenth would refuse the second of two changes in a row. Networks
+ * and the total have none, because users of an office must not refuse each other's changes.
+ */
+export const changeBounds = {
+  account: perAccount,
+  administrator: { burst: 1000, perMinute: 30 },
+} as const satisfies Readonly<Record<string, Allowance>>;
+
+/** The bucket from which an event takes one. */
+interface Claim {
+  readonly of: 'kind' | 'party';
+  readonly key: string;
+  readonly allowance: Allowance;
+}
 
 /**
  * Limits how many events clients can add to the audit. Clients with an account are limited too (ASVS 16.4.2, 2.4.1).
@@ -40,7 +59,7 @@ export function createFloodBound(
   processes: number,
   onLeftOut: (kind: string, count: number) => void,
 ) {
-  const take = createBuckets(events, now, processes);
+  const take = createBuckets(now);
   const leftOut = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -51,63 +70,89 @@ export function createFloodBound(
     leftOut.clear();
   }
 
+  const shareOf = ({ burst, perMinute }: Allowance): Allowance => ({
+    burst: Math.max(1, burst / processes),
+    perMinute: perMinute / processes,
+  });
+
+  function claimsOf({ kind, reason, userId, caller }: AuditEvent): readonly Claim[] {
+    const { by = 'anyone', isLimitedByReason = false } = events[kind] ?? {};
+    if (by === 'operator' || caller.operator !== undefined) return [];
+    const { account, endSite, all } = bounds[by];
+    const name = isLimitedByReason ? `${kind} ${reason}` : kind;
+    const ofAccount = userId !== undefined && account;
+    return [
+      { of: 'kind', key: name, allowance: shareOf(all) },
+      { of: 'party', key: `${name} from ${endSiteOf(caller.address)}`, allowance: shareOf(endSite) },
+      ...(ofAccount ? [{ of: 'party', key: `${name} of ${userId}`, allowance: shareOf(account) } as const] : []),
+    ];
+  }
+
+  /** Of a change by an account, or of another act of an administrator. Operators have no limit. */
+  function claimsOfAct({ kind, userId, actorId, caller }: AuditEvent): readonly Claim[] {
+    const { by = 'anyone' } = events[kind] ?? {};
+    if (caller.operator !== undefined) return [];
+    if (actorId !== undefined)
+      return [{ of: 'party', key: `${kind} by ${actorId}`, allowance: changeBounds.administrator }];
+    if (by !== 'account-holder' || userId === undefined) return [];
+    return [{ of: 'party', key: `change ${kind} of ${userId}`, allowance: changeBounds.account }];
+  }
+
   return {
     /**
      * Whether the event may be kept.
-     * @param counts whether it counts already. The event of a change counts once its transaction is committed
+     * @param counts whether it counts already. An event in a transaction counts once that is committed
      */
     admits(event: AuditEvent, counts = true): boolean {
-      const { by = 'anyone', isChange = false } = events[event.kind] ?? {};
-      // What operators and administrators change is always kept.
-      const isTrusted = event.caller.operator !== undefined || (isChange && event.actorId !== undefined);
-      if (by === 'operator' || isTrusted) return true;
-      if (take(event, bounds[by], counts)) return true;
+      if (take(claimsOf(event), counts)) return true;
       if (!counts) return false;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
       timer ??= setTimeout(report, minute).unref();
       return false;
+    },
+    /** Whether the act is refused beyond its allowance, so that its event is always kept. */
+    mayRefuse: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
+    /** Whether the act has an allowance left. */
+    allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),
+    /** Counts an act that was done. */
+    count(event: AuditEvent): void {
+      take(claimsOfAct(event), true);
     },
     close: report,
   };
 }
 
 /** Token buckets: each refills up to `burst`, by `perMinute`. */
-function createBuckets(events: Events, now: () => number, processes: number) {
+function createBuckets(now: () => number) {
   interface Bucket {
     readonly level: number;
     readonly at: number;
   }
   // Kinds are few, and never forgotten. Otherwise a flood from many parties would lift the bound of all.
-  const ofKinds = new Map<string, Bucket>();
-  const ofParties = new Map<string, Bucket>();
+  const buckets = { kind: new Map<string, Bucket>(), party: new Map<string, Bucket>() };
 
   function levelOf(known: Bucket | undefined, { burst, perMinute }: Allowance, time: number): number {
-    const full = Math.max(1, burst / processes);
-    if (known === undefined) return full;
+    if (known === undefined) return burst;
     // The clock may have been set back.
     const minutes = Math.max(0, time - known.at) / minute;
-    return Math.min(full, known.level + (minutes * perMinute) / processes);
+    return Math.min(burst, known.level + minutes * perMinute);
   }
 
-  return ({ kind, reason, userId, caller }: AuditEvent, { account, endSite, all }: Bound, counts: boolean): boolean => {
+  return (claims: readonly Claim[], counts: boolean): boolean => {
     const time = now();
-    const name = events[kind]?.isLimitedByReason ? `${kind} ${reason}` : kind;
-    const found = [
-      { buckets: ofKinds, key: name, allowance: all },
-      { buckets: ofParties, key: `${name} from ${endSiteOf(caller.address)}`, allowance: endSite },
-      ...(userId === undefined || !account
-        ? []
-        : [{ buckets: ofParties, key: `${name} of ${userId}`, allowance: account }]),
-    ].map((bucket) => ({ ...bucket, level: levelOf(bucket.buckets.get(bucket.key), bucket.allowance, time) }));
+    const found = claims.map(({ of, key, allowance }) => {
+      const level = levelOf(buckets[of].get(key), allowance, time);
+      return { of, key, level };
+    });
     const passes = found.every(({ level }) => level >= 1);
     if (!counts) return passes;
-    for (const { buckets, key, level } of found) {
-      buckets.delete(key);
-      buckets.set(key, { level: passes ? level - 1 : level, at: time });
+    for (const { of, key, level } of found) {
+      buckets[of].delete(key);
+      buckets[of].set(key, { level: passes ? level - 1 : level, at: time });
     }
-    for (const key of ofParties.keys()) {
-      if (ofParties.size <= mostBuckets) break;
-      ofParties.delete(key);
+    for (const key of buckets.party.keys()) {
+      if (buckets.party.size <= mostBuckets) break;
+      buckets.party.delete(key);
     }
     return passes;
   };

@@ -35,6 +35,12 @@ export function createActing(
   const recordIn = (db: Database, kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
     audit.recordIn(db, { kind, ...actor, ...event });
 
+  /** What records a change in its transaction. Refuses it already here, before the transaction, if there were too many. */
+  function recording(kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) {
+    audit.requireAllowance({ kind, ...actor, ...event });
+    return (db: Database) => recordIn(db, kind, event);
+  }
+
   function requireRegistry(): UserRegistry {
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
@@ -95,6 +101,7 @@ export function createActing(
     requireRights,
     verification,
     recordIn,
+    recording,
     requireRegistry,
     idOf,
     find,

@@ -152,6 +152,7 @@ export function createAdministration(
       requireRegistry();
       const { user } = await requireAccount(reference);
       const target = { userId: user.id };
+      audit.requireAllowance({ kind: 'password-set', ...actor, ...target });
       const passwordHash = await hashChosen(options, actor, password, user, () => requireAccount(target));
       await change('password-set', target, async (_registry, held) => {
         await users.setPassword?.(held, passwordHash);

@@ -60,7 +60,7 @@ export interface ChangeOptions {
   readonly mailer: Pick<Mailer, 'notify'> | undefined;
   /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
   readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
-  readonly audit: Pick<Audit<never, ChangeKind>, 'recordIn'>;
+  readonly audit: Pick<Audit<never, ChangeKind>, 'recordIn' | 'requireAllowance'>;
   readonly log: Pick<Log, 'error'>;
 }
 
@@ -154,11 +154,13 @@ export function createChanges(options: ChangeOptions) {
 
   async function make<Result>(
     event: ChangeEvent<Result>,
+    userId: string,
     by: ChangeBy,
     work: Work<Result>,
     inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
   ): Promise<Changed<Result>> {
     const { kind } = event;
+    audit.requireAllowance({ kind, userId, caller: by.caller, actorId: by.actorId });
     const changed = await inHold(within(event, by, work), { groups: changeRules[kind].locksGroups ?? false });
     return { made: changed.made, renewed: changed.isChange ? await afterwards(kind, changed, by) : undefined };
   }
@@ -167,13 +169,13 @@ export function createChanges(options: ChangeOptions) {
     /**
      * A change by the owner of an account.
      * @param work makes the change. It may run more than once, and its error undoes everything
-     * @throws {AccountChanged} if the proof no longer holds
+     * @throws {AccountChanged} if the proof no longer holds; {ChangeRefused} `too-many-changes`
      */
     change: <Result>(event: ChangeEvent<Result>, proved: Proved, by: ChangeBy, work: Work<Result>) =>
-      make(event, by, work, (whole, options) => hold(proved, whole, options)),
+      make(event, proved.userId, by, work, (whole, options) => hold(proved, whole, options)),
 
-    /** A change by an administrator or a command. @throws {ChangeRefused} `no-such-user` */
+    /** A change by an administrator or a command. @throws {ChangeRefused} `no-such-user`, `too-many-changes` */
     changeAny: <Result>(event: ChangeEvent<Result>, userId: string, by: ChangeBy, work: Work<Result>) =>
-      make(event, by, work, (whole, options) => holdAny(userId, whole, options)),
+      make(event, userId, by, work, (whole, options) => holdAny(userId, whole, options)),
   };
 }

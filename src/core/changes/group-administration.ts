@@ -17,7 +17,7 @@ type Choose = (present: readonly string[]) => readonly string[];
 /** The groups of users, and what groups grant. */
 export function createGroupAdministration(
   { groups, changeAny }: AdministrationOptions,
-  { actor, requireRights, find, recordIn }: Acting,
+  { actor, requireRights, find, recording }: Acting,
 ) {
   /** Changes the groups of a user. */
   function setGroupsOf(held: Held, choose: Choose) {
@@ -64,22 +64,22 @@ export function createGroupAdministration(
 
     async addGroup(group: Group): Promise<void> {
       requireRights({ groups: [], scopes: group.scopes });
-      await groups.add(group, (db) => recordIn(db, 'group-added', { about: group.name }));
+      await groups.add(group, recording('group-added', { about: group.name }));
     },
 
     async setScopes(name: string, scopes: readonly string[]): Promise<void> {
       const about = [name, ...scopes].join(' ');
-      await groups.setScopes(name, scopes, requireRights, (db) => recordIn(db, 'group-changed', { about }));
+      await groups.setScopes(name, scopes, requireRights, recording('group-changed', { about }));
     },
 
     /** Whether users of the group need a second factor to sign in. */
     async setSecondFactor(name: string, demanded: boolean): Promise<void> {
       const kind = demanded ? 'group-factor-demanded' : 'group-factor-optional';
-      await groups.setSecondFactor(name, demanded, requireRights, (db) => recordIn(db, kind, { about: name }));
+      await groups.setSecondFactor(name, demanded, requireRights, recording(kind, { about: name }));
     },
 
     async removeGroup(name: string): Promise<void> {
-      await groups.remove(name, requireRights, (db) => recordIn(db, 'group-removed', { about: name }));
+      await groups.remove(name, requireRights, recording('group-removed', { about: name }));
     },
   };
 }

@@ -55,7 +55,7 @@ export function createNewUsers(
   { actor, verification, requireRights, requireRegistry, judge, recordIn }: Acting,
   { setGroupsOf }: Pick<GroupAdministration, 'setGroupsOf'>,
 ) {
-  const { groups } = options;
+  const { groups, audit } = options;
 
   async function requireFree({ username }: PasswordOwner): Promise<void> {
     const account = await options.users.findByUsername(username);
@@ -68,6 +68,7 @@ export function createNewUsers(
     complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof' | 'verification'>>,
   ): Promise<Account> {
     requireRegistry();
+    audit.requireAllowance({ kind, ...actor });
     const canonical = requireEmail(username);
     const details = { username: canonical, firstName: requireName(firstName), lastName: requireName(lastName) };
     if (chosen.length > 0) requireRights(await groups.rightsIn(chosen));

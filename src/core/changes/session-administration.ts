@@ -12,10 +12,11 @@ export interface EndingOptions {
 /** The sessions of users. */
 export function createSessionAdministration(
   { users, sessions, changeAny, endAddressLinks, transact }: AdministrationOptions,
-  { actor, idOf, judge, recordIn }: Acting,
+  { actor, idOf, judge, recordIn, recording }: Acting,
 ) {
   /** A user who is gone from the directory has no rights, and nothing else that counts. */
   async function endSessionsOfGone(userId: string): Promise<number> {
+    recording('sessions-ended', { userId });
     const count = await sessions.endAllOf(userId);
     await endAddressLinks(userId);
     if (count > 0) await transact((db) => recordIn(db, 'sessions-ended', { userId, count }));
@@ -33,8 +34,7 @@ export function createSessionAdministration(
     async endSession(id: string): Promise<void> {
       const userId = await sessions.findOwner(id);
       const isEnded =
-        userId !== undefined &&
-        (await sessions.endWith(id, (db) => recordIn(db, 'session-ended', { userId, sessionId: id })));
+        userId !== undefined && (await sessions.endWith(id, recording('session-ended', { userId, sessionId: id })));
       if (!isEnded) throw new ChangeRefused('There is no session with that id.');
       await endAddressLinks(userId);
     },

@@ -34,8 +34,7 @@ export interface Merging {
 
 /**
  * How many mails of a purpose go out. `counted`: a request beyond is refused. Those that tell of what has happened wait in the room of
- * notices. `merged`: nothing is refused, because each tells of something
- * that has happened. `daily`: its cause holds a lease for a day.
+ * notices. `merged`: nothing is refused, because each tells of something that has happened. `daily`: its cause holds a lease for a day.
  */
 export type MailLimit =
   | { readonly counted: readonly Count[]; readonly tells?: true }

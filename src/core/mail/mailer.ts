@@ -133,7 +133,7 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
       'merged' in limit
         ? await addMerged(withRequest, limit.merged, db)
         : (await queue.add(withRequest, db)) !== undefined;
-    if (!added) await audit.recordIn(db, describeRefusal(mail, caller, 'too-many-waiting'));
+    if (!added) await audit.recordIn(db, describeRefusal(mail, caller, 'too-many-waiting'), false);
   }
 
   return {

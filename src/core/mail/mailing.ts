@@ -1,7 +1,9 @@
 import { findMailRoute } from '../../ground/config/mail-server.ts';
 import type { Settings } from '../../ground/config/settings.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
+import { inTransaction } from '../../ground/database/transaction.ts';
 import { speakStored } from '../../ground/languages/speech.ts';
+import type { Caller } from '../audit/event.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { MailDescription } from './description.ts';
 import { createMailer, type MailerOptions } from './mailer.ts';
@@ -40,5 +42,20 @@ export function createMailing({ settings, sends, opened, users, baseUrl, ...opti
       })
     : undefined;
   const queue = createQueue({ ...common, onAdded: () => sender?.wake() });
-  return { outbox, mailer: createMailer({ ...common, queue }), mail: sender, mails };
+  return {
+    outbox,
+    mailer: createMailer({ ...common, queue }),
+    mail: sender,
+    mails,
+    /** Makes mails due that were put off or given up, and records it. @param id of the only one @returns how many they are */
+    retryMails: (
+      id: string | undefined,
+      actor: { readonly caller: Caller; readonly actorId?: string },
+    ): Promise<number> =>
+      inTransaction(opened.database, async (db) => {
+        const count = await outbox.retry(id, db);
+        if (count > 0) await options.audit.recordIn(db, { kind: 'mail-retried', ...actor, count });
+        return count;
+      }),
+  };
 }

@@ -15,6 +15,11 @@ export function addressed(account: Account | undefined, usual: string) {
   return { name, language };
 }
 
+/** The name and the language in a mail to the user of its row, who may be unknown or gone. */
+async function addresseeOf({ userId, language }: QueuedMail, users: Pick<UserDirectory, 'findById'>) {
+  return addressed(userId === undefined ? undefined : await users.findById(userId), language);
+}
+
 /** Who caused a mail, for its details. Users are not told where administrators are. */
 export function originOf({ caller, actorId }: { readonly caller: Caller; readonly actorId?: string | undefined }) {
   if (actorId !== undefined) return { by: 'administrator' };
@@ -94,9 +99,8 @@ export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUr
   limit: mergedNotices,
   keepSeconds: daySeconds,
   async prepare(mail) {
-    const { address: to, userId, createdAt } = mail;
-    const account = userId === undefined ? undefined : await users.findById(userId);
-    const { name, language } = addressed(account, mail.language);
+    const { address: to, createdAt } = mail;
+    const { name, language } = await addresseeOf(mail, users);
     const { plural, say, utc, words } = speakStored(language);
     const { changes, origins, count } = readMerged(mail.details);
     const sentences = Object.entries(changes).map(([change, times]) => {
@@ -130,9 +134,8 @@ export const createNotice =
     limit: mergedNotices,
     keepSeconds: daySeconds,
     async prepare(mail) {
-      const { address: to, userId, details } = mail;
-      const account = userId === undefined ? undefined : await users.findById(userId);
-      const { name, language } = addressed(account, mail.language);
+      const { address: to, details } = mail;
+      const { name, language } = await addresseeOf(mail, users);
       const [what, from] = [describeChange(mail, language), describeOrigin(mail, language)];
       return { to, name, language, values: { ...details, what, from }, link: path && `${baseUrl()}${path}` };
     },

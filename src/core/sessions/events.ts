@@ -2,6 +2,7 @@ import type { Events } from '../audit/event.ts';
 
 export const events = {
   'session-ended': {
+    isNeverRefused: true,
     vocabulary: 'session_expired',
     by: 'account-holder',
     level: 'info',
@@ -38,6 +39,7 @@ export const events = {
   },
   'sessions-ended': {
     isChange: true,
+    isNeverRefused: true,
     vocabulary: 'session_expired',
     by: 'account-holder',
     level: 'info',

@@ -62,8 +62,9 @@ async function answer(
 }
 
 /**
- * A page of another site can have its name resolve to our address, and read the figures in a browser of this network (DNS rebinding). It cannot do so
- * by an address, by a name without a dot, which no site has, or by the name that the operator wrote. Only programs send no `Host`.
+ * A page of another site can have its name resolve to our address, and read the figures in a browser of this network (DNS rebinding). It
+ * cannot do so by an address, by a name without a dot, which no site has, or by the name that the operator wrote. Only programs send no
+ * `Host`.
  */
 function isOurHost(header: string | undefined, listenHost: string): boolean {
   if (header === undefined) return true;

@@ -57,7 +57,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
-  return {
+  const store: FailureStore = {
     count: (keys, now) =>
       use(async (client) => {
         const expected = countFound(keys, await read(client, keys), now);
@@ -112,7 +112,20 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         const keys = [...names].map((name) => ({ key: name.slice(prefix.length) }));
         return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
       }),
+
+    // Redis has no order of keys, so it looks at all.
+    async findStarting(starts) {
+      const found: string[] = [];
+      let from: string | undefined;
+      do {
+        const { records, next } = await store.listPage(from);
+        for (const { key } of records) if (starts.some((start) => key.startsWith(start))) found.push(key);
+        from = next;
+      } while (from !== undefined);
+      return found;
+    },
   };
+  return store;
 }
 
 /** The node and its cursor, where a page ends. */

@@ -9,6 +9,9 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 
 const listingBatch = 500;
 
+/** After all characters that may follow the start of a key. */
+const lastCharacter = '~';
+
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
@@ -75,14 +78,29 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
     },
 
     async forget(keys) {
-      if (keys.length === 0) return 0;
-      return countDeleted(database.deleteFrom('janua_failures').where('key', 'in', keys));
+      let count = 0;
+      for (let from = 0; from < keys.length; from += listingBatch) {
+        const batch = keys.slice(from, from + listingBatch);
+        count += await countDeleted(database.deleteFrom('janua_failures').where('key', 'in', batch));
+      }
+      return count;
     },
 
     async listPage(from = '') {
       const all = database.selectFrom('janua_failures').selectAll().orderBy('key').limit(listingBatch);
       const rows = await all.where('key', '>', from).execute();
       return { records: rows.map(fromRow), next: rows.length < listingBatch ? undefined : rows.at(-1)?.key };
+    },
+
+    async findStarting(starts) {
+      const found: string[] = [];
+      // A query each, because a database may search the whole table for any of several ranges.
+      for (const start of starts) {
+        const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
+        const rows = await keys.where('key', '>=', start).where('key', '<', `${start}${lastCharacter}`).execute();
+        found.push(...rows.map(({ key }) => key));
+      }
+      return found;
     },
   };
 }

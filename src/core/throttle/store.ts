@@ -42,6 +42,8 @@ export interface FailureStore {
    * @param from the `next` of the part before
    */
   listPage(from?: string): Promise<FailurePage>;
+  /** The keys that begin with one of these texts, and go on with ASCII. Databases find them by the primary key. */
+  findStarting(starts: readonly string[]): Promise<readonly string[]>;
 }
 
 /** The result of counting, given the records of the keys. Expired records do not count. */

@@ -164,7 +164,9 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     /** Counts one use of each key, which no success takes back, unless one of them has to wait. Tells whether it was counted. */
     take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
 
-    async lift(isMeant: (key: string) => boolean): Promise<number> {
+    /** @param starts of all keys that can be meant. Without them, every key is read */
+    async lift(isMeant: (key: string) => boolean, starts?: readonly string[]): Promise<number> {
+      if (starts !== undefined) return store.forget((await store.findStarting(starts)).filter(isMeant));
       let count = 0;
       let from: string | undefined;
       do {

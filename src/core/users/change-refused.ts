@@ -12,6 +12,7 @@ export type ChangeFault =
   | 'group-demands-factor'
   | 'no-mail'
   | 'too-many-mails'
+  | 'too-many-changes'
   | 'too-many-kept';
 
 /** A change that cannot be made. The message tells an administrator why. */
@@ -44,6 +45,10 @@ export const tooManyMails = () =>
     'Too many mails: to that address, about that user, by you, or in all. Wait a minute.',
     'too-many-mails',
   );
+
+/** Too many changes of one kind to an account by its owner, or by an administrator (`core/audit/flood-bound.ts`). */
+export const tooManyChanges = () =>
+  new ChangeRefused('Too many changes of this kind. Wait a minute.', 'too-many-changes');
 
 /** Without an administrator, only commands could make a new one. */
 export const lastAdministrator = () =>

@@ -102,8 +102,8 @@ export interface ImportBy {
 }
 
 /**
- * Adds users and their event in one transaction, and gives how many were new. An address that has a user already keeps that user as it is, so that an import
- * can be run again after it was interrupted.
+ * Adds users and their event in one transaction, and gives how many were new. An address that has a user already keeps that user as it is,
+ * so that an import can be run again after it was interrupted.
  */
 export function createImportUsers(
   database: Database,

@@ -23,19 +23,24 @@ export async function removeInBatches(remove: (limit: number) => Promise<number>
   return count;
 }
 
-/** Deletes the rows of a client of OpenID Connect, which can be very many. No new ones come: the client is gone. */
-export async function removeOfClient(
+type ClientTable = 'janua_oidc_records' | 'janua_consents';
+
+/** Deletes rows of a client of OpenID Connect, which can be very many. @param found the rows, which no request adds to any more */
+export async function removeFound(
   database: Database,
-  table: 'janua_oidc_records' | 'janua_consents',
-  clientId: string,
+  table: ClientTable,
+  found: { limit(most: number): { execute(): Promise<readonly { readonly id: string }[]> } },
 ): Promise<void> {
   await removeInBatches(async (limit) => {
-    const rows = await database.selectFrom(table).select('id').where('client_id', '=', clientId).limit(limit).execute();
-    const ids = rows.map(({ id }) => id);
+    const ids = (await found.limit(limit).execute()).map(({ id }) => id);
     if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
     return ids.length;
   });
 }
+
+/** Deletes all rows of a client of OpenID Connect, which is gone. */
+export const removeOfClient = (database: Database, table: ClientTable, clientId: string): Promise<void> =>
+  removeFound(database, table, database.selectFrom(table).select('id').where('client_id', '=', clientId));
 
 /** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
 export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {

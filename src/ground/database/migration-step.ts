@@ -17,6 +17,8 @@ export function createTableChanges(
     const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
     await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
   };
+  const exact = (length: number) =>
+    sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`;
   const indexName = (table: string, columns: readonly string[]) => [table, ...columns].join('_');
   const indexOn = (table: string, columns: readonly string[]) =>
     db.schema
@@ -53,7 +55,7 @@ export function createTableChanges(
     },
 
     /** A text that is ordered by its bytes, so that an index finds a prefix. PostgreSQL orders other texts by a language. */
-    exact: (length: number) => sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`,
+    exact,
 
     /** Creates the table unless it exists. Keys compare byte by byte. */
     create,
@@ -109,6 +111,12 @@ export function createTableChanges(
     /** @param change what is set, and where: `column = value where condition` */
     async update(table: string, change: RawBuilder<unknown>): Promise<void> {
       await sql`update ${sql.table(table)} set ${change}`.execute(db);
+    },
+
+    /** Makes an earlier text one that is `exact`. */
+    async orderByBytes(table: string, column: string, length: number): Promise<void> {
+      if (engine !== 'postgres') return;
+      await sql`alter table ${sql.table(table)} alter column ${sql.ref(column)} type ${exact(length)}`.execute(db);
     },
 
     async addColumn(table: string, column: string, type: RawBuilder<unknown>): Promise<void> {

@@ -1,9 +1,12 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { printable } from './printable.ts';
-import { mixesScripts } from './scripts.ts';
+import { hasStrangeMarks, mixesScripts } from './scripts.ts';
 
 /** Longest address, in characters (RFC 5321 4.5.3.1.3). */
 const longestAddress = 254;
+
+/** Longest domain, in characters (RFC 1035 2.3.4). Punycode costs a time that is quadratic. */
+const longestDomain = 253;
 
 const localPart = /^[^\s@"(),:;<>[\\\]]+$/;
 
@@ -14,6 +17,7 @@ const asciiDomain = /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a
 
 /** The one spelling of a domain, in Unicode (UTS 46). Undefined for any other text, such as an IP address. */
 export function canonicalDomain(text: string): string | undefined {
+  if (text.length > longestDomain) return undefined;
   const typed = text.normalize('NFKC');
   const ascii = typedDomain.test(typed) ? domainToASCII(typed) : '';
   return asciiDomain.test(ascii) ? domainToUnicode(ascii) : undefined;
@@ -47,8 +51,8 @@ const strangeLetter =
 const onlyLookAlikes = /^[асԁеһіјӏорԛѕԝхуονρυικαզհյոսցօ]+$/u;
 
 /**
- * Tells whether people or mail programs may take an address for another one (UTS 39): by letters of several scripts in a word, by letters
- * or digits that look like others, by characters that are not seen.
+ * Tells whether people or mail programs may take an address for another one (UTS 39): by letters of several scripts in a word, by letters,
+ * marks or digits that look like others, by characters that are not seen.
  * @param address in the spelling of `canonicalMailAddress`, in lower case
  */
 export function looksLikeAnother(address: string): boolean {
@@ -63,6 +67,7 @@ export function looksLikeAnother(address: string): boolean {
     !plainLocalPart.test(local) ||
     strangeLetter.test(text.normalize('NFD')) ||
     mixesScripts(text) ||
+    hasStrangeMarks(address) ||
     onlyLookAlikes.test(foreign) ||
     words.some((word) => /[a-z0-9]/.test(word) && /[^\P{N}0-9]/u.test(word))
   );

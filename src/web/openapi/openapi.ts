@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url';
 import swagger from '@fastify/swagger';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { invalidToken, notAuthenticated } from '../../core/access/access.ts';
+import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { insufficientUserAuthentication, noSecondFactor } from '../../core/access/fresh-proof.ts';
+import type { Answer } from '../../core/access/refusal.ts';
 import { insufficientScope, limitedToken } from '../../core/access/scope.ts';
 import { ownScopes } from '../../core/users/scopes.ts';
 import { assetPath, serveFiles } from '../assets.ts';
@@ -157,11 +159,12 @@ const toLogin = settingCookies(redirect('Pages: to the login page, if the user i
 function complete({ schema, url, method, config = {} }: RouteOptions): FastifySchema {
   const words = url === '/' ? ['root'] : url.split(/[^a-z]+/i).filter(Boolean);
   const operationId = [String(method).toLowerCase(), ...words].join('_');
-  const refusals = [
+  const refusals: Answer[] = [
     ...(config.signedIn ? [notAuthenticated, invalidToken, ambiguousCredential] : []),
     ...(typeof config.signedIn === 'object' ? [insufficientUserAuthentication, noSecondFactor] : []),
     ...(config.scope === undefined ? [] : [insufficientScope]),
     ...(config.refusesLimited ? [limitedToken] : []),
+    ...(config.signedIn && method === 'POST' ? [changeRefusals['too-many-changes']] : []),
     ...(config.refusals ?? []),
     ...(method === 'POST' && !config.anySite ? [crossSite] : []),
   ];

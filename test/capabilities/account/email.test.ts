@@ -139,25 +139,26 @@ describe('a link to a new address', () => {
       );
     });
 
-  test('does not work if the sessions end while its mail waits, is sent, or is being asked for', async () => {
+  test('does not work if the session ends while its mail waits, is sent, or is being asked for', async () => {
+    const { 'the user ends the session': end = assert.fail } = ends;
     for (const moment of ['waits', 'is sent', 'is asked for'] as const) {
       await using janua = await openRobbed();
       const { services } = janua;
       const { findDue, has } = services.outbox;
       if (moment === 'waits') Object.assign(services.outbox, { findDue: async () => [] });
       if (moment === 'is sent')
-        Object.assign(services.outbox, { has: (id: string) => endOthers(janua).then(() => has(id)) });
+        Object.assign(services.outbox, { has: (id: string) => end(janua).then(() => has(id)) });
       if (moment === 'is asked for') {
         const { requireFresh } = services;
         const ended = async (...asked: Parameters<typeof requireFresh>) => {
           const account = await requireFresh(...asked);
-          await endOthers(janua);
+          await end(janua);
           return account;
         };
         Object.assign(services, { requireFresh: ended });
       }
       assert.equal((await janua.post('/api/account/email', { email }, janua.stolen)).statusCode, 202);
-      if (moment === 'waits') await endOthers(janua);
+      if (moment === 'waits') await end(janua);
       Object.assign(services.outbox, { findDue });
       services.mail?.wake();
       await services.mail?.settled();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
 import { form, logIn } from '../../web/faces.ts';
 
@@ -9,8 +10,8 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-const choose = (headers: Record<string, string>) => {
-  const sent = form({ language: 'de' });
+const choose = (headers: Record<string, string>, language = 'de') => {
+  const sent = form({ language });
   return janua.app.inject({ method: 'POST', url: '/auth/language', ...sent, headers: { ...sent.headers, ...headers } });
 };
 
@@ -28,4 +29,24 @@ test('“who am I” has the same fields for a user who has chosen a language', 
     const headers = { ...cookie, 'x-expected-format': 'application/json' };
     assert.deepEqual((await janua.app.inject({ url, headers })).json(), { username, first_name, last_name });
   }
+});
+
+test('a user who makes too many changes of a kind has to wait, and the last one is not made', async () => {
+  const { cookie } = await logIn(janua.app);
+  const headers = { ...cookie, 'x-expected-format': 'application/json' };
+  let chosen = 'de';
+  let answer = await choose(headers, chosen);
+  for (let sent = 0; answer.statusCode !== 429; sent += 1) {
+    assert.ok(sent <= changeBounds.account.burst, 'a change has no limit');
+    const other = chosen === 'de' ? 'en' : 'de';
+    answer = await choose(headers, other);
+    if (answer.statusCode !== 429) chosen = other;
+  }
+  assert.equal(answer.headers['retry-after'], '60');
+  assert.equal(answer.json().detail, 'Too many changes of this kind. Wait a minute');
+  const { language } = (await janua.services.users.findByUsername(ann.username))?.user ?? {};
+  const events = await Array.fromAsync(
+    janua.services.auditTrail.find({ order: 'newest-first', kind: 'language-changed' }),
+  );
+  assert.deepEqual([events.length, language], [changeBounds.account.burst, chosen]);
 });

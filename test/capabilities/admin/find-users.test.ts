@@ -148,7 +148,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 
     test('takes a forged cursor as data', async () => {
       await using opened = await open();
-      const text = "~' or 1=1 --";
+      const text = "zz' or 1=1 --";
       const query = readList({ cursor: cursorOf([text, text]) }, rules);
       assert.deepEqual((await opened.find(query)).users, [], 'no address comes after it');
     });

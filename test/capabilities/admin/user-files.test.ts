@@ -36,7 +36,7 @@ test('an import is tried first, then adds users by the rules of the command, and
   const { services, importRows, events } = janua;
   await services.groups.add({ name: 'staff', description: '', scopes: [] });
   const find = () => services.users.findByUsername('new@example.com');
-  const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added });
+  const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added, more_refused: 0 });
   for (const [dry, added] of [
     [true, 1],
     [false, 1],
@@ -80,6 +80,23 @@ test('the page checks the rows before it offers to import them', async () => {
   const done = await janua.send('/admin/users/import', form(fine));
   assert.match(done.body, /1 user was added/);
   assert.ok(await janua.services.users.findByUsername('new@example.com'));
+});
+
+test('an import explains a thousand refused rows, counts the others, and keeps all of them', async () => {
+  await using janua = await open();
+  for (const [rows, more] of [
+    [1000, 0],
+    [1001, 1],
+    [20_000, 19_000],
+  ] as const) {
+    const file = await upload(`username\n${'a\n'.repeat(rows)}`, { dry_run: 'true' });
+    const { refused, more_refused, there_already } = (await janua.send('/api/admin/users/import', file)).json();
+    assert.deepEqual([refused.length, more_refused, there_already], [1000, more, 0]);
+  }
+  const { body } = await janua.send('/admin/users/import', await upload(`username\n${'a\n'.repeat(1002)}`));
+  assert.equal(body.match(/<li>Line /g)?.length, 1000);
+  assert.match(body, /2 more rows are refused\./);
+  assert.equal(/<textarea[^>]*>([^<]*)/.exec(body)?.[1]?.split('\n').length, 1003);
 });
 
 test('the page says in its language why rows are refused, and keeps them alone after the import', async () => {
@@ -178,6 +195,50 @@ test('a form with a file is bounded, has each field once, and is taken by the im
   assert.match(String(stranger.headers.location), /^\/auth\/login\?state=2/);
 });
 
+/** A form of fields with names that differ. */
+const manyFields = (count: number, boundary = 'a') => ({
+  payload: `${Array.from({ length: count }, (_, index) => `--${boundary}\r\ncontent-disposition: form-data; name="${index}"\r\n\r\n\r\n`).join('')}--${boundary}--\r\n`,
+  headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+});
+
+test('a form with a file has at most ten parts, and is counted before it is parsed', async (t) => {
+  await using janua = await open();
+  const url = '/api/admin/users/import';
+  const parse = t.mock.method(Response.prototype, 'formData');
+  for (const [place, [sent, status, parsed]] of (
+    [
+      [manyFields(10), 422, 1],
+      [manyFields(11), 400, 0],
+      [manyFields(18_500), 400, 0],
+      [manyFields(1, 'a'.repeat(70)), 422, 1],
+      [manyFields(1, 'a'.repeat(71)), 400, 0],
+      [{ payload: 'x', headers: { 'content-type': 'multipart/form-data' } }, 400, 0],
+      [{ payload: 'x', headers: { 'content-type': 'multipart/form-data; boundary=' } }, 400, 0],
+    ] as const
+  ).entries()) {
+    parse.mock.resetCalls();
+    assert.equal((await janua.send(url, sent)).statusCode, status, `${place}`);
+    assert.equal(parse.mock.callCount(), parsed, `${place}`);
+  }
+});
+
+test('the rows of an administrator who may not import them are not read', async (t) => {
+  let time = Date.now();
+  await using helper = await open(['users:read', 'users:write']);
+  await using stale = await open([], { overrides: { now: () => time } });
+  time += 3_600_000;
+  const parse = t.mock.method(Response.prototype, 'formData');
+  for (const [{ send }, status] of [
+    [helper, 403],
+    [stale, 401],
+  ] as const) {
+    assert.equal((await send('/api/admin/users/import', manyFields(1))).statusCode, status);
+    // Its length would be refused otherwise.
+    assert.equal((await send('/api/admin/users/import', json({ rows: 'x'.repeat(70_000) }))).statusCode, status);
+  }
+  assert.equal(parse.mock.callCount(), 0);
+});
+
 test('an export gives no secret, is recorded, and can be imported again', async () => {
   await using janua = await open();
   const { services, download, events, importRows } = janua;
@@ -191,7 +252,7 @@ test('an export gives no secret, is recorded, and can be imported again', async 
     assert.doesNotMatch(body, /password_hash|\$argon2|\$scrypt|pbkdf2/);
     for (const { username } of known) assert.ok(body.includes(username), username);
     assert.deepEqual((await importRows(body, true)).json(), {
-      ...{ dry_run: true, added: 0, there_already: known.length, refused: [] },
+      ...{ dry_run: true, added: 0, there_already: known.length, refused: [], more_refused: 0 },
     });
   }
   assert.deepEqual(await events('users-exported'), [

@@ -79,6 +79,26 @@ export const leavingPaths: readonly string[] = [
     '..%EF%BC%83a',
     '%EF%BC%852e%EF%BC%852e',
   ].map((up) => `/public/${up}/admin`),
+  // Other names of a folder: streams of NTFS, sessions in the path of ASP.NET, short names, and escapes of IIS.
+  ...[
+    'admin::$INDEX_ALLOCATION/x',
+    'admin:$I30:$INDEX_ALLOCATION/x',
+    'admin:%3a%24index_allocation',
+    'x.aspx%3A:$DATA',
+    '(S(x))/admin',
+    '(a(x)F(y))/admin',
+    '%28%53%28x))/admin',
+    'prot/(S(x))ected/x',
+    'ADMINI~1/x',
+    'a~1',
+    'AD4F1A~1?x',
+    '%41DMINI%7e%31/x',
+    'GR%C3%96%C3%9FER~12',
+    '%E7%AE%A1%E7%90%86~1',
+    'ADMINI~1.NET/x',
+    'WEB~1.CON',
+    '%u002e%u002e/admin',
+  ].map((path) => `/public/${path}`),
 ];
 
 /** Public paths that every application reads in the same way. */
@@ -92,6 +112,11 @@ export const plainPaths: readonly string[] = [
   '/public/%61',
   '/public/%7Ea%3A%40%2B%5B%5D',
   '/public/..a/...b',
+  '/public/Talk:X/a:b::c/a$b:c/a:',
+  '/public/(S)/f(x)/a(S(x))/(((',
+  '/public/~1/~ann1/ann~/a~b1/longer-name~1',
+  '/public/a_1.0-1~22.04_all.deb',
+  '/public/x?ADMINI~1/::$DATA/(S(x))/',
   '/public/%C3%A9%E0%A0%80%F0%90%80%80',
   '/public/stra%C3%9Fe.png',
   '/public/it%E2%80%99s%20%E2%80%93%20%E2%82%AC.pdf',

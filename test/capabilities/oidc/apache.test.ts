@@ -136,7 +136,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
       await signIn(other);
       await other.goto('/account/sessions');
       await other.getByRole('button', { name: 'End all other sessions' }).click();
-      await other.getByText('All other sessions have ended.').waitFor();
+      await other.getByText('All other sessions have ended').waitFor();
       await untilRefused(page);
       await other.close();
     },

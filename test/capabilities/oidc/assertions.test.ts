@@ -27,10 +27,10 @@ before(async () => {
 });
 after(() => documents[Symbol.asyncDispose]());
 
-const open = (stores?: StoreChoice) =>
+const open = (stores?: StoreChoice, allowed = documents.host) =>
   openProvider({
     ...(stores && { stores }),
-    settings: { CLIENT_ID_METADATA: [documents.host], OIDC_PRIVATE_HOSTS: ['localhost'] },
+    settings: { CLIENT_ID_METADATA: [allowed], OIDC_PRIVATE_HOSTS: ['localhost'], TRUSTED_PROXIES: ['127.0.0.1'] },
   });
 
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -40,13 +40,15 @@ const sign = ({ origin }: ProviderUnderTest, claims: JWTPayload = {}) =>
     .setProtectedHeader({ alg: 'ES256', kid: 'one' })
     .sign(keys.privateKey);
 
-const send = (server: ProviderUnderTest, assertion: string) =>
-  post(server, '/oidc/token', {
+const send = (server: ProviderUnderTest, assertion: string, headers?: Readonly<Record<string, string>>) => {
+  const fields = {
     grant_type: 'authorization_code',
     ...{ code: 'wrong', code_verifier: 'x'.repeat(43), redirect_uri: 'https://app.example.com/callback' },
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
-  });
+  };
+  return post(server, '/oidc/token', fields, headers);
+};
 
 /** Whether the assertion counts. The code is wrong, so that a client that has proved itself gets `invalid_grant`. */
 async function counts(server: ProviderUnderTest, assertion: string): Promise<boolean> {
@@ -75,25 +77,31 @@ for (const stores of [
   });
 }
 
-test('a client whose host has used too many assertions is refused, with an event, and another one is not', async () => {
-  await using server = await open();
-  const { database, auditTrail } = server.janua.services;
-  assert.equal(await counts(server, await sign(server)), true);
-  const row = await database
-    .selectFrom('janua_oidc_records')
-    .selectAll()
-    .where('model', '=', 'Assertion')
-    .executeTakeFirstOrThrow();
-  const rows = Array.from({ length: mostAssertions }, (_, index) => ({ ...row, id: `${index}` }));
-  await insertAll(database, 'janua_oidc_records', rows);
-  const answer = await send(server, await sign(server));
-  const { error, error_description: description } = (await answer.json()) as Record<string, string>;
-  assert.deepEqual([answer.status, error], [400, 'temporarily_unavailable']);
-  assert.match(description ?? '', /too many assertions/);
-  const [refused] = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind: 'application-refused' }));
-  assert.ok(refused && 'detail' in refused);
-  assert.equal(refused.detail, description);
-});
+for (const { title, allowed, isRefusedElsewhere } of [
+  { title: 'a client whose listed host', allowed: () => documents.host, isRefusedElsewhere: true },
+  { title: 'a stranger whose network', allowed: () => 'any', isRefusedElsewhere: false },
+])
+  test(`${title} has used too many assertions is refused, with an event`, async () => {
+    await using server = await open(undefined, allowed());
+    const { database, auditTrail } = server.janua.services;
+    assert.equal(await counts(server, await sign(server)), true);
+    const row = await database
+      .selectFrom('janua_oidc_records')
+      .selectAll()
+      .where('model', '=', 'Assertion')
+      .executeTakeFirstOrThrow();
+    const rows = Array.from({ length: mostAssertions }, (_, index) => ({ ...row, id: `${index}` }));
+    await insertAll(database, 'janua_oidc_records', rows);
+    const answer = await send(server, await sign(server));
+    const { error, error_description: description } = (await answer.json()) as Record<string, string>;
+    assert.deepEqual([answer.status, error], [400, 'temporarily_unavailable']);
+    assert.match(description ?? '', /too many assertions/);
+    const [refused] = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind: 'application-refused' }));
+    assert.ok(refused && 'detail' in refused);
+    assert.equal(refused.detail, description);
+    const elsewhere = await send(server, await sign(server), { 'x-forwarded-for': '192.0.2.1' });
+    assert.equal(((await elsewhere.json()) as { error: string }).error === error, isRefusedElsewhere);
+  });
 
 test('an assertion lasts five minutes at most, and is for the issuer alone', async () => {
   await using server = await open();

@@ -599,6 +599,7 @@ describe('an application with a back-channel', () => {
       fetch(own.origin + address({ id_token_hint: id_token })),
     'an account that is disabled': () => own.janua.people.disable('ann@example.com'),
   };
+
   for (const [name, end] of Object.entries(endings)) {
     test(`is told about ${name}`, async () => {
       await using application = await startApplication();

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
-import { mostToDocuments } from '../../../src/capabilities/oidc/logout-notices.ts';
+import { mostDue, mostToDocuments } from '../../../src/capabilities/oidc/logout-notices.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
@@ -164,7 +165,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.ok(clock.now - start >= day && clock.now - start < day + 3_600_000);
       const caller = { route: 'logout-notice' };
       assert.deepEqual(notices.events, [
-        { kind: 'logout-notice-failed', sessionId: 's1', about: 'a', aboutName: 'Client a', caller },
+        { kind: 'logout-notice-failed', reason: undefined, sessionId: 's1', about: 'a', aboutName: 'Client a', caller },
       ]);
       const line = { event: 'logout_notice_failed', clientId: 'a', sessionId: 's1', reason: 'status 500' };
       assert.deepEqual(notices.lines, [line, line]);
@@ -173,7 +174,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     test('reach the other applications while one does not answer', async () => {
       await using opening = await open();
       const { receiver, rows, startProcess } = opening;
-      receiver.direct((told, response) => void (told.clientId === 'slow' || response.writeHead(204).end()));
+      const unanswered: ServerResponse[] = [];
+      receiver.direct(
+        (told, response) => void (told.clientId === 'slow' ? unanswered.push(response) : response.writeHead(204).end()),
+      );
       const notices = startProcess();
       await notices.settled();
       for (let index = 0; index < 40; index += 1) await notices.expect(notice(`ended-${index}`, 'slow'));
@@ -181,9 +185,45 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       for (let index = 0; index < 40; index += 1) notices.wake({ sessionId: `ended-${index}` });
       // Two to the slow one, which has not answered, and all others.
       await receiver.waitFor(22);
+      for (const response of unanswered) response.destroy();
       await notices.settled();
       assert.equal(receiver.sids('slow').length, 2, 'the others wait');
       assert.equal((await rows()).length, 40);
+    });
+
+    test('of a user to a client that is away are bounded: the oldest are given up, and the audit says so', async () => {
+      await using opening = await open();
+      const { database, receiver, rows, clock, startProcess } = opening;
+      receiver.direct((told, response) => response.writeHead(told.clientId === 'away' ? 500 : 204).end());
+      const ended = Array.from({ length: mostDue }, (_, index) => ({
+        id: `${index}`,
+        session_id: `ended-${index}`,
+        client_id: 'away',
+        ...{ subject, sid: `ended-${index}-away`, attempts: 1 },
+        due_at: clock.now + day / 2,
+        expires_at: clock.now + day / 2 + index,
+      }));
+      for (let from = 0; from < ended.length; from += 50)
+        await database
+          .insertInto('janua_logout_notices')
+          .values(ended.slice(from, from + 50))
+          .execute();
+      const notices = startProcess();
+      await notices.settled();
+      async function end(id: string, clientId: string, of = subject) {
+        await notices.expect({ ...notice(id, clientId), subject: of });
+        notices.wake({ sessionId: id });
+        await notices.settled();
+      }
+      await end('other', 'away', 'other');
+      await end('ended', 'up');
+      assert.deepEqual([receiver.sids('up').length, (await rows()).length, notices.events], [1, mostDue + 1, []]);
+      await end('ended', 'away');
+      const left = (await rows()).map((row) => row.session_id);
+      assert.deepEqual([left.length, left.includes('ended-0'), left.includes('ended')], [mostDue + 1, false, true]);
+      const caller = { route: 'logout-notice' };
+      const event = { kind: 'logout-notice-failed', sessionId: 'ended-0', about: 'away', aboutName: 'Client away' };
+      assert.deepEqual(notices.events, [{ ...event, reason: 'too-many', caller }]);
     });
 
     test('wait while Janua has no connection for them, which is no failure of the application', async () => {

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { createDocumentFetch } from '../../../src/capabilities/oidc/documents.ts';
 import { createGuardedFetch, outsideLimits, outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
 import { createRememberedAnswers } from '../../../src/capabilities/oidc/remembered-answers.ts';
+import { createSeparateFetch } from '../../../src/capabilities/oidc/separate-turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
 const { atOnce, ofParty, ofHost, waiting } = outsideLimits;
@@ -121,6 +122,32 @@ describe('connections to applications', () => {
   });
 });
 
+describe('a flood of documents', () => {
+  const listed = 'https://listed.test/client.json';
+  for (const [about, address, init, clientId] of [
+    ['a notice', 'https://app.test/logout', { method: 'POST' }, undefined],
+    ['the document of a listed host', listed, undefined, undefined],
+    ['the keys of a listed application on another host', 'https://keys.test/', undefined, listed],
+  ] as const)
+    test(`of 140 networks does not delay ${about}`, async () => {
+      const search = createHangingSearch();
+      const isListed = (one: string) => one.startsWith('https://listed.test/');
+      const fetch = createSeparateFetch({ privateHosts: [], findAddresses: search.find }, isListed);
+      const flood = numbers(140).map((index) =>
+        fetch(`https://evil${index}.test/`, undefined, { party: `network ${index}` }),
+      );
+      const ended = Promise.allSettled(flood);
+      await turn();
+      assert.equal(search.count(), atOnce);
+      const other = fetch(address, init, { party: 'other', clientId });
+      await turn();
+      assert.equal(search.count(), atOnce + 1);
+      await search.end([...flood.slice(0, atOnce + waiting), other]);
+      await assert.rejects(other, { name: 'AddressRefused' });
+      await ended;
+    });
+});
+
 describe('documents and keys', () => {
   const address = 'https://app.test/client.json';
 
@@ -136,7 +163,7 @@ describe('documents and keys', () => {
         }),
       () => clock.now,
     );
-    return { clock, asked: () => asked, fetch: () => fetch(address, undefined, 'a') };
+    return { clock, asked: () => asked, fetch: () => fetch(address, undefined, { party: 'a' }) };
   }
 
   const fail = (error: Error) => () => {
@@ -183,10 +210,52 @@ describe('documents and keys', () => {
       },
     });
     const fetch = createDocumentFetch(guarded, () => 0);
-    const sent = numbers(50).map((index) => fetch(address, undefined, `party ${index}`));
+    const sent = numbers(50).map((index) => fetch(address, undefined, { party: `party ${index}` }));
     for (const one of sent) await assert.rejects(one, { name: 'AddressRefused' });
     assert.equal(searches, 1);
   });
+});
+
+describe('keys of an application', () => {
+  const rsa = (bits: number, e = 'AQAB') => ({ kty: 'RSA', e, n: Buffer.alloc(bits / 8, 255).toString('base64url') });
+  const ec = (crv: string) => ({ kty: 'EC', crv, x: 'x', y: 'y' });
+  const places = [
+    ['in its document', 'https://app.test/client.json', (keys: object[]) => ({ jwks: { keys } })],
+    ['at jwks_uri', undefined, (keys: object[]) => ({ keys })],
+  ] as const;
+
+  for (const [place, clientId, publish] of places)
+    test(`count if their signatures are checked quickly, and ten at most: ${place}`, async () => {
+      async function countOf(key: object, count = 1): Promise<number> {
+        const body = JSON.stringify({ client_id: clientId, ...publish(numbers(count).map(() => key)) });
+        const fetch = createDocumentFetch(
+          async (_address, _init, { within = (call) => call() }) => within(async () => new Response(body)),
+          () => 0,
+        );
+        const read = (await (await fetch('https://app.test/', undefined, { party: 'a' })).json()) as {
+          readonly keys?: unknown[];
+          readonly jwks?: { readonly keys: unknown[] };
+        };
+        return (read.keys ?? read.jwks?.keys ?? assert.fail()).length;
+      }
+      const { e: long, n } = rsa(2048, rsa(2048).n);
+      for (const [key, expected] of [
+        [rsa(2048), 1],
+        [rsa(4096), 1],
+        [ec('P-256'), 1],
+        [{ kty: 'RSA', e: long, n }, 0],
+        [rsa(2048, 'AQAAAAE'), 0],
+        [rsa(1024), 0],
+        [rsa(4104), 0],
+        [rsa(16_384), 0],
+        [{ ...ec('P-256'), use: 'enc' }, 0],
+        [{ kty: 'RSA', e: 'AQAB' }, 0],
+        [ec('P-521'), 0],
+        [{ kty: 'oct', k: 'x' }, 0],
+      ] as const)
+        assert.equal(await countOf(key), expected, JSON.stringify(key).slice(0, 60));
+      assert.equal(await countOf(ec('P-256'), 40), 10);
+    });
 });
 
 describe('what is remembered of documents and keys', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Spent } from '../../../src/capabilities/oidc/kept-records.ts';
 import { mostAssertions, mostRecords } from '../../../src/capabilities/oidc/record-limits.ts';
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
@@ -132,11 +133,44 @@ test('a client that is removed leaves nothing behind, however much it holds, and
   assert.deepEqual(left, [{ client_id: 'notes' }]);
 });
 
-test('what a sweep and the removal of a client look for is found by an index', async () => {
+test('a grant that is revoked ends at once, and its codes and tokens go in batches, between which others run', async () => {
+  await using opened = await openMigrated();
+  const { database } = opened;
+  const { of, revokeOf } = recordsIn(opened);
+  await of('Grant').upsert('grant', { accountId: 'subject', clientId: 'wiki' }, 60);
+  const grant = await database.selectFrom('janua_oidc_records').selectAll().executeTakeFirstOrThrow();
+  const tokens = Array.from({ length: 2_000 }, (_, index) => ({
+    ...grant,
+    id: `token-${index}`,
+    model: 'AccessToken',
+    user_id: null,
+    grant_id: grant.id,
+  }));
+  for (let from = 0; from < tokens.length; from += 500)
+    await database
+      .insertInto('janua_oidc_records')
+      .values(tokens.slice(from, from + 500))
+      .execute();
+  const revoked = revokeOf('ann', 'wiki');
+  const seen: string[][] = [];
+  do {
+    const rows = await database.selectFrom('janua_oidc_records').select('model').execute();
+    seen.push(rows.map(({ model }) => model));
+    await setImmediate();
+  } while (seen.at(-1)?.length !== 0);
+  await revoked;
+  const between = seen.filter(({ length }) => length > 0 && length < tokens.length);
+  assert.ok(between.length >= 2, `${seen.map(({ length }) => length)} rows`);
+  assert.ok(between.every((models) => !models.includes('Grant')));
+});
+
+test('what a sweep, a token and the removal of a client look for is found by an index', async () => {
   await using opened = await openMigrated();
   for (const query of [
     sql`select id from janua_oidc_records where client_id = 'wiki' limit 500`,
     sql`select id from janua_consents where client_id = 'wiki' limit 500`,
+    sql`select id from janua_oidc_records where grant_id = 'grant' and model = 'AccessToken' limit 1 offset 100`,
+    sql`select id from janua_oidc_records where grant_id = 'grant' and model = 'AccessToken' order by created_at desc limit 500 offset 100`,
     sql`select distinct session_id from janua_oidc_records where session_id is not null and session_id > 'a' order by session_id limit 500`,
     sql`select distinct session_id from janua_logout_notices where due_at is null and session_id > 'a' order by session_id limit 500`,
   ]) {
@@ -186,22 +220,34 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         time += 1;
         await records.of('Grant').upsert(id, { accountId: 'subject', clientId }, 86_400);
       };
-      return { ...records, count, give, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      const pass = () => {
+        time += 1;
+      };
+      return { ...records, count, give, pass, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
     }
 
     test('for codes and tokens of a grant', async () => {
       await using opened = await open();
       const { of, give, count } = opened;
       await give('grant', 'wiki');
-      for (const model of ['AuthorizationCode', 'AccessToken', 'RefreshToken']) {
-        const add = (number: number) =>
-          of(model).upsert(`${model}-${number}`, { grantId: 'grant', clientId: 'wiki' }, 3600);
-        for (let number = 0; number < 240; number += 10)
-          await Promise.all(Array.from({ length: 10 }, (_, index) => add(number + index)));
-        const kept = await count(model);
-        assert.ok(kept >= ofGrant && kept < ofGrant + 60, `${kept} of ${model}`);
+      await give('other', 'wiki');
+      const models = ['AuthorizationCode', 'AccessToken', 'RefreshToken'];
+      const add = (model: string, number: number, grantId = 'grant') =>
+        of(model).upsert(`${model}-${grantId}-${number}`, { grantId, clientId: 'wiki' }, 3600);
+      for (const model of models) await add(model, 0, 'other');
+      opened.pass();
+      for (const model of models) await add(model, 0);
+      // As refreshes add them, in turns.
+      for (let number = 1; number < 240; number += 10) {
+        opened.pass();
+        const added = Array.from({ length: 10 }, (_, index) => models.map((model) => add(model, number + index)));
+        await Promise.all(added.flat());
+        for (const model of models)
+          assert.equal(await count(model), 1 + Math.min(number + 10, ofGrant), `${model} after ${number + 10}`);
       }
       assert.ok(await of('Grant').find('grant'));
+      assert.equal(await of('AccessToken').find('AccessToken-grant-0'), undefined);
+      for (const kept of ['grant-240', 'other-0']) assert.ok(await of('AccessToken').find(`AccessToken-${kept}`), kept);
     });
 
     test('for grants of an account that last, of a client and of all', async () => {
@@ -231,7 +277,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   });
 
 for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
-  test(`a host with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
+  test(`a party with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
     skip: missing(store),
   }, async () => {
     await using opened = await openMigrated(store === 'Redis' ? 'SQLite' : store);
@@ -241,12 +287,14 @@ for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
     const start = Date.now();
     let time = start;
     const records = recordsIn(opened, () => time, undefined, redis && createRedisRequests(redis));
-    const use = (number: number, host = 'app.example.com') =>
-      records.useAssertion(
-        `https://${host}/${number % 7}.json`,
-        `jti-${number}`,
-        start + 300_000 + (number % 2) * 1000,
-      );
+    const use = (number: number, party = 'app.example.com') =>
+      records.useAssertion({
+        issuer: `https://${party}/${number % 7}.json`,
+        jti: `jti-${number}`,
+        // Those that end at once are kept for as long.
+        end: number % 2 === 0 ? start + 1 : start + 301_000,
+        party,
+      });
     try {
       for (let number = 0; number < mostAssertions; number += 50) {
         const uses = await Promise.all(Array.from({ length: 50 }, (_, index) => use(number + index)));
@@ -255,6 +303,8 @@ for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
       assert.equal(await use(mostAssertions), 'too-many');
       for (const used of [0, 1, mostAssertions - 1]) assert.notEqual(await use(used), 'new');
       assert.equal(await use(1, 'other.example.com'), 'new');
+      time = start + 299_000;
+      assert.equal(await use(mostAssertions), 'too-many', 'all of them are kept');
       time = start + 300_000;
       assert.equal(await use(mostAssertions), 'new', 'half of them have expired');
       assert.equal(await use(1), 'used');

@@ -78,6 +78,7 @@ function createRacing(
   const sessions = createSessions({ store, ...limits, remembered: limits });
   const audit = {
     record: async () => {},
+    requireAllowance: () => {},
     recordIn: async () => {},
     recordIfPossible: async () => {},
     digestName: () => '',

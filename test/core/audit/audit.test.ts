@@ -5,6 +5,7 @@ import { type AuditOptions, createAudit } from '../../../src/core/audit/audit.ts
 import type { EventDescription, RecordedEvent } from '../../../src/core/audit/event.ts';
 import { bounds } from '../../../src/core/audit/flood-bound.ts';
 import type { AuditStore } from '../../../src/core/audit/sql-store.ts';
+import { tooManyChanges } from '../../../src/core/users/change-refused.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { events } from '../../../src/site.ts';
 import { caller } from './events.ts';
@@ -40,7 +41,7 @@ function open(options: Pick<Options, 'store'> & Partial<Options>) {
   const write = (level: string) => (details: object, message: string) =>
     void lines.push({ level, details: details as Line['details'], message });
   const log = { info: write('info'), warn: write('warn') };
-  return { lines, audit: createAudit({ events, log, nameKey: Buffer.alloc(32, 1), ...options }) };
+  return { lines, audit: createAudit({ events, log, nameKey: Buffer.alloc(32, 1), tooManyChanges, ...options }) };
 }
 
 const cheap = { kind: 'access-refused', caller } as const;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAudit } from '../../../src/core/audit/audit.ts';
-import type { RecordedEvent } from '../../../src/core/audit/event.ts';
+import type { AuditEvent, RecordedEvent } from '../../../src/core/audit/event.ts';
+import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { createSqlAuditStore } from '../../../src/core/audit/sql-store.ts';
 import { changeRules } from '../../../src/core/changes/change-rules.ts';
+import { ChangeRefused, tooManyChanges } from '../../../src/core/users/change-refused.ts';
 import { inTransaction } from '../../../src/ground/database/transaction.ts';
 import { events } from '../../../src/site.ts';
 import { openMigrated } from '../../ground/database/open.ts';
@@ -31,18 +33,21 @@ test('every kind of event is a decision, or is recorded in the transaction of it
   for (const kind of Object.keys(changeRules)) assert.ok(events[kind]?.isChange, kind);
 });
 
-async function open() {
+const minute = 60_000;
+
+async function open(options: { readonly now?: () => number; readonly processes?: number } = {}) {
   const opened = await openMigrated();
   const lines: object[] = [];
   const counted: [string, boolean][] = [];
   const store = createSqlAuditStore(opened, events);
   const write = (details: object) => void lines.push(details);
   const audit = createAudit({
-    ...{ events, store, log: { info: write, warn: write }, nameKey: Buffer.alloc(32) },
+    ...{ events, store, log: { info: write, warn: write }, nameKey: Buffer.alloc(32), tooManyChanges, ...options },
     onEvent: (event, isRecorded) => counted.push([event.kind, isRecorded]),
   });
   const stored = async () => (await Array.fromAsync(store.find({ order: 'oldest-first' }))) as RecordedEvent[];
-  return { ...opened, audit, lines, counted, stored };
+  const count = async () => (await stored()).length;
+  return { ...opened, audit, lines, counted, stored, count };
 }
 
 const change = { kind: 'group-added', caller, about: 'staff' } as const;
@@ -86,12 +91,78 @@ test('no change is recorded outside a transaction', async () => {
   assert.deepEqual(await stored(), [], 'not even its row');
 });
 
-test('the changes of a holder of an account are bounded, and what is left out is counted', async () => {
+const ofAnn = { kind: 'token-made', caller: { ...caller, address: '192.0.2.1' }, userId: 'ann' } as const;
+const byHelper = { kind: 'user-renamed', caller: ofAnn.caller, userId: 'ann', actorId: 'helper' } as const;
+
+const acts = [
+  {
+    title: 'of one kind by the owner of an account',
+    act: ofAnn,
+    others: [{ userId: 'bob' }, { kind: 'profile-changed' }],
+    ...changeBounds.account,
+  },
+  {
+    title: 'of one kind by an administrator',
+    act: byHelper,
+    others: [{ actorId: 'other' }, { kind: 'user-groups-changed' }],
+    ...changeBounds.administrator,
+  },
+] as const;
+
+for (const { title, act, others, burst, perMinute } of acts)
+  test(`changes ${title} are refused beyond an allowance, with their events`, async () => {
+    const clock = { time: Date.UTC(2026, 0, 1) };
+    await using opened = await open({ now: () => clock.time, processes: 4 });
+    const { database, audit, counted } = opened;
+    const change = (event: AuditEvent) => inTransaction(database, (db) => audit.recordIn(db, event as typeof act));
+    const isRefused = (error: unknown) => error instanceof ChangeRefused && error.code === 'too-many-changes';
+    for (let made = 0; made < burst; made += 1) await change(act);
+    await assert.rejects(change(act), isRefused);
+    assert.throws(() => audit.requireAllowance(act), isRefused);
+    for (const other of others) {
+      audit.requireAllowance({ ...act, ...other });
+      await change({ ...act, ...other });
+    }
+    await change({ ...act, caller: { route: 'janua users', operator: 'root' } });
+    clock.time += minute;
+    for (let made = 0; made < perMinute; made += 1) await change(act);
+    await assert.rejects(change(act), isRefused);
+    await audit.close();
+    const kept = await opened.count();
+    assert.deepEqual([kept, counted.length], [burst + others.length + 1 + perMinute, kept]);
+  });
+
+for (const kind of ['token-ended', 'session-ended', 'sessions-ended', 'application-revoked', 'trust-ended'] as const)
+  test(`${kind}: an owner is never refused, and the audit does not grow without end`, async () => {
+    await using opened = await open();
+    const { database, audit, counted } = opened;
+    const ended = { ...ofAnn, kind };
+    for (let made = 0; made < 70; made += 1) {
+      audit.requireAllowance(ended);
+      await inTransaction(database, (db) => audit.recordIn(db, ended));
+    }
+    assert.deepEqual([await opened.count(), counted.length], [changeBounds.account.burst, 70]);
+  });
+
+test('changes of many accounts of a network do not refuse each other', async () => {
   await using opened = await open();
-  const { database, audit, stored } = opened;
-  const token = { kind: 'token-made', caller: { ...caller, address: '192.0.2.1' }, userId: 'ann' } as const;
-  for (let made = 0; made < 70; made += 1) await inTransaction(database, (db) => audit.recordIn(db, token));
-  await audit.close();
-  const kinds = (await stored()).map(({ kind, count }) => (kind === 'events-left-out' ? `${kind} ${count}` : kind));
-  assert.deepEqual([kinds.filter((kind) => kind === 'token-made').length, kinds.at(-1)], [60, 'events-left-out 10']);
+  for (let made = 0; made < 4000; made += 1) opened.audit.requireAllowance({ ...ofAnn, userId: `user-${made}` });
+});
+
+test('an administrator is refused beyond the allowance, also where an owner would not be', async () => {
+  await using opened = await open();
+  const { database, audit } = opened;
+  const ended = { ...byHelper, kind: 'sessions-ended' } as const;
+  await inTransaction(database, async (db) => {
+    for (let made = 0; made < changeBounds.administrator.burst; made += 1) await audit.recordIn(db, ended);
+  });
+  assert.throws(() => audit.requireAllowance(ended), ChangeRefused);
+});
+
+test('of the mails that a change could not send, some events are left out, and the change is made', async () => {
+  await using opened = await open();
+  const { database, audit } = opened;
+  const unsent = { ...ofAnn, kind: 'mail-not-sent', reason: 'too-many-waiting' } as const;
+  for (let made = 0; made < 70; made += 1) await inTransaction(database, (db) => audit.recordIn(db, unsent, false));
+  assert.equal(await opened.count(), 60);
 });

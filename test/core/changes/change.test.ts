@@ -11,6 +11,7 @@ import { createSessions } from '../../../src/core/sessions/sessions.ts';
 import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
 import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
+import { tooManyChanges } from '../../../src/core/users/change-refused.ts';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
 import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
@@ -73,6 +74,9 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
   const audit = {
     record: async () => {},
     recordIfPossible: async () => {},
+    requireAllowance({ caller: { route } }: AuditEvent) {
+      if (route === 'too often') throw tooManyChanges();
+    },
     recordIn: async (db: Database, event: AuditEvent) => onCommit(db, () => events.push(event)),
     digestName: (name: string) => name,
   };
@@ -209,6 +213,16 @@ for (const [name, openDirectory] of Object.entries(directories))
       assert.equal(refused.length, 7);
       for (const { reason } of refused) assert.ok(reason instanceof AccountChanged);
       assert.deepEqual([made, events.length], [1, 1]);
+    });
+
+    test('that is one too many is refused before its work', async () => {
+      await using opened = await open(openDirectory);
+      const { change, changeAny, account, id } = opened;
+      const by = { caller: { ...caller, route: 'too often' } };
+      const refused = { code: 'too-many-changes' };
+      const work = async () => assert.fail('it was done');
+      await assert.rejects(change({ kind: 'password-changed' }, provedBy(account), by, work), refused);
+      await assert.rejects(changeAny({ kind: 'user-enabled' }, id, by, work), refused);
     });
 
     for (const store of ['sessions', 'failures'])

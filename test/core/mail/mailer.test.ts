@@ -49,6 +49,7 @@ async function open({
   const audit = {
     record: async () => {},
     recordIfPossible: async (event: (typeof events)[number]) => void events.push(event),
+    requireAllowance: () => {},
     recordIn: async (_: unknown, event: (typeof events)[number]) => void events.push(event),
     digestName: (name: string) => name,
   };

@@ -86,6 +86,7 @@ export async function openOffice({ engine, opened: given, mailUrl, others, lookI
     ...{ database, outbox, descriptions: all, findWords, appName: 'Example', log, now },
     audit: {
       record: async () => {},
+      requireAllowance: () => {},
       recordIn: async () => {},
       async recordIfPossible(event) {
         events.push(event);

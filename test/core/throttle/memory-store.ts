@@ -34,6 +34,8 @@ export function createMemoryFailureStore(): FailureStore {
 
     forget: async (keys) => keys.filter((key) => records.delete(key)).length,
 
+    findStarting: async (starts) => [...records.keys()].filter((key) => starts.some((start) => key.startsWith(start))),
+
     listPage: async () => ({
       records: [...records.values()].map(({ policy: _, ...record }) => record),
       next: undefined,

@@ -206,6 +206,18 @@ export function testFailureStore(
       ]);
     });
 
+    test('finds the keys that begin with a text, and no others', async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const keys = ['pair:a:1', 'pair:a:zz', 'pair:A:1', 'pair:b:1', 'pair:a', 'browser:1:f:x', 'name:a'];
+      await countAll(
+        store,
+        keys.map((key) => named(key)),
+      );
+      const found = await store.findStarting(['pair:a:', 'browser:1', 'missing']);
+      assert.deepEqual(found.toSorted(), ['browser:1:f:x', 'pair:a:1', 'pair:a:zz'].toSorted());
+    });
+
     test('returns the number of forgotten keys', async () => {
       await using opened = await open();
       const { store } = opened;

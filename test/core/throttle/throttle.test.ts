@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../../src/core/throttle/policy.ts';
 import type { FailureStore } from '../../../src/core/throttle/store.ts';
-import type { AttemptKey, Limits } from '../../../src/core/throttle/throttle.ts';
+import { type AttemptKey, createThrottle, type Limits } from '../../../src/core/throttle/throttle.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
+import { takeTurnAtOnce } from '../passwords/in-turn.ts';
 import { createClockedThrottle, retryAfter } from './clocked-throttle.ts';
 import { createMemoryFailureStore } from './memory-store.ts';
 import { policies } from './policies.ts';
@@ -251,4 +252,15 @@ describe('the throttle', () => {
     });
     assert.equal(retryAfter(await again.fail(elsewhere(102))), stopSeconds);
   });
+});
+
+test('a lift of known keys does not read all of them', async () => {
+  const store = createMemoryFailureStore();
+  const throttle = createThrottle({
+    store: { ...store, listPage: () => assert.fail('it reads all') },
+    takeTurn: takeTurnAtOnce,
+  });
+  const policy = { free: 5, firstWaitSeconds: 1, longestWaitSeconds: 1 };
+  await throttle.take(['pair:a:1', 'pair:a:2', 'pair:b:1'].map((key) => ({ key, policy })));
+  assert.equal(await throttle.lift((key) => key !== 'pair:a:2', ['pair:a:']), 1);
 });
