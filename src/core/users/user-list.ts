@@ -37,7 +37,7 @@ export function createUserList(database: Database, { accounts, source, administr
     return [...(await sql<ListedRow>`${select} ${end}`.execute(database)).rows];
   }
 
-  const keyOf = (row: ListedRow, sort = 'username') =>
+  const keyOf = (row: ListedRow, sort: Walk['sort']) =>
     [String(row[sort as 'username' | 'created_at']), row.account_id] as const;
 
   /** Every row, in the order of names. */
@@ -48,7 +48,8 @@ export function createUserList(database: Database, { accounts, source, administr
       yield* rows;
       const end = rows.at(-1);
       if (end === undefined) return;
-      after = keyOf(end);
+      // As it is: SQLite orders values of another type after all texts.
+      after = [end.username, end.account_id];
     }
   }
 
