@@ -151,7 +151,7 @@ const limits: readonly Limit[] = [
   ['account', 'grants to applications', mostRecords.grants, 'the oldest ends'],
   ['account', 'grants without a session', mostRecords.lastingGrants, 'the one unused for longest ends'],
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
-  ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the oldest goes'],
+  ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the one that is due first goes'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
   ['account', 'notices of logouts to one client that wait', mostDue, 'the oldest are given up'],

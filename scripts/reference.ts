@@ -92,8 +92,9 @@ ${made} A running server has the same, with every field and answer, at \`/docs\`
 
 - **JSON**: send \`x-expected-format: application/json\`, or use the address under \`/api\`.
 - **Without a session**, a browser is redirected to the login page and back. A program gets 401.
-- **Errors** in JSON have a text in \`detail\` and an id in \`request_id\`, for \`npx janua explain\`. After a failed login, \`error\` also
-  has the code of RFC 6749.
+- **Errors** in JSON have a text in \`detail\` and an id in \`request_id\`, for \`npx janua explain\`. Where OAuth
+  has a code for an error, \`error\` has it. A program that accepts \`application/problem+json\` gets errors by that name, but not
+  from token endpoints. \`Accept\` never chooses between page and JSON.
 - **Needs**: without them, Janua leaves the route out. Mail is there with \`MAIL_URL\`, and in the demo; Janua's table without
   \`USERS_TABLE\`; second factors unless \`SECOND_FACTOR=off\`; a host name if \`PUBLIC_URL\` names no IP address: passkeys belong to a name.
 - **For** a [scope](scopes.md): for members of a group that grants it.

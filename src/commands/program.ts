@@ -256,7 +256,7 @@ function addThrottle(program: Command): void {
     .option(...json)
     .action(from(throttleFile, 'listThrottle'));
   add(throttle, 'lift [email]', 'forget the failures of a user or a name, of an address, or all')
-    .option('--address <address>', 'an IP address, as the list shows it')
+    .option('--address <address>', 'an IP address or IPv6 /48, as the list shows it')
     .option('--all', 'all failures')
     .action(from(throttleFile, 'liftThrottle'));
 }

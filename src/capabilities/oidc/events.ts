@@ -176,7 +176,12 @@ export const events = {
     by: 'operator',
     level: 'warn',
     words: 'An application was not told that a session has ended',
-    reasons: { 'too-many': { words: 'more notices about one user waited for it than may wait' } },
+    reasons: {
+      'too-many': {
+        words: 'more notices about one user waited for it than may wait',
+        advice: 'Check the back-channel logout address of the application, and whether Janua can reach it.',
+      },
+    },
     advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
   },
 } as const satisfies Events;

@@ -88,10 +88,16 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   };
 }
 
+/** As Excel writes them in English, German, French and Spanish. */
+const flags = {
+  true: ['true', '1', 'wahr', 'vrai', 'verdadero'],
+  false: ['false', '0', '', 'falsch', 'faux', 'falso'],
+};
+
 function readFlag(value: unknown = ''): boolean {
   const text = typeof value === 'object' ? '?' : String(value).toLowerCase();
-  if (text === 'true' || text === '1') return true;
-  if (text === 'false' || text === '0' || text === '') return false;
+  if (flags.true.includes(text)) return true;
+  if (flags.false.includes(text)) return false;
   throw new Unreadable('disabled must be true or false.');
 }
 

@@ -127,6 +127,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
+test('a row says in the words of Excel whether its user is disabled', () => {
+  for (const [expected, values] of [
+    [true, [true, 'TRUE', 1, '1', 'WAHR', 'VRAI', 'VERDADERO']],
+    [false, [false, 'FALSE', 0, '0', '', undefined, 'FALSCH', 'FAUX', 'FALSO']],
+  ] as const)
+    for (const disabled of values)
+      assert.equal(
+        readImportRow({ username: 'ann@example.com', disabled }, groupNames).disabled,
+        expected,
+        `${disabled}`,
+      );
+});
+
 test('a row that cannot be a user is refused', () => {
   const good: ImportRow = { username: 'ann@example.com' };
   assert.equal(readImportRow(good, groupNames).passwordHash, '');
