@@ -218,8 +218,10 @@ export async function createCore(options: CoreOptions) {
       const ids = (await left.execute()).map(({ id }) => id);
       for (const id of ids) {
         await sessions.endAllOf(id);
-        await inTransaction(database, (db) => removeAccounts([id], db));
-        await audit.recordIfPossible({ kind: 'user-left', caller, userId: id });
+        await inTransaction(database, async (db) => {
+          await removeAccounts([id], db);
+          await audit.recordIn(db, { kind: 'user-left', caller, userId: id });
+        });
       }
       if (ids.length < removedAtOnce) return;
     }

@@ -45,7 +45,13 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
     1000,
     (index) => ({
       id: key(index),
-      ...{ username: `user-${index}@example.com`, login_name: `user-${index}@example.com`, password: 'none', first_name: 'Ann', last_name: 'Archer' },
+      ...{
+        username: `user-${index}@example.com`,
+        login_name: `user-${index}@example.com`,
+        password: 'none',
+        first_name: 'Ann',
+        last_name: 'Archer',
+      },
       ...{ demo: 0, disabled: 0, created_at: at(index), password_changed_at: at(index) },
     }),
   ],

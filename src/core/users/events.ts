@@ -68,6 +68,7 @@ export const events = {
     words: 'A user was disabled in your table of users, which ended sessions, personal access tokens and consents',
   },
   'user-left': {
+    isChange: true,
     vocabulary: 'user_deleted',
     by: 'operator',
     level: 'info',

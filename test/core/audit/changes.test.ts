@@ -21,6 +21,8 @@ const decisions = new Set([
   ...['sign-up-requested', 'reset-requested', 'email-change-requested', 'reset-sent', 'user-email-link-sent'],
   ...['mail-sent', 'mail-not-sent', 'mail-tested', 'operator-told', 'events-left-out'],
   ...['users-exported', 'account-exported', 'audit-exported'],
+  // Tells of several changes together.
+  'users-synced',
   // Recorded with the change where a user or an administrator ends one session, and after a login that replaces one.
   'session-ended',
   // Failures may be in Redis. The lift waits for its event.

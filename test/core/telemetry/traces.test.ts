@@ -61,7 +61,7 @@ describe('traces', () => {
     const stepsOf = (root: (typeof roots)[number] | undefined) =>
       collector.spans.filter(({ parentSpanId }) => parentSpanId === root?.spanId).map(({ name }) => name);
     const steps = stepsOf(roots[0]);
-    for (const name of ['users.findByUsername', 'failures.count', 'passwords.check', 'sessions.insert', 'audit.insert'])
+    for (const name of ['users.findCandidate', 'failures.count', 'passwords.check', 'sessions.insert', 'audit.insert'])
       assert.ok(steps.includes(name), `${name} in ${steps}`);
     assert.deepEqual(stepsOf(roots[1]), ['access.lookUp']);
     const written = collector.bytes().toString('latin1');

@@ -7,9 +7,15 @@ import { createStamp, printOf } from '../account.ts';
 import { indexWords, searchRows } from '../search.ts';
 import type { Person } from './source.ts';
 
-/** Takes the account away from the id that it had in the team's table. It is never given back, and the cleaning removes it. */
-export async function detach(key: string, db: Database, now: number): Promise<void> {
-  await db.updateTable('janua_users').set({ source_key: null, left_at: now }).where('source_key', '=', key).execute();
+/**
+ * Takes the account away from the id that it had in the team's table. It is never given back, and the cleaning removes it.
+ * @param now milliseconds since 1970
+ * @param present the name of the person who has the id now. Undefined if there is none
+ */
+export async function detach(key: string, db: Database, now: number, present?: string): Promise<void> {
+  const account = db.updateTable('janua_users').where('source_key', '=', key);
+  const former = present === undefined ? account : account.where('username', '!=', present);
+  await former.set({ source_key: null, left_at: now }).execute();
 }
 
 /** Adds accounts for people of a team's table whom Janua sees for the first time. Fails if one of them has an account by now. */
@@ -44,7 +50,6 @@ export const copyOf = ({ username, firstName, lastName, disabled }: Person) => (
   disabled: disabled ? 1 : 0,
 });
 
-/** Another process may adopt the same person meanwhile. */
 const mostTries = 5;
 
 /** Takes the present name over, of a team that gives no id to another person. */
@@ -77,7 +82,8 @@ export async function adopt(
     const isAdopted = await insertNew({
       execute: () =>
         inTransaction(database, async (db) => {
-          await detach(person.key, db, now);
+          // Another process may have adopted the same person meanwhile.
+          await detach(person.key, db, now, person.username);
           await addPeople([person], db, now);
         }),
     });
