@@ -14,7 +14,7 @@ import { checkSettings, type ReadSettings } from '../doctor/settings.ts';
 import { checkSigningKeys } from '../doctor/signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from '../doctor/sqlite-file.ts';
 import { checkUpstreams } from '../doctor/upstreams.ts';
-import { checkUsers } from '../doctor/users-table.ts';
+import { checkSync, checkUsers } from '../doctor/users-table.ts';
 import { inTime } from '../ground/faults/in-time.ts';
 import { createFindingsPrinter, type FindingsPrinter } from './findings.ts';
 
@@ -72,6 +72,7 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
 
     await look('users', checkUsers(settings, opened));
     if (current !== undefined) {
+      await look('users', checkSync(current));
       await look('administrators', checkAdministrators(current, settings));
       await look('backup', checkBackups(current));
     }

@@ -3,6 +3,7 @@ import { parseStoredPassword } from '../core/passwords/schemes/stored-password.t
 import { parseMapping, type UserMapping } from '../core/users/source/mapping.ts';
 import { openSource } from '../core/users/source/open-source.ts';
 import { samplePasswordHashes } from '../core/users/source/source.ts';
+import { findRefusedSync } from '../core/users/source/user-sync.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
@@ -18,6 +19,16 @@ export async function* checkUsers(
   else
     yield* needing(opened, 'the database could not be used', (database) =>
       checkUsersTable(database, mapping, PASSWORD_REHASH === 'on'),
+    );
+}
+
+/** Reports that the last sync found too many users gone, and ended no account. */
+export async function* checkSync({ database }: Pick<OpenDatabase, 'database'>): Check {
+  const refused = await findRefusedSync(database);
+  if (refused !== undefined)
+    yield warning(
+      `At the sync of ${new Date(refused).toISOString()}, many users were missing in USERS_TABLE. They keep their accounts.`,
+      'If they have left: npx janua users sync --force',
     );
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stampOf } from '../../../../src/core/users/account.ts';
 import { provedBy } from '../../../../src/core/users/held.ts';
+import { checkSync } from '../../../../src/doctor/users-table.ts';
 import type { Settings } from '../../../../src/ground/config/settings.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { codeOf } from '../../../capabilities/second-factor/authenticator-app.ts';
@@ -204,7 +205,10 @@ for (const stores of [
       const refused = await services.userSync?.run({});
       assert.deepEqual([refused?.left, refused?.tooMany], [0, 1], 'an emptied table ends no account');
       assert.equal((await rows())[0]?.source_key, '1');
+      const warned = async () => (await Array.fromAsync(checkSync({ database }))).length;
+      assert.equal(await warned(), 1);
       assert.equal((await services.userSync?.run({ force: true }))?.left, 1);
+      assert.equal(await warned(), 0);
       await database.deleteFrom('janua_leases').execute();
       await services.clean();
       assert.deepEqual(await rows(), []);
