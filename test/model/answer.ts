@@ -104,6 +104,8 @@ const done: Readonly<Partial<Record<Route['is'], readonly [page: string, detail:
 
 /** Where the proof leads that a change asks for, if it is not the page of the change. */
 const provedFor: Readonly<Partial<Record<Route['is'], string>>> = {
+  'end session': '/account/sessions',
+  'end others': '/account/sessions',
   totp: '/account/security/totp',
   'totp/begin': '/account/security',
   'totp/remove': '/account/security',

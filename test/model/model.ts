@@ -420,10 +420,10 @@ export function* deleteAccount(model: Model, change: OwnChange): Action {
 }
 
 /** @param id the public half of a cookie */
-export function* endSession(model: Model, presented: Presented, id: string): Action {
-  const signedIn = findSignedIn(model, presented);
-  yield;
-  if (signedIn === undefined) return { is: 'signed-out' };
+export function* endSession(model: Model, change: OwnChange, id: string): Action {
+  const proof = yield* requireFresh(model, change);
+  if (proof.is !== 'fresh') return proof;
+  const { signedIn } = proof;
   const own = model.sessions.find(
     (session) => session.userId === signedIn.user.id && isAlive(model, session) && publicHalf(session.cookie) === id,
   );
@@ -435,10 +435,10 @@ export function* endSession(model: Model, presented: Presented, id: string): Act
 }
 
 /** @param given the new credentials from the server */
-export function* endOtherSessions(model: Model, presented: Presented, given: Credentials | undefined): Action {
-  const signedIn = findSignedIn(model, presented);
-  yield;
-  if (signedIn === undefined) return { is: 'signed-out' };
+export function* endOtherSessions(model: Model, change: OwnChange, given: Credentials | undefined): Action {
+  const proof = yield* requireFresh(model, change);
+  if (proof.is !== 'fresh') return proof;
+  const { signedIn } = proof;
   const { user, session } = signedIn;
   Object.assign(user, { stamp: user.stamp + 1 });
   voidLinks(model, user.id);

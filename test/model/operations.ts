@@ -142,8 +142,8 @@ export function endingSessions(face: BodyFace, sender: Sender, id: string | unde
     name: face.name,
     act: (model, { credentials }) =>
       id === undefined
-        ? endOtherSessions(model, sender.presented, credentials)
-        : endSession(model, sender.presented, id),
+        ? endOtherSessions(model, { ...sender, current: undefined }, credentials)
+        : endSession(model, { ...sender, current: undefined }, id),
   };
 }
 

@@ -348,6 +348,7 @@ const askingPages: Record<string, readonly string[]> = {
       .map((form) => [`/admin/${form}`, [form]]),
   ),
   '/admin/groups': ['groups', 'groups/scopes', 'groups/remove'],
+  '/account/sessions': ['sessions/end', 'sessions/end-others'],
   '/admin/users/import': ['users/import'],
   ...Object.fromEntries(
     ['add', ':id/change', ':id/rotate-secret', ':id/remove']
@@ -360,6 +361,7 @@ const askingPages: Record<string, readonly string[]> = {
 
 /** Those that show what there is without a proof, and have forms only afterwards. */
 const listPages = [
+  '/account/sessions',
   '/account/tokens',
   '/account/security',
   '/account/sign-in-methods',

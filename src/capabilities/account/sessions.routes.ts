@@ -6,7 +6,7 @@ import { signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
-import type { App } from '../../web/types.ts';
+import type { App, FreshProof } from '../../web/types.ts';
 import type { OwnSessions } from './sessions.ts';
 import { noSuchSession } from './sessions.ts';
 
@@ -27,6 +27,9 @@ const sessionsPath = '/account/sessions';
 
 const detail = 'Other sessions ended';
 
+/** ASVS 7.5.2. The thief of a session could otherwise end each session by which its owner would end the thief's. */
+const freshProof: FreshProof = { page: ({ sessions }) => sessions.title, showsList: true };
+
 type Parts = { readonly ownSessions: OwnSessions };
 
 export function addSessions(app: App, parts: () => Parts): void {
@@ -35,7 +38,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     summary: 'Sessions',
     description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
     tag: 'Account',
-    config: { signedIn: true, view: 'capabilities/account/sessions' },
+    config: { signedIn: true, view: 'capabilities/account/sessions', freshProof },
     answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
     handle: async (request) => ({
@@ -51,7 +54,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     summary: 'End a session',
     description: 'Ends a session of the signed-in user. To end the one that asks is a logout.',
     tag: 'Account',
-    config: { signedIn: true, openedAt: sessionsPath, refusals: [noSuchSession] },
+    config: { signedIn: true, openedAt: sessionsPath, freshProof, refusals: [noSuchSession] },
     fields: { id: idField('The id of the session') },
     answer: settingCookies(detailAnswer('Session ended')),
     browser: 'To the page with the sessions',
@@ -71,7 +74,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     description:
       'Ends every session of the signed-in user but the one that asks, which goes on with new credentials. Both responses set the session cookie. Also ends what applications and devices may do without a session, consents, trust in browsers, logins that wait for a second factor, and open links in mails.',
     tag: 'Account',
-    config: { signedIn: true, openedAt: sessionsPath },
+    config: { signedIn: true, openedAt: sessionsPath, freshProof },
     fields: { end_tokens: endTokensField },
     // The session may have ended meanwhile, or a personal access token asks. There are no tokens then.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),

@@ -2,7 +2,7 @@ import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { refuseOnPage } from '../../web/form.ts';
-import { signedInOf } from '../../web/hooks/credentials.ts';
+import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, listRefusals, nextCursor, readList } from '../../web/list.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
 import { tellOf } from '../../web/tell-of.ts';
@@ -87,15 +87,18 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     async open(request, format) {
       const list = readList(request.query, rules);
       const filter = await filterOf(list, parts());
-      const { user, session } = signedInOf(request);
       // A name could be a password that was typed by mistake.
       const { userId: user_id = '', nameDigest: name_digest = '' } = filter;
       const kept = Object.entries({ ...list.filters, user: '', user_id, name_digest }).filter(
         ([, value]) => value !== '',
       );
       const about = new URLSearchParams(kept).toString();
-      const event = { kind: 'audit-exported', about, userId: user.id, sessionId: session.id } as const;
-      await parts().audit.record({ ...event, caller: request.caller });
+      const { audit } = parts();
+      const { user, session } = signedInOf(request);
+      const who = { ...actorOf(request), userId: user.id, sessionId: session.id };
+      const event = { kind: 'audit-exported', about, ...who } as const;
+      audit.requireAllowance(event);
+      await audit.record(event);
       return exportEvents(format, filter, events, parts());
     },
   });

@@ -173,7 +173,7 @@ export const events = {
   },
   'logout-notice-failed': {
     vocabulary: 'session_expired',
-    by: 'operator',
+    by: 'account-holder',
     level: 'warn',
     words: 'An application was not told that a session has ended',
     reasons: {

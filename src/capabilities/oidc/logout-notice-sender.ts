@@ -21,6 +21,8 @@ export interface NoticeSenderOptions {
   readonly database: Database;
   /** Sends a notice; does nothing for a client that wants none any more. @throws {Error} if the client did not accept it within seconds */
   readonly send: (notice: LogoutNotice) => Promise<void>;
+  /** The user whom applications know by this subject. */
+  readonly userIdOf: (subject: string) => Promise<string | undefined>;
   /** The name of a client. Undefined if it is gone. */
   readonly nameOf: (clientId: string) => Promise<string | undefined>;
   readonly audit: Pick<AuditOf<typeof events>, 'recordIfPossible'>;
@@ -52,7 +54,7 @@ type Row = Tables['janua_logout_notices'];
  * Sends the notices that are due. Only one of all processes sends at a time. If that process crashes, another one goes on within 15 seconds.
  * A crash may send a notice twice, but loses none. A client that answers slowly delays only itself.
  */
-export function createNoticeSender({ database, send, nameOf, audit, log, now }: NoticeSenderOptions) {
+export function createNoticeSender({ database, send, userIdOf, nameOf, audit, log, now }: NoticeSenderOptions) {
   const busy = new Map<string, Promise<void>>();
   let woken = Promise.withResolvers<void>();
 
@@ -154,8 +156,9 @@ export function createNoticeSender({ database, send, nameOf, audit, log, now }: 
     log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
     const { session_id: sessionId, client_id: clientId } = row;
     const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
-    const caller = { route: 'logout-notice' };
-    await audit.recordIfPossible({ kind: 'logout-notice-failed', reason: why, sessionId, ...about, caller });
+    const event = { kind: 'logout-notice-failed', reason: why, sessionId, ...about } as const;
+    const userId = await userIdOf(row.subject);
+    await audit.recordIfPossible({ ...event, userId, caller: { route: 'logout-notice' } });
     await remove(row);
   }
 

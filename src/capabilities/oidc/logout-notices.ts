@@ -63,32 +63,32 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   let position = '';
 
   async function judge(rows: readonly { readonly session_id: string }[]): Promise<void> {
+    const told = new Map<string, { readonly client_id: string; readonly subject: string }>();
     for (const id of new Set(rows.map((row) => row.session_id))) {
       if (await isAlive(id)) continue;
       const time = now();
-      const ended = database
-        .updateTable('janua_logout_notices')
-        .where('session_id', '=', id)
-        .where('due_at', 'is', null);
+      const ofSession = database.updateTable('janua_logout_notices').where('session_id', '=', id);
+      const ended = ofSession.where('due_at', 'is', null);
       await ended.set({ due_at: time, expires_at: time + sendingMilliseconds }).execute();
-      await limitDue(id);
+      const due = database.selectFrom('janua_logout_notices').where('session_id', '=', id);
+      for (const row of await due.select(['client_id', 'subject']).execute())
+        told.set(JSON.stringify([row.client_id, row.subject]), row);
       sender.look();
+      await setImmediate();
     }
+    for (const row of told.values()) await limitDue(row.client_id, row.subject);
   }
 
-  async function limitDue(sessionId: string): Promise<void> {
-    const told = database.selectFrom('janua_logout_notices').where('session_id', '=', sessionId);
-    for (const { client_id: clientId, subject } of await told.select(['client_id', 'subject']).execute()) {
-      const ofClient = database
-        .selectFrom('janua_logout_notices')
-        .selectAll()
-        .where('subject', '=', subject)
-        .where('client_id', '=', clientId)
-        .where('due_at', 'is not', null);
-      const latest = ofClient.orderBy('expires_at', 'desc').orderBy('id', 'desc');
-      for (const row of await latest.limit(removedAtOnce).offset(mostDue).execute())
-        await sender.giveUp(row, 'too-many');
-    }
+  async function limitDue(clientId: string, subject: string): Promise<void> {
+    const ofClient = database
+      .selectFrom('janua_logout_notices')
+      .selectAll()
+      .where('subject', '=', subject)
+      .where('client_id', '=', clientId)
+      .where('due_at', 'is not', null);
+    const latest = ofClient.orderBy('expires_at', 'desc').orderBy('id', 'desc');
+    const excess = await latest.limit(removedAtOnce).offset(mostDue).execute();
+    for (const row of excess) await sender.giveUp(row, 'too-many');
   }
 
   async function judgeConcerned({ sessionId, userId }: Ending): Promise<void> {

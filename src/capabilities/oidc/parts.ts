@@ -115,6 +115,7 @@ export function createOidcParts(options: OidcOptions) {
     audit,
     log,
     now,
+    userIdOf: subjects.findUserId,
     nameOf: async (id) => (await clients.find(id))?.name,
     send: async (notice) => (await loader.open())?.tellLogOut(notice),
   });

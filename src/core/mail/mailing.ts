@@ -48,14 +48,16 @@ export function createMailing({ settings, sends, opened, users, baseUrl, ...opti
     mail: sender,
     mails,
     /** Makes mails due that were put off or given up, and records it. @param id of the only one @returns how many they are */
-    retryMails: (
+    async retryMails(
       id: string | undefined,
       actor: { readonly caller: Caller; readonly actorId?: string },
-    ): Promise<number> =>
-      inTransaction(opened.database, async (db) => {
+    ): Promise<number> {
+      options.audit.requireAllowance({ kind: 'mail-retried', ...actor });
+      return inTransaction(opened.database, async (db) => {
         const count = await outbox.retry(id, db);
         if (count > 0) await options.audit.recordIn(db, { kind: 'mail-retried', ...actor, count });
         return count;
-      }),
+      });
+    },
   };
 }

@@ -102,12 +102,13 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       const before = latest.get(party ?? '') ?? (row.latest === null ? 0 : Number(row.latest));
       const turn = Math.max(Number(row.due_at), before + turnSpacing);
       if (party !== null) latest.set(party, turn);
-      return sql`when ${id} then ${sql.lit(turn)}`;
+      return sql`when ${id} then ${turn}`;
     });
     const ids = arrived.map(({ id }) => id);
     await database
       .updateTable('janua_mails')
-      .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} end` })
+      // Every row has a turn. The last part tells PostgreSQL the type.
+      .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} else turn_at end` })
       // By ids alone: another condition could lock the place in an index where requests add their mails.
       .where('id', 'in', ids)
       .execute();

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 import type { TakeTurn, Turn, Work } from './turns.ts';
@@ -173,6 +174,8 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
         const { records, next } = await store.listPage(from);
         count += await store.forget(records.map(({ key }) => key).filter(isMeant));
         from = next;
+        // Reads of SQLite give no other request a turn.
+        await setImmediate();
       } while (from !== undefined);
       return count;
     },

@@ -21,6 +21,12 @@ export interface StepTimeout {
   milliseconds: number;
 }
 
+/**
+ * The most statements that a connection keeps prepared; those that were used longest ago go. MySQL and MariaDB have 16,382 for all
+ * connections of all programs, and refuse more.
+ */
+export const mostPrepared = 300;
+
 /** Only a statement that writes proves that the database can be written. */
 export function accessOf(sql: string): AccessKind {
   return /^(?:insert|update|delete|commit|create|alter|drop)\b/i.test(sql) ? 'write' : 'read';

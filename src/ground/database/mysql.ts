@@ -5,7 +5,7 @@ import mysql, { createPool, type PoolConnection, type PoolOptions, type ResultSe
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { bareHost } from '../text/networks.ts';
-import type { EngineDriver, StepTimeout } from './driver.ts';
+import { type EngineDriver, mostPrepared, type StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 const atConnect = [
@@ -20,7 +20,12 @@ const unknownVariable = 1193;
 
 /** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} for others */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
-  const pool = createPool({ ...readUrl(url), connectionLimit: connections, connectTimeout: timeout.milliseconds });
+  const limits = {
+    connectionLimit: connections,
+    connectTimeout: timeout.milliseconds,
+    maxPreparedStatements: mostPrepared,
+  };
+  const pool = createPool({ ...readUrl(url), ...limits });
   pool.on('connection', (connection) => {
     for (const statement of atConnect)
       connection.query(statement, (error) => {

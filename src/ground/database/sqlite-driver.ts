@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { setTimeout, setImmediate as toEndOfTurn } from 'node:timers/promises';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { AccessKind, StoreWatch } from '../faults/store-watch.ts';
-import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
+import { accessOf, type EngineDriver, mostPrepared, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
 import { isBusy } from './errors.ts';
 import { createBatch } from './sqlite-batch.ts';
 
@@ -20,14 +20,12 @@ interface Access {
 
 /** Waiting for another process's write does not block the thread, and has a time limit. */
 export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
-  const prepared = new Map<string, ReturnType<typeof prepare>>();
-  const prepareHere = (sql: string) => prepare(database, sql);
+  const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
   let lastWriter = Promise.resolve();
   let inTransaction = false;
 
-  const run = (sql: string, parameters: readonly unknown[]) =>
-    prepared.getOrInsertComputed(sql, prepareHere)(parameters);
+  const run = (sql: string, parameters: readonly unknown[]) => prepareOnce(sql)(parameters);
   const batch = createBatch(database, run, (error) => reportFailure(watch, 'write', error));
 
   async function carryOut<T>({ kind, proves = kind }: Access, work: () => T): Promise<T> {
@@ -139,7 +137,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       let find: ReturnType<typeof prepare> | undefined;
       return (parameters) =>
         read(() => {
-          find ??= prepareHere(sql);
+          find ??= prepare(database, sql);
           return find(parameters).rows;
         });
     },
@@ -159,6 +157,19 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       snapshot.end();
       database.close();
     },
+  };
+}
+
+/** Keeps the statements that were used last. Their texts have no end: lists of ids have many lengths. */
+function createPrepared(database: DatabaseSync) {
+  const kept = new Map<string, ReturnType<typeof prepare>>();
+  return (sql: string) => {
+    const run = kept.get(sql) ?? prepare(database, sql);
+    kept.delete(sql);
+    kept.set(sql, run);
+    const [oldest = ''] = kept.size > mostPrepared ? kept.keys() : [];
+    kept.delete(oldest);
+    return run;
   };
 }
 

@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StatementSync } from 'node:sqlite';
 import { describe, mock, test } from 'node:test';
+import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { caller, recorded } from '../../core/audit/events.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
@@ -209,6 +210,19 @@ describe('the export of the audit', () => {
         JSON.stringify(event),
       );
     }
+  });
+
+  test('is refused to an administrator who makes any number of exports', async () => {
+    await using janua = await open();
+    const request = { url: '/admin/audit/export?format=csv', headers: janua.headers };
+    const { audit, auditTrail } = janua.services;
+    assert.equal((await janua.app.inject(request)).statusCode, 200);
+    const [made] = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind: 'audit-exported' }));
+    assert.ok(made && 'actorId' in made);
+    const { id: _, at: __, ...event } = made;
+    for (let count = 1; count < changeBounds.administrator.burst; count += 1)
+      await audit.record({ ...event, kind: 'audit-exported' });
+    assert.equal((await janua.app.inject(request)).statusCode, 429);
   });
 
   test('reads on only as fast as the client takes it, and ends when the client goes away', async () => {

@@ -164,8 +164,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual(pauses.slice(0, 6), [5_000, 30_000, 120_000, 600_000, 3_600_000, 3_600_000]);
       assert.ok(clock.now - start >= day && clock.now - start < day + 3_600_000);
       const caller = { route: 'logout-notice' };
+      const userId = `user of ${subject}`;
       assert.deepEqual(notices.events, [
-        { kind: 'logout-notice-failed', reason: undefined, sessionId: 's1', about: 'a', aboutName: 'Client a', caller },
+        {
+          kind: 'logout-notice-failed',
+          reason: undefined,
+          sessionId: 's1',
+          about: 'a',
+          aboutName: 'Client a',
+          userId,
+          caller,
+        },
       ]);
       const line = { event: 'logout_notice_failed', clientId: 'a', sessionId: 's1', reason: 'status 500' };
       assert.deepEqual(notices.lines, [line, line]);
@@ -222,8 +231,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const left = (await rows()).map((row) => row.session_id);
       assert.deepEqual([left.length, left.includes('ended-0'), left.includes('ended')], [mostDue + 1, false, true]);
       const caller = { route: 'logout-notice' };
+      const userId = `user of ${subject}`;
       const event = { kind: 'logout-notice-failed', sessionId: 'ended-0', about: 'away', aboutName: 'Client away' };
-      assert.deepEqual(notices.events, [{ ...event, reason: 'too-many', caller }]);
+      assert.deepEqual(notices.events, [{ ...event, reason: 'too-many', userId, caller }]);
     });
 
     test('wait while Janua has no connection for them, which is no failure of the application', async () => {

@@ -69,6 +69,7 @@ export function openNotices({
   const notices = createLogoutNotices({
     ...{ database, now },
     isAlive: async (sessionId) => isAlive(sessionId),
+    userIdOf: async (subject) => `user of ${subject}`,
     nameOf: async (clientId) => `Client ${clientId}`,
     send,
     audit: {

@@ -151,6 +151,13 @@ test('changes of many accounts of a network do not refuse each other', async () 
   for (let made = 0; made < 4000; made += 1) opened.audit.requireAllowance({ ...ofAnn, userId: `user-${made}` });
 });
 
+test('of the notices of logouts that an application does not take, the events of a user are bounded', async () => {
+  await using opened = await open();
+  const given = { kind: 'logout-notice-failed', reason: 'too-many', userId: 'ann', caller } as const;
+  for (let made = 0; made < 100; made += 1) await opened.audit.record(given);
+  assert.equal(await opened.count(), 60);
+});
+
 test('an administrator is refused beyond the allowance, also where an owner would not be', async () => {
   await using opened = await open();
   const { database, audit } = opened;

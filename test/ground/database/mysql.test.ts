@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
+import { mostPrepared } from '../../../src/ground/database/driver.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { missing } from '../../servers/missing.ts';
@@ -16,6 +17,14 @@ test('reads, updates and deletes on MariaDB wait for what another node has ackno
     opened.database,
   );
   assert.deepEqual({ ...rows[0] }, { waits: 3, isolation: 'READ-COMMITTED' });
+});
+
+test('a connection closes the prepared statements that it used longest ago', { skip }, async () => {
+  await using opened = await openTestDatabase(await sharedServers.mariadb(), 20_000, 1);
+  for (let number = 0; number < mostPrepared + 20; number += 1)
+    await sql`select ${sql.lit(number)} as number, ${'a parameter'} as text`.execute(opened.database);
+  const { rows } = await sql<{ Value: string }>`show session status like 'Com_stmt_close'`.execute(opened.database);
+  assert.ok(Number(rows[0]?.Value) >= 20, `${rows[0]?.Value} are closed`);
 });
 
 /** Passes a connection on to a server, and changes a word that the client sends. */

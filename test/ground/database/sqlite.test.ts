@@ -3,8 +3,9 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { mostPrepared } from '../../../src/ground/database/driver.ts';
 import { loadKey } from '../../../src/ground/database/keys.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
@@ -24,6 +25,22 @@ test('a new database file is readable only by its owner, and missing folders are
   await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);
   for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
+});
+
+test('as many statements stay prepared as may, and those that were used longest ago go', async () => {
+  await using opened = await openTestDatabase('sqlite::memory:');
+  const prepare = mock.method(DatabaseSync.prototype, 'prepare');
+  const read = (number: number) => sql`select ${sql.lit(number)}`.execute(opened.database);
+  for (let number = 0; number < mostPrepared; number += 1) await read(number);
+  const count = () => prepare.mock.callCount();
+  const before = count();
+  await read(0);
+  assert.equal(count(), before, 'it is kept');
+  await read(mostPrepared);
+  await read(0);
+  assert.equal(count(), before + 1, 'it was used lately');
+  await read(1);
+  assert.equal(count(), before + 2, 'it was used longest ago');
 });
 
 test('a database that is opened again keeps its schema and key', async () => {

@@ -1,6 +1,7 @@
 import type { MigrationStep } from '../migration-step.ts';
 
-/** An index for the notices of logouts that are due to one client. */
+/** Indexes for the notices of logouts that are due to one client, and of one user to one client. */
 export const up: MigrationStep = async ({ addIndex }) => {
   await addIndex('janua_logout_notices', ['client_id', 'due_at']);
+  await addIndex('janua_logout_notices', ['subject', 'client_id', 'due_at']);
 };
