@@ -41,7 +41,7 @@ async function signIn() {
 }
 
 /** Hashes, and what they are compared with. */
-const secretColumn = /hash|fingerprint|stamp|secret|^value$/;
+const secretColumn = /hash|fingerprint|stamp|secret|^(?:value|password|password_print)$/;
 
 async function readSecrets(): Promise<void> {
   await using opened = await openTestDatabase(databaseUrl);

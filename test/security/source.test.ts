@@ -149,6 +149,8 @@ const openComparisons = new Map([
   ['signature !== own', 'compared only after a right password'],
   ['.includes(token_format)', 'a word'],
   ['token.clientId === client.clientId', 'public ids'],
+  ['account.passwordHash === candidate.passwordHash', 'two reads of one stored hash'],
+  ['row.password_print !== printOf(passwordHash)', 'two stored values'],
   ["askSecret('The same again: ')) === first", 'what one person types twice'],
 ]);
 

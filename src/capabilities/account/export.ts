@@ -9,7 +9,7 @@ import type { ConnectedApplication, LinkedIdentity, OwnFactors } from '../../cor
 import type { Policy } from '../../core/throttle/policy.ts';
 import type { OneTimeToken } from '../../core/tokens/tokens.ts';
 import type { PastVerification } from '../../core/users/account.ts';
-import type { User } from '../../core/users/user.ts';
+import { eventsOf, type User } from '../../core/users/user.ts';
 import type { AccountOptions } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
@@ -40,9 +40,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     const { createdAt } = await users.findDetails(user.id);
-    // An account of an older version may have the id of an earlier user of a team's own table.
-    const since = createdAt?.getTime();
-    const events = auditTrail.find({ order: 'oldest-first', userId: user.id, since });
+    const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt) });
     return {
       account: {
         id: user.id,

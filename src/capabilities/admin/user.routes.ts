@@ -14,7 +14,7 @@ import type { Account } from '../../core/users/account.ts';
 import { rightsOfAccount, stampOf } from '../../core/users/account.ts';
 import type { Groups } from '../../core/users/groups.ts';
 import { type RequireRights, readNames } from '../../core/users/scopes.ts';
-import type { User } from '../../core/users/user.ts';
+import { eventsOf, type User } from '../../core/users/user.ts';
 import type { Words } from '../../ground/languages/words.ts';
 import { addAction, type Fields } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -212,7 +212,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     const { limit, after } = readList(request.query, { keyLength: 2 });
     const applications = pageOf(await ports.listApplications(account.user, limit + 1, after), limit, placeOf);
     const trail = scopes.includes('audit:read')
-      ? await auditTrail.findPage({ userId: user.id, since: user.createdAt?.getTime() }, lastEvents, undefined)
+      ? await auditTrail.findPage(eventsOf(account.user, user.createdAt), lastEvents, undefined)
       : undefined;
     return {
       ...describeUser(user),

@@ -38,6 +38,15 @@ export function wordsOf({
   return { username: lower(username), firstName: lower(name), lastName: lower(lastName) };
 }
 
+/**
+ * Finds the events of a user in the audit. Janua 0.2 knew the users of a team's own table by the ids of the team, so that an id may have events
+ * of an earlier user.
+ */
+export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, createdAt: Date | undefined) => ({
+  userId: id,
+  since: id === sourceKey ? createdAt?.getTime() : undefined,
+});
+
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
 export const maxUsernameLength = 254;
 

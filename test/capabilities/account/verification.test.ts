@@ -131,7 +131,7 @@ const histories: Readonly<
   'that another program has set, once its owner has asked for it': [
     'new@example.com',
     async (opened) => {
-      await opened.change("username = 'new@example.com'");
+      await opened.change("username = 'new@example.com', login_name = 'new@example.com'");
       const { bearer } = await logIn(opened.janua.app, 'new@example.com');
       await opened.post('/api/account/email', { email: 'new@example.com' }, bearer);
       await opened.post('/api/confirm-email', { token: await opened.mailedToken() });
@@ -142,7 +142,7 @@ const histories: Readonly<
     'new@example.com',
     async (opened) => {
       await reset(opened, username);
-      await opened.change("username = 'new@example.com'");
+      await opened.change("username = 'new@example.com', login_name = 'new@example.com'");
     },
     undefined,
   ],

@@ -114,7 +114,7 @@ for (const ownTable of [false, true]) {
     await (ownTable
       ? people.add({ ...old, password: 'password' })
       : services.registry?.add({ ...old, passwordHash: weak, demo: false }));
-    const account = await services.users.findByUsername(old.username);
+    const account = await services.users.adoptByUsername(old.username);
     assert.ok(account);
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await services.sessions.start(owner, { methods: ['pwd'] });
