@@ -268,6 +268,8 @@ export function testAccount(stores: StoreChoice): void {
 
     test('the export holds what is stored about the user, and no secret', async () => {
       const username = await addPerson();
+      // Janua knows a user of a team's own table once they have logged in.
+      await janua.services.users.adoptByUsername(username);
       await post('/api/login', { username, password: 'wrong' });
       const { bearer } = await logIn(janua.app, username);
       await post('/api/forgot-password', { email: username });

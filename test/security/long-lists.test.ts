@@ -102,9 +102,9 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   janua_notices: 'none',
   janua_passkeys: [
     30,
-    (index, { id, username }) => ({
+    (index, { id }) => ({
       id: key(index),
-      ...{ user_id: id, username, credential_id: key(index), public_key: key(index), user_handle: key(1), counter: 0 },
+      ...{ user_id: id, credential_id: key(index), public_key: key(index), user_handle: key(1), counter: 0 },
       ...{ syncable: 0, synced: 0, transports: 'usb', aaguid: '', name: `Key ${index}`, created_at: at(index) },
       last_used_at: null,
     }),
@@ -114,9 +114,9 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   janua_recovery_codes: 'none',
   janua_trusted_browsers: [
     30,
-    (index, { id, username, stamp }) => ({
+    (index, { id, stamp }) => ({
       id: key(index),
-      ...{ user_id: id, username, stamp, user_agent: 'A browser', trusted_at: at(index), expires_at: later },
+      ...{ user_id: id, stamp, user_agent: 'A browser', trusted_at: at(index), expires_at: later },
     }),
   ],
   janua_pending_logins: 'none',
@@ -127,9 +127,9 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   janua_memberships: 'none',
   janua_access_tokens: [
     100,
-    (index, { id, username }) => ({
+    (index, { id }) => ({
       id: key(index),
-      ...{ user_id: id, owner: username, hash: key(index), name: `Token ${index}`, scope: 'users:read' },
+      ...{ user_id: id, hash: key(index), name: `Token ${index}`, scope: 'users:read' },
       ...{ created_at: at(index), expires_at: later },
     }),
   ],
@@ -150,9 +150,9 @@ const filled: { readonly [Table in keyof Tables]: Fill<Table> | 'none' } = {
   ],
   janua_consents: [
     300,
-    (index, { id, username }) => ({
+    (index, { id }) => ({
       id: key(index),
-      ...{ user_id: id, owner: username, client_id: `https://app-${index}.example.org/client`, version: '' },
+      ...{ user_id: id, client_id: `https://app-${index}.example.org/client`, version: '' },
       ...{ scope: 'openid email', given_at: at(index) },
     }),
   ],
