@@ -22,7 +22,7 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const stores = { users, sessions: 'SQL', ownTable: true } as const;
       await using janua = await startJanua({ stores, settings: { PASSWORD_REHASH: rehash } });
       const { access, logIn, users: directory } = janua.services;
-      const stored = async () => (await directory.findByUsername(ann.username))?.passwordHash ?? '';
+      const stored = async () => (await directory.findCandidate(ann.username))?.passwordHash ?? '';
       const before = await stored();
       assert.match(before, /^\$2b\$04\$/);
       const { session } = await logIn(attempt(ann.username, password), caller);
@@ -43,11 +43,7 @@ test("commands do not change users in a team's own table", async () => {
       /a table of your own, so Janua does not change its users/,
     );
   await assert.rejects(administration.add({ ...ann, password }), /a table of your own/);
-  const listed = await Array.fromAsync(administration.list());
-  assert.deepEqual(
-    listed.map(({ username, disabled, createdAt }) => [username, disabled, createdAt]),
-    [[ann.username, false, undefined]],
-  );
+  assert.deepEqual(await Array.fromAsync(administration.list()), [], 'Janua has not seen her');
 });
 
 test('cleaning removes events that are older than AUDIT_RETENTION_DAYS', async () => {
@@ -215,7 +211,7 @@ test("a database account that may only read a team's table is enough to sign use
       `grant select, insert, update, delete on janua_users, janua_search, janua_logins, janua_sources to ${account}`,
     );
     await prepare(async ({ access, logIn, users }) => {
-      const before = (await users.findByUsername(ann.username))?.passwordHash;
+      const before = (await users.findCandidate(ann.username))?.passwordHash;
       const { session } = await logIn(attempt(ann.username, password), caller);
       assert.ok(await access.findSignedIn({ cookie: session.cookie }));
       assert.equal((await users.findByUsername(ann.username))?.passwordHash, before);

@@ -667,7 +667,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const key = randomBytes(32);
       const write = (line: Buffer) => writeFile(file, `${line.toString('base64url')}\n`, { mode: 0o600 });
       const sealed = encrypt(key, Buffer.from(canary), 'janua_totp active:ann');
-      change(workplace, `insert into janua_totp values ('active:ann', 'ann', '', '${sealed}', 0, 0, null)`);
+      change(workplace, `insert into janua_totp values ('active:ann', 'ann', '${sealed}', 0, 0, null)`);
       const lost = /^wrong: Secrets .* because their key is not here: 1\. .* janua keys rotate encryption$/;
       assertOnly((await examine(workplace)).complaints('encryption'), lost);
       await write(randomBytes(32));

@@ -56,7 +56,7 @@ test('janua keys rotate encryption replaces the key in its file, beside the data
   const [first = ''] = readFileSync(file, 'utf8').split('\n');
   assert.ok(!stdout.includes(first));
   const database = new DatabaseSync(join(workplace.folder, 'data', 'janua.db'));
-  const insert = database.prepare(`insert into janua_totp values (?, 'ann', '', ?, 0, 0, null)`);
+  const insert = database.prepare(`insert into janua_totp values (?, 'ann', ?, 0, 0, null)`);
   const secret = Buffer.from('a secret');
   insert.run('active:ann', encrypt(Buffer.from(first, 'base64url'), secret, 'janua_totp active:ann'));
   insert.run('active:bob', encrypt(randomBytes(32), secret, 'janua_totp active:bob'));

@@ -30,9 +30,9 @@ import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
 import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
 import { up as mailBounds } from './migrations/2026-12-07-mail-bounds.ts';
 import { up as failureKeys } from './migrations/2026-12-08-failure-keys.ts';
-import { up as oneTable } from './migrations/2026-12-08-one-table-takes-away.ts';
 import { up as tokensOfGrants } from './migrations/2026-12-08-tokens-of-grants.ts';
 import { up as waitingNotices } from './migrations/2026-12-08-waiting-notices.ts';
+import { up as oneTable } from './migrations/2026-12-09-one-table-takes-away.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -64,7 +64,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-08-failure-keys': failureKeys,
   '2026-12-08-tokens-of-grants': tokensOfGrants,
   '2026-12-08-waiting-notices': waitingNotices,
-  '2026-12-08-one-table-takes-away': oneTable,
+  '2026-12-09-one-table-takes-away': oneTable,
 };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;

@@ -192,7 +192,7 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     const { services, change, post, mailedToken, told } = opened;
     await post('/api/forgot-password', { email: username });
     const token = await mailedToken();
-    await change("username = 'new@example.com', address_proof = 'none'");
+    await change("username = 'new@example.com', login_name = 'new@example.com', address_proof = 'none'");
     await assert.rejects(post('/api/reset-password', { token, password: 'a few words with spaces' }), /has expired/);
     assert.deepEqual(await told('new@example.com'), { email_verified: false, isAddressVouched: false });
     await reset(opened, 'new@example.com');

@@ -45,7 +45,7 @@ async function open(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }, 
     tokenMailed: async () => tokenIn((await mails('Add a second factor'))[0]),
     /** A link as an operator makes it. */
     async makeToken() {
-      const account = await services.users.findByUsername(ann.username);
+      const account = await services.users.adoptByUsername(ann.username);
       assert.ok(account);
       return tokenIn(await services.createEnrolmentLink(provedBy(account)));
     },
@@ -159,7 +159,7 @@ for (const store of stores) {
     test('a session from before goes on', async () => {
       await using opened = await open(store);
       const { services } = opened;
-      const account = await services.users.findByUsername(ann.username);
+      const account = await services.users.adoptByUsername(ann.username);
       assert.ok(account);
       const owner = { userId: account.user.id, stamp: stampOf(account) };
       const session = await services.sessions.start(owner, { methods: ['pwd'] });
@@ -270,7 +270,7 @@ describe('the link', () => {
     assert.equal((await post('/api/enrol-factor', { token: first, code: opened.codeOf(secret) })).statusCode, 200);
     for (const url of ['/api/enrol-factor/begin', '/api/enrol-factor'])
       assertExpired(await post(url, { token: second, code: opened.codeOf(secret) }));
-    const account = await services.users.findByUsername(ann.username);
+    const account = await services.users.adoptByUsername(ann.username);
     assert.ok(account);
     assert.deepEqual(await services.factors.methodsOf(account), ['totp', 'recovery_code']);
   });
@@ -318,7 +318,7 @@ describe('the last factor', () => {
   /** Ann's session by passkey, with the passkey. */
   async function addPasskey(opened: Awaited<ReturnType<typeof open>>) {
     const { services } = opened;
-    const account = await services.users.findByUsername(ann.username);
+    const account = await services.users.adoptByUsername(ann.username);
     const { passkeys } = services.factors;
     assert.ok(account && passkeys);
     const authenticator = createAuthenticator();
@@ -403,7 +403,7 @@ test('of several renewals of the recovery codes at the same time, one is made', 
   const { cookie } = await logIn(opened.app);
   const { secret } = (await opened.post('/api/account/security/totp/begin', {}, cookie)).json();
   await opened.post('/api/account/security/totp', { code: opened.codeOf(secret) }, cookie);
-  const account = await services.users.findByUsername(ann.username);
+  const account = await services.users.adoptByUsername(ann.username);
   assert.ok(account);
   const session = await services.sessions.start({ userId: account.user.id, stamp: '' }, { methods: ['pwd'] });
   const signedIn = { user: account.user, session, scopes: [], limited: false };

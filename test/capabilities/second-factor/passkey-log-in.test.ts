@@ -17,7 +17,7 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
   const { app, services } = janua;
   const { passkeys } = services.factors;
   assert.ok(passkeys);
-  const account = await services.users.findByUsername(ann.username);
+  const account = await services.users.adoptByUsername(ann.username);
   assert.ok(account);
   const { user } = account;
   const authenticator = createAuthenticator(device);
@@ -333,7 +333,7 @@ test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', asy
 test('a host that can have no passkeys still refuses the password alone to an account with one', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://192.0.2.1' } });
   const { app, services } = janua;
-  const account = await services.users.findByUsername(ann.username);
+  const account = await services.users.adoptByUsername(ann.username);
   assert.ok(account);
   const owner = account.user;
   const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };

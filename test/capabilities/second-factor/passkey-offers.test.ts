@@ -18,7 +18,7 @@ async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
     (await app.inject({ url: '/auth/home', headers: headers ?? (await logIn(app)).cookie })).body.includes(declining);
   const post = async (url: string, sent: ReturnType<typeof form>, headers: Record<string, string>) =>
     app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+  const account = (await services.users.adoptByUsername(ann.username)) ?? assert.fail();
   const pass = (milliseconds: number) => {
     time += milliseconds;
   };
