@@ -161,8 +161,9 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
     if (candidate.disabled) return failed('disabled-user');
     const account = candidate.account ?? (await adoptProved(candidate, password, turn));
     if (account === undefined) return failed('changed-meanwhile');
-    const current =
-      check.replacement === undefined ? account : await storeAnew(account, password, check.replacement, turn);
+    // A parallel login may have replaced the hash while this one adopted the user.
+    const replacement = account.passwordHash === candidate.passwordHash ? check.replacement : undefined;
+    const current = replacement === undefined ? account : await storeAnew(account, password, replacement, turn);
     if (current === undefined) return failed('changed-meanwhile');
     const stillHolds = (later: Account) => passwords.takeTurn(work, (another) => matches(later, password, another));
     const proof: Proof = { account: current, methods: ['pwd'], stillHolds };

@@ -80,6 +80,10 @@ for (const stores of [
       assert.deepEqual([failed.statusCode, await rows()], [400, []], 'a wrong password adopts nobody');
       const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(ann.username)));
       assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200]);
+      for (const answer of answers) {
+        const headers = { authorization: `Bearer ${answer.json().access_token}` };
+        assert.ok(await isSignedIn(opened.app, headers), 'a weak hash is replaced once');
+      }
       const [row, ...others] = await rows();
       assert.deepEqual([others, row?.source_key, row?.login_name], [[], '1', null]);
       const { user } = await account(ann.username);
