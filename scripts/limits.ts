@@ -11,6 +11,7 @@ import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/o
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
+import { newAccounts } from '../src/capabilities/upstream/sign-in.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
 import { type Allowance, bounds, changeBounds } from '../src/core/audit/flood-bound.ts';
@@ -119,6 +120,12 @@ const limits: readonly Limit[] = [
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
+  [
+    'network',
+    'accounts that users of other providers create',
+    `${newAccounts.ofNetwork.free}, and one more each minute`,
+    '403',
+  ],
   mails('network', 'mails that an address asks for', perClient),
   mails('network', 'mails that a /48 asks for', perEndSite),
   ['network', 'mails of a /48 that wait', mostMails.ofParty, 'none is added'],
@@ -127,6 +134,7 @@ const limits: readonly Limit[] = [
   failures('account', 'codes', policies['factor-account']),
   ['account', 'logins at once', atOnce.account, 'wait for a turn'],
   ['account', 'logins of its known browsers at once', atOnce.account, 'wait for a turn'],
+  ['account', 'accounts that an identity of another provider creates', `${newAccounts.ofIdentity.free} an hour`, '403'],
   ['account', 'new passwords at once', atOnce.newPassword, 'wait for a turn'],
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],

@@ -20,7 +20,7 @@ export function keysOf(account: ModelUser | undefined, username: string, client:
   const owner = account && { userId: account.id, fingerprint: fingerprintOf(account) };
   if (owner === undefined || !client.browserOf.some((other) => isSameOwner(other, owner)))
     return strangersKeys(account, username, client);
-  return [{ kind: 'browser', ...owner, id: client.browserCookie?.split('.')[0] }];
+  return [{ kind: 'browser', ...owner, id: client.browserCookie?.[0] }];
 }
 
 export function strangersKeys(account: ModelUser | undefined, username: string, { address }: ModelClient): Key[] {

@@ -112,7 +112,7 @@ export function addAccount(app: App, parts: () => Parts): void {
       const { ports, exportAccount } = parts();
       reply.header('content-disposition', 'attachment; filename="account.json"');
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
-      return exportAccount(signedIn, factors, request.caller);
+      return reply.type('application/json; charset=utf-8').send(await exportAccount(signedIn, factors, request.caller));
     },
   });
 }

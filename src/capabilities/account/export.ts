@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { SignedIn } from '../../core/access/access.ts';
 import { describeSession } from '../../core/access/describe-session.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
@@ -30,7 +31,7 @@ export const tooManyExports: Answer = {
 
 export type ExportAccount = ReturnType<typeof createExportAccount>;
 
-/** Gives users what Janua stores about them, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
+/** Gives users what Janua stores about them as JSON, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
   const { users, tokens, personalTokens, auditTrail, audit, throttle } = options;
   const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
@@ -41,7 +42,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     const { createdAt } = await users.findDetails(user.id);
     const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt) });
-    return {
+    const head = {
       account: {
         id: user.id,
         ...(await describeAccount(user, users)),
@@ -54,10 +55,21 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
       mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
-      events: await Array.fromAsync(events, describeEvent),
       ...(await dataOf(user)),
     };
+    return Readable.from(toJson(head, events), { objectMode: false });
   };
+}
+
+/** An account may have more events than a process should hold at once. When the client goes away, the reading ends. */
+async function* toJson(head: object, events: AsyncIterable<RecordedEvent | UnreadableEvent>): AsyncGenerator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"events":[`;
+  let separator = '';
+  for await (const event of events) {
+    yield separator + JSON.stringify(describeEvent(event));
+    separator = ',';
+  }
+  yield ']}';
 }
 
 /** An account as its owner sees it. */

@@ -58,13 +58,16 @@ export const leavingPath = [
 
 const leaves = new RegExp(leavingPath, 'i');
 
+/** Characters of the longest path that is compared with the text above, which takes quadratic time. */
+const longestPath = 2048;
+
 /** Characters that are shown as nothing, or as a blank. */
 const odd = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Z}/u;
 
 /** The path in lower case, if every application reads it in the same way. */
 function plainPath(uri: string | undefined): string | undefined {
-  if (!uri?.startsWith('/') || leaves.test(uri)) return undefined;
-  const [encoded = ''] = uri.split('?', 1);
+  const [encoded = ''] = uri?.split('?', 1) ?? [];
+  if (!uri?.startsWith('/') || encoded.length > longestPath || leaves.test(uri)) return undefined;
   try {
     const path = decodeURIComponent(encoded);
     const lower = path.toLowerCase();

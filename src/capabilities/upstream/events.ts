@@ -35,6 +35,10 @@ export const events = {
         words: 'no account is linked with that user, and SIGN_UP_DOMAINS does not have the domain of the address',
         advice: 'If users of the domain may create accounts: add it to SIGN_UP_DOMAINS.',
       },
+      'too-many-accounts': {
+        words: 'users of that identity, or of that network, have created too many accounts lately',
+        advice: 'The user waits an hour. Somebody who creates and deletes accounts again and again is an attacker.',
+      },
       'taken-address': {
         words: 'no account is linked with that user, and another account has the address',
         advice: 'The user logs in to that account another way and links it at /account/sign-in-methods.',

@@ -5,6 +5,7 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Changes } from '../../core/changes/change.ts';
 import type { RenewedSession } from '../../core/sessions/sessions.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import type { Throttle } from '../../core/throttle/throttle.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { HoldNew } from '../../core/users/held.ts';
@@ -30,6 +31,7 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
   /** Domains of the addresses that may. None means any. */
   readonly signUpDomains: readonly string[];
   readonly tokens: Pick<Tokens, 'burn'>;
+  readonly throttle: Pick<Throttle, 'take'>;
   readonly admit: Admit;
   /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
   readonly confirmBy: (

@@ -1,9 +1,12 @@
 import type { Admitted } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { Policy } from '../../core/throttle/policy.ts';
 import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import { maxNameLength } from '../../core/users/user.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
+import { endSiteOf } from '../../ground/text/networks.ts';
+import { identityId } from './identities.ts';
 import { createLinkedAccounts } from './linked-accounts.ts';
 import type { UpstreamOptions } from './options.ts';
 import { notLinked, upstreamRefused } from './refusals.ts';
@@ -15,15 +18,30 @@ import type { Profile } from './upstream.ts';
 export const methodsOf = ({ isSecondFactor }: Profile) =>
   isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
 
+const hour = 3600;
+
+/** Accounts that users of other providers create: of one identity, and from a network, which whole offices share. */
+export const newAccounts = {
+  ofIdentity: { free: 5, firstWaitSeconds: hour, longestWaitSeconds: hour, keepSeconds: hour },
+  ofNetwork: { free: 100, firstWaitSeconds: 60, longestWaitSeconds: hour, forgiveSeconds: 60, keepSeconds: hour },
+} as const satisfies Readonly<Record<string, Policy>>;
+
 export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Signs in users of other providers. */
 export function createSignIn(options: UpstreamOptions) {
-  const { identities, users, holdNew, change, audit, admit, knownBrowsers } = options;
+  const { identities, users, holdNew, change, audit, admit, knownBrowsers, throttle } = options;
   const refuse = createRefuse(options);
   const linked = createLinkedAccounts(options);
   const { accountOf, findAccount } = linked;
   const domains = options.signUpDomains.map(canonicalDomain);
+
+  /** An account that its user deletes leaves room for another one, whose mails and events would have limits of their own. */
+  const mayAdd = ({ issuer, subject }: Profile, { address }: Caller): Promise<boolean> =>
+    throttle.take([
+      { key: `new-account:${identityId({ issuer, subject })}`, policy: newAccounts.ofIdentity },
+      { key: `new-accounts:${endSiteOf(address)}`, policy: newAccounts.ofNetwork },
+    ]);
 
   /** Creates an account without a password. Of several first logins at the same time, one does. */
   async function signUp(upstream: string, profile: Profile, { caller }: SignInRequest): Promise<Account> {
@@ -33,6 +51,7 @@ export function createSignIn(options: UpstreamOptions) {
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
+    if (!(await mayAdd(profile, caller))) return refuseNew('too-many-accounts');
     const [local = ''] = username.split('@');
     const user = {
       username,

@@ -57,7 +57,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
-  const store: FailureStore = {
+  return {
     count: (keys, now) =>
       use(async (client) => {
         const expected = countFound(keys, await read(client, keys), now);
@@ -113,19 +113,22 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
       }),
 
-    // Redis has no order of keys, so it looks at all.
-    async findStarting(starts) {
-      const found: string[] = [];
-      let from: string | undefined;
-      do {
-        const { records, next } = await store.listPage(from);
-        for (const { key } of records) if (starts.some((start) => key.startsWith(start))) found.push(key);
-        from = next;
-      } while (from !== undefined);
-      return found;
-    },
+    // Redis has no order of keys, so it looks at all of them, and reads none.
+    findStarting: (starts) =>
+      use(async (client) => {
+        const found = new Set<string>();
+        for (const node of serversOf(client)) {
+          let cursor = '0';
+          do {
+            const [next, names] = await node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+            for (const key of names.map((name) => name.slice(prefix.length)))
+              if (starts.some((start) => key.startsWith(start))) found.add(key);
+            cursor = next;
+          } while (cursor !== '0');
+        }
+        return [...found];
+      }),
   };
-  return store;
 }
 
 /** The node and its cursor, where a page ends. */

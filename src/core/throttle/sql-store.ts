@@ -98,7 +98,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       for (const start of starts) {
         const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
         const rows = await keys.where('key', '>=', start).where('key', '<', `${start}${lastCharacter}`).execute();
-        found.push(...rows.map(({ key }) => key));
+        for (const row of rows) found.push(row.key);
       }
       return found;
     },

@@ -32,6 +32,8 @@ describe('a rule for an application or a path', () => {
       ['/admin/reports', ['press'], true],
       ['/admin/reports', ['admins'], false],
       ['/admin/reportsx', ['admins'], true],
+      [`/${'x'.repeat(2047)}?${'y'.repeat(9000)}`, ['staff'], true],
+      [`/${'x'.repeat(2048)}`, ['staff'], false],
     ] as const)
       assert.equal(mayOpen(uri, ...groups), expected, `${uri} ${groups}`);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { newAccounts } from '../../../src/capabilities/upstream/sign-in.ts';
 import { password } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
 import {
@@ -238,6 +239,22 @@ describe('a new account needs an address that a trusted provider has verified', 
     await browser.back(fake.authorize(await browser.begin(), user));
     assert.equal(await browser.whoAmI(), 'gail@example.com');
   });
+});
+
+test('an identity whose account is deleted again and again creates no more accounts, and another one does', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch, settings: { THROTTLE: 'on' } });
+  const signIn = async (user = googleUser()) => {
+    const browser = opened.createBrowser();
+    return (await browser.back(fake.authorize(await browser.begin(), user))).statusCode;
+  };
+  for (let count = 0; count < newAccounts.ofIdentity.free; count += 1) {
+    assert.equal(await signIn(), 303);
+    await opened.services.administration.remove('gail@gmail.com');
+  }
+  assert.equal(await signIn(), 403);
+  assert.ok((await opened.events()).includes('upstream-refused: too-many-accounts'));
+  assert.equal(await signIn(googleUser({ sub: 'other', email: 'other@gmail.com' })), 303);
 });
 
 test('a provider may change its keys at any time: they are asked for once more', async () => {

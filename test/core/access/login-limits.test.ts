@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import {
   atOnce,
@@ -402,6 +403,17 @@ describe('password attempts', () => {
     assert.ok((await start({ knownBrowser: 'ann', ...at('192.0.2.9') }, async () => {})).passed);
     gate.resolve();
     await Promise.all(strangers);
+  });
+
+  test('the known browsers of an account have 64 keys, however many they are', () => {
+    const account = { id: 'ann', fingerprint: 'x' };
+    const keys = Array.from({ length: 1000 }, () => {
+      const knownBrowser = randomBytes(16).toString('base64url');
+      return limitsOf({ address: undefined, endSite: undefined, nameDigest: 'ann', account, knownBrowser }).keys[0]
+        ?.key;
+    });
+    const count = new Set(keys).size;
+    assert.ok(count > 32 && count <= 64, `${count}`);
   });
 
   test('a known browser gets its turn before strangers at its address, and they are refused first', async () => {
