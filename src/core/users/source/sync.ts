@@ -78,13 +78,14 @@ export function createSync({ database, source, now, end }: SyncOptions) {
         continue;
       }
       const copy = copyOf(person);
+      // Before the copy, so that a crash in between does not lose it.
+      if (copy.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
       const isRenamed = row.first_name !== copy.first_name || row.last_name !== copy.last_name;
       if (isRenamed || row.disabled !== copy.disabled) {
         await database.updateTable('janua_users').set(copy).where('id', '=', row.id).execute();
         if (isRenamed) await indexWords(row.id, person, database);
         changed += 1;
       }
-      if (copy.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
       const print = printOf(person.passwordHash);
       if (row.password_print === null)
         await database.updateTable('janua_users').set({ password_print: print }).where('id', '=', row.id).execute();
