@@ -46,9 +46,6 @@ const inKiB = (bytes: number) => `${bytes / 1024} KiB`;
 const setting = (name: 'SESSIONS_PER_USER' | 'HASHING_QUEUE' | 'DATABASE_CONNECTIONS') =>
   `${settingSchemas[name].default} (\`${name}\`)`;
 
-/** The longer default: of a session whose user chose to stay signed in. */
-const longestIdle = `${settingSchemas.REMEMBER_IDLE_SECONDS.default / 86_400} days (\`REMEMBER_IDLE_SECONDS\`)`;
-
 const waits = ({ firstWaitSeconds: first, longestWaitSeconds: longest }: Policy) =>
   `429 for ${first === longest ? time(first) : `${time(first)}, doubled up to ${time(longest)}`}`;
 
@@ -139,12 +136,6 @@ const limits: readonly Limit[] = [
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
-  [
-    'account',
-    'ended sessions, with Redis',
-    'a row for each login',
-    `each goes after the longest idle time, ${longestIdle}`,
-  ],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
   mails('account', 'mails of a purpose to an address', perMinute),
   mails('account', 'mails of a purpose to an address', perHour),

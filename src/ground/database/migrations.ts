@@ -31,6 +31,7 @@ import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
 import { up as mailBounds } from './migrations/2026-12-07-mail-bounds.ts';
 import { up as failureKeys } from './migrations/2026-12-08-failure-keys.ts';
 import { up as tokensOfGrants } from './migrations/2026-12-08-tokens-of-grants.ts';
+import { up as usersOfEndedSessions } from './migrations/2026-12-08-users-of-ended-sessions.ts';
 import { up as waitingNotices } from './migrations/2026-12-08-waiting-notices.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
@@ -62,6 +63,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-07-mail-bounds': mailBounds,
   '2026-12-08-failure-keys': failureKeys,
   '2026-12-08-tokens-of-grants': tokensOfGrants,
+  '2026-12-08-users-of-ended-sessions': usersOfEndedSessions,
   '2026-12-08-waiting-notices': waitingNotices,
 };
 

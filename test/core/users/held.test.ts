@@ -106,7 +106,14 @@ test('an account that is removed leaves rows only where sessions, waiting mails 
   const user_id = account.user.id;
   const own = (Object.keys(rows) as (keyof Tables)[]).filter((table) => 'user_id' in rows[table]);
   // The last has the users of a team's own table.
-  const lasting = ['janua_sessions', 'janua_not_before', 'janua_mails', 'janua_audit', 'janua_people'];
+  const lasting = [
+    'janua_sessions',
+    'janua_ended_sessions',
+    'janua_not_before',
+    'janua_mails',
+    'janua_audit',
+    'janua_people',
+  ];
   for (const table of own) await insertSample(database, table, { [keyOf(table)]: 'x', user_id });
   await holdAny(user_id, users.remove, { groups: true });
   const left: string[] = [];
