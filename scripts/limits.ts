@@ -11,6 +11,7 @@ import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/o
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
+import { returns } from '../src/capabilities/upstream/round-trips.ts';
 import { newAccounts } from '../src/capabilities/upstream/sign-in.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
@@ -117,6 +118,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
+  ['network', 'sign-ins that come back from other providers', `${returns.free}, and one more each second`, '503'],
   [
     'network',
     'accounts that users of other providers create',

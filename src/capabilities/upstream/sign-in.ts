@@ -30,7 +30,7 @@ export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Signs in users of other providers. */
 export function createSignIn(options: UpstreamOptions) {
-  const { identities, registry, holdNew, change, audit, admit, knownBrowsers, throttle } = options;
+  const { identities, users, registry, holdNew, change, audit, admit, knownBrowsers, throttle } = options;
   const refuse = createRefuse(options);
   const linked = createLinkedAccounts(options);
   const { accountOf, findAccount } = linked;
@@ -51,6 +51,9 @@ export function createSignIn(options: UpstreamOptions) {
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
+    const namesake = await users.findByUsername(username);
+    if (namesake !== undefined && !namesake.isReplaceable)
+      return (await findAccount(profile)) ?? refuseNew('taken-address');
     if (!(await mayAdd(profile, caller))) return refuseNew('too-many-accounts');
     const [local = ''] = username.split('@');
     const user = {
