@@ -51,7 +51,8 @@ async function open(stores: StoreChoice) {
     async countRows(id: string) {
       const counts: Record<string, number> = {};
       for (const table of Object.keys(rows) as (keyof Tables)[]) {
-        if (!('user_id' in rows[table]) || ['janua_audit', 'janua_people', 'janua_sessions'].includes(table)) continue;
+        const others = ['janua_audit', 'janua_people', 'janua_sessions', 'janua_ended_sessions'];
+        if (!('user_id' in rows[table]) || others.includes(table)) continue;
         const found = await sql`select 1 from ${sql.table(table)} where user_id = ${id}`.execute(database);
         if (found.rows.length > 0) counts[table] = found.rows.length;
       }

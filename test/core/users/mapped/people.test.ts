@@ -51,6 +51,7 @@ const kept: readonly string[] = [
   'janua_sessions',
   // The present user's sessions begin after that time.
   'janua_not_before',
+  'janua_ended_sessions',
   // It keeps events by id, and `findSince` tells the former user's from the present one's.
   'janua_audit',
   // Looked at one by one.
