@@ -11,6 +11,7 @@ import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/o
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
+import { returns } from '../src/capabilities/upstream/round-trips.ts';
 import { newAccounts } from '../src/capabilities/upstream/sign-in.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
@@ -45,9 +46,6 @@ const inKiB = (bytes: number) => `${bytes / 1024} KiB`;
 /** The default of a setting by which operators choose the limit. */
 const setting = (name: 'SESSIONS_PER_USER' | 'HASHING_QUEUE' | 'DATABASE_CONNECTIONS') =>
   `${settingSchemas[name].default} (\`${name}\`)`;
-
-/** The longer default: of a session whose user chose to stay signed in. */
-const longestIdle = `${settingSchemas.REMEMBER_IDLE_SECONDS.default / 86_400} days (\`REMEMBER_IDLE_SECONDS\`)`;
 
 const waits = ({ firstWaitSeconds: first, longestWaitSeconds: longest }: Policy) =>
   `429 for ${first === longest ? time(first) : `${time(first)}, doubled up to ${time(longest)}`}`;
@@ -120,6 +118,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
+  ['network', 'sign-ins that come back from other providers', `${returns.free}, and one more each second`, '503'],
   [
     'network',
     'accounts that users of other providers create',
@@ -139,12 +138,6 @@ const limits: readonly Limit[] = [
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
-  [
-    'account',
-    'ended sessions, with Redis',
-    'a row for each login',
-    `each goes after the longest idle time, ${longestIdle}`,
-  ],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],
   mails('account', 'mails of a purpose to an address', perMinute),
   mails('account', 'mails of a purpose to an address', perHour),

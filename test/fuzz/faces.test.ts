@@ -179,7 +179,7 @@ async function carryOut(page: Operation, api: Operation, face: keyof typeof face
   const working = await fieldsOf(api, person);
   const fields = variation.change?.(working) ?? working;
   const { credential = page.security?.length ? 'good' : 'none' } = variation;
-  if (credential === 'dead') await services.sessions.end([{ id: person.session.id }]);
+  if (credential === 'dead') await services.sessions.end([{ ...person.session, userId: person.account.user.id }]);
   if (credential === 'stale') time += 601_000;
   const headers = {
     ...(credential !== 'none' && { authorization: `Bearer ${person.session.accessToken}` }),

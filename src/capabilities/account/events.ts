@@ -50,6 +50,7 @@ export const events = {
   },
   'password-changed': {
     isChange: true,
+    isNeverRefused: true,
     ...newPassword,
     words: 'The user changed the password, which ended all other sessions',
   },

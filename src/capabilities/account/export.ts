@@ -33,7 +33,7 @@ export type ExportAccount = ReturnType<typeof createExportAccount>;
 
 /** Gives users what Janua stores about them as JSON, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { users, tokens, personalTokens, auditTrail, audit, throttle } = options;
+  const { users, tokens, personalTokens, auditTrail, audit, throttle, now } = options;
   const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
@@ -41,7 +41,9 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     const { createdAt } = await users.findDetails(user.id);
-    const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt) });
+    // A client that reads slowly does not get what happens later, when its session may have ended.
+    const until = now() + 1;
+    const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt), until });
     const head = {
       account: {
         id: user.id,

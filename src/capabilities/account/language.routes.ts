@@ -53,9 +53,11 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         const signedIn = await find(presented, request);
         if (signedIn?.limited) throw new Refusal(limitedAccess);
         if (signedIn !== undefined && signedIn.user.language !== language) {
+          const event = { kind: 'language-changed', ...byOwner(signedIn, caller) } as const;
+          audit.requireAllowance(event);
           await inTransaction(database, async (db) => {
             await users.setLanguage(signedIn.user.id, language, db);
-            await audit.recordIn(db, { kind: 'language-changed', ...byOwner(signedIn, caller) });
+            await audit.recordIn(db, event);
           });
         }
       }

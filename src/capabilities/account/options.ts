@@ -26,6 +26,8 @@ export interface AccountOptions
   extends Pick<Changes, 'change'>,
     Pick<JoinedPorts, 'listIdentities' | 'listApplications' | 'dataOf'>,
     Pick<LastLogins, 'findLastLogin'> {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   readonly hold: Hold;
   readonly holdNew: HoldNew | undefined;
   readonly users: UserDirectory;

@@ -47,10 +47,7 @@ export const createSetPassword = ({ users, passwords, policy }: AccountOptions) 
 });
 
 /** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword(
-  { change, users, personalTokens, audit }: AccountOptions,
-  setPassword: SetPassword,
-) {
+export function createChangePassword({ change, users, personalTokens }: AccountOptions, setPassword: SetPassword) {
   async function requireUnchanged(account: Account): Promise<void> {
     const current = await users.findById(account.user.id);
     if (current === undefined || current.disabled || stampOf(current) !== stampOf(account)) throw new AccountChanged();
@@ -62,8 +59,6 @@ export function createChangePassword(
    * @throws {AccountChanged} if the account has changed since the proof
    */
   return async (session: Session, { account, password, ...by }: NewPassword): Promise<Renewed | undefined> => {
-    // Before the hash, which is what a change costs.
-    audit.requireAllowance({ kind: 'password-changed', userId: account.user.id, caller: by.caller });
     const passwordHash = await setPassword.hash(account.user, password, 'new_password', by.caller, () =>
       requireUnchanged(account),
     );

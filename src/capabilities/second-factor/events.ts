@@ -74,6 +74,7 @@ export const events = {
   },
   'factor-added': {
     ...changed,
+    isNeverRefused: true,
     words: 'The user added a second factor, which ended all other sessions',
     reasons: factorNames,
   },
@@ -92,6 +93,7 @@ export const events = {
   },
   'recovery-codes-renewed': {
     ...changed,
+    isNeverRefused: true,
     words: 'The user got new recovery codes, which made the old ones void and ended all other sessions',
   },
   'browser-trusted': {

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { LoginRequest } from '../../core/access/admit.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { Policy } from '../../core/throttle/policy.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { UpstreamOptions } from './options.ts';
@@ -29,9 +31,15 @@ export interface SignInRequest extends LoginRequest {
   readonly caller: Caller;
 }
 
+/** Sign-ins that come back from a network. Each is a row for ten minutes, and most are a call of the provider, which limits ours. */
+export const returns = {
+  ...{ free: 100, forgiveSeconds: 1, firstWaitSeconds: 1, longestWaitSeconds: 60 },
+  keepSeconds: 3600,
+} as const satisfies Policy;
+
 /** Leads a browser to another provider, and takes it back. */
 export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
-  const { upstreams, tokens, now } = options;
+  const { upstreams, tokens, throttle, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
   const sealed = createSealed(options.key, now);
   const cookie = createCookie('upstream', options.https, flowSeconds);
@@ -104,7 +112,10 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
       const address = new URL(`${redirectUri(upstream)}?${query}`);
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
-      return provider.inTurn(endSiteOf(caller.address), async () => {
+      const network = endSiteOf(caller.address);
+      if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: returns }])))
+        throw new Unavailable(`The provider ${upstream}`, returns.firstWaitSeconds);
+      return provider.inTurn(network, async () => {
         if (!(await tokens.burn('upstream', flow.state, flow.expiresAt))) return refuse('over', caller, signInOver);
         const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>
           goingOn(error, flow.next),

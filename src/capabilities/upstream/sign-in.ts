@@ -51,6 +51,9 @@ export function createSignIn(options: UpstreamOptions) {
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
+    const namesake = await users.findByUsername(username);
+    if (namesake !== undefined && !namesake.isReplaceable)
+      return (await findAccount(profile)) ?? refuseNew('taken-address');
     if (!(await mayAdd(profile, caller))) return refuseNew('too-many-accounts');
     const [local = ''] = username.split('@');
     const user = {

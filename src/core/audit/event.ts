@@ -151,7 +151,8 @@ export interface EventDescription {
   readonly isChange?: true;
   /**
    * Whether the owner's change is made although its event is one too many, and is then counted and not kept. It ends what a thief may
-   * have, or its cause is spent: a login, or a mailed link. A thief who used up the allowance would otherwise keep the owner from it.
+   * have or keeps the thief out, or its cause is spent: a login, or a mailed link. A thief who used up the allowance would otherwise keep the
+   * owner from it.
    */
   readonly isNeverRefused?: true;
   /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */

@@ -1,5 +1,6 @@
-import type { OpenDatabase } from '../../ground/database/database.ts';
+import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
+import { boundOf } from '../../ground/database/tables.ts';
 import { inTransaction, onCommit } from '../../ground/database/transaction.ts';
 import { clockTolerance } from '../../ground/faults/clock.ts';
 import { isSessionId } from './credential.ts';
@@ -7,6 +8,8 @@ import type { SessionRecord, SessionStore, TransactionalSessionStore } from './s
 
 const table = 'janua_ended_sessions';
 const notBeforeTable = 'janua_not_before';
+
+const removedAtOnce = 500;
 
 /** Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. A login meanwhile stays. */
 const margin = 2_000;
@@ -50,15 +53,26 @@ export function withLastingEnds(
     await known.execute();
   }
 
-  const toEnds = (ids: readonly string[]) =>
-    [...new Set(ids)].filter(isSessionId).map((id) => ({ id, expires_at: forgottenAt() }));
+  const toEnds = (ids: readonly string[], userId: string | undefined) =>
+    [...new Set(ids)].filter(isSessionId).map((id) => ({ id, user_id: userId ?? null, expires_at: forgottenAt() }));
 
-  async function noteEnd(ids: readonly string[]): Promise<void> {
-    await Promise.all(toEnds(ids).map((row) => insertNew(database.insertInto(table).values(row))));
+  /** The oldest of too many go. If Redis brought such a session back, only its own user would be concerned. */
+  async function limitEnds(userId: string, db: Database = database): Promise<void> {
+    const own = db.selectFrom(table).select('id').where('user_id', '=', userId);
+    const latest = own.orderBy('expires_at', 'desc').orderBy('id', 'desc');
+    const excess = await latest.limit(removedAtOnce).offset(boundOf(table).most).execute();
+    const excessIds = excess.map(({ id }) => id);
+    if (excessIds.length > 0) await db.deleteFrom(table).where('id', 'in', excessIds).execute();
   }
 
-  async function remove(ids: readonly string[]): Promise<number> {
-    await noteEnd(ids);
+  async function noteEnd(ids: readonly string[], userId: string | undefined): Promise<void> {
+    const rows = toEnds(ids, userId);
+    await Promise.all(rows.map((row) => insertNew(database.insertInto(table).values(row))));
+    if (rows.length > 0 && userId !== undefined) await limitEnds(userId);
+  }
+
+  async function remove(ids: readonly string[], userId?: string): Promise<number> {
+    await noteEnd(ids, userId);
     return store.remove(ids);
   }
 
@@ -79,7 +93,7 @@ export function withLastingEnds(
       await store.insert(record, []);
       if (replaced.length === 0) return;
       try {
-        await noteEnd(replaced);
+        await noteEnd(replaced, record.userId);
       } catch (error) {
         // The client does not get the new session. If it cannot be removed, it expires unused.
         await store.remove([record.id]).catch(() => {});
@@ -99,12 +113,14 @@ export function withLastingEnds(
     remove,
 
     async removeWith(id, within) {
-      const ends = toEnds([id]);
-      if (ends.length === 0 || (await store.find(id)) === undefined) return false;
+      const record = await store.find(id);
+      const ends = toEnds([id], record?.userId);
+      if (ends.length === 0 || record === undefined) return false;
       return insertNew({
         execute: () =>
           inTransaction(database, async (db) => {
             await db.insertInto(table).values(ends).execute();
+            await limitEnds(record.userId, db);
             await within(db);
             // It has ended, even if Redis keeps it for a while.
             onCommit(db, () => store.remove([id]).catch(() => {}));
@@ -116,14 +132,14 @@ export function withLastingEnds(
 
     async removeOfUser(userId, keptId) {
       const ids = (await store.listOfUser(userId)).flatMap(({ id }) => (id === keptId ? [] : [id]));
-      await noteEnd(ids);
+      await noteEnd(ids, userId);
       await noteNotBefore(userId, keptId);
       return store.remove(ids);
     },
 
     async removeOldestOfUser(userId, time, kept) {
       const ids = await store.removeOldestOfUser(userId, time, kept);
-      await noteEnd(ids);
+      await noteEnd(ids, userId);
       return ids;
     },
   };

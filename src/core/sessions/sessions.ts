@@ -169,9 +169,10 @@ export function createSessions(options: SessionOptions) {
     isAlive: (session: Session): boolean => isAlive(session, now()),
 
     /** Ends sessions and every credential bound to them. False if none was left to end. */
-    async end(sessions: readonly Pick<Session, 'id'>[]): Promise<boolean> {
+    async end(sessions: readonly Pick<Session, 'id' | 'userId'>[]): Promise<boolean> {
       if (sessions.length === 0) return false;
-      return (await store.remove(sessions.map((session) => session.id))) > 0;
+      const ids = sessions.map((session) => session.id);
+      return (await store.remove(ids, sessions[0]?.userId)) > 0;
     },
 
     /** Ends a session in the transaction in which `within` records it. False if it has ended already. */

@@ -47,7 +47,8 @@ export interface SessionStore {
   touch(id: string, lastSeenAt: number, expiresAt: number): Promise<void>;
   /** Replaces the credentials of a record that exists. False if the session has ended meanwhile: it stays ended. */
   renew(id: string, renewal: Renewal): Promise<boolean>;
-  remove(ids: readonly string[]): Promise<number>;
+  /** @param userId the user whose sessions they are, if that is known */
+  remove(ids: readonly string[], userId?: string): Promise<number>;
   listOfUser(userId: string): Promise<SessionRecord[]>;
   /** Removes all sessions of a user, but for one. */
   removeOfUser(userId: string, keptId?: string): Promise<number>;

@@ -29,6 +29,7 @@ import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
 import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
 import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
 import { up as mailBounds } from './migrations/2026-12-07-mail-bounds.ts';
+import { up as endsOfUsers } from './migrations/2026-12-08-ends-of-users.ts';
 import { up as failureKeys } from './migrations/2026-12-08-failure-keys.ts';
 import { up as tokensOfGrants } from './migrations/2026-12-08-tokens-of-grants.ts';
 import { up as waitingNotices } from './migrations/2026-12-08-waiting-notices.ts';
@@ -61,6 +62,7 @@ const steps: Readonly<Record<string, MigrationStep>> = {
   '2026-12-05-group-factors': groupFactors,
   '2026-12-06-not-before': notBefore,
   '2026-12-07-mail-bounds': mailBounds,
+  '2026-12-08-ends-of-users': endsOfUsers,
   '2026-12-08-failure-keys': failureKeys,
   '2026-12-08-tokens-of-grants': tokensOfGrants,
   '2026-12-08-waiting-notices': waitingNotices,

@@ -72,7 +72,7 @@ export const rows = {
     token_scope: generated(nullable('')),
   },
   /** Sessions in Redis that have ended, by their ids. */
-  janua_ended_sessions: { id: '', expires_at: time },
+  janua_ended_sessions: { id: '', user_id: generated(nullable('')), expires_at: time },
   /** Users whose sessions in Redis from before `not_before` have ended, but for one. */
   janua_not_before: { user_id: '', not_before: time, kept_id: nullable(''), expires_at: time },
   janua_keys: { name: '', value: '' },

@@ -55,7 +55,12 @@ export const tables = {
     expiresBy: 'id',
     bound: '`SESSIONS_PER_USER`: core/sessions/sessions.ts',
   },
-  janua_ended_sessions: { rights: once, only: 'with-redis', expiresBy: 'id', bound: 'each costs a login, and expires' },
+  janua_ended_sessions: {
+    rights: once,
+    only: 'with-redis',
+    expiresBy: 'id',
+    bound: { of: 'account', name: 'ended sessions, with Redis', most: 1000, oldestBy: 'expires_at' },
+  },
   janua_not_before: { rights: all, only: 'with-redis', expiresBy: 'user_id', bound: oneAnAccount },
   janua_keys: { rights: read, bound: byOperator },
   janua_leases: { rights: kept, bound: byOperator },

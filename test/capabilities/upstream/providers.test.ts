@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import { returns } from '../../../src/capabilities/upstream/round-trips.ts';
 import { newAccounts } from '../../../src/capabilities/upstream/sign-in.ts';
 import { password } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
@@ -255,6 +256,37 @@ test('an identity whose account is deleted again and again creates no more accou
   assert.equal(await signIn(), 403);
   assert.ok((await opened.events()).includes('upstream-refused: too-many-accounts'));
   assert.equal(await signIn(googleUser({ sub: 'other', email: 'other@gmail.com' })), 303);
+});
+
+test('a network that sends browsers back without end is refused for a moment, and the provider is asked no more', async () => {
+  const fake = createGoogle();
+  const clock = { now: Date.now() };
+  await using opened = await open({
+    ...{ fetch: fake.fetch, settings: { THROTTLE: 'on' } },
+    overrides: { now: () => clock.now },
+  });
+  const back = async () => {
+    const browser = opened.createBrowser();
+    const address = new URL(fake.authorize(await browser.begin(), googleUser()));
+    address.searchParams.set('code', 'injected');
+    return (await browser.back(address.href)).statusCode;
+  };
+  for (let count = 0; count < returns.free; count += 1) assert.equal(await back(), 403);
+  const asked = fake.calls.length;
+  assert.deepEqual([await back(), fake.calls.length], [503, asked]);
+  clock.now += 2_000;
+  assert.equal(await back(), 403);
+});
+
+test('a taken address uses up nothing of the accounts that a network may create', async () => {
+  const fake = createGoogle();
+  await using opened = await open({ fetch: fake.fetch, settings: { THROTTLE: 'on' } });
+  const take = mock.method(opened.services.throttle, 'take');
+  const browser = opened.createBrowser();
+  const user = googleUser({ email: 'ann@example.com', hd: 'example.com' });
+  assert.equal((await browser.back(fake.authorize(await browser.begin(), user))).statusCode, 403);
+  const keys = take.mock.calls.flatMap((call) => call.arguments[0].map(({ key }) => key));
+  assert.ok(!keys.some((key) => key.startsWith('new-account')), `${keys}`);
 });
 
 test('a provider may change its keys at any time: they are asked for once more', async () => {

@@ -134,7 +134,12 @@ for (const { title, act, others, burst, perMinute } of acts)
     assert.deepEqual([kept, counted.length], [burst + others.length + 1 + perMinute, kept]);
   });
 
-for (const kind of ['token-ended', 'session-ended', 'sessions-ended', 'application-revoked', 'trust-ended'] as const)
+const neverRefused = [
+  ...['token-ended', 'session-ended', 'sessions-ended', 'application-revoked', 'trust-ended'],
+  ...['password-changed', 'factor-added', 'recovery-codes-renewed'],
+] as const;
+
+for (const kind of neverRefused)
   test(`${kind}: an owner is never refused, and the audit does not grow without end`, async () => {
     await using opened = await open();
     const { database, audit, counted } = opened;

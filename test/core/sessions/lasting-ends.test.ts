@@ -6,6 +6,8 @@ import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.
 import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
 import { prepareUnlessEnded } from '../../../src/core/users/account-join.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
+import { boundOf } from '../../../src/ground/database/tables.ts';
 import { clockTolerance } from '../../../src/ground/faults/clock.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
@@ -158,6 +160,33 @@ describe('lasting ends', { skip }, () => {
     assert.equal(await store.find(next.id), undefined);
     await opened.database.schema.alterTable('janua_not_before').renameTo('away').execute();
     await assert.rejects(store.removeOfUser(record.userId), 'a list that is lost cannot be told from an empty one');
+  });
+
+  test('the ends of a user are bounded: the oldest go, and those of another user stay', async () => {
+    await using stores = await open();
+    const { opened, store } = stores;
+    const { most } = boundOf('janua_ended_sessions');
+    const end = async (userId: string) => {
+      const record = createRecord({ userId });
+      await store.insert(record, []);
+      assert.equal(await store.removeWith(record.id, async () => {}), true);
+      return record.id;
+    };
+    const other = await end('other');
+    const expires_at = Date.now() + idleMilliseconds;
+    const rows = Array.from({ length: most }, (_, index) => ({
+      ...{ id: `${index}`.padStart(22, 'x'), user_id: 'ann', expires_at: expires_at + index - most },
+    }));
+    await insertAll(opened.database, 'janua_ended_sessions', rows);
+    const left = async () =>
+      (await opened.database.selectFrom('janua_ended_sessions').select('id').execute()).map(({ id }) => id);
+    await store.remove([createRecord().id], 'ann');
+    assert.equal((await left()).length, most + 1);
+    const latest = await end('ann');
+    const ids = await left();
+    assert.equal(ids.length, most + 1);
+    assert.ok(ids.includes(other) && ids.includes(latest));
+    assert.ok(!ids.includes(rows[0]?.id ?? '') && !ids.includes(rows[1]?.id ?? ''));
   });
 
   test('only ids of sessions are kept', async () => {

@@ -105,7 +105,7 @@ test('an account that is removed leaves rows only where sessions, waiting mails 
   const { database, holdAny, users, account } = opened;
   const user_id = account.user.id;
   const own = (Object.keys(rows) as (keyof Tables)[]).filter((table) => 'user_id' in rows[table]);
-  const lasting = ['janua_sessions', 'janua_not_before', 'janua_mails', 'janua_audit'];
+  const lasting = ['janua_sessions', 'janua_ended_sessions', 'janua_not_before', 'janua_mails', 'janua_audit'];
   for (const table of own) await insertSample(database, table, { [keyOf(table)]: 'x', user_id });
   await holdAny(user_id, users.remove, { groups: true });
   const left: string[] = [];

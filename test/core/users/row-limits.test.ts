@@ -8,6 +8,8 @@ import { createPendingLogins } from '../../../src/capabilities/second-factor/pen
 import { createTrustedBrowsers } from '../../../src/capabilities/second-factor/trusted-browsers.ts';
 import { createIdentities } from '../../../src/capabilities/upstream/identities.ts';
 import { createPersonalTokens } from '../../../src/core/access/personal-tokens.ts';
+import { withLastingEnds } from '../../../src/core/sessions/lasting-ends.ts';
+import type { SessionStore } from '../../../src/core/sessions/store.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
@@ -78,7 +80,10 @@ function createDoors(
   const consents = createConsents(database, now);
   const pending = { userId: user.id, stamp: 'stamp', methods: ['pwd'] as const, remembered: false, scope: undefined };
   const link = { purpose: 'reset-password', userId: user.id, address: user.username, expiresAt: time * 2 };
+  const inRedis = { remove: async () => 0 } as unknown as SessionStore;
+  const { remove } = withLastingEnds(inRedis, opened, 60_000, now);
   return {
+    janua_ended_sessions: (number) => remove([`${number}`.padStart(22, 'x')], user.id),
     janua_tokens: () => tokens.issue(link),
     janua_passkeys: (number) => held((by) => passkeys.add(by, passkey(number), 'A passkey')),
     janua_trusted_browsers: async () => {
