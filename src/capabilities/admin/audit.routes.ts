@@ -78,7 +78,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     refuse: refuseOnPage(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),
   });
 
-  addExport(app, '/admin/audit/export', {
+  addExport(app, '/admin/audit/export', () => parts().access, {
     name: 'audit',
     summary: 'Export of the audit',
     description: 'Every event that matches the filters, the newest first.',
