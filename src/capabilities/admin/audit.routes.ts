@@ -1,3 +1,4 @@
+import { byOwner } from '../../core/access/access.ts';
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -78,7 +79,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     refuse: refuseOnPage(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),
   });
 
-  addExport(app, '/admin/audit/export', {
+  addExport(app, '/admin/audit/export', () => parts().access, {
     name: 'audit',
     summary: 'Export of the audit',
     description: 'Every event that matches the filters, the newest first.',
@@ -94,8 +95,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
       );
       const about = new URLSearchParams(kept).toString();
       const { audit } = parts();
-      const { user, session } = signedInOf(request);
-      const who = { ...actorOf(request), userId: user.id, sessionId: session.id };
+      const who = { ...byOwner(signedInOf(request), request.caller), ...actorOf(request) };
       const event = { kind: 'audit-exported', about, ...who } as const;
       audit.requireAllowance(event);
       await audit.record(event);

@@ -1,3 +1,4 @@
+import type { Access } from '../../core/access/access.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Events, RecordedEvent } from '../../core/audit/event.ts';
@@ -16,6 +17,7 @@ import type { events as adminEvents } from './events.ts';
 export interface AuditParts {
   readonly auditTrail: AuditStore;
   readonly audit: AuditOf<typeof adminEvents>;
+  readonly access: Pick<Access, 'findSignedIn'>;
   readonly users: UserDirectory;
   /** Undefined for a team's own table of users. */
   readonly registry: unknown;

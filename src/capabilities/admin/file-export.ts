@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Access } from '../../core/access/access.ts';
 import { byteOrderMark } from '../../ground/text/csv.ts';
 import type { Action } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -19,13 +20,40 @@ interface FileExport {
   /** The fields of the query besides `format`. */
   readonly query?: Readonly<Record<string, object>>;
   /** Judges and records the export, and gives its lines. */
-  open(request: Request, format: FileFormat): Promise<AsyncIterable<string> | Iterable<string>>;
+  open(request: Request, format: FileFormat): Promise<Lines>;
+}
+
+/** Milliseconds between two looks whether the user may still have the rest of a file. */
+const lookInterval = 5_000;
+
+type Lines = AsyncIterable<string> | Iterable<string>;
+
+/**
+ * A client may read slowly for hours, and its user be disabled meanwhile.
+ * @param mayGoOn asked at most every five seconds
+ * @param time milliseconds of any clock
+ * @throws {Error} once it may not: the client sees that the file is not complete
+ */
+export async function* whileAllowed(
+  lines: Lines,
+  mayGoOn: () => Promise<boolean>,
+  time = () => performance.now(),
+): AsyncGenerator<string> {
+  let looked = time();
+  for await (const line of lines) {
+    if (time() - looked >= lookInterval) {
+      if (!(await mayGoOn())) throw new Error('the user may not have the rest of the file');
+      looked = time();
+    }
+    yield line;
+  }
 }
 
 /** Adds a page that answers with a file, which a browser saves. */
 export function addExport(
   app: App,
   url: string,
+  access: () => Pick<Access, 'findSignedIn'>,
   { name, summary, description, config, query, open }: FileExport,
 ): void {
   app.get(
@@ -54,7 +82,10 @@ export function addExport(
     async (request, reply) => {
       const { format } = request.query as Readonly<Record<string, unknown>>;
       if (format !== 'csv' && format !== 'jsonl') return refuseList();
-      const lines = await open(request, format);
+      const { scope = '' } = config;
+      const mayGoOn = async () =>
+        (await access().findSignedIn(request.presented, request))?.scopes.includes(scope) ?? false;
+      const lines = whileAllowed(await open(request, format), mayGoOn);
       reply
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);
@@ -64,7 +95,7 @@ export function addExport(
   );
 }
 
-async function* withByteOrderMark(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+async function* withByteOrderMark(lines: Lines): AsyncGenerator<string> {
   yield byteOrderMark;
   yield* lines;
 }

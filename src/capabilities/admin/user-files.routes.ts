@@ -47,11 +47,11 @@ interface RefusedRow {
   readonly detail: string;
 }
 
-type Parts = Pick<Core, 'users' | 'importUsers' | 'groups' | 'audit'>;
+type Parts = Pick<Core, 'users' | 'importUsers' | 'groups' | 'audit' | 'access'>;
 
 /** Adds the import and the export of users, by the rules of `janua users import` and `export`. */
 export function addUserFiles(app: App, parts: () => Parts): void {
-  addExport(app, '/admin/users/export', {
+  addExport(app, '/admin/users/export', () => parts().access, {
     name: 'users',
     summary: 'Export of the users',
     description: 'Every user, as the import reads them, without password hashes.',

@@ -122,6 +122,8 @@ const refusalReasons = {
 
 export type RefusalReason = keyof typeof refusalReasons;
 
+const checkLogoutAddress = 'Check the back-channel logout address of the application, and whether Janua can reach it.';
+
 const byOperator = { by: 'operator', level: 'info' } as const;
 const changed = { ...byOperator, isChange: true, vocabulary: 'privilege_permissions_changed' } as const;
 
@@ -179,9 +181,9 @@ export const events = {
     reasons: {
       'too-many': {
         words: 'more notices about one user waited for it than may wait',
-        advice: 'Check the back-channel logout address of the application, and whether Janua can reach it.',
+        advice: checkLogoutAddress,
       },
     },
-    advise: () => ['Check the back-channel logout address of the application, and whether Janua can reach it.'],
+    advise: () => [checkLogoutAddress],
   },
 } as const satisfies Events;

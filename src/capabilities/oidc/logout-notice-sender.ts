@@ -152,6 +152,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
     await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
   }
 
+  /** @param reason for the log, if it is another one than that of the event */
   async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
     log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
     const { session_id: sessionId, client_id: clientId } = row;
@@ -167,7 +168,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
     start: sending.start,
     /** Looks for due notices at once. */
     look,
-    giveUp: (row: Row, why: 'too-many'): Promise<void> => giveUp(row, why),
+    giveUp,
     /** Resolves when no notice is due, or another process sends. */
     async settled(): Promise<void> {
       look();

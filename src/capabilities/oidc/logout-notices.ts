@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { removeBeyond } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { claimLease } from '../../ground/database/lease.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
@@ -113,8 +114,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   async function limitDocuments(subject: string): Promise<void> {
     const all = database.selectFrom('janua_logout_notices').select('id').where('subject', '=', subject);
     const latest = all.where('client_id', 'like', 'https://%').orderBy('expires_at', 'desc').orderBy('id', 'desc');
-    const ids = (await latest.limit(removedAtOnce).offset(mostToDocuments).execute()).map(({ id }) => id);
-    if (ids.length > 0) await database.deleteFrom('janua_logout_notices').where('id', 'in', ids).execute();
+    await removeBeyond(database, 'janua_logout_notices', latest, mostToDocuments);
   }
 
   function run(work: () => Promise<void>): void {

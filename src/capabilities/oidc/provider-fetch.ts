@@ -1,8 +1,7 @@
 import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
-import { endSiteOf } from '../../ground/text/networks.ts';
 import type { ProviderOptions } from './provider-options.ts';
-import { requestOf } from './provider-requests.ts';
+import { networkOf } from './provider-requests.ts';
 
 type FetchOptions = Pick<ProviderOptions, 'fetch'>;
 
@@ -18,8 +17,7 @@ async function fetchForRequest(
 ): Promise<Response> {
   if (ctx?.state.thrown instanceof Unavailable) throw ctx.state.thrown;
   try {
-    const party = endSiteOf(ctx && requestOf(ctx)?.caller.address);
-    return await fetch(address, init, { party, clientId: ctx?.oidc.client?.clientId });
+    return await fetch(address, init, { party: networkOf(ctx), clientId: ctx?.oidc.client?.clientId });
   } catch (error) {
     if (ctx !== undefined && error instanceof Unavailable) ctx.state.thrown = error;
     throw error;

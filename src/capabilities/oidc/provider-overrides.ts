@@ -1,11 +1,10 @@
 import { errors, Provider } from 'oidc-provider';
 import { hashSecret, isSame } from '../../core/sessions/credential.ts';
-import { endSiteOf } from '../../ground/text/networks.ts';
 import { isRegistered } from './addresses.ts';
 import type { ProviderClient } from './provider-client.ts';
 import { takesForms } from './provider-form-post.ts';
 import type { ProviderOptions } from './provider-options.ts';
-import { requestOf } from './provider-requests.ts';
+import { networkOf } from './provider-requests.ts';
 import { readRetiredHint } from './retired-keys.ts';
 import { readToken } from './token-parts.ts';
 
@@ -50,9 +49,7 @@ export function overrideTokens(
   Object.assign(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
       // A stranger may have any number of hosts.
-      const party = isListed(client)
-        ? `host ${new URL(client).host}`
-        : `network ${endSiteOf(Provider.ctx && requestOf(Provider.ctx)?.caller.address)}`;
+      const party = isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
       const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');
       return use === 'new';

@@ -3,6 +3,7 @@ import { Provider } from 'oidc-provider';
 import type { SignedIn } from '../../core/access/access.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Account } from '../../core/users/account.ts';
+import { endSiteOf } from '../../ground/text/networks.ts';
 import type { ProviderOptions } from './provider-options.ts';
 
 /** The request that the provider answers. */
@@ -23,6 +24,9 @@ export function noteRequest(req: IncomingMessage, request: ProviderRequest): voi
 }
 
 export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
+
+/** Of the client, an IPv4 address or an IPv6 /48. */
+export const networkOf = (ctx: Context | undefined): string => endSiteOf(ctx && requestOf(ctx)?.caller.address);
 
 export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
 

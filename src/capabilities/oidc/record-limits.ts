@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { removeBeyond } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { repeated } from '../../ground/database/transaction.ts';
 import { type RecordRows, table } from './record-rows.ts';
@@ -80,9 +81,8 @@ export function createRecordLimits(
     async limitOfGrant(grantKey: string, model: string): Promise<void> {
       const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
       const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
-      const ids = (await latest.limit(removedAtOnce).offset(mostRecords.ofGrant).execute()).map(({ id }) => id);
       // Two requests may remove the same ones, and wait for each other.
-      if (ids.length > 0) await repeated(() => database.deleteFrom(table).where('id', 'in', ids).execute());
+      await repeated(() => removeBeyond(database, table, latest, mostRecords.ofGrant));
     },
 
     /** Removes what was given in sessions that have ended, however they ended. Nothing uses it again. */

@@ -37,7 +37,7 @@ export const events = {
       },
       'too-many-accounts': {
         words: 'users of that identity, or of that network, have created too many accounts lately',
-        advice: 'The user waits an hour. Somebody who creates and deletes accounts again and again is an attacker.',
+        advice: 'The user waits an hour. A user who creates and deletes accounts again and again is an attacker.',
       },
       'taken-address': {
         words: 'no account is linked with that user, and another account has the address',

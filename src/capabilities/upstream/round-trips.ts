@@ -33,7 +33,10 @@ export interface SignInRequest extends LoginRequest {
 
 /** Sign-ins that come back from a network. Each is a row for ten minutes, and most are a call of the provider, which limits ours. */
 export const returns = {
-  ...{ free: 100, forgiveSeconds: 1, firstWaitSeconds: 1, longestWaitSeconds: 60 },
+  free: 100,
+  forgiveSeconds: 1,
+  firstWaitSeconds: 1,
+  longestWaitSeconds: 60,
   keepSeconds: 3600,
 } as const satisfies Policy;
 

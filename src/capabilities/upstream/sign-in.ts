@@ -37,9 +37,9 @@ export function createSignIn(options: UpstreamOptions) {
   const domains = options.signUpDomains.map(canonicalDomain);
 
   /** An account that its user deletes leaves room for another one, whose mails and events would have limits of their own. */
-  const mayAdd = ({ issuer, subject }: Profile, { address }: Caller): Promise<boolean> =>
+  const mayAdd = (profile: Profile, { address }: Caller): Promise<boolean> =>
     throttle.take([
-      { key: `new-account:${identityId({ issuer, subject })}`, policy: newAccounts.ofIdentity },
+      { key: `new-account:${identityId(profile)}`, policy: newAccounts.ofIdentity },
       { key: `new-accounts:${endSiteOf(address)}`, policy: newAccounts.ofNetwork },
     ]);
 

@@ -90,7 +90,7 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const ownKeys = [keyOf('account', owner), keyOf('name', nameDigest)];
   if (knownBrowser === undefined)
     return { keys: [...ownKeys, ...networkKeys, pairKey], ...turnsOf(attempt, `account:${account.id}`) };
-  // One of 64, because an account may have any number of known browsers, and each would be a key.
+  // Known browsers share 64 keys, because an account may have any number of them.
   const browserKey = keyOf('browser', `${owner}:${knownBrowser.slice(0, 1)}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);

@@ -150,7 +150,7 @@ export interface EventDescription {
   /** Whether it tells of a lasting change. Its event is then in the transaction of the change (`recordIn`): both are there, or neither. */
   readonly isChange?: true;
   /**
-   * Whether the owner's change is made although its event is one too many, and is then counted and not kept. It ends what a thief may
+   * Whether Janua makes the owner's change although its event is one too many, and only counts that. The change ends what a thief may
    * have or keeps the thief out, or its cause is spent: a login, or a mailed link. A thief who used up the allowance would otherwise keep the
    * owner from it.
    */

@@ -110,7 +110,7 @@ export function createFloodBound(
       timer ??= setTimeout(report, minute).unref();
       return false;
     },
-    /** Whether the act is refused beyond its allowance, so that its event is always kept. */
+    /** Whether Janua refuses the act beyond its allowance. It then keeps the event of each. */
     mayRefuse: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
     /** Whether the act has an allowance left. */
     allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),

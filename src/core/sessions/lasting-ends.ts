@@ -1,4 +1,5 @@
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
+import { removeBeyond } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { boundOf } from '../../ground/database/tables.ts';
 import { inTransaction, onCommit } from '../../ground/database/transaction.ts';
@@ -8,8 +9,6 @@ import type { SessionRecord, SessionStore, TransactionalSessionStore } from './s
 
 const table = 'janua_ended_sessions';
 const notBeforeTable = 'janua_not_before';
-
-const removedAtOnce = 500;
 
 /** Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. A login meanwhile stays. */
 const margin = 2_000;
@@ -59,10 +58,7 @@ export function withLastingEnds(
   /** The oldest of too many go. If Redis brought such a session back, only its own user would be concerned. */
   async function limitEnds(userId: string, db: Database = database): Promise<void> {
     const own = db.selectFrom(table).select('id').where('user_id', '=', userId);
-    const latest = own.orderBy('expires_at', 'desc').orderBy('id', 'desc');
-    const excess = await latest.limit(removedAtOnce).offset(boundOf(table).most).execute();
-    const excessIds = excess.map(({ id }) => id);
-    if (excessIds.length > 0) await db.deleteFrom(table).where('id', 'in', excessIds).execute();
+    await removeBeyond(db, table, own.orderBy('expires_at', 'desc').orderBy('id', 'desc'), boundOf(table).most);
   }
 
   async function noteEnd(ids: readonly string[], userId: string | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 import type { OpenRedis, RedisClient, ScriptedClient } from '../../ground/redis/redis.ts';
-import { serversOf } from '../../ground/redis/servers.ts';
+import { type RedisServer, serversOf } from '../../ground/redis/servers.ts';
 import { expiryOf, type Tally, withoutFailure } from './policy.ts';
 import {
   type CountedKey,
@@ -30,6 +30,9 @@ const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last'
   return 1`;
 
 type Client = ScriptedClient<'replaceTally'>;
+
+const scanFailures = (server: RedisServer, cursor: string) =>
+  server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
 
 /**
  * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
@@ -104,7 +107,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {
           const node = nodes[index];
           if (node === undefined) break;
-          const [next, found] = await node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+          const [next, found] = await scanFailures(node, cursor);
           for (const name of found) names.add(name);
           cursor = next;
           if (next === '0') index += 1;
@@ -120,7 +123,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         for (const node of serversOf(client)) {
           let cursor = '0';
           do {
-            const [next, names] = await node.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+            const [next, names] = await scanFailures(node, cursor);
             for (const key of names.map((name) => name.slice(prefix.length)))
               if (starts.some((start) => key.startsWith(start))) found.add(key);
             cursor = next;

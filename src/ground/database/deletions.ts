@@ -25,17 +25,34 @@ export async function removeInBatches(remove: (limit: number) => Promise<number>
 
 type ClientTable = 'janua_oidc_records' | 'janua_consents';
 
+type Found = Promise<readonly { readonly id: string }[]>;
+
+/** Deletes rows that a query found. @returns how many it found */
+async function removeRows(
+  database: Database,
+  table: ClientTable | 'janua_logout_notices' | 'janua_ended_sessions',
+  found: Found,
+): Promise<number> {
+  const ids = (await found).map(({ id }) => id);
+  if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+  return ids.length;
+}
+
+/** Deletes what is beyond the first `most` rows of a query, at most 500 rows. @param latest the rows in order: those that stay come first */
+export const removeBeyond = (
+  database: Database,
+  table: Parameters<typeof removeRows>[1],
+  latest: { limit(most: number): { offset(count: number): { execute(): Found } } },
+  most: number,
+): Promise<number> => removeRows(database, table, latest.limit(removalBatch).offset(most).execute());
+
 /** Deletes rows of a client of OpenID Connect, which can be very many. @param found the rows, which no request adds to any more */
 export async function removeFound(
   database: Database,
   table: ClientTable,
-  found: { limit(most: number): { execute(): Promise<readonly { readonly id: string }[]> } },
+  found: { limit(most: number): { execute(): Found } },
 ): Promise<void> {
-  await removeInBatches(async (limit) => {
-    const ids = (await found.limit(limit).execute()).map(({ id }) => id);
-    if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
-    return ids.length;
-  });
+  await removeInBatches((limit) => removeRows(database, table, found.limit(limit).execute()));
 }
 
 /** Deletes all rows of a client of OpenID Connect, which is gone. */

@@ -167,8 +167,10 @@ function createPrepared(database: DatabaseSync) {
     const run = kept.get(sql) ?? prepare(database, sql);
     kept.delete(sql);
     kept.set(sql, run);
-    const [oldest = ''] = kept.size > mostPrepared ? kept.keys() : [];
-    kept.delete(oldest);
+    if (kept.size > mostPrepared) {
+      const [oldest = ''] = kept.keys();
+      kept.delete(oldest);
+    }
     return run;
   };
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
 import { mostDue, mostToDocuments } from '../../../src/capabilities/oidc/logout-notices.ts';
 import { removeExpired } from '../../../src/ground/database/deletions.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { openMigrated, openTestDatabase, type TestDatabase } from '../../ground/database/open.ts';
@@ -212,11 +213,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         due_at: clock.now + day / 2,
         expires_at: clock.now + day / 2 + index,
       }));
-      for (let from = 0; from < ended.length; from += 50)
-        await database
-          .insertInto('janua_logout_notices')
-          .values(ended.slice(from, from + 50))
-          .execute();
+      await insertAll(database, 'janua_logout_notices', ended);
       const notices = startProcess();
       await notices.settled();
       async function end(id: string, clientId: string, of = subject) {

@@ -7,6 +7,7 @@ import { mostAssertions, mostRecords } from '../../../src/capabilities/oidc/reco
 import { createRecords } from '../../../src/capabilities/oidc/records.ts';
 import { type BriefRecords, createRedisRequests } from '../../../src/capabilities/oidc/redis-requests.ts';
 import type { OpenDatabase } from '../../../src/ground/database/database.ts';
+import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
@@ -146,11 +147,7 @@ test('a grant that is revoked ends at once, and its codes and tokens go in batch
     user_id: null,
     grant_id: grant.id,
   }));
-  for (let from = 0; from < tokens.length; from += 500)
-    await database
-      .insertInto('janua_oidc_records')
-      .values(tokens.slice(from, from + 500))
-      .execute();
+  await insertAll(database, 'janua_oidc_records', tokens);
   const revoked = revokeOf('ann', 'wiki');
   const seen: string[][] = [];
   do {
