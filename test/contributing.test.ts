@@ -91,7 +91,7 @@ describe('the capability of the example', { concurrency: true }, () => {
       assert.equal(code, 0, stderr);
       return stdout;
     };
-    assert.match(await janua(['migrate']), /2026-12-01-greetings/);
+    assert.match(await janua(['migrate']), /2026-12-20-greetings/);
     for (const [name, firstName] of [
       ['ann', 'Ann'],
       ['bob', ''],

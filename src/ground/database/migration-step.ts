@@ -2,7 +2,9 @@ import type { RawBuilder } from 'kysely';
 import { type Engine, type Kysely, sql } from './kysely.ts';
 
 /** A released step never changes. It completes an interrupted run, because MySQL commits each statement by itself. */
-export type MigrationStep = (tables: ReturnType<typeof createTableChanges>) => Promise<void>;
+export type MigrationStep = (tables: TableChanges) => Promise<void>;
+
+export type TableChanges = ReturnType<typeof createTableChanges>;
 
 type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
 
@@ -11,25 +13,28 @@ export function createTableChanges(
   db: Pick<Kysely<unknown>, 'schema' | 'introspection' | 'getExecutor'>,
   engine: Engine,
 ) {
-  // MySQL's default collations treat `a` and `A` as equal.
-  const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
-  const create = async (table: string, columns: Columns) => {
-    const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
-    await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
-  };
   const exact = (length: number) =>
     sql`varchar(${sql.lit(length)})${engine === 'postgres' ? sql` collate "C"` : sql``}`;
-  const indexName = (table: string, columns: readonly string[]) => [table, ...columns].join('_');
-  const indexOn = (table: string, columns: readonly string[]) =>
-    db.schema
-      .createIndex(indexName(table, columns))
-      .on(table)
-      .columns([...columns]);
   async function hasColumn(table: string, column?: string): Promise<boolean> {
     const tables = await db.introspection.getTables();
     return tables.some(
       ({ name, columns }) => name === table && (column === undefined || columns.some((each) => each.name === column)),
     );
+  }
+  async function addIndex(table: string, columns: readonly string[]): Promise<void> {
+    const name = [table, ...columns].join('_');
+    // MySQL has no `if not exists` for indexes.
+    const found =
+      engine === 'mysql'
+        ? await sql`select 1 from information_schema.statistics
+            where table_schema = database() and index_name = ${name}`.execute(db)
+        : undefined;
+    const index = db.schema
+      .createIndex(name)
+      .on(table)
+      .columns([...columns]);
+    if (found === undefined) await index.ifNotExists().execute();
+    else if (found.rows.length === 0) await index.execute();
   }
 
   return {
@@ -58,54 +63,22 @@ export function createTableChanges(
     exact,
 
     /** Creates the table unless it exists. Keys compare byte by byte. */
-    create,
-
-    /** Creates the table with these indexes. Drops what an interrupted run has left. */
-    async recreate(table: string, indexed: readonly (string | readonly string[])[], columns: Columns): Promise<void> {
-      await db.schema.dropTable(table).ifExists().execute();
-      await create(table, columns);
-      for (const index of indexed) await indexOn(table, [index].flat()).execute();
+    async create(table: string, columns: Columns): Promise<void> {
+      const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
+      // MySQL's default collations treat `a` and `A` as equal.
+      const end = engine === 'mysql' ? sql`character set utf8mb4 collate utf8mb4_bin` : sql``;
+      await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
     },
 
-    /** Adds an index to a table of an earlier step. */
-    async addIndex(table: string, columns: readonly string[]): Promise<void> {
-      // MySQL has no `if not exists` for indexes.
-      const found =
-        engine === 'mysql'
-          ? await sql`select 1 from information_schema.statistics
-              where table_schema = database() and index_name = ${indexName(table, columns)}`.execute(db)
-          : undefined;
-      const index = indexOn(table, columns);
-      if (found === undefined) await index.ifNotExists().execute();
-      else if (found.rows.length === 0) await index.execute();
+    /** Adds the indexes that the table does not have yet. @param indexes the columns of each */
+    async addIndexes(table: string, ...indexes: readonly (readonly string[])[]): Promise<void> {
+      for (const columns of indexes) await addIndex(table, columns);
     },
 
     /** Fills a table from another one. @param select the columns of both in order, such as `username` */
     async fill(table: string, columns: readonly string[], select: RawBuilder<unknown>): Promise<void> {
       const names = columns.map((name) => sql.ref(name));
       await sql`insert into ${sql.table(table)} (${sql.join(names)}) ${select}`.execute(db);
-    },
-
-    /** Like `fill`, but keeps the rows that there are, and those that another process adds meanwhile. */
-    async fillMissing(table: string, columns: readonly string[], select: RawBuilder<unknown>): Promise<void> {
-      const into =
-        engine === 'postgres'
-          ? sql`insert into`
-          : engine === 'mysql'
-            ? sql`insert ignore into`
-            : sql`insert or ignore into`;
-      const end = engine === 'postgres' ? sql`on conflict do nothing` : sql``;
-      const names = columns.map((name) => sql.ref(name));
-      await sql`${into} ${sql.table(table)} (${sql.join(names)}) ${select} ${end}`.execute(db);
-    },
-
-    async remove(table: string, where: RawBuilder<unknown>): Promise<void> {
-      await sql`delete from ${sql.table(table)} where ${where}`.execute(db);
-    },
-
-    async insert(table: string, row: Readonly<Record<string, string>>): Promise<void> {
-      const [names, values] = [Object.keys(row).map((name) => sql.ref(name)), Object.values(row)];
-      await sql`insert into ${sql.table(table)} (${sql.join(names)}) values (${sql.join(values)})`.execute(db);
     },
 
     /** @param change what is set, and where: `column = value where condition` */

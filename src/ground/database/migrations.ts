@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import type { KyselyPlugin } from 'kysely';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { Database, OpenDatabase } from './database.ts';
@@ -6,78 +7,39 @@ import { databaseUnavailable, isMissingTable } from './errors.ts';
 import { type Kysely, Migrator, sql } from './kysely.ts';
 import { holdLease } from './lease.ts';
 import { createTableChanges, type MigrationStep } from './migration-step.ts';
-import { up as usersAndSessions } from './migrations/0001-users-and-sessions.ts';
-import { createLeases, up as sessionsAndLeases } from './migrations/0002-sessions-and-leases.ts';
-import { up as throttleAndAudit } from './migrations/0003-throttle-and-audit.ts';
-import { up as stampsAndMethods } from './migrations/2026-11-25-stamps-and-methods.ts';
-import { up as accountsAndMail } from './migrations/2026-11-26-accounts-and-mail.ts';
-import { up as secondFactors } from './migrations/2026-11-26-second-factors.ts';
-import { up as administration } from './migrations/2026-11-27-administration.ts';
-import { up as openid } from './migrations/2026-11-28-openid.ts';
-import { up as upstream } from './migrations/2026-11-28-upstream.ts';
-import { up as mailTurns } from './migrations/2026-11-29-mail-turns.ts';
-import { up as people } from './migrations/2026-11-29-people.ts';
-import { up as waiting } from './migrations/2026-11-29-waiting.ts';
-import { up as resources } from './migrations/2026-11-30-resources.ts';
-import { up as verifiedAddresses } from './migrations/2026-11-30-verified-addresses.ts';
-import { up as widerIndexes } from './migrations/2026-11-30-wider-indexes.ts';
-import { up as namesOfIds } from './migrations/2026-12-01-names-of-ids.ts';
-import { up as endedSessions } from './migrations/2026-12-02-ended-sessions.ts';
-import { up as groupChanges } from './migrations/2026-12-02-group-changes.ts';
-import { up as times } from './migrations/2026-12-03-times.ts';
-import { up as passkeyOffers } from './migrations/2026-12-04-passkey-offers.ts';
-import { up as groupFactors } from './migrations/2026-12-05-group-factors.ts';
-import { up as notBefore } from './migrations/2026-12-06-not-before.ts';
-import { up as mailBounds } from './migrations/2026-12-07-mail-bounds.ts';
-import { up as endsOfUsers } from './migrations/2026-12-08-ends-of-users.ts';
-import { up as failureKeys } from './migrations/2026-12-08-failure-keys.ts';
-import { up as tokensOfGrants } from './migrations/2026-12-08-tokens-of-grants.ts';
-import { up as waitingNotices } from './migrations/2026-12-08-waiting-notices.ts';
-import { up as oneTable } from './migrations/2026-12-09-one-table-takes-away.ts';
+import { up as upgradeFrom02 } from './migrations/0.3-from-0.2.ts';
+import { createLeases, up as createTables } from './migrations/0.3-tables.ts';
 import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
+/** Takes the place of the migrations of version 0.2, whose processes refuse to start from then on. */
+const beginning = '0.3-begins-takes-away';
+
 const steps: Readonly<Record<string, MigrationStep>> = {
-  '0001-users-and-sessions': usersAndSessions,
-  '0002-sessions-and-leases': sessionsAndLeases,
-  '0003-throttle-and-audit': throttleAndAudit,
-  '2026-11-25-stamps-and-methods': stampsAndMethods,
-  '2026-11-26-accounts-and-mail': accountsAndMail,
-  '2026-11-26-second-factors': secondFactors,
-  '2026-11-27-administration': administration,
-  '2026-11-28-openid': openid,
-  '2026-11-28-upstream': upstream,
-  '2026-11-29-mail-turns': mailTurns,
-  '2026-11-29-people': people,
-  '2026-11-29-waiting': waiting,
-  '2026-11-30-resources': resources,
-  '2026-11-30-verified-addresses': verifiedAddresses,
-  '2026-11-30-wider-indexes': widerIndexes,
-  '2026-12-01-names-of-ids': namesOfIds,
-  '2026-12-02-ended-sessions': endedSessions,
-  '2026-12-02-group-changes': groupChanges,
-  '2026-12-03-times': times,
-  '2026-12-04-passkey-offers': passkeyOffers,
-  '2026-12-05-group-factors': groupFactors,
-  '2026-12-06-not-before': notBefore,
-  '2026-12-07-mail-bounds': mailBounds,
-  '2026-12-08-ends-of-users': endsOfUsers,
-  '2026-12-08-failure-keys': failureKeys,
-  '2026-12-08-tokens-of-grants': tokensOfGrants,
-  '2026-12-08-waiting-notices': waitingNotices,
-  '2026-12-09-one-table-takes-away': oneTable,
+  [beginning]: async () => {},
+  '0.3-from-0.2': upgradeFrom02,
+  '0.3-tables': createTables,
 };
+
+/** The names of the first and the last migration of version 0.2.0, which had 22. */
+const former = { first: '0001-users-and-sessions', last: '2026-12-06-not-before' };
 
 type Opened = Pick<OpenDatabase, 'database' | 'engine'>;
 
-/** @param mayGoOn is asked before each step */
-export function createMigrator({ database, engine }: Opened, mayGoOn = () => true) {
-  const migrations = Object.entries(steps).map(([name, step]) => {
-    async function up(db: Kysely<unknown>): Promise<void> {
+/** @property areFormer whether the tables are those of version 0.2 */
+type Found = Opened & { readonly areFormer: boolean };
+
+function createMigrator({ database, engine }: Opened, mayGoOn: () => boolean) {
+  const guard: KyselyPlugin = {
+    transformQuery({ node }) {
       if (!mayGoOn()) throw databaseUnavailable(new Error('another server may have gone on with the migrations'));
-      await step(createTableChanges(db, engine));
-    }
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  const migrations = Object.entries(steps).map(([name, step]) => {
+    const up = (db: Kysely<unknown>) => step(createTableChanges(db.withPlugin(guard), engine));
     return [name, { up }] as const;
   });
   return new Migrator({
@@ -95,30 +57,44 @@ const migrationMilliseconds = 10 * 60 * 1000;
 /**
  * Updates our own tables. If several processes try at the same time, one migrates and the other processes wait.
  * @returns the names of the migrations that were missing
- * @throws {Misconfiguration} when the tables are of a newer version that this one cannot work with
+ * @throws {Misconfiguration} when the tables are of a newer version that this one cannot work with, or older than 0.2.0
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
-  const { missing } = await compareSchema(opened.database);
+  const { missing, areFormer } = await compareSchema(opened.database);
   if (missing.length === 0) return [];
-  await opened.withTimeout(migrationMilliseconds, () => migrateOn[opened.engine](opened));
+  await opened.withTimeout(migrationMilliseconds, () => migrateOn[opened.engine]({ ...opened, areFormer }));
   return missing;
 }
 
-async function migrateToLatest(migrator: ReturnType<typeof createMigrator>): Promise<void> {
-  const { error } = await migrator.migrateToLatest();
+/** @param mayGoOn is asked before each statement */
+async function migrateToLatest(opened: Found, mayGoOn = () => true): Promise<void> {
+  if (opened.areFormer) await replaceFormer(opened.database);
+  const { error } = await createMigrator(opened, mayGoOn).migrateToLatest();
   if (error !== undefined) throw error;
+}
+
+/** Kysely refuses tables that have had migrations which it does not know. */
+async function replaceFormer(database: Database): Promise<void> {
+  const replace = async (transaction: Database) => {
+    // Another process may have done so meanwhile.
+    if (!(await appliedMigrations(transaction)).includes(former.last)) return;
+    const row = { name: beginning, timestamp: new Date().toISOString() };
+    await transaction.deleteFrom('janua_migrations').execute();
+    await transaction.insertInto('janua_migrations').values(row).execute();
+  };
+  await (database.isTransaction ? replace(database) : inTransaction(database, replace));
 }
 
 /** Kysely's own number of its lock. Older versions take it too. */
 const postgresLock = sql`3853314791062309107`;
 
 /** The lock ends with the transaction. Kysely's would belong to the session, which a pooler may give to another client. */
-const migrateOnPostgres = ({ database }: Opened): Promise<void> =>
+const migrateOnPostgres = ({ database, areFormer }: Found): Promise<void> =>
   inTransaction(database, async (transaction) => {
     await sql`select pg_advisory_xact_lock(${postgresLock})`.execute(transaction);
     // The migrator asks for a connection. The transaction has one already.
     const connection = () => ({ execute: <T>(work: (db: Database) => Promise<T>) => work(transaction) });
-    await migrateToLatest(createMigrator({ database: Object.assign(transaction, { connection }), engine: 'postgres' }));
+    await migrateToLatest({ database: Object.assign(transaction, { connection }), engine: 'postgres', areFormer });
   });
 
 /** Milliseconds between two looks whether another server still migrates. */
@@ -128,19 +104,19 @@ const turnInterval = 250;
  * Takes a lease besides Kysely's lock, which in the MySQL family other nodes of a cluster don't see. PostgreSQL and SQLite migrate in one
  * transaction. The lease needs a second connection to be renewed.
  */
-async function migrateInTurn(opened: Opened): Promise<void> {
+async function migrateInTurn(opened: Found): Promise<void> {
   await createLeases(createTableChanges(opened.database, opened.engine));
   const deadline = performance.now() + migrationMilliseconds;
   while (performance.now() < deadline) {
     await using lease = await holdLease(opened.database, 'migrations', Date.now);
-    if (lease !== undefined) return await migrateToLatest(createMigrator(opened, lease.isHeld));
+    if (lease !== undefined) return await migrateToLatest(opened, lease.isHeld);
     await setTimeout(turnInterval);
   }
   throw databaseUnavailable(new Error('another server migrates'));
 }
 
 const migrateOn = {
-  sqlite: (opened: Opened) => migrateToLatest(createMigrator(opened)),
+  sqlite: (opened: Found) => migrateToLatest(opened),
   postgres: migrateOnPostgres,
   mysql: migrateInTurn,
 };
@@ -151,13 +127,13 @@ const migrateOn = {
  * @throws {Misconfiguration} when the tables are older, or newer by more than additions, with the fix
  */
 export async function requireUsableSchema({ database }: OpenDatabase): Promise<{ isNewer: boolean }> {
-  const { missing, isNewer } = await compareSchema(database);
+  const { applied, missing, isNewer } = await compareSchema(database);
   if (missing.length === 0) return { isNewer };
-  const areNew = missing.length === Object.keys(steps).length;
   throw new Misconfiguration({
-    message: areNew
-      ? "The database does not have Janua's tables yet."
-      : "Janua's tables in the database are of an older version.",
+    message:
+      applied.length === 0
+        ? "The database does not have Janua's tables yet."
+        : "Janua's tables in the database are of an older version.",
     fix: 'Run: npx janua migrate',
   });
 }
@@ -169,19 +145,26 @@ export async function requireUsableSchema({ database }: OpenDatabase): Promise<{
 const takesAway = '-takes-away';
 
 /**
- * The names of the missing migrations, and whether a newer version has run more, which only add.
+ * The names of the migrations that the database has and lacks, and whether a newer version has run more, which only add.
  * @throws {Misconfiguration} for other tables
  */
-async function compareSchema(database: Database): Promise<{ missing: string[]; isNewer: boolean }> {
+async function compareSchema(database: Database) {
   const applied = await appliedMigrations(database);
   const missing = Object.keys(steps).filter((name) => !applied.includes(name));
+  const areFormer = applied.includes(former.last);
+  if (areFormer) return { applied, missing, areFormer, isNewer: false };
+  if (applied.includes(former.first))
+    throw new Misconfiguration({
+      message: "Janua's tables in the database are older than version 0.2.0.",
+      fix: 'Start version 0.2.0 once, which upgrades them. Then start this version.',
+    });
   const later = applied.filter((name) => !(name in steps));
   if (later.some((name) => name.endsWith(takesAway)) || (later.length > 0 && missing.length > 0))
     throw new Misconfiguration({
       message: "Janua's tables in the database are of a newer version than this server.",
       fix: 'Start the newer version.',
     });
-  return { missing, isNewer: later.length > 0 };
+  return { applied, missing, areFormer, isNewer: later.length > 0 };
 }
 
 /** The names of the migrations that the database has. Empty without our tables. */

@@ -285,7 +285,7 @@ export const rows = {
     linked_at: time,
     last_used_at: nullable(time),
   },
-  janua_migrations: { name: '' },
+  janua_migrations: { name: '', timestamp: '' },
 };
 
 export type Tables = typeof rows;

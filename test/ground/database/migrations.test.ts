@@ -1,114 +1,97 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createSqlSessionStore } from '../../../src/core/sessions/sql-store.ts';
-import { passwordFingerprint, stampOf } from '../../../src/core/users/account.ts';
+import type { KyselyPlugin } from 'kysely';
+import type { Database, OpenDatabase } from '../../../src/ground/database/database.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { claimLease } from '../../../src/ground/database/lease.ts';
-import { createMigrator, migrate } from '../../../src/ground/database/migrations.ts';
+import { migrate, requireUsableSchema } from '../../../src/ground/database/migrations.ts';
+import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
-import { openOwnAccounts } from '../../core/users/directories.ts';
 import { missing } from '../../servers/missing.ts';
 import { openUserDatabase } from '../../stores.ts';
 import { openTestDatabase } from './open.ts';
+import { openVersion02 } from './version-0.2.ts';
 
-const passwordHash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA';
-const fingerprint = passwordFingerprint({ user: { username: 'ada@example.org' }, passwordHash });
-
-for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
-  describe(`tables of the version before stamps in ${engine}`, { skip: missing(engine) }, () => {
-    async function openBefore() {
-      const own = await openUserDatabase(engine);
-      const opened = await openTestDatabase(own.url);
-      const { error } = await createMigrator(opened).migrateTo('0003-throttle-and-audit');
-      assert.equal(error, undefined);
-      await sql`insert into janua_users (id, username, password_hash, first_name, last_name, created_at)
-        values ('ada', 'ada@example.org', ${passwordHash}, 'Ada', 'L', 1)`.execute(opened.database);
-      /** Adds a session as the older version does, which may still run beside ours. */
-      const addSession = (id: string) =>
-        sql`insert into janua_sessions
-          (id, user_id, password_fingerprint, cookie_hash, token_hash, created_at, last_seen_at, expires_at)
-          values (${id}, 'ada', ${fingerprint}, 'c', 't', 1000, 2000, 3000)`.execute(opened.database);
-      return {
-        opened,
-        addSession,
-        users: openOwnAccounts(opened),
-        sessions: createSqlSessionStore(opened),
-        async [Symbol.asyncDispose]() {
-          await opened.database.destroy();
-          await own.drop();
-        },
-      };
-    }
-
-    test('keep their users and sessions, and accept new sessions of an older process', async () => {
-      await using before = await openBefore();
-      await before.addSession('old');
-      await migrate(before.opened);
-      await before.addSession('later');
-      const account = await before.users.findById('ada');
-      assert.ok(account);
-      assert.equal(account.stamp, undefined);
-      assert.equal(stampOf(account), fingerprint);
-      for (const [id, authenticatedAt] of [
-        ['old', 1000],
-        ['later', 1000],
-      ] as const) {
-        const session = await before.sessions.find(id);
-        assert.equal(session?.stamp, stampOf(account), 'the session still has the stamp of this account');
-        assert.deepEqual([session?.authenticatedAt, session?.methods], [authenticatedAt, ['pwd']]);
-        assert.deepEqual([session?.userAgent, session?.address], [undefined, undefined]);
-      }
-    });
-
-    test('are completed after a migration that was cut off', async () => {
-      await using before = await openBefore();
-      await sql`alter table janua_users add column stamp varchar(43)`.execute(before.opened.database);
-      await migrate(before.opened);
-      assert.equal((await before.users.findById('ada'))?.stamp, undefined);
-    });
-
-    test('keep sessions when the same password is hashed again', async () => {
-      await using before = await openBefore();
-      await migrate(before.opened);
-      await before.addSession('old');
-      const account = await before.users.findById('ada');
-      assert.ok(account);
-      await before.users.replacePasswordHash(account, `${passwordHash}x`);
-      const after = await before.users.findById('ada');
-      assert.equal(after?.passwordHash, `${passwordHash}x`);
-      assert.equal(after && stampOf(after), (await before.sessions.find('old'))?.stamp);
-    });
-  });
-  test(`users of the version before verified addresses in ${engine} keep what their address proof says`, {
-    skip: missing(engine),
-  }, async () => {
-    const own = await openUserDatabase(engine);
-    const opened = await openTestDatabase(own.url);
-    assert.equal((await createMigrator(opened).migrateTo('2026-11-29-waiting')).error, undefined);
-    const add = (id: string, proof: string | null, hash = 'hash') =>
-      sql`insert into janua_users (id, username, password_hash, first_name, last_name, created_at, address_proof)
-        values (${id}, ${`${id}@example.org`}, ${hash}, '', '', 1, ${proof})`.execute(opened.database);
-    const proofs = { mail: true, changed: true, upstream: false, import: false, admin: false, none: false };
-    for (const proof of Object.keys(proofs)) await add(proof, proof);
-    await add('command', null);
-    await add('invited', 'mail', '');
-    await migrate(opened);
-    const expected = { ...proofs, command: false, invited: false };
-    const users = openOwnAccounts(opened);
-    const ids = Object.keys(expected);
-    const verified = async () =>
-      Object.fromEntries(await Promise.all(ids.map(async (id) => [id, (await users.findById(id))?.isAddressVerified])));
-    assert.deepEqual(await verified(), expected);
-    const { verification } = await users.findDetails('mail');
-    assert.deepEqual(verification, { how: 'mail', by: undefined, at: undefined });
-    await sql`update janua_users set username = 'new@example.org' where id = 'mail'`.execute(opened.database);
-    assert.deepEqual(await verified(), { ...expected, mail: false });
-    await opened.database.destroy();
-    await own.drop();
-  });
+interface Line {
+  readonly line: string;
 }
 
-describe('migrations in MariaDB', { skip: missing('MariaDB') }, () => {
+/** Columns and indexes of our tables, a line each. */
+const schemaOf = {
+  async SQLite(database: Database) {
+    const { rows } = await sql<Line>`select sql as line from sqlite_master where sql is not null`.execute(database);
+    return rows.map(({ line }) => line.replaceAll(/\s+/g, ' '));
+  },
+  async PostgreSQL(database: Database) {
+    const columns = await sql<Line>`select concat_ws(' ', table_name, column_name, data_type, character_maximum_length,
+        collation_name, is_nullable, column_default) as line
+      from information_schema.columns where table_schema = current_schema()`.execute(database);
+    const indexes =
+      await sql<Line>`select indexdef as line from pg_indexes where schemaname = current_schema()`.execute(database);
+    // The index of a key has another name if its table was made beside one of the same name.
+    return [...columns.rows, ...indexes.rows].map(({ line }) => line.replace('_pkey1', '_pkey'));
+  },
+  async MariaDB(database: Database) {
+    const found = await sql<{ name: string }>`select table_name as name from information_schema.tables
+      where table_schema = database()`.execute(database);
+    const lines: string[] = [];
+    for (const { name } of found.rows) {
+      const { rows } = await sql<Record<string, string>>`show create table ${sql.table(name)}`.execute(database);
+      lines.push(...(rows[0]?.['Create Table'] ?? '').split('\n').map((line) => `${name} ${line.replace(/,$/, '')}`));
+    }
+    return lines;
+  },
+} as const;
+
+const sorted = async (lines: Promise<string[]>) => (await lines).toSorted();
+
+async function openEmpty(engine: keyof typeof schemaOf) {
+  const own = await openUserDatabase(engine);
+  const opened = await openTestDatabase(own.url);
+  return {
+    opened,
+    async [Symbol.asyncDispose]() {
+      await opened[Symbol.asyncDispose]();
+      await own.drop();
+    },
+  };
+}
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
+  describe(`migrations in ${engine}`, { skip: missing(engine) }, () => {
+    test('make the same tables from nothing and from version 0.2', async () => {
+      await using fresh = await openEmpty(engine);
+      await using former = await openVersion02(engine);
+      for (const { opened } of [fresh, former]) {
+        const names = await migrate(opened);
+        assert.ok(names[0]?.endsWith('-takes-away'), 'processes of version 0.2 refuse to start');
+        assert.deepEqual(await migrate(opened), []);
+      }
+      const made = await sorted(schemaOf[engine](fresh.opened.database));
+      assert.ok(made.length > 60, 'the comparison sees the tables');
+      assert.deepEqual(await sorted(schemaOf[engine](former.database)), made);
+    });
+
+    test('refuse tables that are older than 0.2.0, and change nothing', async () => {
+      await using former = await openVersion02(engine);
+      await former.run("delete from janua_migrations where name = '2026-12-06-not-before'");
+      const before = await sorted(schemaOf[engine](former.database));
+      for (const work of [migrate, requireUsableSchema])
+        await assert.rejects(work(former.opened), (error) => {
+          assert.ok(error instanceof Misconfiguration);
+          assert.match(error.message, /older than version 0\.2\.0/);
+          return true;
+        });
+      assert.deepEqual(await sorted(schemaOf[engine](former.database)), before);
+    });
+
+    test('leave tables of version 0.2 to be upgraded, and say so', async () => {
+      await using former = await openVersion02(engine);
+      await assert.rejects(requireUsableSchema(former.opened), /of an older version/);
+    });
+  });
+
+describe('migrations of several servers in MariaDB', { skip: missing('MariaDB') }, () => {
   async function openServers(count: number) {
     const own = await openUserDatabase('MariaDB');
     const servers = await Promise.all(Array.from({ length: count }, () => openTestDatabase(own.url)));
@@ -122,21 +105,16 @@ describe('migrations in MariaDB', { skip: missing('MariaDB') }, () => {
   }
   type Servers = Awaited<ReturnType<typeof openServers>>['servers'];
 
-  test('run once if several servers begin at once, one of an older version among them', async () => {
+  test('run once if several servers begin at once', async () => {
     await using opened = await openServers(4);
-    const [older, ...servers] = opened.servers as [Servers[0], ...Servers];
-    const migrateOlder = async () => {
-      const { error } = await createMigrator(older).migrateToLatest();
-      assert.equal(error, undefined);
-    };
-    await Promise.all([older.withTimeout(60_000, migrateOlder), ...servers.map(migrate)]);
-    for (const server of servers) assert.deepEqual(await migrate(server), []);
+    await Promise.all(opened.servers.map(migrate));
+    for (const server of opened.servers) assert.deepEqual(await migrate(server), []);
   });
 
   test('wait for a server that died in the middle, until its lease ends', async () => {
     await using opened = await openServers(1);
     const [server] = opened.servers as [Servers[0]];
-    assert.equal((await createMigrator(server).migrateTo('0002-sessions-and-leases')).error, undefined);
+    await assert.rejects(migrate(cutOff(server, 10)), /cut off/);
     const end = Date.now() + 300;
     assert.equal(await claimLease(server.database, 'migrations', Date.now(), end), true);
     await migrate(server);
@@ -146,14 +124,62 @@ describe('migrations in MariaDB', { skip: missing('MariaDB') }, () => {
     assert.deepEqual(await migrate(server), []);
   });
 
-  test('stop before the next step if the lease has ended, as in a process that was stopped for a while', async (t) => {
+  test('stop before the next statement if the lease has ended, as in a process that was stopped for a while', async (t) => {
     await using opened = await openServers(1);
     const [server] = opened.servers as [Servers[0]];
     const clock = { now: Date.now() };
     t.mock.method(Date, 'now', () => (clock.now += 2_000));
     await assert.rejects(migrate(server), Unavailable);
     t.mock.restoreAll();
-    const { rows } = await sql`select name from janua_migrations`.execute(server.database);
-    assert.ok(rows.length < 10);
+    const tables = await server.database.introspection.getTables();
+    assert.ok(!tables.some(({ name }) => name === 'janua_logout_notices'), 'the last tables are missing');
   });
+});
+
+/** The database as a process sees it that dies before its statement number `count + 1` that changes something. */
+function cutOff(opened: OpenDatabase, count: number): OpenDatabase {
+  let left = count;
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      const text = node.kind === 'RawNode' ? (node.sqlFragments[0] ?? '').trimStart() : node.kind;
+      if (!/^select/i.test(text) && left-- === 0) throw new Error('cut off');
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  return { ...opened, database: opened.database.withPlugin(plugin) };
+}
+
+// SQLite and PostgreSQL migrate in one transaction.
+test('an upgrade in MariaDB goes on wherever it was cut off', { skip: missing('MariaDB') }, async () => {
+  await using fresh = await openEmpty('MariaDB');
+  await migrate(fresh.opened);
+  await using former = await openVersion02('MariaDB');
+  await former.run(`
+    insert into janua_users (id, username, password_hash, first_name, last_name, created_at)
+      values ('own', 'own@example.com', 'hash', 'Own', 'User', 5);
+    insert into janua_people (user_id, username, since, stamp, changes) values ('7', 'ann@example.com', 6, null, 3);
+    insert into janua_memberships (id, group_name, user_id, username)
+      values ('admins 7', 'admins', '7', 'ann@example.com');`);
+  let cuts = 0;
+  for (;;) {
+    try {
+      await migrate(cutOff(former.opened, cuts));
+      break;
+    } catch (error) {
+      assert.match(String(error), /cut off/);
+      cuts += 1;
+    }
+  }
+  assert.ok(cuts > 30, `cut off ${cuts} times`);
+  assert.deepEqual(
+    await sorted(schemaOf.MariaDB(former.database)),
+    await sorted(schemaOf.MariaDB(fresh.opened.database)),
+  );
+  const users = former.database.selectFrom('janua_users').orderBy('id');
+  assert.deepEqual(await users.select(['id', 'source_key', 'login_name', 'group_names', 'created_at']).execute(), [
+    { id: '7', source_key: '7', login_name: null, group_names: 'admins', created_at: 6 },
+    { id: 'own', source_key: null, login_name: 'own@example.com', group_names: null, created_at: 5 },
+  ]);
+  assert.deepEqual(await migrate(former.opened), []);
 });
