@@ -174,7 +174,6 @@ function createCandidates(
   source: Source,
   now: () => number,
 ) {
-  const { hasPermanentIds } = source;
   // Our row, if there is one, of whatever name.
   const find = source.prepareByName(
     sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
@@ -189,7 +188,10 @@ function createCandidates(
       passwordHash,
       disabled,
       account,
-      adopt: async () => findById(await adopt(person, database, { now: now(), hasPermanentIds })),
+      async adopt() {
+        const id = await adopt(person, database, source, now());
+        return id === undefined ? undefined : findById(id);
+      },
     };
   };
 }

@@ -5,7 +5,7 @@ import type { NewRow } from '../../../ground/database/schema.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { createStamp, printOf } from '../account.ts';
 import { indexWords, searchRows } from '../search.ts';
-import type { Person } from './source.ts';
+import type { Person, Source } from './source.ts';
 
 /**
  * Takes the account away from the id that it had in the team's table. It is never given back, and the cleaning removes it.
@@ -68,25 +68,31 @@ export async function renameAccount(
  * Gives a person of a team's table an account, unless they have one. A team may give an id to another person: Janua cannot tell that from
  * a new name, so with another name the former account is detached, unless ids are permanent.
  * @param now milliseconds since 1970
- * @returns the id of the account
+ * @returns the id of the account. Undefined if the person has another name by now, or has left the table
  */
 export async function adopt(
   person: Person,
   database: Database,
-  { now, hasPermanentIds }: { readonly now: number; readonly hasPermanentIds: boolean },
-): Promise<string> {
+  source: Source,
+  now: number,
+): Promise<string | undefined> {
+  const { key, username } = person;
   for (let tries = 1; ; tries += 1) {
-    const known = database.selectFrom('janua_users').select(['id', 'username']).where('source_key', '=', person.key);
-    const row = (await known.execute()).find(({ username }) => hasPermanentIds || username === person.username);
+    const known = database.selectFrom('janua_users').select(['id', 'username']).where('source_key', '=', key);
+    const row = (await known.execute()).find((one) => source.hasPermanentIds || one.username === username);
     if (row !== undefined) return row.id;
-    const isAdopted = await insertNew({
-      execute: () =>
-        inTransaction(database, async (db) => {
-          // Another process may have adopted the same person meanwhile.
-          await detach(person.key, db, now, person.username);
-          await addPeople([person], db, now);
-        }),
-    });
+    let isPresent = true;
+    const execute = () =>
+      inTransaction(database, async (db) => {
+        // The account of another person, who has the id by now, stays.
+        isPresent = (await source.findAll([key], db)).get(key)?.username === username;
+        if (!isPresent) return;
+        // Another process may have adopted the same person meanwhile.
+        await detach(key, db, now, username);
+        await addPeople([person], db, now);
+      });
+    const isAdopted = await insertNew({ execute });
+    if (!isPresent) return undefined;
     if (!isAdopted && tries === mostTries) throw new Error('the account of a user could not be added');
   }
 }

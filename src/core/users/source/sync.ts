@@ -49,7 +49,6 @@ const fewLeaving = 3;
  */
 export function createSync({ database, source, now, end }: SyncOptions) {
   const { hasPermanentIds } = source;
-  const adopting = () => ({ now: now(), hasPermanentIds });
   const accounts = database
     .selectFrom('janua_users')
     .select(['id', 'source_key', 'username', 'first_name', 'last_name', 'disabled', 'password_print']);
@@ -58,7 +57,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   async function addAll(people: readonly Person[]): Promise<void> {
     if (people.length === 0) return;
     const execute = () => inTransaction(database, (db) => addPeople(people, db, now()));
-    if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, adopting());
+    if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
   }
 
   async function syncPage(people: readonly Person[]): Promise<Omit<Synced, 'tooMany'>> {
@@ -73,8 +72,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       if (row === undefined) continue;
       if (row.username !== person.username && hasPermanentIds) await end(row.id, 'user-renamed-elsewhere');
       else if (row.username !== person.username) {
-        await adopt(person, database, adopting());
-        left += 1;
+        if ((await adopt(person, database, source, now())) !== undefined) left += 1;
         continue;
       }
       const copy = copyOf(person);

@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { adopt } from '../../../../src/core/users/source/adoption.ts';
+import type { Database } from '../../../../src/ground/database/database.ts';
+import { sql } from '../../../../src/ground/database/kysely.ts';
+import { Unavailable } from '../../../../src/ground/faults/unavailable.ts';
+import { openTestDatabase } from '../../../ground/database/open.ts';
+import { ann, password, startJanua } from '../../../janua.ts';
+import { missing } from '../../../servers/missing.ts';
+import type { StoreChoice } from '../../../stores.ts';
+import { isSignedIn, json } from '../../../web/faces.ts';
+
+const unknown = 'nobody has this';
+
+async function open(stores: StoreChoice) {
+  const janua = await startJanua({ stores });
+  const { app, services } = janua;
+  const { userSync } = services;
+  assert.ok(userSync);
+  const direct = await openTestDatabase(janua.databaseUrl);
+  const { database } = direct;
+  const execute = (statement: ReturnType<typeof sql>) => statement.execute(database);
+  /** Adds rows that Janua has not seen, with numbers from `first` on. */
+  async function addRows(first: number, count: number): Promise<void> {
+    for (let start = first; start < first + count; start += 100) {
+      const rows = Array.from({ length: Math.min(100, first + count - start) }, (_, index) => start + index);
+      const values = rows.map((no) => sql`(${no}, ${`user-${no}@example.com`}, ${unknown}, ${`First-${no}`}, 'Last')`);
+      await execute(sql`insert into people (no, email, secret, first, last) values ${sql.join(values)}`);
+    }
+  }
+  return {
+    ...{ janua, app, services, database, execute, addRows },
+    run: (how?: Parameters<typeof userSync.run>[0]) => userSync.run(how),
+    logIn: (username: string) => app.inject({ method: 'POST', url: '/api/login', ...json({ username, password }) }),
+    async events(kind: string) {
+      const rows = await database.selectFrom('janua_audit').select('event').where('kind', '=', kind).execute();
+      return rows.map(({ event }): { readonly about?: string } => JSON.parse(event));
+    },
+    accounts: () =>
+      database
+        .selectFrom('janua_users')
+        .selectAll()
+        .where('source_key', 'is not', null)
+        .orderBy('created_at')
+        .execute(),
+    async [Symbol.asyncDispose]() {
+      await direct[Symbol.asyncDispose]();
+      await janua[Symbol.asyncDispose]();
+    },
+  };
+}
+
+for (const stores of [
+  { users: 'SQLite', sessions: 'SQL', ownTable: true },
+  { users: 'PostgreSQL', sessions: 'Redis', ownTable: true },
+  { users: 'MariaDB', sessions: 'SQL', ownTable: true },
+] as const satisfies StoreChoice[])
+  describe(`a sync with a team's own table in ${stores.users}, sessions in ${stores.sessions}`, {
+    skip: missing(stores.users, stores.sessions),
+  }, () => {
+    test('adds those who have never signed in, in parts, and lists find them', async () => {
+      await using opened = await open(stores);
+      const { addRows, run, services, accounts, events } = opened;
+      await addRows(1000, 1203);
+      assert.deepEqual(await run(), { added: 1204, changed: 0, left: 0 });
+      assert.deepEqual(await run(), { added: 0, changed: 0, left: 0 });
+      const rows = await accounts();
+      assert.equal(new Set(rows.map(({ source_key }) => source_key)).size, 1204);
+      for (const word of ['user-2001@', 'first-2001'])
+        assert.equal((await services.users.findIds('prefix', word, 10))?.length, 1, word);
+      assert.deepEqual(
+        (await events('users-synced')).map(({ about }) => about),
+        ['added 1204, changed 0, left 0'],
+      );
+    });
+
+    test('notes new names and states, and ends what a new password and a disabled user end', async () => {
+      await using opened = await open(stores);
+      const { janua, app, services, run, logIn, execute, database, events } = opened;
+      await janua.people.add({ ...ann, username: 'bob@example.com', password });
+      await run();
+      const [first, second] = [await logIn(ann.username), await logIn('bob@example.com')];
+      const bearer = { authorization: `Bearer ${first.json().access_token}` };
+      const other = { authorization: `Bearer ${second.json().access_token}` };
+      const fields = json({ name: 'report', expires_in_days: 30 });
+      await app.inject({
+        ...{ method: 'POST', url: '/api/account/tokens' },
+        ...fields,
+        headers: { ...fields.headers, ...other },
+      });
+      await execute(sql`update people set first = 'Renamed' where email = ${ann.username}`);
+      await janua.people.disable(ann.username);
+      await janua.people.setPassword('bob@example.com', 'another password of Bob');
+      assert.deepEqual(await run(), { added: 0, changed: 1, left: 0 });
+      assert.deepEqual(await run(), { added: 0, changed: 0, left: 0 });
+      const [found] = (await services.users.findIds('prefix', 'renamed', 10)) ?? [];
+      const { user, disabled } = (await services.users.findById(found ?? '')) ?? assert.fail();
+      assert.deepEqual([user.username, user.firstName, disabled], [ann.username, 'Renamed', true]);
+      await janua.people.enable(ann.username);
+      await run();
+      assert.equal(await isSignedIn(app, bearer), false, 'the session from before stays ended');
+      assert.deepEqual(await database.selectFrom('janua_access_tokens').selectAll().execute(), []);
+      for (const kind of ['password-changed-elsewhere', 'user-disabled-elsewhere'])
+        assert.equal((await events(kind)).length, 1, kind);
+    });
+
+    test('ends the accounts of those who left, but not of more than a twentieth unless it is told to', async () => {
+      await using opened = await open(stores);
+      const { addRows, run, execute, accounts } = opened;
+      await addRows(1000, 99);
+      await run();
+      await execute(sql`delete from people where no in (1000, 1001, 1002)`);
+      assert.deepEqual(await run(), { added: 0, changed: 0, left: 3 });
+      await execute(sql`delete from people where no < 1020 and no >= 1000`);
+      assert.deepEqual(await run(), { added: 0, changed: 0, left: 0, tooMany: 17 });
+      assert.equal((await accounts()).length, 97);
+      assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 17 });
+      assert.equal((await accounts()).length, 80);
+    });
+
+    test('goes on beside logins, removals and other syncs', async () => {
+      await using opened = await open(stores);
+      const { addRows, run, execute, logIn, accounts, janua, app } = opened;
+      await addRows(1000, 700);
+      for (let no = 0; no < 5; no += 1) await janua.people.add({ ...ann, username: `p${no}@example.com`, password });
+      const changes = (async () => {
+        for (let no = 1000; no < 1040; no += 1) await execute(sql`delete from people where no = ${no}`);
+      })();
+      const logins = Promise.all(Array.from({ length: 10 }, (_, index) => logIn(`p${index % 5}@example.com`)));
+      await Promise.all([run(), run(), changes]);
+      const answers = await logins;
+      await run({ force: true });
+      const rows = await accounts();
+      assert.equal(new Set(rows.map(({ source_key }) => source_key)).size, rows.length);
+      assert.equal(rows.length, 666);
+      for (const answer of answers) {
+        assert.equal(answer.statusCode, 200, answer.body);
+        assert.ok(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }));
+      }
+    });
+
+    test('keeps the account of a person who has the id by now, if it read the row before', async () => {
+      await using opened = await open(stores);
+      const { services, execute, logIn, accounts, database } = opened;
+      const { source } = services;
+      assert.ok(source);
+      const { people } = await source.readPage(undefined, 10);
+      const [before] = people;
+      assert.ok(before);
+      await execute(sql`update people set email = 'eve@example.com' where email = ${ann.username}`);
+      assert.equal((await logIn('eve@example.com')).statusCode, 200);
+      assert.equal(await adopt(before, database, source, Date.now()), undefined);
+      assert.deepEqual(
+        (await accounts()).map(({ username, left_at }) => [username, left_at]),
+        [['eve@example.com', null]],
+      );
+    });
+  });
+
+/** Ends the connections of all others to this database. */
+const endConnections = {
+  async PostgreSQL(database: Database) {
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where pid <> pg_backend_pid() and datname = current_database()`.execute(database);
+  },
+  async MariaDB(database: Database) {
+    const { rows } = await sql<{ id: number }>`select id from information_schema.processlist
+      where db = database() and id <> connection_id()`.execute(database);
+    // A connection may have ended by itself meanwhile.
+    for (const { id } of rows) await sql`kill ${sql.lit(Number(id))}`.execute(database).catch(() => {});
+  },
+};
+
+for (const users of ['PostgreSQL', 'MariaDB'] as const)
+  describe(`a sync while the team's program works in ${users}`, { skip: missing(users) }, () => {
+    const stores = { users, sessions: 'SQL', ownTable: true } as const;
+
+    test('ends no account whose row is removed in a transaction that is rolled back', async () => {
+      await using opened = await open(stores);
+      const { janua, run, logIn, accounts } = opened;
+      // Janua hashes the password anew, and so has no reason to write the row again.
+      assert.equal((await logIn(ann.username)).statusCode, 200);
+      await using team = await openTestDatabase(janua.databaseUrl);
+      const rolledBack = new Error('rolled back');
+      const removal = team.database.transaction().execute(async (transaction) => {
+        await sql`delete from people where email = ${ann.username}`.execute(transaction);
+        assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 0 });
+        assert.equal((await logIn(ann.username)).statusCode, 200);
+        throw rolledBack;
+      });
+      await assert.rejects(removal, rolledBack);
+      assert.equal((await accounts()).length, 1);
+    });
+
+    test('adopts a person whom another process adopts at the same time, and leaves the account', async () => {
+      await using opened = await open(stores);
+      const { services, database, accounts } = opened;
+      const { source } = services;
+      assert.ok(source);
+      const [person] = (await source.readPage(undefined, 1)).people;
+      assert.ok(person);
+      const earlier: (string | undefined)[] = [];
+      const overtaken: typeof source = {
+        ...source,
+        async findAll(...asked) {
+          if (earlier.length === 0) earlier.push(await adopt(person, database, source, Date.now()));
+          return source.findAll(...asked);
+        },
+      };
+      const id = await adopt(person, database, overtaken, Date.now());
+      assert.deepEqual(
+        (await accounts()).map((row) => row.id),
+        [id],
+      );
+      assert.deepEqual(earlier, [id]);
+    });
+
+    test('goes on, or does the rest the next time, if all connections are ended in the middle', async () => {
+      await using opened = await open(stores);
+      const { janua, addRows, run, accounts } = opened;
+      await addRows(1000, 1500);
+      await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
+      let failures = 0;
+      for (let turn = 0; turn < 3; turn += 1) {
+        const synced = run().catch((error: unknown) => {
+          assert.ok(error instanceof Unavailable, String(error));
+          failures += 1;
+        });
+        await endConnections[users](team.database);
+        await synced;
+      }
+      assert.ok(failures > 0, 'a sync was cut off');
+      await run();
+      const rows = await accounts();
+      assert.equal(rows.length, 1501);
+      assert.equal(new Set(rows.map(({ source_key }) => source_key)).size, 1501);
+    });
+  });
