@@ -9,6 +9,7 @@ import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-lim
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
+import { uses } from '../src/capabilities/second-factor/passkeys.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
 import { returns } from '../src/capabilities/upstream/round-trips.ts';
@@ -136,6 +137,7 @@ const limits: readonly Limit[] = [
   ['account', 'accounts that an identity of another provider creates', `${newAccounts.ofIdentity.free} an hour`, '403'],
   ['account', 'new passwords at once', atOnce.newPassword, 'wait for a turn'],
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
+  ['account', 'uses of passkeys', `${uses.free}, and one more each second`, '503'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],

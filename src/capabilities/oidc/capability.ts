@@ -39,9 +39,9 @@ export const oidc = defineCapability({
       listApplications: parts.applications.list,
       countApplications: parts.applications.count,
       dataOf: async (user) => ({ sub: await parts.findSubject(user) }),
-      listClients: parts.clients.list,
+      listClients: parts.clients.listNames,
       listOpen: async (user) =>
-        (await parts.clients.list())
+        (await parts.clients.listNames())
           .filter((client) => mayUse({ clientId: client.id, groups: client.groups }, user))
           .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
       onEvent: noteEnding,

@@ -80,10 +80,30 @@ export type Clients = ReturnType<typeof createClients>;
 /** Whether a text has the shape of the ids that `add` makes. */
 export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 
+/** What pages of users and groups say of a client. */
+type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
+
+/** Milliseconds for which pages of all users share what one of them has read. The texts of 1,000 clients may have 27 MB. */
+const namesLifetime = 1000;
+
 /** Clients by id. Of a secret only the hash is stored. @param now milliseconds since 1970 */
 export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
   const rows = database.selectFrom('janua_clients').selectAll();
   const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
+
+  let names: { readonly until: number; readonly clients: Promise<NamedClient[]> } | undefined;
+
+  /** By name. */
+  const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow);
+
+  async function readNames(): Promise<NamedClient[]> {
+    try {
+      return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
+    } catch (error) {
+      names = undefined;
+      throw error;
+    }
+  }
 
   async function find(id: string): Promise<Client | undefined> {
     if (!isClientId(id)) return undefined;
@@ -94,7 +114,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   /** Makes a change that `judge` allows, while no other request changes the client. Undefined if there is none with that id. */
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
-    return inTransaction(database, async (db) => {
+    const made = await inTransaction(database, async (db) => {
       // Locks the row. Every `work` changes it besides, because servers in a cluster see no other lock.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
@@ -103,13 +123,20 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       judge(client);
       return work(client, db);
     });
+    names = undefined;
+    return made;
   }
 
   return {
     find,
 
-    /** By name. */
-    list: async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow),
+    list,
+
+    /** Of all clients, by name. Another process may have changed them within the last second. */
+    listNames(): Promise<readonly NamedClient[]> {
+      if (names === undefined || names.until <= now()) names = { until: now() + namesLifetime, clients: readNames() };
+      return names.clients;
+    },
 
     /** A part of them, by name. @param after name and id of the last client of the part before */
     async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
@@ -140,6 +167,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         await limitRows(db, 'janua_clients', undefined, row.created_at);
         await recordIn(db, client);
       });
+      names = undefined;
       return { client, secret };
     },
 

@@ -17,8 +17,8 @@ export interface DeviceOptions {
 export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions, barriers: Barriers, letIn: LetIn) {
   /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, and the device gets to know at once */
   async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
-    const { signedIn } = request;
-    const device = await provider.findDevice(readUserCode(userCode));
+    const { signedIn, caller } = request;
+    const device = await provider.findDevice(readUserCode(userCode), caller);
     if (device === undefined) throw new Refusal(unknownDevice);
     const { client, asked } = device;
     const barrier = barriers.find(client, signedIn);

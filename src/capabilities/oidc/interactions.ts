@@ -172,8 +172,11 @@ export function createInteractions(options: InteractionOptions) {
 const over = () => new Refusal({ ...interactionOver, event: { kind: 'application-refused', reason: 'sign-in-over' } });
 
 /** @throws {Refusal} `interaction-over` */
-async function open(provider: OpenIdProvider, { req, res, signedIn }: InteractionRequest): Promise<WaitingRequest> {
-  const waiting = await provider.findInteraction(req, res);
+async function open(
+  provider: OpenIdProvider,
+  { req, res, signedIn, caller }: InteractionRequest,
+): Promise<WaitingRequest> {
+  const waiting = await provider.findInteraction(req, res, caller);
   // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
   if (waiting === undefined || waiting.sessionId !== signedIn.session.id) throw over();
   // The library compares the address only as a request begins.

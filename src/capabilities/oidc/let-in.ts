@@ -46,6 +46,8 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
     return hold(provedBy(account), async (held) => {
       const before = await consents.find(held.user, client.clientId, held.db);
       const kept = before?.version === version ? before.scope : [];
+      // An application may ask again and again. Each answer would use up what the user may change, and tell nothing new.
+      if (before?.version === version && wanted.every((scope) => kept.includes(scope))) return;
       await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
       await recordIn(held.db);
     });

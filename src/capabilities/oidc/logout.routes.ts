@@ -1,5 +1,6 @@
 import type { Access } from '../../core/access/access.ts';
 import { Refusal } from '../../core/access/refusal.ts';
+import type { Caller } from '../../core/audit/event.ts';
 import type { SignInPort } from '../../core/ports.ts';
 import { bodyField } from '../../web/body-field.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
@@ -66,11 +67,11 @@ function targetOf({ address }: AskedLogOut, { state }: Given): string | undefine
 
 /** What the pages of a logout answer. */
 function createSteps(parts: () => LogOutParts) {
-  async function read(sent: unknown) {
+  async function read(sent: unknown, caller: Caller) {
     const given = readGiven(sent);
     const { id_token_hint: idTokenHint, client_id: clientId, post_logout_redirect_uri: address } = given;
     const provider = await requireProvider(parts());
-    return { provider, given, asked: await provider.readLogOut({ idTokenHint, clientId, address }) };
+    return { provider, given, asked: await provider.readLogOut({ idTokenHint, clientId, address, caller }) };
   }
 
   type Read = Awaited<ReturnType<typeof read>>;
@@ -121,7 +122,7 @@ function createSteps(parts: () => LogOutParts) {
   }
 
   async function answer(request: Request, reply: Reply, sent: unknown): Promise<unknown> {
-    const found = await read(sent);
+    const found = await read(sent, request.caller);
     const { provider, asked } = found;
     if (asked.fault !== undefined) await note(request, found, asked.fault);
     if (isProgram(request)) {
@@ -141,7 +142,7 @@ function createSteps(parts: () => LogOutParts) {
 
   /** The user has answered, or the page has gone on by itself. */
   async function confirm(request: Request, reply: Reply): Promise<unknown> {
-    const found = await read(request.body);
+    const found = await read(request.body, request.caller);
     const signedIn = await findSignedIn(request);
     // Another window has logged out already.
     if (signedIn === undefined) return goOn(request, reply, found);

@@ -1,6 +1,8 @@
 import { errors, type Provider } from 'oidc-provider';
+import type { Caller } from '../../core/audit/event.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { ProviderClient } from './provider-client.ts';
+import { asCaller } from './provider-requests.ts';
 import { readToken } from './token-parts.ts';
 
 /** The parameters of RP-Initiated Logout 1.0, 2. */
@@ -8,6 +10,7 @@ export interface SentLogOut {
   readonly idTokenHint?: string | undefined;
   readonly clientId?: string | undefined;
   readonly address?: string | undefined;
+  readonly caller: Caller;
 }
 
 /** What is wrong with the request, as the audit calls it. */
@@ -62,10 +65,10 @@ export function createReadLogOut(provider: Provider) {
   }
 
   /** Whose request it is and, if it has an ID token, what that says. */
-  async function readOrigin({ idTokenHint, clientId }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
+  async function readOrigin({ idTokenHint, clientId, caller }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
     // Read before the token is verified, to find by whose settings it is.
     const named = idTokenHint === undefined ? clientId : readToken(idTokenHint).payload?.aud;
-    const client = typeof named === 'string' ? await findClient(named) : undefined;
+    const client = typeof named === 'string' ? await asCaller(caller, () => findClient(named)) : undefined;
     const hint = idTokenHint === undefined || client === undefined ? undefined : await readHint(idTokenHint, client);
     const isOther = clientId !== undefined && clientId !== client?.clientId;
     if (idTokenHint === undefined) return { client, hint, fault: isOther ? 'unknown-client' : undefined };

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import { Provider } from 'oidc-provider';
 import type { SignedIn } from '../../core/access/access.ts';
@@ -25,8 +26,15 @@ export function noteRequest(req: IncomingMessage, request: ProviderRequest): voi
 
 export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
 
+/** The caller of a page of ours that asks the library for something, which then has no context. */
+const callers = new AsyncLocalStorage<Caller>();
+
+/** Does work of the library for a page of ours. What it fetches is the caller's. */
+export const asCaller = <Result>(caller: Caller, work: () => Result): Result => callers.run(caller, work);
+
 /** Of the client, an IPv4 address or an IPv6 /48. */
-export const networkOf = (ctx: Context | undefined): string => endSiteOf(ctx && requestOf(ctx)?.caller.address);
+export const networkOf = (ctx: Context | undefined): string =>
+  endSiteOf((ctx === undefined ? callers.getStore() : requestOf(ctx)?.caller)?.address);
 
 export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
 

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type Provider } from 'oidc-provider';
+import type { Caller } from '../../core/audit/event.ts';
 import { type Asked, readAsked } from './asked.ts';
 import type { ProviderClient } from './provider-client.ts';
 import type { ProviderOptions } from './provider-options.ts';
+import { asCaller } from './provider-requests.ts';
 import { readToken } from './token-parts.ts';
 
 /** A request that waits for its user. */
@@ -27,10 +29,14 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
 /** Finds what waits for its user. */
 export const createWaiting = (provider: Provider, { findResource }: Pick<ProviderOptions, 'findResource'>) => ({
   /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */
-  async findInteraction(req: IncomingMessage, res: ServerResponse): Promise<WaitingRequest | undefined> {
+  async findInteraction(
+    req: IncomingMessage,
+    res: ServerResponse,
+    caller: Caller,
+  ): Promise<WaitingRequest | undefined> {
     try {
       const { uid, prompt, params, session } = await provider.interactionDetails(req, res);
-      const client = await provider.Client.find(String(params.client_id));
+      const client = await asCaller(caller, () => provider.Client.find(String(params.client_id)));
       if (client === undefined) return undefined;
       const { id_token_hint: hint } = params;
       const subject = typeof hint === 'string' ? readToken(hint).payload?.sub : undefined;
@@ -42,9 +48,10 @@ export const createWaiting = (provider: Provider, { findResource }: Pick<Provide
     }
   },
 
-  async findDevice(userCode: string): Promise<WaitingDevice | undefined> {
+  async findDevice(userCode: string, caller: Caller): Promise<WaitingDevice | undefined> {
     const code = await provider.DeviceCode.findByUserCode(userCode);
-    const client = code?.clientId === undefined ? undefined : await provider.Client.find(code.clientId);
+    const { clientId } = code ?? {};
+    const client = clientId === undefined ? undefined : await asCaller(caller, () => provider.Client.find(clientId));
     if (code === undefined || client === undefined || code.accountId || code.error) return undefined;
     const { params = {}, iat, deviceInfo } = code;
     const [askedAt, askedFrom] = [new Date(Number(iat) * 1000), deviceInfo?.address];

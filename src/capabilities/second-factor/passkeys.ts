@@ -4,6 +4,7 @@ import type { PasskeyFault } from '../../core/access/factor.ts';
 import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
+import type { Policy } from '../../core/throttle/policy.ts';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows, tooManyKept } from '../../core/users/row-limits.ts';
 import type { User } from '../../core/users/user.ts';
@@ -11,13 +12,14 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { PasskeysTable } from '../../ground/database/schema.ts';
 import { boundOf } from '../../ground/database/tables.ts';
+import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
 import { columnsOf, timesOf } from './rows.ts';
 
-interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'appName' | 'now'> {
+interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
   /** The domain that passkeys belong to. Without it none can be made or used, but those that were made still count. */
@@ -38,6 +40,15 @@ export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? ''
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
 export const plainName = 'Passkey';
 
+/** Challenges that a party uses up. Each is a row for five minutes, also where the passkey is refused. */
+export const uses = {
+  free: 100,
+  forgiveSeconds: 1,
+  firstWaitSeconds: 1,
+  longestWaitSeconds: 60,
+  keepSeconds: 3600,
+} as const satisfies Policy;
+
 export type Passkeys = ReturnType<typeof createPasskeys>;
 
 export type Passkey = ReturnType<typeof fromRow>;
@@ -46,10 +57,22 @@ export type Passkey = ReturnType<typeof fromRow>;
  * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
  * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
-export function createPasskeys({ database, tokens, key, domain = '', origins, appName, now }: PasskeyOptions) {
+export function createPasskeys(options: PasskeyOptions) {
+  const { database, tokens, throttle, key, domain = '', origins, appName, now } = options;
   const challenges = createChallenges(key, tokens, now);
   const fixed = { expectedRPID: domain, requireUserVerification: true };
   const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
+
+  /**
+   * Uses up a challenge that holds. Of many calls at the same time, one gets true.
+   * @param party whose uses count together: a user, or a session that adds a passkey
+   * @throws {Unavailable} after too many
+   */
+  async function useUp(challenge: string, party: string): Promise<boolean> {
+    if (!(await throttle.take([{ key: `passkey:${party}`, policy: uses }])))
+      throw new Unavailable('The limit of passkeys', uses.firstWaitSeconds);
+    return challenges.useUp(challenge);
+  }
 
   /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
   function userHandleOf(user: Pick<User, 'id'>, [first]: readonly Passkey[]): string {
@@ -120,7 +143,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
       const read = readCredential(sent, 'attestationObject');
       if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
       const made = await verifyNew(read, expected(read.challenge)).catch(() => undefined);
-      return made && (await challenges.useUp(read.challenge)) ? made : undefined;
+      return made && (await useUp(read.challenge, binding.purpose)) ? made : undefined;
     },
 
     /**
@@ -177,7 +200,7 @@ export function createPasskeys({ database, tokens, key, domain = '', origins, ap
       if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
       const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
       if (used === undefined) return 'invalid-response';
-      if (!(await challenges.useUp(read.challenge))) return 'expired-challenge';
+      if (!(await useUp(read.challenge, passkey.userId))) return 'expired-challenge';
       return (await noteUse(passkey.id, used)) ? passkey : 'old-counter';
     },
 

@@ -20,7 +20,11 @@ export function createNoticeSignIn(
     if (!isMailAddress(address)) return undefined;
     const own = await sessions.listOf(userId, stampOf(account));
     if (own.some((session) => isSameClient(session, caller))) return undefined;
-    const details = { userAgent: caller.userAgent ?? '', address: caller.address ?? '', at: String(now()) };
+    const details = {
+      userAgent: keptUserAgent(caller.userAgent) ?? '',
+      address: caller.address ?? '',
+      at: String(now()),
+    };
     const mail = { purpose: 'new-sign-in', address, userId, language, details };
     return async () => {
       await mailer.request(mail, caller);

@@ -24,7 +24,7 @@ async function addresseeOf({ userId, language }: QueuedMail, users: Pick<UserDir
 export function originOf({ caller, actorId }: { readonly caller: Caller; readonly actorId?: string | undefined }) {
   if (actorId !== undefined) return { by: 'administrator' };
   if (caller.requestId === undefined) return { by: 'operator' };
-  return { userAgent: caller.userAgent ?? '', address: caller.address ?? '' };
+  return { userAgent: keptUserAgent(caller.userAgent) ?? '', address: caller.address ?? '' };
 }
 
 /** Who caused a mail, and from which address. A mail of an older version names neither. */

@@ -60,6 +60,36 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
+  /** Redis has no order of keys, so it looks at all of them, and reads none. */
+  const scanAll = (starts: readonly string[]) =>
+    use(async (client) => {
+      const found = new Set<string>();
+      for (const node of serversOf(client)) {
+        let cursor = '0';
+        do {
+          const [next, names] = await scanFailures(node, cursor);
+          for (const key of names.map((name) => name.slice(prefix.length)))
+            if (starts.some((start) => key.startsWith(start))) found.add(key);
+          cursor = next;
+        } while (cursor !== '0');
+      }
+      return [...found];
+    });
+
+  let lastScan: Promise<unknown> = Promise.resolve();
+  /** The scan that begins after the present one, for all requests that come until then: each would keep Redis busy. */
+  let waiting: { readonly starts: string[]; readonly found: Promise<string[]> } | undefined;
+
+  function createScan() {
+    const starts: string[] = [];
+    const found = lastScan.then(() => {
+      waiting = undefined;
+      return scanAll(starts);
+    });
+    lastScan = found.catch(() => {});
+    return { starts, found };
+  }
+
   return {
     count: (keys, now) =>
       use(async (client) => {
@@ -116,21 +146,12 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
       }),
 
-    // Redis has no order of keys, so it looks at all of them, and reads none.
-    findStarting: (starts) =>
-      use(async (client) => {
-        const found = new Set<string>();
-        for (const node of serversOf(client)) {
-          let cursor = '0';
-          do {
-            const [next, names] = await scanFailures(node, cursor);
-            for (const key of names.map((name) => name.slice(prefix.length)))
-              if (starts.some((start) => key.startsWith(start))) found.add(key);
-            cursor = next;
-          } while (cursor !== '0');
-        }
-        return [...found];
-      }),
+    async findStarting(starts) {
+      const begins = (key: string) => starts.some((start) => key.startsWith(start));
+      waiting ??= createScan();
+      waiting.starts.push(...starts);
+      return (await waiting.found).filter(begins);
+    },
   };
 }
 

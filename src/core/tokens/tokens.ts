@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
+import { sql } from '../../ground/database/kysely.ts';
 import type { TokensTable } from '../../ground/database/schema.ts';
 import { createSecret, hashSecret } from '../sessions/credential.ts';
 import { limitRows } from '../users/row-limits.ts';
@@ -46,7 +47,9 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
       const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
       await db.insertInto('janua_tokens').values(row).execute();
-      if (userId !== undefined) await limitRows(db, 'janua_tokens', { id: userId }, now());
+      // For each purpose: the holder of a session may ask for many links to a new address, and a reset lives for less time than these.
+      const alike = sql<boolean>`purpose = ${purpose}`;
+      if (userId !== undefined) await limitRows(db, 'janua_tokens', { id: userId }, now(), alike);
       return secret;
     },
 

@@ -13,6 +13,7 @@ const removedAtOnce = 100;
  * no lock is needed: of many requests at a time, the last one sees the rows of all.
  * @param user whose rows they are. Undefined for a table of administrators
  * @param time milliseconds since 1970. Rows that have expired don't count
+ * @param alike the rows that count together with the new one. Without it, all of the party
  * @returns how many rows went
  * @throws {ChangeRefused} `too-many-kept`
  */
@@ -21,11 +22,12 @@ export async function limitRows(
   table: BoundedTable,
   user: Pick<User, 'id'> | undefined,
   time: number,
+  alike = sql<boolean>`1 = 1`,
 ): Promise<number> {
   const { most, oldestBy, key, expires } = boundOf(table);
   const [from, id] = [sql.table(table), sql.ref(key)];
   const own = user === undefined ? sql<boolean>`1 = 1` : sql<boolean>`user_id = ${user.id}`;
-  const counted = expires ? sql<boolean>`${own} and expires_at > ${time}` : own;
+  const counted = expires ? sql<boolean>`${own} and ${alike} and expires_at > ${time}` : sql`${own} and ${alike}`;
   const order = oldestBy === undefined ? sql`` : sql`order by ${sql.ref(oldestBy)} desc, ${id} desc`;
   const beyond = sql<{ id: string }>`select ${id} as id from ${from} where ${counted} ${order}
     limit ${sql.lit(removedAtOnce)} offset ${sql.lit(most)}`;

@@ -25,7 +25,7 @@ export interface StepTimeout {
  * The most statements that a connection keeps prepared; those that were used longest ago go. MySQL and MariaDB have 16,382 for all
  * connections of all programs, and refuse more.
  */
-export const mostPrepared = 300;
+export const mostPrepared = 100;
 
 /** Only a statement that writes proves that the database can be written. */
 export function accessOf(sql: string): AccessKind {

@@ -22,8 +22,9 @@ interface Access {
 export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
-  let lastWriter = Promise.resolve();
-  let inTransaction = false;
+  let lastWriter: Promise<void> | undefined;
+  /** Ends with the transaction of a connection, if there is one. */
+  let transaction: Promise<void> | undefined;
 
   const run = (sql: string, parameters: readonly unknown[]) => prepareOnce(sql)(parameters);
   const batch = createBatch(database, run, (error) => reportFailure(watch, 'write', error));
@@ -48,25 +49,35 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
   function read<T>(work: () => T): Promise<T> {
     // Other connections wait until the transaction ends, because it may roll back.
-    if (inTransaction) return lastWriter.then(() => read(work));
+    if (transaction !== undefined) return transaction.then(() => read(work));
     return carryOut({ kind: 'read' }, () => {
       snapshot.begin();
       return work();
     });
   }
 
-  /** Waits for the writers before. The next one waits until the result is called. */
-  async function takeTurn(): Promise<() => void> {
+  /** Waits for the writers before. The next one waits until this one ends. */
+  async function takeTurn() {
     const earlier = lastWriter;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    lastWriter = promise;
-    await earlier;
-    return resolve;
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    lastWriter = ended;
+    if (earlier !== undefined) {
+      await earlier;
+      // Otherwise many transactions in a row would leave no turn of the event loop to other requests.
+      await toEndOfTurn();
+    }
+    return {
+      ended,
+      end() {
+        if (lastWriter === ended) lastWriter = undefined;
+        resolve();
+      },
+    };
   }
 
   /** Writes together what comes until it is this batch's turn, and until the end of a turn of the event loop. */
   async function writeBatch(): Promise<void> {
-    const endTurn = await takeTurn();
+    const turn = await takeTurn();
     await toEndOfTurn();
     const { write, fail } = batch.take();
     try {
@@ -80,7 +91,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     } catch (error) {
       fail(error);
     } finally {
-      endTurn();
+      turn.end();
     }
   }
 
@@ -92,10 +103,10 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
   /** A connection for Kysely. From its first write that is no batch's until its release, no other connection writes. */
   function createConnection() {
-    let stopOwning: (() => void) | undefined;
+    let turn: Awaited<ReturnType<typeof takeTurn>> | undefined;
 
     async function runAsOwner(sql: string, parameters: readonly unknown[], access: Access) {
-      stopOwning ??= await takeTurn();
+      turn ??= await takeTurn();
       return carryOut(access, () => {
         // The next read must see this write.
         snapshot.end();
@@ -104,8 +115,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     }
 
     async function query(sql: string, parameters: readonly unknown[]): Promise<QueryResult<never>> {
-      if (stopOwning === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
-      if (stopOwning === undefined && isBatched.test(sql)) return writeInBatch(sql, parameters);
+      if (turn === undefined && sql.startsWith('select')) return read(() => run(sql, parameters));
+      if (turn === undefined && isBatched.test(sql)) return writeInBatch(sql, parameters);
       return runAsOwner(sql, parameters, { kind: accessOf(sql) });
     }
 
@@ -116,13 +127,13 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       async begin() {
         // Every transaction writes. If it took the lock later, its snapshot could be outdated. The lock does not prove that a write works.
         await runAsOwner('begin immediate', [], { kind: 'write', proves: 'read' });
-        inTransaction = true;
+        transaction = turn?.ended;
       },
 
       release() {
-        if (stopOwning === undefined) return;
-        inTransaction = false;
-        stopOwning();
+        if (turn === undefined) return;
+        transaction = undefined;
+        turn.end();
       },
 
       streamQuery,

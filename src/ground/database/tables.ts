@@ -77,7 +77,7 @@ export const tables = {
     expiresBy: 'hash',
     aboutUser: true,
     stamp: 'carried',
-    bound: { of: 'account', name: 'open links', most: 50, oldestBy: 'expires_at' },
+    bound: { of: 'account', name: 'open links for one purpose', most: 20, oldestBy: 'expires_at' },
   },
   janua_mails: { rights: all, expiresBy: 'id', queue: true, bound: '`mostMails`: core/mail/limits.ts' },
   janua_notices: {

@@ -43,6 +43,25 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       };
     }
 
+    test('their names are read once a second for all pages, and anew after a change', async () => {
+      await using opened = await open();
+      const { clients, clock, database } = opened;
+      const { client } = await clients.add(wiki);
+      const known = { id: client.id, name: 'Wiki', groups: ['staff'], clientUri: wiki.clientUri };
+      const names = clients.listNames();
+      assert.equal(clients.listNames(), names);
+      assert.deepEqual(await names, [known]);
+      await clients.change(client.id, { name: 'Notes' });
+      assert.deepEqual(await clients.listNames(), [{ ...known, name: 'Notes' }]);
+      await database.updateTable('janua_clients').set({ name: 'By another process' }).execute();
+      clock.now += 999;
+      assert.equal((await clients.listNames())[0]?.name, 'Notes');
+      clock.now += 1;
+      assert.equal((await clients.listNames())[0]?.name, 'By another process');
+      await clients.remove(client.id);
+      assert.deepEqual(await clients.listNames(), []);
+    });
+
     test('a client is found as it was added, and only the hash of its secret is stored', async () => {
       await using opened = await open();
       const { clients, database } = opened;

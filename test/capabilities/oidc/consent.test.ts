@@ -79,6 +79,27 @@ describe('consent', () => {
     for (const kind of ['consent-given', 'application-signed-in']) assert.ok(kinds.includes(kind), kind);
   });
 
+  test('that was given before is no change, however often an application asks', async () => {
+    const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
+    const given = async () => {
+      const events = server.janua.services.auditTrail.find({ order: 'newest-first', limit: 100 });
+      const kinds = await Array.fromAsync(
+        events,
+        (event) => 'kind' in event && event.about === app.clientId && event.kind,
+      );
+      return kinds.filter((kind) => kind === 'consent-given').length;
+    };
+    for (const [scope, expected] of [
+      ['openid email', 1],
+      ['openid email', 1],
+      ['openid', 1],
+      ['openid email groups', 2],
+    ] as const) {
+      assert.ok((await letIn(app, browser, { scope, prompt: 'consent' })).id_token);
+      assert.equal(await given(), expected, scope);
+    }
+  });
+
   test('names the other server that the application may use, and for what', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const resource = 'https://files.example.com';

@@ -619,6 +619,27 @@ describe('what strangers make Janua fetch', () => {
     await assert.rejects(refresh(), { error: 'invalid_grant' });
   });
 
+  test('for the page of a logout takes turns by the network of its caller', async () => {
+    await using server = await open({ TRUSTED_PROXIES: ['127.0.0.0/8', '::1'] });
+    const ask = (path: string, address: string) => {
+      const target = new URL(`${server.origin}/oidc/logout`);
+      target.searchParams.set('client_id', `${documents.origin}${path}`);
+      return fetch(target, { headers: { 'x-forwarded-for': address }, redirect: 'manual' });
+    };
+    const { ofHost, waiting } = outsideLimits;
+    const paths = pathsOf('leaves', ofHost + waiting);
+    using holding = hold([...paths, '/leaves/late.json']);
+    const flood = paths.map((path) => ask(path, '198.51.100.7'));
+    while (holding.held.length < ofHost) await fetch(`${server.origin}/health/live`);
+    for (let count = 0; count < 20; count += 1) await fetch(`${server.origin}/health/live`);
+    const late = ask('/leaves/late.json', '203.0.113.5');
+    for (let count = 0; count < 20; count += 1) await fetch(`${server.origin}/health/live`);
+    holding.release();
+    assert.notEqual((await late).status, 503, 'it had a place, which a request of the other network left');
+    const refused = (await Promise.all(flood)).filter(({ status }) => status === 503);
+    assert.equal(refused.length, 1);
+  });
+
   test('are keys once, however many requests an application signs', async () => {
     documents.answer('/once/jwks.json', (_request, response) => response.end(JSON.stringify(jwks)));
     const by = { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: `${documents.origin}/once/jwks.json` };

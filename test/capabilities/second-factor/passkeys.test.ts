@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createPasskeys } from '../../../src/capabilities/second-factor/passkeys.ts';
+import { createPasskeys, uses } from '../../../src/capabilities/second-factor/passkeys.ts';
+import { createSqlFailureStore } from '../../../src/core/throttle/sql-store.ts';
+import { createThrottle } from '../../../src/core/throttle/throttle.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { unlocked } from '../../core/users/held.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { missing } from '../../servers/missing.ts';
@@ -31,8 +34,9 @@ async function open(engine: UserEngine = 'SQLite') {
   const now = () => clock.now;
   const { database } = opened;
   const tokens = createTokens(database, now);
+  const throttle = createThrottle({ store: createSqlFailureStore(opened), takeTurn: () => assert.fail(), now });
   const passkeysOf = (key: Buffer) =>
-    createPasskeys({ database, tokens, key, domain, origins: new Set([origin]), appName: 'Janua', now });
+    createPasskeys({ database, tokens, throttle, key, domain, origins: new Set([origin]), appName: 'Janua', now });
   const passkeys = passkeysOf(Buffer.alloc(32, 1));
 
   /** Makes a passkey, and adds it to an account. */
@@ -222,6 +226,31 @@ describe('a use of a passkey proves nothing', () => {
     for (const counter of [7, 6, 1, 0]) assert.equal(await use(device, { counter }), 'old-counter');
     assert.equal(typeof (await use(device, { counter: 2 ** 32 - 1 })), 'object');
     assert.equal(await use(device, { counter: 0 }), 'old-counter');
+  });
+
+  test('more often than a user could, each of which would be a row', async () => {
+    await using opened = await open();
+    const { enrol, use, database, clock } = opened;
+    const { device } = await enrol();
+    await use(device, { counter: 1000 });
+    const [before] = await database
+      .selectFrom('janua_tokens')
+      .select(({ fn }) => fn.countAll().as('count'))
+      .execute();
+    const answers: unknown[] = [];
+    for (let turn = 0; turn < uses.free + 20; turn += 1)
+      answers.push(await use(device, { counter: 3 }).catch((error: unknown) => error));
+    assert.equal(answers.filter((answer) => answer === 'old-counter').length, uses.free - 1);
+    assert.ok(answers.slice(uses.free).every((answer) => answer instanceof Unavailable));
+    const [after] = await database
+      .selectFrom('janua_tokens')
+      .select(({ fn }) => fn.countAll().as('count'))
+      .execute();
+    assert.equal(Number(after?.count) - Number(before?.count), uses.free - 1);
+    const other = await enrol({ owner: bob });
+    assert.equal(typeof (await use(other.device)), 'object', 'another user');
+    clock.now += uses.firstWaitSeconds * 1000;
+    assert.equal(typeof (await use(device, { counter: 1001 })), 'object', 'a while later');
   });
 
   test('with a challenge that was used, expired, is another, or belongs to something else', async () => {

@@ -65,3 +65,31 @@ test('a place that is none has no records', { skip: missing('Redis') }, async ()
   for (const place of ['x', '0:x', '9:0', ':', '0:0 '])
     assert.deepEqual(await opened.store.listPage(place), { records: [], next: undefined }, place);
 });
+
+test('many who look for keys at once share a look at all keys', { skip: missing('Redis') }, async () => {
+  const { url, drop } = await createRedisDatabase();
+  const redis = openRedis(url, 3000, unwatched);
+  try {
+    let uses = 0;
+    const counted: typeof redis = {
+      ...redis,
+      useScripts(scripts) {
+        const use = redis.useScripts(scripts);
+        return (work) => {
+          uses += 1;
+          return use(work);
+        };
+      },
+    };
+    const store = createRedisFailureStore(counted);
+    await store.count([{ key: 'pair:3:x', policy: policies.pair }], Date.now());
+    uses = 0;
+    const found = await Promise.all(Array.from({ length: 20 }, (_, user) => store.findStarting([`pair:${user}:`])));
+    assert.deepEqual(found.flat(), ['pair:3:x']);
+    assert.ok(uses <= 2, `${uses} looks`);
+    assert.deepEqual(await store.findStarting(['pair:3:']), ['pair:3:x']);
+  } finally {
+    await redis.close();
+    await drop();
+  }
+});

@@ -32,6 +32,17 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await tokens.find('reset-password', secret), undefined);
     });
 
+    test('links for a long time leave those of another purpose, which end sooner', async () => {
+      await using opened = await open();
+      const { tokens } = opened;
+      const toNewAddress = { ...reset, purpose: 'confirm-email', expiresAt: start + 24 * hour };
+      for (let link = 0; link < 100; link += 1) await tokens.issue(toNewAddress);
+      const secret = await tokens.issue(reset);
+      assert.ok(await tokens.find('reset-password', secret));
+      await tokens.issue(toNewAddress);
+      assert.ok(await tokens.find('reset-password', secret));
+    });
+
     test('of 50 uses of a signed text at the same time, one is the first', async () => {
       await using opened = await open();
       const { tokens, clock, database } = opened;

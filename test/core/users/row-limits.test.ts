@@ -10,6 +10,7 @@ import { createIdentities } from '../../../src/capabilities/upstream/identities.
 import { createPersonalTokens } from '../../../src/core/access/personal-tokens.ts';
 import { withLastingEnds } from '../../../src/core/sessions/lasting-ends.ts';
 import type { SessionStore } from '../../../src/core/sessions/store.ts';
+import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';
 import type { Account } from '../../../src/core/users/account.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
@@ -58,6 +59,7 @@ function createDoors(
   const passkeys = createPasskeys({
     database,
     tokens,
+    throttle: createUnthrottled(() => assert.fail()),
     key: Buffer.alloc(32),
     domain: 'localhost',
     origins: new Set(),
@@ -79,7 +81,8 @@ function createDoors(
   });
   const consents = createConsents(database, now);
   const pending = { userId: user.id, stamp: 'stamp', methods: ['pwd'] as const, remembered: false, scope: undefined };
-  const link = { purpose: 'reset-password', userId: user.id, address: user.username, expiresAt: time * 2 };
+  // The rows that `fill` adds have no purpose either.
+  const link = { purpose: '', userId: user.id, address: user.username, expiresAt: time * 2 };
   const inRedis = { remove: async () => 0 } as unknown as SessionStore;
   const { remove } = withLastingEnds(inRedis, opened, 60_000, now);
   return {

@@ -142,6 +142,32 @@ test('while another process writes, a write waits without blocking reads and tim
   other.close();
 });
 
+test('between many transactions, reads and other work have their turns', async () => {
+  await using opened = await openTestDatabase(`sqlite:${join(folder, 'turns.db')}`);
+  await migrate(opened);
+  const { database } = opened;
+  const done: string[] = [];
+  const read = async () => {
+    await database.selectFrom('janua_keys').select('name').execute();
+    done.push('read');
+  };
+  const reads: Promise<void>[] = [];
+  const transactions = Array.from({ length: 20 }, (_, index) =>
+    database.transaction().execute(async (transaction) => {
+      const row = { name: `key ${index}`, value: 'x' };
+      await transaction.insertInto('janua_keys').values(row).execute();
+      if (index === 0) reads.push(read());
+      done.push('transaction');
+    }),
+  );
+  const all = Promise.all(transactions);
+  for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+  done.push('other work');
+  await all;
+  await Promise.all(reads);
+  for (const work of ['read', 'other work']) assert.ok(done.indexOf(work) < 10, `${work}: ${done.join(', ')}`);
+});
+
 describe('writes that are asked for at the same time', () => {
   const names = Array.from({ length: 32 }, (_, index) => `key ${index}`);
 
