@@ -1,6 +1,7 @@
 import { startGalera } from '../servers/galera.ts';
 import { missing } from '../servers/missing.ts';
 import { type Cluster, crashes } from './cluster.ts';
+import { testSync } from './sync.ts';
 import { testCluster } from './test-cluster.ts';
 
 /** Each server of Janua uses a node of its own. */
@@ -17,4 +18,7 @@ async function start(): Promise<Cluster> {
   };
 }
 
-testCluster({ name: 'MariaDB with Galera', skip: missing('Galera'), start });
+const engine = { name: 'MariaDB with Galera', skip: missing('Galera'), start };
+
+testCluster(engine);
+testSync(engine);

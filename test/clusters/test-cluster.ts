@@ -11,8 +11,8 @@ import { type Cluster, until } from './cluster.ts';
 import { Journal } from './journal.ts';
 
 /** `CLUSTER_SEED` (a whole number) selects faults and requests, `CLUSTER_SECONDS` how long there are faults. */
-const seed = Number(process.env.CLUSTER_SEED ?? randomInt(1_000_000));
-const seconds = Number(process.env.CLUSTER_SECONDS ?? (isLong ? 60 : 0));
+export const seed = Number(process.env.CLUSTER_SEED ?? randomInt(1_000_000));
+export const seconds = Number(process.env.CLUSTER_SECONDS ?? (isLong ? 60 : 0));
 
 export interface Engine {
   readonly name: string;
@@ -177,7 +177,11 @@ function createPostbox({ received }: ScriptedSmtp) {
 }
 
 /** Causes one fault after the other, more than half of them at the leader. The cluster is whole again before the next. */
-async function causeFaults(cluster: Cluster, random: clients.Random, journal: Journal): Promise<readonly string[]> {
+export async function causeFaults(
+  cluster: Cluster,
+  random: clients.Random,
+  journal: Pick<Journal, 'time'>,
+): Promise<readonly string[]> {
   const caused: string[] = [];
   const names = Object.keys(cluster.faults);
   for (const deadline = performance.now() + seconds * 1000; performance.now() < deadline; ) {
