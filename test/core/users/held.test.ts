@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AccountChanged, createHold, provedBy } from '../../../src/core/users/held.ts';
+import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { rows, type Tables } from '../../../src/ground/database/schema.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
 import type { UserEngine } from '../../stores.ts';
-import { openOwnAccounts } from './directories.ts';
+import { openOwnAccounts, openPeople } from './directories.ts';
 
 const ann = { username: 'ann@example.com', firstName: 'Ann', lastName: 'Archer', passwordHash: 'hash', demo: false };
 const bob = { ...ann, username: 'bob@example.com' };
@@ -115,3 +116,50 @@ test('an account that is removed leaves rows only where sessions, waiting mails 
   }
   assert.deepEqual(left.sort(), lasting.sort());
 });
+
+for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
+  describe(`an account of a person in a table of a team in ${engine}`, { skip: missing(engine) }, () => {
+    async function openPerson() {
+      const opened = await openMigrated(engine);
+      const { database } = opened;
+      const email = engine === 'SQLite' ? 'text collate nocase unique' : 'varchar(100) unique';
+      await sql
+        .raw(`create table people (no integer primary key, email ${email}, secret varchar(255), gone integer)`)
+        .execute(database);
+      if (engine === 'PostgreSQL') await sql.raw('create unique index on people (lower(email))').execute(database);
+      await sql`insert into people values (7, ${ann.username}, 'hash', 0)`.execute(database);
+      const mapping = parseMapping('people', 'id=no,username=email,password=secret,disabled=gone');
+      assert.ok(mapping);
+      const { users } = await openPeople(opened, mapping);
+      const account = await users.adoptByUsername(ann.username);
+      assert.ok(account);
+      return { ...opened, users, account, ...createHold(database, users, undefined) };
+    }
+    type Opened = Awaited<ReturnType<typeof openPerson>>;
+
+    for (const [name, change] of [
+      ['has another stamp', ({ holdAny, users, account }) => holdAny(account.user.id, users.renewStamp)],
+      ['has another name', ({ database }) => sql`update people set email = 'eve@example.com'`.execute(database)],
+      ['has another password', ({ database }) => sql`update people set secret = 'another'`.execute(database)],
+      ['is disabled', ({ database }) => sql`update people set gone = 1`.execute(database)],
+      ['has left the table', ({ database }) => sql`delete from people`.execute(database)],
+      [
+        'is another person now',
+        async ({ database, users }) => {
+          await sql`update people set email = 'eve@example.com'`.execute(database);
+          await users.adoptByUsername('eve@example.com');
+        },
+      ],
+    ] as [string, (opened: Opened) => Promise<unknown>][])
+      test(`that ${name} is not changed by an earlier proof`, async () => {
+        await using opened = await openPerson();
+        const { hold, account } = opened;
+        const proved = provedBy(account);
+        assert.equal(await hold(proved, async ({ user }) => user.username), ann.username);
+        await change(opened);
+        await assert.rejects(
+          hold(proved, async () => assert.fail('the change is made')),
+          AccountChanged,
+        );
+      });
+  });

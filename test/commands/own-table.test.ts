@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { createMigratedWorkplace, type Workplace } from './janua-command.ts';
+
+const USERS_COLUMNS = 'id=no,username=email,password=secret';
+const people = { USERS_TABLE: 'people', USERS_COLUMNS };
+
+function change({ folder }: Workplace, statements: string): void {
+  const database = new DatabaseSync(join(folder, 'data/janua.db'));
+  database.exec(statements);
+  database.close();
+}
+
+async function open() {
+  const workplace = await createMigratedWorkplace();
+  change(
+    workplace,
+    `create table people (no integer primary key, email text collate nocase unique, secret text);
+     insert into people values (1, 'ann@example.com', 'hash'), (2, 'bob@example.com', 'hash'), (3, 'cy@example.com', 'hash')`,
+  );
+  const own = await workplace.run(['users', 'add', 'own@example.com', '--first-name', 'O', '--last-name', 'O'], {
+    input: 'correct horse battery',
+  });
+  assert.equal(own.code, 0, own.stderr);
+  /** The names that `janua users list` prints. */
+  async function list(env: Readonly<Record<string, string>> = {}): Promise<string[]> {
+    const { code, stdout, stderr } = await workplace.run(['users', 'list', '--json'], { env });
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split('\n').filter(Boolean);
+    return lines.map((line) => (JSON.parse(line) as { username: string }).username);
+  }
+  return { workplace, list, [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose]() };
+}
+
+test('people of a table come by a command, and count for as long as the table is set', async () => {
+  await using opened = await open();
+  const { workplace, list } = opened;
+  const run = (...args: string[]) => workplace.run(args, { env: people });
+  assert.deepEqual(await list(people), []);
+  assert.equal((await run('users', 'sync')).stdout, 'Added 3, changed 0, ended 0.\n');
+  const all = ['ann@example.com', 'bob@example.com', 'cy@example.com'];
+  assert.deepEqual(await list(people), all);
+  assert.deepEqual(await list(), ['own@example.com'], 'without the table');
+  assert.deepEqual(await list(people), all, 'with it again');
+
+  change(workplace, 'create table kept as select * from people; delete from people');
+  const emptied = await run('users', 'sync');
+  assert.equal(emptied.code, 1);
+  assert.match(emptied.stderr, /3 more users are missing in USERS_TABLE, and keep their accounts\..*sync --force/s);
+  change(workplace, 'insert into people select * from kept');
+  assert.equal((await run('users', 'sync')).stdout, 'Added 0, changed 0, ended 0.\n');
+  const unset = await workplace.run(['users', 'sync']);
+  assert.deepEqual([unset.code, unset.stderr], [1, 'USERS_TABLE is not set, so there is no table to sync with.\n']);
+});
+
+test('another table is refused, unless it only has a new name', async () => {
+  await using opened = await open();
+  const { workplace, list } = opened;
+  await workplace.run(['users', 'sync'], { env: people });
+  change(workplace, 'alter table people rename to staff');
+  const staff = { ...people, USERS_TABLE: 'staff' };
+  const refused = await workplace.run(['users', 'list'], { env: staff });
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.stderr,
+    /^USERS_TABLE: the accounts that Janua has came from people\.no, and not from staff\.no\. .*npx janua users moved\n$/,
+  );
+  const moved = await workplace.run(['users', 'moved'], { env: staff });
+  assert.deepEqual([moved.code, moved.stdout], [0, 'The accounts belong to staff.no.\n']);
+  assert.deepEqual(await list(staff), ['ann@example.com', 'bob@example.com', 'cy@example.com']);
+});
