@@ -26,7 +26,7 @@ import type { Policy } from '../src/core/throttle/policy.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
-import { usualTimeouts } from '../src/server.ts';
+import { mostUnanswered, usualTimeouts } from '../src/server.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
@@ -79,6 +79,7 @@ const limits: readonly Limit[] = [
   ['stranger', 'time for a header', seconds(usualTimeouts.http.headersTimeout), '408'],
   ['stranger', 'time for a request', seconds(usualTimeouts.requestTimeout), '408'],
   ['stranger', 'silence of a connection', seconds(usualTimeouts.connectionTimeout), 'closed'],
+  ['stranger', 'requests of a connection without an answer', mostUnanswered, 'closed'],
   ['stranger', '`next`', `${longestNext} characters`, 'dropped'],
   ['stranger', 'address of a request of an application', `${longestAddress} characters`, '414'],
   ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],

@@ -1,4 +1,13 @@
-import Fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+  LogController,
+} from 'fastify';
 import { addSite, type SiteOptions } from './site.ts';
 import { addFavicon } from './web/assets.ts';
 import { createFlow } from './web/flow.ts';
@@ -29,6 +38,31 @@ export const usualTimeouts = {
   },
 };
 
+/** Requests of a connection that wait for their answers. Browsers send the next one after an answer. */
+export const mostUnanswered = 20;
+
+/** Node reads all requests of a connection at once: 64 KB would be 2,500, which wait in memory for a client that reads nothing. */
+function endPipelines(answer: RequestListener): RequestListener {
+  const unanswered = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    if (count > mostUnanswered) socket.destroy();
+    if (socket.destroyed) return;
+    unanswered.set(socket, count);
+    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    answer(request, response);
+  };
+}
+
+/** As Fastify makes it by itself. */
+const createLimitedServer: FastifyServerFactory = (answer, options) => {
+  const { http, keepAliveTimeout, requestTimeout, connectionTimeout } = options as FastifyHttpOptions<Server>;
+  const server = createHttpServer({ ...http, keepAliveTimeout, requestTimeout }, endPipelines(answer));
+  server.setTimeout(connectionTimeout);
+  return server;
+};
+
 /** Logs each request once: when it is answered or aborted. At `debug`, it logs the arrival too. */
 class RequestLog extends LogController {
   override incomingRequest(request: FastifyRequest): void {
@@ -52,6 +86,7 @@ export function createServer(options: ServerOptions): App {
     logController: requestLog,
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
+    serverFactory: createLimitedServer,
     ...(options.timeouts ?? usualTimeouts),
     // While closing, the server still answers requests on open connections as usual.
     return503OnClosing: false,

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import { MIMEType } from 'node:util';
 import createError from '@fastify/error';
 import { decodeText } from '../ground/text/decode-text.ts';
+import { readBody } from './hooks/read-body.ts';
 import type { App, Request } from './types.ts';
 
 const BrokenForm = createError('JANUA_BROKEN_FORM', 'The form cannot be read', 400);
@@ -25,8 +27,9 @@ export function acceptFiles(app: App, requireMaySend: (request: Request) => Prom
   });
   app.addContentTypeParser(
     'multipart/form-data',
-    { parseAs: 'buffer', bodyLimit: uploadLimit },
-    async ({ headers }: Request, body: Buffer) => {
+    { bodyLimit: uploadLimit },
+    async ({ headers }: Request, payload: IncomingMessage) => {
+      const body = await readBody(payload, uploadLimit);
       const type = headers['content-type'] ?? '';
       if (!hasFewParts(body, boundaryOf(type))) throw new BrokenForm();
       const form = await new Response(body, { headers: { 'content-type': type } }).formData().catch(() => {

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import { type ParsedUrlQuery, parse } from 'node:querystring';
 import { Refusal } from '../../core/access/refusal.ts';
 import { bodyLimit } from '../../web/hooks/bodies.ts';
+import { readBody } from '../../web/hooks/read-body.ts';
 import type { App, Request } from '../../web/types.ts';
 import { repeatedParameter, requestTooLong } from './refusals.ts';
 
@@ -64,5 +66,7 @@ function requireOnce(parameters: object): void {
 /** Reads bodies of the protocol as they are, for the library. */
 export function addRawBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', { bodyLimit }, (_request: Request, payload: IncomingMessage) =>
+    readBody(payload, bodyLimit),
+  );
 }

@@ -94,8 +94,9 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const browserKey = keyOf('browser', `${owner}:${knownBrowser.slice(0, 1)}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
-  // Their only party: the owner must not queue behind strangers at the same address.
-  return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties: [browsers] };
+  // The owner must not queue behind strangers at the same address. Known browsers there are one party: a network may have many accounts.
+  const parties = [`browsers-at:${attempt.endSite ?? unknownAddress}`, browsers];
+  return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties };
 }
 
 /**

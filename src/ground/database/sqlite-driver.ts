@@ -9,6 +9,9 @@ import { createBatch } from './sqlite-batch.ts';
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
 
+/** Milliseconds for which transactions may follow each other before others have a turn of the event loop. */
+const mostInARow = 5;
+
 /** Statements that a transaction with others may hold. */
 const isBatched = /^(?:insert|update|delete)\b/;
 
@@ -23,6 +26,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
   let lastWriter: Promise<void> | undefined;
+  /** When the transactions began that have followed each other. */
+  let rowBegan = 0;
   /** Ends with the transaction of a connection, if there is one. */
   let transaction: Promise<void> | undefined;
 
@@ -61,10 +66,14 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     const earlier = lastWriter;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     lastWriter = ended;
-    if (earlier !== undefined) {
+    if (earlier === undefined) rowBegan = performance.now();
+    else {
       await earlier;
-      // Otherwise many transactions in a row would leave no turn of the event loop to other requests.
-      await toEndOfTurn();
+      // Otherwise many transactions in a row would leave no turn to other requests.
+      if (performance.now() - rowBegan > mostInARow) {
+        await toEndOfTurn();
+        rowBegan = performance.now();
+      }
     }
     return {
       ended,

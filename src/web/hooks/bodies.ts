@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import { parse as parseForm } from 'node:querystring';
+import { promisify } from 'node:util';
 import createError from '@fastify/error';
 import { percentDecoded } from '../percent-decoding.ts';
-import type { App } from '../types.ts';
+import type { App, Request } from '../types.ts';
+import { readBody } from './read-body.ts';
 
 const BrokenEncoding = createError('JANUA_BROKEN_ENCODING', 'The body is not UTF-8', 400);
 
@@ -15,20 +18,21 @@ export const bodyLimit = 64 * 1024;
 /** Accepts only forms and JSON. With `text/plain`, another site's form could reach a route (ASVS 3.5.2). */
 export function addBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  const parseJson = app.getDefaultJsonParser('error', 'error');
+  const parseJson = promisify(app.getDefaultJsonParser('error', 'error'));
   // Decoding would replace any broken bytes with the same character, so two different passwords would match.
-  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body, done) => {
-    if (isUtf8(body as Buffer)) parseJson(request, body.toString(), done);
-    else done(new BrokenEncoding());
+  app.addContentTypeParser('application/json', { bodyLimit }, async (request: Request, payload: IncomingMessage) => {
+    const body = await readBody(payload, bodyLimit);
+    if (!isUtf8(body)) throw new BrokenEncoding();
+    return parseJson(request, body.toString());
   });
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
-    { parseAs: 'buffer', bodyLimit },
-    (_request, body, done) => {
+    { bodyLimit },
+    async (_request: Request, payload: IncomingMessage) => {
+      const body = await readBody(payload, bodyLimit);
       // Both the form and its unescaped bytes must be UTF-8. A character that mixes raw and escaped bytes would be decoded as broken.
-      if (isUtf8(body as Buffer) && isUtf8(unescaped(body as Buffer)))
-        done(null, parseForm(body.toString(), '&', '=', { maxKeys: 0 }));
-      else done(new BrokenEncoding());
+      if (!isUtf8(body) || !isUtf8(unescaped(body))) throw new BrokenEncoding();
+      return parseForm(body.toString(), '&', '=', { maxKeys: 0 });
     },
   );
 

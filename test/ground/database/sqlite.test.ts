@@ -157,6 +157,8 @@ test('between many transactions, reads and other work have their turns', async (
       const row = { name: `key ${index}`, value: 'x' };
       await transaction.insertInto('janua_keys').values(row).execute();
       if (index === 0) reads.push(read());
+      // As long as a change of many rows takes.
+      for (const end = performance.now() + 2; performance.now() < end; );
       done.push('transaction');
     }),
   );
