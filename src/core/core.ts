@@ -39,7 +39,7 @@ import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
-import { provedBy } from './users/held.ts';
+import type { Held } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createLastLogins } from './users/last-logins.ts';
 import { openUsers } from './users/open-users.ts';
@@ -47,9 +47,10 @@ import { removeAccounts } from './users/registry.ts';
 import type { RequireRights } from './users/scopes.ts';
 import type { UserMapping } from './users/source/mapping.ts';
 import type { Source } from './users/source/source.ts';
-import { createSync } from './users/source/sync.ts';
+import { createSync, type SeenChange } from './users/source/sync.ts';
 import { createUserSync } from './users/source/user-sync.ts';
 import type { User } from './users/user.ts';
+import type { UserDirectory } from './users/user-directory.ts';
 
 /** How long sending mail may fail before the operator is told, in milliseconds. */
 const longOutage = 60 * 60 * 1000;
@@ -153,6 +154,7 @@ export async function createCore(options: CoreOptions) {
   const { change, changeAny } = createChanges(changing);
   const endAddressLinks = createEndAddressLinks(tokens, outbox);
   const lastLogins = createLastLogins(database, now);
+  const noteSeen = createNoteSeen(users, { changeAny });
   const admit = createAdmit({
     access,
     sessions,
@@ -162,15 +164,16 @@ export async function createCore(options: CoreOptions) {
     noticeSignIn: ports.noticeSignIn,
     noteLogin: lastLogins.noteLogin,
     async acceptChanges(account, caller) {
-      const proved = provedBy(account);
-      if (account.formerName !== undefined)
-        await change({ kind: 'user-renamed-elsewhere' }, proved, { caller }, users.acceptName);
-      if (account.hasForeignPassword)
-        await change({ kind: 'password-changed-elsewhere' }, proved, { caller }, users.acceptPassword);
+      const { id, sourceKey } = account.user;
+      const isKnown = account.hasForeignPassword === false && account.formerName === undefined && !account.wasDisabled;
+      if (sourceKey === undefined || isKnown) return account;
+      for (const kind of ['user-renamed-elsewhere', 'password-changed-elsewhere'] as const)
+        await noteSeen(kind, id, caller);
+      if (account.wasDisabled) await users.noteEnabled(id);
+      return users.findById(id);
     },
   });
-  const userSync =
-    directory.source && openUserSync(common, { ...directory, source: directory.source, changeAny, audit, caller });
+  const userSync = directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
@@ -331,36 +334,40 @@ async function openAudit(
   return { audit, auditTrail, events };
 }
 
+/** Takes note of what another program has changed in a team's own table, and ends what the change ends, once. */
+function createNoteSeen(
+  { acceptPassword, acceptName }: Pick<UserDirectory, 'acceptPassword' | 'acceptName'>,
+  { changeAny }: Pick<ReturnType<typeof createChanges>, 'changeAny'>,
+) {
+  const works = {
+    'password-changed-elsewhere': acceptPassword,
+    'user-renamed-elsewhere': acceptName,
+    'user-disabled-elsewhere': async ({ account }: Held) => account.disabled,
+  };
+  return async (kind: SeenChange, userId: string, caller: Caller): Promise<void> => {
+    const event = { kind, isChange: (made: boolean) => made } as const;
+    // The user may be gone meanwhile.
+    await changeAny(event, userId, { caller }, works[kind]).catch((error: unknown) => {
+      if (!(error instanceof ChangeRefused)) throw error;
+    });
+  };
+}
+
 function openUserSync(
   { settings, database, log, now }: Common,
-  {
-    source,
-    users,
-    changeAny,
-    audit,
-    caller,
-  }: Pick<Awaited<ReturnType<typeof openUsers>>, 'users'> &
-    Pick<ReturnType<typeof createChanges>, 'changeAny'> & {
-      readonly source: Source;
-      readonly audit: ReturnType<typeof createAudit>;
-      readonly caller: Caller;
-    },
+  options: {
+    readonly source: Source;
+    readonly noteSeen: ReturnType<typeof createNoteSeen>;
+    readonly audit: ReturnType<typeof createAudit>;
+    readonly caller: Caller;
+  },
 ) {
+  const { source, noteSeen, audit, caller } = options;
   const sync = createSync({
     database,
     source,
     now,
-    async end(userId, kind) {
-      const works = {
-        'password-changed-elsewhere': users.acceptPassword,
-        'user-renamed-elsewhere': users.acceptName,
-        'user-disabled-elsewhere': async () => {},
-      };
-      // The user may be gone meanwhile.
-      await changeAny({ kind }, userId, { caller }, works[kind]).catch((error: unknown) => {
-        if (!(error instanceof ChangeRefused)) throw error;
-      });
-    },
+    end: (userId, kind) => noteSeen(kind, userId, caller),
   });
   return createUserSync({ database, sync, audit, caller, log, now, intervalHours: settings.USERS_SYNC_HOURS });
 }

@@ -80,10 +80,11 @@ export interface AdmitOptions {
   readonly noticeSignIn: NoticeSignIn | undefined;
   readonly noteLogin: NoteLogin;
   /**
-   * Takes note of a password or a name that another program has changed in a team's own table, and ends what the former one left.
-   * @throws {AccountChanged}
+   * Takes note of a password or a name that another program has changed in a team's own table, and ends what the former one left. Gives the
+   * account as it is then. Undefined if the user is gone.
+   * @throws {ChangeRefused} `no-such-user`
    */
-  readonly acceptChanges: (account: Account, caller: Caller) => Promise<void>;
+  readonly acceptChanges: (account: Account, caller: Caller) => Promise<Account | undefined>;
 }
 
 /** Nothing else calls `sessions.start`. */
@@ -119,9 +120,18 @@ export function createAdmit(options: AdmitOptions): Admit {
     return start(again, admission, []);
   }
 
-  return async (proof, admission) => {
+  /** The same proof for the account as it is now. Undefined if it no longer holds. */
+  async function renewProof(proof: Proof, caller: Caller): Promise<Proof | undefined> {
+    const account = await acceptChanges(proof.account, caller);
+    if (account === proof.account) return proof;
+    const isSame = account?.passwordHash === proof.account.passwordHash;
+    return account && (isSame || (await proof.stillHolds(account))) ? { ...proof, account } : undefined;
+  }
+
+  return async (given, admission) => {
     const { presented, caller, event, language } = admission;
-    await acceptChanges(proof.account, caller);
+    const proof = await renewProof(given, caller);
+    if (proof === undefined) return undefined;
     const stoodFor = await demand(proof, admission);
     const reason = [event.reason, stoodFor].filter(Boolean).join('+');
     const tellUser =

@@ -29,8 +29,8 @@ const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
   'password-reset': { ...newPassword, endsUnstamped: true, notice: 'password-reset' },
   'password-set': { ...newPassword, endsUnstamped: true },
-  /** Another program has set it in a team's own table, which has ended the sessions. */
-  'password-changed-elsewhere': { endsUnstamped: true },
+  /** Another program has set it in a team's own table, and may set the former one again. */
+  'password-changed-elsewhere': { ...ends, endsUnstamped: true },
   /** Of a team with permanent ids. Its user stays the same, as after a change of address by the owner. */
   'user-renamed-elsewhere': { endsLinks: true, notice: 'email-changed' },
   'user-disabled-elsewhere': { ...ends, endsUnstamped: true },

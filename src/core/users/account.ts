@@ -22,9 +22,11 @@ export interface Account {
   readonly isReplaceable?: boolean;
   /**
    * Whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens, which carry no
-   * stamp, count no more.
+   * stamp, count no more. Undefined for an own account, and until Janua has noted the password of an account of version 0.2.
    */
-  readonly hasForeignPassword?: boolean;
+  readonly hasForeignPassword?: boolean | undefined;
+  /** Whether Janua saw the user disabled last, in a team's own table that says otherwise now. */
+  readonly wasDisabled?: boolean;
   /** Of a team's own table with permanent ids: the name stands for nobody, so that nothing is bound to it. */
   readonly hasPermanentId?: true;
   /** The name that Janua saw last, if a team's own table with permanent ids has another one now. */

@@ -84,7 +84,7 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
           ...account.user,
           disabled: row.demo === 1 ? row.disabled === 1 : account.disabled,
           demo: row.demo === 1,
-          addressVerified: isVerified(row),
+          addressVerified: account.isAddressVerified ?? false,
           createdAt: toTime(row.created_at),
         }
       );
@@ -155,10 +155,11 @@ function accountOfSource(row: AccountRow, source: Source): Account | undefined {
     disabled,
     ...permanent,
     stamp: row.stamp === null ? undefined : joinedStamp(row.stamp, { user, passwordHash, ...permanent }),
-    isAddressVerified: isVerified(row),
+    isAddressVerified: isVerified({ ...row, username }),
     isAddressVouched: true,
     ...(isRenamed && { formerName: row.username }),
-    hasForeignPassword: row.password_print !== null && row.password_print !== printOf(passwordHash),
+    ...(row.disabled !== 0 && !disabled && { wasDisabled: true }),
+    hasForeignPassword: row.password_print === null ? undefined : row.password_print !== printOf(passwordHash),
   };
 }
 

@@ -110,10 +110,18 @@ export function createDirectory(
       await update(user.id, db)
         .set({ password_print: printOf(account.passwordHash) })
         .execute();
+      return account.hasForeignPassword === true;
     },
 
-    async acceptName({ user, db }) {
+    async acceptName({ account, user, db }) {
+      // Another login may have done so meanwhile.
+      if (account.formerName === undefined) return false;
       await renameAccount(user.id, user, db);
+      return true;
+    },
+
+    async noteEnabled(id) {
+      await update(id).set({ disabled: 0 }).execute();
     },
 
     async renewStamp({ user: { id }, db }) {

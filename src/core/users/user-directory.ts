@@ -56,9 +56,11 @@ export interface UserDirectory {
   /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. Also ends `demo`. */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
   /** Takes note of the password that another program has set in a team's own table (`hasForeignPassword`). */
-  acceptPassword(held: Held): Promise<void>;
+  acceptPassword(held: Held): Promise<boolean>;
   /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
-  acceptName(held: Held): Promise<void>;
+  acceptName(held: Held): Promise<boolean>;
+  /** Takes note that a user of a team's own table is enabled again, so that the next time that they are disabled is seen. */
+  noteEnabled(id: string): Promise<void>;
   /** Verifies an address, if the user still has it. */
   verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
   findDetails(id: string): Promise<AccountDetails>;

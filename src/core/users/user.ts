@@ -58,6 +58,18 @@ export function canonicalUsername(username: string): string {
   return username.trim().normalize('NFC').toLowerCase();
 }
 
+/**
+ * Whether a stored name has one spelling but for its case. Otherwise two rows that a database keeps apart would be one user: with a blank at
+ * the end, a decomposed letter, or a letter that only becomes another one in lower case, such as the Kelvin sign.
+ */
+export const hasOneSpelling = (stored: string): boolean =>
+  stored.length <= maxUsernameLength &&
+  stored.trim().normalize('NFC') === stored &&
+  [...stored].every((letter) => {
+    const lower = letter.toLowerCase();
+    return lower === letter || lower.toUpperCase() === letter;
+  });
+
 /** Longest first or last name, in code points, as the columns count. */
 export const maxNameLength = 100;
 

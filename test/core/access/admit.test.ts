@@ -110,7 +110,7 @@ function createRacing(
   const admit = createAdmit({
     ...{ access, sessions, users, audit, demand, noticeSignIn },
     noteLogin: async () => {},
-    acceptChanges: async () => {},
+    acceptChanges: async (account) => account,
   });
   const logIn = createLogIn({ users, attemptPassword, admit });
   return { store, logIn: () => logIn(attempt(ann.username, 'secret'), caller) };

@@ -132,7 +132,7 @@ const expected: Readonly<Record<ChangeKind, Omit<Left, 'sessions'> & { readonly 
   'password-changed': { ...all, ...none, failures: false, notices: ['password-changed'], ends: true },
   'password-reset': { ...all, ...none, failures: false, tokens: false, notices: ['password-reset'], ends: true },
   'password-set': { ...all, ...none, failures: false, tokens: false, ends: true },
-  'password-changed-elsewhere': { ...all, tokens: false, ends: false },
+  'password-changed-elsewhere': { ...all, ...none, tokens: false, ends: true },
   'user-renamed-elsewhere': { ...all, links: false, notices: ['email-changed'], ends: false },
   'user-disabled-elsewhere': { ...all, ...none, tokens: false, ends: true },
   'signed-up': { ...all, ...none, ends: false },

@@ -8,14 +8,13 @@ import { indexWords, searchRows } from '../search.ts';
 import type { Person, Source } from './source.ts';
 
 /**
- * Takes the account away from the id that it had in the team's table. It is never given back, and the cleaning removes it.
+ * Takes the account of another person away from the id in the team's table. It is never given back, and the cleaning removes it.
  * @param now milliseconds since 1970
- * @param present the name of the person who has the id now. Undefined if there is none
+ * @param present the name of the person who has the id now
  */
-export async function detach(key: string, db: Database, now: number, present?: string): Promise<void> {
-  const account = db.updateTable('janua_users').where('source_key', '=', key);
-  const former = present === undefined ? account : account.where('username', '!=', present);
-  await former.set({ source_key: null, left_at: now }).execute();
+async function detach(key: string, db: Database, now: number, present: string): Promise<void> {
+  const account = db.updateTable('janua_users').where('source_key', '=', key).where('username', '!=', present);
+  await account.set({ source_key: null, left_at: now }).execute();
 }
 
 /** Adds accounts for people of a team's table whom Janua sees for the first time. Fails if one of them has an account by now. */

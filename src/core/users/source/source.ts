@@ -2,7 +2,7 @@ import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 import type { Log } from '../../../ground/faults/log.ts';
-import { canonicalUsername } from '../user.ts';
+import { canonicalUsername, hasOneSpelling } from '../user.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import type { Fitness } from './requirements.ts';
 import type { ColumnDescription, ColumnKind } from './table-description.ts';
@@ -82,7 +82,7 @@ export function createSource(
   function read(row: object): Person | undefined {
     const found = row as SourceRow;
     const username = canonicalUsername(found.source_name ?? '');
-    if (!hasUsableKey(found) || username === '') return undefined;
+    if (!isUsable(found) || username === '') return undefined;
     return {
       key: found.source_id ?? '',
       username,
@@ -96,11 +96,13 @@ export function createSource(
 
   /** The only usable row of a name. A collation may ignore more than case: only the canonical form counts. */
   function chooseNamed<Row extends object>(rows: readonly Row[], username: string): Row | undefined {
-    const named = rows.filter((row) => canonicalUsername((row as SourceRow).source_name ?? '') === username);
-    if (!named.every((row) => hasUsableKey(row as SourceRow)))
+    const found = rows.filter((row) => canonicalUsername((row as SourceRow).source_name ?? '') === username);
+    const named = found.filter((row) => isUsable(row as SourceRow));
+    if (named.length < found.length)
       log.warn(
         { event: 'user_id_unusable' },
-        `an id is NULL, ends with a space, or is longer than ${longestKey} characters: that user cannot sign in`,
+        `an id is NULL, ends with a space, or is longer than ${longestKey} characters, or a name is stored with blanks around it, with ` +
+          'decomposed or special letters: that user cannot sign in',
       );
     if (named.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have the same name: neither can sign in');
     return named.length === 1 ? named[0] : undefined;
@@ -136,13 +138,13 @@ export function createSource(
     },
 
     /** Which of these keys the table has, with or without a usable name. */
-    async findKeys(keys: readonly string[]): Promise<ReadonlySet<string>> {
+    async findKeys(keys: readonly string[], db: Database = database): Promise<ReadonlySet<string>> {
       const values = keys.filter(mayBeKey).map(idValue);
       if (values.length === 0) return new Set();
       const found = sql<{
         key: string;
       }>`select ${key} as ${sql.ref('key')} from ${table} where ${id} in (${sql.join(values)})`;
-      return new Set((await found.execute(database)).rows.map((row) => row.key));
+      return new Set((await found.execute(db)).rows.map((row) => row.key));
     },
 
     /** The rows of these keys, by key. */
@@ -192,7 +194,8 @@ export function createSource(
 }
 
 /** Our columns compare texts without the spaces at their end, in MySQL and MariaDB. */
-const hasUsableKey = ({ source_id: key }: SourceRow) => key !== null && key.length <= longestKey && !key.endsWith(' ');
+const isUsable = ({ source_id: key, source_name: name }: SourceRow) =>
+  key !== null && key.length <= longestKey && !key.endsWith(' ') && hasOneSpelling(name ?? '');
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;

@@ -2,8 +2,9 @@ import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { printOf } from '../account.ts';
+import { countChange } from '../directory.ts';
 import { indexWords } from '../search.ts';
-import { addPeople, adopt, copyOf, detach } from './adoption.ts';
+import { addPeople, adopt, copyOf } from './adoption.ts';
 import type { Person, Source } from './source.ts';
 
 export interface Synced {
@@ -15,6 +16,15 @@ export interface Synced {
   readonly left: number;
   /** The accounts that would have ended, if there were too many. They still are what they were. */
   readonly tooMany?: number;
+  /** Whether it was told to stop before its end. */
+  readonly isCutOff?: true;
+}
+
+type Counts = Pick<Synced, 'added' | 'changed'>;
+
+interface Known {
+  readonly id: string;
+  readonly key: string;
 }
 
 /** A change of a row that ends something of its account. */
@@ -60,28 +70,35 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
   }
 
-  async function syncPage(people: readonly Person[]): Promise<Omit<Synced, 'tooMany'>> {
-    if (people.length === 0) return { added: 0, changed: 0, left: 0 };
+  /** Stores a new name or state, as one step: two syncs may find the same. */
+  const copy = (id: string, person: Person) =>
+    inTransaction(database, async (db) => {
+      await db.updateTable('janua_users').set(copyOf(person)).set(countChange).where('id', '=', id).execute();
+      await indexWords(id, person, db);
+    });
+
+  /** @param ending gets the account of a person who has another name */
+  async function syncPage(people: readonly Person[], ending: (account: Known) => Promise<void>): Promise<Counts> {
+    if (people.length === 0) return { added: 0, changed: 0 };
     const keys = people.map(({ key }) => key);
     const rows = await accounts.where('source_key', 'in', keys).execute();
     const known = new Map(rows.map((row) => [row.source_key, row]));
     await addAll(people.filter(({ key }) => !known.has(key)));
-    let [changed, left] = [0, 0];
+    let changed = 0;
     for (const person of people) {
       const row = known.get(person.key);
       if (row === undefined) continue;
-      if (row.username !== person.username && hasPermanentIds) await end(row.id, 'user-renamed-elsewhere');
-      else if (row.username !== person.username) {
-        if ((await adopt(person, database, source, now())) !== undefined) left += 1;
+      if (row.username !== person.username && !hasPermanentIds) {
+        await ending({ id: row.id, key: person.key });
         continue;
       }
-      const copy = copyOf(person);
+      if (row.username !== person.username) await end(row.id, 'user-renamed-elsewhere');
+      const copied = copyOf(person);
       // Before the copy, so that a crash in between does not lose it.
-      if (copy.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
-      const isRenamed = row.first_name !== copy.first_name || row.last_name !== copy.last_name;
-      if (isRenamed || row.disabled !== copy.disabled) {
-        await database.updateTable('janua_users').set(copy).where('id', '=', row.id).execute();
-        if (isRenamed) await indexWords(row.id, person, database);
+      if (copied.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
+      const isRenamed = row.first_name !== copied.first_name || row.last_name !== copied.last_name;
+      if (isRenamed || row.disabled !== copied.disabled) {
+        await copy(row.id, person);
         changed += 1;
       }
       const print = printOf(person.passwordHash);
@@ -89,54 +106,75 @@ export function createSync({ database, source, now, end }: SyncOptions) {
         await database.updateTable('janua_users').set({ password_print: print }).where('id', '=', row.id).execute();
       else if (row.password_print !== print) await end(row.id, 'password-changed-elsewhere');
     }
-    return { added: people.length - known.size, changed, left };
+    return { added: people.length - known.size, changed };
   }
 
-  /** The keys of accounts whose rows are gone, part by part. */
-  async function* findLeavers(): AsyncGenerator<string[]> {
+  /** Gives the accounts whose rows are gone. */
+  async function findLeavers(ending: (account: Known) => Promise<void>, mayGoOn: () => boolean): Promise<void> {
     let after = '';
-    for (;;) {
-      const page = database.selectFrom('janua_users').select('source_key').where('source_key', '>', after);
+    while (mayGoOn()) {
+      const page = database.selectFrom('janua_users').select(['id', 'source_key']).where('source_key', '>', after);
       const rows = await page.orderBy('source_key').limit(rowsAtOnce).execute();
-      const keys = rows.flatMap(({ source_key: key }) => key ?? []);
-      const last = keys.at(-1);
-      if (last === undefined) return;
-      const there = await source.findKeys(keys);
-      yield keys.filter((key) => !there.has(key));
-      after = last;
+      const there = await source.findKeys(rows.flatMap(({ source_key: key }) => key ?? []));
+      for (const { id, source_key: key } of rows) {
+        after = key ?? '';
+        if (key !== null && !there.has(key)) await ending({ id, key });
+      }
+      if (rows.length < rowsAtOnce) return;
     }
   }
 
-  async function countLeavers(): Promise<{ leavers: number; isTooMany: boolean }> {
-    let leavers = 0;
-    for await (const keys of findLeavers()) leavers += keys.length;
-    if (leavers === 0) return { leavers, isTooMany: false };
+  /** Ends an account, unless the row is back with its name by now. */
+  const endAccount = ({ id, key }: Known): Promise<boolean> =>
+    inTransaction(database, async (db) => {
+      const account = db.updateTable('janua_users').where('id', '=', id).where('source_key', '=', key);
+      const { numUpdatedRows } = await account.set(countChange).executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      const row = await db.selectFrom('janua_users').select('username').where('id', '=', id).executeTakeFirst();
+      const isThere = (await source.findKeys([key], db)).has(key);
+      const present = (await source.findAll([key], db)).get(key);
+      if (isThere && (present === undefined || hasPermanentIds || present.username === row?.username)) return false;
+      await account.set({ source_key: null, left_at: now() }).execute();
+      return true;
+    });
+
+  /** Ends an account, and gives another one to the person who has the id now. */
+  async function replace(account: Known): Promise<boolean> {
+    if (!(await endAccount(account))) return false;
+    const person = (await source.findAll([account.key])).get(account.key);
+    if (person !== undefined) await adopt(person, database, source, now());
+    return true;
+  }
+
+  /** How many accounts a run may end. None if the table is empty. */
+  async function findAllowance(): Promise<number> {
+    if ((await source.count(1)) === 0) return 0;
     const all = database.selectFrom('janua_users').where('source_key', 'is not', null);
     const { count } = await all.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
-    const isEmpty = (await source.count(1)) === 0;
-    return { leavers, isTooMany: isEmpty || leavers > Math.max(fewLeaving, Number(count) * mostLeaving) };
+    return Math.max(fewLeaving, Math.floor(Number(count) * mostLeaving));
   }
 
   return async ({ force = false, mayGoOn = () => true }: SyncRun = {}): Promise<Synced> => {
-    let [added, changed, left] = [0, 0, 0];
+    let [added, changed, left, leaving] = [0, 0, 0, 0];
+    const allowance = await findAllowance();
+    const waiting: Known[] = [];
+    async function ending(account: Known): Promise<void> {
+      leaving += 1;
+      if (force && (await replace(account))) left += 1;
+      if (!force && leaving <= allowance) waiting.push(account);
+    }
     let after: string | undefined;
     do {
       const { people, last } = await source.readPage(after, rowsAtOnce);
-      const page = await syncPage(people);
+      const page = await syncPage(people, ending);
       added += page.added;
       changed += page.changed;
-      left += page.left;
       after = last ?? undefined;
     } while (after !== undefined && mayGoOn());
-    if (!mayGoOn()) return { added, changed, left };
-    const { leavers, isTooMany } = await countLeavers();
-    if (isTooMany && !force) return { added, changed, left, tooMany: leavers };
-    if (leavers > 0)
-      for await (const keys of findLeavers())
-        for (const key of keys) {
-          await detach(key, database, now());
-          left += 1;
-        }
+    if (mayGoOn()) await findLeavers(ending, mayGoOn);
+    if (!mayGoOn()) return { added, changed, left, isCutOff: true };
+    if (!force && leaving > allowance) return { added, changed, left, tooMany: leaving };
+    for (const account of waiting) if (await replace(account)) left += 1;
     return { added, changed, left };
   };
 }

@@ -35,7 +35,7 @@ export function createUserSync(options: UserSyncOptions) {
 
   async function run(how: Parameters<typeof sync>[0]): Promise<Synced> {
     const synced = await sync(how);
-    const { added, changed, left, tooMany } = synced;
+    const { added, changed, left, tooMany, isCutOff } = synced;
     if (added + changed + left > 0)
       await audit.recordIfPossible({
         kind: 'users-synced',
@@ -47,6 +47,8 @@ export function createUserSync(options: UserSyncOptions) {
         { event: 'users_sync_refused', leaving: tooMany },
         'many users are missing in USERS_TABLE, and keep their accounts; to end these, run: npx janua users sync --force',
       );
+    // The next look begins anew.
+    if (isCutOff) return synced;
     await setTime(database, refusedSync, tooMany === undefined ? 0 : now());
     await setTime(database, lastSync, now());
     return synced;

@@ -198,6 +198,21 @@ for (const stores of [
       assert.equal(await isSignedIn(app, { authorization: `Bearer ${made.json().token}` }), true);
     });
 
+    test('end the tokens of a former password once, although many sign in with the new one at a time', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, janua, services, database, post } = opened;
+      await database.deleteFrom('janua_totp').execute();
+      const fields = { username: ann.username, password: 'another password of Ann' };
+      await janua.people.setPassword(ann.username, fields.password);
+      const answers = await Promise.all(Array.from({ length: 6 }, () => post('/api/login', fields)));
+      for (const answer of answers) assert.equal(answer.statusCode, 200, answer.body);
+      const [bearer] = answers.map((answer) => ({ authorization: `Bearer ${answer.json().access_token}` }));
+      assert.ok(bearer && (await isSignedIn(app, bearer)));
+      const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
+      const kinds = events.filter((event) => 'kind' in event && event.kind === 'password-changed-elsewhere');
+      assert.equal(kinds.length, 1);
+    });
+
     test('whose row has gone from the table lose everything at the next cleaning, and begin anew if it returns', async () => {
       await using opened = await openWithAnn(stores);
       const { app, services, execute, user, bearer, rows, database } = opened;
@@ -229,9 +244,12 @@ test('with permanent ids, a new name is the same user, who keeps all but open li
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
   await using opened = await openWithAnn(stores, { USERS_ID: 'permanent' });
   const { app, services, rename, account, user, bearer, token, database, post } = opened;
+  await services.administration.verify({ username: ann.username });
+  assert.equal((await account(ann.username)).isAddressVerified, true);
   const issue = { purpose: 'reset-password', address: ann.username, userId: user.id, expiresAt: Date.now() + 60_000 };
   await services.tokens.issue({ ...issue, stamp: stampOf(await account(ann.username)) });
   await rename(ann.username, eve);
+  assert.equal((await account(eve)).isAddressVerified, false, 'of the new name, nothing is proved');
   for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), true);
   assert.deepEqual((await account(eve)).user, { ...user, username: eve, groups: ['staff'] });
   assert.equal(await services.users.findByUsername(ann.username), undefined);

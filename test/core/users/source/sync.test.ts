@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { adopt } from '../../../../src/core/users/source/adoption.ts';
+import { createSync } from '../../../../src/core/users/source/sync.ts';
 import type { Database } from '../../../../src/ground/database/database.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { Unavailable } from '../../../../src/ground/faults/unavailable.ts';
@@ -116,6 +117,108 @@ for (const stores of [
       assert.equal((await accounts()).length, 97);
       assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 17 });
       assert.equal((await accounts()).length, 80);
+    });
+
+    test('ends no account by new names of more than a twentieth, unless it is told to', async () => {
+      await using opened = await open(stores);
+      const { addRows, run, execute, accounts } = opened;
+      await addRows(1000, 99);
+      await run();
+      const ids = (await accounts()).map(({ id }) => id).toSorted();
+      await execute(sql`update people set email = replace(email, '@example.com', '@example.org')`);
+      assert.deepEqual(await run(), { added: 0, changed: 0, left: 0, tooMany: 100 });
+      assert.deepEqual((await accounts()).map(({ id }) => id).toSorted(), ids);
+      assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 100 });
+      const rows = await accounts();
+      assert.equal(rows.length, 100);
+      assert.ok(rows.every(({ id, username }) => !ids.includes(id) && username.endsWith('@example.org')));
+    });
+
+    test('ends no account whose row is back once it would', async () => {
+      await using opened = await open(stores);
+      const { services, database, addRows, run, execute, accounts } = opened;
+      await addRows(1000, 300);
+      await run();
+      const { source } = services;
+      assert.ok(source);
+      await execute(sql`create table kept as select * from people where no < 1010 and no >= 1000`);
+      await execute(sql`delete from people where no < 1010 and no >= 1000`);
+      let isBack = false;
+      const reloaded: typeof source = {
+        ...source,
+        async findKeys(...asked) {
+          const found = await source.findKeys(...asked);
+          if (!isBack) await execute(sql`insert into people select * from kept`);
+          isBack = true;
+          return found;
+        },
+      };
+      const sync = createSync({ database, source: reloaded, now: Date.now, end: () => assert.fail() });
+      assert.deepEqual(await sync(), { added: 0, changed: 0, left: 0 });
+      assert.equal((await accounts()).length, 301);
+    });
+
+    test('that was cut off does not count as done', async () => {
+      await using opened = await open(stores);
+      const { database, addRows, run } = opened;
+      await addRows(1000, 1500);
+      const times = () =>
+        database.selectFrom('janua_times').select('name').where('name', 'like', 'users-sync%').execute();
+      assert.equal((await run({ mayGoOn: () => false })).isCutOff, true);
+      assert.deepEqual(await times(), []);
+      await run();
+      assert.equal((await times()).length, 2);
+    });
+
+    test('goes on although a name is too long, or has several spellings, whose user cannot sign in', async () => {
+      await using opened = await open(stores);
+      const { run, execute, logIn, accounts, janua } = opened;
+      const { username } = ann;
+      assert.equal((await logIn(username)).statusCode, 200);
+      for (const [no, name] of [
+        [1000, `${'x'.repeat(200)}@${'y'.repeat(60)}.com`],
+        [1001, ` ${username}`],
+        [1002, 'cafe\u0301@example.com'],
+        [1003, '\u212aim@example.com'],
+      ] as const) {
+        const add = sql`insert into people (no, email, secret, first, last) values (${no}, ${name}, ${unknown}, 'A', 'B')`;
+        // A column may be too short, or its index may know that two names are one.
+        await execute(add).catch(() => {});
+      }
+      await janua.people.add({ ...ann, username: 'bob@example.com', password });
+      await run();
+      assert.deepEqual(
+        (await accounts()).map((row) => row.username),
+        [username, 'bob@example.com'],
+      );
+      for (const name of [username, 'bob@example.com']) assert.equal((await logIn(name)).statusCode, 200, name);
+    });
+
+    test('sees that a user is disabled for a second time', async () => {
+      await using opened = await open(stores);
+      const { janua, app, run, logIn } = opened;
+      for (let turn = 0; turn < 2; turn += 1) {
+        const answer = await logIn(ann.username);
+        assert.equal(answer.statusCode, 200, answer.body);
+        const bearer = { authorization: `Bearer ${answer.json().access_token}` };
+        await janua.people.disable(ann.username);
+        await run();
+        await janua.people.enable(ann.username);
+        assert.equal(await isSignedIn(app, bearer), false, `the session of turn ${turn}`);
+      }
+    });
+
+    test('ends what a password opened that comes back later', async () => {
+      await using opened = await open(stores);
+      const { app, run, logIn, execute } = opened;
+      await logIn(ann.username);
+      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
+      await execute(sql`create table former as select secret from people where email = ${ann.username}`);
+      await execute(sql`update people set secret = '!' where email = ${ann.username}`);
+      await run();
+      await execute(sql`update people set secret = (select secret from former) where email = ${ann.username}`);
+      assert.equal(await isSignedIn(app, bearer), false);
+      assert.equal((await logIn(ann.username)).statusCode, 200);
     });
 
     test('goes on beside logins, removals and other syncs', async () => {
