@@ -1,5 +1,6 @@
+import { stampedTables, unstampedTables } from '../../ground/database/tables.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
-import { stampOf } from '../users/account.ts';
+import { createStamp, stampOf } from '../users/account.ts';
 import { ChangeRefused } from '../users/change-refused.ts';
 import type { Acting, UserReference } from './acting.ts';
 import type { AdministrationOptions } from './administration.ts';
@@ -14,12 +15,18 @@ export function createSessionAdministration(
   { users, sessions, changeAny, endAddressLinks, transact }: AdministrationOptions,
   { actor, idOf, judge, recordIn, recording }: Acting,
 ) {
-  /** A user who is gone from the directory has no rights, and nothing else that counts. */
-  async function endSessionsOfGone(userId: string): Promise<number> {
+  /** A user who is gone has no rights. The row may come back to a team's own table, and what counted before must not. */
+  async function endSessionsOfGone(userId: string, endsTokens: boolean): Promise<number> {
     recording('sessions-ended', { userId });
     const count = await sessions.endAllOf(userId);
     await endAddressLinks(userId);
-    if (count > 0) await transact((db) => recordIn(db, 'sessions-ended', { userId, count }));
+    await transact(async (db) => {
+      await db.updateTable('janua_users').set({ stamp: createStamp() }).where('id', '=', userId).execute();
+      const spared = (table: string) => !endsTokens && table === 'janua_access_tokens';
+      for (const table of [...stampedTables, ...unstampedTables].filter((one) => !spared(one)))
+        await db.deleteFrom(table).where('user_id', '=', userId).execute();
+      if (count > 0) await recordIn(db, 'sessions-ended', { userId, count });
+    });
     return count;
   }
 
@@ -46,7 +53,7 @@ export function createSessionAdministration(
     async endSessions(reference: UserReference, { endsTokens = false }: EndingOptions = {}): Promise<number> {
       const userId = await idOf(reference);
       const account = await users.findById(userId);
-      if (account === undefined) return endSessionsOfGone(userId);
+      if (account === undefined) return endSessionsOfGone(userId, endsTokens);
       const count = (await sessions.listOf(userId, stampOf(account))).length;
       const reason = endsTokens ? 'with-tokens' : undefined;
       const event = { kind: 'sessions-ended', reason, count, sparesTokens: !endsTokens } as const;

@@ -213,6 +213,18 @@ for (const stores of [
       assert.equal(kinds.length, 1);
     });
 
+    test('whose row is away can be signed out for good by the id of the account', async () => {
+      await using opened = await openWithAnn(stores);
+      const { app, services, execute, user, bearer, token, database } = opened;
+      await execute(sql`create table kept as select * from people`);
+      await execute(sql`delete from people`);
+      await services.administration.endSessions({ userId: user.id }, { endsTokens: true });
+      await execute(sql`insert into people select * from kept`);
+      for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), false);
+      assert.deepEqual(await database.selectFrom('janua_consents').selectAll().execute(), []);
+      assert.equal((await services.factors.totp.find(user)) !== undefined, true, 'second factors stay');
+    });
+
     test('whose row has gone from the table lose everything at the next cleaning, and begin anew if it returns', async () => {
       await using opened = await openWithAnn(stores);
       const { app, services, execute, user, bearer, rows, database } = opened;
