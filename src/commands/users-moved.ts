@@ -1,6 +1,6 @@
 import { parseMapping } from '../core/users/source/mapping.ts';
-
-import { originOf, setOrigin } from '../core/users/source/origin.ts';
+import { openSource } from '../core/users/source/open-source.ts';
+import { setOrigin } from '../core/users/source/origin.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { openDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
@@ -18,6 +18,11 @@ export async function noteMoved(): Promise<void> {
   });
   await using closing = new AsyncDisposableStack();
   closing.defer(() => opened.database.destroy());
-  await setOrigin(opened.database, originOf(mapping));
-  process.stdout.write(`The accounts belong to ${originOf(mapping)}.\n`);
+  const { origin } = await openSource(opened, mapping, {
+    rehashes: settings.PASSWORD_REHASH === 'on',
+    hasPermanentIds: settings.USERS_ID === 'permanent',
+    log: { warn() {} },
+  });
+  await setOrigin(opened.database, origin);
+  process.stdout.write(`The accounts belong to ${origin.users}, with ${origin['users-id']} ids.\n`);
 }

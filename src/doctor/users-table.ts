@@ -2,6 +2,7 @@ import { type Check, type Finding, needing, ok, warning, wrong } from '../../sel
 import { parseStoredPassword } from '../core/passwords/schemes/stored-password.ts';
 import { parseMapping, type UserMapping } from '../core/users/source/mapping.ts';
 import { openSource } from '../core/users/source/open-source.ts';
+import { compareOrigin } from '../core/users/source/origin.ts';
 import { samplePasswordHashes } from '../core/users/source/source.ts';
 import { findRefusedSync } from '../core/users/source/user-sync.ts';
 import type { Settings } from '../ground/config/settings.ts';
@@ -11,14 +12,17 @@ import { Unavailable } from '../ground/faults/unavailable.ts';
 import { findingsOf } from './fault-findings.ts';
 
 export async function* checkUsers(
-  { USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH }: Settings,
+  { USERS_TABLE, USERS_COLUMNS, USERS_ID, PASSWORD_REHASH }: Settings,
   opened: OpenDatabase | undefined,
 ): Check {
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
   if (mapping === undefined) yield ok("Users are in Janua's own table.");
   else
     yield* needing(opened, 'the database could not be used', (database) =>
-      checkUsersTable(database, mapping, PASSWORD_REHASH === 'on'),
+      checkUsersTable(database, mapping, {
+        rehashes: PASSWORD_REHASH === 'on',
+        hasPermanentIds: USERS_ID === 'permanent',
+      }),
     );
 }
 
@@ -32,11 +36,16 @@ export async function* checkSync({ database }: Pick<OpenDatabase, 'database'>): 
     );
 }
 
-async function* checkUsersTable(opened: OpenDatabase, mapping: UserMapping, rehashes: boolean): Check {
+async function* checkUsersTable(
+  opened: OpenDatabase,
+  mapping: UserMapping,
+  { rehashes, hasPermanentIds }: { readonly rehashes: boolean; readonly hasPermanentIds: boolean },
+): Check {
   // `janua serve` may take a minute to look through all rows. This command must not.
   const hurried: OpenDatabase = { ...opened, withTimeout: (_milliseconds, work) => work() };
   try {
-    const { warnings } = await openSource(hurried, mapping, { rehashes, hasPermanentIds: false, log: { warn() {} } });
+    const { origin, warnings } = await openSource(hurried, mapping, { rehashes, hasPermanentIds, log: { warn() {} } });
+    await compareOrigin(opened.database, origin);
     yield ok(`Users are in the table ${mapping.table}.`);
     for (const { message, fix } of warnings) yield warning(message, fix);
   } catch (error) {

@@ -17,8 +17,10 @@ async function open() {
   const workplace = await createMigratedWorkplace();
   change(
     workplace,
-    `create table people (no integer primary key, email text collate nocase unique, secret text);
-     insert into people values (1, 'ann@example.com', 'hash'), (2, 'bob@example.com', 'hash'), (3, 'cy@example.com', 'hash')`,
+    `create table people (no integer primary key, email text collate nocase unique, secret text,
+       login text collate nocase unique, code text unique);
+     insert into people (no, email, secret) values
+       (1, 'ann@example.com', 'hash'), (2, 'bob@example.com', 'hash'), (3, 'cy@example.com', 'hash')`,
   );
   const own = await workplace.run(['users', 'add', 'own@example.com', '--first-name', 'O', '--last-name', 'O'], {
     input: 'correct horse battery',
@@ -65,9 +67,26 @@ test('another table is refused, unless it only has a new name', async () => {
   assert.equal(refused.code, 2);
   assert.match(
     refused.stderr,
-    /^USERS_TABLE: the accounts that Janua has came from people\.no, and not from staff\.no\. .*npx janua users moved\n$/,
+    /^USERS_TABLE: the accounts that Janua has came from people\.no, and not staff\.no\. .*npx janua users moved\n$/,
   );
   const moved = await workplace.run(['users', 'moved'], { env: staff });
-  assert.deepEqual([moved.code, moved.stdout], [0, 'The accounts belong to staff.no.\n']);
+  assert.deepEqual([moved.code, moved.stdout], [0, 'The accounts belong to staff.no, with reusable ids.\n']);
   assert.deepEqual(await list(staff), ['ann@example.com', 'bob@example.com', 'cy@example.com']);
+  for (const [other, expected] of [
+    [{ ...staff, USERS_ID: 'permanent' }, /^USERS_ID: the accounts .* reusable, and not permanent\./],
+    [
+      { ...staff, USERS_COLUMNS: 'id=no,username=login,password=secret' },
+      /^USERS_COLUMNS: the names .* email, and not login\./,
+    ],
+    [
+      { ...staff, USERS_COLUMNS: 'id=code,username=email,password=secret' },
+      /^USERS_TABLE: .* staff\.no, and not staff\.code\./,
+    ],
+  ] as const) {
+    const { code, stderr } = await workplace.run(['users', 'sync'], { env: other });
+    assert.equal(code, 2);
+    assert.match(stderr, expected);
+  }
+  const missing = await workplace.run(['users', 'moved'], { env: { ...staff, USERS_TABLE: 'nowhere' } });
+  assert.equal(missing.code, 2);
 });

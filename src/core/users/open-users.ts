@@ -38,8 +38,8 @@ export async function openUsers(options: OpenUsersOptions) {
     if (mapping === undefined) return undefined;
     const rehashes = settings.PASSWORD_REHASH === 'on';
     const hasPermanentIds = settings.USERS_ID === 'permanent';
-    const { source, warnings } = await openSource(opened, mapping, { rehashes, hasPermanentIds, log });
-    await requireOrigin(opened.database, mapping);
+    const { source, origin, warnings } = await openSource(opened, mapping, { rehashes, hasPermanentIds, log });
+    await requireOrigin(opened.database, origin);
     for (const warning of warnings) log.warn({ event: 'users_table' }, lineOf(warning));
     await options.calibrate?.(await samplePasswordHashes(opened, mapping));
     return source;

@@ -2,6 +2,7 @@ import type { OpenDatabase } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 import { type Fault, Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
 import type { UserMapping } from './mapping.ts';
+import { originOf } from './origin.ts';
 import { judgeTable, quoteName } from './requirements.ts';
 import { createSource } from './source.ts';
 import { describeTable } from './table-description.ts';
@@ -10,7 +11,7 @@ const scanMilliseconds = 60_000;
 
 /**
  * Checks a team's own table of users, and opens it.
- * @returns the table, and the faults that do not keep it from working
+ * @returns the table, where its accounts come from, and the faults that do not keep it from working
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
 export async function openSource(
@@ -34,7 +35,8 @@ export async function openSource(
     if (!fitness.namesAreUnique) await requireUniqueNames(opened, mapping);
     warnings.push(...(await findMissing(opened, mapping)));
   });
-  return { source: createSource(opened, mapping, { ...fitness, id }, options), warnings };
+  const origin = originOf(mapping, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds });
+  return { source: createSource(opened, mapping, { ...fitness, id }, options), origin, warnings };
 }
 
 /** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
