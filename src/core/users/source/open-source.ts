@@ -3,7 +3,7 @@ import { sql } from '../../../ground/database/kysely.ts';
 import { type Fault, Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
 import type { UserMapping } from './mapping.ts';
 import { originOf } from './origin.ts';
-import { judgeTable, quoteName } from './requirements.ts';
+import { judgeTable } from './requirements.ts';
 import { createSource } from './source.ts';
 import { describeTable } from './table-description.ts';
 
@@ -28,29 +28,15 @@ export async function openSource(
     throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });
   }
   const fitness = judgeTable(mapping, description, opened.engine, options.rehashes);
-  const { id } = fitness;
-  if (id === undefined || fitness.faults.length > 0) throw new Misconfiguration(...fitness.faults);
-  const warnings = [...fitness.warnings];
+  const { id, nameMatch } = fitness;
+  if (id === undefined || nameMatch === undefined || fitness.faults.length > 0)
+    throw new Misconfiguration(...fitness.faults);
+  const warnings: Required<Fault>[] = [];
   await opened.withTimeout(scanMilliseconds, async () => {
-    if (!fitness.namesAreUnique) await requireUniqueNames(opened, mapping);
     warnings.push(...(await findMissing(opened, mapping)));
   });
   const origin = originOf(mapping, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds });
-  return { source: createSource(opened, mapping, { ...fitness, id }, options), origin, warnings };
-}
-
-/** @throws {Misconfiguration} when two names differ only in case. Chance would decide which of the two users signs in */
-async function requireUniqueNames({ database, engine }: OpenDatabase, { table, username }: UserMapping): Promise<void> {
-  const folded = sql`lower(${sql.ref(username)})`;
-  const { rows } = await sql`
-    select ${folded} from ${sql.table(table)} group by ${folded} having count(*) > 1 limit 1`.execute(database);
-  if (rows.length === 0) return;
-  const shown = `lower(${quoteName(username, engine)})`;
-  const query = `SELECT ${shown}, count(*) FROM ${quoteName(table, engine)} GROUP BY ${shown} HAVING count(*) > 1;`;
-  throw new Misconfiguration({
-    message: `USERS_COLUMNS: some names in ${username} differ only in case.`,
-    fix: `Find them, and keep one of each: ${query}`,
-  });
+  return { source: createSource(opened, mapping, { ...fitness, id, nameMatch }, options), origin, warnings };
 }
 
 /** Warns of rows that lack what a login needs. Their users cannot sign in; all others can. */

@@ -3,8 +3,8 @@ import type { Fault } from '../../../ground/faults/misconfiguration.ts';
 import type { UserMapping } from './mapping.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
-/** How a name is found regardless of case. If no index covers the folded name, `equal-then-scan` may read all rows. */
-export type NameMatch = 'equal' | 'nocase' | 'lower' | 'equal-then-scan';
+/** How a name is found regardless of case, by an index. */
+export type NameMatch = 'equal' | 'nocase' | 'lower';
 
 export type Fitness = ReturnType<typeof judgeTable>;
 
@@ -28,7 +28,6 @@ export function judgeTable(
   rehashes: boolean,
 ) {
   const faults: Fault[] = [];
-  const warnings: Required<Fault>[] = [];
   const refuse = (message: string, fix?: string) =>
     faults.push({ message: `USERS_COLUMNS: ${message}`, ...(fix && { fix }) });
   const fold = (name: string) => (engine === 'postgres' ? name : name.toLowerCase());
@@ -60,19 +59,18 @@ export function judgeTable(
 
   const username = requireColumn('username', mapping.username, ['text'], 'a username must be a text');
   const indexesOfName = username === undefined ? [] : indexesOf(username.name);
-  const form = username && bestForm(username, indexesOfName);
+  const nameMatch = username && bestForm(username, indexesOfName);
   if (username !== undefined) {
     const { name } = username;
     const fix = `Run: ${uniqueIndex(table, username, engine)}`;
     if (indexesOfName.length === 0) refuse(`${name} has no index: every login would read the whole table.`, fix);
     else if (!indexesOfName.some(({ unique }) => unique))
       refuse(`${name} is not unique: two users could have the same name.`, fix);
-    else if (form === undefined) {
-      const message =
-        `USERS_COLUMNS: ${name} has an index that respects case. A login reads the whole table if the name is ` +
-        `unknown, or not stored in lower case.`;
-      warnings.push({ message, fix });
-    }
+    else if (nameMatch === undefined)
+      refuse(
+        `${name} is unique by an index that respects case: two users could have names that differ in case alone.`,
+        fix,
+      );
   }
 
   const password = requireColumn('password', mapping.password, ['text'], 'a password hash must be a text');
@@ -107,18 +105,15 @@ export function judgeTable(
 
   return {
     faults,
-    warnings,
-    nameMatch: form ?? 'equal-then-scan',
-    /** Whether an index keeps names apart that differ only in case. */
-    namesAreUnique: indexesOfName.some((index) => index.unique && (index.form !== 'plain' || username?.ignoresCase)),
+    nameMatch,
     disabledKind: disabled?.kind,
     id,
   };
 }
 
-/** How an index finds a name regardless of case, if one can. */
+/** How a unique index finds a name regardless of case, if one can. */
 function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDescription[]): NameMatch | undefined {
-  const forms = new Set(indexes.map(({ form }) => form));
+  const forms = new Set(indexes.filter(({ unique }) => unique).map(({ form }) => form));
   if (ignoresCase && forms.has('plain')) return 'equal';
   if (forms.has('lower')) return 'lower';
   return forms.has('nocase') ? 'nocase' : undefined;

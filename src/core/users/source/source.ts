@@ -4,7 +4,7 @@ import { sql } from '../../../ground/database/kysely.ts';
 import type { Log } from '../../../ground/faults/log.ts';
 import { canonicalUsername, hasOneSpelling } from '../user.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
-import type { Fitness } from './requirements.ts';
+import type { Fitness, NameMatch } from './requirements.ts';
 import type { ColumnDescription, ColumnKind } from './table-description.ts';
 
 /** The columns of a team's row in a look-up, each as text: a client library would round a large number. NULL without a row. */
@@ -60,7 +60,11 @@ interface SourceOptions {
 export function createSource(
   { database, engine, prepareLookup }: OpenDatabase,
   mapping: UserMapping,
-  { nameMatch, id: idColumn, disabledKind }: Fitness & { readonly id: ColumnDescription },
+  {
+    nameMatch,
+    id: idColumn,
+    disabledKind,
+  }: Fitness & { readonly id: ColumnDescription; readonly nameMatch: NameMatch },
   { rehashes, hasPermanentIds, log }: SourceOptions,
 ) {
   const table = sql.table(mapping.table);
@@ -122,17 +126,16 @@ export function createSource(
 
     /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables, which `source.table` begins */
     prepareByName<Row extends object>(select: RawBuilder<Row>) {
-      const lookUp = (condition: (value: string) => RawBuilder<unknown>) =>
-        prepareLookup<Row>((value) => ({
-          compile: () => sql<Row>`${select} where ${condition(value)}`.compile(database),
-        }));
-      const findEqual = lookUp((value) => sql`${name} = ${value}`);
-      const findFolded = lookUp((value) =>
-        nameMatch === 'nocase' ? sql`${name} = ${value} collate nocase` : sql`lower(${name}) = ${value}`,
-      );
+      const conditionOf = {
+        equal: (value: string) => sql`${name} = ${value}`,
+        nocase: (value: string) => sql`${name} = ${value} collate nocase`,
+        lower: (value: string) => sql`lower(${name}) = ${value}`,
+      }[nameMatch];
+      const findRows = prepareLookup<Row>((value) => ({
+        compile: () => sql<Row>`${select} where ${conditionOf(value)}`.compile(database),
+      }));
       return async (username: string): Promise<Row | undefined> => {
-        const rows = nameMatch.startsWith('equal') ? await findEqual(username) : [];
-        const found = rows.length > 0 || nameMatch === 'equal' ? rows : await findFolded(username);
+        const found = await findRows(username);
         return chooseNamed(found, username);
       };
     },
