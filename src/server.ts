@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
@@ -41,24 +41,30 @@ export const usualTimeouts = {
 /** Requests of a connection that wait for their answers. Browsers send the next one after an answer. */
 export const mostUnanswered = 20;
 
-/** Node reads all requests of a connection at once: 64 KB would be 2,500, which wait in memory for a client that reads nothing. */
-function endPipelines(answer: RequestListener): RequestListener {
-  const unanswered = new WeakMap<Socket, number>();
-  return (request, response) => {
-    const { socket } = request;
+const unanswered = new WeakMap<Socket, number>();
+
+/**
+ * Node reads all requests of a connection at once: 64 KB would be 2,500, which wait in memory for a client that reads nothing. Counted where
+ * each answer is made, because Node answers some requests without an event, such as those without `Host`.
+ */
+class CountedResponse extends ServerResponse {
+  constructor(...given: ConstructorParameters<typeof ServerResponse>) {
+    super(...given);
+    const { socket } = given[0];
     const count = (unanswered.get(socket) ?? 0) + 1;
-    if (count > mostUnanswered) socket.destroy();
-    if (socket.destroyed) return;
     unanswered.set(socket, count);
-    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
-    answer(request, response);
-  };
+    this.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    if (count > mostUnanswered) socket.destroy();
+  }
 }
 
 /** As Fastify makes it by itself. */
 const createLimitedServer: FastifyServerFactory = (answer, options) => {
   const { http, keepAliveTimeout, requestTimeout, connectionTimeout } = options as FastifyHttpOptions<Server>;
-  const server = createHttpServer({ ...http, keepAliveTimeout, requestTimeout }, endPipelines(answer));
+  const how = { ...http, keepAliveTimeout, requestTimeout, ServerResponse: CountedResponse };
+  const server = createHttpServer(how, (request, response) => {
+    if (!request.socket.destroyed) answer(request, response);
+  });
   server.setTimeout(connectionTimeout);
   return server;
 };

@@ -163,7 +163,9 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
     ...endSites.map((site) => keyOf('factor-end-site', site)),
   ];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
-  return { keys, places: [place], parties: [place.key] };
+  // A network may have many accounts.
+  const from = `factors-at:${networkOf(address, 48) ?? unknownAddress}`;
+  return { keys, places: [place], parties: [from, place.key] };
 }
 
 interface ParsedKey {

@@ -5,7 +5,8 @@ import { errorCodes } from 'fastify';
 const joinedAtOnce = 256;
 
 /** Reads a body. @param limit in bytes @throws 413 beyond the limit; 400 if the client breaks off */
-export function readBody(payload: IncomingMessage, limit: number): Promise<Buffer> {
+export async function readBody(payload: IncomingMessage, limit: number): Promise<Buffer> {
+  if (Number(payload.headers?.['content-length']) > limit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const parts: Buffer[] = [];
   let chunks: Buffer[] = [];

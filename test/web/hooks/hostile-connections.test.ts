@@ -39,6 +39,11 @@ describe('a connection', () => {
     const answered = (text: string) => text.split('HTTP/1.1 200').length - 1;
     assert.equal(answered(await send(request.repeat(9) + last)), 10);
     assert.ok(answered(await send(request.repeat(1_000) + last)) <= 20);
+    // Node answers these by itself.
+    for (const own of ['GET / HTTP/1.1\r\n\r\n', request.replace('\r\n\r\n', '\r\nExpect: x\r\n\r\n')]) {
+      const answers = (await send(request + own.repeat(1_000) + last)).split('HTTP/1.1 ').length - 1;
+      assert.ok(answers <= 20, `${answers} answers`);
+    }
     assert.equal(answered(await send(last)), 1, 'others go on');
   });
 });
@@ -56,6 +61,12 @@ describe('a body', () => {
   test('is joined from any number of chunks', async () => {
     for (const count of [0, 1, 255, 256, 257, 5_000])
       assert.deepEqual(await read(bytes(count), 5_000), Buffer.concat(bytes(count)), String(count));
+  });
+
+  test('is refused before it is read, if it says that it is too long', async () => {
+    const payload = Object.assign(new PassThrough(), { headers: { 'content-length': '5001' } });
+    await assert.rejects(readBody(payload as never, 5_000), { statusCode: 413 });
+    assert.equal(payload.listenerCount('data'), 0);
   });
 
   test('is refused one byte beyond the limit', async () => {
