@@ -33,9 +33,14 @@ const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0x
 
 /** No row can hold the text: the character set lacks letters, or the type has no such value. */
 export function isUnrepresentable(error: unknown): boolean {
-  const { errno, code } = codesOf(error);
-  const isMysqls = errno === 1267 || errno === 1270 || errno === 1271;
-  return isMysqls || code === '22P05' || code === '22P02' || code === '22003';
+  const { code } = codesOf(error);
+  return isMixOfCharsets(error) || code === '22P05' || code === '22P02' || code === '22003';
+}
+
+/** MySQL or MariaDB cannot compare two texts: of a value with letters that a column cannot hold, or of two columns. */
+export function isMixOfCharsets(error: unknown): boolean {
+  const { errno } = codesOf(error);
+  return errno === 1267 || errno === 1270 || errno === 1271;
 }
 
 /** PostgreSQL doesn't know a prepared statement, or knows another one by its name. It did nothing. */

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type { EngineDriver } from './driver.ts';
-import { isUnrepresentable } from './errors.ts';
+import { isMixOfCharsets, isUnrepresentable } from './errors.ts';
 
 type BuildQuery<Values extends readonly string[], Row> = (...values: Values) => { compile(): CompiledQuery<Row> };
 
@@ -28,8 +28,10 @@ export function createPrepareLookup({ prepareRead }: Pick<EngineDriver, 'prepare
         const rows = await read(order.map((place) => values[place] as string));
         return column === undefined ? rows : rows.filter((row) => row[column] === values[0]);
       } catch (error) {
+        // Every column can hold these letters, so that two columns cannot be compared, as after a change of a team's own table.
+        const isOurs = isMixOfCharsets(error) && values.every((value) => /^[ -~]*$/.test(value));
         // No row has that value.
-        if (isUnrepresentable(error)) return [];
+        if (isUnrepresentable(error) && !isOurs) return [];
         throw error;
       }
     };

@@ -397,6 +397,19 @@ test('a name with characters outside the charset of the column finds no user', {
   }
 });
 
+test('a new character set of the ids is a fault, and nobody is gone', { skip: missing('MariaDB') }, async () => {
+  await using table = await openTable(
+    'MariaDB',
+    declare({ id: 'varchar(20) character set latin1 primary key', email: 'varchar(99) unique' }),
+  );
+  await table.execute("insert into people (no, email, secret) values ('a', 'ann@example.com', 'hash')");
+  const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+  const { user } = (await directory.adoptByUsername('ann@example.com')) ?? assert.fail();
+  assert.ok(await directory.findById(user.id));
+  await table.execute('alter table people modify no varchar(20) character set utf8mb4 collate utf8mb4_german2_ci');
+  await assert.rejects(directory.findById(user.id), /collation/i);
+});
+
 test('in SQLite a hash stored as bytes is read as text, and a user with a NULL key cannot sign in', async () => {
   await using table = await openTable(
     'SQLite',
