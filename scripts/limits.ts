@@ -9,10 +9,8 @@ import { mostAssertions, mostRecords } from '../src/capabilities/oidc/record-lim
 import { rememberedLimits } from '../src/capabilities/oidc/remembered-answers.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/waiting.ts';
 import { mostWaiting } from '../src/capabilities/oidc/waiting-room.ts';
-import { uses } from '../src/capabilities/second-factor/passkeys.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';
 import { redeemLimits } from '../src/capabilities/upstream/provider.ts';
-import { returns } from '../src/capabilities/upstream/round-trips.ts';
 import { newAccounts } from '../src/capabilities/upstream/sign-in.ts';
 import { pendingSeconds } from '../src/core/access/factor.ts';
 import { atOnce, policies } from '../src/core/access/login-limits.ts';
@@ -22,7 +20,7 @@ import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
 import { pwnedLimits } from '../src/core/passwords/pwned-passwords.ts';
 import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
-import type { Policy } from '../src/core/throttle/policy.ts';
+import { type Policy, perSecond } from '../src/core/throttle/policy.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
@@ -120,7 +118,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
-  ['network', 'sign-ins that come back from other providers', `${returns.free}, and one more each second`, '503'],
+  ['network', 'sign-ins that come back from other providers', `${perSecond.free}, and one more each second`, '503'],
   [
     'network',
     'accounts that users of other providers create',
@@ -138,7 +136,7 @@ const limits: readonly Limit[] = [
   ['account', 'accounts that an identity of another provider creates', `${newAccounts.ofIdentity.free} an hour`, '403'],
   ['account', 'new passwords at once', atOnce.newPassword, 'wait for a turn'],
   ['account', 'questions to Pwned Passwords at once', pwnedLimits.ofAccount, 'wait for a turn'],
-  ['account', 'uses of passkeys', `${uses.free}, and one more each second`, '503'],
+  ['account', 'uses of passkeys', `${perSecond.free}, and one more each second`, '503'],
   ['account', 'codes of a waiting login', mostFailures, `it ends, as after ${time(pendingSeconds)}`],
   ['account', 'sessions', setting('SESSIONS_PER_USER'), 'the oldest ends'],
   ['account', 'sign-ins that wait', mostWaiting.ofUser, `the oldest ends; each after ${time(waitingSeconds)}`],

@@ -161,7 +161,7 @@ site.test(
     await page.setViewportSize({ width: 1280, height: 720 });
     await page.goto('/admin/users');
     const written = new Intl.DateTimeFormat('de', {
-      ...{ year: 'numeric', month: 'long', day: 'numeric', hour: 'numeric', minute: '2-digit' },
+      ...{ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' },
       timeZone: 'Asia/Kathmandu',
     } as const);
     assert.equal(await time.textContent(), written.format(await sentOf()));

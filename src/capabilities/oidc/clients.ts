@@ -80,7 +80,7 @@ export type Clients = ReturnType<typeof createClients>;
 /** Whether a text has the shape of the ids that `add` makes. */
 export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 
-/** What pages of users and groups say of a client. */
+/** The part of a client that pages of users and groups name. */
 type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
 
 /** Milliseconds for which pages of all users share what one of them has read. The texts of 1,000 clients may have 27 MB. */

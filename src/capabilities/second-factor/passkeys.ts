@@ -4,7 +4,7 @@ import type { PasskeyFault } from '../../core/access/factor.ts';
 import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
-import type { Policy } from '../../core/throttle/policy.ts';
+import { perSecond } from '../../core/throttle/policy.ts';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows, tooManyKept } from '../../core/users/row-limits.ts';
 import type { User } from '../../core/users/user.ts';
@@ -40,15 +40,6 @@ export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? ''
 /** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
 export const plainName = 'Passkey';
 
-/** Challenges that a party uses up. Each is a row for five minutes, also where the passkey is refused. */
-export const uses = {
-  free: 100,
-  forgiveSeconds: 1,
-  firstWaitSeconds: 1,
-  longestWaitSeconds: 60,
-  keepSeconds: 3600,
-} as const satisfies Policy;
-
 export type Passkeys = ReturnType<typeof createPasskeys>;
 
 export type Passkey = ReturnType<typeof fromRow>;
@@ -69,8 +60,9 @@ export function createPasskeys(options: PasskeyOptions) {
    * @throws {Unavailable} after too many
    */
   async function useUp(challenge: string, party: string): Promise<boolean> {
-    if (!(await throttle.take([{ key: `passkey:${party}`, policy: uses }])))
-      throw new Unavailable('The limit of passkeys', uses.firstWaitSeconds);
+    // Each is a row, also where the passkey is refused.
+    if (!(await throttle.take([{ key: `passkey:${party}`, policy: perSecond }])))
+      throw new Unavailable('The limit of passkeys', perSecond.firstWaitSeconds);
     return challenges.useUp(challenge);
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoginRequest } from '../../core/access/admit.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import type { Policy } from '../../core/throttle/policy.ts';
+import { perSecond } from '../../core/throttle/policy.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
@@ -30,15 +30,6 @@ export interface Flow {
 export interface SignInRequest extends LoginRequest {
   readonly caller: Caller;
 }
-
-/** Sign-ins that come back from a network. Each is a row for ten minutes, and most are a call of the provider, which limits ours. */
-export const returns = {
-  free: 100,
-  forgiveSeconds: 1,
-  firstWaitSeconds: 1,
-  longestWaitSeconds: 60,
-  keepSeconds: 3600,
-} as const satisfies Policy;
 
 /** Leads a browser to another provider, and takes it back. */
 export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
@@ -116,8 +107,9 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
       const network = endSiteOf(caller.address);
-      if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: returns }])))
-        throw new Unavailable(`The provider ${upstream}`, returns.firstWaitSeconds);
+      // Each is a row, and most are a call of the provider, which limits ours.
+      if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: perSecond }])))
+        throw new Unavailable(`The provider ${upstream}`, perSecond.firstWaitSeconds);
       return provider.inTurn(network, async () => {
         if (!(await tokens.burn('upstream', flow.state, flow.expiresAt))) return refuse('over', caller, signInOver);
         const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>

@@ -1,4 +1,4 @@
-import { networkOf } from '../../ground/text/networks.ts';
+import { endSiteOf, networkOf } from '../../ground/text/networks.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller, KeyTrace } from '../audit/event.ts';
 import type { Policy } from '../throttle/policy.ts';
@@ -164,7 +164,7 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
   ];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
   // A network may have many accounts.
-  const from = `factors-at:${networkOf(address, 48) ?? unknownAddress}`;
+  const from = `factors-at:${endSiteOf(address)}`;
   return { keys, places: [place], parties: [from, place.key] };
 }
 

@@ -20,6 +20,15 @@ export interface Policy {
   readonly keepSeconds?: number;
 }
 
+/** A hundred uses, and one more each second: of what leaves a row for some minutes. */
+export const perSecond = {
+  free: 100,
+  forgiveSeconds: 1,
+  firstWaitSeconds: 1,
+  longestWaitSeconds: 60,
+  keepSeconds: 3600,
+} as const satisfies Policy;
+
 /** The wait of a stopped key, in seconds. Its end is unknown, but `Retry-After` needs a number. */
 export const stopSeconds = 24 * 60 * 60;
 

@@ -25,17 +25,17 @@ export const speakStored = (language: string, usual: Language = 'en'): Speech =>
   speak(isLanguage(language) ? language : usual);
 
 const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
-const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
-
+const minute = { ...day, minute: '2-digit', timeZoneName: 'short' } as const;
 const second = { ...minute, month: 'short', second: '2-digit' } as const;
-
 const utc = { timeZone: 'UTC' } as const;
 
 function createSpeech(language: Language) {
+  // A numeric hour is 3:43 in German, where 03:43 is right.
+  const hour = language === 'en' ? 'numeric' : '2-digit';
   const plurals = onDemand(() => new Intl.PluralRules(language));
   const days = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...day }));
-  const utcMinutes = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...minute }));
-  const utcSeconds = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...second }));
+  const utcMinutes = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...minute, hour }));
+  const utcSeconds = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...second, hour }));
   const numbers = onDemand(() => new Intl.NumberFormat(language));
   const number = (value: number) => numbers().format(value);
   const shortDays = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, month: 'short', day: 'numeric' }));

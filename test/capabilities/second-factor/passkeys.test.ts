@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createPasskeys, uses } from '../../../src/capabilities/second-factor/passkeys.ts';
+import { createPasskeys } from '../../../src/capabilities/second-factor/passkeys.ts';
+import { perSecond } from '../../../src/core/throttle/policy.ts';
 import { createSqlFailureStore } from '../../../src/core/throttle/sql-store.ts';
 import { createThrottle } from '../../../src/core/throttle/throttle.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';
@@ -238,18 +239,18 @@ describe('a use of a passkey proves nothing', () => {
       .select(({ fn }) => fn.countAll().as('count'))
       .execute();
     const answers: unknown[] = [];
-    for (let turn = 0; turn < uses.free + 20; turn += 1)
+    for (let turn = 0; turn < perSecond.free + 20; turn += 1)
       answers.push(await use(device, { counter: 3 }).catch((error: unknown) => error));
-    assert.equal(answers.filter((answer) => answer === 'old-counter').length, uses.free - 1);
-    assert.ok(answers.slice(uses.free).every((answer) => answer instanceof Unavailable));
+    assert.equal(answers.filter((answer) => answer === 'old-counter').length, perSecond.free - 1);
+    assert.ok(answers.slice(perSecond.free).every((answer) => answer instanceof Unavailable));
     const [after] = await database
       .selectFrom('janua_tokens')
       .select(({ fn }) => fn.countAll().as('count'))
       .execute();
-    assert.equal(Number(after?.count) - Number(before?.count), uses.free - 1);
+    assert.equal(Number(after?.count) - Number(before?.count), perSecond.free - 1);
     const other = await enrol({ owner: bob });
     assert.equal(typeof (await use(other.device)), 'object', 'another user');
-    clock.now += uses.firstWaitSeconds * 1000;
+    clock.now += perSecond.firstWaitSeconds * 1000;
     assert.equal(typeof (await use(device, { counter: 1001 })), 'object', 'a while later');
   });
 

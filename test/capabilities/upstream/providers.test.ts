@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import { returns } from '../../../src/capabilities/upstream/round-trips.ts';
 import { newAccounts } from '../../../src/capabilities/upstream/sign-in.ts';
+import { perSecond } from '../../../src/core/throttle/policy.ts';
 import { password } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
 import {
@@ -271,7 +271,7 @@ test('a network that sends browsers back without end is refused for a moment, an
     address.searchParams.set('code', 'injected');
     return (await browser.back(address.href)).statusCode;
   };
-  for (let count = 0; count < returns.free; count += 1) assert.equal(await back(), 403);
+  for (let count = 0; count < perSecond.free; count += 1) assert.equal(await back(), 403);
   const asked = fake.calls.length;
   assert.deepEqual([await back(), fake.calls.length], [503, asked]);
   clock.now += 2_000;

@@ -417,40 +417,31 @@ describe('password attempts', () => {
     assert.ok(count > 32 && count <= 64, `${count}`);
   });
 
-  test('known browsers of many accounts in one network count as one when too many wait', async () => {
-    const turns = createTurns({ part: 'Hashing', atOnce: 2, waiting: 20 });
-    const gate = Promise.withResolvers<void>();
-    const start = (user: string, address: string) =>
-      turns.take(
+  for (const [what, limitsOfUser] of [
+    [
+      'known browsers',
+      (user: string, address: string) =>
         limitsOf({
           ...at(address),
           nameDigest: user,
           account: { id: user, fingerprint: fingerprint('x') },
           knownBrowser: 'a',
         }),
-        () => gate.promise,
-      );
-    const crowd = Array.from({ length: 40 }, (_, index) => start(`user-${index}`, '198.51.100.1'));
-    const owners = [1, 2, 3].map((index) => start(`owner-${index}`, '192.0.2.9'));
-    const outcomes = Promise.allSettled([...crowd, ...owners]);
-    gate.resolve();
-    const refused = (await outcomes).map(({ status }) => status === 'rejected');
-    assert.deepEqual(refused.slice(crowd.length), [false, false, false]);
-    assert.equal(refused.filter(Boolean).length, 21);
-  });
-
-  test('codes of many accounts from one network count as one when too many wait', async () => {
-    const turns = createTurns({ part: 'Hashing', atOnce: 2, waiting: 20 });
-    const gate = Promise.withResolvers<void>();
-    const start = (user: string, address: string) => turns.take(limitsOfFactor(user, address), () => gate.promise);
-    const crowd = Array.from({ length: 40 }, (_, index) => start(`user-${index}`, '198.51.100.1'));
-    const owners = [1, 2, 3].map((index) => start(`owner-${index}`, '192.0.2.9'));
-    const outcomes = Promise.allSettled([...crowd, ...owners]);
-    gate.resolve();
-    const refused = (await outcomes).map(({ status }) => status === 'rejected');
-    assert.deepEqual(refused.slice(crowd.length), [false, false, false]);
-    assert.equal(refused.filter(Boolean).length, 21);
-  });
+    ],
+    ['codes', limitsOfFactor],
+  ] as const)
+    test(`${what} of many accounts in one network count as one when too many wait`, async () => {
+      const turns = createTurns({ part: 'Hashing', atOnce: 2, waiting: 20 });
+      const gate = Promise.withResolvers<void>();
+      const start = (user: string, address: string) => turns.take(limitsOfUser(user, address), () => gate.promise);
+      const crowd = Array.from({ length: 40 }, (_, index) => start(`user-${index}`, '198.51.100.1'));
+      const owners = [1, 2, 3].map((index) => start(`owner-${index}`, '192.0.2.9'));
+      const outcomes = Promise.allSettled([...crowd, ...owners]);
+      gate.resolve();
+      const refused = (await outcomes).map(({ status }) => status === 'rejected');
+      assert.deepEqual(refused.slice(crowd.length), [false, false, false]);
+      assert.equal(refused.filter(Boolean).length, 21);
+    });
 
   test('a known browser gets its turn before strangers at its address, and they are refused first', async () => {
     const t = createTest({ waiting: 20 });

@@ -70,5 +70,7 @@ test('a day and a time are written as the language does, and the time names its 
   assert.equal(speak('fr').utc.date(time), '26 novembre 2026');
   assert.equal(speak('es').utc.date(time), '26 de noviembre de 2026');
   assert.match(speak('vi').utc.date(time), /26 tháng 11,? (năm )?2026/);
-  assert.equal(speak('de').utc.time(new Date('2026-11-26T15:04:05Z')), '26. November 2026 um 15:04 UTC');
+  const early = new Date('2026-11-26T03:04:05Z');
+  assert.equal(speak('de').utc.time(early), '26. November 2026 um 03:04 UTC');
+  assert.equal(speak('de').utc.moment(early), '26. Nov. 2026, 03:04:05 UTC');
 });
