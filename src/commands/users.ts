@@ -81,8 +81,10 @@ export const exportUsers = ({ json, withHashes }: ExportOptions) =>
 export const syncUsers = ({ force = false }: { readonly force?: boolean }) =>
   administer('janua users sync', async ({ userSync }) => {
     if (userSync === undefined) throw new ChangeRefused('USERS_TABLE is not set, so there is no table to sync with.');
-    const { added, changed, left, tooMany } = await userSync.run({ force });
+    const { added, changed, left, tooMany, isCutOff } = await userSync.run({ force });
     const done = `Added ${added}, changed ${changed}, ended ${left}.`;
+    if (isCutOff)
+      throw new ChangeRefused(`${done} The database could not be reached in time, so the sync stopped. Run it again.`);
     if (tooMany === undefined) return done;
     throw new ChangeRefused(
       `${done} ${tooMany} more users are missing in USERS_TABLE, and keep their accounts. ` +

@@ -1,10 +1,14 @@
 import type { Database } from '../../../ground/database/database.ts';
+import { holdLease } from '../../../ground/database/lease.ts';
 import { createLeasedWork } from '../../../ground/database/leased-work.ts';
 import { findTime, setTime } from '../../../ground/database/times.ts';
 import type { Log } from '../../../ground/faults/log.ts';
 import type { Audit } from '../../audit/audit.ts';
 import type { Caller } from '../../audit/event.ts';
-import type { createSync, Synced } from './sync.ts';
+import { ChangeRefused } from '../change-refused.ts';
+import type { createSync, Synced, SyncRun } from './sync.ts';
+
+const leaseName = 'users-sync';
 
 /** The names of two times: of the last sync, and of the last one that found too many users gone. */
 const [lastSync, refusedSync] = ['users-sync', 'users-sync-refused'];
@@ -33,7 +37,7 @@ export function createUserSync(options: UserSyncOptions) {
   const { database, sync, audit, caller, log, now, intervalHours } = options;
   const interval = intervalHours * 60 * 60 * 1000;
 
-  async function run(how: Parameters<typeof sync>[0]): Promise<Synced> {
+  async function syncOnce(how: SyncRun): Promise<Synced> {
     const synced = await sync(how);
     const { added, changed, left, tooMany, isCutOff } = synced;
     if (added + changed + left > 0)
@@ -56,16 +60,29 @@ export function createUserSync(options: UserSyncOptions) {
 
   const work = createLeasedWork({
     database,
-    name: 'users-sync',
+    name: leaseName,
     lookInterval,
     hasDue: async () => interval > 0 && now() - ((await findTime(database, lastSync)) ?? 0) >= interval,
     async work(mayGoOn) {
-      await run({ mayGoOn });
+      await syncOnce({ mayGoOn });
     },
     onFault: (err) =>
       log.error({ event: 'users_sync_failed', err }, 'the accounts could not be synced with USERS_TABLE'),
     now,
   });
 
-  return { run, start: work.start, close: work.close };
+  return {
+    /**
+     * For a command. Two syncs at once would end the accounts of twice as many leavers as one may.
+     * @throws {ChangeRefused} while another process syncs
+     */
+    async run({ force = false }: Pick<SyncRun, 'force'> = {}): Promise<Synced> {
+      await using lease = await holdLease(database, leaseName, now);
+      if (lease === undefined)
+        throw new ChangeRefused('Another process syncs with USERS_TABLE now. Run the command again when it is done.');
+      return await syncOnce({ force, mayGoOn: lease.isHeld });
+    },
+    start: work.start,
+    close: work.close,
+  };
 }

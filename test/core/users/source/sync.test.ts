@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { adopt } from '../../../../src/core/users/source/adoption.ts';
 import { createSync } from '../../../../src/core/users/source/sync.ts';
+import { createUserSync } from '../../../../src/core/users/source/user-sync.ts';
 import type { Database } from '../../../../src/ground/database/database.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { Unavailable } from '../../../../src/ground/faults/unavailable.ts';
@@ -160,11 +161,18 @@ for (const stores of [
 
     test('that was cut off does not count as done', async () => {
       await using opened = await open(stores);
-      const { database, addRows, run } = opened;
+      const { database, addRows, run, services } = opened;
       await addRows(1000, 1500);
       const times = () =>
         database.selectFrom('janua_times').select('name').where('name', 'like', 'users-sync%').execute();
-      assert.equal((await run({ mayGoOn: () => false })).isCutOff, true);
+      assert.ok(services.source);
+      const sync = createSync({ database, source: services.source, now: Date.now, end: async () => {} });
+      const cutOff = createUserSync({
+        ...{ database, now: Date.now, intervalHours: 0, caller: { route: 'janua users sync' } },
+        ...{ audit: services.audit, log: { warn: () => assert.fail(), error: () => assert.fail() } },
+        sync: () => sync({ mayGoOn: () => false }),
+      });
+      assert.equal((await cutOff.run()).isCutOff, true);
       assert.deepEqual(await times(), []);
       await run();
       assert.equal((await times()).length, 2);
@@ -230,7 +238,12 @@ for (const stores of [
         for (let no = 1000; no < 1040; no += 1) await execute(sql`delete from people where no = ${no}`);
       })();
       const logins = Promise.all(Array.from({ length: 10 }, (_, index) => logIn(`p${index % 5}@example.com`)));
-      await Promise.all([run(), run(), changes]);
+      const syncs = await Promise.allSettled([run(), run()]);
+      const refused = syncs.flatMap((sync) => (sync.status === 'rejected' ? [sync.reason] : []));
+      assert.deepEqual(refused.map(String), [
+        'ChangeRefused: Another process syncs with USERS_TABLE now. Run the command again when it is done.',
+      ]);
+      await changes;
       const answers = await logins;
       await run({ force: true });
       const rows = await accounts();
