@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { adopt } from '../../../../src/core/users/source/adoption.ts';
 import { createSync } from '../../../../src/core/users/source/sync.ts';
 import { createUserSync } from '../../../../src/core/users/source/user-sync.ts';
+import type { Settings } from '../../../../src/ground/config/settings.ts';
 import type { Database } from '../../../../src/ground/database/database.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { Unavailable } from '../../../../src/ground/faults/unavailable.ts';
@@ -14,8 +15,8 @@ import { isSignedIn, json } from '../../../web/faces.ts';
 
 const unknown = 'nobody has this';
 
-async function open(stores: StoreChoice) {
-  const janua = await startJanua({ stores });
+async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
+  const janua = await startJanua({ stores, settings });
   const { app, services } = janua;
   const { userSync } = services;
   assert.ok(userSync);
@@ -287,6 +288,12 @@ const endConnections = {
   },
 };
 
+/** What a team's program may do for a change of its table. */
+const locks = {
+  PostgreSQL: { lock: sql`begin; lock table people in access exclusive mode`, unlock: sql`rollback` },
+  MariaDB: { lock: sql`lock tables people write`, unlock: sql`unlock tables` },
+};
+
 for (const users of ['PostgreSQL', 'MariaDB'] as const)
   describe(`a sync while the team's program works in ${users}`, { skip: missing(users) }, () => {
     const stores = { users, sessions: 'SQL', ownTable: true } as const;
@@ -331,9 +338,25 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
       assert.deepEqual(earlier, [id]);
     });
 
+    test('waits for a table that the program has locked no longer than the store may take, and ends nothing', async () => {
+      await using opened = await open(stores, { STORE_TIMEOUT_SECONDS: 1 });
+      const { janua, app, run, logIn, accounts } = opened;
+      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
+      await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
+      const { lock, unlock } = locks[users];
+      await lock.execute(team.database);
+      assert.equal((await logIn(ann.username)).statusCode, 503);
+      assert.equal((await app.inject({ url: '/api/me', headers: bearer })).statusCode, 503);
+      await assert.rejects(run({ force: true }), Unavailable);
+      await unlock.execute(team.database);
+      assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 0 });
+      assert.equal((await accounts()).length, 1);
+      assert.ok(await isSignedIn(app, bearer));
+    });
+
     test('goes on, or does the rest the next time, if all connections are ended in the middle', async () => {
       await using opened = await open(stores);
-      const { janua, addRows, run, accounts } = opened;
+      const { janua, database, addRows, run, accounts } = opened;
       await addRows(1000, 1500);
       await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
       let failures = 0;
@@ -344,6 +367,8 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
         });
         await endConnections[users](team.database);
         await synced;
+        // As once it has run out, for a connection that ended cannot give it back.
+        await database.updateTable('janua_leases').set({ expires_at: 0 }).where('name', '=', 'users-sync').execute();
       }
       assert.ok(failures > 0, 'a sync was cut off');
       await run();
