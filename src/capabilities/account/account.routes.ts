@@ -111,9 +111,8 @@ export function addAccount(app: App, parts: () => Parts): void {
     async handle(request, reply) {
       const signedIn = signedInOf(request);
       const { ports, exportAccount } = parts();
-      reply
-        .header('content-disposition', 'attachment; filename="account.json"')
-        .type('application/json; charset=utf-8');
+      reply.header('content-disposition', 'attachment; filename="account.json"');
+      reply.type('application/json; charset=utf-8');
       // As in the administrators' exports.
       if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
