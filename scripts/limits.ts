@@ -186,6 +186,7 @@ const limits: readonly Limit[] = [
     `${mostMails.givenUp} of strangers, ${mostMails.givenUp} others`,
     'the oldest are removed',
   ],
+  ['machine', 'parts of long lists that are read at once', 1, 'wait for a turn'],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],

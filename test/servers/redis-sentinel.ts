@@ -52,12 +52,23 @@ export async function startSentinelRedis(): Promise<SentinelRedis> {
       second,
       sentinels,
       async failOver() {
-        const [asked] = sentinels;
+        // The first may have been frozen, and then does nothing for 30 seconds.
+        const asked = sentinels.at(-1);
         if (asked === undefined) return;
-        // The sentinel needs no agreement of the others, who may take long to reach it on a busy machine.
-        await ask(asked, 'sentinel', 'failover', masterName);
         const place = ['sentinel', 'get-master-addr-by-name', masterName] as const;
-        for (const sentinel of sentinels) await until(sentinel, [...place], new RegExp(`,${second.port}$`));
+        const isPromoted = new RegExp(`,${second.port}$`);
+        // A sentinel gives up if it has not heard the replica for five seconds, as on a busy machine. So it is asked again. It needs no
+        // agreement of the others, who may take long to reach it.
+        for (let tries = 1; ; tries += 1)
+          try {
+            await ask(asked, 'sentinel', 'failover', masterName);
+            await until(asked, [...place], isPromoted, 10_000);
+            break;
+          } catch (error) {
+            if (tries === 5) throw error;
+            await setTimeout(1000);
+          }
+        for (const sentinel of sentinels) await until(sentinel, [...place], isPromoted);
       },
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };
@@ -96,13 +107,18 @@ async function startSentinel(): Promise<ThrowAwayServer> {
   );
 }
 
-async function until(server: ThrowAwayServer, words: [string, ...string[]], expected: RegExp): Promise<void> {
-  const deadline = performance.now() + patience;
+async function until(
+  server: ThrowAwayServer,
+  words: [string, ...string[]],
+  expected: RegExp,
+  milliseconds = patience,
+): Promise<void> {
+  const deadline = performance.now() + milliseconds;
   let said = '';
   while (performance.now() < deadline) {
     said = String(await ask(server, ...words));
     if (expected.test(said)) return;
     await setTimeout(pollInterval);
   }
-  throw new Error(`expected ${expected} within ${patience} ms, got: ${said}`);
+  throw new Error(`expected ${expected} within ${milliseconds} ms, got: ${said}`);
 }

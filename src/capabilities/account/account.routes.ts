@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Core } from '../../core/core.ts';
 import { addAction } from '../../web/action.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
@@ -111,8 +112,11 @@ export function addAccount(app: App, parts: () => Parts): void {
       const signedIn = signedInOf(request);
       const { ports, exportAccount } = parts();
       reply.header('content-disposition', 'attachment; filename="account.json"');
+      reply.type('application/json; charset=utf-8');
+      // As in the administrators' exports.
+      if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
-      return reply.type('application/json; charset=utf-8').send(await exportAccount(signedIn, factors, request.caller));
+      return reply.send(await exportAccount(signedIn, factors, request.caller));
     },
   });
 }

@@ -85,7 +85,8 @@ export function addExport(
       const { scope = '' } = config;
       const mayGoOn = async () =>
         (await access().findSignedIn(request.presented, request))?.scopes.includes(scope) ?? false;
-      const lines = whileAllowed(await open(request, format), mayGoOn);
+      // HEAD reads nothing, and so is no export. Fastify would read the whole file to throw it away.
+      const lines = request.method === 'HEAD' ? [] : whileAllowed(await open(request, format), mayGoOn);
       reply
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);

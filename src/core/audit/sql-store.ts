@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import type { RawBuilder, Selectable } from 'kysely';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
+import { readPart } from '../../ground/database/list-pages.ts';
 import type { AuditTable } from '../../ground/database/schema.ts';
 import { escapeUnit, printable } from '../../ground/text/printable.ts';
 import { type Events, type RecordedEvent, readEvent } from './event.ts';
@@ -56,6 +56,17 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
     return (await rows.select('id').offset(offset).limit(1).executeTakeFirst())?.id;
   }
 
+  /** Reads a step of a search through the ids from `low` to `high`. `border` divides it from the rest, if there is one. */
+  async function readStep(filter: AuditFilter, low: string, high: string) {
+    const { indexed, compared } = conditionsOf(filter);
+    const oldestFirst = filter.order === 'oldest-first';
+    const direction = oldestFirst ? 'asc' : 'desc';
+    const border = await idAt(stepRows, rowsBetween(low, high, direction).where(indexed));
+    const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
+    const rows = await rowsBetween(from, to, direction).where(indexed).where(compared).selectAll().execute();
+    return { border, events: rows.map((row) => fromRow(row, described)).filter((event) => isMeant(event, filter)) };
+  }
+
   return {
     /** @param db the transaction of the change that the events tell. Default: none */
     async insert(recorded: readonly RecordedEvent[], db = database): Promise<void> {
@@ -63,29 +74,19 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
     },
 
     async *find(filter: AuditFilter): AsyncGenerator<RecordedEvent | UnreadableEvent> {
-      const oldestFirst = filter.order === 'oldest-first';
-      const { indexed, compared } = conditionsOf(filter);
-      const direction = oldestFirst ? 'asc' : 'desc';
       let low = firstIdAt(filter.since ?? 0);
       let high = firstIdAt(filter.until ?? Number.POSITIVE_INFINITY);
       let rest = filter.limit ?? Number.POSITIVE_INFINITY;
       while (rest > 0) {
-        const border = await idAt(stepRows, rowsBetween(low, high, direction).where(indexed));
-        const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
-        const candidates = rowsBetween(from, to, direction).where(indexed).where(compared);
-        const rows = await candidates.selectAll().execute();
-        for (const row of rows) {
-          const event = fromRow(row, described);
-          if (!isMeant(event, filter)) continue;
+        const { border, events } = await readPart(() => readStep(filter, low, high));
+        for (const event of events) {
           yield event;
           rest -= 1;
           if (rest <= 0) return;
         }
         if (border === undefined) return;
-        if (oldestFirst) low = border;
+        if (filter.order === 'oldest-first') low = border;
         else high = border;
-        // Other requests get their turn: SQLite answers without waiting.
-        await setImmediate();
       }
     },
 

@@ -1,5 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 
+let lastPart: Promise<unknown> = Promise.resolve();
+
+/**
+ * Reads a part of a long list. This process reads one part at a time, however many lists are read, and other requests get their turn
+ * before each: reads of SQLite give them none.
+ */
+export function readPart<Rows>(read: () => Promise<Rows>): Promise<Rows> {
+  const part = lastPart.then(() => setImmediate()).then(read);
+  lastPart = part.catch(() => {});
+  return part;
+}
+
 /** Lists rows in the order of a key, page by page, so that no step takes long. @param read gives the rows after a key */
 export async function* listPages<Row>(
   read: (after: string) => Promise<readonly Row[]>,
@@ -7,12 +19,10 @@ export async function* listPages<Row>(
 ): AsyncGenerator<Row> {
   let after = '';
   for (;;) {
-    const rows = await read(after);
+    const rows = await readPart(() => read(after));
     const last = rows.at(-1);
     if (last === undefined) return;
     yield* rows;
-    // Reads of SQLite give no other request a turn.
-    await setImmediate();
     after = keyOf(last);
   }
 }

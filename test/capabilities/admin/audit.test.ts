@@ -212,6 +212,19 @@ describe('the export of the audit', () => {
     }
   });
 
+  test('reads and records nothing for HEAD', async () => {
+    await using janua = await open();
+    const find = mock.method(janua.services.auditTrail, 'find');
+    const request = { url: '/admin/audit/export?format=csv', headers: janua.headers } as const;
+    const head = await janua.app.inject({ ...request, method: 'HEAD' });
+    assert.equal(find.mock.callCount(), 0);
+    find.mock.restore();
+    assert.deepEqual((await janua.list({ kind: 'audit-exported' })).events, []);
+    const { statusCode, headers } = await janua.app.inject(request);
+    for (const name of ['content-type', 'content-disposition']) assert.equal(head.headers[name], headers[name]);
+    assert.deepEqual([head.statusCode, head.body], [statusCode, '']);
+  });
+
   test('is refused to an administrator who makes any number of exports', async () => {
     await using janua = await open();
     const request = { url: '/admin/audit/export?format=csv', headers: janua.headers };
