@@ -82,7 +82,7 @@ export function createDirectory(
       } else
         await inTransaction(database, async (db) => {
           // Of a password that another program has changed, the print stays another one (`hasForeignPassword`).
-          if (await source.replaceHash?.(user.sourceKey ?? '', before, after, db))
+          if (await source.replaceHash?.(user, before, after, db))
             await update(user.id, db)
               .set({ password_print: printOf(after) })
               .where('password_print', '=', printOf(before))
@@ -97,8 +97,7 @@ export function createDirectory(
           await update(user.id, db).set(changed).execute();
           return true;
         }
-        const { sourceKey = '' } = user;
-        if (!(await source.replaceHash?.(sourceKey, account.passwordHash ?? '', passwordHash, db))) return false;
+        if (!(await source.replaceHash?.(user, account.passwordHash ?? '', passwordHash, db))) return false;
         await update(user.id, db)
           .set({ password_print: printOf(passwordHash), password_changed_at: now() })
           .execute();

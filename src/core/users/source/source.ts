@@ -2,7 +2,7 @@ import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 import type { Log } from '../../../ground/faults/log.ts';
-import { canonicalUsername, hasOneSpelling } from '../user.ts';
+import { canonicalUsername, hasOneSpelling, type User } from '../user.ts';
 import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import type { Fitness, NameMatch } from './requirements.ts';
 import type { ColumnDescription, ColumnKind } from './table-description.ts';
@@ -16,6 +16,8 @@ interface SourceRow {
   readonly source_last_name: string | null;
   readonly source_disabled: string | null;
   readonly source_groups: string | null;
+  /** The name in lower case, by the database. NULL where its collation finds names. */
+  readonly source_folded: string | null;
 }
 
 /** A row of a team's table, as it is now. */
@@ -76,6 +78,13 @@ export function createSource(
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
   const asId = asIdOf(engine, idColumn);
 
+  /** How the database finds a canonical name. */
+  const isNamed = {
+    equal: (value: string) => sql`${name} = ${value}`,
+    nocase: (value: string) => sql`${name} = ${value} collate nocase`,
+    lower: (value: string) => sql`lower(${name}) = ${value}`,
+  }[nameMatch];
+
   /** PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeKey = (text: string) =>
     idType === undefined ||
@@ -126,13 +135,8 @@ export function createSource(
 
     /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables, which `source.table` begins */
     prepareByName<Row extends object>(select: RawBuilder<Row>) {
-      const conditionOf = {
-        equal: (value: string) => sql`${name} = ${value}`,
-        nocase: (value: string) => sql`${name} = ${value} collate nocase`,
-        lower: (value: string) => sql`lower(${name}) = ${value}`,
-      }[nameMatch];
       const findRows = prepareLookup<Row>((value) => ({
-        compile: () => sql<Row>`${select} where ${conditionOf(value)}`.compile(database),
+        compile: () => sql<Row>`${select} where ${isNamed(value)}`.compile(database),
       }));
       return async (username: string): Promise<Row | undefined> => {
         const found = await findRows(username);
@@ -170,12 +174,18 @@ export function createSource(
       };
     },
 
-    /** Stores a hash in place of another one. False if the row has a different one by now. Undefined where Janua may not write it. */
+    /**
+     * Stores a hash in place of another one. False if the row has a different one by now, or is another person's. Undefined where Janua
+     * may not write it.
+     */
     replaceHash: rehashes
-      ? async (storedKey: string, before: string, after: string, db: Database): Promise<boolean> => {
+      ? async ({ sourceKey = '', username }: User, before: string, after: string, db: Database): Promise<boolean> => {
           const password = sql.ref(mapping.password);
+          const isTheirs = hasPermanentIds ? sql`1 = 1` : isNamed(username);
           const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${after}
-            where ${sql.ref(mapping.id)} = ${idValue(storedKey)} and coalesce(${password}, '') = ${before}`.execute(db);
+            where ${sql.ref(mapping.id)} = ${idValue(sourceKey)} and ${isTheirs} and coalesce(${password}, '') = ${before}`.execute(
+            db,
+          );
           return numAffectedRows > 0n;
         }
       : undefined,
@@ -196,9 +206,17 @@ export function createSource(
   };
 }
 
-/** Our columns compare texts without the spaces at their end, in MySQL and MariaDB. */
-const isUsable = ({ source_id: key, source_name: name }: SourceRow) =>
-  key !== null && key.length <= longestKey && !key.endsWith(' ') && hasOneSpelling(name ?? '');
+/**
+ * Our columns compare texts without the spaces at their end, in MySQL and MariaDB. A name that the database does not find by its canonical
+ * form, such as one with a capital É in SQLite, may stand beside another one with that form.
+ */
+const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
+  key !== null &&
+  key !== '' &&
+  key.length <= longestKey &&
+  !key.endsWith(' ') &&
+  hasOneSpelling(name ?? '') &&
+  (folded === null || folded === canonicalUsername(name ?? ''));
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
@@ -235,7 +253,8 @@ function selectList(
   return sql`${text(id)} as source_id, ${text(username)} as source_name, ${text(password)} as source_password,
     ${text(firstName)} as source_first_name, ${text(lastName)} as source_last_name,
     ${isBoolean ? asText(engine, sql`${own(disabled.column)}::integer`) : text(disabled?.column)} as source_disabled,
-    ${text(groups)} as source_groups`;
+    ${text(groups)} as source_groups,
+    ${engine === 'mysql' ? sql`null` : asText(engine, sql`lower(${own(username)})`)} as source_folded`;
 }
 
 /** Some stored hashes, from both ends of the table. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { stampOf } from '../../../../src/core/users/account.ts';
+import { passwordFingerprint, stampOf } from '../../../../src/core/users/account.ts';
 import { provedBy } from '../../../../src/core/users/held.ts';
 import { checkSync } from '../../../../src/doctor/users-table.ts';
 import type { Settings } from '../../../../src/ground/config/settings.ts';
@@ -225,6 +225,32 @@ for (const stores of [
       assert.equal((await services.factors.totp.find(user)) !== undefined, true, 'second factors stay');
     });
 
+    test('who are disabled lose each session for good that an application asks for meanwhile', async () => {
+      await using opened = await open(stores);
+      const { app, janua, services, signIn, account } = opened;
+      const bearer = await signIn(ann.username);
+      const [session] = await services.sessions.listOf((await account(ann.username)).user.id, undefined);
+      assert.ok(session);
+      assert.ok(await services.access.findLiving(session.id));
+      await janua.people.disable(ann.username);
+      assert.equal(await services.access.findLiving(session.id), undefined);
+      await janua.people.enable(ann.username);
+      assert.equal(await isSignedIn(app, bearer), false);
+    });
+
+    test('get no password that was meant for the former user of their row', async () => {
+      await using opened = await open(stores);
+      const { services, signIn, account, rename, execute, database } = opened;
+      await signIn(ann.username);
+      await execute(sql`update people set secret = '!'`);
+      const { user } = await account(ann.username);
+      // The user changes the password, and the team's program has locked the row meanwhile.
+      await rename(ann.username, bob);
+      assert.equal(await services.source?.replaceHash?.(user, '!', 'new', database), false);
+      const { rows } = await sql<{ secret: string }>`select secret from people`.execute(database);
+      assert.equal(rows[0]?.secret, '!');
+    });
+
     test('whose row has gone from the table lose everything at the next cleaning, and begin anew if it returns', async () => {
       await using opened = await openWithAnn(stores);
       const { app, services, execute, user, bearer, rows, database } = opened;
@@ -252,6 +278,17 @@ for (const stores of [
     });
   });
 
+test('with permanent ids, a browser that one user has used is not known for another one', async () => {
+  const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+  await using opened = await open(stores, { USERS_ID: 'permanent', PASSWORD_REHASH: 'off' });
+  const { janua, execute, account, services } = opened;
+  await janua.people.add({ ...ann, username: bob, password });
+  await execute(sql`update people set secret = '!'`);
+  await services.userSync?.run();
+  const [known, other] = [await account(ann.username), await account(bob)].map(passwordFingerprint);
+  assert.notEqual(known, other);
+});
+
 test('with permanent ids, a new name is the same user, who keeps all but open links, and is told', async () => {
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
   await using opened = await openWithAnn(stores, { USERS_ID: 'permanent' });
@@ -276,3 +313,21 @@ test('with permanent ids, a new name is the same user, who keeps all but open li
   const told = (await services.outbox.listKept(10)).filter(({ subject }) => /address/i.test(subject));
   assert.deepEqual(told.map(({ to }) => to).sort(), [ann.username, eve]);
 });
+
+for (const users of ['SQLite', 'PostgreSQL'] as const)
+  test(`with permanent ids, nobody counts by the name of another one that ${users} does not find`, {
+    skip: missing(users),
+  }, async () => {
+    const stores = { users, sessions: 'SQL', ownTable: true } as const;
+    await using opened = await open(stores, { USERS_ID: 'permanent' });
+    const { app, janua, execute, signIn, rename, account } = opened;
+    // Then the database does not know that É and é are one letter.
+    if (users === 'PostgreSQL') await execute(sql`alter table people alter column email type varchar(254) collate "C"`);
+    const names = ['\u00e9@example.com', 'mallory@example.com'] as const;
+    for (const username of names) await janua.people.add({ ...ann, username, password });
+    const [victim, bearer] = [await signIn(names[0]), await signIn(names[1])];
+    const { user } = await account(names[0]);
+    await rename(names[1], '\u00c9@example.com');
+    assert.deepEqual([await isSignedIn(app, victim), await isSignedIn(app, bearer)], [true, false]);
+    assert.equal((await account(names[0])).user.id, user.id);
+  });

@@ -356,7 +356,7 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
 
     test('goes on, or does the rest the next time, if all connections are ended in the middle', async () => {
       await using opened = await open(stores);
-      const { janua, database, addRows, run, accounts } = opened;
+      const { janua, addRows, run, accounts } = opened;
       await addRows(1000, 1500);
       await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
       let failures = 0;
@@ -368,7 +368,11 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
         await endConnections[users](team.database);
         await synced;
         // As once it has run out, for a connection that ended cannot give it back.
-        await database.updateTable('janua_leases').set({ expires_at: 0 }).where('name', '=', 'users-sync').execute();
+        await team.database
+          .updateTable('janua_leases')
+          .set({ expires_at: 0 })
+          .where('name', '=', 'users-sync')
+          .execute();
       }
       assert.ok(failures > 0, 'a sync was cut off');
       await run();

@@ -12,7 +12,8 @@ import { openOwnAccounts, openPeople } from '../directories.ts';
 
 const [ann, bob, eve] = ['ann@example.com', 'bob@example.com', 'eve@example.com'] as const;
 const passwordHash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA';
-const printOf = (username: string, hash: string) => passwordFingerprint({ user: { username }, passwordHash: hash });
+const printOf = (username: string, hash: string) =>
+  passwordFingerprint({ user: { id: '', username }, passwordHash: hash });
 
 /** Adds two own accounts, and three people of a team's table, of whom the third has had two names. */
 async function openFormer(engine: UserEngine) {
@@ -56,6 +57,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       await migrate(opened);
       await requireTables(database, { users: true, sessions: true });
       await requireTables(database, { users: false, sessions: false });
+      assert.deepEqual(
+        await database.selectFrom('janua_sources').select(['name', 'origin']).execute(),
+        [{ name: 'users-id', origin: 'reusable' }].map((row) => ({ ...row })),
+      );
       const accounts = openOwnAccounts(opened);
       assert.deepEqual(
         (await Array.fromAsync(accounts.list())).map(({ id, username }) => [id, username]),
