@@ -69,7 +69,9 @@ export async function writePopulation(folder: string, size: Size, cookieCount: n
   const ids = Array.from({ length: size.users }, () => randomUUID());
   const cookies: string[] = [];
   const every = Math.floor(size.sessions / cookieCount);
-  const fingerprints = ids.map((_, index) => passwordFingerprint({ user: personOf(index), passwordHash: demoHash }));
+  const fingerprints = ids.map((id, index) =>
+    passwordFingerprint({ user: { id, ...personOf(index) }, passwordHash: demoHash }),
+  );
 
   function inventUser(index: number): (string | number)[] {
     const { username, firstName, lastName } = personOf(index);

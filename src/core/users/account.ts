@@ -74,14 +74,16 @@ export const stampOf = (account: Account): string => account.stamp ?? passwordFi
 export const joinedStamp = (stamp: string, owner: PasswordOwner): string =>
   hash('sha256', `${stamp}\0${passwordFingerprint(owner)}`, 'base64url');
 
-type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & { readonly user: Pick<User, 'username'> };
+type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
+  readonly user: Pick<User, 'id' | 'username'>;
+};
 
 /** Tells one stored hash from another, and does not reveal it. */
 export const printOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
 
 /** Reveals neither name nor stored password. It covers the name, because a team may give an id to another person. */
 export const passwordFingerprint = ({ user, passwordHash = '', hasPermanentId }: PasswordOwner): string =>
-  hash('sha256', `${hasPermanentId ? '' : user.username}\0${passwordHash}`, 'base64url');
+  hash('sha256', `${hasPermanentId ? user.id : user.username}\0${passwordHash}`, 'base64url');
 
 /** A new stamp: 128 random bits, base64url. */
 export const createStamp = (): string => randomBytes(16).toString('base64url');
