@@ -82,10 +82,16 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
     if (found === undefined) return {};
     const session = await sessions.judge(claim, found.session);
     if (session === undefined) return { secondsAhead: sessions.secondsAhead(claim, found.session) };
-    if (mayUse(found.account, session)) return { signedIn: signedInAs(found.account, session, presented) };
+    const account = await judge(found.account, session);
+    return account === undefined ? {} : { signedIn: signedInAs(account, session, presented) };
+  }
+
+  /** The account, if it may use the session. */
+  async function judge(account: Account | undefined, session: Session): Promise<Account | undefined> {
+    if (mayUse(account, session)) return account;
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
-    if (!isBeingRenewed(found.account)) await sessions.end([session]).catch(() => {});
-    return {};
+    if (!isBeingRenewed(account)) await sessions.end([session]).catch(() => {});
+    return undefined;
   }
 
   return {
@@ -95,7 +101,8 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
       if (found === undefined || !sessions.isAlive(found.session)) return undefined;
-      return mayUse(found.account, found.session) ? { session: found.session, account: found.account } : undefined;
+      const account = await judge(found.account, found.session);
+      return account && { session: found.session, account };
     },
 
     /**
