@@ -145,9 +145,9 @@ function addUsers(program: Command): void {
   add(users, 'sync', 'bring the accounts in line with USERS_TABLE')
     .option('--force', 'also when many users have left the table')
     .action(from(usersFile, 'syncUsers'));
-  add(users, 'moved', 'say that the rows of USERS_TABLE are still the same people').action(
-    from(() => import('./users-moved.ts'), 'noteMoved'),
-  );
+  add(users, 'moved', 'say that the rows of USERS_TABLE are still the same people')
+    .option('--force', 'end the accounts whose ids have no row now, or one with another name')
+    .action(from(() => import('./users-moved.ts'), 'noteMoved'));
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   const reset = 'mail a link that sets a new password, or the invitation again to a user who has not begun';
   add(users, 'send-reset <email>', reset).action(from(usersFile, 'sendReset'));

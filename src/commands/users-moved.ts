@@ -1,13 +1,13 @@
 import { parseMapping } from '../core/users/source/mapping.ts';
 import { openSource } from '../core/users/source/open-source.ts';
-import { setOrigin } from '../core/users/source/origin.ts';
+import { moveAccounts } from '../core/users/source/origin.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { openDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 
 /** Takes the present USERS_TABLE for the one that the accounts came from. */
-export async function noteMoved(): Promise<void> {
+export async function noteMoved({ force = false }: { readonly force?: boolean }): Promise<void> {
   const settings = loadSettings();
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   if (mapping === undefined) throw new Misconfiguration('USERS_TABLE is not set.');
@@ -18,11 +18,12 @@ export async function noteMoved(): Promise<void> {
   });
   await using closing = new AsyncDisposableStack();
   closing.defer(() => opened.database.destroy());
-  const { origin } = await openSource(opened, mapping, {
+  const { source, origin } = await openSource(opened, mapping, {
     rehashes: settings.PASSWORD_REHASH === 'on',
     hasPermanentIds: settings.USERS_ID === 'permanent',
     log: { warn() {} },
   });
-  await setOrigin(opened.database, origin);
-  process.stdout.write(`The accounts belong to ${origin.users}, with ${origin['users-id']} ids.\n`);
+  const ended = await moveAccounts({ database: opened.database, source, origin, force, now: Date.now() });
+  const done = ended > 0 ? ` Ended: ${ended}.` : '';
+  process.stdout.write(`The accounts belong to ${origin.users}, with ${origin['users-id']} ids.${done}\n`);
 }

@@ -90,3 +90,27 @@ test('another table is refused, unless it only has a new name', async () => {
   const missing = await workplace.run(['users', 'moved'], { env: { ...staff, USERS_TABLE: 'nowhere' } });
   assert.equal(missing.code, 2);
 });
+
+test('a table in which an id stands for another name is taken for the same one only if their accounts may end', async () => {
+  await using opened = await open();
+  const { workplace, list } = opened;
+  await workplace.run(['users', 'sync'], { env: people });
+  change(workplace, 'alter table people add number integer; create unique index numbers on people (number)');
+  change(workplace, 'update people set number = 4 - no');
+  const others = { ...people, USERS_COLUMNS: 'id=number,username=email,password=secret', USERS_ID: 'permanent' };
+  const moved = await workplace.run(['users', 'moved'], { env: others });
+  assert.deepEqual(
+    [moved.code, moved.stderr],
+    [
+      1,
+      'In the present USERS_TABLE, the ids of 2 accounts have no row, or one with another name. ' +
+        'If these users have left, or are other people now, end their accounts: npx janua users moved --force\n',
+    ],
+  );
+  assert.deepEqual((await list(people)).length, 3);
+  assert.equal((await workplace.run(['users', 'list'], { env: others })).code, 2);
+  const forced = await workplace.run(['users', 'moved', '--force'], { env: others });
+  assert.equal(forced.stdout, 'The accounts belong to people.number, with permanent ids. Ended: 2.\n');
+  assert.deepEqual(await list(others), ['bob@example.com']);
+  assert.equal((await workplace.run(['users', 'sync'], { env: others })).stdout, 'Added 2, changed 0, ended 0.\n');
+});

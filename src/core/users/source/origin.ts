@@ -1,7 +1,9 @@
 import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
+import { ChangeRefused } from '../change-refused.ts';
 import type { UserMapping } from './mapping.ts';
+import type { Source } from './source.ts';
 import type { ColumnKind } from './table-description.ts';
 
 /** Where the accounts came from, by the names of the rows of `janua_sources`. With another one, they would be other people's. */
@@ -27,8 +29,55 @@ const words: Readonly<Record<keyof Origin, string>> = {
 
 const entriesOf = (origin: Origin) => Object.entries(origin) as [keyof Origin, string][];
 
-/** Takes the present table for the one that the accounts came from. */
-export async function setOrigin(database: Database, wanted: Origin): Promise<void> {
+interface Move {
+  readonly database: Database;
+  readonly source: Source;
+  readonly origin: Origin;
+  /** Whether to end the accounts that would be other people's. */
+  readonly force: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+const accountsAtOnce = 500;
+
+/**
+ * Takes the present table for the one that the accounts came from.
+ * @returns how many accounts have ended
+ * @throws {ChangeRefused} without `force`, if accounts would end, or be other people's
+ */
+export async function moveAccounts({ database, source, origin, force, now }: Move): Promise<number> {
+  let strangers = 0;
+  let after = '';
+  for (;;) {
+    const page = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
+    const rows = await page.where('source_key', '>', after).orderBy('source_key').limit(accountsAtOnce).execute();
+    const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
+    const others = rows.filter((row) => people.get(row.source_key ?? '')?.username !== row.username);
+    strangers += others.length;
+    if (force && others.length > 0)
+      await database
+        .updateTable('janua_users')
+        .set({ source_key: null, left_at: now })
+        .where(
+          'id',
+          'in',
+          others.map(({ id }) => id),
+        )
+        .execute();
+    after = rows.at(-1)?.source_key ?? '';
+    if (rows.length < accountsAtOnce) break;
+  }
+  if (strangers > 0 && !force)
+    throw new ChangeRefused(
+      `In the present USERS_TABLE, the ids of ${strangers} accounts have no row, or one with another name. ` +
+        'If these users have left, or are other people now, end their accounts: npx janua users moved --force',
+    );
+  await setOrigin(database, origin);
+  return strangers;
+}
+
+async function setOrigin(database: Database, wanted: Origin): Promise<void> {
   for (const [name, origin] of entriesOf(wanted)) {
     const row = database.updateTable('janua_sources').set({ origin }).where('name', '=', name);
     if ((await row.executeTakeFirst()).numUpdatedRows === 0n)

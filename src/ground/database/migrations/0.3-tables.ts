@@ -257,11 +257,18 @@ async function createAdministration({ create, addIndexes, exact, fill }: TableCh
 }
 
 async function createServer(tables: TableChanges): Promise<void> {
-  const { create, addIndexes, exact } = tables;
+  const { create, addIndexes, exact, fill } = tables;
   await createLeases(tables);
   await create('janua_keys', { name: key(40), value: given(100) });
   await create('janua_times', { name: key(64), at: givenTime });
   await create('janua_sources', { name: key(40), origin: given(255) });
+  // In version 0.2 an id could be given to another person.
+  await fill(
+    'janua_sources',
+    ['name', 'origin'],
+    sql`select 'users-id', 'reusable' from janua_users where source_key is not null
+      and not exists (select 1 from janua_sources) limit 1`,
+  );
   await create('janua_failures', {
     // The key holds a user's id of up to 255 characters, and more. PostgreSQL finds those of a user by the bytes at the beginning.
     key: sql`${exact(400)} primary key`,
