@@ -332,6 +332,18 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
   });
 }
 
+test('of two users who have one name since the index was dropped, neither can sign in', async () => {
+  const declaration = declare({ id: 'integer primary key', email: 'text' });
+  await using table = await openTable('SQLite', declaration, 'create unique index by_email on people (lower(email))');
+  const { users } = await openPeople(table.opened, mappingOf(), quiet);
+  const add = (name: string) => table.execute(`insert into people (email, secret) values ('${name}', 'hash')`);
+  await add('ann@example.com');
+  assert.ok(await users.findCandidate('ann@example.com'));
+  await table.execute('drop index by_email');
+  await add('Ann@example.com');
+  assert.equal(await users.findCandidate('ann@example.com'), undefined);
+});
+
 test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openOwnTable(
     'PostgreSQL',
