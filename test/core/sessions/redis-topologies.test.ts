@@ -202,6 +202,7 @@ describe('Redis with sentinels', { skip: missing('Redis') }, () => {
     await ended.promise;
     await expectRecovery(store);
     await client.close();
+    await flush(redis.first);
   });
 
   test('uses the replica after the master is killed, and keeps its sessions', async () => {
