@@ -69,6 +69,12 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
+  // The client gives up for good when a sentinel tells of a failover while it connects.
+  let isClosed = false;
+  client.on('end', () => {
+    if (!isClosed) setTimeout(() => isClosed || client.connect().catch(() => {}), longestPause).unref();
+  });
+
   let first: Promise<void> | undefined;
 
   /** Every command goes through this. It has a time limit and turns faults into `Unavailable`. */
@@ -106,7 +112,10 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
         use((client) => work(client as ScriptedClient<Name>));
     },
 
-    close: async () => client.disconnect(),
+    async close(): Promise<void> {
+      isClosed = true;
+      client.disconnect();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { createRedisSessionStore } from '../../../src/core/sessions/redis-store.ts';
 import type { SessionRecord, SessionStore } from '../../../src/core/sessions/store.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
@@ -184,6 +185,24 @@ describe('Redis with sentinels', { skip: missing('Redis') }, () => {
   test('reports a master name that the sentinels do not know', async () => {
     await using opened = openStore(`${redis.url}-other`);
     await expectUnavailable(opened.store, /No such master/);
+  });
+
+  test('connects again if a sentinel tells of a failover while it connects', async () => {
+    const client = openRedis(redis.url, timeout, unwatched);
+    const store = createRedisSessionStore(client);
+    await insertAll(store);
+    const ended = Promise.withResolvers<void>();
+    await client.use(async (connection) => {
+      const { connector } = connection as unknown as { readonly connector: { disconnect(): void } };
+      connection.once('end', ended.resolve);
+      // As the client's `FailoverDetector` does.
+      connection.once('connecting', () => connector.disconnect());
+      (connection as Redis).disconnect(true);
+    });
+    await ended.promise;
+    await expectRecovery(store);
+    await client.close();
+    await flush(redis.first);
   });
 
   test('uses the replica after the master is killed, and keeps its sessions', async () => {
