@@ -273,6 +273,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       await execute(
         'create table people (no integer primary key, id varchar(9), name varchar(9), scopes varchar(9), user_id varchar(9), email varchar(254) unique, secret varchar(255), teams varchar(255))',
       );
+      if (engine !== 'MariaDB') await execute('create unique index by_email on people (lower(email))');
       await execute(
         "insert into people (no, email, secret, teams) values (1, 'ann@example.com', 'hash', null), (2, 'bob@example.com', 'hash', null)",
       );
