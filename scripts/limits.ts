@@ -1,4 +1,5 @@
 import { maxHeaderSize } from 'node:http';
+import { mostExports } from '../src/capabilities/admin/file-export.ts';
 import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
@@ -179,6 +180,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
+  ['administrator', 'exports at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
   [
     'machine',
@@ -186,7 +188,7 @@ const limits: readonly Limit[] = [
     `${mostMails.givenUp} of strangers, ${mostMails.givenUp} others`,
     'the oldest are removed',
   ],
-  ['machine', 'parts of long lists that are read at once', 1, 'wait for a turn'],
+  ['machine', 'parts of long lists, and pages of the audit, that are read at once', 1, 'wait for a turn'],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],

@@ -30,7 +30,7 @@ export async function findWaitingAddress(
   { user, session }: SignedIn,
 ): Promise<string | undefined> {
   // In this order, because a mail leaves the outbox after its link was made.
-  const mails = sentOutbox === undefined ? [] : await Array.fromAsync(sentOutbox.list(user));
+  const mails = (await sentOutbox?.listOf(user)) ?? [];
   return [...mails, ...(await tokens.listOf(user.id))]
     .filter(
       ({ purpose, userId, stamp }) => purpose === 'confirm-email' && userId === user.id && stamp === session.stamp,

@@ -56,7 +56,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
       sessions: (await ownSessions.list(signedIn)).map((own) => ({ ...describeSession(own), current: own.current })),
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
-      mails: outbox === undefined ? [] : await Array.fromAsync(outbox.list(user), describeMail),
+      mails: ((await outbox?.listOf(user)) ?? []).map(describeMail),
       ...(await dataOf(user)),
     };
     return Readable.from(toJson(head, events), { objectMode: false });

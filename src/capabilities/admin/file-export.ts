@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import type { Access } from '../../core/access/access.ts';
+import type { Access, SignedIn } from '../../core/access/access.ts';
+import { createTurns } from '../../core/throttle/turns.ts';
 import { byteOrderMark } from '../../ground/text/csv.ts';
 import type { Action } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
+import { signedInOf } from '../../web/hooks/credentials.ts';
 import { refuseList } from '../../web/list.ts';
 import { header } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
@@ -22,6 +25,9 @@ interface FileExport {
   /** Judges and records the export, and gives its lines. */
   open(request: Request, format: FileFormat): Promise<Lines>;
 }
+
+/** Exports of one administrator that run at once. Each takes its turn in the reading of all long lists. */
+export const mostExports = 5;
 
 /** Milliseconds between two looks whether the user may still have the rest of a file. */
 const lookInterval = 5_000;
@@ -56,6 +62,21 @@ export function addExport(
   access: () => Pick<Access, 'findSignedIn'>,
   { name, summary, description, config, query, open }: FileExport,
 ): void {
+  const exports = createTurns({ part: 'The export', atOnce: Number.POSITIVE_INFINITY, waiting: 0 });
+
+  /** @throws {Unavailable} if the user has too many exports under way */
+  async function begin({ user }: SignedIn, made: () => Promise<Readable>): Promise<Readable> {
+    const begun = Promise.withResolvers<Readable>();
+    const work = { places: [{ key: user.id, atOnce: mostExports }], parties: [user.id] };
+    const whole = exports.take(work, async () => {
+      const stream = await made();
+      begun.resolve(stream);
+      await once(stream, 'close');
+    });
+    whole.catch(begun.reject);
+    return begun.promise;
+  }
+
   app.get(
     url,
     {
@@ -85,13 +106,17 @@ export function addExport(
       const { scope = '' } = config;
       const mayGoOn = async () =>
         (await access().findSignedIn(request.presented, request))?.scopes.includes(scope) ?? false;
-      // HEAD reads nothing, and so is no export. Fastify would read the whole file to throw it away.
-      const lines = request.method === 'HEAD' ? [] : whileAllowed(await open(request, format), mayGoOn);
       reply
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);
-      // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
-      return reply.send(Readable.from(format === 'csv' ? withByteOrderMark(lines) : lines, { objectMode: false }));
+      // HEAD reads nothing, and so is no export. Fastify would read the whole file to throw it away.
+      if (request.method === 'HEAD') return reply.send(Readable.from([]));
+      const stream = await begin(signedInOf(request), async () => {
+        const lines = whileAllowed(await open(request, format), mayGoOn);
+        // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
+        return Readable.from(format === 'csv' ? withByteOrderMark(lines) : lines, { objectMode: false });
+      });
+      return reply.send(stream);
     },
   );
 }

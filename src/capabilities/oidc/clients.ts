@@ -5,6 +5,7 @@ import { limitRows } from '../../core/users/row-limits.ts';
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import type { Row } from '../../ground/database/schema.ts';
+import { shareAnswer } from '../../ground/database/share-answer.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import type { Signature } from './signing-keys.ts';
 
@@ -91,19 +92,14 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   const rows = database.selectFrom('janua_clients').selectAll();
   const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
 
-  let names: { readonly until: number; readonly clients: Promise<NamedClient[]> } | undefined;
-
   /** By name. */
   const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow);
 
-  async function readNames(): Promise<NamedClient[]> {
-    try {
-      return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
-    } catch (error) {
-      names = undefined;
-      throw error;
-    }
+  async function readNames(): Promise<readonly NamedClient[]> {
+    return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
   }
+
+  const names = shareAnswer(readNames, namesLifetime, now);
 
   async function find(id: string): Promise<Client | undefined> {
     if (!isClientId(id)) return undefined;
@@ -123,7 +119,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       judge(client);
       return work(client, db);
     });
-    names = undefined;
+    names.forget();
     return made;
   }
 
@@ -133,10 +129,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     list,
 
     /** Of all clients, by name. Another process may have changed them within the last second. */
-    listNames(): Promise<readonly NamedClient[]> {
-      if (names === undefined || names.until <= now()) names = { until: now() + namesLifetime, clients: readNames() };
-      return names.clients;
-    },
+    listNames: names.get,
 
     /** A part of them, by name. @param after name and id of the last client of the part before */
     async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
@@ -167,7 +160,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         await limitRows(db, 'janua_clients', undefined, row.created_at);
         await recordIn(db, client);
       });
-      names = undefined;
+      names.forget();
       return { client, secret };
     },
 

@@ -221,18 +221,22 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return Number(count);
     },
 
-    /** Lists the mails that wait or were given up, oldest first. @param user lists only the mails to or about this user */
-    list: (user?: Pick<User, 'id' | 'username'>): AsyncGenerator<QueuedMail> =>
+    /** Lists the mails that wait or were given up, oldest first. */
+    list: (): AsyncGenerator<QueuedMail> =>
       listPages(
         async (after) => {
-          const all = rows.selectAll().where('content', 'is', null);
-          const own = user
-            ? all.where((or) => or.or([or('user_id', '=', user.id), or('address', '=', user.username)]))
-            : all;
-          return (await own.where('id', '>', after).orderBy('id').limit(pageRows).execute()).map(fromRow);
+          const all = rows.selectAll().where('content', 'is', null).where('id', '>', after);
+          return (await all.orderBy('id').limit(pageRows).execute()).map(fromRow);
         },
         ({ id }) => id,
       ),
+
+    /** Lists the mails to or about a user that wait or were given up, oldest first. Limits keep their number small. */
+    async listOf({ id, username }: Pick<User, 'id' | 'username'>): Promise<QueuedMail[]> {
+      const all = rows.selectAll().where('content', 'is', null).orderBy('id');
+      const own = all.where((or) => or.or([or('user_id', '=', id), or('address', '=', username)]));
+      return (await own.execute()).map(fromRow);
+    },
 
     /** A page of the mails that wait or were given up, the newest first. @param before the id of the last mail of the page before */
     async findPage(limit: number, before: string | undefined): Promise<QueuedMail[]> {

@@ -4,7 +4,7 @@ let lastPart: Promise<unknown> = Promise.resolve();
 
 /**
  * Reads a part of a long list. This process reads one part at a time, however many lists are read, and other requests get their turn
- * before each: reads of SQLite give them none.
+ * before each: reads of SQLite give them none. To read another part within one would wait for ever.
  */
 export function readPart<Rows>(read: () => Promise<Rows>): Promise<Rows> {
   const part = lastPart.then(() => setImmediate()).then(read);

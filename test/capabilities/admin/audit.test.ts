@@ -167,7 +167,55 @@ describe('the audit', () => {
   });
 });
 
+test('pages of the audit take turns, and one administrator does not hold up the others', async () => {
+  await using janua = await open();
+  const other = await signInWith(janua, 'audit:read', 'users:read');
+  const findPage = janua.services.auditTrail.findPage.bind(janua.services.auditTrail);
+  let reading = 0;
+  mock.method(janua.services.auditTrail, 'findPage', async (...asked: Parameters<typeof findPage>) => {
+    reading += 1;
+    assert.equal(reading, 1);
+    const page = await findPage(...asked);
+    reading -= 1;
+    return page;
+  });
+  const ended: string[] = [];
+  const ask = async (name: string, headers: typeof other) => {
+    const { statusCode } = await janua.app.inject({ url: '/api/admin/audit?address=203.0.113.9', headers });
+    ended.push(name);
+    return statusCode;
+  };
+  const flood = Array.from({ length: 60 }, () => ask('flood', janua.headers));
+  assert.equal(await ask('other', other), 200);
+  const codes = await Promise.all(flood);
+  assert.deepEqual([...new Set(codes)].sort(), [200, 503]);
+  const before = ended.indexOf('other') - codes.filter((code) => code === 503).length;
+  assert.ok(before < 10, `${before} pages of the flood came first`);
+});
+
 describe('the export of the audit', () => {
+  test('is refused while the administrator has five under way', async () => {
+    await using janua = await open();
+    const release = Promise.withResolvers<void>();
+    let begun = 0;
+    const allBegun = Promise.withResolvers<void>();
+    mock.method(janua.services.auditTrail, 'find', async function* () {
+      begun += 1;
+      if (begun === 5) allBegun.resolve();
+      await release.promise;
+      yield recorded(start);
+    });
+    const ask = async (headers = janua.headers) =>
+      (await janua.app.inject({ url: '/admin/audit/export?format=csv', headers })).statusCode;
+    const five = Array.from({ length: 5 }, () => ask());
+    await allBegun.promise;
+    assert.equal(await ask(), 503);
+    const other = ask(await signInWith(janua, 'audit:read', 'users:read'));
+    release.resolve();
+    assert.deepEqual(await Promise.all([...five, other]), [200, 200, 200, 200, 200, 200]);
+    assert.equal(await ask(), 200);
+  });
+
   test('has the same events as JSON lines and as CSV, and is recorded', async () => {
     await using janua = await open();
     await janua.services.auditTrail.insert([

@@ -25,10 +25,10 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const auditTrail = createSqlAuditStore(opened, events);
       let time = Date.UTC(2026, 10, 26, 10, 30);
       let sessions = 0;
-      const create = () =>
+      const create = (check = async () => {}) =>
         createOverview({
           ...{ database: opened.database, auditTrail, countSessions: async () => sessions, now: () => time },
-          ...{ stores: [], checkUp: async () => [] },
+          ...{ stores: [['Redis', check]], checkUp: async () => [] },
         });
       const overview = create();
       return {
@@ -68,6 +68,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const { overview, happens, pass, totals } = opened;
       const nothing = { sign_ins: 0, failures: 0, throttled: 0, new_accounts: 0, mails: 0, sessions: 0 };
       assert.deepEqual(await totals(), nothing);
+      pass(1000);
       await happens('login-succeeded', 3);
       await happens('login-failed', 2);
       await happens('second-factor-failed');
@@ -82,6 +83,20 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         await overview.count();
         assert.deepEqual(await totals(), expected);
       }
+    });
+
+    test('is read once a second, however many ask for it', async () => {
+      await using opened = await open();
+      let reads = 0;
+      const overview = opened.create(async () => {
+        reads += 1;
+      });
+      const readAll = () => Promise.all(Array.from({ length: 50 }, () => overview.read('24h')));
+      await readAll();
+      assert.equal(reads, 1);
+      opened.pass(1000);
+      await readAll();
+      assert.equal(reads, 2);
     });
 
     test('counts each event once if many processes do it at the same time', async () => {

@@ -112,7 +112,7 @@ async function open(openDirectory: (opened: TestDatabase) => ReturnType<typeof o
         tokens: await isLeft('janua_access_tokens'),
         sessions: [session, other].map((one) => found.includes(one.id)),
         failures: lifted.length === 0,
-        notices: (await Array.fromAsync(outbox.list(account.user))).map(({ purpose }) => purpose),
+        notices: (await outbox.listOf(account.user)).map(({ purpose }) => purpose),
       };
     },
     [Symbol.asyncDispose]: opened[Symbol.asyncDispose],

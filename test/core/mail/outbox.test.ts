@@ -91,7 +91,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         ['bob@example.com', 'user-2'],
       ] as const)
         await office.outbox.add(greeting(address, { userId }));
-      const own = await Array.fromAsync(office.outbox.list({ id: 'user-1', username: 'ann@example.com' }));
+      const own = await office.outbox.listOf({ id: 'user-1', username: 'ann@example.com' });
       assert.deepEqual(
         own.map(({ address }) => address),
         ['ann@example.com', 'new@example.com'],
