@@ -11,9 +11,10 @@ const forUser = (
   command: string,
   username: string,
   task: (services: Services, account: Account, caller: Caller) => Promise<string>,
+  find: 'findByUsername' | 'adoptByUsername' = 'findByUsername',
 ) =>
   administer(`janua users ${command}`, async (services, caller) => {
-    const account = await services.users.adoptByUsername(canonicalUsername(username));
+    const account = await services.users[find](canonicalUsername(username));
     if (account === undefined) throw new ChangeRefused('There is no user with that name.');
     return task(services, account, caller);
   });
@@ -48,15 +49,22 @@ export const removeFactors = (username: string) =>
   });
 
 export const printEnrolmentLink = (username: string) =>
-  forUser('enrolment-link', username, async ({ factors, createEnrolmentLink, audit }, account, caller) => {
-    if (account.disabled)
-      throw new ChangeRefused('The user is disabled. Enable them first: npx janua users enable EMAIL');
-    if ((await factors.list(account.user)).hasAny)
-      throw new ChangeRefused('The user has a second factor. To remove it, run: npx janua users remove-factors EMAIL');
-    return createEnrolmentLink(provedBy(account), undefined, (db) =>
-      audit.recordIn(db, { kind: 'enrolment-link-made', caller, userId: account.user.id }),
-    );
-  });
+  forUser(
+    'enrolment-link',
+    username,
+    async ({ factors, createEnrolmentLink, audit }, account, caller) => {
+      if (account.disabled)
+        throw new ChangeRefused('The user is disabled. Enable them first: npx janua users enable EMAIL');
+      if ((await factors.list(account.user)).hasAny)
+        throw new ChangeRefused(
+          'The user has a second factor. To remove it, run: npx janua users remove-factors EMAIL',
+        );
+      return createEnrolmentLink(provedBy(account), undefined, (db) =>
+        audit.recordIn(db, { kind: 'enrolment-link-made', caller, userId: account.user.id }),
+      );
+    },
+    'adoptByUsername',
+  );
 
 interface Factor {
   readonly kind: string;

@@ -7,7 +7,7 @@ import type { events } from '../users/events.ts';
 import type { Held } from '../users/held.ts';
 import type { RequireRights } from '../users/scopes.ts';
 import { canonicalUsername } from '../users/user.ts';
-import type { UserRegistry } from '../users/user-directory.ts';
+import type { UserDirectory, UserRegistry } from '../users/user-directory.ts';
 import type { Actor, AdministrationOptions } from './administration.ts';
 import type { ChangeKind } from './change-rules.ts';
 
@@ -53,16 +53,22 @@ export function createActing(
   const idOf = async (reference: UserReference): Promise<string> =>
     typeof reference === 'object' && 'userId' in reference ? reference.userId : (await find(reference)).user.id;
 
-  async function find(reference: UserReference): Promise<Account> {
-    if (typeof reference === 'string') return find({ username: reference });
+  async function look(reference: UserReference, findNamed: UserDirectory['findByUsername']): Promise<Account> {
+    if (typeof reference === 'string') return look({ username: reference }, findNamed);
     const byId = 'userId' in reference;
-    const account = await (byId
-      ? users.findById(reference.userId)
-      : users.adoptByUsername(canonicalUsername(reference.username)));
+    const account = await (byId ? users.findById(reference.userId) : findNamed(canonicalUsername(reference.username)));
     if (account === undefined)
-      throw new ChangeRefused(`There is no user with that ${byId ? 'id' : 'name'}.`, 'no-such-user');
+      throw new ChangeRefused(
+        `There is no user with that ${byId ? 'id' : 'name'}${registry === undefined ? ' whom Janua has seen' : ''}.`,
+        'no-such-user',
+      );
     return account;
   }
+
+  const find = (reference: UserReference): Promise<Account> => look(reference, users.findByUsername);
+
+  /** For an action that gives the user something: a person in a team's own table gets an account. */
+  const adopt = (reference: UserReference): Promise<Account> => look(reference, users.adoptByUsername);
 
   const judge = (account: Account): void => requireRights(rightsOfAccount(account));
 
@@ -89,7 +95,7 @@ export function createActing(
     reference: UserReference,
     work: (held: Held) => Promise<boolean>,
   ): Promise<void> {
-    const userId = (await find(reference)).user.id;
+    const userId = (await adopt(reference)).user.id;
     await changeAny({ kind, isChange: (made: boolean) => made }, userId, actor, (held) => {
       judge(held.account);
       return work(held);
@@ -105,6 +111,7 @@ export function createActing(
     requireRegistry,
     idOf,
     find,
+    adopt,
     judge,
     requireAccount,
     change,

@@ -68,7 +68,7 @@ export function createAdministration(
 ) {
   const { users, audit } = options;
   const acting = createActing(options, actor, requireRights);
-  const { verification, requireRegistry, find, judge, requireAccount, change, changeFound, recordIn } = acting;
+  const { verification, requireRegistry, find, adopt, judge, requireAccount, change, changeFound, recordIn } = acting;
   const { setGroupsOf, ...groups } = createGroupAdministration(options, acting);
 
   const setDisabled = (reference: UserReference, disabled: boolean) =>
@@ -172,7 +172,8 @@ export function createAdministration(
 
     /** Mails the user a link that sets a new password, or the invitation again if the user has not begun. */
     async sendReset(reference: UserReference): Promise<void> {
-      const account = await requireAccount(reference);
+      const account = await adopt(reference);
+      judge(account);
       const { user, disabled } = account;
       if (options.sendReset === undefined)
         throw new ChangeRefused('Set MAIL_URL first, and let Janua write passwords.', 'no-mail');

@@ -17,7 +17,7 @@ type Choose = (present: readonly string[]) => readonly string[];
 /** The groups of users, and what groups grant. */
 export function createGroupAdministration(
   { groups, changeAny }: AdministrationOptions,
-  { actor, requireRights, find, recording }: Acting,
+  { actor, requireRights, find, adopt, recording }: Acting,
 ) {
   /** Changes the groups of a user. */
   function setGroupsOf(held: Held, choose: Choose) {
@@ -42,7 +42,7 @@ export function createGroupAdministration(
       about: ({ names }: ChosenGroups) => names.join(' '),
       isChange: ({ areNew }: ChosenGroups) => areNew,
     } as const;
-    const userId = (await find(reference)).user.id;
+    const userId = (await adopt(reference)).user.id;
     return (await changeAny(event, userId, actor, (held) => setGroupsOf(held, choose))).made.names;
   }
 

@@ -238,6 +238,25 @@ for (const stores of [
       assert.equal(await isSignedIn(app, bearer), false);
     });
 
+    test('with another name are not known to a command that only reads, or ends something', async () => {
+      await using opened = await openWithAnn(stores);
+      const { services, rename, user, rows } = opened;
+      const { administration } = services;
+      await rename(ann.username, bob);
+      const unknown = { code: 'no-such-user' };
+      await assert.rejects(administration.listSessions({ username: bob }), unknown);
+      await assert.rejects(administration.endSessions({ username: bob }), unknown);
+      await assert.rejects(administration.changeGroups(bob, {}), unknown);
+      await rename(bob, ann.username);
+      assert.deepEqual(
+        (await rows()).map(({ id, source_key }) => [id, source_key]),
+        [[user.id, '1']],
+      );
+      await rename(ann.username, bob);
+      assert.deepEqual(await administration.changeGroups(bob, { add: ['staff'] }), ['staff']);
+      assert.equal((await rows()).length, 2, 'what gives the user something adds the account');
+    });
+
     test('get no password that was meant for the former user of their row', async () => {
       await using opened = await open(stores);
       const { services, signIn, account, rename, execute, database } = opened;
