@@ -10,11 +10,11 @@ import type { Person, Source } from './source.ts';
 export interface Synced {
   /** People who have an account now, and had none. */
   readonly added: number;
-  /** Accounts whose names or state were other ones. */
+  /** Accounts of whom the table has another name, state or password. */
   readonly changed: number;
   /** Accounts that have ended, because their users have left the table, or have another name now. */
   readonly left: number;
-  /** The accounts that would have ended, if there were too many. They still are what they were. */
+  /** The accounts that would have ended, if there were too many. None of them has changed. */
   readonly tooMany?: number;
   /** Whether it was told to stop before its end. */
   readonly isCutOff?: true;
@@ -49,7 +49,7 @@ export interface SyncRun {
 /** Rows that one step reads. Each step is short, so that other requests hardly wait. */
 const rowsAtOnce = 500;
 
-/** The share of the accounts that one run may end, and the number that it always may. A table that was cut off must not cost all users their factors. */
+/** The share of the accounts that one run may end, and the number that it may if the table is not empty. A table that was cut off must not cost all users their factors. */
 const mostLeaving = 0.05;
 const fewLeaving = 3;
 
@@ -88,23 +88,24 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     for (const person of people) {
       const row = known.get(person.key);
       if (row === undefined) continue;
-      if (row.username !== person.username && !hasPermanentIds) {
+      const hasNewName = row.username !== person.username;
+      if (hasNewName && !hasPermanentIds) {
         await ending({ id: row.id, key: person.key });
         continue;
       }
-      if (row.username !== person.username) await end(row.id, 'user-renamed-elsewhere');
+      if (hasNewName) await end(row.id, 'user-renamed-elsewhere');
       const copied = copyOf(person);
       // Before the copy, so that a crash in between does not lose it.
       if (copied.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
-      const isRenamed = row.first_name !== copied.first_name || row.last_name !== copied.last_name;
-      if (isRenamed || row.disabled !== copied.disabled) {
-        await copy(row.id, person);
-        changed += 1;
-      }
+      const hasName = row.first_name === copied.first_name && row.last_name === copied.last_name;
+      const isOther = !hasName || row.disabled !== copied.disabled;
+      if (isOther) await copy(row.id, person);
       const print = printOf(person.passwordHash);
-      if (row.password_print === null)
+      const hasNewPassword = row.password_print !== null && row.password_print !== print;
+      if (hasNewPassword) await end(row.id, 'password-changed-elsewhere');
+      else if (row.password_print === null)
         await database.updateTable('janua_users').set({ password_print: print }).where('id', '=', row.id).execute();
-      else if (row.password_print !== print) await end(row.id, 'password-changed-elsewhere');
+      if (hasNewName || isOther || hasNewPassword) changed += 1;
     }
     return { added: people.length - known.size, changed };
   }

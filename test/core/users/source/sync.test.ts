@@ -94,7 +94,7 @@ for (const stores of [
       await execute(sql`update people set first = 'Renamed' where email = ${ann.username}`);
       await janua.people.disable(ann.username);
       await janua.people.setPassword('bob@example.com', 'another password of Bob');
-      assert.deepEqual(await run(), { added: 0, changed: 1, left: 0 });
+      assert.deepEqual(await run(), { added: 0, changed: 2, left: 0 });
       assert.deepEqual(await run(), { added: 0, changed: 0, left: 0 });
       const [found] = (await services.users.findIds('prefix', 'renamed', 10)) ?? [];
       const { user, disabled } = (await services.users.findById(found ?? '')) ?? assert.fail();
