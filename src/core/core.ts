@@ -216,17 +216,17 @@ export async function createCore(options: CoreOptions) {
   };
   /** Removes accounts whose users have left a team's own table. They count no more, so there is no notice, and no look at administrators. */
   async function removeDetached(): Promise<void> {
-    const left = database.selectFrom('janua_users').select('id').where('left_at', 'is not', null).limit(removedAtOnce);
+    const left = database.selectFrom('janua_users').select(['id', 'username']).where('left_at', 'is not', null);
     for (;;) {
-      const ids = (await left.execute()).map(({ id }) => id);
-      for (const id of ids) {
+      const users = await left.limit(removedAtOnce).execute();
+      for (const { id, username } of users) {
         await sessions.endAllOf(id);
         await inTransaction(database, async (db) => {
           await removeAccounts([id], db);
-          await audit.recordIn(db, { kind: 'user-left', caller, userId: id });
+          await audit.recordIn(db, { kind: 'user-left', caller, userId: id, nameDigest: audit.digestName(username) });
         });
       }
-      if (ids.length < removedAtOnce) return;
+      if (users.length < removedAtOnce) return;
     }
   }
   const administer = (actor: Actor, requireRights?: RequireRights) =>
