@@ -87,8 +87,8 @@ export const syncUsers = ({ force = false }: { readonly force?: boolean }) =>
       throw new ChangeRefused(`${done} The database could not be reached in time, so the sync stopped. Run it again.`);
     if (tooMany === undefined) return done;
     throw new ChangeRefused(
-      `${done} ${tooMany} more users are missing in USERS_TABLE, and keep their accounts. ` +
-        'If they have left, run: npx janua users sync --force',
+      `${done} Kept, because they are many: ${tooMany} accounts have no row in USERS_TABLE, or one with another name. If these users have ` +
+        'left, run: npx janua users sync --force. If your program has changed their addresses, see USERS_ID in docs/own-table.md.',
     );
   });
 

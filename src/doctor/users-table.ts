@@ -31,7 +31,7 @@ export async function* checkSync({ database }: Pick<OpenDatabase, 'database'>): 
   const refused = await findRefusedSync(database);
   if (refused !== undefined)
     yield warning(
-      `At the sync of ${new Date(refused).toISOString()}, many users were missing in USERS_TABLE. They keep their accounts.`,
+      `At the sync of ${new Date(refused).toISOString()}, many accounts had no row in USERS_TABLE, or one with another name. Janua keeps them.`,
       'If they have left: npx janua users sync --force',
     );
 }
@@ -71,7 +71,7 @@ function judgeStoredPasswords(passwords: readonly string[]): Finding[] {
   if (unusable === 0) return [ok(`${checked}, Janua can verify all.`)];
   const groups = Map.groupBy(broken, ({ scheme }) => scheme);
   const kinds = Array.from(groups, ([scheme, { length }]) => `${length} ${scheme}`).join(', ');
-  const message = `${checked}, Janua cannot verify ${unusable} (${kinds}): these users cannot sign in.`;
+  const message = `${checked}, Janua cannot verify ${unusable} (${kinds}): these users cannot sign in by password.`;
   const fix = 'Let them set a new password in your application, with a scheme that Janua supports.';
   return [unusable === passwords.length ? wrong(message, fix) : warning(message, fix)];
 }

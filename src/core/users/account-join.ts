@@ -9,7 +9,7 @@ import type { Account } from './account.ts';
 export interface AccountJoin {
   /** Selects `account_id` and other names that no such row has. */
   readonly columns: RawBuilder<unknown>;
-  /** `left join …`, by an index. No id makes it fail. @param userId the column of the row that names the user */
+  /** `left join …`, by an index. It fails for no value of the column. @param userId the column of the row that names the user */
   join(userId: RawBuilder<unknown>): RawBuilder<unknown>;
   /** Undefined if the account does not count. */
   read(row: object): Account | undefined;

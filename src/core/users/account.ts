@@ -27,7 +27,7 @@ export interface Account {
   readonly hasForeignPassword?: boolean | undefined;
   /** Whether Janua saw the user disabled last, in a team's own table that says otherwise now. */
   readonly wasDisabled?: boolean;
-  /** Of a team's own table with permanent ids: the name stands for nobody, so that nothing is bound to it. */
+  /** Of a team's own table with permanent ids: the id stands for the user, and no proof is bound to the name. */
   readonly hasPermanentId?: true;
   /** The name that Janua saw last, if a team's own table with permanent ids has another one now. */
   readonly formerName?: string;
@@ -66,7 +66,7 @@ export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes
 
 /**
  * Each session carries the stamp of its account, and ends when the stamp changes, whatever program changed it (ASVS 7.4.3). An account
- * without a stamp, as in a team's own table, uses a fingerprint of its user name and stored password.
+ * without a stamp, as version 0.2 had them, uses a fingerprint of its user name and stored password.
  */
 export const stampOf = (account: Account): string => account.stamp ?? passwordFingerprint(account);
 

@@ -109,7 +109,10 @@ export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_pr
     ? ['mail', 'changed'].includes(row.address_proof ?? '')
     : row.verified_address === row.username;
 
-/** Undefined if the account does not count: it is not of the source that is set, or has left it. */
+/**
+ * Undefined if the account does not count: it is not of the source that is set, has left it, or has another name in it, while the team may
+ * give ids to other people.
+ */
 function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
   if (options.source !== undefined) return accountOfSource(row, options.source);
   return row.login_name === null ? undefined : ownAccount(row, options);

@@ -181,7 +181,7 @@ function createCandidates(
   source: Source,
   now: () => number,
 ) {
-  // Our row, if there is one, of whatever name.
+  // The account under the key of the row may be another person's: `read` decides.
   const find = source.prepareByName(
     sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
   );

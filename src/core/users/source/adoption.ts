@@ -51,7 +51,7 @@ export const copyOf = ({ username, firstName, lastName, disabled }: Person) => (
 
 const mostTries = 5;
 
-/** Takes the present name over, of a team that gives no id to another person. */
+/** Stores the new user name of an account. Only for permanent ids; a sync stores first and last names. */
 export async function renameAccount(
   id: string,
   person: Pick<Person, 'username' | 'firstName' | 'lastName'>,
@@ -83,7 +83,7 @@ export async function adopt(
     let isPresent = true;
     const execute = () =>
       inTransaction(database, async (db) => {
-        // The account of another person, who has the id by now, stays.
+        // If the row has another name by now, its account stays.
         isPresent = (await source.findAll([key], db)).get(key)?.username === username;
         if (!isPresent) return;
         // Another process may have adopted the same person meanwhile.

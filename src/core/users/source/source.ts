@@ -129,7 +129,7 @@ export function createSource(
     columns,
     /** The id as text. */
     key,
-    /** Joins the row whose key is in a column of ours. No key makes it fail. */
+    /** Joins the row whose key is in a column of ours. It fails for no value of the column. */
     join: (storedKey: RawBuilder<unknown>) => sql`left join ${table} on ${id} = ${asId(storedKey)}`,
     read,
 

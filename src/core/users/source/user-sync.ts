@@ -28,7 +28,7 @@ interface UserSyncOptions {
   readonly intervalHours: number;
 }
 
-/** When many users were missing in the table at the last sync, in milliseconds since 1970. Undefined if they were not. */
+/** When a sync last kept accounts because too many would have ended, in milliseconds since 1970. Undefined if the last one did not. */
 export const findRefusedSync = async (database: Database): Promise<number | undefined> =>
   (await findTime(database, refusedSync)) || undefined;
 
@@ -49,7 +49,7 @@ export function createUserSync(options: UserSyncOptions) {
     if (tooMany !== undefined)
       log.warn(
         { event: 'users_sync_refused', leaving: tooMany },
-        'many users are missing in USERS_TABLE, and keep their accounts; to end these, run: npx janua users sync --force',
+        'many accounts have no row in USERS_TABLE, or one with another name, and are kept; if these users have left, run: npx janua users sync --force',
       );
     // The next look begins anew.
     if (isCutOff) return synced;
