@@ -26,6 +26,7 @@ import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
+import { adminPages } from '../src/web/action.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
 import { bodyLimit } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
@@ -180,6 +181,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
+  ['administrator', 'pages of administration at once', adminPages.ofOne, 'wait for a turn'],
   ['administrator', 'exports at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
   [
@@ -188,7 +190,14 @@ const limits: readonly Limit[] = [
     `${mostMails.givenUp} of strangers, ${mostMails.givenUp} others`,
     'the oldest are removed',
   ],
-  ['machine', 'parts of long lists, and pages of the audit, that are read at once', 1, 'wait for a turn'],
+  ['machine', 'pages of administration at once', adminPages.atOnce, 'wait for a turn'],
+  [
+    'machine',
+    'pages of administration that wait',
+    adminPages.waiting,
+    '503 for the last of the administrator with the most',
+  ],
+  ['machine', 'parts of long lists that are read at once', 1, 'wait for a turn'],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],

@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
+import type { SignedIn } from '../core/access/access.ts';
 import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../core/access/refusal.ts';
+import { createTurns } from '../ground/faults/turns.ts';
 import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { signedInOf } from './hooks/credentials.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
@@ -74,6 +77,18 @@ const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
     ? [unreadableFields]
     : [unreadableFields, invalidFields];
 
+/** Pages of administrators that are read at once in a process. The others wait, those of the administrator with the fewest first. */
+export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100 };
+
+const adminTurns = createTurns({ part: 'Administration', atOnce: adminPages.atOnce, waiting: adminPages.waiting });
+
+/** A page of an administrator may read and compare thousands of rows. Others have their turn between two of them. */
+const inTurn = ({ user }: SignedIn, read: () => unknown): Promise<unknown> =>
+  adminTurns.take({ places: [{ key: user.id, atOnce: adminPages.ofOne }], parties: [user.id] }, async () => {
+    await setImmediate();
+    return read();
+  });
+
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
 export function addAction<const F extends Fields>(
   app: App,
@@ -85,6 +100,7 @@ export function addAction<const F extends Fields>(
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const { freshProof, view } = action.config;
   const isPage = method === 'GET' && view !== undefined;
+  const isOfAdministrators = method === 'GET' && action.config.scope !== undefined;
   const config = {
     ...action.config,
     refusals: [
@@ -146,7 +162,9 @@ export function addAction<const F extends Fields>(
         try {
           // Before the fields are judged: a form that is shown again may hold what only its owner may see.
           await requireProof(request);
-          return await action.handle(request, reply, read ? readFields(read, request.body) : ({} as Input<F>));
+          const input = read ? readFields(read, request.body) : ({} as Input<F>);
+          const handle = () => action.handle(request, reply, input);
+          return await (isOfAdministrators ? inTurn(signedInOf(request), handle) : handle());
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
           throw error;

@@ -1,7 +1,5 @@
 import { byOwner } from '../../core/access/access.ts';
 import type { Events } from '../../core/audit/event.ts';
-import { createTurns } from '../../core/throttle/turns.ts';
-import { readPart } from '../../ground/database/list-pages.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { refuseOnPage } from '../../web/form.ts';
@@ -63,8 +61,6 @@ const filters = {
 export function addAudit(app: App, parts: () => AuditParts, events: Events): void {
   const rules = auditRules(events);
   const config = { signedIn: true, scope: 'audit:read', refusals: listRefusals };
-  // A page compares 10,000 events with a filter, and explains 200.
-  const turns = createTurns({ part: 'The audit', atOnce: 1, waiting: 50 });
 
   addAction(app, ['/admin/audit', '/api/admin/audit'], {
     method: 'GET',
@@ -76,9 +72,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     answer: json('Events', listSchema),
     browser: 'The page with the events',
     async handle(request) {
-      const list = readList(request.query, rules);
-      const work = { places: [], parties: [signedInOf(request).user.id] };
-      const page = await turns.take(work, () => readPart(() => listEvents(list, events, parts(), tellOf(request))));
+      const page = await listEvents(readList(request.query, rules), events, parts(), tellOf(request));
       if (request.format === 'json') return page;
       return { ...page, query: request.query, kinds: Object.keys(events), errors: {} };
     },

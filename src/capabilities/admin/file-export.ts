@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Access, SignedIn } from '../../core/access/access.ts';
-import { createTurns } from '../../core/throttle/turns.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { byteOrderMark } from '../../ground/text/csv.ts';
 import type { Action } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { createTurns } from '../../core/throttle/turns.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { bareHost, endSiteOf, isPublicAddress } from '../../ground/text/networks.ts';
 import { readBody } from '../../ground/text/read-body.ts';
 import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';

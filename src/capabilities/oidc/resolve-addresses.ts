@@ -1,7 +1,7 @@
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { createTurns } from '../../core/throttle/turns.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 
 /** Finds the addresses of a host. @throws {Error} without an address, or when the signal ends the search */

@@ -8,10 +8,10 @@ import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { Passwords } from '../../core/passwords/passwords.ts';
 import type { Throttle } from '../../core/throttle/throttle.ts';
-import type { Turn, Work } from '../../core/throttle/turns.ts';
 import { type Account, type Candidate, passwordFingerprint } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Log } from '../../ground/faults/log.ts';
+import type { Turn, Work } from '../../ground/faults/turns.ts';
 import type { events } from './events.ts';
 
 export interface AttemptOptions {

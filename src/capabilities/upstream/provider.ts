@@ -1,5 +1,5 @@
 import type { Configuration } from 'openid-client';
-import { createTurns } from '../../core/throttle/turns.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { createConfigurations, loadLibrary, type ProviderOptions } from './configurations.ts';
 import { readGitHubUser } from './github.ts';
 import { readProfile } from './profile.ts';

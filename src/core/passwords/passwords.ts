@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../ground/faults/log.ts';
-import { createTurns, type Turn, type Work } from '../throttle/turns.ts';
+import { createTurns, type Turn, type Work } from '../../ground/faults/turns.ts';
 import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
 import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';

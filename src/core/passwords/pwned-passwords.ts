@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Log } from '../../ground/faults/log.ts';
-import { createTurns } from '../throttle/turns.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 
 /** Milliseconds until the whole answer must be there. */
 const patience = 1000;

@@ -14,9 +14,11 @@ const prefix = 'janua:failures:';
 
 const listingBatch = 500;
 
-/** Keys that one scan looks at, and most scans of a page. */
-const scannedAtOnce = 5_000;
-const mostScans = 10;
+/** Keys that one scan looks at. One for a page may find that many failures. */
+const scannedAtOnce = { forPage: listingBatch, forAll: 5_000 };
+
+/** Most scans of a page. */
+const mostScans = 100;
 
 /** Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
@@ -31,8 +33,8 @@ const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last'
 
 type Client = ScriptedClient<'replaceTally'>;
 
-const scanFailures = (server: RedisServer, cursor: string) =>
-  server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', scannedAtOnce);
+const scanFailures = (server: RedisServer, cursor: string, keys: number) =>
+  server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', keys);
 
 /**
  * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
@@ -67,7 +69,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
       for (const node of serversOf(client)) {
         let cursor = '0';
         do {
-          const [next, names] = await scanFailures(node, cursor);
+          const [next, names] = await scanFailures(node, cursor, scannedAtOnce.forAll);
           for (const key of names.map((name) => name.slice(prefix.length)))
             if (starts.some((start) => key.startsWith(start))) found.add(key);
           cursor = next;
@@ -137,7 +139,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {
           const node = nodes[index];
           if (node === undefined) break;
-          const [next, found] = await scanFailures(node, cursor);
+          const [next, found] = await scanFailures(node, cursor, scannedAtOnce.forPage);
           for (const name of found) names.add(name);
           cursor = next;
           if (next === '0') index += 1;

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
+import type { TakeTurn, Turn, Work } from '../../ground/faults/turns.ts';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
-import type { TakeTurn, Turn, Work } from './turns.ts';
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {
   readonly kind: Kind;

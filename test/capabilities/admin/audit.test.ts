@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StatementSync } from 'node:sqlite';
 import { describe, mock, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { caller, recorded } from '../../core/audit/events.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
@@ -167,15 +168,17 @@ describe('the audit', () => {
   });
 });
 
-test('pages of the audit take turns, and one administrator does not hold up the others', async () => {
+test('pages of administration take turns, and one administrator does not hold up the others', async () => {
   await using janua = await open();
   const other = await signInWith(janua, 'audit:read', 'users:read');
   const findPage = janua.services.auditTrail.findPage.bind(janua.services.auditTrail);
   let reading = 0;
   mock.method(janua.services.auditTrail, 'findPage', async (...asked: Parameters<typeof findPage>) => {
     reading += 1;
-    assert.equal(reading, 1);
+    assert.ok(reading <= 2, 'one of each administrator');
     const page = await findPage(...asked);
+    // As a database that answers later.
+    await setImmediate();
     reading -= 1;
     return page;
   });
@@ -185,7 +188,7 @@ test('pages of the audit take turns, and one administrator does not hold up the 
     ended.push(name);
     return statusCode;
   };
-  const flood = Array.from({ length: 60 }, () => ask('flood', janua.headers));
+  const flood = Array.from({ length: 120 }, () => ask('flood', janua.headers));
   assert.equal(await ask('other', other), 200);
   const codes = await Promise.all(flood);
   assert.deepEqual([...new Set(codes)].sort(), [200, 503]);

@@ -5,8 +5,8 @@ import { createAttemptPassword, createProvePassword } from '../../../src/capabil
 import { invalidCredentials, tooManyAttempts } from '../../../src/capabilities/sign-in/refusals.ts';
 import type { Proof } from '../../../src/core/access/admit.ts';
 import { type Answer, Refusal } from '../../../src/core/access/refusal.ts';
-import type { Turn } from '../../../src/core/throttle/turns.ts';
 import { type Account, candidateOf } from '../../../src/core/users/account.ts';
+import type { Turn } from '../../../src/ground/faults/turns.ts';
 import { caller } from '../../core/audit/events.ts';
 import { alone, anyTurn, takeTurnAtOnce } from '../../core/passwords/in-turn.ts';
 import { directoryOf } from '../../core/users/one-account.ts';

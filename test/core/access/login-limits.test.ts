@@ -11,7 +11,7 @@ import {
 } from '../../../src/core/access/login-limits.ts';
 import { type Policy, waitAfter } from '../../../src/core/throttle/policy.ts';
 import type { Throttle } from '../../../src/core/throttle/throttle.ts';
-import { createTurns } from '../../../src/core/throttle/turns.ts';
+import { createTurns } from '../../../src/ground/faults/turns.ts';
 import { allFailures } from '../../capabilities/sign-in/all-failures.ts';
 import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
 

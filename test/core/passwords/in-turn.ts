@@ -1,5 +1,5 @@
 import type { Passwords } from '../../../src/core/passwords/passwords.ts';
-import type { TakeTurn, Turn } from '../../../src/core/throttle/turns.ts';
+import type { TakeTurn, Turn } from '../../../src/ground/faults/turns.ts';
 
 /** Work that shares its turns with no other. */
 export const alone = { places: [], parties: [] };

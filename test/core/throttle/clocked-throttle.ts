@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FailureStore } from '../../../src/core/throttle/store.ts';
 import { createThrottle, type Limits } from '../../../src/core/throttle/throttle.ts';
-import { createTurns } from '../../../src/core/throttle/turns.ts';
+import { createTurns } from '../../../src/ground/faults/turns.ts';
 import { createMemoryFailureStore } from './memory-store.ts';
 
 interface Options<Kind extends string, Attempt> {

@@ -1,4 +1,4 @@
-import { Unavailable } from '../../ground/faults/unavailable.ts';
+import { Unavailable } from './unavailable.ts';
 
 declare const turn: unique symbol;
 

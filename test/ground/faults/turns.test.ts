@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTurns, type Work } from '../../../src/core/throttle/turns.ts';
+import { createTurns, type Work } from '../../../src/ground/faults/turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
 /** `a/x1`: the first piece of the small party x within the large party a. */
