@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify';
-import type { SignedIn } from '../core/access/access.ts';
 import { insufficientUserAuthentication } from '../core/access/fresh-proof.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal } from '../core/access/refusal.ts';
 import { createTurns } from '../ground/faults/turns.ts';
@@ -77,17 +76,26 @@ const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
     ? [unreadableFields]
     : [unreadableFields, invalidFields];
 
-/** Pages of administrators that are read at once in a process. The others wait, those of the administrator with the fewest first. */
-export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100 };
+/** Pages of administrators that are read at once in a process. The others wait. */
+export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100, waitingMilliseconds: 10_000 };
 
 const adminTurns = createTurns({ part: 'Administration', atOnce: adminPages.atOnce, waiting: adminPages.waiting });
 
-/** A page of an administrator may read and compare thousands of rows. Others have their turn between two of them. */
-const inTurn = ({ user }: SignedIn, read: () => unknown): Promise<unknown> =>
-  adminTurns.take({ places: [{ key: user.id, atOnce: adminPages.ofOne }], parties: [user.id] }, async () => {
+/**
+ * Reads what a page shows. A page of an administrator may read and compare thousands of rows, so it waits for its turn, and others have
+ * theirs between two of them.
+ * @throws {Unavailable} if it has waited too long, or too many wait
+ */
+export async function readPage<Model>(request: FastifyRequest, read: () => Model | Promise<Model>): Promise<Model> {
+  if (request.routeOptions.config.scope === undefined) return read();
+  const { id } = signedInOf(request).user;
+  const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties: [id] };
+  const inTurn = async () => {
     await setImmediate();
     return read();
-  });
+  };
+  return adminTurns.take(work, inTurn, AbortSignal.timeout(adminPages.waitingMilliseconds));
+}
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
 export function addAction<const F extends Fields>(
@@ -100,7 +108,6 @@ export function addAction<const F extends Fields>(
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const { freshProof, view } = action.config;
   const isPage = method === 'GET' && view !== undefined;
-  const isOfAdministrators = method === 'GET' && action.config.scope !== undefined;
   const config = {
     ...action.config,
     refusals: [
@@ -164,7 +171,7 @@ export function addAction<const F extends Fields>(
           await requireProof(request);
           const input = read ? readFields(read, request.body) : ({} as Input<F>);
           const handle = () => action.handle(request, reply, input);
-          return await (isOfAdministrators ? inTurn(signedInOf(request), handle) : handle());
+          return await (method === 'GET' ? readPage(request, handle) : handle());
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
           throw error;

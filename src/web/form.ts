@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldFault } from '../core/access/refusal.ts';
-import { type Action, addAction, type Field, type Fields, type Input, textOf } from './action.ts';
+import { type Action, addAction, type Field, type Fields, type Input, readPage, textOf } from './action.ts';
 import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
@@ -66,7 +66,8 @@ export function addForm<const F extends Fields>(
     handle: submit,
     async refuse(error, request, reply) {
       // A link that has expired is refused first, whatever the fields, and for programs too.
-      const model = await show(request, typedValues(fields, request.body), error.faults);
+      const typed = typedValues(fields, request.body);
+      const model = await readPage(request, () => show(request, typed, error.faults));
       if (request.format === 'json') throw error;
       return reply.code(422).send(model);
     },
@@ -78,7 +79,8 @@ export const refuseOnPage =
   (show: (request: FastifyRequest) => object | Promise<object>): NonNullable<Action['refuse']> =>
   async (error, request, reply) => {
     if (request.format === 'json') throw error;
-    return reply.code(422).send({ ...(await show(request)), ...shownFaults(error.faults) });
+    const shown = await readPage(request, () => show(request));
+    return reply.code(422).send({ ...shown, ...shownFaults(error.faults) });
   };
 
 const shownFaults = (faults: readonly FieldFault[]) => ({

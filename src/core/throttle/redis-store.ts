@@ -133,7 +133,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
     listPage: (from = '0:0') =>
       use(async (client) => {
         const nodes = serversOf(client);
-        let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,20}$/.test(from) ? readPlace(from) : [nodes.length];
+        let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,19}$/.test(from) ? readPlace(from) : [nodes.length];
         const names = new Set<string>();
         // Sessions are there too, so a scan may find few failures.
         for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {

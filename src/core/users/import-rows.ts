@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { readCsvLine, type Separator, separatorOf } from '../../ground/text/csv.ts';
 import { utf16Of } from '../../ground/text/decode-text.ts';
 import { Unreadable } from './change-refused.ts';
@@ -123,6 +124,9 @@ function requireColumns(names: readonly string[]): void {
   });
 }
 
+/** Rows that are read before others have their turn. */
+const rowsAtOnce = 500;
+
 /** Users that are added in one transaction. */
 const batchUsers = 1000;
 
@@ -182,6 +186,8 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     counts.rows += 1;
     batch.push(...readUser(row));
     if (batch.length === batchUsers) await addBatch();
+    // Other requests get their turn: neither the rows of a body nor SQLite make it wait.
+    if (counts.rows % rowsAtOnce === 0) await setImmediate();
     if (isStopped?.()) break;
   }
   await addBatch();

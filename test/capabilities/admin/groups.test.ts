@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
@@ -227,4 +228,24 @@ test('the list of groups counts the members of each up to 100,000', async () => 
   assert.match(page, />More than 100,000 users</);
   assert.match(page, />&gt; 100,000 users are then no longer in it/);
   assert.equal((await janua.find(admins)).members, 1);
+});
+
+test('a form that is refused is read as its page is: one of each administrator at a time', async () => {
+  await using janua = await open();
+  const { groups } = janua.services;
+  let reading = 0;
+  const list = groups.list.bind(groups);
+  mock.method(groups, 'list', async (...asked: Parameters<typeof list>) => {
+    reading += 1;
+    assert.equal(reading, 1);
+    const page = await list(...asked);
+    await setImmediate();
+    reading -= 1;
+    return page;
+  });
+  const typed = form({ name: 'Staff!' });
+  const request = { method: 'POST', url: '/admin/groups', ...typed } as const;
+  const headers = { ...typed.headers, ...janua.headers };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => janua.app.inject({ ...request, headers })));
+  for (const { statusCode } of answers) assert.equal(statusCode, 422);
 });

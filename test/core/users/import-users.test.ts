@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { createFindUsers, userRules } from '../../../src/capabilities/admin/find-users.ts';
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
+import { importRows, noRows } from '../../../src/core/users/import-rows.ts';
 import {
   createImportUsers,
   type ImportedUser,
@@ -161,4 +164,25 @@ test('a row that cannot be a user is refused', () => {
     [{ ...good, disabled: { toString: 1 } }, /disabled must be/],
   ] as const)
     assert.throws(() => readImportRow(row, groupNames), expected, JSON.stringify(row).slice(0, 80));
+});
+
+test('others have their turn between 500 rows of an import', async () => {
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    for (; !isOver; turns += 1) await setImmediate();
+  })();
+  const counts = noRows();
+  const refuse = () => {};
+  const whole = importRows(
+    Readable.from([`username\n${'x\n'.repeat(20_000)}`]),
+    { addUsers: () => assert.fail(), knownGroups: groupNames, refuse },
+    counts,
+  );
+  await whole.finally(() => {
+    isOver = true;
+  });
+  await others;
+  assert.deepEqual(counts, { rows: 20_000, added: 0, refused: 20_000 });
+  assert.ok(turns >= 40, `${turns} turns`);
 });
