@@ -103,7 +103,7 @@ test('a table in which an id stands for another name is taken for the same one o
     [moved.code, moved.stderr],
     [
       1,
-      'In the present USERS_TABLE, the ids of 2 accounts have no row, or one with another name. ' +
+      'Accounts whose id has no row in the present USERS_TABLE, or one with another name: 2. ' +
         'If these users have left, or are other people now, end their accounts: npx janua users moved --force\n',
     ],
   );

@@ -6,7 +6,7 @@ import type { UserMapping } from './mapping.ts';
 import type { Source } from './source.ts';
 import type { ColumnKind } from './table-description.ts';
 
-/** Where the accounts came from, by the names of the rows of `janua_sources`. With another one, they would be other people's. */
+/** Where the accounts came from, by the names of the rows of `janua_sources`. With another table or column, they would be other people's. */
 export type Origin = ReturnType<typeof originOf>;
 
 export const originOf = (
@@ -70,7 +70,7 @@ export async function moveAccounts({ database, source, origin, force, now }: Mov
   }
   if (strangers > 0 && !force)
     throw new ChangeRefused(
-      `In the present USERS_TABLE, the ids of ${strangers} accounts have no row, or one with another name. ` +
+      `Accounts whose id has no row in the present USERS_TABLE, or one with another name: ${strangers}. ` +
         'If these users have left, or are other people now, end their accounts: npx janua users moved --force',
     );
   await setOrigin(database, origin);
