@@ -28,7 +28,7 @@ import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
 import { adminPages } from '../src/web/action.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
-import { bodyLimit } from '../src/web/hooks/bodies.ts';
+import { bodyLimit, mostFields } from '../src/web/hooks/bodies.ts';
 import { mostRows, usualRows } from '../src/web/list.ts';
 import { maxLength as longestNext } from '../src/web/next.ts';
 import { asTable } from './markdown.ts';
@@ -73,6 +73,7 @@ const mails = (party: Party, of: string, { free, forgiveSeconds, keepSeconds = 0
  */
 const limits: readonly Limit[] = [
   ['stranger', 'body of a request', inKiB(bodyLimit), '413'],
+  ['stranger', 'fields of a form', mostFields, '400'],
   ['stranger', 'header fields of a request', inKiB(maxHeaderSize), '431'],
   ['stranger', 'user name', `${maxUsernameLength} characters`, '`invalid_request`'],
   ['stranger', 'password', `${maxPasswordBytes} bytes`, '`invalid_request`'],

@@ -15,6 +15,11 @@ export const acceptedBodyTypes = ['application/x-www-form-urlencoded', 'applicat
 /** Largest body, in bytes. A login fits with every field at its limit, each byte percent-encoded, and a far too long `next`. */
 export const bodyLimit = 64 * 1024;
 
+/** Fields that a form may have. A form with all groups, or all scopes, sends one for each. */
+export const mostFields = 2000;
+
+const TooManyFields = createError('JANUA_TOO_MANY_FIELDS', `The form has more than ${mostFields} fields`, 400);
+
 /** Accepts only forms and JSON. With `text/plain`, another site's form could reach a route (ASVS 3.5.2). */
 export function addBodies(app: App): void {
   app.removeAllContentTypeParsers();
@@ -32,7 +37,10 @@ export function addBodies(app: App): void {
       const body = await readBody(payload, bodyLimit);
       // Both the form and its unescaped bytes must be UTF-8. A character that mixes raw and escaped bytes would be decoded as broken.
       if (!isUtf8(body) || !isUtf8(unescaped(body))) throw new BrokenEncoding();
-      return parseForm(body.toString(), '&', '=', { maxKeys: 0 });
+      // One more shows that there are too many.
+      const form = parseForm(body.toString(), '&', '=', { maxKeys: mostFields + 1 });
+      if (Object.values(form).flat().length > mostFields) throw new TooManyFields();
+      return form;
     },
   );
 
