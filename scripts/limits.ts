@@ -183,7 +183,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['administrator', 'pages of administration at once', adminPages.ofOne, 'wait for a turn'],
-  ['administrator', 'exports at once', mostExports, '503'],
+  ['administrator', 'exports of a list at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
   [
     'machine',

@@ -50,7 +50,7 @@ export function requireShort(address: string): void {
 
 /** By the parser that the library has for forms. @throws {Refusal} `repeated-parameter` */
 function readParameters(text: string): ParsedUrlQuery {
-  // One more shows that there are too many. To read 13,000 of a body took 20 ms.
+  // A parameter beyond the limit is enough for the refusal. To read the 13,000 that a body can hold takes 20 ms.
   const parameters = parse(text, '&', '=', { maxKeys: mostParameters + 1 });
   requireOnce(parameters);
   return parameters;

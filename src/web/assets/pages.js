@@ -18,7 +18,7 @@ if (told && document.querySelector('.message[role]:not([data-stays]), [action="/
 
 // Times in the time zone of the browser and the language of the page, except in the audit. They are sent in UTC, which stays as title.
 const day = { year: 'numeric', month: 'long', day: 'numeric' };
-// As the server writes hours, in speech.ts.
+// The server writes hours in the same way (speech.ts).
 const hour = document.documentElement.lang === 'en' ? 'numeric' : '2-digit';
 const minute = { ...day, hour, minute: '2-digit' };
 const moment = { ...minute, month: 'short', second: '2-digit', timeZoneName: 'short' };

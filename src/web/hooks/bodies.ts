@@ -37,7 +37,7 @@ export function addBodies(app: App): void {
       const body = await readBody(payload, bodyLimit);
       // Both the form and its unescaped bytes must be UTF-8. A character that mixes raw and escaped bytes would be decoded as broken.
       if (!isUtf8(body) || !isUtf8(unescaped(body))) throw new BrokenEncoding();
-      // One more shows that there are too many.
+      // A field beyond the limit is enough for the refusal, so the parser reads no further.
       const form = parseForm(body.toString(), '&', '=', { maxKeys: mostFields + 1 });
       if (Object.values(form).flat().length > mostFields) throw new TooManyFields();
       return form;
