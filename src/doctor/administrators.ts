@@ -14,9 +14,11 @@ export async function* checkAdministrators({ database }: OpenDatabase, settings:
   if (mapping?.groups !== undefined) return;
   const members = database.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
   const listed = ADMINISTRATORS.map(canonicalUsername);
-  const own = database
+  const enabled = database
     .selectFrom('janua_users')
     .select('id')
+    // The account of another source counts no more, and neither does that of a person who has left.
+    .where(mapping === undefined ? 'login_name' : 'source_key', 'is not', null)
     .where('disabled', '=', 0)
     .where('demo', '=', 0)
     .where((eb) =>
@@ -27,7 +29,7 @@ export async function* checkAdministrators({ database }: OpenDatabase, settings:
           : []),
       ]),
     );
-  const rows = mapping === undefined ? await own.limit(1).execute() : await members.limit(1).execute();
+  const rows = await enabled.limit(1).execute();
   yield rows.length > 0
     ? ok('There is an administrator.')
     : warning(

@@ -346,7 +346,12 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, 'update janua_users set disabled = 1');
       assert.equal(await state({ ADMINISTRATORS: 'ann@example.com' }), false);
       change(workplace, 'create table people (no integer primary key, email text collate nocase unique, secret text)');
+      assert.equal(await state(mapped), false, 'no account of that table');
+      change(workplace, "update janua_users set source_key = '1', login_name = null");
+      assert.equal(await state(mapped), false, 'disabled there');
+      change(workplace, 'update janua_users set disabled = 0');
       assert.equal(await state(mapped), true);
+      assert.equal(await state(), false, 'none of its own');
       assert.equal(
         (await examine(workplace, { ...mapped, USERS_COLUMNS: `${mapped.USERS_COLUMNS},groups=secret` })).lines.some(
           ({ check }) => check === 'administrators',
