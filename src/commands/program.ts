@@ -145,7 +145,7 @@ function addUsers(program: Command): void {
   add(users, 'sync', 'bring the accounts in line with USERS_TABLE')
     .option('--force', 'also when many users have left the table')
     .action(from(usersFile, 'syncUsers'));
-  add(users, 'moved', 'say that the rows of USERS_TABLE are still the same people')
+  add(users, 'moved', 'say that the rows of USERS_TABLE are still the same people; stop every server first')
     .option('--force', 'end the accounts whose ids have no row now, or one with another name')
     .action(from(() => import('./users-moved.ts'), 'noteMoved'));
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));

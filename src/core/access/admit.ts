@@ -124,7 +124,7 @@ export function createAdmit(options: AdmitOptions): Admit {
   async function renewProof(proof: Proof, caller: Caller): Promise<Proof | undefined> {
     const account = await acceptChanges(proof.account, caller);
     if (account === proof.account) return proof;
-    const isSame = account?.passwordHash === proof.account.passwordHash;
+    const isSame = account !== undefined && stampOf(account) === stampOf(proof.account);
     return account && (isSame || (await proof.stillHolds(account))) ? { ...proof, account } : undefined;
   }
 

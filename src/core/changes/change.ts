@@ -89,7 +89,7 @@ export function createChanges(options: ChangeOptions) {
     async (held) => {
       const { kind, reason, count, about, sparesTokens = false, tells, complete } = event;
       const { caller, actorId, session, language: asked = 'en' } = by;
-      const { user, db } = held;
+      const { user, db, account: before } = held;
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
       const made = await work(held);
       if (event.isChange?.(made) === false) return { made, user, account: undefined, isChange: false };
@@ -98,12 +98,16 @@ export function createChanges(options: ChangeOptions) {
         ...(newStamp ? stampedTables : []),
         ...(endsLinks ? (['janua_tokens'] as const) : []),
         ...(endsUnstamped ? unstampedTables.filter((table) => !(sparesTokens && table === 'janua_access_tokens')) : []),
+        // A change of the password would otherwise revive the tokens of the one that another program has replaced.
+        ...(before.hasForeignPassword ? unstampedTables : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       // Read here, because another change may follow before the session is renewed.
       const changed = newStamp || notice !== undefined ? await users.lock(user.id, db) : undefined;
       if (notice !== undefined) {
-        const [former, email = former] = [held.account.formerName ?? user.username, changed?.user.username];
+        // Another user may have the former name by now, so other notices do not go there.
+        const renamed = kind === 'user-renamed-elsewhere' ? before.formerName : undefined;
+        const [former, email = former] = [renamed ?? user.username, changed?.user.username];
         const details = { what: kind, ...tells?.(), ...originOf(by), ...(email !== former && { email, former }) };
         const mail = { purpose: notice, language: user.language ?? asked, details };
         for (const address of new Set([former, email]))

@@ -234,7 +234,9 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     /** Lists the mails to or about a user that wait or were given up, oldest first. Limits keep their number small. */
     async listOf({ id, username }: Pick<User, 'id' | 'username'>): Promise<QueuedMail[]> {
       const all = rows.selectAll().where('content', 'is', null).orderBy('id');
-      const own = all.where((or) => or.or([or('user_id', '=', id), or('address', '=', username)]));
+      const own = all.where((or) =>
+        or.or([or('user_id', '=', id), or.and([or('address', '=', username), or('user_id', 'is', null)])]),
+      );
       return (await own.execute()).map(fromRow);
     },
 

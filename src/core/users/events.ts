@@ -47,6 +47,7 @@ export const events = {
   },
   'password-changed-elsewhere': {
     isChange: true,
+    isNeverRefused: true,
     vocabulary: 'authn_password_change',
     by: 'account-holder',
     level: 'info',
@@ -55,6 +56,7 @@ export const events = {
   },
   'user-renamed-elsewhere': {
     isChange: true,
+    isNeverRefused: true,
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'info',
@@ -62,6 +64,7 @@ export const events = {
   },
   'user-disabled-elsewhere': {
     isChange: true,
+    isNeverRefused: true,
     vocabulary: 'user_updated',
     by: 'operator',
     level: 'info',

@@ -68,6 +68,25 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual([await outbox.hasDue(), await office.listed()], [false, []]);
     });
 
+    test('lists the mails about a user, and those to the address about no user', async () => {
+      await using office = await openOffice({ engine });
+      const { outbox } = office;
+      const username = 'ann@example.com';
+      await outbox.add(greeting('former@example.com', { userId: 'ann' }));
+      await outbox.add(greeting(username));
+      // Its user had the address before.
+      await outbox.add(greeting(username, { userId: 'another' }));
+      await outbox.add(greeting('bob@example.com'));
+      const mails = await outbox.listOf({ id: 'ann', username });
+      assert.deepEqual(
+        mails.map(({ address, userId }) => [address, userId]),
+        [
+          ['former@example.com', 'ann'],
+          [username, undefined],
+        ],
+      );
+    });
+
     test('adds a mail with the transaction that it belongs to, or not at all', async () => {
       await using office = await openOffice({ engine });
       const { outbox, database } = office;

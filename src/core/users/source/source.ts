@@ -16,7 +16,7 @@ interface SourceRow {
   readonly source_last_name: string | null;
   readonly source_disabled: string | null;
   readonly source_groups: string | null;
-  /** The name in lower case, by the database. NULL where its collation finds names. */
+  /** The name in lower case, by the database. */
   readonly source_folded: string | null;
 }
 
@@ -216,7 +216,7 @@ const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: 
   key.length <= longestKey &&
   !key.endsWith(' ') &&
   hasOneSpelling(name ?? '') &&
-  (folded === null || folded === canonicalUsername(name ?? ''));
+  folded === canonicalUsername(name ?? '');
 
 const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
@@ -254,7 +254,7 @@ function selectList(
     ${text(firstName)} as source_first_name, ${text(lastName)} as source_last_name,
     ${isBoolean ? asText(engine, sql`${own(disabled.column)}::integer`) : text(disabled?.column)} as source_disabled,
     ${text(groups)} as source_groups,
-    ${engine === 'mysql' ? sql`null` : asText(engine, sql`lower(${own(username)})`)} as source_folded`;
+    ${asText(engine, sql`lower(${own(username)})`)} as source_folded`;
 }
 
 /** Some stored hashes, from both ends of the table. */

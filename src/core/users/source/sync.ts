@@ -70,11 +70,14 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
   }
 
-  /** Stores a new name or state, as one step: two syncs may find the same. */
+  /** Stores a new name or state, as one step: two syncs may find the same, and the row may have changed since it was read. */
   const copy = (id: string, person: Person) =>
     inTransaction(database, async (db) => {
-      await db.updateTable('janua_users').set(copyOf(person)).set(countChange).where('id', '=', id).execute();
-      await indexWords(id, person, db);
+      await db.updateTable('janua_users').set(countChange).where('id', '=', id).execute();
+      const present = (await source.findAll([person.key], db)).get(person.key);
+      if (present === undefined || present.username !== person.username) return;
+      await db.updateTable('janua_users').set(copyOf(present)).where('id', '=', id).execute();
+      await indexWords(id, present, db);
     });
 
   /** @param ending gets the account of a person who has another name */

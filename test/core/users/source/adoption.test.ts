@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { hash } from '@node-rs/bcrypt';
 import { passwordFingerprint, stampOf } from '../../../../src/core/users/account.ts';
 import { provedBy } from '../../../../src/core/users/held.ts';
 import { checkSync } from '../../../../src/doctor/users-table.ts';
 import type { Settings } from '../../../../src/ground/config/settings.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
+import { createAuthenticator } from '../../../capabilities/second-factor/authenticator.ts';
 import { codeOf } from '../../../capabilities/second-factor/authenticator-app.ts';
 import { openTestDatabase } from '../../../ground/database/open.ts';
 import { ann, password, startJanua } from '../../../janua.ts';
@@ -297,6 +299,117 @@ for (const stores of [
     });
   });
 
+const inSqlite = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
+
+test('a new password of the team ends tokens, however often the password was changed before', async () => {
+  await using opened = await open(inSqlite, { PASSWORD_REHASH: 'off' });
+  const { app, post, execute, database } = opened;
+  const logIn = async (secret: string) => {
+    await execute(sql`update people set secret = ${await hash(secret, 4)}`);
+    const answer = await post('/api/login', { username: ann.username, password: secret });
+    return { authorization: `Bearer ${answer.json().access_token}` };
+  };
+  for (let count = 0; count < 60; count += 1) await logIn(`the thief's password ${count}`);
+  const made = await post('/api/account/tokens', { name: 'thief', expires_in_days: 30 }, await logIn('the last one'));
+  assert.ok(await isSignedIn(app, { authorization: `Bearer ${made.json().token}` }));
+  await logIn('the password of the help desk');
+  assert.deepEqual(await database.selectFrom('janua_access_tokens').select('id').execute(), []);
+});
+
+/** Ann has a passkey. A step may come between the reads of a login by it. */
+async function openWithPasskey(settings: Partial<Settings> = {}) {
+  const opened = await open(inSqlite, settings);
+  const { services, app, post } = opened;
+  const { passkeys } = services.factors;
+  const account = await services.users.adoptByUsername(ann.username);
+  assert.ok(passkeys && account);
+  const authenticator = createAuthenticator({});
+  const binding = { purpose: `enrol:${account.user.id}`, cookie: 'a' };
+  const made = await passkeys.verifyNew(
+    authenticator.create(await passkeys.creationOptions(account.user, binding)),
+    binding,
+  );
+  await services.hold(provedBy(account), async (held) => {
+    assert.ok(made);
+    await passkeys.add(held, made);
+  });
+  return {
+    ...opened,
+    user: account.user,
+    /** @param step runs when the login reads the account for the second time */
+    async logInByPasskey(step = async () => {}) {
+      const headers = { 'x-expected-format': 'application/json' };
+      const options = await app.inject({ method: 'POST', url: '/auth/passkey/options', headers });
+      const cookie = `ceremony=${options.cookies.find(({ name }) => name === 'ceremony')?.value}`;
+      const { findById } = services.users;
+      let reads = 0;
+      Object.assign(services.users, {
+        async findById(id: string) {
+          reads += 1;
+          if (reads === 2) await step();
+          return findById(id);
+        },
+      });
+      const answer = await post('/api/passkey', { credential: authenticator.get(options.json()) }, { cookie });
+      Object.assign(services.users, { findById });
+      return answer;
+    },
+  };
+}
+
+test('tokens of a password that the team replaces during a login by a passkey never count again', async () => {
+  await using opened = await openWithPasskey();
+  const { app, janua, post, logInByPasskey } = opened;
+  const bearerOf = (answer: Awaited<ReturnType<typeof logInByPasskey>>) => ({
+    authorization: `Bearer ${answer.json().access_token}`,
+  });
+  const made = await post(
+    '/api/account/tokens',
+    { name: 'thief', expires_in_days: 30 },
+    bearerOf(await logInByPasskey()),
+  );
+  const token = { authorization: `Bearer ${made.json().token}` };
+  assert.ok(await isSignedIn(app, token));
+  const signedIn = await logInByPasskey(() => janua.people.setPassword(ann.username, 'a password of the help desk'));
+  assert.equal(signedIn.statusCode, 200, signedIn.body);
+  assert.equal(await isSignedIn(app, token), false);
+  const changed = await post(
+    '/api/account/password',
+    { new_password: 'a wholly new password of hers' },
+    bearerOf(signedIn),
+  );
+  assert.equal(changed.statusCode, 200, changed.body);
+  assert.equal(await isSignedIn(app, token), false);
+});
+
+test('a passkey that is removed while it logs in starts no session, although the login notes a new name', async () => {
+  await using opened = await openWithPasskey({ USERS_ID: 'permanent' });
+  const { services, user, rename, logInByPasskey } = opened;
+  await rename(ann.username, eve);
+  const answer = await logInByPasskey(async () => {
+    await services.administration.removeFactors({ userId: user.id });
+  });
+  assert.notEqual(answer.statusCode, 200, answer.body);
+  assert.deepEqual(await services.sessions.listOf(user.id, undefined), []);
+});
+
+test('with permanent ids, a notice goes to the present address alone, which another user may have had before', async () => {
+  await using opened = await open(inSqlite, { USERS_ID: 'permanent' });
+  const { janua, services, signIn, rename, post } = opened;
+  await janua.people.add({ ...ann, username: bob, password });
+  const bearer = await signIn(ann.username);
+  await rename(ann.username, eve);
+  await rename(bob, ann.username);
+  const fields = { current_password: password, new_password: 'a wholly new password of hers' };
+  assert.equal((await post('/api/account/password', fields, bearer)).statusCode, 200);
+  await services.mail?.settled();
+  const told = (await services.outbox.listKept(10)).filter(({ subject }) => /password/i.test(subject));
+  assert.deepEqual(
+    told.map(({ to }) => to),
+    [eve],
+  );
+});
+
 test('with permanent ids, a browser that one user has used is not known for another one', async () => {
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
   await using opened = await open(stores, { USERS_ID: 'permanent', PASSWORD_REHASH: 'off' });
@@ -333,20 +446,29 @@ test('with permanent ids, a new name is the same user, who keeps all but open li
   assert.deepEqual(told.map(({ to }) => to).sort(), [ann.username, eve]);
 });
 
-for (const users of ['SQLite', 'PostgreSQL'] as const)
+const unequalPairs = {
+  SQLite: ['\u00e9@example.com', '\u00c9@example.com'],
+  PostgreSQL: ['\u00e9@example.com', '\u00c9@example.com'],
+  // Georgian: the collation has no capitals of it.
+  MariaDB: ['\u10d2\u10d8@example.com', '\u1c92\u1c98@example.com'],
+} as const;
+for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   test(`with permanent ids, nobody counts by the name of another one that ${users} does not find`, {
     skip: missing(users),
   }, async () => {
     const stores = { users, sessions: 'SQL', ownTable: true } as const;
     await using opened = await open(stores, { USERS_ID: 'permanent' });
     const { app, janua, execute, signIn, rename, account } = opened;
-    // Then the database does not know that É and é are one letter.
+    // Then the database does not know that these capitals are the same letters.
     if (users === 'PostgreSQL') await execute(sql`alter table people alter column email type varchar(254) collate "C"`);
-    const names = ['\u00e9@example.com', 'mallory@example.com'] as const;
+    if (users === 'MariaDB')
+      await execute(sql`alter table people modify email varchar(254) charset utf8mb4 collate utf8mb4_general_ci`);
+    const [small, capital] = unequalPairs[users];
+    const names = [small, 'mallory@example.com'] as const;
     for (const username of names) await janua.people.add({ ...ann, username, password });
     const [victim, bearer] = [await signIn(names[0]), await signIn(names[1])];
     const { user } = await account(names[0]);
-    await rename(names[1], '\u00c9@example.com');
+    await rename(names[1], capital);
     assert.deepEqual([await isSignedIn(app, victim), await isSignedIn(app, bearer)], [true, false]);
     assert.equal((await account(names[0])).user.id, user.id);
   });

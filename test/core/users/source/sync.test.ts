@@ -217,6 +217,29 @@ for (const stores of [
       }
     });
 
+    test('stores a row as it is by then, and not as it was read', async () => {
+      await using opened = await open(stores, { USERS_ID: 'permanent' });
+      const { services, janua, execute, run, logIn, database, accounts } = opened;
+      const { source } = services;
+      assert.ok(source);
+      await logIn(ann.username);
+      const stored = async () => (await accounts()).map((row) => [row.username, row.first_name, row.disabled]);
+      const syncStale = async (readPage: typeof source.readPage) =>
+        await createSync({ database, source: { ...source, readPage }, now: Date.now, end: async () => {} })();
+      await janua.people.disable(ann.username);
+      const disabled = await source.readPage(undefined, 10);
+      await janua.people.enable(ann.username);
+      await syncStale(async () => disabled);
+      assert.deepEqual(await stored(), [[ann.username, ann.firstName, 0]]);
+      const former = await source.readPage(undefined, 10);
+      await execute(sql`update people set email = 'eve@example.com', first = 'Eve'`);
+      assert.equal((await logIn('eve@example.com')).statusCode, 200);
+      await syncStale(async () => former);
+      assert.equal((await stored())[0]?.[0], 'eve@example.com');
+      await run();
+      assert.deepEqual(await stored(), [['eve@example.com', 'Eve', 0]]);
+    });
+
     test('ends what a password opened that comes back later', async () => {
       await using opened = await open(stores);
       const { app, run, logIn, execute } = opened;
