@@ -126,7 +126,9 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(well.praise('database'), /of PostgreSQL differ by less than 2 s/);
       const fast = await examine(workplace, { ...env, ...clockAhead }, true);
       assertOnly(fast.complaints('database'), /^wrong: .* is (69|70)\.\d s ahead of that of PostgreSQL.* NTP/);
-      assert.match(well.praise('database'), new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
+      // A round trip may take long beside other tests, which is a warning.
+      const [connection] = well.lines.filter(({ check }) => check === 'database');
+      assert.match(connection?.message ?? '', new RegExp(`^postgres://127\\.0\\.0\\.1:${server.port}/janua answers`));
       assertOnly(well.complaints('encryption'), /^warning: .* because ENCRYPTION_KEY_FILE is not set/);
       const withKey = await examine(workplace, { ...env, ENCRYPTION_KEY_FILE: join(workplace.folder, 'key') });
       assertOnly(withKey.complaints('encryption'), /^warning: There is no encryption key yet/);
