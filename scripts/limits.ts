@@ -1,7 +1,7 @@
 import { maxHeaderSize } from 'node:http';
 import { mostExports } from '../src/capabilities/admin/file-export.ts';
 import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
-import { longestAddress, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
+import { longestAddress, longestUri, mostParameters } from '../src/capabilities/oidc/bounded-request.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/client-rules.ts';
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/documents.ts';
 import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/guarded-fetch.ts';
@@ -83,6 +83,7 @@ const limits: readonly Limit[] = [
   ['stranger', 'requests of a connection without an answer', mostUnanswered, 'closed'],
   ['stranger', '`next`', `${longestNext} characters`, 'dropped'],
   ['stranger', 'address of a request of an application', `${longestAddress} characters`, '414'],
+  ['stranger', 'an address within a request of an application', `${longestUri} characters`, '414'],
   ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
   ['stranger', 'passwords that wait for a hash', setting('HASHING_QUEUE'), '503'],

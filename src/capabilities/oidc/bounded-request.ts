@@ -15,6 +15,12 @@ export const mostParameters = 50;
 /** A request may name several resources (RFC 8707 2). */
 const repeatable: ReadonlySet<string> = new Set(['resource']);
 
+/** Parameters that the library or Janua reads by a URL parser, which needs a time that is quadratic for a long host. */
+const addresses: ReadonlySet<string> = new Set(['resource', 'redirect_uri', 'post_logout_redirect_uri']);
+
+/** Characters of such a parameter: a registered address has 255, and on loopback a port may be added. */
+export const longestUri = 261;
+
 /**
  * A request of the protocol that costs the library no more than its length: Koa parses a parameter that is repeated in a time that is
  * quadratic. `requireBounded` alone makes one.
@@ -32,7 +38,7 @@ export function requireBounded({ url, body, headers }: Pick<Request, 'url' | 'bo
   const query = readParameters(start === -1 ? '' : url.slice(start + 1));
   if (!Buffer.isBuffer(body)) {
     // A form that our own parser has read.
-    requireOnce(body ?? {});
+    requireParameters(body ?? {});
     return { query, body: undefined };
   }
   // The library refuses any other type, and does not read it.
@@ -48,17 +54,19 @@ export function requireShort(address: string): void {
   if (address.length > longestAddress) throw new Refusal(requestTooLong);
 }
 
-/** By the parser that the library has for forms. @throws {Refusal} `repeated-parameter` */
+/** By the parser that the library has for forms. @throws as `requireParameters` */
 function readParameters(text: string): ParsedUrlQuery {
   // A parameter beyond the limit is enough for the refusal. To read the 13,000 that a body can hold takes 20 ms.
   const parameters = parse(text, '&', '=', { maxKeys: mostParameters + 1 });
-  requireOnce(parameters);
+  requireParameters(parameters);
   return parameters;
 }
 
-/** RFC 6749 3.1, 3.2. @throws {Refusal} `repeated-parameter` */
-function requireOnce(parameters: object): void {
+/** RFC 6749 3.1, 3.2. @throws {Refusal} `repeated-parameter`, `request-too-long` */
+function requireParameters(parameters: object): void {
   const values = Object.entries(parameters).map(([name, value]) => ({ name, sent: [value].flat() }));
+  if (values.some(({ name, sent }) => addresses.has(name) && sent.some((uri) => String(uri).length > longestUri)))
+    throw new Refusal(requestTooLong);
   const isRepeated = values.some(({ name, sent }) => sent.length > 1 && !repeatable.has(name));
   const count = values.reduce((sum, { sent }) => sum + sent.length, 0);
   if (isRepeated || count > mostParameters) throw new Refusal(repeatedParameter);

@@ -1,6 +1,6 @@
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { isPlainLine } from '../../ground/text/printable.ts';
-import { findRedirectFault } from './addresses.ts';
+import { findRedirectFault, isBackchannelUri } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { Cause, GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocument, refreshGrant } from './provider-client.ts';
@@ -11,14 +11,7 @@ import { signatures } from './signing-keys.ts';
 export const longestDocument = 5 * 1024;
 
 /** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
-const kept = [
-  'client_id',
-  'client_secret',
-  'client_secret_expires_at',
-  'jwks',
-  'jwks_uri',
-  'token_endpoint_auth_signing_alg',
-];
+const kept = ['client_id', 'client_secret', 'client_secret_expires_at', 'jwks', 'token_endpoint_auth_signing_alg'];
 
 /**
  * Keys of a client that count, and characters of an RSA modulus: 2048 to 4096 bits. A signature without `kid` is tried with each, and an
@@ -62,6 +55,8 @@ function adjust(document: Document): Document {
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     jwks: limitKeys(document.jwks),
+    // The library parses it at each request. Of a long host, that takes a time that is quadratic.
+    jwks_uri: isBackchannelUri(String(document.jwks_uri), []) ? document.jwks_uri : undefined,
     // Without a name, pages show the host.
     client_name: name !== '' && isPlainLine(name) ? name : undefined,
     // A client that names an algorithm refuses tokens with another one. Without it, the default of OpenID Connect stays: RS256.

@@ -96,6 +96,8 @@ export function createAnswer(
     request: ProviderRequest,
   ): Promise<ProviderAnswer> => {
     const req = withBody(sent, bounded);
+    // The library's parser of `Accept` needs a time that is quadratic.
+    req.headers.accept = req.headers.accept?.slice(0, longestAccept);
     noteRequest(req, request);
     bounds.set(req, bounded);
     await answer(req, res);
@@ -122,6 +124,9 @@ export function createAnswer(
     return { ...common, location, loginNext, fault, form, stranger: undefined };
   };
 }
+
+/** Characters of `Accept` that count. Browsers send about 150. */
+const longestAccept = 1000;
 
 /** The request as the library reads it: its body has been read, and may be read again. */
 function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMessage {

@@ -20,7 +20,8 @@ export const requestTooLong: Answer = {
   name: 'request-too-long',
   status: 414,
   error: 'invalid_request',
-  detail: 'The request of the application has more than 8,192 characters. Its maker has to shorten it',
+  detail:
+    'The request of the application has more than 8,192 characters, or an address in it more than 261. Its maker has to shorten it',
   event: { kind: 'application-refused', reason: 'too-long' },
 };
 

@@ -22,19 +22,36 @@ type Expected = Required<
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The length bounds what is decoded before any proof. */
-const isBase64 = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,16384}$/.test(value);
+/**
+ * The most characters of each part, which bound what is decoded before any proof: an id has 1,023 bytes at most (WebAuthn Level 3, 5.1), a
+ * signature by RSA 512, and the data of an authenticator 37 and a few more for its extensions.
+ */
+const mostCharacters = {
+  id: 1_364,
+  clientDataJSON: 4_096,
+  attestationObject: 8_192,
+  authenticatorData: 1_024,
+  signature: 1_024,
+} as const;
+
+type Part = keyof typeof mostCharacters;
+
+/** Bytes of the data of an authenticator with a new key: its id, a key by RSA, and extensions. */
+const mostNewData = 2_048;
+
+const isBase64 = (value: unknown, part: Part): value is string =>
+  typeof value === 'string' && value.length <= mostCharacters[part] && /^[\w-]+$/.test(value);
 
 /**
  * Reads the JSON of a credential, as an object or as its text, and the challenge that it says it answers. Nothing is proven yet.
  * @returns undefined if it is no credential with these parts
  */
-export function readCredential(sent: unknown, ...parts: string[]) {
+export function readCredential(sent: unknown, ...parts: Part[]) {
   const { id, type, response } = toFields(typeof sent === 'string' ? parse(sent) : sent);
   const fields = toFields(response);
   const { clientDataJSON } = fields;
-  if (type !== 'public-key' || !isBase64(id) || !isBase64(clientDataJSON)) return undefined;
-  if (!parts.every((part) => isBase64(fields[part]))) return undefined;
+  if (type !== 'public-key' || !isBase64(id, 'id') || !isBase64(clientDataJSON, 'clientDataJSON')) return undefined;
+  if (!parts.every((part) => isBase64(fields[part], part))) return undefined;
   const { challenge, crossOrigin } = toFields(parse(Buffer.from(clientDataJSON, 'base64url').toString()));
   // No page of ours works in a frame.
   if (crossOrigin === true) return undefined;
@@ -117,6 +134,7 @@ export async function verifyUse(
 /** Drops a statement that we did not ask for. To check one, the library would fetch lists of revoked certificates. */
 function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Library, sent: string): string {
   const authData = decodeAttestationObject(isoBase64URL.toBuffer(sent)).get('authData');
+  if (authData.length > mostNewData) throw new RangeError('the data of the authenticator is too long');
   const parts = { fmt: 'none', attStmt: new Map<string, string>(), authData };
   return isoBase64URL.fromBuffer(isoCBOR.encode(new Map(Object.entries(parts))));
 }

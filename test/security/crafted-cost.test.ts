@@ -1,0 +1,146 @@
+/**
+ * A URL parser compares each letter of a host with those before (RFC 3492), and other parsers of the packages have such a time for other
+ * texts. A stranger with a few such requests a second could stop the process.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { provedBy } from '../../src/core/users/held.ts';
+import { createAuthenticator, type Tricks } from '../capabilities/second-factor/authenticator.ts';
+import { ann, startJanua } from '../janua.ts';
+import { form, json } from '../web/faces.ts';
+
+type App = Awaited<ReturnType<typeof startJanua>>['app'];
+
+/** How many times the cost of a plain request a crafted one may have. Those that stopped a process had thirty times and more. */
+const mostTimes = 4;
+
+/** Milliseconds of the processor that a request costs this thread, the least of some tries. */
+async function costOf(app: App, request: () => InjectOptions): Promise<number> {
+  const count = 10;
+  let least = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 4; tries += 1) {
+    const requests = Array.from({ length: count }, request);
+    const before = process.threadCpuUsage();
+    for (const one of requests) await app.inject(one);
+    const { user, system } = process.threadCpuUsage(before);
+    least = Math.min(least, (user + system) / 1000 / count);
+  }
+  return least;
+}
+
+async function findExcess(app: App, name: string, crafted: () => InjectOptions, plain: () => InjectOptions) {
+  // The clock of a thread has ticks of some milliseconds.
+  const [cost, usual] = [await costOf(app, crafted), Math.max(1, await costOf(app, plain))];
+  return cost < mostTimes * usual ? [] : [`${name}: ${cost.toFixed(1)} ms in place of ${usual.toFixed(1)} ms`];
+}
+
+const letters = (count: number) =>
+  Array.from({ length: count }, (_, index) => String.fromCodePoint(0x4e00 + index)).join('');
+
+const plainHost = 'a.example';
+
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+test('no long host in a request is parsed', async () => {
+  await using janua = await startJanua({
+    settings: {
+      ...{ SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' },
+      CLIENT_ID_METADATA: ['app.example'],
+    },
+  });
+  const { app, services } = janua;
+  const settings = { ...nothingSet, name: 'Device', redirectUris: [], isPublic: true, device: true };
+  const { client } = await services.clientAdministration.addClient(settings);
+  const post = (url: string, sent: ReturnType<typeof json | typeof form>): InjectOptions => ({
+    method: 'POST',
+    url,
+    ...sent,
+  });
+  const token = (fields: Record<string, string>, headers = {}) => {
+    const sent = form({ grant_type: 'refresh_token', refresh_token: 'x', ...fields });
+    return post('/oidc/token', { ...sent, headers: { ...sent.headers, ...headers } });
+  };
+  const requests: Readonly<Record<string, [longest: string, request: (host: string) => InjectOptions]>> = {
+    'next in JSON': [letters(5_400), (host) => post('/api/language', json({ language: 'de', next: `//${host}` }))],
+    'next behind a tab': [
+      letters(5_400),
+      (host) => post('/api/language', json({ language: 'de', next: `/\t\\${host}` })),
+    ],
+    'next of a form': [
+      letters(2_700),
+      (host) => post('/auth/token', form({ username: '', password: '', next: `//${host}` })),
+    ],
+    'next of a page': [letters(1_600), (host) => ({ url: `/auth/login?next=//${encodeURIComponent(host)}` })],
+    'the id of an application': [letters(5_400), (host) => token({ client_id: `https://${host}` })],
+    'the issuer of an assertion': [
+      letters(5_400),
+      (host) =>
+        token({
+          client_assertion: `${part({ alg: 'ES256' })}.${part({ iss: `https://${host}`, sub: `https://${host}` })}.eA`,
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        }),
+    ],
+    'a resource': [
+      letters(5_400),
+      (host) =>
+        post(
+          '/oidc/device-authorization',
+          form({ client_id: client.id, scope: 'openid', resource: `https://${host}` }),
+        ),
+    ],
+  };
+  const found: string[] = [];
+  for (const [name, [longest, request]] of Object.entries(requests))
+    found.push(
+      ...(await findExcess(
+        app,
+        name,
+        () => request(longest),
+        () => request(plainHost),
+      )),
+    );
+  assert.deepEqual(found, []);
+});
+
+test('an Accept with an open quote costs the protocol no more than another one', async () => {
+  await using janua = await startJanua();
+  const redirectUris = ['https://wiki.example.com/callback'];
+  await janua.services.clientAdministration.addClient({ ...nothingSet, name: 'Wiki', redirectUris, isPublic: true });
+  const sent = form({ a: 'b' });
+  const withAccept = (accept: string) => () =>
+    ({ method: 'POST', url: '/oidc/token', ...sent, headers: { ...sent.headers, accept } }) as const;
+  assert.deepEqual(await findExcess(janua.app, 'Accept', withAccept(`"${','.repeat(15_500)}`), withAccept('*/*')), []);
+});
+
+test('a passkey with thousands of extensions costs no more than one with a wrong signature', async () => {
+  await using janua = await startJanua();
+  const { app, services } = janua;
+  const { passkeys } = services.factors;
+  const account = await services.users.findByUsername(ann.username);
+  assert.ok(passkeys && account);
+  const authenticator = createAuthenticator();
+  const binding = { purpose: 'enrol:1', cookie: 'a' };
+  const creation = await passkeys.creationOptions(account.user, binding);
+  const made = await passkeys.verifyNew(authenticator.create(creation), binding);
+  await services.hold(provedBy(account), async (held) => {
+    assert.ok(made);
+    await passkeys.add(held, made);
+  });
+  const begun = await app.inject({ method: 'POST', url: '/api/passkey/options' });
+  const cookie = `ceremony=${begun.cookies.find(({ name }) => name === 'ceremony')?.value}`;
+  const wrong = { signature: () => Buffer.from('x') };
+  const logIn = (change: Tricks['change']) => () => {
+    const sent = json({ credential: authenticator.get(begun.json(), { change: { ...wrong, ...change } }) });
+    return { method: 'POST', url: '/api/passkey', ...sent, headers: { ...sent.headers, cookie } } as const;
+  };
+  // An array of 12,000 empty texts as the extensions (RFC 8949, WebAuthn Level 3, 6.1).
+  const extensions = Buffer.concat([Buffer.from([0x99, 0x2e, 0xe0]), Buffer.alloc(12_000, 0x60)]);
+  const withExtensions = (data: Buffer) => {
+    const flagged = Buffer.from(data);
+    flagged.writeUInt8(flagged.readUInt8(32) | 0x80, 32);
+    return Buffer.concat([flagged, extensions]);
+  };
+  assert.deepEqual(await findExcess(app, 'its use', logIn({ authenticatorData: withExtensions }), logIn({})), []);
+});
