@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
@@ -46,8 +47,8 @@ export interface SyncRun {
   readonly mayGoOn?: () => boolean;
 }
 
-/** Rows that one step reads. Each step is short, so that other requests hardly wait. */
-const rowsAtOnce = 500;
+/** Rows that one step reads. SQLite works in the thread of the server, so each step is short, and other requests have a turn after it. */
+const rowsAtOnce = 50;
 
 /** The share of the accounts that one run may end, and the number that it may if the table is not empty. A table that was cut off must not cost all users their factors. */
 const mostLeaving = 0.05;
@@ -119,6 +120,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     while (mayGoOn()) {
       const page = database.selectFrom('janua_users').select(['id', 'source_key']).where('source_key', '>', after);
       const rows = await page.orderBy('source_key').limit(rowsAtOnce).execute();
+      await setImmediate();
       const there = await source.findKeys(rows.flatMap(({ source_key: key }) => key ?? []));
       for (const { id, source_key: key } of rows) {
         after = key ?? '';
@@ -169,6 +171,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     }
     let after: string | undefined;
     do {
+      await setImmediate();
       const { people, last } = await source.readPage(after, rowsAtOnce);
       const page = await syncPage(people, ending);
       added += page.added;

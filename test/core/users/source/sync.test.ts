@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { adopt } from '../../../../src/core/users/source/adoption.ts';
 import { createSync } from '../../../../src/core/users/source/sync.ts';
 import { createUserSync } from '../../../../src/core/users/source/user-sync.ts';
@@ -75,6 +76,20 @@ for (const stores of [
         (await events('users-synced')).map(({ about }) => about),
         ['added 1204, changed 0, left 0'],
       );
+    });
+
+    test('gives others a turn after each part, or a command would lose its lease, and a server hold up requests', async () => {
+      await using opened = await open(stores);
+      await opened.addRows(1000, 700);
+      let turns = 0;
+      let isDone = false;
+      const counting = (async () => {
+        for (; !isDone; turns += 1) await setImmediate();
+      })();
+      await opened.run();
+      isDone = true;
+      await counting;
+      assert.ok(turns > 30, `${turns} turns`);
     });
 
     test('notes new names and states, and ends what a new password and a disabled user end', async () => {
