@@ -52,28 +52,30 @@ import { createUserSync } from './users/source/user-sync.ts';
 import type { User } from './users/user.ts';
 import type { UserDirectory } from './users/user-directory.ts';
 
-/** How long sending mail may fail before the operator is told, in milliseconds. */
+/** How long mail must have failed before the operator gets a mail about it, in milliseconds. */
 const longOutage = 60 * 60 * 1000;
 
 const millisecondsPerDay = 24 * 60 * 60 * 1000;
 
-/** Accounts that one step of the cleaning removes. */
+/** How many accounts one step of the cleaning removes. */
 const removedAtOnce = 100;
 
-/** What the demo, the commands and the tests override. */
+/** Options that the demo, the commands and the tests override. */
 export interface CoreOverrides {
   readonly demoUsers?: boolean;
-  /** Whether users log in here. If so, the core measures how long their password hashes take. Commands need not wait for that. */
+  /**
+   * Whether users log in to this process. If so, its start measures how long their password hashes take. Commands need no such measurement.
+   */
   readonly takesLogins?: boolean;
   readonly caller?: Caller;
-  /** The names of the settings that a program has passed. Without it they are from the environment. */
+  /** The names of the settings that a program has passed. Undefined: the settings are from the environment. */
   readonly given?: ReadonlySet<string>;
   readonly hashingThreads?: HashingThreads | undefined;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
-  /** See `AttemptOptions`. */
+  /** See `AttemptOptions` (`capabilities/sign-in/password-attempt.ts`). */
   readonly failureFloor?: number | undefined;
-  /** By which other providers are called. */
+  /** Sends a request to another provider. Default: the global `fetch`. */
   fetch?(address: string, options: object): Promise<Response>;
 }
 
@@ -84,24 +86,24 @@ export interface CoreOptions {
   readonly measures: Measures;
   readonly stores: Stores;
   readonly mapping: UserMapping | undefined;
-  /** Of all rooms and capabilities. */
+  /** The events of all parts of the core and of all capabilities. */
   readonly events: Events;
-  /** What the capabilities offer, once they are made. */
+  /** The functions that the capabilities offer. They exist once the capabilities are made. */
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
-  /** Asks what `janua doctor` asks. */
+  /** Runs the checks of `janua doctor`. */
   readonly checkUp: () => Promise<
     readonly { readonly check: string; readonly state: string; readonly fix?: string; readonly told?: Told }[]
   >;
   readonly browserCookie: BrowserCookie;
-  /** Our own origins, and our address in links. It may be known only once the server listens. */
+  /** The origins of our own pages. Empty until the server listens, if only then its port is known. */
   readonly publicOrigins: ReadonlySet<string>;
   readonly baseUrl: () => string;
 }
 
 export type Core = Awaited<ReturnType<typeof createCore>>;
 
-/** Everything that capabilities stand on: accounts, sessions, and who may do what. */
+/** Creates the part that all capabilities need: accounts, sessions, and permissions. */
 export async function createCore(options: CoreOptions) {
   const { settings, overrides, measures, stores, mapping, ports, mailWorks, baseUrl, publicOrigins } = options;
   const { now = Date.now, takesLogins = true, caller = { route: 'janua' } } = overrides;
@@ -115,7 +117,7 @@ export async function createCore(options: CoreOptions) {
   const { passwords, passwordPolicy } = hashing;
   const { takeTurn } = hashing;
   const { failures } = stores;
-  // With THROTTLE=off there is no store.
+  // Undefined with THROTTLE=off.
   const throttle = failures ? createThrottle({ store: failures, takeTurn, now }) : createUnthrottled(takeTurn);
   const directory = await openUsers({
     ...common,
@@ -214,7 +216,10 @@ export async function createCore(options: CoreOptions) {
     },
     removeFactors: (...asked) => ports.factors.removeAll(...asked),
   };
-  /** Removes accounts whose users have left a team's own table. They count no more, so there is no notice, and no look at administrators. */
+  /**
+   * Removes accounts whose users have left a team's own table. Such accounts are ended already, so no user gets a notice, and the number of
+   * administrators stays the same.
+   */
   async function removeDetached(): Promise<void> {
     const left = database.selectFrom('janua_users').select(['id', 'username']).where('left_at', 'is not', null);
     for (;;) {
@@ -232,7 +237,7 @@ export async function createCore(options: CoreOptions) {
   const administer = (actor: Actor, requireRights?: RequireRights) =>
     createAdministration(administration, actor, requireRights);
 
-  /** Records in its transaction that the operator has replaced a key. */
+  /** Records in the transaction that the operator has replaced a key. */
   const recordKey = (db: Database, name: string) => audit.recordIn(db, { kind: 'key-replaced', reason: name, caller });
 
   return {
@@ -264,7 +269,7 @@ export async function createCore(options: CoreOptions) {
     knownBrowsers: createKnownBrowsers(options.browserCookie, await loadKey(database, 'browser-cookie')),
     cipher: createCipher(encryptionKeys, log, () => tell({ about: 'key-unreadable' })),
     encryptionKeys,
-    /** The outbox and its door, if mails are sent. */
+    /** The outbox, and the mailer that adds to it. Undefined if no mail is sent. */
     ...works,
     importUsers: registry && createImportUsers(database, registry, groups, audit),
     shownSettings: showSettings(settings, overrides.given),
@@ -274,7 +279,7 @@ export async function createCore(options: CoreOptions) {
     recordKey,
     caller,
     administer,
-    /** What the operator does, by a command or a program. */
+    /** The administration as the operator uses it, by a command or a program. */
     administration: administer({ caller }),
     findFresh: ports.findFresh,
     requireFresh: ports.requireFresh,
@@ -334,7 +339,7 @@ async function openAudit(
   return { audit, auditTrail, events };
 }
 
-/** Takes note of what another program has changed in a team's own table, and ends what the change ends, once. */
+/** Records a change that another program made in a team's own table, and ends the credentials that the change makes void, once. */
 function createNoteSeen(
   { acceptPassword, acceptName }: Pick<UserDirectory, 'acceptPassword' | 'acceptName'>,
   { changeAny }: Pick<ReturnType<typeof createChanges>, 'changeAny'>,
@@ -346,7 +351,7 @@ function createNoteSeen(
   };
   return async (kind: SeenChange, userId: string, caller: Caller): Promise<void> => {
     const event = { kind, isChange: (made: boolean) => made } as const;
-    // The user may be gone meanwhile.
+    // The user may have been removed since.
     await changeAny(event, userId, { caller }, works[kind]).catch((error: unknown) => {
       if (!(error instanceof ChangeRefused)) throw error;
     });

@@ -13,25 +13,28 @@ import type { Account } from './users/account.ts';
 import type { Held } from './users/held.ts';
 import type { User } from './users/user.ts';
 
-/** Sign-in, which is always there. */
+/** The port of sign-in, the only capability that is always there. */
 export interface SignInPort {
   readonly findFresh: FindFresh;
   readonly requireFresh: RequireFresh;
   readonly requireStepUp: RequireStepUp;
-  /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
+  /** Renews a session whose user has signed in again. Undefined if the account needs a second factor besides these methods. */
   readonly confirmBy: (
     signedIn: SignedIn,
     methods: readonly AuthenticationMethod[],
     request: ConfirmingRequest,
   ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
-  /** Ends every session that is presented. @param wasSignedIn whether the browser shows a page that it got while it was signed in */
+  /**
+   * Ends every session whose credential the request has.
+   * @param wasSignedIn whether the page in the browser was made for a signed-in user
+   */
   readonly logOut: (presented: Presented, caller: Caller, wasSignedIn?: boolean) => Promise<void>;
-  /** Ends a session that is not presented, unless it has ended already. */
+  /** Ends a session whose credential the request does not have, unless the session has ended already. */
   readonly endSession: (session: Pick<Session, 'id' | 'userId'>, caller: Caller) => Promise<void>;
   readonly noticeSignIn: NoticeSignIn | undefined;
 }
 
-/** For `PublicKeyCredential.signalAllAcceptedCredentials` and `signalCurrentUserDetails`. */
+/** The values for `PublicKeyCredential.signalAllAcceptedCredentials` and `signalCurrentUserDetails`. */
 export interface PasskeySignal {
   readonly rpId: string;
   readonly userId: string;
@@ -42,7 +45,7 @@ export interface PasskeySignal {
 
 /** The second factors of a user. */
 export interface OwnFactors {
-  /** Undefined where there are no passkeys. */
+  /** Undefined if passkeys are off. */
   readonly signal?: PasskeySignal | undefined;
   readonly passkeys: readonly {
     readonly name: string;
@@ -57,27 +60,27 @@ export interface OwnFactors {
 export interface FactorPort {
   readonly demand: Demand;
   readonly checkFactor: CheckFactor;
-  /** The ways to prove a second factor, the one used last first. */
+  /** Lists the ways to prove a second factor, the last used one first. */
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
-  /** Whether the account must have one. */
+  /** Tells whether the account must have a second factor. */
   readonly isDemanded: (account: Pick<Account, 'user'>) => Promise<boolean>;
-  /** What a user has, also where factors are ignored. @param stamp of the account or session */
+  /** Lists the second factors of a user, even where the server does not require any. @param stamp of the account or session */
   readonly list: (user: User, stamp: string) => Promise<OwnFactors>;
-  /** Ends a login that waits for its second factor. */
+  /** Ends a login whose second factor is still missing. */
   readonly abandon: (pending: string) => Promise<void>;
-  /** @param judge refuses, if the actor may not change the account as it is */
+  /** Removes all second factors of a user. @param judge throws if the actor may not change the account in its current state */
   readonly removeAll: (user: User, actor: Actor, judge?: (account: Account) => void) => Promise<void>;
 }
 
-/** What stands for the password in a fresh proof. */
+/** A fresh proof of identity that replaces the password. */
 export interface OtherProof {
-  /** Whether the user has just proved their identity to another provider. */
+  /** Tells whether the user has just proved their identity to another provider. */
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
-  /** The ids of the providers with which the user can prove it. */
+  /** Lists the ids of the providers with which the user can prove it. */
   readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
 }
 
-/** An application that holds something of a user. */
+/** An application with access to data of a user. */
 export interface ConnectedApplication {
   readonly clientId: string;
   readonly name: string;
@@ -85,15 +88,15 @@ export interface ConnectedApplication {
   readonly since: Date;
 }
 
-/** The place of an application in the list of a user: the latest is first. */
+/** Returns the position of an application in the list of a user. The latest application is first. */
 export const placeOf = ({ since, clientId }: Pick<ConnectedApplication, 'since' | 'clientId'>): readonly string[] => [
   String(since.getTime()),
   clientId,
 ];
 
-/** A user of another provider who signs an account in. */
+/** A user of another provider, with which a user signs in to an account here. */
 export interface LinkedIdentity {
-  /** Its id. */
+  /** The id of the provider. */
   readonly provider: string;
   readonly name: string;
   readonly linkedAt: Date;
@@ -103,19 +106,22 @@ export interface LinkedIdentity {
 /** An application that a user may open. */
 export interface OpenApplication {
   readonly name: string;
-  /** Of the page where users begin. */
+  /** The address of the page where users begin. */
   readonly address: string;
 }
 
-/** An application that a user goes on to. */
+/** The application that a user opens after the login. */
 export interface NextApplication {
-  /** Its name, or its host. */
+  /** The name of the application, or its host. */
   readonly name: string;
-  /** Whether it introduced itself, as that of any stranger could. No mail leads there. */
+  /**
+   * Whether the application registered itself by its metadata document, as any stranger's can. No link in a mail leads to such an
+   * application.
+   */
   readonly isStranger: boolean;
 }
 
-/** A client. Only members of its groups may use it, if it has any. */
+/** A client of OpenID Connect. If it has groups, only their members may use it. */
 export interface GuardedClient {
   readonly id: string;
   readonly name: string;
@@ -130,66 +136,71 @@ export interface GuardedPath {
 }
 
 /**
- * What a capability offers to the core and, through it, to other capabilities. None knows another, and each part may be missing. The core
- * asks at each use, because the capabilities are made after it.
+ * The functions that a capability offers to the core and, through it, to other capabilities. No capability knows another, and each function
+ * may be missing. The core looks a function up at each use, because the capabilities are made after the core.
  */
 export interface Ports {
   readonly signIn?: SignInPort;
   readonly factors?: FactorPort;
   readonly otherProof?: OtherProof;
-  /** Whether an account could sign in without a password, as a transaction sees it. */
+  /** Tells whether an account could sign in without a password, according to the transaction. */
   hasWayIn?(user: User, db: Database): Promise<boolean>;
-  /** Names what signs in to an account besides its password. */
+  /** Lists the ways to sign in to an account besides its password, by name. */
   listWaysIn?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
-  /** The latest first. @param limit default: all @param after the place of the last one of the part before */
+  /**
+   * Lists applications, the latest first.
+   * @param limit default: all
+   * @param after the position of the last application of the previous page
+   */
   listApplications?(user: User, limit?: number, after?: readonly string[]): Promise<readonly ConnectedApplication[]>;
   countApplications?(user: User): Promise<number>;
-  /** Applications that have a page to open, and let the user in. */
+  /** Lists the applications that have a page to open, and that the user may use. */
   listOpen?(user: User): Promise<readonly OpenApplication[]>;
   readonly guardedPaths?: readonly GuardedPath[];
   listClients?(): Promise<readonly GuardedClient[]>;
-  /** Whether the home page offers a passkey to the user. */
+  /** Tells whether the home page offers a passkey to the user. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
-  /** What else the export of an account shows, by name, without secrets. */
+  /** Returns further data for the export of an account, by name, without secrets. */
   dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
-  /** The application that a path leads to. */
+  /** Finds the application that a path leads to. */
   findApplication?(path: string): Promise<NextApplication | undefined>;
-  /** The page on which strangers sign up. */
+  /** The path of the page on which strangers sign up. Undefined if they cannot. */
   readonly signUpPath?: string;
-  /** Makes the link by which an invited user begins. It is a secret. */
+  /** Makes the link that an invited user opens first. It is a secret. */
   readonly createInvitationLink?: (account: Account) => Promise<string>;
-  /** Undefined where no mail is sent. */
+  /** Undefined if the server sends no mail. */
   readonly admitInvitation?: AdmitInvitation | undefined;
-  /** Undefined for a user who was not invited, or has begun. */
+  /** Finds the invitation of a user. Undefined for a user who was not invited, or has accepted already. */
   readonly findInvitation?: (account: Account) => Promise<Invitation | undefined>;
-  /** Whether the user was invited, and can still use the link. Undefined where no mail is sent. */
+  /** Tells whether the user was invited and can still use the link. Undefined if the server sends no mail. */
   readonly isInvited?: ((held: Held) => Promise<boolean>) | undefined;
-  /** Mails a link to another address, which the signed-in user can then confirm. */
+  /** Mails a link to another address. The signed-in user can confirm the address with it. */
   readonly offerAddress?: ((account: Account, address: string, actor: Actor) => Promise<void>) | undefined;
   /** Mails a link that sets a new password. */
   readonly sendReset?: ((user: User, actor: Actor) => Promise<void>) | undefined;
-  /** Tells the operator of the server. */
+  /** Mails a notice to the operator of the server. */
   tellOperator?(notice: OperatorNotice): void;
-  /** Mails by their purposes. */
+  /** The descriptions of mails, by purpose. */
   readonly mails?: Readonly<Record<string, MailDescription>>;
   onEvent?(event: AuditEvent): void;
-  /** Called once the server listens, and its address is known. */
+  /** Called once the server listens, because its address is known then. */
   start?(): void;
-  /** Removes what no longer counts. Called by one process at a time. */
+  /** Removes expired data. Only one process at a time calls this. */
   clean?(): Promise<void>;
   close?(): Promise<void>;
 }
 
-/** Pages link to https alone, or to the user's own machine. */
+/** Tells whether pages may link to an application: only to https, or to the user's own machine. */
 function isLinkable({ address }: OpenApplication): boolean {
   const { protocol, hostname } = new URL(address);
   return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }
 
 /**
- * Counts an invitation that is to be mailed, and gives what queues it once the account is there. Both throw {ChangeRefused} `too-many-mails`.
- * @param userId of an account that there is
+ * Counts an invitation mail against the limits. Returns a function that queues the mail once the account exists. Both throw {ChangeRefused}
+ * `too-many-mails`.
+ * @param userId of an existing account
  */
 export type AdmitInvitation = (
   address: string,
@@ -197,26 +208,26 @@ export type AdmitInvitation = (
   userId?: string,
 ) => Promise<(account: Account, db?: Database) => Promise<void>>;
 
-/** What the operator of the server should know. The reasons of the event `operator-told` explain it. */
+/** A notice for the operator of the server. The reasons of the event `operator-told` explain each kind. */
 export interface OperatorNotice {
   readonly about: 'mail-failed' | 'administrator-added' | 'backup-failed' | 'audit-lost' | 'key-unreadable';
-  /** For the words of the mail. Times are milliseconds since 1970. */
+  /** The values in the text of the mail. Times are milliseconds since 1970. */
   readonly details?: Readonly<Record<string, string>>;
 }
 
-/** The link by which an invited user begins. */
+/** The state of the link that an invited user opens first. */
 export interface Invitation {
-  /** `waiting`: it is not mailed yet. */
+  /** `waiting`: the link is not mailed yet. */
   readonly state: 'waiting' | 'open' | 'expired';
-  /** Of an open link. */
+  /** Undefined unless the link is open. */
   readonly expiresAt?: Date;
-  /** Whether another link may be mailed: its use proves the address, or the address is verified already. */
+  /** Whether another link may be mailed: its use would prove the address, or the address is verified already. */
   readonly mayRepeat: boolean;
 }
 
 export type JoinedPorts = ReturnType<typeof joinPorts>;
 
-/** Asks all capabilities, and answers for those that are missing. @param offered may fill later */
+/** Joins the functions of all capabilities, with defaults for missing ones. @param offered may be filled later */
 export function joinPorts(offered: readonly Ports[]) {
   const find = <Name extends keyof Ports>(name: Name): Ports[Name] | undefined =>
     offered.find((ports) => ports[name] !== undefined)?.[name];
@@ -262,7 +273,7 @@ export function joinPorts(offered: readonly Ports[]) {
     isProved: (...asked) => find('otherProof')?.isProved(...asked) ?? false,
     providersOf: async (account) => (await find('otherProof')?.providersOf(account)) ?? [],
     async hasWayIn(user: User, db: Database): Promise<boolean> {
-      // One after the other: a transaction has one connection.
+      // One query after the other, because a transaction has one connection.
       for (const ports of offered) if (await ports.hasWayIn?.(user, db)) return true;
       return false;
     },

@@ -22,15 +22,15 @@ export interface Presented {
 export interface SignedIn {
   readonly user: User;
   readonly session: Session;
-  /** What this request may do: the scopes of the user's groups that its credential carries. */
+  /** The scopes of the request: those of the user's groups that its credential carries. */
   readonly scopes: readonly string[];
   /** Whether the credential carries only some scopes. Such a credential cannot change or export the account. */
   readonly limited: boolean;
-  /** As in `Account`. */
+  /** Whether proxies may pass the user's address on (see `Account`). */
   readonly isAddressVouched?: boolean;
 }
 
-/** Who did it, for the audit. */
+/** Returns the fields of an audit event that name the owner of the session as its cause. */
 export const byOwner = ({ user, session }: SignedIn, caller: Caller) =>
   ({ caller, userId: user.id, sessionId: session.id }) as const;
 
@@ -47,12 +47,12 @@ export const invalidToken: Answer = {
   detail: 'Invalid authentication credentials',
 };
 
-/** Its `caller` is computed when it is read. `ignored` says why none of its credentials counts. */
+/** `caller` may be a getter, which computes it on each read. `ignored` says why Janua ignored the credentials of the request. */
 type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'reason' | 'about'> | undefined };
 
 interface Looked {
   readonly signedIn?: SignedIn | undefined;
-  /** Seconds by which the session lies in the future, if it does not count for that. */
+  /** Seconds by which the session lies in the future, if Janua refuses it for that reason. */
   readonly secondsAhead?: number | undefined;
 }
 
@@ -86,7 +86,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
     return account === undefined ? {} : { signedIn: signedInAs(account, session, presented) };
   }
 
-  /** The account, if it may use the session. */
+  /** Returns the account, if it may use the session. */
   async function judge(account: Account | undefined, session: Session): Promise<Account | undefined> {
     if (mayUse(account, session)) return account;
     // The session ends for good: a user who is enabled again has to log in again. If it cannot be ended now, access is still refused.
@@ -97,7 +97,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
   return {
     findSignedIn,
 
-    /** The living session with this id and its account. For a credential that is derived from a session and proves nothing by itself. */
+    /** Finds a living session by its id, with its account. For a credential that is derived from a session and proves nothing by itself. */
     async findLiving(sessionId: string) {
       const found = await lookUp(sessionId);
       if (found === undefined || !sessions.isAlive(found.session)) return undefined;
@@ -124,7 +124,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
     async findPresentedSessions({ cookie = '', accessToken = '' }: Presented): Promise<Session[]> {
       const first = await sessions.find(claimOf('cookie', cookie));
       const second = await sessions.find(claimOf('token', accessToken));
-      // Both may belong to the same session.
+      // Both credentials may belong to the same session.
       const found = first?.id === second?.id ? [first] : [first, second];
       return found.filter((session) => session !== undefined);
     },
@@ -147,14 +147,14 @@ function signedInAs(
   return { user, session, scopes: readNames(grantScope(scope, scopes)), limited: true, isAddressVouched };
 }
 
-/** False if the account is gone or disabled, or its stamp has changed since the session was started. */
+/** Returns false if the account is gone or disabled, or its stamp has changed since the session was started or renewed. */
 function mayUse(account: Account | undefined, session: Session): account is Account {
   return account !== undefined && !account.disabled && session.stamp === stampOf(account);
 }
 
 /**
- * A request of this session may have changed the stamp just now, and the session is about to carry the new one. A session with an old stamp
- * stays refused anyway, because stamps never come back.
+ * Returns true if another request of this session may have just changed the stamp and is about to store the new stamp in the session. A
+ * session with an old stamp stays refused anyway, because stamps never come back.
  */
 const isBeingRenewed = (account: Account | undefined): boolean => account?.stamp !== undefined && !account.disabled;
 

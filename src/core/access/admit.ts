@@ -20,42 +20,45 @@ export interface Proof {
   stillHolds(current: Account): Promise<boolean>;
 }
 
-/** The part of its request that a login needs. */
+/** The parts of a request that a login needs. */
 export interface LoginRequest {
-  /** A login ends every session that was presented with it. */
+  /** The credentials that the request presents. The login ends their sessions. */
   readonly presented: Presented;
   readonly language: Language;
   /** Cookies tell whether the account has used the browser before, and whether its user trusts it. */
   readonly headers: { readonly cookie?: string | undefined };
-  /** Where the login leads, if `web/next.ts` allows it. A mail that the login needs keeps it. */
+  /** The path to continue at after the login, if `web/next.ts` allows it. A mail that the login needs contains it too. */
   readonly next?: string | undefined;
 }
 
 export interface Admission extends LoginRequest {
   readonly caller: Caller;
   readonly remembered?: boolean;
-  /** The scopes that the access token is to carry, separated by spaces. Without it: all scopes of the user. */
+  /** The scopes that the access token is to carry, separated by spaces. Undefined: all scopes of the user. */
   readonly scope?: string | undefined;
-  /** For the audit. `reason` says how the user proved their identity. Janua mails the user about a login from a browser that is not known. */
+  /**
+   * Details for the audit. `reason` says how the user proved their identity. If `knownBrowser` is false, Janua mails the user about the
+   * login.
+   */
   readonly event: Pick<AuditEvent, 'throttle' | 'knownBrowser' | 'about'> & { readonly reason: ProvedBy };
 }
 
 /**
- * Gives a function that mails the user about a login from a new browser or program. Runs before the session starts, because the start may
- * end the session by which a program is known.
+ * Returns a function that mails the user about a login from a new browser or program. Called before the session starts, because the start
+ * may end the session by which a program is known.
  */
 export type NoticeSignIn = (
   login: Pick<Admission, 'language' | 'caller'> & { readonly account: Account },
 ) => Promise<(() => Promise<void>) | undefined>;
 
 /**
- * Decides whether the proof is enough for the account. Gives the substitute for a second factor, if there was one, for the audit.
+ * Decides whether the proof is enough for the account. Returns the substitute for a second factor, if there was one, for the audit.
  * @throws {Refusal} if the proof is not enough
  */
 export type Demand = (proof: Proof, admission: Admission) => Promise<'trusted-browser' | undefined>;
 
 export interface Admitted {
-  /** As read after the session was stored. */
+  /** The account, as read after the session was stored. */
   readonly account: Account;
   readonly session: StartedSession;
   readonly wasSignedIn: boolean;
@@ -64,8 +67,8 @@ export interface Admitted {
 type Started = Omit<Admitted, 'wasSignedIn'>;
 
 /**
- * Every login goes through here. It starts a session, ends those that it replaces, and records the login: all or nothing
- * (ASVS 2.3.3, 7.2.4). Undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
+ * Completes every login: starts a session, ends those that it replaces, and records the login, all or nothing (ASVS 2.3.3, 7.2.4). Returns
+ * undefined if the account was disabled, removed or changed meanwhile and the proof no longer holds.
  * @throws {Refusal} if a second factor is missing
  * @throws {Unavailable} when a store cannot be reached, or the login cannot be recorded
  */
@@ -80,18 +83,18 @@ export interface AdmitOptions {
   readonly noticeSignIn: NoticeSignIn | undefined;
   readonly noteLogin: NoteLogin;
   /**
-   * Takes note of a password or a name that another program has changed in a team's own table, and ends what the former one left. Gives the
-   * account as it is then. Undefined if the user is gone.
+   * Notes a password or a name that another program has changed in a team's own table, and ends what depends on the former one
+   * (`core/changes/change-rules.ts`). Returns the account after that, or undefined if the user is gone.
    * @throws {ChangeRefused} `no-such-user`
    */
   readonly acceptChanges: (account: Account, caller: Caller) => Promise<Account | undefined>;
 }
 
-/** Nothing else calls `sessions.start`. */
+/** The only caller of `sessions.start`. */
 export function createAdmit(options: AdmitOptions): Admit {
   const { access, sessions, users, audit, demand, noticeSignIn, noteLogin, acceptChanges } = options;
 
-  /** If a step of a login fails, its session ends. */
+  /** Ends the session of a login if a later step fails. */
   const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
     step?.catch(async (error: unknown) => {
       await sessions.end([session]);
@@ -99,8 +102,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     });
 
   /**
-   * Reads the account again after the session is stored. A change made before that found no session to end. This is why session and event
-   * are two commits, although these slow down other requests during many logins.
+   * Starts the session, and then reads the account again, because a change made before that found no session to end. For this reason the
+   * session and the event are two commits, although these slow down other requests during many logins.
    */
   async function start(proof: Proof, admission: Admission, replaced: readonly Session[]): Promise<Started | undefined> {
     const { account, methods } = proof;
@@ -120,7 +123,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     return start(again, admission, []);
   }
 
-  /** The same proof for the account as it is now. Undefined if it no longer holds. */
+  /** Returns the same proof for the account as it is now, or undefined if the proof no longer holds. */
   async function renewProof(proof: Proof, caller: Caller): Promise<Proof | undefined> {
     const account = await acceptChanges(proof.account, caller);
     if (account === proof.account) return proof;
@@ -137,7 +140,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     const tellUser =
       event.knownBrowser === false && (await noticeSignIn?.({ account: proof.account, language, caller }));
     const signedIn = await access.findSignedIn(presented);
-    // Usually one credential is presented, and its session is found already. If both are, the other one may belong to another session.
+    // Usually the request presents one credential, whose session is found already. If it presents both, the other credential may belong to
+    // another session.
     const { cookie, accessToken } = presented;
     const isOneSession = !isPersonalToken(accessToken) && (cookie === undefined || accessToken === undefined);
     const replaced = signedIn && isOneSession ? [signedIn.session] : await access.findPresentedSessions(presented);
@@ -146,7 +150,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const { session } = started;
     const { id: sessionId, userId } = session;
     const recorded = audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason });
-    // The login counts even if its time cannot be noted. Beside the event, it shares the event's commit on SQLite.
+    // The login succeeds even if its time cannot be noted. Both run at once, because they then share a commit on SQLite.
     await Promise.all([orEnd(session, recorded), noteLogin(started.account.user).catch(() => {})]);
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),

@@ -3,7 +3,7 @@ import { AccountChanged } from '../users/held.ts';
 import { notAuthenticated } from './access.ts';
 import { type Answer, Refusal, tooMany } from './refusal.ts';
 
-/** The answers to changes that cannot be made (`core/users/change-refused.ts`). */
+/** Maps the reasons why a change cannot be made (`core/users/change-refused.ts`) to answers. */
 export const changeRefusals = {
   'change-refused': { name: 'change-refused', status: 409, detail: 'The change cannot be made' },
   'last-administrator': {
@@ -42,7 +42,7 @@ export const changeRefusals = {
   },
 } as const satisfies Readonly<Record<ChangeFault, Answer>>;
 
-/** The answer to an error of `hold` or `change`. A fault without an answer of its own gives its message. */
+/** Converts an error of `hold` or `change` to a refusal. A fault without an answer of its own uses its message. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;

@@ -1,7 +1,7 @@
 import { speak } from '../../ground/languages/speech.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
 
-/** As programs get it. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */
+/** Describes a session for programs. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */
 export const describeSession = ({ id, userAgent, address, remembered, ...times }: ListedSession) => ({
   id,
   browser: speak('en').client(userAgent),

@@ -1,6 +1,6 @@
 import type { PersonalToken } from './personal-tokens.ts';
 
-/** A personal access token as its owner and administrators see it. */
+/** Describes a personal access token for its owner and for administrators. */
 export const describeToken = ({
   id,
   name,

@@ -3,7 +3,7 @@ import type { Events } from '../audit/event.ts';
 /** The factors that a user can prove. */
 export const factorNames = { totp: { words: 'authenticator app' }, passkey: { words: 'passkey' } } as const;
 
-/** What the user of a login proved. */
+/** The ways in which a login proves the identity of the user. */
 const proofs = {
   ...factorNames,
   password: { words: 'password' },
@@ -13,7 +13,7 @@ const proofs = {
   'trusted-browser': { words: 'trusted browser' },
 } as const;
 
-/** The reason of a login. A second step follows the first one. */
+/** The reason of a login event: the first proof, then `+` and the second one if the login had a second step. */
 export type ProvedBy = keyof typeof proofs | `${keyof typeof proofs}+${keyof typeof proofs}`;
 
 export const credentialReasons = {

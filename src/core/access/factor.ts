@@ -4,14 +4,14 @@ import type { AuthenticationMethod } from '../sessions/store.ts';
 import type { Account } from '../users/account.ts';
 import { type Answer, tooMany } from './refusal.ts';
 
-/** What an account can prove besides its password. */
+/** The factors of an account besides its password. */
 export type FactorMethod = 'passkey' | 'totp' | 'recovery_code';
 
-/** Whether the methods include a second factor. A passkey counts as two factors, because the authenticator verified the user. */
+/** Checks whether the methods include a second factor. A passkey counts as two factors, because the authenticator verified the user. */
 export const includesSecondFactor = (methods: readonly AuthenticationMethod[]): boolean =>
   methods.some((method) => method === 'mfa' || method === 'user');
 
-/** As in Auth0's password grant. A page leads to the second step. */
+/** The same error code as in Auth0's password grant. A browser is redirected to the second step instead. */
 export const mfaRequired: Answer = {
   name: 'mfa-required',
   status: 403,
@@ -19,7 +19,7 @@ export const mfaRequired: Answer = {
   detail: 'This account has a second factor. Log in on a page, or send the mfa_token to /api/second-factor',
 };
 
-/** The password was right. A page says where the link is that adds a factor. */
+/** The answer if the password was right, but the account must add a second factor first. Its page says where to find the link for that. */
 export const enrolmentRequired: Answer = {
   name: 'enrolment-required',
   status: 403,
@@ -30,30 +30,30 @@ export const enrolmentRequired: Answer = {
 
 export const tooManyCodes: Answer = { ...tooMany, name: 'too-many-codes' };
 
-/** How long a login waits for its second factor, in seconds. */
+/** Seconds that a login waits for its second factor. */
 export const pendingSeconds = 10 * 60;
 
-/** The purposes of a passkey's challenge, besides a login by passkey alone. A challenge counts for its purpose only. */
+/** The purposes of a passkey's challenge, besides a login by passkey alone. A challenge is valid for its purpose only. */
 export const challengePurposes = {
   confirm: (sessionId: string) => `confirm:${sessionId}`,
   secondStep: (pendingId: string) => `second-factor:${pendingId}`,
 };
 
 export interface SentFactor {
-  /** A `FactorMethod`. Others are wrong codes. */
+  /** A `FactorMethod`. Any other text is handled as a wrong code. */
   readonly method: string;
   readonly code?: string | undefined;
-  /** Of the request. */
+  /** The language of the request. */
   readonly language?: Language | undefined;
-  /** JSON of a passkey's answer. */
+  /** The response of a passkey, as JSON. */
   readonly credential?: unknown;
-  /** With the cookie that the passkey's challenge is bound to. */
+  /** The headers of the request, with the cookie that the passkey's challenge is bound to. */
   readonly headers: { readonly cookie?: string | undefined };
 }
 
 /**
- * Checks a second factor, and uses it up. `throttle` describes the keys that codes are counted by.
- * @param purpose one of `challengePurposes`, of which a passkey's challenge must be
+ * Checks a second factor, and uses it up. `throttle` describes the keys under which codes are counted.
+ * @param purpose one of `challengePurposes`, for which a passkey's challenge must have been made
  * @throws {Refusal} `too-many-codes`
  */
 export type CheckFactor = (
@@ -65,7 +65,7 @@ export type CheckFactor = (
   Pick<AuditEvent, 'throttle'> &
     (
       | { readonly succeeded: true; readonly methods: readonly AuthenticationMethod[] }
-      /** The code is for the client, the reason for the audit. */
+      /** Clients get the code. The audit records the reason. */
       | {
           readonly succeeded: false;
           readonly code: 'wrong-code' | 'wrong-passkey';
@@ -74,7 +74,7 @@ export type CheckFactor = (
     )
 >;
 
-/** Why a passkey proved nothing. `unknown-passkey` is certain: the server has no such credential. */
+/** The reasons why a passkey is refused. `unknown-passkey` is certain: the server has no such credential. */
 export const passkeyReasons = {
   malformed: {
     words: 'the request had no response of a passkey, or parts of it were missing or too long',
@@ -98,7 +98,7 @@ export const passkeyReasons = {
 
 export type PasskeyFault = keyof typeof passkeyReasons;
 
-/** Why a second factor proved nothing, for `janua explain`. */
+/** The reasons why a second factor is refused, for `janua explain`. */
 export const factorReasons = {
   'wrong-code': {
     words: 'the code was wrong, or was used already',

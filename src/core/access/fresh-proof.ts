@@ -14,13 +14,13 @@ export const insufficientUserAuthentication: Answer = {
 };
 
 /**
- * Before a change of the ways to sign in, and before the deletion, the owner must have proved their identity lately (ASVS 7.5.1). A
- * password in the same request is such a proof.
- * @param currentPassword empty counts as none
+ * Requires that the owner has recently proved their identity (ASVS 7.5.1), before a change of the ways to sign in and before the deletion
+ * of the account. A password in the same request is such a proof.
+ * @param currentPassword empty is the same as undefined
  * @returns the account for which the proof holds. Changes that the proof allows must be made to the account as it was then.
  * @throws {InvalidFields} `current_password` is wrong
  * @throws {Refusal} `insufficient-user-authentication`, `too-many-confirmations`; `not-authenticated` if the account has changed since the
- * request was let in
+ * request was authenticated
  */
 export type RequireFresh = (
   signedIn: SignedIn,
@@ -28,7 +28,7 @@ export type RequireFresh = (
   request: ConfirmingRequest,
 ) => Promise<Account>;
 
-/** The account for which an earlier proof holds. Undefined if `RequireFresh` would ask for another one. */
+/** Returns the account for which an earlier proof holds, or undefined if `RequireFresh` would require another proof. */
 export type FindFresh = (signedIn: SignedIn, request: ConfirmingRequest) => Promise<Account | undefined>;
 
 export const secondFactorWanted: Answer = {

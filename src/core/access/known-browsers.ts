@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
 
-/** Accounts that one browser stays known to: those of a family, or the private and the work account of one user. */
+/** Accounts that one browser stays known to, such as those of a family, or the private and the work account of one user. */
 const accountsKept = 4;
 
 /** An identifier, our signature of it, and one signature for each account. */
@@ -9,7 +9,7 @@ const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
 
 export type KnownBrowsers = ReturnType<typeof createKnownBrowsers>;
 
-/** Reads and writes the cookie `browser`, in the texts of headers. */
+/** Reads and writes the cookie `browser` as values of headers. */
 export interface BrowserCookie {
   read(header: string | undefined): string | undefined;
   header(value: string): string;

@@ -11,7 +11,7 @@ type KeyKind = KeyTrace['kind'];
 export interface PasswordAttempt {
   /** Canonical address (IPv4, or an IPv6 /64), or undefined if it is not known. */
   readonly address: string | undefined;
-  /** The network that one party may hold (IPv4 address, or an IPv6 /48), or undefined if it is not known. */
+  /** The network that an attacker may hold as a whole (IPv4 address, or an IPv6 /48), or undefined if it is not known. */
   readonly endSite: string | undefined;
   readonly nameDigest: string;
   /** The account of that name, if there is one. A new password changes the fingerprint: older failures no longer count. */
@@ -39,26 +39,26 @@ const monthSeconds = 30 * 24 * 60 * 60;
 const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };
 
 /**
- * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account. It names no time after which they expire, so Janua keeps
- * them. Those of an unknown name expire a month after the last one. Until then the name waits and stops like an account, so that no
- * client can tell them apart.
+ * NIST SP 800-63B-4 3.2.2 allows at most 100 consecutive failures of an account. It names no time after which failures expire, so Janua
+ * keeps them. Failures of an unknown name expire a month after the last one. Until then Janua throttles the name like an account, so that
+ * no client can tell them apart.
  */
 const account = { free: 10, ...waits, stopsAt: 100 } as const;
 
-/** The burst and pace of the mails that an end site may ask for. */
+/** The same burst and pace as for mails that an end site requests (`core/mail/limits.ts`). */
 const endSite = { free: 100, ...waits, forgiveSeconds: 30, keepSeconds: monthSeconds } as const;
 
-/** How many failures each kind of key may have. The numbers rest on each other. */
+/** The failures that each kind of key may have. The numbers depend on each other. */
 export const policies = {
   account,
   unknownName: { ...account, keepSeconds: monthSeconds },
-  /** The name of an account has no stop. A new password ends the account's stop, and would not end the name's. */
+  /** The name of an account never stops. A new password ends the stop of the account, but would not end a stop of the name. */
   name: { free: 10, ...waits, keepSeconds: monthSeconds },
   browser: { ...account, keepSeconds: monthSeconds },
   pair: { free: 8, ...waits, keepSeconds: monthSeconds },
-  /** Whole offices share one. */
+  /** A whole office may share one address. */
   address: { free: 20, ...waits, forgiveSeconds: 3 * 60, keepSeconds: monthSeconds },
-  /** It has 65,536 /64s. A mobile network gives each of its users one. */
+  /** A /48 contains 65,536 /64s. A mobile network gives each of its users a /64. */
   'end-site': endSite,
   /** A new password does not lift the stop of codes: about ten in a million are right at any time (NIST SP 800-63B-4 3.2.2). */
   'factor-account': { free: 10, ...waits, stopsAt: 100 },
@@ -68,14 +68,17 @@ export const policies = {
   unknownAddress: { free: 5, ...waits, firstWaitSeconds: 30, keepSeconds: monthSeconds },
 } as const satisfies Readonly<Record<string, Policy>>;
 
-/** Attempts that one process runs at once in each place. Fewer than are free, so that right passwords don't make each other wait. */
+/**
+ * Attempts that one process runs at once in each place. The numbers are below `free`, so that right passwords don't make each other wait.
+ */
 export const atOnce = { address: 10, unknownAddress: 4, endSite: 20, account: 4, newPassword: 1 } as const;
 
 const unknownAddress = 'unknown';
 
 /**
- * What a password attempt is counted by. A known browser is counted by itself: failures of strangers, against the account or from an
- * address that they share with its owner, don't concern it. Its success clears the strangers' failures against the account.
+ * Returns the keys under which a password attempt is counted. A known browser has a key of its own: failures of strangers, against the
+ * account or from an address that they share with its owner, don't affect it. A success in a known browser clears the strangers' failures
+ * against the account.
  */
 export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const { address = unknownAddress, nameDigest, account, knownBrowser } = attempt;
@@ -94,14 +97,15 @@ export function limitsOf(attempt: PasswordAttempt): Limits<KeyKind> {
   const browserKey = keyOf('browser', `${owner}:${knownBrowser.slice(0, 1)}`);
   const browsers = `browsers:${account.id}`;
   const { places } = turnsOf(attempt, browsers);
-  // The owner must not queue behind strangers at the same address. Known browsers there are one party: a network may have many accounts.
+  // The owner must not queue behind strangers at the same address. The known browsers of one network form a party, because a network may
+  // have many accounts.
   const parties = [`browsers-at:${attempt.endSite ?? unknownAddress}`, browsers];
   return { keys: [browserKey], clears: [...ownKeys, pairKey], places, parties };
 }
 
 /**
- * The work of hashing a new password. Those of one account are hashed one after the other: after the first, the others usually have no
- * use any more.
+ * Returns the work of hashing a new password. Passwords of one account are hashed one after the other: after the first change, the others
+ * are usually no longer needed.
  * @param owner the canonical name of the account, which may be new
  */
 export const workOfNewPassword = (owner: string, { address }: Pick<Caller, 'address'>): Work =>
@@ -111,14 +115,14 @@ export const workOfNewPassword = (owner: string, { address }: Pick<Caller, 'addr
     atOnce.newPassword,
   );
 
-/** None for an unknown address, nor for an IPv4 address, which is its own end site. */
+/** Returns nothing for an unknown address, nor for an IPv4 address, which is its own end site. */
 const endSitesOf = ({ address, endSite }: Pick<PasswordAttempt, 'address' | 'endSite'>): readonly string[] =>
   endSite === undefined || endSite === address ? [] : [endSite];
 
 /**
- * Where the attempt takes room, and who shares the turns. Strangers share them by network, because an attacker can invent names but not
- * networks. Known browsers take room in the same places, because one user can have many browsers.
- * @param own the account, its known browsers, or the unknown name
+ * Returns the places and the parties of an attempt (`Work`). Strangers share the turns by network, because an attacker can invent names but
+ * not networks. Known browsers take room in the same places, because one user can have many browsers.
+ * @param own the key of the account, of its known browsers, or of the unknown name
  */
 function turnsOf(
   from: Pick<PasswordAttempt, 'address' | 'endSite'>,
@@ -136,7 +140,10 @@ function turnsOf(
   return { places, parties: places.map(({ key }) => key) };
 }
 
-/** A success must not clear an address or an end site. Otherwise attackers with an account would log in between two guesses at other accounts. */
+/**
+ * Makes a key. A success does not clear the failures of an address or an end site. Otherwise attackers with an account would log in between
+ * two guesses at other accounts.
+ */
 const keyOf = (kind: KeyKind, of: string, policy: Policy = policies[kind]): AttemptKey<KeyKind> => ({
   kind,
   key: `${kind}:${of}`,
@@ -148,13 +155,14 @@ const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
 /**
- * Strangers do not get that far without the password. Only users of the same network can slow each other down, by its own keys. An
- * attacker who has many passwords would otherwise try codes from each /64 of an end site.
+ * Returns the keys under which codes of second factors are counted. Strangers do not get that far without the password. Only users of the
+ * same network can slow each other down, by the keys of the network. Without these keys, an attacker who knows many passwords would try
+ * codes from each /64 of an end site.
  */
 export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
   const network = networkOf(address, 64) ?? unknownAddress;
   const endSites = endSitesOf({ address: network, endSite: networkOf(address, 48) });
-  // An IPv6 address has colons, like the ids of some users.
+  // Encoded, because an IPv6 address contains colons, and so do the ids of some users.
   const pair = `${userId}:${Buffer.from(network).toString('base64url')}`;
   const keys = [
     keyOf('factor-account', userId),
@@ -163,7 +171,7 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
     ...endSites.map((site) => keyOf('factor-end-site', site)),
   ];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
-  // A network may have many accounts.
+  // A party of its own, because a network may have many accounts.
   const from = `factors-at:${endSiteOf(address)}`;
   return { keys, places: [place], parties: [from, place.key] };
 }
@@ -172,29 +180,29 @@ interface ParsedKey {
   readonly kind: KeyKind;
   readonly policy: Policy;
   readonly userId?: string;
-  /** If the user's fingerprint has changed since, the failures no longer count. */
+  /** The fingerprint when the failures were counted. If the user's fingerprint has changed since, the failures no longer count. */
   readonly passwordFingerprint?: string;
   readonly nameDigest?: string;
-  /** As an attempt has it, or its end site. */
+  /** The address of the attempts, or its end site. */
   readonly address?: string;
 }
 
 export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
 
-/** Keys of attempts with failures, part by part. @throws {Unavailable} when the store cannot be reached */
+/** Lists the keys with failures, page by page. @throws {Unavailable} when the store cannot be reached */
 export const listFailures = (throttle: Throttle, from?: string) => throttle.listPage(parseKey, from);
 
 export type Lifted =
   | {
       readonly userId: string | undefined;
       readonly nameDigest: string;
-      /** Whether the codes of second factors are meant too. */
+      /** Whether to forget wrong codes of second factors too. */
       readonly codes?: boolean | undefined;
     }
   | { readonly address: string }
   | 'all';
 
-/** Forgets failures, and gives the number of keys. @throws {Unavailable} when the store cannot be reached */
+/** Forgets failures, and returns the number of keys. @throws {Unavailable} when the store cannot be reached */
 export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number> {
   return throttle.lift((key) => {
     if (lifted === 'all') return true;
@@ -206,7 +214,7 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
   }, startsOf(lifted));
 }
 
-/** The starts of the keys of a user. Each password change looks for them, so the user is first in a key. */
+/** Returns the prefixes of a user's keys. The user comes first in a key, because each password change looks for these prefixes. */
 function startsOf(lifted: Lifted): readonly string[] | undefined {
   if (lifted === 'all' || 'address' in lifted) return undefined;
   const { userId, nameDigest } = lifted;
@@ -217,7 +225,7 @@ function startsOf(lifted: Lifted): readonly string[] | undefined {
   ];
 }
 
-/** What follows the kind in a key. Only user ids and addresses may contain colons. */
+/** The part of a key after its kind. Only user ids and addresses may contain colons. */
 const keyShapes: Readonly<Record<KeyKind, RegExp>> = {
   account: /^(?<userId>.*):(?<passwordFingerprint>[^:]*)$/s,
   browser: /^(?<userId>.*):(?<passwordFingerprint>[^:]*):[^:]*$/s,

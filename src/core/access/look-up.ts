@@ -10,7 +10,7 @@ export type LookUp = (
   sessionId: string,
 ) => Promise<{ readonly session: SessionRecord; readonly account: Account | undefined } | undefined>;
 
-/** One look-up in Redis, and one in the database: of the account, and whether the session has ended. */
+/** Uses one look-up in Redis, and one in the database. The latter finds the account, and whether the session has ended. */
 export function createRedisLookUp(
   inRedis: Pick<SessionStore, 'find'>,
   findAccount: ReturnType<typeof prepareUnlessEnded>,
@@ -21,7 +21,7 @@ export function createRedisLookUp(
   };
 }
 
-/** One statement, for sessions and users in one database. */
+/** Uses one statement, for sessions and users in one database. */
 export function createSqlLookUp(opened: OpenDatabase, accounts: AccountJoin): LookUp {
   const find = prepareWithAccount(opened, 'janua_sessions', sessionColumns, accounts);
   return async (sessionId) => {

@@ -16,7 +16,7 @@ const { crc32 } = process.getBuiltinModule('node:zlib');
 const prefix = 'janua_pat_';
 const shape = /^([\w-]{22})\.([\w-]{43})([\w-]{6})$/;
 const dayMilliseconds = 86_400_000;
-/** How often the last use is written, at most. */
+/** The shortest time between two writes of the last use, in milliseconds. */
 const noteMilliseconds = 60_000;
 
 export const isPersonalToken = (text: string | undefined): boolean => text?.startsWith(prefix) ?? false;
@@ -39,7 +39,7 @@ interface PersonalTokenOptions {
   readonly accounts: AccountJoin;
 }
 
-/** Lets a secret scanner tell a token from a text that looks like one, without asking the server. */
+/** Returns a checksum, by which a secret scanner tells a token from a text that looks like one, without asking the server. */
 function checksumOf(text: string): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(crc32(text));
@@ -54,9 +54,9 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
 
   return {
     /**
-     * The user and the scopes of a token that counts. It stands for no session: its `session` was never authenticated, so that nothing which
-     * wants a fresh proof accepts it.
-     * @param addressOf reads the client's address, if the use is written down
+     * Finds the account and the scopes of a valid token. A token has no session. The returned `session` was never authenticated, so that
+     * code that requires a fresh proof refuses it.
+     * @param addressOf returns the client's address. Called only if the use is stored
      */
     async find(text: string, addressOf: () => string | undefined) {
       const [, id = '', secret = '', checksum = ''] = shape.exec(text.slice(prefix.length)) ?? [];
@@ -68,7 +68,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       if (account.disabled || account.hasForeignPassword || Number(row.expires_at) <= time) return undefined;
       if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
         const used = { last_used_at: time, last_used_address: addressOf() ?? null };
-        // The use counts even if it cannot be written down.
+        // The token stays valid even if its use cannot be stored.
         await database
           .updateTable('janua_access_tokens')
           .set(used)
@@ -80,8 +80,8 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
     },
 
     /**
-     * @param scopes that the credential which asks has too
-     * @returns the token. It is known only now
+     * @param scopes must all belong to the credential of the request
+     * @returns the token, which cannot be shown again
      * @throws {ChangeRefused} `too-many-kept`
      */
     async create(
@@ -107,13 +107,13 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       return { id, token: `${text}${checksumOf(text)}`, expiresAt: new Date(expiresAt) };
     },
 
-    /** The tokens of a user that have not expired, the newest first. */
+    /** Lists the tokens of a user that have not expired, the newest first. */
     async list(user: User): Promise<PersonalToken[]> {
       const living = tokens.selectAll().where('user_id', '=', user.id);
       return (await living.where('expires_at', '>', now()).orderBy('created_at', 'desc').execute()).map(fromRow);
     },
 
-    /** False if the user has no such token. */
+    /** Returns false if the user has no such token. */
     async end(user: User, id: string, db = database): Promise<boolean> {
       const one = db.deleteFrom('janua_access_tokens').where('id', '=', id).where('user_id', '=', user.id);
       return (await countDeleted(one)) > 0;

@@ -4,9 +4,9 @@ import type { Words } from '../../ground/languages/words.ts';
 export interface Answer {
   /** Its name in the OpenAPI document, such as `invalid-credentials`. */
   readonly name: string;
-  /** A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie unless it wants a fresh proof. */
+  /** The HTTP status. A 401 has a Bearer challenge (RFC 6750 3), and clears a dead session cookie unless it requires a fresh proof. */
   readonly status: number;
-  /** What happened, in English for programs. The catalogues have the words for pages, by `name`. */
+  /** The explanation in English, for programs. The catalogues have the text for pages, by `name`. */
   readonly detail: string;
   /** The error code of a token answer (RFC 6749 5.2): printable ASCII without quotes or backslashes. */
   readonly error?: string;
@@ -15,14 +15,20 @@ export interface Answer {
   /** A browser gets the login page with this message in place of an error page. */
   readonly loginPage?: {
     readonly message: LoginMessage;
-    /** Where the login leads: to the requested page, to the `next` that the form sent, or to a path. */
+    /**
+     * The path after the login: `asked-for` is the requested page, `sent` is the `next` that the form sent. Any other text is the path
+     * itself.
+     */
     readonly next?: string;
     /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
     readonly inPlace?: true;
   };
-  /** A browser is led to the page that asks for a proof of identity, and back. The challenge tells programs what the proof must be (RFC 9470). */
+  /**
+   * A browser is redirected to the page that asks for a proof of identity, and back. The challenge tells programs what the proof must be
+   * (RFC 9470).
+   */
   readonly freshProof?: { readonly maxAgeSeconds?: number | undefined; readonly acrValues?: string | undefined };
-  /** A browser is led to this page, which says what to do, and then leads on as a login does. */
+  /** A browser is redirected to this page, which says what to do, and then continues as a login does. */
   readonly page?: { readonly path: string; readonly next?: 'asked-for' | 'sent' };
   /** A path where the user can begin again. The error page links to it in place of the home page. */
   readonly again?: string;
@@ -38,7 +44,7 @@ export interface Answer {
   };
 }
 
-/** Without a page of its own: a user who is signed in gets an error page. */
+/** The base of answers to too many attempts. It has no page of its own: a user who is signed in gets an error page. */
 export const tooMany = { status: 429, error: 'temporarily_unavailable', detail: 'Too many attempts' } as const;
 
 /** The fixed messages of the login page. Its address names a message by `state`. The catalogues have the words, by `key`. */
@@ -63,7 +69,7 @@ export type LoginMessage = (typeof loginMessages)[keyof typeof loginMessages];
 export interface PendingStep {
   /** A browser gets it as a cookie, a program as `mfa_token`. */
   readonly token: string;
-  /** The ways to go on, the best first. */
+  /** The methods by which the user can continue, the best first. */
   readonly methods: readonly string[];
 }
 
@@ -74,7 +80,7 @@ export class Refusal extends Error {
   /** Seconds until another try can succeed, if known. */
   readonly retryAfterSeconds: number | undefined;
   readonly pending: PendingStep | undefined;
-  /** Where a browser goes afterwards, if no form says so. */
+  /** The path at which a browser continues, if no form names one. */
   readonly next: string | undefined;
 
   constructor(answer: Answer, retryAfterSeconds?: number, pending?: PendingStep, next?: string) {
@@ -86,12 +92,12 @@ export class Refusal extends Error {
   }
 }
 
-/** What is wrong with a field of a form. Pages show the words of the code, in their language. */
+/** A fault in a field of a form. Pages show the text of the code, in their language. */
 export interface FieldFault {
   readonly field: string;
-  /** Finds the words in the catalogue of a language. Programs get the English ones. */
+  /** The key of the text in the catalogue of a language. Programs get the English text. */
   readonly code: keyof Words['fields'];
-  /** Fills the places in the words, such as `{ count: 15 }`. */
+  /** Values for the placeholders of the text, such as `{ count: 15 }`. */
   readonly values?: Readonly<Record<string, string | number>>;
 }
 

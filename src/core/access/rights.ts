@@ -14,16 +14,16 @@ export const beyondOwn: Answer = {
 /** A member of `admins` holds all rights, unless the credential carries only some scopes. */
 export const holdsAll = ({ user, limited }: SignedIn): boolean => user.groups.includes(admins) && !limited;
 
-/** Whether a request holds all of these rights: the groups of its user, and the scopes that its credential carries. */
+/** Checks whether a request holds all of these rights: the groups of its user, and the scopes that its credential carries. */
 export const holds = (signedIn: SignedIn, { groups, scopes }: Rights): boolean =>
   holdsAll(signedIn) ||
   (groups.every((group) => signedIn.user.groups.includes(group)) &&
     scopes.every((scope) => signedIn.scopes.includes(scope)));
 
 /**
- * The one rule for every change that an administrator makes to users, groups and clients: an administrator cannot change a target that has
- * rights which the administrator lacks, before or after the change. It throws {Refusal} `beyond-own`. The code that makes the change calls
- * it, in the transaction of the change: the target may have got more rights since the request began.
+ * Returns the check for every change that an administrator makes to users, groups and clients: the administrator must have all rights of
+ * the target, before and after the change. The check throws {Refusal} `beyond-own`. It runs in the transaction of the change, because the
+ * target may have got more rights since the request began.
  */
 export const requireRightsOf =
   (signedIn: SignedIn): RequireRights =>

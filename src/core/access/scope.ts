@@ -3,7 +3,7 @@ import type { Presented, SignedIn } from './access.ts';
 import { isPersonalToken } from './personal-tokens.ts';
 import type { Answer } from './refusal.ts';
 
-/** The route wants a scope that the request does not have (RFC 6750 3.1). */
+/** The route requires a scope that the request does not have (RFC 6750 3.1). */
 export const insufficientScope: Answer = {
   name: 'insufficient-scope',
   status: 403,
@@ -19,7 +19,7 @@ export const limitedToken: Answer = {
   detail: 'This token may not change or export the account. Log in without scope',
 };
 
-/** A route of an app wants the user, and not a program of the user. */
+/** The route of an app accepts the user, but no program of the user. */
 const personalTokenRefused: Answer = {
   name: 'personal-token-refused',
   status: 403,
@@ -27,7 +27,10 @@ const personalTokenRefused: Answer = {
   detail: 'This takes no personal access token. Log in',
 };
 
-/** The requested scopes that the user has (RFC 6749 3.3). Undefined if none was requested: the token then carries all scopes of the user. */
+/**
+ * Returns the requested scopes that the user has (RFC 6749 3.3). Undefined if none was requested: the token then carries all scopes of the
+ * user.
+ */
 export function grantScope(asked: string | undefined, held: readonly string[]): string | undefined {
   const names = readNames(asked);
   return names.length === 0 ? undefined : held.filter((scope) => names.includes(scope)).join(' ');
@@ -40,7 +43,7 @@ interface Wants {
   readonly personalTokens?: boolean | undefined;
 }
 
-/** Why a route refuses a signed-in user. Undefined if it does not. */
+/** Returns the answer and the reason if a route refuses a signed-in user. Otherwise undefined. */
 export function findLack(
   { scopes, limited }: SignedIn,
   { scope, refusesLimited, personalTokens = true }: Wants,

@@ -12,7 +12,7 @@ export interface ThrottledKey extends Omit<ListedKey, 'passwordFingerprint'> {
   readonly outdated: boolean;
 }
 
-/** Whose failures are forgotten. A name that no user has may be given by its digest. */
+/** The user, name or address whose failures are forgotten. A name without a user may be given by its digest. */
 export type LiftTarget =
   | { readonly username: string }
   | { readonly userId: string }
@@ -26,17 +26,17 @@ interface ThrottledOptions {
   readonly audit: Audit<'throttle-lifted'>;
 }
 
-/** What operators and administrators see of the throttle, and forgive. */
+/** Lists the failures of the throttle, and forgets them, for operators and administrators. */
 export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
   /**
-   * Keys with failures. A page may be empty and still have a next one.
-   * @param from the `next` of the page before
-   * @param owners users by the digests of their names, of the pages before and of this one
+   * Lists keys with failures. A page may be empty and still have a next one.
+   * @param from the `next` of the previous page
+   * @param owners users by the digests of their names, of the previous pages and of this one
    */
   async function listPage(from?: string, owners = new Map<string, User>()) {
     const { keys, next } = await listFailures(throttle, from);
     const accounts = await users.findAll([...new Set(keys.flatMap(({ userId = [] }) => userId))]);
-    // A digest does not reveal a name, but the digest of a listed user's name can be recognised.
+    // A digest does not reveal a name, but the digest of a listed user's name can be recognized.
     for (const { user } of accounts.values()) owners.set(audit.digestName(user.username), user);
     const described = keys.map(({ passwordFingerprint: counted, ...key }): ThrottledKey => {
       const account = accounts.get(key.userId ?? '');
@@ -75,7 +75,7 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
       } while (from !== undefined);
     },
 
-    /** Forgets failures, and gives the number of keys. */
+    /** Forgets failures, and returns the number of keys. */
     async lift(target: LiftTarget, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<number> {
       const { lifted, event } = await choose(target);
       audit.requireAllowance({ kind: 'throttle-lifted', ...actor });

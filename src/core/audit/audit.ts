@@ -20,7 +20,7 @@ export const events = {
   },
 } as const satisfies Events;
 
-/** The audit of rooms with these events. Only `recordIn` takes those of lasting changes. */
+/** An audit that accepts these events only. Events of lasting changes need `recordIn`. */
 export type AuditOf<Described extends Events> = Audit<
   Exclude<keyof Described & string, ChangeKindOf<Described>>,
   ChangeKindOf<Described>
@@ -36,19 +36,19 @@ export interface Audit<Kind extends string = string, ChangeKind extends string =
   /** Records a decision that stands even if the event cannot be stored. Its log line is written anyway. Never fails. */
   readonly recordIfPossible: (event: AuditEvent<Kind>) => Promise<void>;
   /**
-   * Refuses a change, or another act of an administrator, whose event would be one too many. Called before the work, because a refusal in
-   * the transaction (`recordIn`) costs the work.
+   * Refuses a change, or another act of an administrator, if its event would exceed the limit. Called before the work, because a refusal in
+   * the transaction (`recordIn`) wastes the work.
    * @throws {ChangeRefused} `too-many-changes`
    */
   readonly requireAllowance: (event: AuditEvent<Kind | ChangeKind>) => void;
   /**
-   * Records a change in its transaction: no change is acknowledged without its event, and no event tells of a change that was undone. The
-   * log line and the metrics follow the commit, because a transaction may be tried several times.
-   * @param isChange false for a decision in the transaction of something else. Beyond its limits, it is counted and not kept
+   * Records a change in its transaction: no change is acknowledged without its event, and no event tells of a change that was rolled back.
+   * The log line and the metrics follow the commit, because a transaction may be tried several times.
+   * @param isChange false for a decision in the transaction of another change. Beyond its limits, it is counted and not stored
    * @throws {ChangeRefused} `too-many-changes`; {TypeError} outside a transaction
    */
   readonly recordIn: (db: Database, event: AuditEvent<Kind | ChangeKind>, isChange?: boolean) => Promise<void>;
-  /** A digest that compares names without revealing them: 132 bits, base64url. */
+  /** Returns a digest by which names can be compared but not read: 132 bits, base64url. */
   digestName(canonicalName: string): string;
 }
 
@@ -61,9 +61,9 @@ export interface AuditOptions<Described extends Events> {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly processes?: number;
-  /** Makes the error of a change whose event has no allowance. */
+  /** Makes the error for a change whose event would exceed the limit. */
   readonly tooManyChanges: () => Error;
-  /** Called at the end of each event. @param isRecorded false if it could not be stored */
+  /** Called after each event. @param isRecorded false if it could not be stored */
   readonly onEvent?: ((event: AuditEvent, isRecorded: boolean) => void) | undefined;
   /** Called when events were left out, or one could not be stored. */
   readonly onLost?: (() => void) | undefined;

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 
 const maxTime = 2 ** 48 - 1;
 
-/** UUIDs of version 7 for times in milliseconds, in order even within one (RFC 9562 6.2). Node's own are not. */
+/**
+ * Returns a function that makes UUIDs of version 7 from times in milliseconds. They are in order even within one millisecond (RFC 9562
+ * 6.2), while those of Node are not.
+ */
 export function createEventIds(): (time: number) => string {
   let last = 0;
   let counter = 0;
@@ -17,7 +20,7 @@ export function createEventIds(): (time: number) => string {
   };
 }
 
-/** The smallest identifier that an event of this time can have. Every earlier event has a smaller one. */
+/** Returns the smallest identifier that an event of this time can have. Every earlier event has a smaller one. */
 export const firstIdAt = (time: number) => `${prefixOf(time)}-7000-8000-000000000000`;
 
 function prefixOf(time: number): string {

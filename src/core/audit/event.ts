@@ -4,50 +4,55 @@ import { printable } from '../../ground/text/printable.ts';
 
 /** `npm run reference` prints the fields of these types, with their comments. */
 export interface AuditEvent<Kind extends string = string> {
-  /** What was decided. */
+  /** The kind of decision. */
   readonly kind: Kind;
-  /** Who caused it, as far as the server can tell. */
+  /** The client or command that caused the event, as far as the server can tell. */
   readonly caller: Caller;
   /**
-   * Why the server decided so. The client is not told. Some kinds say something else here. `login-succeeded`: what the user proved,
-   * `password`, `passkey`, `sign-up` or `upstream`, and after a `+` the second step, such as `totp`, `recovery-code`, `passkey` or
-   * `trusted-browser`. `factor-added`, `factor-removed`: the kind of factor. `key-replaced`: the name of the key. `throttle-lifted`: the
-   * address, or `all`. `events-left-out`: their kind.
+   * The reason for the decision. The client is not told. Some kinds use this field differently. `login-succeeded`: the first proof of the
+   * user, `password`, `passkey`, `sign-up` or `upstream`, and after a `+` the second step, such as `totp`, `recovery-code`, `passkey` or
+   * `trusted-browser`. `factor-added`, `factor-removed`: the kind of factor. `key-replaced`: the name of the key. `throttle-lifted`: `all`,
+   * or `address` and the address. `events-left-out`: the kind of these events.
    */
   readonly reason?: string | undefined;
   /** The user, if there is one. */
   readonly userId?: string | undefined;
   /**
-   * Replaces a name as typed, which no user may have: an HMAC-SHA-256 with a key of this installation, cut to 132 bits. The name itself is
-   * not kept, because people type passwords there.
+   * A digest of the name that was typed, in place of `userId`. There may be no such user. The digest is an HMAC-SHA-256 with a key of this
+   * installation, cut to 132 bits. The name itself is not kept, because people type passwords there.
    */
   readonly nameDigest?: string | undefined;
   /** The public part of a session. It cannot be used to sign in. */
   readonly sessionId?: string | undefined;
   /**
-   * The keys that the attempt counted by. In an unknown browser they are `name`, `address` and `pair`, for an account also `account`, and
-   * with IPv6 also `end-site`; in a known one only `browser`. A code of a second factor has those that begin with `factor-`.
+   * The keys under which the attempt was counted. In an unknown browser: `name`, `address` and `pair`, for an account also `account`, and
+   * with IPv6 also `end-site`. In a known browser: only `browser`. For a code of a second factor: keys that begin with `factor-`.
    */
   readonly throttle?: readonly KeyTrace[] | undefined;
   /** Whether this user has signed in with this browser before. Undefined if Janua did not check. */
   readonly knownBrowser?: boolean | undefined;
-  /** How many users, sessions, mails or events it stands for. */
+  /** The number of users, sessions, mails or events that the event stands for. */
   readonly count?: number | undefined;
-  /** The administrator who did it on a page. */
+  /** The id of the administrator who acted, on a page or by the API. */
   readonly actorId?: string | undefined;
   /**
-   * What it is about: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes of a
-   * token, the provider of a sign-in, the `client_id` of an application (`aboutName` has its name), the address of a resource, the origin
-   * that a proxy asked about, the filters of an export of the audit, or `with password hashes`.
+   * The subject of the event: the scope or rule that was missing, the groups that a user is in now, the group that was changed, the scopes
+   * of a token, the provider of a sign-in, the `client_id` of an application (`aboutName` has its name), the address of a resource, the
+   * origin that a proxy asked about, the filters of an export of the audit, or `with password hashes`.
    */
   readonly about?: string | undefined;
-  /** The name of the application that it is about, as it was then. Not for one that describes itself, which chooses its name. */
+  /**
+   * The name of the application in `about`, as it was then. Undefined for an application that describes itself, because it chooses its
+   * name.
+   */
   readonly aboutName?: string | undefined;
   /** The explanation of the protocol's library, or how far a session lies in the future, in English. Never a secret. */
   readonly detail?: string | undefined;
-  /** What the request had, if that is the reason: `redirect_uri: https://…`. Never a code, token, secret or other credential. */
+  /**
+   * The parameters of the request that are the reason, such as `redirect_uri: https://…`. Never a code, token, secret or other credential.
+   */
   readonly sent?: readonly string[] | undefined;
-  /** The groups of which the user had to be in one. */
+  /** The required groups. The user had to be in one of them. */
   readonly groups?: readonly string[] | undefined;
 }
 
@@ -65,17 +70,17 @@ export interface Caller {
    * app, or `audit` for Janua itself.
    */
   readonly route: string;
-  /** A refused user can quote it to the operator. Undefined for a command. */
+  /** The id of the request, which a refused user can quote to the operator. Undefined for a command. */
   readonly requestId?: string | undefined;
-  /** The client's, as far as `TRUSTED_PROXIES` reveals it. */
+  /** The client's address, as far as `TRUSTED_PROXIES` reveals it. */
   readonly address?: string | undefined;
-  /** The client's, as sent. */
+  /** The client's `User-Agent`, as sent. */
   readonly userAgent?: string | undefined;
   /** `html` for a page, `json` for a program. */
   readonly format?: 'html' | 'json' | undefined;
-  /** The account of the machine that ran the command. */
+  /** The operating system account that ran the command. */
   readonly operator?: string | undefined;
-  /** What the decision was based on. */
+  /** The parts of the request that the decision was based on. */
   readonly trace?: CallerTrace | undefined;
 }
 
@@ -86,7 +91,7 @@ export interface CallerTrace {
   readonly forwardedFor: string | undefined;
   /** Where the address comes from: the connection or the header of a trusted proxy. */
   readonly addressFrom: 'connection' | 'trusted-proxy' | 'unknown';
-  /** How many session cookies were sent: `none`, `one` or `several`. */
+  /** The number of session cookies that were sent: `none`, `one` or `several`. */
   readonly cookie: 'one' | 'several' | 'none';
   /** The origin of the application whose own cookies `cookie` counts, in place of session cookies. */
   readonly cookieOf?: string | undefined;
@@ -102,7 +107,7 @@ export interface CallerTrace {
   readonly fetchSite: string | undefined;
 }
 
-/** The kinds of keys that the throttle counts by, in words. */
+/** The kinds of keys under which the throttle counts, in words. */
 export const throttleKeys: Readonly<
   Record<`${'' | 'factor-'}${'account' | 'address' | 'end-site' | 'pair'}` | 'name' | 'browser', Sentence>
 > = {
@@ -121,45 +126,48 @@ export const throttleKeys: Readonly<
 export interface KeyTrace {
   /** The kind of the key, as below. */
   readonly kind: keyof typeof throttleKeys;
-  /** Before this attempt. */
+  /** The number of failures before this attempt. */
   readonly failures: number;
   /** Seconds that this key still had to wait; 0 when it let the attempt pass. */
   readonly waitSeconds: number;
-  /** Whether only an administrator or a new password lets it pass again. */
+  /** Whether the key is stopped: only an administrator or a new password lets attempts pass again. */
   readonly stopped: boolean;
 }
 
 /**
- * A reason for a decision, in words, with a place for what follows the reason after a blank (`{value}`), and what an operator can do about
- * it. `EMAIL` stands for the user, `ID` for the client that it is about, and `GROUP` for a group that was needed.
+ * A reason for a decision in words, and advice for an operator. In the words, `{value}` stands for the text that follows the reason after a
+ * blank. In the advice, `EMAIL` stands for the user, `ID` for the client in `about`, and `GROUP` for a required group.
  */
 export interface Reason {
   readonly words: Sentence;
-  /** Undefined where nothing is to be done. */
+  /** Undefined if the operator has nothing to do. */
   readonly advice?: Sentence;
   /** The advice for a user table of a team's own, which Janua's commands cannot change. */
   readonly adviceForOwnTable?: Sentence;
 }
 
-/** One kind of decision. Each room describes its own kinds; `site.ts` joins them. */
+/** Describes one kind of decision. Each room describes its own kinds, and `site.ts` joins them. */
 export interface EventDescription {
   /** Its name in the OWASP Logging Vocabulary (ASVS 16.3.1 to 16.3.3). */
   readonly vocabulary: string;
   /** The clients that can cause it. The number of events that clients can cause is limited (`flood-bound.ts`). */
   readonly by: 'anyone' | 'account-holder' | 'operator';
-  /** Whether it tells of a lasting change. Its event is then in the transaction of the change (`recordIn`): both are there, or neither. */
+  /**
+   * Whether the event tells of a lasting change. It is then stored in the transaction of the change (`recordIn`): both are stored, or
+   * neither.
+   */
   readonly isChange?: true;
   /**
-   * Whether Janua makes the owner's change although its event is one too many, and only counts that. The change ends what a thief may
-   * have or keeps the thief out, or its cause is spent: a login, or a mailed link. A thief who used up the allowance would otherwise keep the
-   * owner from it.
+   * Whether Janua makes the owner's change although its event exceeds the limit. The event is then only counted. Such a change ends or
+   * prevents access of a thief, or its cause cannot be repeated: a login, or a mailed link. A thief who used up the allowance would
+   * otherwise keep the owner from it.
    */
   readonly isNeverRefused?: true;
-  /** Whether the number is limited for each reason. Guesses at unknown names must not hide guesses at accounts. */
+  /** Whether each reason has its own limit. Guesses at unknown names must not hide guesses at accounts. */
   readonly isLimitedByReason?: true;
   /** The level of its log line: `warn` if an attacker could be the cause. */
   readonly level: 'info' | 'warn';
-  /** What was decided. A reason follows after a colon. */
+  /** The decision in words. The reason follows after a colon. */
   readonly words: Sentence;
   readonly reasons?: Readonly<Record<string, Reason>>;
   /** Advice to the operator, if it depends on the event. @param ownTable see `adviceForOwnTable` */
@@ -175,7 +183,7 @@ export type ChangeKindOf<Described extends Events> = {
   [Kind in keyof Described & string]: Described[Kind] extends { readonly isChange: true } ? Kind : never;
 }[keyof Described & string];
 
-/** The number of characters that are kept of a text. Of a list, the first ten items are kept. */
+/** The stored form of a value. A number is the longest text, in characters. Of a list, the first ten items are stored. */
 type Shape = number | 'count' | 'flag' | readonly [Shape] | { readonly [field: string]: Shape };
 
 const throttleShape = { kind: 20, failures: 'count', waitSeconds: 'count', stopped: 'flag' } as const;
@@ -210,7 +218,7 @@ const eventShape: Shape = {
   groups: [100],
 };
 
-/** Cuts a value to what is kept; undefined if it has another type. */
+/** Cuts a value to its stored form. Returns undefined if it has another type. */
 function read(value: unknown, shape: Shape): unknown {
   if (shape === 'flag') return typeof value === 'boolean' ? value : undefined;
   if (shape === 'count') return typeof value === 'number' && value >= 0 ? wholeNumber(value) : undefined;
@@ -233,8 +241,9 @@ const readList = (items: readonly unknown[], shape: Shape) =>
     .filter((item) => item !== undefined);
 
 /**
- * Reads a value as an event; undefined if it is none. Runs before an event is stored and after it is read. Takes only the fields of an
- * event, each of its type, cut to its length, and printable. Nothing else gets into the audit, and each row fits its columns.
+ * Reads a value as an event. Returns undefined if it is not an event. Runs before an event is stored and after it is read. Takes only the
+ * fields of an event, each of its type, cut to its length, and printable. The audit therefore contains nothing else, and each row fits its
+ * columns.
  */
 export function readEvent(value: unknown, events: Events): AuditEvent | undefined {
   const event = read(value, eventShape) as Partial<AuditEvent> | undefined;

@@ -48,7 +48,7 @@ export function explain(
   return lines.flatMap(([heading, text]) => (text ? [[tell(heading), text]] : []));
 }
 
-/** Only a plain id or name stands in a command: a shell would run parts of another one (ASVS 1.2.5). */
+/** Only a plain id or name is put into a command, because a shell would run parts of another text (ASVS 1.2.5). */
 const plainId = /^[A-Za-z0-9_][\w.-]*$/;
 const plainName = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.+@-]*$/u;
 
@@ -90,7 +90,7 @@ export function describeDecision(event: AuditEvent, events: Events, tell: Tell =
   return `${words && tell(words)}${why === undefined ? '' : `: ${why}`}${counted}.`;
 }
 
-/** Why the server decided so, in words if the reason is a known one: each step of a login. */
+/** Describes the reason for a decision, step by step for a login. A known reason is put into words. */
 export function describeReason({ kind, reason }: AuditEvent, events: Events, tell: Tell): string | undefined {
   const steps = reason?.split('+').map((step) => {
     const [name, ...values] = step.split(' ');
@@ -100,7 +100,7 @@ export function describeReason({ kind, reason }: AuditEvent, events: Events, tel
   return steps?.join(' + ');
 }
 
-/** What the event is about, in words. */
+/** Describes the subject of the event in words. */
 export function describeAbout({ about, aboutName }: AuditEvent, tell: Tell): string | undefined {
   if (aboutName !== undefined) return `${aboutName} (id ${about})`;
   return about === 'with password hashes' ? tell(about) : about;

@@ -3,7 +3,7 @@ import type { AuditEvent, Events } from './event.ts';
 
 const minute = 60_000;
 
-/** Most parties that are remembered. The party that was seen longest ago is forgotten first. */
+/** Most buckets of accounts, networks and administrators. The bucket that was used longest ago is removed first. */
 const mostBuckets = 10_000;
 
 export interface Allowance {
@@ -11,17 +11,17 @@ export interface Allowance {
   readonly perMinute: number;
 }
 
-/** How many events of one kind are recorded for one account, for one end site (an IPv4 address or an IPv6 /48), and in total. */
+/** Limits of the events of one kind: for one account, for one end site (an IPv4 address or an IPv6 /48), and in total. */
 export interface Bound {
   readonly account?: Allowance;
   readonly endSite: Allowance;
   readonly all: Allowance;
 }
 
-/** Of one kind of event or change, for one account. */
+/** The allowance of one account, for each kind of event or change. */
 const perAccount: Allowance = { burst: 60, perMinute: 1 };
 
-/** By the clients that can cause the event. docs/audit.md gives the totals per day. */
+/** The limits by the clients that can cause the event. docs/audit.md gives the totals per day. */
 export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
   anyone: { endSite: { burst: 120, perMinute: 2 }, all: { burst: 500, perMinute: 3 } },
   'account-holder': {
@@ -32,15 +32,15 @@ export const bounds: Readonly<Record<'anyone' | 'account-holder', Bound>> = {
 };
 
 /**
- * Changes are refused beyond it, by each process for itself: a share of a sixteenth would refuse the second of two changes in a row. Networks
- * and the total have none, because users of an office must not refuse each other's changes.
+ * Janua refuses changes beyond these limits. Each process counts for itself: with a sixteenth of the limit, it would refuse the fourth
+ * change in a row. Networks and the total have no limit, because the users of an office must not cause refusals for each other.
  */
 export const changeBounds = {
   account: perAccount,
   administrator: { burst: 1000, perMinute: 30 },
 } as const satisfies Readonly<Record<string, Allowance>>;
 
-/** The bucket from which an event takes one. */
+/** A bucket from which an event takes a token. */
 interface Claim {
   readonly of: 'kind' | 'party';
   readonly key: string;
@@ -88,7 +88,7 @@ export function createFloodBound(
     ];
   }
 
-  /** Of a change by an account, or of another act of an administrator. Operators have no limit. */
+  /** Returns the buckets of a change by an account, or of another act of an administrator. Operators have no limit. */
   function claimsOfAct({ kind, userId, actorId, caller }: AuditEvent): readonly Claim[] {
     const { by = 'anyone' } = events[kind] ?? {};
     if (caller.operator !== undefined) return [];
@@ -100,8 +100,8 @@ export function createFloodBound(
 
   return {
     /**
-     * Whether the event may be kept.
-     * @param counts whether it counts already. An event in a transaction counts once that is committed
+     * Checks whether the event may be stored.
+     * @param counts whether to count the event now. An event in a transaction is counted after the commit
      */
     admits(event: AuditEvent, counts = true): boolean {
       if (take(claimsOf(event), counts)) return true;
@@ -110,9 +110,9 @@ export function createFloodBound(
       timer ??= setTimeout(report, minute).unref();
       return false;
     },
-    /** Whether Janua refuses the act beyond its allowance. It then keeps the event of each. */
+    /** Checks whether Janua refuses the act beyond its allowance. The event of each such act is stored. */
     mayRefuse: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
-    /** Whether the act has an allowance left. */
+    /** Checks whether the act has an allowance left. */
     allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),
     /** Counts an act that was done. */
     count(event: AuditEvent): void {
@@ -128,7 +128,7 @@ function createBuckets(now: () => number) {
     readonly level: number;
     readonly at: number;
   }
-  // Kinds are few, and never forgotten. Otherwise a flood from many parties would lift the bound of all.
+  // There are few kinds, and their buckets are never removed. Otherwise a flood from many networks would remove the limit on the total.
   const buckets = { kind: new Map<string, Bucket>(), party: new Map<string, Bucket>() };
 
   function levelOf(known: Bucket | undefined, { burst, perMinute }: Allowance, time: number): number {

@@ -17,7 +17,7 @@ export interface UnreadableEvent {
 }
 
 export interface EventFilter {
-  /** From `since` to before `until`, in milliseconds since 1970. */
+  /** Milliseconds since 1970. `since` is included, `until` is not. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
   readonly kind?: string | undefined;
@@ -37,13 +37,13 @@ export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 
 type Direction = 'asc' | 'desc';
 
-/** Rows that one step reads, however few of them match. So each step is short in a table of any size. */
+/** Rows that one step reads, however few of them match. Each step is therefore short in a table of any size. */
 const stepRows = 1000;
 
-/** Rows that a page may compare with a filter that has no index. On SQLite they take 13 ms of 50. */
+/** Rows that a page may compare with a filter that has no index. On SQLite this takes 13 of the 50 ms of CPU that a page may take. */
 const comparedRows = 10_000;
 
-/** Identifiers are in order of time, so a range of times is a range of identifiers. */
+/** Stores events in the database. Identifiers are in order of time, so a range of times is a range of identifiers. */
 export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, described: Events) {
   const row = database.selectFrom('janua_audit').select(['id', 'at', 'request_id', 'event']).orderBy('id');
   const findRows = prepareLookup((requestId) => row.where('request_id', '=', requestId), 'request_id');
@@ -51,12 +51,15 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
   const rowsBetween = (low: string, high: string, direction: Direction) =>
     database.selectFrom('janua_audit').where('id', '>=', low).where('id', '<', high).orderBy('id', direction);
 
-  /** The id of the row after the first `offset` rows; undefined if there are no more. */
+  /** Returns the id of the row after the first `offset` rows, or undefined if there are no more. */
   async function idAt(offset: number, rows: ReturnType<typeof rowsBetween>): Promise<string | undefined> {
     return (await rows.select('id').offset(offset).limit(1).executeTakeFirst())?.id;
   }
 
-  /** Reads a step of a search through the ids from `low` to `high`. `border` divides it from the rest, if there is one. */
+  /**
+   * Reads a step of a search through the ids from `low` to `high`. `border` separates the step from the remaining ids. It is undefined if
+   * none remain.
+   */
   async function readStep(filter: AuditFilter, low: string, high: string) {
     const { indexed, compared } = conditionsOf(filter);
     const oldestFirst = filter.order === 'oldest-first';
@@ -68,7 +71,7 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
   }
 
   return {
-    /** @param db the transaction of the change that the events tell. Default: none */
+    /** @param db the transaction of the change that the events record. Default: none */
     async insert(recorded: readonly RecordedEvent[], db = database): Promise<void> {
       await db.insertInto('janua_audit').values(recorded.map(toRow)).execute();
     },
@@ -91,9 +94,9 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
     },
 
     /**
-     * A page of events, the newest first, in two statements. It may be short and still have a next one, because it compares no more rows
-     * than `comparedRows`.
-     * @param after the `next` of the page before
+     * Reads a page of events, the newest first, in two statements. A page may be short although more pages follow, because it compares no
+     * more rows than `comparedRows`.
+     * @param after the `next` of the previous page
      */
     async findPage(filter: EventFilter, limit: number, after: string | undefined) {
       const { indexed, compared } = conditionsOf(filter);
@@ -127,14 +130,14 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
 const all = sql<boolean>`1 = 1`;
 
 /**
- * The condition that an index finds, and those on what it found. The database may ignore case and trailing spaces. Only one column is
- * named, so that the database can choose no other index.
+ * Splits a filter into the condition that an index finds, and the conditions for the rows that it found. The database may ignore case and
+ * trailing spaces. Only one column is named, so that the database can choose no other index.
  */
 function conditionsOf({ requestId, userId, nameDigest, kind, address }: EventFilter) {
   const ofUser = [...hasField('userId', userId), ...hasField('nameDigest', nameDigest)];
   const filters = [
     [hasValue('request_id', requestId), hasField('requestId', requestId)],
-    // No index has the digest.
+    // No index contains the digest.
     [
       nameDigest === undefined ? hasValue('user_id', userId) : [],
       ofUser.length === 0 ? [] : [sql<boolean>`(${sql.join(ofUser, sql` or `)})`],

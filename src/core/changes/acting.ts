@@ -20,7 +20,7 @@ export type UserReference = string | { readonly username: string } | { readonly 
 
 export type Acting = ReturnType<typeof createActing>;
 
-/** What every action needs: who acts, with which rights, and on which user. */
+/** Returns the parts that all actions of administrators share: the actor, the check of their rights, and the look-up of the user. */
 export function createActing(
   { users, registry, changeAny, audit }: AdministrationOptions,
   actor: Actor,
@@ -35,7 +35,10 @@ export function createActing(
   const recordIn = (db: Database, kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) =>
     audit.recordIn(db, { kind, ...actor, ...event });
 
-  /** What records a change in its transaction. Refuses it already here, before the transaction, if there were too many. */
+  /**
+   * Returns a function that records a change in its transaction. Throws at once, before the transaction, if there were too many such
+   * changes.
+   */
   function recording(kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) {
     audit.requireAllowance({ kind, ...actor, ...event });
     return (db: Database) => recordIn(db, kind, event);
@@ -67,19 +70,19 @@ export function createActing(
 
   const find = (reference: UserReference): Promise<Account> => look(reference, users.findByUsername);
 
-  /** For an action that gives the user something: a person in a team's own table gets an account. */
+  /** Finds a user for an action that stores something for the user. A person in a team's own table gets an account. */
   const adopt = (reference: UserReference): Promise<Account> => look(reference, users.adoptByUsername);
 
   const judge = (account: Account): void => requireRights(rightsOfAccount(account));
 
-  /** The account of a user whom the actor may change. */
+  /** Returns the account of a user whom the actor may change. */
   async function requireAccount(reference: UserReference): Promise<Account> {
     const account = await find(reference);
     judge(account);
     return account;
   }
 
-  /** @param work tells whether it has changed anything */
+  /** @param work returns whether it has changed anything */
   async function change(
     kind: ChangeKind,
     reference: UserReference,
@@ -89,7 +92,7 @@ export function createActing(
     await changeFound(kind, reference, (held) => work(registry, held));
   }
 
-  /** A change that users of a team's own table may have, too. */
+  /** Makes a change that is possible for users of a team's own table, too. */
   async function changeFound(
     kind: ChangeKind,
     reference: UserReference,

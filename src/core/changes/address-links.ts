@@ -4,12 +4,13 @@ import type { Tokens } from '../tokens/tokens.ts';
 export type EndAddressLinks = (userId: string) => Promise<void>;
 
 /**
- * Gives a function that ends the links to new addresses of a user, and their mails that wait. The thief of a session may have asked for
- * one, and it counts without a session. Called after sessions have ended in any way but a logout, so that none can ask again.
+ * Returns a function that ends the links to new addresses of a user, and the mails that are queued with such links. The thief of a session
+ * may have requested a link, and the link is valid without a session. Called after sessions have ended in any way but a logout, so that no
+ * ended session can request another link.
  */
 export function createEndAddressLinks(tokens: Tokens, outbox: Outbox): EndAddressLinks {
   return async (userId) => {
-    // The mail first: its sender looks for it again, once it has made the token.
+    // The mail is removed first, because its sender creates the token, and then checks that the mail still exists.
     await outbox.removeAbout('confirm-email', userId);
     await tokens.endOf('confirm-email', userId);
   };

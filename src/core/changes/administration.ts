@@ -25,7 +25,7 @@ export type Administration = ReturnType<typeof createAdministration>;
 /** The actor: an operator with a command, or an administrator. */
 export interface Actor {
   readonly caller: Caller;
-  /** The id of the administrator. */
+  /** The id of the administrator. Undefined for an operator. */
   readonly actorId?: string;
 }
 
@@ -39,16 +39,16 @@ export interface AdministrationOptions extends Pick<Changes, 'changeAny'> {
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
   readonly endAddressLinks: EndAddressLinks;
-  /** Ends the waits of a user, and records it. */
+  /** Forgets the failures of a user, which ends the waits, and records that. Returns the number of keys. */
   readonly lift: (target: { readonly userId: string }, actor: Actor) => Promise<number>;
   readonly createInvitationLink: Ports['createInvitationLink'];
   readonly admitInvitation: Ports['admitInvitation'];
   readonly findInvitation: Ports['findInvitation'];
-  /** Whether a mailed invitation can replace one that is open. Undefined where no mail is sent. */
+  /** Checks whether the user has an open invitation that a mailed one can replace. Undefined where no mail is sent. */
   readonly isInvited: ((held: Held) => Promise<boolean>) | undefined;
   /** Mails a link to another address of the user. Undefined where no mail is sent. */
   readonly offerAddress: ((user: Account, address: string, actor: Actor) => Promise<void>) | undefined;
-  /** Undefined where no mail is sent, or no password can be set. */
+  /** Mails a link that sets a new password. Undefined where no mail is sent, or no password can be set. */
   readonly sendReset: ((user: User, actor: Actor) => Promise<void>) | undefined;
   /** @param judge is called with the locked account */
   readonly removeFactors: (user: User, actor: Actor, judge: (account: Account) => void) => Promise<void>;
@@ -73,7 +73,7 @@ export function createAdministration(
 
   const setDisabled = (reference: UserReference, disabled: boolean) =>
     change(disabled ? 'user-disabled' : 'user-enabled', reference, async (registry, held) => {
-      // As stored: a user of the demo counts as disabled elsewhere.
+      // Outside the demo, a user of the demo counts as disabled, whatever is stored.
       if (held.account.disabled === disabled && !held.account.isReplaceable) return false;
       await registry.setDisabled(held, disabled);
       return true;
@@ -84,7 +84,7 @@ export function createAdministration(
     ...createNewUsers(options, acting, { setGroupsOf }),
     ...createSessionAdministration(options, acting),
 
-    /** Says that the address is the user's. Applications link accounts by it: on pages only members of `admins` may. */
+    /** Declares the address to be the user's. Applications link accounts by it, so on pages only members of `admins` may do this. */
     verify: (reference: UserReference) =>
       changeFound('address-verified', reference, async (held) => {
         if (held.account.isAddressVerified) return false;
@@ -100,8 +100,8 @@ export function createAdministration(
       }),
 
     /**
-     * Mails a link to another address of the user. It counts only in a session of the user: the new mailbox alone does not lead into the
-     * account, so an administrator cannot become another user by naming their own.
+     * Mails a link to another address of the user. The link is valid only in a session of the user. The new mailbox alone does not give
+     * access to the account, so an administrator cannot take over an account by naming their own address.
      */
     async offerAddress(reference: UserReference, typed: string): Promise<void> {
       const registry = requireRegistry();
@@ -116,8 +116,9 @@ export function createAdministration(
     },
 
     /**
-     * Changes the address at once, and says that it is the user's. The new mailbox leads into the account: on pages only `admins` may.
-     * It also gets the invitation of a user who has not begun yet, because the link in the former one ends. Tells whether it does.
+     * Changes the address at once, and declares it to be the user's. The new mailbox gives access to the account, so on pages only members
+     * of `admins` may do this. A user who has not used the invitation yet gets another one at the new address, because the link in the
+     * former one ends. Returns whether the user was invited again.
      */
     async setAddress(reference: UserReference, typed: string): Promise<boolean> {
       const address = requireEmail(typed);
@@ -125,7 +126,7 @@ export function createAdministration(
       const target = await find(reference);
       judge(target);
       const userId = target.user.id;
-      // Notices go to both addresses, and perhaps an invitation: an administrator must not flood an address by them.
+      // Limited like mails, because notices and perhaps an invitation go to the address: an administrator must not flood it.
       const invite = await options.admitInvitation?.(address, actor, userId);
       const event: ChangeEvent<'unchanged' | 'changed' | 'invited'> = {
         kind: 'user-email-changed',
@@ -170,7 +171,7 @@ export function createAdministration(
         return true;
       }),
 
-    /** Mails the user a link that sets a new password, or the invitation again if the user has not begun. */
+    /** Mails the user a link that sets a new password. A user who has not used the invitation yet gets the invitation again. */
     async sendReset(reference: UserReference): Promise<void> {
       const account = await adopt(reference);
       judge(account);
@@ -194,7 +195,7 @@ export function createAdministration(
     removeFactors: async (reference: UserReference): Promise<void> =>
       options.removeFactors((await requireAccount(reference)).user, actor, judge),
 
-    /** Forgets the failures of a user. */
+    /** Forgets the failures of a user, and returns the number of keys. */
     async lift(reference: UserReference): Promise<number> {
       return options.lift({ userId: (await requireAccount(reference)).user.id }, actor);
     },

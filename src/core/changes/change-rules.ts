@@ -1,18 +1,18 @@
 /** The effects of a kind of change, besides the change itself. */
 export interface ChangeRule {
-  /** The account gets a new stamp. Sessions, links, trust in browsers and waiting logins carry the old one, and end. */
+  /** The account gets a new stamp. Sessions, links, trust in browsers and pending logins carry the old stamp, and end. */
   readonly newStamp?: true;
   /** Open links end although the stamp stays. */
   readonly endsLinks?: true;
   /** Personal access tokens and the user's consents end. They carry no stamp. */
   readonly endsUnstamped?: true;
-  /** The records of sessions are removed. With a new stamp, the one that makes the change stays. */
+  /** The records of sessions are removed. With a new stamp, the session that makes the change stays. */
   readonly endsSessions?: true;
   /** The failed logins of the account are forgotten. `all`: the wrong codes too */
   readonly liftsFailures?: 'passwords' | 'all';
-  /** Changes groups, or who is an administrator. */
+  /** The change concerns groups or administrators, so its transaction calls `lockGroups`. */
   readonly locksGroups?: true;
-  /** The purpose of the mail that tells the user. After a change of address, it goes to both. */
+  /** The purpose of the mail that tells the user. After a change of address, the mail goes to both addresses. */
   readonly notice?: string;
 }
 
@@ -21,17 +21,18 @@ const newPassword = { ...ends, liftsFailures: 'passwords' } as const;
 const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as const;
 
 /**
- * Every change to an account, by its event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that the former ways
- * opened. A change of address by the owner, of names or groups, and enabling, leave the owner the same, so sessions stay. An administrator
- * may give the account the address of another person, so what the former address proved ends.
+ * The rules of all changes to an account, by the kind of event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that
+ * the former ways opened. Sessions stay if the owner stays the same: after a change of address by the owner, a change of names or groups,
+ * and enabling. An administrator may give the account the address of another person. Everything that the former address proved therefore
+ * ends.
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },
   'password-reset': { ...newPassword, endsUnstamped: true, notice: 'password-reset' },
   'password-set': { ...newPassword, endsUnstamped: true },
-  /** Another program has set it in a team's own table, and may set the former one again. */
+  /** Another program has set the password in a team's own table, and may set the former one again. */
   'password-changed-elsewhere': { ...ends, endsUnstamped: true },
-  /** Of a team with permanent ids. Its user stays the same, as after a change of address by the owner. */
+  /** Only for teams with permanent ids. The user stays the same, as after a change of address by the owner. */
   'user-renamed-elsewhere': { endsLinks: true, notice: 'email-changed' },
   'user-disabled-elsewhere': { ...ends, endsUnstamped: true },
   'signed-up': { newStamp: true },
@@ -50,7 +51,7 @@ const rules = {
   'user-groups-changed': { locksGroups: true },
   'user-enabled': {},
   'user-disabled': { ...ends, endsUnstamped: true, locksGroups: true },
-  // What a thief may have got with a session lasts no longer than the session. Personal tokens end if that is chosen.
+  // Ends everything that a thief may have got with a session. Personal access tokens end only on request (`sparesTokens`).
   'sessions-ended': { ...ends, endsUnstamped: true, notice: 'sessions-ended' },
   'user-removed': gone,
   'account-deleted': { ...gone, notice: 'account-deleted' },

@@ -12,35 +12,35 @@ import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import { type ChangeKind, changeRules } from './change-rules.ts';
 
-/** Who makes a change, and by which request. */
+/** The author of a change, and the request. */
 export interface ChangeBy {
   readonly caller: Caller;
-  /** The id of the administrator. */
+  /** The id of the administrator. Undefined for the owner or an operator. */
   readonly actorId?: string | undefined;
-  /** Of the request. Notices are in it, unless the user has chosen another one. */
+  /** The language of the request. Notices use it, unless the user has chosen another one. */
   readonly language?: string | undefined;
-  /** The session of the owner. It goes on with new credentials if the change ends the others. */
+  /** The session of the owner. If the change ends the other sessions, this one continues with new credentials. */
   readonly session?: Session | undefined;
   /** The methods by which the change itself has proved the owner's identity, besides those of the session. */
   readonly proved?: Session['methods'];
 }
 
-/** What is recorded of a change. */
+/** The event of a change, with options for its effects. */
 export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason' | 'count'> {
   readonly kind: ChangeKind;
   readonly about?: string | ((made: Result) => string);
-  /** Whether the work has changed anything. If not, nothing ends, is mailed or recorded. Default: it has. */
+  /** Returns whether the work has changed anything. If not, nothing is ended, mailed or recorded. Default: true. */
   readonly isChange?: (made: Result) => boolean;
-  /** Whether personal access tokens stay, where the rule ends what carries no stamp. */
+  /** Whether personal access tokens stay, although the rule ends data that carries no stamp. */
   readonly sparesTokens?: boolean;
-  /** What the notice says of the change, besides its kind. Called after the change was made. */
+  /** Returns further values for the notice. Called after the change was made. */
   readonly tells?: () => Readonly<Record<string, string>>;
-  /** The end of a change that renews the stamp, in its transaction. @param changed the account as it is then */
+  /** Completes a change that renews the stamp, in its transaction. @param changed the account after the change */
   readonly complete?: (made: Result, changed: Account, db: Database) => Promise<void>;
 }
 
 export interface Renewed {
-  /** As it is after the change. */
+  /** The account after the change. */
   readonly account: Account;
   readonly session: RenewedSession;
 }
@@ -58,7 +58,7 @@ export interface ChangeOptions {
   readonly sessions: Sessions;
   /** Undefined where no mail is sent. */
   readonly mailer: Pick<Mailer, 'notify'> | undefined;
-  /** Forgets the failed logins of a user. @param codes whether the failures of second factors too */
+  /** Forgets the failed logins of a user. @param codes whether to forget wrong codes of second factors too */
   readonly liftFailures: (user: User, codes: boolean) => Promise<unknown>;
   readonly audit: Pick<Audit<never, ChangeKind>, 'recordIn' | 'requireAllowance'>;
   readonly log: Pick<Log, 'error'>;
@@ -66,11 +66,11 @@ export interface ChangeOptions {
 
 type Work<Result> = (held: Held) => Promise<Result>;
 
-/** What the transaction of a change has made. */
+/** The results of the transaction of a change. */
 interface Within<Result> {
   readonly made: Result;
   readonly user: User;
-  /** As the change leaves it, if it has a new stamp. */
+  /** The account after the change. Undefined unless it has a new stamp. */
   readonly account: Account | undefined;
   readonly isChange: boolean;
 }
@@ -171,14 +171,14 @@ export function createChanges(options: ChangeOptions) {
 
   return {
     /**
-     * A change by the owner of an account.
-     * @param work makes the change. It may run more than once, and its error undoes everything
+     * Makes a change by the owner of an account.
+     * @param work makes the change. It may run more than once, and its error rolls back the transaction
      * @throws {AccountChanged} if the proof no longer holds; {ChangeRefused} `too-many-changes`
      */
     change: <Result>(event: ChangeEvent<Result>, proved: Proved, by: ChangeBy, work: Work<Result>) =>
       make(event, proved.userId, by, work, (whole, options) => hold(proved, whole, options)),
 
-    /** A change by an administrator or a command. @throws {ChangeRefused} `no-such-user`, `too-many-changes` */
+    /** Makes a change by an administrator or a command. @throws {ChangeRefused} `no-such-user`, `too-many-changes` */
     changeAny: <Result>(event: ChangeEvent<Result>, userId: string, by: ChangeBy, work: Work<Result>) =>
       make(event, userId, by, work, (whole, options) => holdAny(userId, whole, options)),
   };

@@ -11,15 +11,14 @@ export interface GroupChange {
 
 export type GroupAdministration = ReturnType<typeof createGroupAdministration>;
 
-/** Gives the new groups of a user, from those that the user is in. */
+/** Returns the new groups of a user, given the groups that the user is in. */
 type Choose = (present: readonly string[]) => readonly string[];
 
-/** The groups of users, and what groups grant. */
+/** Changes the groups of users, and the scopes that groups grant. */
 export function createGroupAdministration(
   { groups, changeAny }: AdministrationOptions,
   { actor, requireRights, find, adopt, recording }: Acting,
 ) {
-  /** Changes the groups of a user. */
   function setGroupsOf(held: Held, choose: Choose) {
     const { user } = held;
     return groups.setGroupsOf(held, (present, rightsIn) => {
@@ -49,7 +48,7 @@ export function createGroupAdministration(
   return {
     setGroupsOf,
 
-    /** Changes the groups of a user, and gives their names. */
+    /** Changes the groups of a user, and returns their names. */
     async changeGroups(reference: UserReference, { add = [], remove = [] }: GroupChange): Promise<readonly string[]> {
       if (add.length + remove.length === 0) return (await find(reference)).user.groups;
       return setGroups(reference, (present) => [...present, ...add].filter((name) => !remove.includes(name)));
@@ -72,7 +71,7 @@ export function createGroupAdministration(
       await groups.setScopes(name, scopes, requireRights, recording('group-changed', { about }));
     },
 
-    /** Whether users of the group need a second factor to sign in. */
+    /** Sets whether users of the group need a second factor to sign in. */
     async setSecondFactor(name: string, demanded: boolean): Promise<void> {
       const kind = demanded ? 'group-factor-demanded' : 'group-factor-optional';
       await groups.setSecondFactor(name, demanded, requireRights, recording(kind, { about: name }));

@@ -15,7 +15,7 @@ export interface UserDetails extends Omit<User, 'id' | 'groups'> {
   readonly password: string;
   /** Names of groups that the user is added to. */
   readonly groups?: readonly string[];
-  /** Whether the actor says that the address is the user's. Default: false. */
+  /** Whether the actor declares the address to be the user's. Default: false. */
   readonly verified?: boolean | undefined;
 }
 
@@ -75,7 +75,7 @@ export function createNewUsers(
     const user = { ...details, ...(await complete(details)), demo: false };
     const setChosen = async (held: Held) => {
       const { account, db } = held;
-      // ADMINISTRATORS may list the address.
+      // ADMINISTRATORS may list the address, which gives the new user rights.
       judge(account);
       const userId = account.user.id;
       await recordIn(db, kind, { userId });
@@ -100,14 +100,14 @@ export function createNewUsers(
       return user;
     },
 
-    /** Adds a user who chooses a password by a link. Gives the link, unless it is mailed. */
+    /** Adds a user who chooses a password by a link. Returns the link, unless it is mailed. */
     async invite(details: InvitedDetails, byMail: boolean) {
       const { createInvitationLink, admitInvitation } = options;
       if (createInvitationLink === undefined)
         throw new ChangeRefused('This server has no page on which invited users begin.');
       if (byMail && admitInvitation === undefined) throw new ChangeRefused('Set MAIL_URL first.', 'no-mail');
       const invite = byMail ? await admitInvitation?.(requireEmail(details.username), actor) : undefined;
-      // An account without a password cannot log in. Until the link is used, only a mail leads into the account.
+      // An account without a password cannot log in. The user therefore has to open the mailed link first, which proves the address.
       const addressProof = byMail ? 'mail' : 'admin';
       const account = await addUser('user-invited', details, async () => ({ passwordHash: '', addressProof }));
       await invite?.(account);

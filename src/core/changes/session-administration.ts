@@ -10,12 +10,15 @@ export interface EndingOptions {
   readonly endsTokens?: boolean;
 }
 
-/** The sessions of users. */
+/** Lists and ends the sessions of users. */
 export function createSessionAdministration(
   { users, sessions, changeAny, endAddressLinks, transact }: AdministrationOptions,
   { actor, idOf, judge, recordIn, recording }: Acting,
 ) {
-  /** A user who is gone has no rights. The row may come back to a team's own table, and what counted before must not. */
+  /**
+   * Ends the sessions of a user who is gone, and needs no check because such a user has no rights. The row may come back to a team's own
+   * table. Sessions and tokens from before must not become valid again.
+   */
   async function endSessionsOfGone(userId: string, endsTokens: boolean): Promise<number> {
     recording('sessions-ended', { userId });
     const count = await sessions.endAllOf(userId);
@@ -31,7 +34,7 @@ export function createSessionAdministration(
   }
 
   return {
-    /** The living sessions of a user, the latest first. */
+    /** Lists the living sessions of a user, the latest first. */
     async listSessions(reference: UserReference): Promise<ListedSession[]> {
       const userId = await idOf(reference);
       const account = await users.findById(userId);
@@ -47,8 +50,8 @@ export function createSessionAdministration(
     },
 
     /**
-     * Ends all sessions of a user, what applications keep without one, consents, trust in browsers, waiting logins and open links. Gives the
-     * number of sessions.
+     * Ends all sessions of a user, the access that applications keep without a session, consents, trust in browsers, pending logins and
+     * open links. Returns the number of sessions.
      */
     async endSessions(reference: UserReference, { endsTokens = false }: EndingOptions = {}): Promise<number> {
       const userId = await idOf(reference);

@@ -20,7 +20,9 @@ export interface DeliverOptions {
   readonly log: Pick<Log, 'error'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Called for each failed attempt: only this mail waits, or is given up, or the server takes no mail at all. */
+  /**
+   * Called after each failed attempt. `put_off`: this mail is tried again later. `given_up`: it is not. `server`: the server takes no mail.
+   */
   readonly onFailed?: ((why: 'put_off' | 'given_up' | 'server') => void) | undefined;
 }
 
@@ -28,30 +30,30 @@ export interface Attempt {
   /** Undefined in the demo, whose mailbox keeps the mail. */
   readonly transport: Transport | undefined;
   readonly signal: AbortSignal;
-  /** Whether this process may still send. */
+  /** Tells whether this process may still send. */
   mayGoOn(): boolean;
-  /** Called with the reason if the server takes no mail at all, and without one if it took this mail. */
+  /** Called after each attempt: without a reason if the server took the mail, with one if it takes no mail at all. */
   reportServer(failure?: string): Promise<void>;
 }
 
-/** A mail as it goes out. */
+/** A mail with its recipient and its text. */
 type ReadyMail = PreparedMail & RenderedMail;
 
-/** The pause after the first refusal of a mail, in milliseconds. Each further one is twice as long, up to the longest. */
+/** The pause after the first refusal of a mail, in milliseconds. Each further pause is twice as long, up to the longest. */
 const firstPause = 5_000;
 const longestPause = 60 * 60 * 1000;
 
-/**
- * Makes one attempt to send a mail. Stores and records how it ended.
- * @throws {Unavailable} when a store cannot be reached
- */
+/** Makes one attempt to send a mail, and stores and records the result. @throws {Unavailable} when a store cannot be reached */
 export type Deliver = (mail: QueuedMail, attempt: Attempt) => Promise<void>;
 
 export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
   const { outbox, descriptions, findWords, appName, audit, log, now, onFailed = () => {} } = options;
   const render = await loadRenderer();
 
-  /** The event has the id of the request that caused the mail, so `janua explain` shows it. @param reason why it was not sent */
+  /**
+   * Records the result under the id of the request that caused the mail, so that `janua explain` shows it.
+   * @param reason why the mail was not sent. Undefined if it was
+   */
   function record({ requestId, userId }: QueuedMail, reason?: DroppedMail['dropped'], user = userId): Promise<void> {
     const event =
       reason === undefined ? ({ kind: 'mail-sent' } as const) : ({ kind: 'mail-not-sent', reason } as const);
@@ -70,7 +72,9 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
     onFailed('put_off');
   }
 
-  /** The mail takes the next turn of its party, so that a mail which breaks the connection does not hold up the others. */
+  /**
+   * Moves a mail behind the next mails of other accounts and networks, so that a mail which breaks the connection does not hold them up.
+   */
   async function requeue(mail: QueuedMail, failure: string): Promise<void> {
     await outbox.putOff(mail, 0, mail.attempts, failure);
     onFailed('server');
@@ -79,7 +83,7 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
   async function prepare(mail: QueuedMail): Promise<ReadyMail | DroppedMail> {
     const { purpose } = mail;
     const description = descriptions[purpose];
-    // The row is from a newer version, or from an older one.
+    // A newer or an older version added the row.
     if (description === undefined) throw new TypeError(`this version knows no mail ${purpose}`);
     const prepared = await description.prepare(mail).catch((error: unknown): DroppedMail => {
       if (error instanceof AccountChanged) return { dropped: 'outdated', userId: mail.userId };

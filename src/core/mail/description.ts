@@ -3,28 +3,28 @@ import type { events } from './events.ts';
 import type { MailLimit } from './limits.ts';
 import type { QueuedMail } from './outbox.ts';
 
-/** The description of the mails of one purpose, by the capability that causes them. */
+/** The description of the mails of one purpose. The capability that causes the mails provides it. */
 export interface MailDescription {
-  /** How many go out. */
+  /** How many mails of the purpose are sent. */
   readonly limit: MailLimit;
-  /** How long a mail is tried before it is given up. */
+  /** How long Janua tries to send a mail before it gives the mail up, in seconds. */
   readonly keepSeconds: number;
-  /** Looks the account up and makes the one-time token, just before each attempt. So no mail that waits holds a link. */
+  /** Looks up the account and makes the one-time token, just before each attempt. So no stored mail contains a link. */
   prepare(mail: QueuedMail): Promise<PreparedMail | DroppedMail>;
 }
 
 /** A mail that can be sent now. */
 export interface PreparedMail {
-  /** The key of its words, if that is not the purpose. */
+  /** The key of its texts, if that is not the purpose. */
   readonly wordsOf?: string | undefined;
   readonly to: string;
   readonly name?: string | undefined;
   readonly language: string;
-  /** For the places in its words, besides `app`. */
+  /** The values for the places in its texts, besides `app`. */
   readonly values: Readonly<Record<string, string>>;
-  /** Where its button leads. */
+  /** The address that its button opens. */
   readonly link?: string | undefined;
-  /** The user, for the audit, if the row does not have it. */
+  /** The user, for the audit log, if the row does not contain the id. */
   readonly userId?: string | undefined;
 }
 
@@ -34,5 +34,5 @@ export interface DroppedMail {
   readonly userId?: string | undefined;
 }
 
-/** Gives the words of a mail by their key. */
+/** Finds the texts of a mail by their key. */
 export type FindMailWords = (key: string, language: string) => MailWords | undefined;

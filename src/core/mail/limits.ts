@@ -7,57 +7,65 @@ const hour = 60 * minute;
 export const perMinute: Policy = { free: 1, firstWaitSeconds: minute, longestWaitSeconds: minute, keepSeconds: minute };
 export const perHour: Policy = { free: 5, firstWaitSeconds: hour, longestWaitSeconds: hour, keepSeconds: hour };
 
-/** A client address, a user, or an administrator. Whole offices share an address. */
+/** The limit of a client address, a user, or an administrator. It is higher, because a whole office may share an address. */
 export const perClient: Policy = { ...perHour, free: 20, firstWaitSeconds: minute, forgiveSeconds: 3 * minute };
 
-/** An end site has 65,536 /64s, and a mobile network gives each of its users one. */
+/** The limit of an end site. It has 65,536 /64s, and a mobile network gives each of its users a /64. */
 export const perEndSite: Policy = { ...perHour, free: 100, firstWaitSeconds: minute / 2, forgiveSeconds: minute / 2 };
 
-/** The mails that administrators cause about one account, to whatever address. */
+/** The limit of the mails that administrators cause about one account, to any address. */
 export const perTarget: Policy = { ...perHour, free: 10 };
 
-/** What counts a requested mail: its address and purpose, the party that asked, and the account that an administrator acts on. */
+/**
+ * The limits that a requested mail counts against: `minute` and `hour` per address and purpose; `party` per requester (a user, an
+ * administrator or a network), and per account that an administrator acts on.
+ */
 export type Count = 'minute' | 'hour' | 'party';
 
-/** The values that a mail tells. */
+/** The values that a mail shows. */
 export type Details = Readonly<Record<string, string>>;
 
-/** Notices of one account to one address. */
+/** How the notices about one account to one address are merged. */
 export interface Merging {
-  /** The first notice of each kind goes out at once. Those that follow within this time wait for its end, and are one mail. */
+  /**
+   * Seconds that follow the first notice of each kind, which is sent at once. All further notices in this time become one mail at its end.
+   */
   readonly windowSeconds: number;
-  /** The purpose of that mail. */
+  /** The purpose of the merged mail. */
   readonly into: string;
-  /** Gives what that mail tells. @param waiting what it tells so far @param purpose of the notice that joins it */
+  /** Returns the values of the merged mail. @param waiting its values so far @param purpose of the notice that joins it */
   collect(waiting: Details | undefined, details: Details, purpose: string): Details;
 }
 
 /**
- * How many mails of a purpose go out. `counted`: a request beyond is refused. Those that tell of what has happened wait in the room of
- * notices. `merged`: nothing is refused, because each tells of something that has happened. `daily`: its cause holds a lease for a day.
+ * How many mails of a purpose are sent. `counted`: further requests are refused. With `tells`, the mail reports something that has
+ * happened, so it uses the room of notices. `merged`: nothing is refused, because each mail reports something that has happened. `daily`:
+ * the code that adds the mail claims a lease for a day.
  */
 export type MailLimit =
   | { readonly counted: readonly Count[]; readonly tells?: true }
   | { readonly merged: Merging }
   | { readonly daily: true };
 
-/** Requested by strangers, users or administrators. */
+/** The limit of a mail that strangers, users or administrators request. */
 export const requested = { counted: ['minute', 'hour', 'party'] } as const satisfies MailLimit;
 
 /**
- * The most mails that wait to be sent. Processes that add at the same time may exceed them by a few. Given-up mails are kept for `retry`:
- * the latest of strangers, and as many others.
+ * The most mails that wait to be sent. Processes that add mails at the same time may exceed these limits by a few. `givenUp` mails are kept
+ * for `retry`: that many caused by strangers, and as many other mails.
  */
 export const mostMails = {
   ofStrangers: 10_000,
-  /** All at which a request of a signed-in user or an administrator is refused. The rest is for notices. */
+  /**
+   * The number of all mails from which Janua refuses requests of signed-in users and administrators. The rest of the room is for notices.
+   */
   ofRequests: 15_000,
   inAll: 20_000,
-  /** Of a network, an account or an administrator, at which its request is refused. */
+  /** The most mails of a network, an account or an administrator. Further requests are refused. */
   ofParty: 200,
-  /** Of an account, its notices included. */
+  /** The most mails of an account, including its notices. */
   withNotices: 400,
-  /** To one address, at which a request is refused. Those of strangers are counted apart. */
+  /** The most mails to one address. Further requests are refused. Mails that strangers caused are counted separately. */
   toAddress: 20,
   givenUp: 1_000,
 } as const;

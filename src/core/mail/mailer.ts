@@ -11,7 +11,7 @@ import type { events } from './events.ts';
 import { type Count, type Merging, perClient, perEndSite, perHour, perMinute, perTarget } from './limits.ts';
 import type { NewMail, Queue } from './queue.ts';
 
-/** Adds a mail that was counted. Tells whether there was room for it. @param about the account, if it is known only now */
+/** Adds a mail that was counted. Returns whether there was room. @param about the account, if it was unknown when the mail was counted */
 export type Permit = (about?: Pick<NewMail, 'userId' | 'stamp'>, db?: Database) => Promise<boolean>;
 
 type RequestedMail = Omit<NewMail, 'requestId'>;
@@ -28,7 +28,9 @@ export interface MailerOptions extends Pick<OpenDatabase, 'database' | 'engine'>
 
 export type Mailer = ReturnType<typeof createMailer>;
 
-/** The one door for mail: nothing else adds to the outbox. The description of each purpose says how many of its mails go out. */
+/**
+ * Adds mails to the outbox. Only this object does so, so that no mail escapes its limit. The limit is in the description of each purpose.
+ */
 export function createMailer({ database, engine, queue, descriptions, throttle, audit, now }: MailerOptions) {
   function limitOf(purpose: string) {
     const limit = descriptions[purpose]?.limit;
@@ -48,20 +50,21 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
   }
 
   /**
-   * Counts a mail that may be requested again and again. Undefined if there were too many: only an administrator (`causedBy`) gets another
-   * answer then. The throttle has a transaction of its own, so this comes before that of a change.
-   * @param mail has a `userId` only if the user has proved their identity, or an administrator acts on the account. Otherwise it takes turns
-   * with other strangers' mails
+   * Counts a mail that may be requested repeatedly. Returns undefined if there were too many. Callers must hide that from the requester,
+   * unless it is an administrator (`causedBy`). Call this before the transaction of a change, because the throttle has a transaction of its
+   * own.
+   * @param mail has a `userId` only if the user has proved their identity, or an administrator acts on the account. Otherwise the mail
+   * counts as a stranger's
    */
   async function admit(mail: RequestedMail, caller: Caller): Promise<Permit | undefined> {
     const limit = limitOf(mail.purpose);
     if (!('counted' in limit)) throw new TypeError(`the mail ${mail.purpose} is not requested`);
     const { purpose, address, userId, causedBy: cause } = mail;
-    // An administrator, or `operator`, who acts on the account of the user.
+    // The id of an administrator, or `operator`, if either acts on the account.
     const actor = cause && 'userId' in cause ? cause.userId : undefined;
     const nameDigest = audit.digestName(address);
     const network = endSiteOf(caller.address);
-    // Strangers must not be able to use up what administrators may send, nor at the same address what users may.
+    // Separate counts: strangers must not use up the limit of administrators, nor, at the same address, the limit of users.
     const to = `${actor === undefined ? '' : 'administrator:'}${purpose}:${nameDigest}`;
     const strangers = [
       { key: `mail-client:${networkOf(caller.address, 64) ?? 'unknown'}`, policy: perClient },
@@ -87,14 +90,14 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
     return async (about, db) => {
       const added = await queue.add({ ...mail, ...about, causedBy, requestId: caller.requestId }, db);
       if (added !== undefined) return true;
-      // The refusal undoes a transaction, and the event has to stay. SQLite stores it after the transaction.
+      // Recorded outside the transaction, because the refusal rolls the transaction back. SQLite stores the event after the transaction.
       const recorded = audit.recordIfPossible(describeRefusal(mail, caller, 'too-many-waiting', actor));
       if (db === undefined) await recorded;
       return false;
     };
   }
 
-  /** Adds a notice, or lets it join the one that waits. Tells whether there was room. */
+  /** Adds a notice, or merges it into the waiting one. Returns whether there was room. */
   async function addMerged(mail: NewMail, merging: Merging, db: Database): Promise<boolean> {
     const { purpose, address, userId = address, details = {} } = mail;
     const id = hash('sha256', JSON.stringify([userId, address]), 'base64url');
@@ -139,15 +142,16 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
   return {
     admit,
 
-    /** Adds a mail that may be requested again and again, unless there were too many. Tells whether it was added. @param mail as of `admit` */
+    /** Adds a mail that may be requested repeatedly, unless there were too many. Returns whether it was added. @param mail as of `admit` */
     async request(mail: RequestedMail, caller: Caller): Promise<boolean> {
       const permit = await admit(mail, caller);
       return permit !== undefined && (await permit());
     },
 
     /**
-     * Tells of what has happened. Many notices are merged (`Merging`), and none is lost but when `mostMails` wait.
-     * @param within the transaction of what the mail is about
+     * Adds a notice of something that has happened. Several notices are merged (`Merging`). A notice is lost only when `mostMails` mails
+     * wait.
+     * @param within the transaction of the change that the mail reports
      */
     notify: (mail: Omit<NewMail, 'requestId'>, caller: Caller, within?: Database): Promise<void> =>
       within === undefined
@@ -158,13 +162,16 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
 
 interface NoticeWindow {
   readonly kinds: readonly string[];
-  /** Of the mail that waits for the end. */
+  /** The id of the merged mail, which is sent when the window ends. Undefined if there is none yet. */
   readonly mailId: string | undefined;
-  /** Milliseconds since 1970. */
+  /** The end of the window, in milliseconds since 1970. */
   readonly endsAt: number;
 }
 
-/** Locks the notices of an account to an address until the end of the transaction, by a change, because a cluster sees no other lock. */
+/**
+ * Locks the notices of an account to an address until the end of the transaction. The lock is an update, because a cluster sees no other
+ * lock.
+ */
 async function lockWindow(
   db: Database,
   engine: OpenDatabase['engine'],
@@ -174,7 +181,7 @@ async function lockWindow(
   const add = engine === 'mysql' ? row.ignore() : row.onConflict((conflict) => conflict.doNothing());
   const lock = db.updateTable('janua_notices').set({ changes: sql<number>`changes + 1` }).where('id', '=', id);
   let locked = 0n;
-  // The sender may close the window in between.
+  // The sender may delete the row between the two statements.
   while (locked === 0n) {
     await add.execute();
     locked = (await lock.executeTakeFirst()).numUpdatedRows;
@@ -183,7 +190,7 @@ async function lockWindow(
   return { kinds: JSON.parse(found.kinds), mailId: found.mail_id ?? undefined, endsAt: Number(found.expires_at) };
 }
 
-/** Undefined once the mail is sent or given up. */
+/** Finds the details of a waiting mail. Undefined once the mail is sent or given up. */
 async function findDetails(db: Database, id: string): Promise<Readonly<Record<string, string>> | undefined> {
   const mail = db.selectFrom('janua_mails').select('details').where('id', '=', id).where('due_at', 'is not', null);
   const found = await mail.executeTakeFirst();

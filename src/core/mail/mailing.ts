@@ -21,11 +21,14 @@ interface MailingOptions
   readonly users: Pick<UserDirectory, 'findById'>;
   /** The address of this server for browsers. */
   readonly baseUrl: () => string;
-  /** Whether this process sends. Commands leave that to the server. */
+  /** Whether this process sends mail. Commands leave the sending to the server. */
   readonly sends: boolean;
 }
 
-/** The outbox, its door and its sender. Each capability adds the descriptions of its mails to `mails`, by purpose. */
+/**
+ * Creates the outbox, the mailer that adds to it, and the sender. Each capability adds the descriptions of its mails to `mails`, by
+ * purpose.
+ */
 export function createMailing({ settings, sends, opened, users, baseUrl, ...options }: MailingOptions) {
   const { APP_NAME: appName, LANGUAGE: usual } = settings;
   const mails: Record<string, MailDescription> = { [moreChanges]: createMoreChanges(users, baseUrl) };
@@ -47,7 +50,11 @@ export function createMailing({ settings, sends, opened, users, baseUrl, ...opti
     mailer: createMailer({ ...common, queue }),
     mail: sender,
     mails,
-    /** Makes mails due that were put off or given up, and records it. @param id of the only one @returns how many they are */
+    /**
+     * Makes mails due that were put off or given up, and records it.
+     * @param id of the mail. Undefined: all mails
+     * @returns how many mails these are
+     */
     async retryMails(
       id: string | undefined,
       actor: { readonly caller: Caller; readonly actorId?: string },

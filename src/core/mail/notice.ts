@@ -9,32 +9,38 @@ import type { QueuedMail } from './outbox.ts';
 
 const daySeconds = 24 * 60 * 60;
 
-/** The name and the language in a mail about an account. Under the id of a newcomer, the mail is about the former user. */
+/**
+ * Returns the name and the language for a mail about an account.
+ * @param account undefined: the language is `usual`, and there is no name
+ */
 export function addressed(account: Account | undefined, usual: string) {
   const { firstName: name, language = usual } = account?.user ?? {};
   return { name, language };
 }
 
-/** The name and the language in a mail to the user of its row, who may be unknown or gone. */
+/** Returns the name and the language for a mail to the user in its row. The user may be unknown or removed. */
 async function addresseeOf({ userId, language }: QueuedMail, users: Pick<UserDirectory, 'findById'>) {
   return addressed(userId === undefined ? undefined : await users.findById(userId), language);
 }
 
-/** Who caused a mail, for its details. Users are not told where administrators are. */
+/**
+ * Describes the cause of a mail, for its details. The origin of an administrator is left out, because users must not learn where
+ * administrators are.
+ */
 export function originOf({ caller, actorId }: { readonly caller: Caller; readonly actorId?: string | undefined }) {
   if (actorId !== undefined) return { by: 'administrator' };
   if (caller.requestId === undefined) return { by: 'operator' };
   return { userAgent: keptUserAgent(caller.userAgent) ?? '', address: caller.address ?? '' };
 }
 
-/** Who caused a mail, and from which address. A mail of an older version names neither. */
+/** Names the client or the actor that caused a mail, and its address. A mail of an older version has neither. */
 function describeActor({ by, userAgent, address }: Details, language: string): string {
   const { client, words } = speakStored(language);
   const actor = userAgent === undefined ? words.notices.actors[by as 'administrator'] : client(userAgent);
   return [actor, address].filter(Boolean).join(', ');
 }
 
-/** Says who caused a mail, from where and when, such as "From: Chrome on macOS, 203.0.113.7, 29 November 2026 at 18:00 UTC". */
+/** Says where a mail was caused and when, such as "From: Chrome on macOS, 203.0.113.7, 29 November 2026 at 18:00 UTC". */
 export function describeOrigin(
   { details, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
   language: string,
@@ -44,7 +50,7 @@ export function describeOrigin(
   return say(words.notices.from, { origin: [describeActor(details, language), time].filter(Boolean).join(', ') });
 }
 
-/** Says what happened. A mail of an older version does not know more than its purpose. */
+/** Says which change the mail reports. Without details, as in a mail of an older version, the sentence is the subject of the mail. */
 function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'details'>, language: string): string {
   const { say, words } = speakStored(language);
   const { changes } = words.notices;
@@ -54,23 +60,23 @@ function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'deta
   return say(changes[known as keyof typeof changes], { ...values, name: name ? ` (${name})` : '' });
 }
 
-/** The changes that a merged notice tells. */
+/** The changes that a merged notice reports. */
 interface Merged {
-  /** How often each was made, by its purpose and details as JSON. */
+  /** How often each change was made. The key is its purpose and details as JSON. */
   readonly changes: Readonly<Record<string, number>>;
-  /** Their first origins, as JSON. */
+  /** The first origins of the changes, as JSON. */
   readonly origins: readonly string[];
   readonly count: number;
 }
 
-/** More than there are kinds of changes. Those that differ from all of these in a detail are only counted. */
+/** More than there are kinds of changes. Further changes, with other details, are only counted. */
 const mostSentences = 40;
 const mostOrigins = 5;
 
 const readMerged = ({ merged }: Details = {}): Merged =>
   merged === undefined ? { changes: {}, origins: [], count: 0 } : JSON.parse(merged);
 
-/** The purpose of the mail that tells of further changes soon after the first ones. */
+/** The purpose of the mail that reports further changes soon after the first ones. */
 export const moreChanges = 'more-changes';
 
 /** The notices of an account: many changes within ten minutes are one mail. */
@@ -94,7 +100,7 @@ export const mergedNotices = {
   },
 } as const satisfies MailLimit;
 
-/** Describes the mail that tells of further changes. @param baseUrl the address of this server for browsers */
+/** Describes the mail that reports further changes. @param baseUrl the address of this server for browsers */
 export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription => ({
   limit: mergedNotices,
   keepSeconds: daySeconds,
@@ -125,7 +131,7 @@ export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUr
 });
 
 /**
- * Describes mails that report a change: what happened, and from where. They need no account, because the address may be the former one.
+ * Describes mails that report a change and where it was made. They need no account, because the address may be the user's former one.
  * @param baseUrl the address of this server for browsers
  */
 export const createNotice =

@@ -12,10 +12,13 @@ interface OutageOptions {
 
 const name = 'mail-failing';
 
-/** Since when the mail server has taken no mail, in milliseconds since 1970. 0 or undefined if the last attempt succeeded. */
+/** Finds when the mail server began to fail, in milliseconds since 1970. 0 or undefined if the last attempt succeeded. */
 export const findOutage = (database: Database) => findTime(database, name);
 
-/** Keeps since when the mail server fails, because another process may send by the time it takes mail again. Never fails. */
+/**
+ * Stores when the mail server began to fail. It is in the database, because another process may send by the time the server takes mail
+ * again. An unreachable database is ignored.
+ */
 export function createOutages({ database, now, onRecovered }: OutageOptions) {
   let works: boolean | undefined;
 
@@ -35,13 +38,13 @@ export function createOutages({ database, now, onRecovered }: OutageOptions) {
     works = true;
   }
 
-  // A mail that was sent must not be sent again because of this.
+  // An error here must not make the sender repeat a mail that was sent.
   const ifReached = (step: Promise<void>) =>
     step.catch((error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;
     });
   return {
-    /** Another process may have sent since. */
+    /** Forgets the last result, because another process may have sent since. */
     begin(): void {
       works = undefined;
     },

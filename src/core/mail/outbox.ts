@@ -12,20 +12,23 @@ import { mostMails } from './limits.ts';
 import type { NewMail } from './queue.ts';
 import type { RenderedMail } from './render.ts';
 
-/** A mail in the outbox, with an id in order of time. Times are milliseconds since 1970. */
+/** A mail in the outbox. Ids are in order of time. Times are milliseconds since 1970. */
 export interface QueuedMail extends Omit<NewMail, 'causedBy'> {
   readonly id: string;
-  /** The party that caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added the mail. */
+  /**
+   * The account or the network that caused it: `user:` and an id or address, or a stranger's network. Undefined if an older version added
+   * the mail.
+   */
   readonly party: string | undefined;
   readonly details: Readonly<Record<string, string>>;
   readonly createdAt: number;
-  /** When to try next. Undefined once the mail is given up, or is in the demo's mailbox. */
+  /** The time of the next attempt. Undefined once the mail is given up, or is in the demo's mailbox. */
   readonly dueAt: number | undefined;
-  /** When the mail is given up. When its row is removed, if it is not due. */
+  /** The time when a due mail is given up. Otherwise, the time when its row is removed. */
   readonly expiresAt: number;
-  /** How often the mail server has refused it. */
+  /** How often the mail server has refused the mail. */
   readonly attempts: number;
-  /** Why the last attempt failed. */
+  /** The reason why the last attempt failed. */
   readonly failure: string | undefined;
 }
 
@@ -39,34 +42,34 @@ export interface KeptMail extends RenderedMail {
 
 export interface OutboxOptions {
   readonly database: Database;
-  /** Every purpose, and how long its mails are tried. */
+  /** The description of each purpose. */
   readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'keepSeconds'>>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** How long the demo's mailbox keeps its mails, and how long mails that were given up are listed, in milliseconds. */
+/** How long the demo's mailbox keeps its mails, in milliseconds. Mails that were given up are listed seven times as long. */
 const keptMilliseconds = 24 * 60 * 60 * 1000;
 const givenUpMilliseconds = 7 * keptMilliseconds;
 
 /**
- * Milliseconds between two turns of one party. Turns only order the mails that are due: when no others wait, a party waits for nothing.
- * A new mail goes behind the turns that lie in the past: after an outage of an hour, behind at most seven mails of each party.
+ * Milliseconds between two turns of the same account or network. Turns only order the mails that are due: without other mails there is no
+ * wait. A new mail goes behind the turns in the past: after an outage of an hour, behind at most seven mails of each account or network.
  */
 const turnSpacing = 10 * 60 * 1000;
 
-/** Mails that get their turns in one step. */
+/** How many mails get their turns in one step. */
 const arrivedRows = 500;
 
-/** Mails that one step of a list reads. */
+/** How many mails one step of a list reads. */
 const pageRows = 500;
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
- * Mail to send, in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no mail of its party waits,
- * otherwise some time after the last of them. So one party cannot hold up the others, however many mails it causes. Every method throws
- * `Unavailable` when the database cannot be reached.
+ * Stores the mails to send in a table of the SQL database. When a mail becomes due, it gets a turn: at once if no other mail of the same
+ * account or network (`party`) waits, otherwise some time after the last of these. So one account or network cannot hold up the others,
+ * however many mails it causes. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createOutbox({ database, descriptions, now }: OutboxOptions) {
   const rows = database.selectFrom('janua_mails');
@@ -76,7 +79,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
   const changing = (id: string) => database.updateTable('janua_mails').where('id', '=', id);
   const change = (id: string, values: Partial<Selectable<MailsTable>>) => changing(id).set(values).execute();
 
-  /** Gives turns to the mails that have become due. The sender does it and not the request, which therefore costs the same for all. */
+  /** Gives turns to the mails that have become due. The sender does this and not the request, so that all requests take the same time. */
   async function giveTurns(): Promise<void> {
     const arrived = await database
       .selectFrom('janua_mails as mail')
@@ -107,16 +110,19 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     const ids = arrived.map(({ id }) => id);
     await database
       .updateTable('janua_mails')
-      // Every row has a turn. The last part tells PostgreSQL the type.
+      // Each id has its own `when`. The `else` only tells PostgreSQL the type.
       .set({ turn_at: sql<number>`case id ${sql.join(turns, sql` `)} else turn_at end` })
-      // By ids alone: another condition could lock the place in an index where requests add their mails.
+      // By ids alone: another condition could lock a range of an index into which requests insert their mails.
       .where('id', 'in', ids)
       .execute();
     if (arrived.length === arrivedRows) await giveTurns();
   }
 
   return {
-    /** Whether it has mails of this purpose about the user, and whether one of them waits. The others were given up, or kept. */
+    /**
+     * Finds the state of the mails of this purpose about the user. `waiting`: one is still to be sent. `ended`: all were given up, or are
+     * in the demo's mailbox. Undefined: there are none.
+     */
     async find(purpose: string, { user, db }: Pick<Held, 'user' | 'db'>): Promise<'waiting' | 'ended' | undefined> {
       const own = db.selectFrom('janua_mails').select('due_at').where('user_id', '=', user.id);
       const found = await own.where('purpose', '=', purpose).execute();
@@ -124,15 +130,15 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return found.length > 0 ? 'ended' : undefined;
     },
 
-    /** Whether the mail is still there. */
+    /** Tells whether the mail is still in the table. */
     async has(id: string): Promise<boolean> {
       return (await rows.select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
     },
 
-    /** Removes the mails of this purpose about the user that wait or were given up. */
+    /** Removes the mails of this purpose about the user, both waiting and given up. */
     async removeAbout(purpose: string, userId: string): Promise<void> {
       const own = rows.select('id').where('user_id', '=', userId).where('purpose', '=', purpose);
-      // By ids, as above.
+      // By ids, for the reason given in `giveTurns`.
       for (const { id } of await own.where('content', 'is', null).execute())
         await database.deleteFrom('janua_mails').where('id', '=', id).execute();
     },
@@ -140,8 +146,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     hasDue: async (): Promise<boolean> => (await due().orderBy('due_at').limit(1).executeTakeFirst()) !== undefined,
 
     /**
-     * Finds the due mails with the earliest turns. At least half of the places are for mails that strangers did not cause, and the rest is
-     * for mails of strangers. Either kind takes the places that the other kind leaves free.
+     * Finds the due mails with the earliest turns. At least half of the places are for mails that strangers did not cause. The rest is for
+     * mails that they caused. Either kind takes the places that the other kind leaves free.
      */
     async findDue(limit: number): Promise<QueuedMail[]> {
       await giveTurns();
@@ -150,15 +156,15 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return [...first, ...strangers.slice(0, limit - first.length)].map(fromRow);
     },
 
-    /** Finds mails that wait and have expired. */
+    /** Finds waiting mails that have expired. */
     async findExpired(limit: number): Promise<QueuedMail[]> {
       const expired = rows.selectAll().where('expires_at', '<=', now()).where('due_at', 'is not', null);
       return (await expired.orderBy('expires_at').limit(limit).execute()).map(fromRow);
     },
 
     /**
-     * Ends the window in which further notices join a mail, and gives the mail with those that have joined it. A change that adds one waits
-     * for this, or this for the change.
+     * Ends the window in which further notices join a mail. Returns the mail, including these notices. This and a change that adds a notice
+     * wait for each other.
      */
     async closeWindow(mail: QueuedMail): Promise<QueuedMail> {
       const window = database.deleteFrom('janua_notices').where('mail_id', '=', mail.id);
@@ -167,7 +173,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return row === undefined ? mail : fromRow(row);
     },
 
-    /** Removes mails that were given up, but for the latest of strangers and the latest of others. */
+    /** Removes mails that were given up, except the latest ones: `mostMails.givenUp` mails that strangers caused, and as many others. */
     async removeGivenUp(): Promise<void> {
       for (const stranger of [0, 1] as const) {
         const givenUp = rows.select('id').where('stranger', '=', stranger).where('due_at', 'is', null);
@@ -180,20 +186,20 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       }
     },
 
-    /** Removes a mail that was sent, or has become needless. */
+    /** Removes a mail that was sent or is not needed any more. */
     async remove(id: string): Promise<void> {
       await database.deleteFrom('janua_mails').where('id', '=', id).execute();
     },
 
-    /** Keeps a mail in the demo's mailbox. */
+    /** Stores a mail in the demo's mailbox. */
     async keep({ id, ...content }: Omit<KeptMail, 'createdAt'>): Promise<void> {
       const expires_at = now() + keptMilliseconds;
       await change(id, { due_at: null, turn_at: null, expires_at, content: JSON.stringify(content) });
     },
 
     /**
-     * Tries a mail again after a pause, when it takes a turn like a new mail. Without a pause, it takes the next turn of its party.
-     * `attempts` counts the refusals so far.
+     * Delays a mail. After a pause, it gets a turn like a new mail. Without a pause, it takes the next turn of its account or network.
+     * @param attempts how often the mail server has refused it so far
      */
     async putOff({ id, expiresAt }: QueuedMail, pause: number, attempts: number, failure: string): Promise<void> {
       const turn_at = pause > 0 ? null : sql<number>`turn_at + ${sql.lit(turnSpacing)}`;
@@ -206,8 +212,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     },
 
     /**
-     * Makes mails due that wait or were given up, as if they were new. Returns how many there were.
-     * @param id of the only one to retry
+     * Makes waiting and given-up mails due, as if they were new. Returns how many there were.
+     * @param id of the only mail to retry. Undefined: all mails
      */
     async retry(id?: string, db = database): Promise<number> {
       let count = 0n;
@@ -221,7 +227,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return Number(count);
     },
 
-    /** Lists the mails that wait or were given up, oldest first. */
+    /** Lists the waiting and given-up mails, oldest first. */
     list: (): AsyncGenerator<QueuedMail> =>
       listPages(
         async (after) => {
@@ -231,7 +237,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
         ({ id }) => id,
       ),
 
-    /** Lists the mails to or about a user that wait or were given up, oldest first. Limits keep their number small. */
+    /** Lists the waiting and given-up mails to or about a user, oldest first. Limits keep their number small. */
     async listOf({ id, username }: Pick<User, 'id' | 'username'>): Promise<QueuedMail[]> {
       const all = rows.selectAll().where('content', 'is', null).orderBy('id');
       const own = all.where((or) =>
@@ -240,7 +246,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       return (await own.execute()).map(fromRow);
     },
 
-    /** A page of the mails that wait or were given up, the newest first. @param before the id of the last mail of the page before */
+    /** Returns a page of the waiting and given-up mails, newest first. @param before the id of the last mail of the previous page */
     async findPage(limit: number, before: string | undefined): Promise<QueuedMail[]> {
       const all = rows.selectAll().where('content', 'is', null).orderBy('id', 'desc').limit(limit);
       return (await (before === undefined ? all : all.where('id', '<', before)).execute()).map(fromRow);
@@ -256,7 +262,7 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
       }));
     },
 
-    /** The number of mails that wait. */
+    /** Counts the waiting mails. */
     async countQueued(): Promise<number> {
       const queued = rows.where('due_at', 'is not', null);
       const { count } = await queued.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();

@@ -5,28 +5,30 @@ import { mostMails } from './limits.ts';
 
 /** A mail to add. Its row is the same whether or not the address has an account, so the time of a request does not reveal that. */
 export interface NewMail {
-  /** A key of the descriptions. */
+  /** A key of `descriptions`. */
   readonly purpose: string;
   readonly address: string;
-  /** Used unless the user has chosen one. */
+  /** The language of the mail, unless the user has chosen another one. */
   readonly language: string;
   readonly userId?: string | undefined;
-  /** The stamp of the account when its owner asked for the mail. A link in it counts only under this stamp. */
+  /** The stamp of the account when its user requested the mail. A link in the mail works only while the account has this stamp. */
   readonly stamp?: string | undefined;
   /** The request that caused it, for `janua explain`. */
   readonly requestId?: string | undefined;
-  /** What the mail tells. */
+  /** The values that the mail shows. */
   readonly details?: Readonly<Record<string, string>> | undefined;
-  /** Default: its user. */
+  /** Default: the user of the mail. */
   readonly causedBy?: Cause | undefined;
 }
 
-/** A user who has proved their identity, or `operator` for a command; or the network of a stranger, as `endSiteOf` gives it. */
+/**
+ * The cause of a mail: a user who has proved their identity, `operator` for a command, or a stranger's network as `endSiteOf` returns it.
+ */
 export type Cause = { readonly userId: string } | { readonly network: string };
 
 export interface QueueOptions {
   readonly database: Database;
-  /** Every purpose, and how long its mails are tried. */
+  /** The description of each purpose. */
   readonly descriptions: Readonly<Record<string, Pick<MailDescription, 'keepSeconds' | 'limit'>>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -35,22 +37,22 @@ export interface QueueOptions {
 }
 
 /**
- * How long the sender waits for a new mail, in milliseconds. Within this time the request has its answer, whose time must not tell
- * whether there is a mail to make (ASVS 6.3.8), and a transaction is committed.
+ * How long the sender waits after a new mail is added, in milliseconds. By then, the request is answered, so its time does not reveal
+ * whether there is a mail to make (ASVS 6.3.8). The transaction is committed, too.
  */
 const addedMilliseconds = 50;
 
-/** Of a full queue, how long nothing is counted again, in milliseconds. */
+/** How long a full queue is not counted again, in milliseconds. */
 const fullMilliseconds = 1000;
 
-/** The part of the room left that this process may use before it counts again. So up to ten processes stay within the bound. */
+/** The share of the free room that this process may use before it counts again. So up to ten processes stay within the limit. */
 const share = 1 / 10;
 
 const ofOperator = 'user:operator';
 
 export type Queue = ReturnType<typeof createQueue>;
 
-/** Adds mails to the outbox, while there is room. Only `createMailer` has it. Throws `Unavailable` when the database cannot be reached. */
+/** Adds mails to the outbox while there is room. Only `createMailer` uses it. Throws `Unavailable` when the database cannot be reached. */
 export function createQueue({ database, descriptions, now, onAdded }: QueueOptions) {
   const createId = createEventIds();
   const waitingIn = (db: Database) => db.selectFrom('janua_mails').where('due_at', 'is not', null);
@@ -58,7 +60,7 @@ export function createQueue({ database, descriptions, now, onAdded }: QueueOptio
   const reaches = async (mails: ReturnType<typeof waitingIn>, most: number): Promise<boolean> =>
     (await mails.select('id').limit(most).execute()).length === most;
 
-  /** Room for mails of a kind, whose rows are counted only now and then. */
+  /** Returns a function that takes a place for a mail. It counts the rows only now and then. */
   const roomOf = (most: number, select: (db: Database) => ReturnType<typeof waitingIn>) => {
     let left = 0;
     let isFullUntil = 0;
@@ -84,8 +86,8 @@ export function createQueue({ database, descriptions, now, onAdded }: QueueOptio
 
   return {
     /**
-     * Adds a mail, and gives its id. Undefined if too many wait.
-     * @param within the transaction of what the mail is about
+     * Adds a mail, and returns its id. Undefined if too many mails wait.
+     * @param within the transaction of the change that the mail is about
      * @param dueAt when it is sent, in milliseconds since 1970. Default: now
      */
     async add(
@@ -105,7 +107,7 @@ export function createQueue({ database, descriptions, now, onAdded }: QueueOptio
       const hasRoom = isRequest ? requests : rooms.notice;
       const most = isRequest ? mostMails.ofParty : mostMails.withNotices;
       const waiting = waitingIn(within);
-      // Operators invite many users at once.
+      // The operator has no such limit, and may invite many users at once.
       if (party !== ofOperator && (await reaches(waiting.where('party', '=', party), most))) return undefined;
       const toAddress = waiting.where('address', '=', address).where('stranger', '=', stranger);
       if (isRequest && (await reaches(toAddress, mostMails.toAddress))) return undefined;

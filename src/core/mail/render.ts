@@ -21,7 +21,7 @@ export interface Frame {
 /** Renders a mail in the frame of all mails. Every value is escaped in the HTML, and no value can break a line. */
 export type RenderMail = (words: MailWords, frame: Frame) => RenderedMail;
 
-/** Loaded with the first mail, because it would make every start slower. */
+/** Loads the library with the first mail, because it would make every start slower. */
 export async function loadRenderer(): Promise<RenderMail> {
   const { Eta } = await import('eta');
   const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
@@ -34,7 +34,7 @@ export async function loadRenderer(): Promise<RenderMail> {
       language,
       link,
       subject: say(subject),
-      /** The parts of the plain text. The link has a line of its own, and the paragraph before leads to it. */
+      /** The link has a line of its own, after the paragraph that introduces it. */
       blocks: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)],
     };
     const [text, html] = [eta.render('/mail.text.eta', model), eta.render('/mail.html.eta', model)];
@@ -42,5 +42,8 @@ export async function loadRenderer(): Promise<RenderMail> {
   };
 }
 
-/** Breaks a paragraph into lines of at most 72 characters (RFC 3676 4.2 recommends up to 78). A longer word, such as an address, keeps its line. */
+/**
+ * Breaks a paragraph into lines of at most 72 characters (RFC 3676 4.2 recommends up to 78). A longer word, such as an address, stays
+ * whole.
+ */
 const wrap = (paragraph: string): string => paragraph.replaceAll(/(.{1,72}|\S+)(?: |$)/g, '$1\n').trimEnd();

@@ -15,15 +15,15 @@ export interface SenderOptions extends DeliverOptions {
   readonly log: Log;
   /** Called once the mail server takes mail again. @param since when it began to fail, in milliseconds since 1970 */
   readonly onRecovered?: ((since: number) => void) | undefined;
-  /** Milliseconds between two looks for mail that another process added, or that is due again. */
+  /** Milliseconds between two checks for mail that another process added or that is due again. */
   readonly lookInterval?: number;
 }
 
-/** The pause after the mail server failed, in milliseconds. Each further one is twice as long, up to the longest. */
+/** The pause after the mail server failed, in milliseconds. Each further pause is twice as long, up to the longest. */
 const firstPause = 1_000;
 const longestPause = 60_000;
 
-/** Expired mails that are given up at the same time. */
+/** How many expired mails are given up at the same time. */
 const expiredAtOnce = 50;
 
 /** How long `close` waits for the mails under way, in milliseconds. */
@@ -32,8 +32,8 @@ const closingMilliseconds = 5_000;
 const mailServer = 'The mail server';
 
 /**
- * Sends the mail in the outbox. Only one of all processes sends at a time. If that process crashes or hangs, another one goes on within
- * 15 seconds. A crash may send a mail twice, but loses none.
+ * Sends the mails in the outbox. Only one process sends at a time. If that process crashes or hangs, another process takes over within 15
+ * seconds. A crash may send a mail twice, but loses none.
  */
 export function createSender(options: SenderOptions) {
   const { database, outbox, openTransport, now, log, lookInterval = 2_000 } = options;
@@ -41,7 +41,7 @@ export function createSender(options: SenderOptions) {
   const noted = createOutages(options);
   const cutOff = new AbortController();
   let deliver: Promise<Deliver> | undefined;
-  /** Failures of the mail server since it last took a mail. */
+  /** How often the mail server has failed since it last took a mail. */
   let outages = 0;
 
   const sending = createLeasedWork({
@@ -71,7 +71,7 @@ export function createSender(options: SenderOptions) {
         for (const end of ends) if (end.status === 'rejected') throw end.reason;
       }
     };
-    // First, so that expired mails are given up even if the mail server takes none.
+    // Expired mails come first, so that they are given up even if the mail server takes no mail.
     await sendFound(() => outbox.findExpired(expiredAtOnce));
     await sendFound(() => outbox.findDue(connections));
   }
@@ -91,13 +91,13 @@ export function createSender(options: SenderOptions) {
   }
 
   return {
-    /** Begins to send. Earlier calls of `wake` do nothing, because the address in the links may not be known yet. */
+    /** Starts sending. Earlier calls of `wake` do nothing, because the address in the links may be unknown until then. */
     start: sending.start,
-    /** Looks for mail at once. */
+    /** Checks for mail at once. */
     wake: sending.look,
-    /** Resolves when no mail is due, or the mail server takes none, or another process sends. */
+    /** Resolves when no mail is due, the mail server takes none, or another process sends. */
     settled: sending.settled,
-    /** Lets the mails under way finish, and then cuts them off. The other mails stay in the outbox. */
+    /** Waits some seconds for the mails that are being sent, and then aborts them. The other mails stay in the outbox. */
     close: (): Promise<void> =>
       sending.close(closingMilliseconds, (end) => {
         cutOff.abort();

@@ -5,33 +5,35 @@ import type { RenderedMail } from './render.ts';
 /** One mail to one recipient. */
 export interface Message extends RenderedMail {
   readonly to: { readonly name: string; readonly address: string };
-  /** The same for each attempt, so that mail programs show a mail that was sent twice only once. */
+  /** The same id for each attempt, so that mail programs show a mail that was sent twice only once. */
   readonly id: string;
   readonly date: Date;
 }
 
-/** Why the server did not take a mail. */
+/** The reason why the server did not take a mail. */
 export interface Failure {
-  /** `mail`: only this mail, for now. `mail-for-good`: this mail, whenever it is sent. `server`: any mail, for now. */
+  /**
+   * `mail`: the server refuses this mail for now. `mail-for-good`: it refuses this mail at any time. `server`: it takes no mail for now.
+   */
   readonly kind: 'mail' | 'mail-for-good' | 'server';
   /** The answer of the server, without links. At most 200 characters. */
   readonly reason: string;
 }
 
-/** Connections to the mail server. */
+/** A pool of connections to the mail server. */
 export interface Transport {
-  /** Returns why it failed, or undefined once the server has taken the mail. @param signal cuts the connection off */
+  /** Sends a mail. Returns the failure, or undefined once the server has taken the mail. @param signal aborts the sending */
   send(message: Message, signal: AbortSignal): Promise<Failure | undefined>;
-  /** Connects and logs in. Returns why it failed. */
+  /** Connects and logs in. Returns the failure, or undefined. */
   verify(): Promise<Failure | undefined>;
   /** Closes all connections at once. */
   close(): void;
 }
 
-/** Connections that send at the same time. */
+/** How many connections send at the same time. */
 export const connections = 5;
 
-/** Milliseconds that the server may take. nodemailer's own limits are minutes. */
+/** Limits for the steps of a connection, in milliseconds. nodemailer's own limits are minutes. */
 const timeouts = {
   dnsTimeout: 5_000,
   connectionTimeout: 5_000,
@@ -47,12 +49,12 @@ const tls = {
   'if-offered': { secure: false, tls: { rejectUnauthorized: false } },
 };
 
-/** Loads nodemailer, which would make every start slower. Connects with the first mail. */
+/** Loads nodemailer here, because it would make every start slower. Connects with the first mail. */
 export async function openTransport({ server, from }: MailRoute): Promise<Transport> {
   const { createTransport } = await import('nodemailer');
   const { host, port, account } = server;
   const pool = createTransport({
-    // It must not send a mail again by itself, because another process may have the lease by then.
+    // nodemailer must not send a mail again by itself, because another process may hold the lease by then.
     pool: true,
     maxConnections: connections,
     maxRequeues: 0,
@@ -66,7 +68,7 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   });
   const domain = from.address.slice(from.address.indexOf('@') + 1);
 
-  /** Gives the failure of a step, or undefined. */
+  /** Returns the failure of a step, or undefined. */
   const attempt = (step: Promise<unknown>) =>
     step.then(
       () => undefined,
@@ -92,12 +94,12 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   };
 }
 
-/** The fields of nodemailer's errors. `command` is the SMTP command that failed, and `originalCode` that of Node's error. */
+/** The fields of nodemailer's errors: `command` is the SMTP command that failed, `originalCode` the code of Node's error. */
 type SmtpError = { readonly [Field in 'code' | 'originalCode' | 'command' | 'response']?: string } & {
   readonly responseCode?: number;
 };
 
-/** Reads an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
+/** Interprets an error of nodemailer. A refusal of the sender's own address or of the login concerns every mail. */
 function failureOf(error: Error & SmtpError, isTlsFirst: boolean): Failure {
   const { code, originalCode, command, message, responseCode: status, response } = error;
   if (isTlsFirst && originalCode === 'ERR_SSL_WRONG_VERSION_NUMBER')
@@ -106,12 +108,12 @@ function failureOf(error: Error & SmtpError, isTlsFirst: boolean): Failure {
   // 421: the server closes the connection (RFC 5321 3.8).
   if (!isAboutMail || status === 421) return { kind: 'server', reason: withoutLinks(message) };
   const reason = withoutLinks(response || message);
-  // Without a status, the mail never reached the server. 503 is about the order of commands.
+  // Without a status, nodemailer could not build the mail. 503 is about the order of commands.
   const isForGood = status === undefined || (status >= 500 && status !== 503);
   return { kind: isForGood ? 'mail-for-good' : 'mail', reason };
 }
 
-/** A server may quote the mail, whose link is a secret. */
+/** Removes links, because a server may quote the mail, whose link is a secret. */
 function withoutLinks(text: string): string {
   const oneLine = text.replaceAll(/https?:\S*|[\w-]{40,}/g, '…').replaceAll(/\s+/g, ' ');
   return printable(oneLine.slice(0, 200));

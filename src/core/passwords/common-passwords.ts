@@ -1,15 +1,18 @@
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-/** Bytes of each digest in the list. Of a billion passwords that are not in the list, fewer than one is refused by chance. */
+/** Bytes of each digest in the list. By chance, fewer than one of a billion unlisted passwords is refused. */
 const digestBytes = 6;
 
-/** Digests in ascending order, made by `scripts/common-passwords.ts`. Digests, because the passwords are those of real people. */
+/**
+ * A list of digests in ascending order, made by `scripts/common-passwords.ts`. It has no plain passwords, because they are those of real
+ * people.
+ */
 const listFile = new URL('./common-passwords.bin', import.meta.url);
 
 let list: Buffer | undefined;
 
-/** Gives a text without case, accents and compatibility forms: `Nguyễn` and `NGUYEN` are then the same. */
+/** Removes case, accents and compatibility forms from a text, so that `Nguyễn` and `NGUYEN` become the same. */
 export const fold = (text: string) => text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '');
 
 export const digestOf = (folded: string) => hash('sha256', folded, 'buffer').subarray(0, digestBytes);
@@ -34,9 +37,9 @@ wxcvbn
 const pathsBothWays = paths + [...paths].reverse().join('');
 
 /**
- * Whether a password is among the first that attackers try (ASVS 6.2.4, 6.2.12): it is in the list, repeats one block, or follows the
- * alphabet or the keyboard, or it is one common word with digits and signs. A phrase of several words is none of these.
- * @param folded as `fold` gives it
+ * Tells whether a password is among the first that attackers try (ASVS 6.2.4, 6.2.12): it is in the list, repeats one block, follows the
+ * alphabet or the keyboard, or is one common word with digits and signs. A phrase of several words is none of these.
+ * @param folded as `fold` returns it
  */
 export function isCommon(folded: string): boolean {
   if (isListed(folded) || blockOf(folded) !== folded || mostlyFollowsPaths(folded)) return true;
@@ -60,14 +63,17 @@ function isListed(folded: string): boolean {
   return false;
 }
 
-/** Gives the block that a text repeats, such as `abc` for `abcabcab` and `abc ` for `abc abc`; otherwise the text. */
+/** Returns the block that a text repeats, such as `abc` for `abcabcab` and `abc ` for `abc abc`; otherwise the whole text. */
 function blockOf(text: string): string {
   for (let length = 1; length <= (text.length + 1) / 2; length++)
     if (text.startsWith(text.slice(length))) return text.slice(0, length);
   return text;
 }
 
-/** Whether two of three characters repeat the one before, or follow it on a path. Of 200,000 random phrases of three words, none does. */
+/**
+ * Tells whether two of three characters repeat the character before or follow it on a path. None of 200,000 random phrases of three words
+ * does.
+ */
 function mostlyFollowsPaths(folded: string): boolean {
   const characters = [...folded];
   const following = characters.filter((character, index) => {

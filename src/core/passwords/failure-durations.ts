@@ -7,7 +7,10 @@ export function createFailureDurations() {
     add(kind: string, milliseconds: number): void {
       timesOfKinds.set(kind, [...(timesOfKinds.get(kind) ?? []), milliseconds].slice(-timesKept));
     },
-    /** Milliseconds that the slowest kind takes, or 0 before any is known. The median hides one slow moment. */
+    /**
+     * Milliseconds that the slowest kind takes, or 0 before any is known. The median of each kind counts, because it ignores a single slow
+     * comparison.
+     */
     longest: () => Math.max(0, ...timesOfKinds.values().map(median)),
   };
 }

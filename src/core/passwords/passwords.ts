@@ -5,13 +5,13 @@ import { createFailureDurations } from './failure-durations.ts';
 import type { ComparisonInput, Computations } from './hashing/computations.ts';
 import { createHashingThreads, type HashingThreads } from './hashing/threads.ts';
 
-/** Longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
+/** The longest password that is hashed, in bytes of UTF-8 (long passwords cost time: OWASP Authentication CS). */
 export const maxPasswordBytes = 1024;
 
-/** Most kinds of stored hashes that are measured before the first login. More would slow down the start. */
+/** The most kinds of stored hashes that are measured before the first login. More would slow down the start. */
 const kindsCalibrated = 8;
 
-/** The floor lies above the median by this factor, because some computations take longer than usual. */
+/** The floor is the median times this factor, because some computations take longer than usual. */
 const floorMargin = 1.25;
 
 export type PasswordCheck = Pick<ReturnType<Computations['compare']>, 'matches' | 'replacement'>;
@@ -20,9 +20,9 @@ export type Passwords = ReturnType<typeof createPasswords>;
 
 export interface PasswordOptions {
   readonly threads?: HashingThreads | undefined;
-  /** Most passwords that are hashed at once. */
+  /** The most passwords that are hashed at once. */
   readonly concurrency: number;
-  /** Most pieces of work that wait for a turn. */
+  /** The most pieces of work that wait for a turn. */
   readonly queue: number;
   readonly rehashes: boolean;
   readonly log: Pick<Log, 'warn'>;
@@ -33,7 +33,7 @@ export interface PasswordOptions {
 
 /**
  * Hashes and compares passwords, a bounded number at a time: each takes a core and 19 MiB (ASVS 2.4.1, 15.2.2). Every hash needs a turn.
- * Logins and new passwords share one queue, so that neither keeps the other out.
+ * Logins and new passwords share one queue, so that neither can block the other.
  */
 export function createPasswords(options: PasswordOptions) {
   const { concurrency, queue, rehashes, log, onWaited, onRefused } = options;
@@ -41,7 +41,7 @@ export function createPasswords(options: PasswordOptions) {
   const durations = createFailureDurations();
   const turns = createTurns({
     part: 'Password hashing',
-    // Enough to keep the threads busy while others wait for the store. The rest wait for a turn, shared fairly.
+    // Enough to keep the threads busy while some of this work waits for the store. All further work waits for a turn, shared fairly.
     atOnce: Math.min(4 * concurrency, concurrency + queue),
     waiting: queue,
     onRefused,
@@ -54,19 +54,18 @@ export function createPasswords(options: PasswordOptions) {
     onWaited?.(waited);
     if (unusable !== undefined)
       log.warn({ event: 'password_hash_unusable', scheme: unusable }, 'a stored password hash cannot be verified');
-    // Failures only: a match without a rehash takes less time, and would lower the floor.
+    // Only failures are measured: a match without a rehash takes less time, and would lower the floor.
     if (!matches) durations.add(kind, milliseconds);
     return { matches, replacement };
   }
 
   return {
-    /** Does work that computes hashes when it has its turn. @throws {Unavailable} when too many are waiting */
+    /** Waits for a turn, and then runs work that computes hashes. @throws {Unavailable} when too many are waiting */
     takeTurn: turns.take,
 
     /**
-     * Compares a password with the stored hash of a user.
-     * A missing, cheap or broken hash takes as long as one of the current cost (ASVS 6.3.8).
-     * So does a password that is longer than any that is stored.
+     * Compares a password with the stored hash of a user. A comparison with a missing, cheap or broken hash takes as long as with a hash of
+     * the current cost (ASVS 6.3.8). A password that is too long takes this time as well.
      * @throws {Unavailable} when the thread has died
      */
     async check(_turn: Turn, storedHash: string | undefined, password: string): Promise<PasswordCheck> {
@@ -77,8 +76,9 @@ export function createPasswords(options: PasswordOptions) {
     },
 
     /**
-     * The PHC string to store for a new password.
-     * @param requireUse reads again what the password is for, when the turn comes. It throws if there is no use for the hash any more
+     * Returns the PHC string to store for a new password.
+     * @param requireUse is called when the turn comes. It throws if the hash is not needed any more, for example because the account has
+     * changed
      * @throws {Unavailable} when too many are waiting
      */
     hash: (work: Work, password: string, requireUse: () => Promise<unknown>): Promise<string> =>
@@ -89,7 +89,9 @@ export function createPasswords(options: PasswordOptions) {
         return result;
       }),
 
-    /** Milliseconds before which no failure should be answered: the time must not reveal the kind of the stored hash (ASVS 6.3.8). */
+    /**
+     * Returns the milliseconds that every failure must take at least: the time must not reveal the kind of the stored hash (ASVS 6.3.8).
+     */
     failureFloor: () => durations.longest() * floorMargin,
 
     load: () => ({
@@ -97,7 +99,7 @@ export function createPasswords(options: PasswordOptions) {
       waiting: Math.max(0, threads.taskCount - concurrency) + turns.waiting(),
     }),
 
-    /** Measures the slowest kinds among these stored hashes, so that the floor covers them before the first login. */
+    /** Measures the slowest kinds of these stored hashes, so that the floor covers them before the first login. */
     async calibrate(storedHashes: readonly string[]): Promise<void> {
       const { result: costliest } = await threads.compute('findCostliest', { storedHashes, count: kindsCalibrated });
       const password = randomBytes(16).toString('hex');

@@ -3,10 +3,10 @@ import { fold, isCommon } from './common-passwords.ts';
 import { maxPasswordBytes } from './passwords.ts';
 import { createPwnedPasswords } from './pwned-passwords.ts';
 
-/** Shortest new password, in code points. NIST SP 800-63B-4 asks for it if the password is the only factor. */
+/** The length of the shortest new password, in code points. NIST SP 800-63B-4 requires 15 if the password is the only factor. */
 export const minPasswordLength = 15;
 
-/** Names of fewer characters are in most phrases by chance. */
+/** A shorter name is not searched for, because most phrases contain it by chance. */
 const minPartLength = 4;
 
 export interface PasswordFault {
@@ -31,8 +31,8 @@ export interface PasswordOwner {
 export interface PasswordPolicyOptions {
   readonly appName: string;
   /**
-   * New passwords are compared with the list that comes with Janua (`list`), also with the service Pwned Passwords (`hibp`), or with
-   * neither (`off`).
+   * `list`: new passwords are compared with the list that comes with Janua. `hibp`: also with the service Pwned Passwords. `off`: with
+   * neither.
    */
   readonly breached: 'list' | 'hibp' | 'off';
   readonly log: Pick<Log, 'warn'>;
@@ -41,7 +41,7 @@ export interface PasswordPolicyOptions {
 
 export type PasswordPolicy = ReturnType<typeof createPasswordPolicy>;
 
-/** The rules for new passwords, of NIST SP 800-63B-4 and ASVS 6.2. Kinds of characters do not matter (ASVS 6.2.5). */
+/** The rules for new passwords, from NIST SP 800-63B-4 and ASVS 6.2. They require no kinds of characters (ASVS 6.2.5). */
 export function createPasswordPolicy(options: PasswordPolicyOptions) {
   const { appName, breached, log, pwnedPasswordsUrl = 'https://api.pwnedpasswords.com' } = options;
   const isPwned = breached === 'hibp' ? createPwnedPasswords(pwnedPasswordsUrl, log) : undefined;
@@ -64,8 +64,8 @@ export function createPasswordPolicy(options: PasswordPolicyOptions) {
 }
 
 /**
- * The texts that a password must not contain (ASVS 6.2.11): the address and the part before its `@`, each name, both names, and the app's
- * name.
+ * Lists the texts that a password must not contain (ASVS 6.2.11): the address, the part before its `@`, each name, both names together, and
+ * the app's name.
  */
 function partsOf({ username, firstName, lastName }: PasswordOwner, appName: string): string[] {
   const names = `${firstName} ${lastName}`;

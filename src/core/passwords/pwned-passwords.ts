@@ -2,16 +2,19 @@ import { hash } from 'node:crypto';
 import type { Log } from '../../ground/faults/log.ts';
 import { createTurns } from '../../ground/faults/turns.ts';
 
-/** Milliseconds until the whole answer must be there. */
+/** Milliseconds until the whole response must have arrived. */
 const patience = 1000;
 
-/** Questions of this process at once, those of one account, and those that wait. One account could otherwise open any number of connections. */
+/**
+ * The most requests of this process at once, of one account at once, and in the queue. Otherwise one account could open any number of
+ * connections.
+ */
 export const pwnedLimits = { atOnce: 16, ofAccount: 1, waiting: 100 };
 
 /**
- * Asks the service Pwned Passwords whether a password is known from a breach. The service gets the first five characters of the SHA-1,
- * and answers with the rest of about 1,000 digests. A service that does not answer refuses no password, and is logged once. Accounts share
- * the turns. The returned function throws `Unavailable` when too many wait.
+ * Checks whether the service Pwned Passwords knows a password from a breach. Janua sends the first five characters of the SHA-1, and the
+ * service returns the rest of about 1,000 digests. If it does not answer, no password is refused, and the log says so once. Accounts share
+ * the turns. The returned function throws `Unavailable` when too many requests wait.
  * @param url such as `https://api.pwnedpasswords.com`
  */
 export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>) {
@@ -40,7 +43,7 @@ export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>) {
     turns.take({ places: [{ key: account, atOnce: ofAccount }], parties: [account] }, () => ask(password));
 }
 
-/** Gives how often each digest was seen. Padding has the count 0. */
+/** Reads how often the service has seen each digest. Padding has the count 0. */
 async function readCounts(url: string): Promise<Map<string, number>> {
   const headers = { 'add-padding': 'true', 'user-agent': 'Janua' };
   const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(patience) });
@@ -51,7 +54,10 @@ async function readCounts(url: string): Promise<Map<string, number>> {
   return counts;
 }
 
-/** The message of the cause, which does not name the address that was asked for. If several addresses failed, it is empty. */
+/**
+ * Returns the message of the cause, because it does not contain the requested address. If several addresses failed, the message is empty,
+ * and the code takes its place.
+ */
 function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const cause: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error;

@@ -7,7 +7,7 @@ export type CredentialKind = 'cookie' | 'token';
 export interface Claim {
   /** Undefined if the credential cannot belong to any session. */
   readonly sessionId: string | undefined;
-  /** Whether the secrets of the session confirm the claim. */
+  /** Checks the secret of the credential against the hashes of the session. */
   isProvenBy(session: SessionRecord): boolean;
 }
 
@@ -16,19 +16,22 @@ const accessTokenPrefix = 'janua_';
 
 const shape = /^([\w-]{22})\.([\w-]{43})$/;
 
-/** A new session id: 128 random bits, base64url. No id begins with a hyphen, because a command would take it for an option. */
+/** Creates a session id: 128 random bits, base64url. It never begins with a hyphen, because a command would take it for an option. */
 export function createSessionId(): string {
   const id = randomBytes(16).toString('base64url');
   return id.startsWith('-') ? createSessionId() : id;
 }
 
-/** An administrator may name any other text. */
+/** Checks the form of an id, because an administrator may send any text. */
 export const isSessionId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 
-/** A new secret: 256 random bits, base64url (ASVS 7.2.3 asks for 128). */
+/** Creates a secret: 256 random bits, base64url (ASVS 7.2.3 asks for 128). */
 export const createSecret = () => randomBytes(32).toString('base64url');
 
-/** The stored form of a secret. It hashes the text as sent: base64url has spare bits, and two spellings must not both pass. */
+/**
+ * Returns the stored form of a secret. The hash covers the text as sent, because base64url has spare bits, and two spellings must not both
+ * pass.
+ */
 export const hashSecret = (secret: string) => hash('sha256', secret, 'base64url');
 
 export function formatCredential(kind: CredentialKind, sessionId: string, secret: string): string {

@@ -23,7 +23,7 @@ export const events = {
       },
     },
   },
-  // Of version 0.2 and before, so that the audit still explains it.
+  // An event of version 0.2 and before, described so that the audit still explains it.
   'other-sessions-ended': {
     isChange: true,
     vocabulary: 'session_expired',

@@ -10,10 +10,12 @@ import type { SessionRecord, SessionStore, TransactionalSessionStore } from './s
 const table = 'janua_ended_sessions';
 const notBeforeTable = 'janua_not_before';
 
-/** Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. A login meanwhile stays. */
+/**
+ * Milliseconds by which the clocks of two servers may differ before `janua doctor` warns. The session of a login at the same moment stays.
+ */
 const margin = 2_000;
 
-/** The end of all sessions of a user that began before a time, but for one. */
+/** Ends all sessions of a user that began before a time, except one. */
 export interface NotBefore {
   readonly not_before: number | string | null;
   readonly kept_id: string | null;
@@ -25,9 +27,9 @@ export const isBefore = (
 ): boolean => not_before !== null && session.createdAt < Number(not_before) && session.id !== kept_id;
 
 /**
- * Keeps the ends of sessions in the database too. A replica of Redis that takes over, or a server that restarts from its last snapshot, may
- * have missed the latest removals: what it brings back stays ended.
- * @param idleMilliseconds how long a session lasts at most without being used
+ * Stores the ends of sessions in the database too. A replica of Redis that takes over, or a server that restarts from its last snapshot,
+ * may have missed the latest removals. A session that it restores stays ended.
+ * @param idleMilliseconds the longest time that a session lasts without being used
  */
 export function withLastingEnds(
   store: SessionStore,
@@ -40,10 +42,13 @@ export function withLastingEnds(
   const notBefore = database.selectFrom(notBeforeTable).select(['not_before', 'kept_id']);
   const findNotBefore = prepareLookup((userId) => notBefore.where('user_id', '=', userId));
 
-  // Nothing uses it again, so Redis removes what it brings back by then.
+  // A restored session is never used again, so Redis removes it by then.
   const forgottenAt = () => now() + idleMilliseconds + clockTolerance;
 
-  /** A cluster keeps the list of a user's sessions at another node, which may have lost some of them. */
+  /**
+   * Stores a time before which all sessions of a user have ended, because the list of their ids may be incomplete: a cluster keeps it at
+   * another node.
+   */
   async function noteNotBefore(userId: string, keptId: string | undefined): Promise<void> {
     const row = { not_before: now() - margin, kept_id: keptId ?? null, expires_at: forgottenAt() };
     const known = database.updateTable(notBeforeTable).set(row).where('user_id', '=', userId);
@@ -55,7 +60,7 @@ export function withLastingEnds(
   const toEnds = (ids: readonly string[], userId: string | undefined) =>
     [...new Set(ids)].filter(isSessionId).map((id) => ({ id, user_id: userId ?? null, expires_at: forgottenAt() }));
 
-  /** The oldest of too many go. If Redis brought such a session back, only its own user would be concerned. */
+  /** Removes the oldest ends of a user if there are too many. If Redis restored such a session, this would concern only its own user. */
   async function limitEnds(userId: string, db: Database = database): Promise<void> {
     const own = db.selectFrom(table).select('id').where('user_id', '=', userId);
     await removeBeyond(db, table, own.orderBy('expires_at', 'desc').orderBy('id', 'desc'), boundOf(table).most);
@@ -95,7 +100,7 @@ export function withLastingEnds(
         await store.remove([record.id]).catch(() => {});
         throw error;
       }
-      // They have ended, even if Redis keeps them for a while.
+      // The replaced sessions have ended, even if Redis keeps them for a while.
       await store.remove(replaced).catch(() => {});
     },
 
@@ -118,7 +123,7 @@ export function withLastingEnds(
             await db.insertInto(table).values(ends).execute();
             await limitEnds(record.userId, db);
             await within(db);
-            // It has ended, even if Redis keeps it for a while.
+            // The session has ended, even if Redis keeps it for a while.
             onCommit(db, () => store.remove([id]).catch(() => {}));
           }),
       });

@@ -32,8 +32,8 @@ const scripts = {
 type Client = ScriptedClient<keyof typeof scripts>;
 
 /**
- * Sessions in Redis or Valkey. A cluster cannot change two keys as one, so the order matters: the index changes first when a session starts,
- * and last when it ends. An id in the index without a session means nothing.
+ * Stores sessions in Redis or Valkey. A cluster cannot change two keys at once, so the order matters: the index changes first when a
+ * session starts, and last when it ends. An id in the index without a session is ignored.
  */
 export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   const use = redis.useScripts(scripts);
@@ -125,7 +125,7 @@ export function createRedisSessionStore(redis: OpenRedis): SessionStore {
   };
 }
 
-/** Keys that an estimate looks at, on each server. SCAN gives them in the order of their hashes, so they are a fair sample. */
+/** Keys that an estimate reads, on each server. SCAN returns them in the order of their hashes, so they are a fair sample. */
 const sampledKeys = 10_000;
 
 /** Counts the sessions of a server, or estimates them from the first keys. */
@@ -170,7 +170,7 @@ function toRenewed(renewal: Renewal): Hash {
 
 function toRecord(id: string, hash: Readonly<Record<string, string | undefined>>): SessionRecord | undefined {
   const { user, fingerprint, cookie, token, created, seen, expires } = hash;
-  // A record of an older version has none of these. All of those sessions were started by password.
+  // Records of older versions lack these fields. All of those sessions were started by password.
   const { authenticated = created, methods, agent, address, remembered, scope } = hash;
   if (user === undefined || fingerprint === undefined || cookie === undefined || token === undefined) return undefined;
   return {

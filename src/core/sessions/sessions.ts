@@ -13,7 +13,7 @@ export interface SessionStart extends Partial<Pick<Session, 'userAgent' | 'addre
   readonly replaced?: readonly Pick<Session, 'id'>[];
 }
 
-/** The two credentials of a session. They are known only at the moment in which they are made. */
+/** The two credentials of a session. They are known only when they are made, because only their hashes are stored. */
 export interface Credentials {
   readonly cookie: string;
   readonly accessToken: string;
@@ -50,7 +50,8 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
   userAgent && printable(userAgent.slice(0, longestUserAgent));
 
 /**
- * Starts, checks, refreshes and ends sessions. Both limits are computed from stored times (ASVS 7.3.1, 7.3.2). A session ends
+ * Starts, checks, refreshes and ends sessions. The idle timeout and the lifetime are computed from stored times (ASVS 7.3.1, 7.3.2). A
+ * session ends
  * - at the idle timeout or at the end of its lifetime (`isAlive`);
  * - when it is the oldest of its user and there are too many (`start`);
  * - at a logout that presents it;
@@ -79,7 +80,7 @@ export function createSessions(options: SessionOptions) {
   // One write a minute is enough, unless the idle timeout is short.
   const touchIntervalOf = (session: Session) => Math.min(60_000, limitsOf(session).idleTimeoutSeconds * 100);
 
-  /** Like `find`, with a record that was looked up already. */
+  /** Does the same as `find` for a record that was looked up already. */
   async function judge(claim: Claim, record: SessionRecord): Promise<Session | undefined> {
     if (!claim.isProvenBy(record)) return undefined;
     const time = now();
@@ -132,13 +133,13 @@ export function createSessions(options: SessionOptions) {
       );
       const replacedIds = replaced.map(({ id }) => id);
       await store.insert(record, replacedIds);
-      // If this fails, the next login does it.
+      // If this fails, the next login of the user removes them.
       const displaced = await store.removeOldestOfUser(owner.userId, time, mostPerUser).catch(() => []);
       return { ...record, ...credentials, displaced };
     },
 
     /**
-     * Replaces the credentials of a session. The old ones become invalid. Undefined if the session has ended meanwhile.
+     * Replaces the credentials of a session. The old ones become invalid. Returns undefined if the session has ended meanwhile.
      * @param changes the stamp, if the account has got a new one, and the methods by which the owner has just proved their identity
      */
     async renew(
@@ -152,7 +153,7 @@ export function createSessions(options: SessionOptions) {
       return (await store.renew(session.id, record)) ? { ...record, ...credentials } : undefined;
     },
 
-    /** The living session of a claim. Counts as use of the session. */
+    /** Finds the living session of a claim. Counts as use of the session. */
     async find(claim: Claim): Promise<Session | undefined> {
       const record = claim.sessionId === undefined ? undefined : await store.find(claim.sessionId);
       return record && judge(claim, record);
@@ -160,7 +161,7 @@ export function createSessions(options: SessionOptions) {
 
     judge,
 
-    /** Seconds by which a session lies in the future, if it does not count for that. */
+    /** Returns the seconds by which a session lies in the future, if it is refused for that reason. */
     secondsAhead(claim: Claim, record: SessionRecord): number | undefined {
       const lead = Math.max(record.createdAt, record.lastSeenAt) - now();
       return lead > clockTolerance && claim.isProvenBy(record) ? Math.round(lead / 1000) : undefined;
@@ -168,17 +169,17 @@ export function createSessions(options: SessionOptions) {
 
     isAlive: (session: Session): boolean => isAlive(session, now()),
 
-    /** Ends sessions and every credential bound to them. False if none was left to end. */
+    /** Ends sessions and every credential bound to them. Returns false if none was left to end. */
     async end(sessions: readonly Pick<Session, 'id' | 'userId'>[]): Promise<boolean> {
       if (sessions.length === 0) return false;
       const ids = sessions.map((session) => session.id);
       return (await store.remove(ids, sessions[0]?.userId)) > 0;
     },
 
-    /** Ends a session in the transaction in which `within` records it. False if it has ended already. */
+    /** Ends a session in the transaction in which `within` records it. Returns false if it has ended already. */
     endWith: (id: string, within: (db: Database) => Promise<void>): Promise<boolean> => store.removeWith(id, within),
 
-    /** The id of the user of a session. Undefined if it has ended. */
+    /** Returns the id of the user of a session, or undefined if the session has ended. */
     findOwner: async (id: string): Promise<string | undefined> => (await store.find(id))?.userId,
 
     endAllOf: (userId: string): Promise<number> => store.removeOfUser(userId),
@@ -186,8 +187,9 @@ export function createSessions(options: SessionOptions) {
     endOthersOf: (userId: string, keptId: string): Promise<number> => store.removeOfUser(userId, keptId),
 
     /**
-     * The living sessions of a user, the latest first.
-     * @param stamp of the account: sessions with another one have ended, or belong to a former user of the id. Undefined if the account is gone
+     * Lists the living sessions of a user, the latest first.
+     * @param stamp of the account: sessions with another stamp have ended, or belong to a former user of the id. Undefined if the account
+     * is gone
      */
     async listOf(userId: string, stamp: string | undefined) {
       const time = now();
@@ -198,7 +200,7 @@ export function createSessions(options: SessionOptions) {
         .map((record) => ({
           id: record.id,
           startedAt: new Date(record.createdAt),
-          /** To within a minute. */
+          /** Accurate to a minute. */
           lastSeenAt: new Date(record.lastSeenAt),
           expiresAt: new Date(endOf(record, record.lastSeenAt)),
           userAgent: record.userAgent,

@@ -8,7 +8,7 @@ import { clockTolerance } from '../../ground/faults/clock.ts';
 import { createSecret, createSessionId, hashSecret } from './credential.ts';
 import type { AuthenticationMethod, Renewal, SessionRecord, TransactionalSessionStore } from './store.ts';
 
-/** Most sessions of one user that are removed at once. There are more if the operator has lowered the limit. */
+/** Most sessions of one user that are removed at once. More exist only if the operator has lowered the limit. */
 const oldestAtOnce = 100;
 
 export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase): TransactionalSessionStore {

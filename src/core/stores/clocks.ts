@@ -5,24 +5,24 @@ import type { Log } from '../../ground/faults/log.ts';
 import type { OpenRedis } from '../../ground/redis/redis.ts';
 import { serversOf } from '../../ground/redis/servers.ts';
 
-/** Seconds from which a difference between clocks is reported, and from which it is about to end sessions. */
+/** Differences between clocks in seconds: from `noticed` on, they are reported. From `harmful` on, they are about to end sessions. */
 export const clockLimits = { noticed: 2, harmful: clockTolerance / 2000 };
 
-/** The clock of a store. All servers that share the store can compare theirs with it. */
+/** The clock of a store. All servers that share the store can compare their clocks with it. */
 export interface StoreClock {
   readonly store: 'database' | 'redis';
   readonly name: string;
-  /** Milliseconds since 1970, on each server of the store. Undefined if the account may not ask. */
+  /** Reads the time of each server of the store, in milliseconds since 1970. Undefined if the account has no right to read it. */
   read(): Promise<readonly number[] | undefined>;
 }
 
 const databaseTimes = {
   postgres: sql<{ time: unknown }>`select extract(epoch from clock_timestamp()) * 1000 as time`,
-  // A local time can stand for two, when summer time ends.
+  // UTC, because at the end of summer time, the same local time occurs twice.
   mysql: sql<{ time: unknown }>`select timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1000 as time`,
 };
 
-/** Undefined for SQLite, which is on this machine. */
+/** Undefined for SQLite, which uses the clock of this machine. */
 export function clockOfDatabase({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>) {
   if (engine === 'sqlite') return undefined;
   const read = async () => (await databaseTimes[engine].execute(database)).rows.map(({ time }) => Number(time));
@@ -47,8 +47,8 @@ export const clocksOf = ({ opened, redis }: { opened: OpenDatabase; redis: OpenR
   [clockOfDatabase(opened), redis && clockOfRedis(redis)].filter((clock) => clock !== undefined);
 
 /**
- * Seconds by which our clock is ahead of a store's, less half of the round trip. Of three tries, the fastest counts, and of several servers
- * the one that differs most.
+ * Measures by how many seconds our clock is ahead of a store's, corrected by half of the round trip. The fastest of three tries counts. Of
+ * several servers, the one with the largest difference counts.
  */
 export async function compareClock({ read }: StoreClock, now: () => number): Promise<number | undefined> {
   let fastest = { roundTrip: Number.POSITIVE_INFINITY, seconds: 0 };
@@ -70,7 +70,7 @@ interface ClockWatchOptions {
   readonly onCompared?: ((store: string, seconds: number) => void) | undefined;
 }
 
-/** Compares our clock with each store's when it is called. Logs a difference once, and again after it was gone. */
+/** Returns a function that compares our clock with each store's. It logs a difference once, and again only if it had disappeared. */
 export function createClockWatch(clocks: readonly StoreClock[], { log, now, onCompared }: ClockWatchOptions) {
   const noticed = new Set<string>();
 

@@ -1,9 +1,9 @@
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 
-/** Milliseconds for which a result is reused. Any client may ask, and each check writes to the stores. */
+/** Milliseconds for which a result is reused, because any client may request it, and each check writes to the stores. */
 const freshness = 500;
 
-/** @param checks each throws while its part is unusable. `Unavailable` may name another part as the cause. */
+/** @param checks throw while their parts are unusable. `Unavailable` may name another part as the cause */
 export function createReadiness(checks: readonly (readonly [part: string, check: () => Promise<void>])[]) {
   let stopping = false;
   let latest: Promise<readonly string[]> | undefined;

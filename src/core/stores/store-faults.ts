@@ -4,16 +4,19 @@ import { Unavailable } from '../../ground/faults/unavailable.ts';
 
 interface StoreFault {
   readonly codes: readonly string[];
-  /** Continues a sentence that begins with the store's name. */
+  /** The rest of a sentence that begins with the store's name. */
   readonly reason: string;
   readonly fix: string;
-  /** Waiting does not fix this fault, so a server does not start with it. */
+  /** Waiting does not fix this fault, so a server does not start while it lasts. */
   readonly lasts?: true;
 }
 
 const lacksRights = 'does not give the account the rights that Janua needs';
 
-/** `URL` stands for the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words of Redis errors. */
+/**
+ * `URL` stands for the name of the setting. The codes are Node's codes, PostgreSQL's SQLSTATE, MySQL's names, and the first words of Redis
+ * errors.
+ */
 const storeFaults: readonly StoreFault[] = [
   {
     codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN'],
@@ -81,7 +84,7 @@ const storeFaults: readonly StoreFault[] = [
 
 export function readStoreFault(error: unknown) {
   const thrown = error instanceof Unavailable ? error.cause : error;
-  // If a host name has several addresses, the error of the first.
+  // If a host name has several addresses, the error of the first address counts.
   const cause = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
   const code = codeOf(cause);
   return { cause, code, known: storeFaults.find(({ codes }) => codes.includes(code)) };
@@ -97,13 +100,13 @@ function codeOf(error: unknown): string {
   return 'code' in error ? String(error.code) : (/^[A-Z]+(?= )/.exec(error.message)?.[0] ?? '');
 }
 
-/** Gives a fault that waiting does not fix: a wrong password, a missing grant or a missing database. */
+/** Describes a fault that waiting does not fix: a wrong password, a missing grant or a missing database. Undefined for any other error. */
 export function refusedAccount(error: unknown): Misconfiguration | undefined {
   const { cause, known } = readStoreFault(error);
   if (!known?.lasts || !(cause instanceof Error)) return undefined;
   const isRedis = error instanceof Unavailable && error.part !== databasePart;
   const [setting, store] = isRedis ? ['REDIS_URL', 'Redis'] : ['DATABASE_URL', 'The database'];
-  // The client's words would be about its own code.
+  // The client's own message would describe its code.
   const reason = lacksPassword.test(cause.message) ? 'it asks for a password, and the URL has none' : cause.message;
   return new Misconfiguration({
     message: `${setting}: ${store} refuses it (${reason}).`,
@@ -111,6 +114,6 @@ export function refusedAccount(error: unknown): Misconfiguration | undefined {
   });
 }
 
-/** Whether the account or its password is refused. */
+/** Tells whether the store refuses the account or its password. */
 export const refusesPassword = (error: unknown): boolean =>
   readStoreFault(error).known?.codes.includes('28P01') === true;

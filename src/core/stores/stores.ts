@@ -22,7 +22,10 @@ export interface StoreOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** Connects to no server yet. @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened */
+/**
+ * Opens the stores. Servers are connected only when they are first used.
+ * @throws {Misconfiguration} when an address cannot be read, or a file cannot be opened
+ */
 export async function openStores(settings: Settings, { log, measures, mustExist, now }: StoreOptions) {
   const timeoutMilliseconds = settings.STORE_TIMEOUT_SECONDS * 1000;
   const opened = await openDatabase(settings.DATABASE_URL, {
@@ -42,7 +45,7 @@ export async function openStores(settings: Settings, { log, measures, mustExist,
       inRedis === undefined
         ? measures.watchStore('database', 'sessions', createSqlSessionStore(opened))
         : withLastingEnds(inRedis, opened, idleMilliseconds, now),
-    /** Without the ends that are kept in the database. Undefined if sessions are in the database. */
+    /** The sessions in Redis, without the ends that are stored in the database. Undefined if sessions are in the database. */
     inRedis,
     failures: settings.THROTTLE === 'off' ? undefined : measures.watchStore(place, 'failures', createFailures()),
     redis,
@@ -59,7 +62,10 @@ async function openRedisOf({ REDIS_URL }: Settings, timeout: number, log: Log): 
   return openRedis(REDIS_URL, timeout, watchFromStart(redisPart, log));
 }
 
-/** A server that is refused at its start ends, and says why with advice. The log does not say it as well. */
+/**
+ * Watches a store. If the store refuses the server at its start, the server ends with a message and a fix, so the log does not report it
+ * again.
+ */
 function watchFromStart(part: string, log: Log): StoreWatch {
   const watch = createStoreWatch(part, log);
   let hasWorked = false;

@@ -10,11 +10,11 @@ const preparingInterval = 1000;
 
 interface Preparing<Services> {
   readonly log: Pick<Logger, 'error'>;
-  /** @throws {Unavailable} while a store cannot be reached; {Misconfiguration} when a store needs the operator */
+  /** @throws {Unavailable} while a store cannot be reached; {Misconfiguration} when the operator must correct a store */
   prepare(): Promise<Services>;
 }
 
-/** Gives undefined while a store cannot be reached. @throws {Misconfiguration} when a store needs the operator */
+/** Prepares the server. Undefined while a store cannot be reached. @throws {Misconfiguration} when the operator must correct a store */
 export async function prepareNow<Services>(server: Preparing<Services>): Promise<Services | undefined> {
   try {
     return await server.prepare();
@@ -24,7 +24,7 @@ export async function prepareNow<Services>(server: Preparing<Services>): Promise
   }
 }
 
-/** Retries until it succeeds. Gives undefined after an order to stop. */
+/** Retries until it succeeds. Undefined after the signal to stop. */
 export async function prepareLater<Services>(
   server: Preparing<Services>,
   signal: AbortSignal,

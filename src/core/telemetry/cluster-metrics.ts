@@ -3,18 +3,18 @@ import { AggregatorRegistry, Registry } from '@prometheus-io/client';
 import { inTime } from '../../ground/faults/in-time.ts';
 import { addGauge } from './instruments.ts';
 
-/** Within this time a worker that ends sends its last figures. */
+/** Milliseconds that an ending worker takes at most to send its last figures. */
 const lastFiguresMilliseconds = 1000;
 
 /**
- * For the primary of a cluster. Reads the sum of all workers' figures, in Prometheus' text format, and the counts of workers that ended in
- * order. Fails if a worker does not answer within five seconds.
+ * Returns a function for the primary of a cluster. It reads the sum of all workers' figures in Prometheus' text format, including the
+ * counts of workers that ended in an orderly way. It fails if a worker does not answer within five seconds.
  * @param expected number of workers that should run
  */
 export function createClusterReader(expected: number): () => Promise<string> {
   const own = new Registry();
   addExpected(own, expected);
-  // `first` prefers this value to the workers': the server started with this process.
+  // With `first`, this value replaces those of the workers: the server started with this process.
   const startTime = Math.round(Date.now() / 1000 - process.uptime());
   addGauge(own, 'process_start_time_seconds', 'Start time of the process in Unix seconds.', () => startTime, 'first');
   AggregatorRegistry.setRegistries(own);
@@ -25,7 +25,7 @@ export function createClusterReader(expected: number): () => Promise<string> {
 const addExpected = (registry: Registry, count: number) =>
   addGauge(registry, 'janua_processes_expected', 'Processes that should serve: WORKERS.', () => count);
 
-/** Lets the primary read the figures of this worker. @returns a function that sends it the last ones */
+/** Lets the primary read the figures of this worker. @returns a function that sends the last figures to the primary */
 export function announceMetrics(registry: Registry): () => Promise<void> {
   addGauge(
     registry,
@@ -40,7 +40,7 @@ export function announceMetrics(registry: Registry): () => Promise<void> {
   AggregatorRegistry.setRegistries(registry);
   const announced = new AggregatorRegistry();
   return async () => {
-    // Other figures, such as memory, have no meaning after the process has ended.
+    // Only counts remain meaningful after the process has ended. Gauges, such as memory, do not.
     const others = (await registry.getMetricsAsJSON()).filter(({ type }) => String(type) === 'gauge');
     for (const { name } of others) registry.removeSingleMetric(name);
     await inTime(announced.shutdown(), lastFiguresMilliseconds).catch(() => {});

@@ -2,11 +2,11 @@ import { type Aggregator, Counter, Gauge, Histogram, type Registry } from '@prom
 import { inTime } from '../../ground/faults/in-time.ts';
 import { throttleKeys } from '../audit/event.ts';
 
-/** Seconds, from a look-up in SQLite to the timeout of a store. */
+/** In seconds, from a look-up in SQLite to the timeout of a store. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
-/** Seconds, from `who-am-I` to the slowest acceptable login. */
+/** In seconds, from `who-am-I` to the slowest acceptable login. */
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
-/** Seconds, from an empty queue to a queue of a hundred logins. */
+/** In seconds, from an empty queue to a queue of a hundred logins. */
 const waitBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** How long a scrape waits for the database, in milliseconds. */
@@ -17,7 +17,9 @@ export const refusedMails = ['too-many', 'too-many-by-administrator', 'too-many-
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
-/** Adds a metric whose value `read` gives at each scrape. If it fails, the last value stays, so that the other metrics can be read. */
+/**
+ * Adds a metric whose value `read` returns at each scrape. If `read` fails, the last value stays, so that the other metrics can be read.
+ */
 export function addGauge(
   registry: Registry,
   name: string,
@@ -39,19 +41,19 @@ export function addGauge(
 
 export interface Loads {
   hashing(): { readonly underWay: number; readonly waiting: number };
-  /** Number of mails that wait. All workers of a cluster share them. */
+  /** Counts the waiting mails. All workers of a cluster share them. */
   queuedMails(): Promise<number>;
 }
 
-/** The counters. Every series is there from the start. */
+/** The labels of the counters, listed so that every series exists from the start. */
 export interface Kinds {
   /** Every kind of decision that the audit records. */
   readonly events: readonly string[];
-  /** Why requests of applications are refused. */
+  /** The reasons for refusing requests of applications. */
   readonly refusals: readonly string[];
 }
 
-/** `npm run reference` lists them in docs/reference/metrics.md. */
+/** Creates the metrics that `npm run reference` lists in docs/reference/metrics.md. */
 export function createInstruments(registry: Registry, kinds: Kinds, loads: Loads) {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>

@@ -3,10 +3,10 @@ import sonicBoom from 'sonic-boom';
 import type { Settings } from '../../ground/config/settings.ts';
 import { toText } from './text-line.ts';
 
-/** Characters to keep while output is blocked, for example by a full disk or a stalled reader. */
+/** How many characters are kept while output is blocked, for example by a full disk or a stalled reader. */
 const mostKept = 1024 * 1024;
 
-/** The output counts as stuck after so many milliseconds without a written line. */
+/** Milliseconds without a written line after which the output counts as stuck. */
 const stuckAfter = 200;
 
 let writeLine: ((line: string) => void) | undefined;
@@ -24,14 +24,14 @@ export function createLog(settings: Pick<Settings, 'LOG_LEVEL' | 'LOG_FORMAT'>, 
 }
 
 /**
- * Standard output for the log. Neither a request nor the end of the process waits for it. Unwritten lines are tried again with the next
- * line. A bounded amount of them is kept. The rest is dropped, and reported once lines can be written again.
+ * Opens standard output for the log. Neither a request nor the end of the process waits for it. Lines that could not be written are retried
+ * with the next line. A bounded amount of them is kept. The rest is dropped, and reported once lines can be written again.
  */
 function openOutput(onLost: (lines: number) => void): (line: string) => void {
   let isEnding = false;
   let isIdle = true;
   let isFailing = false;
-  /** When the latest line was written, or the first one of those that wait. */
+  /** The time of the latest written line, or of the first line that waits. */
   let latest = 0;
   let lost = 0;
   const stream = new sonicBoom.SonicBoom({ fd: 1, maxLength: mostKept, retryEAGAIN: () => !isEnding });
@@ -52,7 +52,7 @@ function openOutput(onLost: (lines: number) => void): (line: string) => void {
     lost = 0;
     if (lines > 0) onLost(lines);
   });
-  // Writes the last lines before a crash. A stream that fails or is stuck would retry forever.
+  // Writes the last lines before a crash, unless the stream fails or is stuck: it would retry forever.
   process.once('exit', () => {
     isEnding = true;
     if (!isIdle && !isFailing && performance.now() - latest < stuckAfter) stream.flushSync();
@@ -64,7 +64,7 @@ function openOutput(onLost: (lines: number) => void): (line: string) => void {
   };
 }
 
-/** Node's HTTP parser adds the raw request to its errors. It may hold a password or a cookie. */
+/** Removes the raw request that Node's HTTP parser adds to its errors, because it may contain a password or a cookie. */
 function describeError(error: Error) {
   const { rawPacket: _, ...described } = pino.stdSerializers.err(error) as pino.SerializedError & {
     rawPacket?: unknown;

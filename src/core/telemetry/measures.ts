@@ -12,7 +12,7 @@ export interface MeasureOptions {
 
 export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
-/** If metrics and traces are off, their libraries are not loaded and the parts stay unchanged. */
+/** Opens metrics and traces. If both are off, their libraries are not loaded, and the stores are not wrapped. */
 export async function openMeasures(options: MeasureOptions) {
   const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics(options.kinds) : undefined;
   const traces =
@@ -20,7 +20,7 @@ export async function openMeasures(options: MeasureOptions) {
   return {
     metrics,
     traces,
-    /** @param place where the store keeps its data @param name what it holds, such as `sessions` */
+    /** @param place of the store's data @param name of the data, such as `sessions` */
     watchStore<Store extends object>(place: 'database' | 'redis', name: string, store: Store): Store {
       const timed = metrics?.watchStore(place, name, store) ?? store;
       return traces?.watchCalls(name, timed, { 'janua.store': place }) ?? timed;

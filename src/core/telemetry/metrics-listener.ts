@@ -9,15 +9,21 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** How long a client may take to send its request, and to continue reading. */
+/** Milliseconds that a client may take to send its request, and to continue reading. */
 const clientMilliseconds = 5000;
 
-/** Further connections are closed at once. Few programs read figures, and each slow reader keeps a copy of them in memory. */
+/**
+ * The most connections. Further ones are closed at once, because few programs read figures, and each slow reader keeps a copy of them in
+ * memory.
+ */
 const mostConnections = 32;
 
 export type MetricsListener = Awaited<ReturnType<typeof listenForMetrics>>;
 
-/** Its address can be one that no client reaches. @throws {Misconfiguration} when the address cannot be listened on */
+/**
+ * Serves the figures on an address of their own, which can be one that no client reaches.
+ * @throws {Misconfiguration} when the server cannot listen on the address
+ */
 export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   readMetrics: () => Promise<string>,
@@ -62,9 +68,9 @@ async function answer(
 }
 
 /**
- * A page of another site can have its name resolve to our address, and read the figures in a browser of this network (DNS rebinding). It
- * cannot do so by an address, by a name without a dot, which no site has, or by the name that the operator wrote. Only programs send no
- * `Host`.
+ * Tells whether a request names this server. A page of another site could let its own name resolve to our address, and read the figures
+ * through a browser in this network (DNS rebinding). It cannot use an IP address, a name without a dot, which no site has, or the name that
+ * the operator wrote. Only programs send no `Host`.
  */
 function isOurHost(header: string | undefined, listenHost: string): boolean {
   if (header === undefined) return true;

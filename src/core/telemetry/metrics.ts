@@ -9,7 +9,7 @@ import { watchCalls } from './watch-calls.ts';
 /** Figures about a running server, for Prometheus. No label holds a value chosen by a client, so the number of series is bounded. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** A client may send any method name. */
+/** Other methods share one label, because a client may send any method name. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
 const methodOf = (sent: string) => (knownMethods.has(sent) ? sent : '(other)');
@@ -36,12 +36,15 @@ export function createMetrics(kinds: Kinds) {
       instruments.requests.inc({ route, method: methodOf(method), status: clientGone, format });
     },
 
-    /** Wraps a store and times each call. @param place `database` or `redis` @param name what the store holds, such as `sessions` */
+    /** Wraps a store and times each call. @param place `database` or `redis` @param name of the data in the store, such as `sessions` */
     watchStore<Store extends object>(place: string, name: string, store: Store): Store {
       return watchCalls(store, (method, call) => timed(instruments, place, `${name}.${method}`, call));
     },
 
-    /** Every decision is an event. A login fails if it cannot be recorded. Every other event has happened all the same. */
+    /**
+     * Counts an event. A login that cannot be recorded has failed, so it does not count. Every other event has happened even if it is not
+     * recorded.
+     */
     observeEvent(event: AuditEvent, isRecorded: boolean): void {
       if (isRecorded || event.kind !== 'login-succeeded') count(instruments, event);
     },
@@ -63,7 +66,7 @@ export function createMetrics(kinds: Kinds) {
 function timed(instruments: Instruments, store: string, operation: string, call: () => unknown): unknown {
   const start = performance.now();
   const result = call();
-  // Only commands read lists, piece by piece.
+  // Only commands call methods that return lists, and read them piece by piece.
   if (!(result instanceof Promise)) return result;
   const counted = result.catch((error: unknown) => {
     const kind = error instanceof Unavailable ? 'unavailable' : 'unexpected';
@@ -78,8 +81,8 @@ function timed(instruments: Instruments, store: string, operation: string, call:
 const passed: ReadonlySet<string> = new Set(['login-succeeded', 'login-failed', 'confirmed', 'confirm-failed']);
 
 /**
- * The figures omit why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who reads the figures
- * could try a name and learn whether it is a user (ASVS 6.3.8). The audit has both.
+ * Counts an event, without two details: why a login failed, and whether a throttled name belongs to an account. Otherwise an attacker who
+ * reads the figures could try a name and learn whether it is a user (ASVS 6.3.8). Both details are in the audit log.
  */
 function count(instruments: Instruments, event: AuditEvent): void {
   const { logins, throttle, sessionsStarted, sessionsEnded, mailsSent, mailsRefused, applicationsRefused, events } =

@@ -9,12 +9,12 @@ const styles: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   fatal: 'red',
 };
 
-/** The same in every line, shown elsewhere in it, or meant for programs. `janua explain` shows people the details. */
+/** Fields that are the same in every line, are shown elsewhere in it, or are meant for programs. `janua explain` shows their details. */
 const omitted = new Set('level time pid hostname msg vocabulary throttle trace requestId stack'.split(' '));
 
 /**
- * Formats a log line for people: time, level, message, details. All text passes `printable` before our own colours are added. So a
- * client's text cannot move the cursor, forge a line or change a colour (ASVS 16.4.1).
+ * Formats a log line for people: time, level, message, details. All text passes `printable` before our own colors are added. So a client's
+ * text cannot move the cursor, forge a line or change a color (ASVS 16.4.1).
  * @param line as pino writes it
  */
 export function toText(line: string): string {
@@ -22,13 +22,13 @@ export function toText(line: string): string {
   const shown: object = JSON.parse(line, (key, value) => (omitted.has(key) ? undefined : value));
   const level = pino.levels.labels[number] ?? String(number);
   const time = styleText('dim', new Date(at).toTimeString().slice(0, 8));
-  // Without the braces around all of them.
+  // `slice` removes the outer braces.
   const details = inspect(shown, { breakLength: Number.POSITIVE_INFINITY, depth: null }).slice(2, -2);
   const named = styleText(styles[level] ?? 'dim', level.padEnd(5));
   return `${time} ${named} ${printable(msg)}  ${styleText('dim', printable(details))}\n${stackOf(err)}`;
 }
 
-/** One frame on each line. */
+/** Formats the stack, one frame on each line. */
 function stackOf(error: { readonly stack?: string } | undefined): string {
   const lines = error?.stack?.split('\n').slice(1) ?? [];
   return lines.map((line) => `    ${printable(line.trim())}\n`).join('');

@@ -25,12 +25,12 @@ import type { Log } from '../../ground/faults/log.ts';
 import type { AnsweredRequest } from './requests.ts';
 import { watchCalls } from './watch-calls.ts';
 
-/** How long sending the last steps may take when the server ends. */
+/** How long sending the last steps may take when the server ends, in milliseconds. */
 const closeMilliseconds = 2000;
 
 const propagator = new W3CTraceContextPropagator();
 
-/** Traces the steps of a request for an OpenTelemetry collector. Steps hold no user name, address, path or text from a client. */
+/** Traces the steps of a request for an OpenTelemetry collector. No step contains a user name, an address, a path or a client's text. */
 export function createTraces(settings: TraceSettings, version: string, log: Log) {
   const exporter = createExporter(log);
   const processor = new BatchSpanProcessor({ exporter, scheduledDelayMillis: settings.scheduleDelay });
@@ -43,12 +43,12 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
     spanProcessors: [processor],
   });
   const tracer = provider.getTracer('janua', version);
-  // We do not use OpenTelemetry's global context manager. It belongs to the application that may have mounted Janua.
+  // OpenTelemetry's global context manager is not used, because it belongs to the application that may have mounted Janua.
   const current = new AsyncLocalStorage<Context | undefined>();
   const requests = new WeakMap<object, Context>();
 
   return {
-    /** Gives the id of the trace. @param parent the headers of a trusted sender; without them a new trace begins */
+    /** Begins the trace of a request, and returns its id. @param parent the headers of a trusted sender. Undefined: a new trace begins */
     begin(
       request: object,
       parent: { readonly traceparent: string; readonly tracestate: string | undefined } | undefined,
@@ -60,7 +60,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       return span.spanContext().traceId;
     },
 
-    /** Calls inside `work` belong to the trace. */
+    /** Runs `work`. Calls inside it belong to the trace of the request. */
     within(request: object, work: () => void): void {
       current.run(requests.get(request), work);
     },
@@ -74,7 +74,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
       span.end();
     },
 
-    /** Wraps a part. Each call becomes a step of the current request. @param attributes are added to each step */
+    /** Wraps a part, so that each call becomes a step of the current request. @param attributes are added to each step */
     watchCalls<Part extends object>(name: string, part: Part, attributes: Attributes = {}): Part {
       return watchCalls(part, (method, call) => {
         const parent = current.getStore();
@@ -104,7 +104,7 @@ export function createTraces(settings: TraceSettings, version: string, log: Log)
 }
 
 /**
- * Leaves out the path, the query and addresses, because they may identify a user.
+ * Describes a request, without its path, query and addresses, because they may identify a user.
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/
  */
 function describe(span: Span, { method, route, status, format }: AnsweredRequest, state: 'answered' | 'aborted'): void {
@@ -117,7 +117,7 @@ function describe(span: Span, { method, route, status, format }: AnsweredRequest
   if (state === 'aborted' || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** Ends a step when its promise settles. Keeps only the kind of an error, because its message might quote a client's text. */
+/** Ends a step when its promise settles. Only the kind of an error is traced, because its message might quote a client's text. */
 async function endWith(span: Span, result: Promise<unknown>): Promise<unknown> {
   try {
     return await result;
@@ -130,7 +130,7 @@ async function endWith(span: Span, result: Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** The exporter, which logs when exports start to fail and when they work again, not each failure. */
+/** Creates the exporter. It logs when exports start to fail and when they work again, but not each failure. */
 function createExporter(log: Log): SpanExporter {
   const exporter = new OTLPTraceExporter();
   let failing = false;

@@ -1,4 +1,4 @@
-/** Wraps one call of a method. @param call runs the method and gives its result, usually a promise */
+/** Wraps one call of a method. @param call runs the method and returns its result, usually a promise */
 export type Around = (method: string, call: () => unknown) => unknown;
 
 export function watchCalls<Part extends object>(part: Part, around: Around): Part {

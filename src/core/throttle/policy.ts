@@ -2,25 +2,25 @@ import { clockTolerance } from '../../ground/faults/clock.ts';
 
 export interface Tally {
   readonly count: number;
-  /** When the last one was, in milliseconds since 1970. */
+  /** The time of the last failure, in milliseconds since 1970. */
   readonly lastAt: number;
 }
 
-/** How long a key waits after its failures, and how long they count. */
+/** How long a key must wait after its failures, and how long they count. */
 export interface Policy {
   readonly free: number;
   /** The wait after `free` failures. It doubles with each further failure. */
   readonly firstWaitSeconds: number;
   readonly longestWaitSeconds: number;
-  /** Failures in a row after which nothing passes until an administrator lifts the stop. Default: never. */
+  /** Failures in a row that stop the key until an administrator lifts the stop. Default: no number does. */
   readonly stopsAt?: number;
-  /** One failure is forgiven for each period of this length since the last failure. Default: none is. */
+  /** One failure is forgiven for each period of this length since the last failure. Default: no failure is forgiven. */
   readonly forgiveSeconds?: number;
   /** All failures are forgotten this long after the last one, unless they have led to a stop. Default: never. */
   readonly keepSeconds?: number;
 }
 
-/** A hundred uses, and one more each second: of what leaves a row for some minutes. */
+/** A limit for requests that leave a row for some minutes: a hundred at once, and one more each second. */
 export const perSecond = {
   free: 100,
   forgiveSeconds: 1,
@@ -42,15 +42,15 @@ export function waitAfter(policy: Policy, failures: number): number {
 }
 
 /**
- * When the wait after the last failure ends, in milliseconds since 1970. A failure may lie in the future, if the clock was wrong when it
- * was counted. Such a failure causes no wait, because the wait could last for years.
+ * Returns when the wait after the last failure ends, in milliseconds since 1970. A failure may lie in the future, if the clock was wrong
+ * when it was counted. It then causes no wait, because the wait could last for years.
  */
 export function waitEnd(policy: Policy, { count, lastAt }: Tally, now: number): number {
   if (lastAt > now + clockTolerance) return now;
   return Math.min(lastAt, now) + waitAfter(policy, count) * 1000;
 }
 
-/** Whole seconds until the next attempt passes; 0 if it passes now. */
+/** Returns the whole seconds until the next attempt passes; 0 if it passes now. */
 export function remainingWait(policy: Policy, tally: Tally | undefined, now: number): number {
   if (tally === undefined) return 0;
   if (isStopped(policy, tally.count)) return stopSeconds;
@@ -64,12 +64,12 @@ export function afterFailure(policy: Policy, tally: Tally | undefined, now: numb
   const forgiven = Math.max(0, Math.floor((now - tally.lastAt) / period));
   const left = Math.max(0, tally.count - forgiven);
   const count = left + 1;
-  // While no wait depends on it, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
+  // While the failures cause no wait, `lastAt` moves by whole periods only. Otherwise each failure would lose the begun part of a period.
   const movesByPeriods = left > 0 && count < policy.free;
   return { count, lastAt: movesByPeriods ? Math.min(tally.lastAt, now) + forgiven * period : now };
 }
 
-/** The tally after a counted failure is taken back: exactly the one before it, unless more failures were counted since. */
+/** Takes a counted failure back. Returns the tally before it, unless more failures were counted since. */
 export function withoutFailure(
   counted: { before: Tally | undefined; after: Tally },
   current: Tally,

@@ -14,13 +14,13 @@ const prefix = 'janua:failures:';
 
 const listingBatch = 500;
 
-/** Keys that one scan looks at. One for a page may find that many failures. */
+/** How many keys one scan examines. For a page, this is the size of the page, because all of these keys may be failures. */
 const scannedAtOnce = { forPage: listingBatch, forAll: 5_000 };
 
-/** Most scans of a page. */
+/** The most scans for one page. */
 const mostScans = 100;
 
-/** Replaces a tally if it is still the one that was read, and gives 1 if it did. An empty string stands for none. */
+/** Replaces a tally if it is still the one that was read. Returns 1 if it was replaced. An empty string stands for no tally. */
 const replaceTally = `local found = redis.call('HMGET', KEYS[1], 'count', 'last')
   if (found[1] or '') ~= ARGV[1] or (found[2] or '') ~= ARGV[2] then return 0 end
   if ARGV[3] == '' then
@@ -37,8 +37,8 @@ const scanFailures = (server: RedisServer, cursor: string, keys: number) =>
   server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', keys);
 
 /**
- * Failures in Redis or Valkey. A cluster cannot change several keys as one. They are counted one after the other, always in the same
- * order, and taken back if a later one refuses. Until then other attempts may find one failure too many, never one too few.
+ * Stores failures in Redis or Valkey. A cluster cannot change several keys at once. So they are counted one after the other, always in the
+ * same order, and taken back if a later key refuses. Until then other attempts may find one failure too many, never one too few.
  */
 export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const use = redis.useScripts({ replaceTally });
@@ -47,7 +47,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
     for (;;) {
       const found = await read(client, [key]);
       const counting = countFound([key], found, now);
-      // Tries again if another process was faster. Of several processes that try at the same time, one succeeds.
+      // Tries again if another process was faster. Of several simultaneous tries, one always succeeds.
       if (!counting.counted || (await replace(client, key, found[0], counting.keys[0]?.after))) return counting;
     }
   }
@@ -62,7 +62,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
-  /** Redis has no order of keys, so it looks at all of them, and reads none. */
+  /** Finds keys by scanning all of them, because Redis does not sort keys. It reads no values. */
   const scanAll = (starts: readonly string[]) =>
     use(async (client) => {
       const found = new Set<string>();
@@ -79,7 +79,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
     });
 
   let lastScan: Promise<unknown> = Promise.resolve();
-  /** The scan that begins after the present one, for all requests that come until then: each would keep Redis busy. */
+  /** The scan that begins after the current one. All requests until then share it, because each scan would keep Redis busy. */
   let waiting: { readonly starts: string[]; readonly found: Promise<string[]> } | undefined;
 
   function createScan() {
@@ -113,7 +113,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
           }
           return { counted: true, keys: counted };
         } catch (error) {
-          // One node of a cluster may be away. The attempt fails, so it must not stay counted at the others.
+          // One node of a cluster may be unreachable. The attempt fails, so its failures on the other nodes are taken back.
           await giveBack(client, counted).catch(() => {});
           throw error;
         }
@@ -135,7 +135,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         const nodes = serversOf(client);
         let [index = 0, cursor = '0'] = /^\d{1,3}:\d{1,19}$/.test(from) ? readPlace(from) : [nodes.length];
         const names = new Set<string>();
-        // Sessions are there too, so a scan may find few failures.
+        // Sessions have keys in the same Redis, so a scan may find few failures.
         for (let scans = 0; scans < mostScans && names.size < listingBatch; scans += 1) {
           const node = nodes[index];
           if (node === undefined) break;
@@ -157,7 +157,7 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   };
 }
 
-/** The node and its cursor, where a page ends. */
+/** Parses the node and the cursor where a page ends. */
 function readPlace(place: string): [index: number, cursor: string] {
   const [index, cursor = ''] = place.split(':');
   return [Number(index), cursor];

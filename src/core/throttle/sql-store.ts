@@ -9,14 +9,14 @@ import { countFound, type FailureRecord, type FailureStore, type PolicedKey } fr
 
 const listingBatch = 500;
 
-/** After all characters that may follow the start of a key. */
+/** Sorts after all characters that may follow the start of a key. */
 const lastCharacter = '~';
 
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
 
-  /** Changes nothing, but locks the row. */
+  /** Changes no value, but the update locks the row. */
   const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
   const replaced = { count: incoming('count'), last_at: incoming('last_at'), expires_at: incoming('expires_at') };
 
@@ -30,9 +30,9 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   }
 
   /**
-   * Changes keys as one. Rows are locked in key order, which avoids deadlocks, and by an upsert that changes nothing, because a row
-   * that does not exist cannot be locked.
-   * @param decide gives the new tallies; a key without one is forgotten
+   * Changes several keys in one transaction. Rows are locked in key order, which avoids deadlocks. The lock is an upsert that changes
+   * nothing, because a missing row cannot be locked.
+   * @param decide returns the new tallies. A key without a tally is forgotten
    */
   async function change(
     keys: readonly PolicedKey[],
@@ -52,7 +52,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
   return {
     async count(keys, now) {
-      // This read takes no locks. It refuses most attempts that have to wait.
+      // This read takes no locks, and it refuses most attempts that have to wait.
       let counting = countFound(keys, await select(database, keys), now);
       if (!counting.counted) return counting;
       await change(keys, (found) => {
@@ -94,7 +94,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
     async findStarting(starts) {
       const found: string[] = [];
-      // A query each, because a database may search the whole table for any of several ranges.
+      // One query for each range, because a database may search the whole table for several ranges.
       for (const start of starts) {
         const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
         const rows = await keys.where('key', '>=', start).where('key', '<', `${start}${lastCharacter}`).execute();
@@ -105,7 +105,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
   };
 }
 
-/** Skips rows without failures: they exist only to be locked. */
+/** Reads the records of keys. Rows without failures are skipped: they exist only as locks. */
 async function select(db: Database, keys: readonly PolicedKey[]): Promise<FailureRecord[]> {
   if (keys.length === 0) return [];
   const names = keys.map(({ key }) => key);

@@ -2,7 +2,7 @@ import { afterFailure, type Policy, remainingWait, type Tally } from './policy.t
 
 export interface FailureRecord extends Tally {
   readonly key: string;
-  /** In milliseconds since 1970; undefined for never. */
+  /** Milliseconds since 1970. Undefined: never. */
   readonly expiresAt: number | undefined;
 }
 
@@ -20,33 +20,37 @@ export interface PolicedKey {
 export type FoundKey<Key = PolicedKey> = Key & { readonly before: Tally | undefined };
 export type CountedKey<Key = PolicedKey> = FoundKey<Key> & { readonly after: Tally };
 
-/** A failure of every key, or of none because one of them has to wait. */
+/** The result of counting: a failure of every key, or of no key because one of them has to wait. */
 export type Counting<Key = PolicedKey> =
   | { readonly counted: true; readonly keys: readonly CountedKey<Key>[] }
   | { readonly counted: false; readonly keys: readonly FoundKey<Key>[] };
 
 export interface Revision extends PolicedKey {
-  /** Gives the new tally; undefined forgets the key. A store calls it again if the tally has changed meanwhile. */
+  /** Returns the new tally. Undefined forgets the key. A store calls it again if the tally has changed in the meantime. */
   revise(tally: Tally): Tally | undefined;
 }
 
-/** `policy.ts` defines what failures mean. Every method throws `Unavailable` when the store cannot be reached. */
+/** A store of failures. `policy.ts` defines their effects. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
-  /** Counts a failure of each key, or of none if one has to wait, however many calls run at once. @param now milliseconds since 1970 */
+  /**
+   * Counts a failure of each key, or of no key if one has to wait. This holds for any number of simultaneous calls.
+   * @param now milliseconds since 1970
+   */
   count<Key extends PolicedKey>(keys: readonly Key[], now: number): Promise<Counting<Key>>;
-  /** Changes each key as a whole. A key without failures stays without. */
+  /** Changes each key atomically. A key without failures is not changed. */
   revise(revisions: readonly Revision[]): Promise<void>;
   forget(keys: readonly string[]): Promise<number>;
   /**
-   * A part of the records, in no order. It may be empty and still have a next one. A record may come twice, and expired ones are among them.
-   * @param from the `next` of the part before
+   * Returns a page of the records, in no order. A page may be empty although there is a next one. A record may occur twice, and expired
+   * records are included.
+   * @param from the `next` of the previous page
    */
   listPage(from?: string): Promise<FailurePage>;
-  /** The keys that begin with one of these texts, and go on with ASCII. Databases find them by the primary key. */
+  /** Finds the keys that begin with one of these texts, followed by ASCII. Databases find them by the primary key. */
   findStarting(starts: readonly string[]): Promise<readonly string[]>;
 }
 
-/** The result of counting, given the records of the keys. Expired records do not count. */
+/** Returns the result of counting, given the records of the keys. Expired records do not count. */
 export function countFound<Key extends PolicedKey>(
   keys: readonly Key[],
   records: readonly FailureRecord[],

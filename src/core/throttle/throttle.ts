@@ -5,22 +5,22 @@ import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Rev
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {
   readonly kind: Kind;
-  /** `clear` forgets all failures of the key, unless they have led to a stop; `take-back` forgets this attempt alone. */
+  /** `clear` forgets all failures of the key, unless they have led to a stop. `take-back` forgets only this attempt. */
   readonly onSuccess: 'clear' | 'take-back';
 }
 
 export interface Limits<Kind extends string> extends Work {
   readonly keys: readonly AttemptKey<Kind>[];
-  /** Further keys that a success clears. The attempt is not counted by them. */
+  /** Further keys that a success clears. The attempt itself does not count for them. */
   readonly clears?: readonly PolicedKey[];
 }
 
 export interface TracedKey<Kind extends string> {
   readonly kind: Kind;
   readonly failures: number;
-  /** Seconds that the key still had to wait; 0 if it let the attempt pass. */
+  /** Seconds that the key still had to wait. 0 if the key let the attempt pass. */
   readonly waitSeconds: number;
-  /** Whether the key lets nothing pass until an administrator lifts the stop. */
+  /** Whether the key refuses every attempt until an administrator lifts the stop. */
   readonly stopped: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface Checked {
   readonly clears?: boolean;
 }
 
-/** The outcome of an attempt. `stops` says whether its failure was the one that stopped a key. */
+/** The outcome of an attempt. `stops` tells whether the failure of this attempt stopped a key. */
 export type Throttled<T, Kind extends string> =
   | { readonly passed: true; readonly result: T; readonly trace: readonly TracedKey<Kind>[]; readonly stops: boolean }
   | { readonly passed: false; readonly retryAfterSeconds: number; readonly trace: readonly TracedKey<Kind>[] };
@@ -37,13 +37,13 @@ export type Throttled<T, Kind extends string> =
 export interface ListedFailures {
   readonly failures: number;
   readonly lastFailureAt: Date;
-  /** When the next attempt passes. Missing if it would pass now, or if the key is stopped. */
+  /** When the next attempt passes. Undefined if it would pass now, or if the key is stopped. */
   readonly waitsUntil?: Date;
-  /** Whether the key lets nothing pass until an administrator lifts the stop. */
+  /** Whether the key refuses every attempt until an administrator lifts the stop. */
   readonly stopped: boolean;
 }
 
-/** Slows down guessing: counts the failures of keys, and makes further attempts with them wait. */
+/** Slows down guessing: it counts the failures of keys, and makes further attempts with them wait. */
 export type Throttle = ReturnType<typeof createThrottle>;
 
 export interface ThrottleOptions {
@@ -54,16 +54,19 @@ export interface ThrottleOptions {
   readonly now?: () => number;
 }
 
-/** How often an attempt is counted again because undecided attempts blocked it: more often than attempts with one key run at once. */
+/**
+ * How often an attempt is counted again because undecided attempts blocked it. The number is higher than that of attempts with one key at
+ * once.
+ */
 const mostTries = 20;
 
 /**
- * The throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
- * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in all.
- * The other attempts wait for their turn, and are counted then.
+ * Creates the throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
+ * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in total. The
+ * other attempts wait for their turn, and are counted then.
  */
 export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOptions) {
-  /** The ends of the attempts of this process that are being counted or checked, by their keys. */
+  /** For each key, promises for the end of the attempts that this process is counting or checking. */
   const undecided = new Map<string, Set<Promise<void>>>();
 
   /** Runs an attempt. Until it ends, it is one of the undecided attempts of its keys. */
@@ -81,7 +84,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     }
   }
 
-  /** If only undecided attempts of this process block the attempt, it waits for one of them, and tries again. */
+  /** Runs an attempt. If only undecided attempts of this process block it, it waits for one of them, and tries again. */
   async function attemptInTurn<Kind extends string, T extends Checked>(
     limits: Limits<Kind>,
     check: () => Promise<T>,
@@ -91,7 +94,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
       const earlier = new Map(limits.keys.map(({ key }) => [key, [...(undecided.get(key) ?? [])]]));
       const { outcome, blocked } = await whileUndecided(limits.keys, () => attemptOnce(limits, check));
       const blocking = blocked.map(({ key }) => earlier.get(key) ?? []);
-      // A key that is blocked without an undecided attempt has real failures.
+      // If no undecided attempt blocks the key, its failures are real.
       if (blocking.some((ends) => ends.length === 0) || blocked.length === 0 || tries === mostTries) return outcome;
       await Promise.race(blocking.flat());
     }
@@ -114,7 +117,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     try {
       result = await check();
     } catch (error) {
-      // The caller needs the error of the check. If the store is away too, the failure stays.
+      // The caller needs the error of the check. If the store cannot be reached either, the failure stays.
       await store.revise(counted.map(takeBack)).catch(() => {});
       throw error;
     }
@@ -129,8 +132,8 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
   return {
     /**
      * Runs `check` unless too many attempts with one of the keys have failed. The attempt counts as failed before it begins. A success
-     * takes that back, and so does a `check` that throws. A hundred concurrent attempts therefore get no more tries than a hundred in
-     * a row.
+     * takes that back, and so does a `check` that throws. A hundred concurrent attempts therefore get no more tries than a hundred
+     * sequential ones.
      * @throws {Unavailable} when too many attempts are waiting, or the store cannot be reached
      */
     async attempt<Kind extends string, T extends Checked>(
@@ -141,9 +144,9 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     },
 
     /**
-     * A part of the keys with failures. It may be empty and still have a next one.
-     * @param parse gives the strictest policy that a key may have been counted with; undefined for others
-     * @param from the `next` of the part before
+     * Returns a page of the keys with failures. A page may be empty although there is a next one.
+     * @param parse returns the strictest policy that a key may have been counted with. Undefined skips the key
+     * @param from the `next` of the previous page
      */
     async listPage<Key extends { readonly policy: Policy }>(parse: (key: string) => Key | undefined, from?: string) {
       const time = now();
@@ -158,14 +161,17 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
       return { keys, next };
     },
 
-    /** Forgets the failures that a success clears, after an attempt whose success cleared none (`clears`). */
+    /** Forgets the failures that a success clears. For an attempt whose success has cleared no failure yet (`clears`). */
     forgive: ({ keys, clears = [] }: Limits<string>): Promise<void> =>
       store.revise([...keys.filter(({ onSuccess }) => onSuccess === 'clear'), ...clears].map(clear)),
 
-    /** Counts one use of each key, which no success takes back, unless one of them has to wait. Tells whether it was counted. */
+    /** Counts one use of each key, unless one of them has to wait. No success takes it back. Returns whether it was counted. */
     take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
 
-    /** @param starts of all keys that can be meant. Without them, every key is read */
+    /**
+     * Forgets the failures of keys, and returns how many keys there were.
+     * @param starts of all keys that `isMeant` can accept. Undefined: every key is read
+     */
     async lift(isMeant: (key: string) => boolean, starts?: readonly string[]): Promise<number> {
       if (starts !== undefined) return store.forget((await store.findStarting(starts)).filter(isMeant));
       let count = 0;
@@ -174,7 +180,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
         const { records, next } = await store.listPage(from);
         count += await store.forget(records.map(({ key }) => key).filter(isMeant));
         from = next;
-        // Reads of SQLite give no other request a turn.
+        // Other requests get a turn here, because reads of SQLite never wait.
         await setImmediate();
       } while (from !== undefined);
       return count;
@@ -200,13 +206,13 @@ const afterSuccess = (counted: CountedKey<AttemptKey<string>>): Revision => ({
   },
 });
 
-/** Clearing a key leaves a stop, and nothing else. */
+/** Returns what remains after clearing: the tally of a stop, otherwise undefined. */
 const stopOf = ({ policy }: PolicedKey, tally: Tally | undefined): Tally | undefined =>
   tally && isStopped(policy, tally.count) ? tally : undefined;
 
 function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, time: number): ListedFailures {
   const listed = { failures: count, lastFailureAt: new Date(lastAt) };
-  // A stop never expires. Failures that expire were counted with a policy without a stop, however many they are.
+  // A stop never expires. If the failures expire, they were counted with a policy without a stop, however many they are.
   if (expiresAt === undefined && isStopped(policy, count)) return { ...listed, stopped: true };
   const { stopsAt: _, ...withoutStop } = policy;
   const end = waitEnd(withoutStop, { count, lastAt }, time);
@@ -214,7 +220,7 @@ function toListed({ count, lastAt, expiresAt }: FailureRecord, policy: Policy, t
   return { ...listed, waitsUntil: new Date(end), stopped: false };
 }
 
-/** Counts nothing and lets every attempt pass when it has its turn: for `THROTTLE=off` and measurements. */
+/** Creates a throttle that counts nothing, and lets every attempt pass when it has its turn: for `THROTTLE=off` and measurements. */
 export const createUnthrottled = (takeTurn: TakeTurn): Throttle => ({
   attempt: async ({ parties }, check) => ({
     passed: true,

@@ -8,7 +8,10 @@ import type { UserDirectory } from '../users/user-directory.ts';
 import type { events } from './events.ts';
 import type { Tokens } from './tokens.ts';
 
-/** The same for a link that is blank, foreign, used, expired or truncated. @param again where the user gets a new one */
+/**
+ * The answer to a link that cannot be used. It is the same for a blank, foreign, used, expired or truncated link.
+ * @param again the page on which the user gets a new link
+ */
 export const linkExpired = (again: string): Answer => ({
   name: 'link-expired',
   status: 410,
@@ -23,11 +26,11 @@ export interface LinkOptions {
 }
 
 /**
- * Opens and uses the links of mails. Looking at a link does not use it up, because mail scanners open links (VM-64).
+ * Opens and uses the links in mails. Opening a link does not use it up, because mail scanners open links (VM-64).
  * @param purpose of all these links
- * @param expired refuses a link that cannot be used
- * @param options whether the links go to an address that the account does not have yet. All other links count only while the account has
- * the address
+ * @param expired the answer to a link that cannot be used
+ * @param options whether the links go to an address that the account does not have yet. Other links work only while the account has the
+ * address
  */
 export function createLinks(
   { tokens, users, audit }: LinkOptions,
@@ -41,8 +44,8 @@ export function createLinks(
   }
 
   /**
-   * Gives the address that the link was sent to, and the account that it was sent for, if there was one.
-   * @throws {Refusal} `expired` if the token is not valid, its account is gone, disabled or changed, or another one has its address
+   * Returns the address that the link was sent to, and the account that it was sent for, if there was one.
+   * @throws {Refusal} `expired` if the token is not valid, its account is removed, disabled or changed, or another account has its address
    */
   async function open(secret: string, caller: Caller): Promise<{ address: string; account: Account | undefined }> {
     const token = await tokens.find(purpose, secret);
@@ -63,10 +66,10 @@ export function createLinks(
   return {
     open,
 
-    /** Records a link that is refused for another reason, and refuses it like one that has expired. */
+    /** Records a link that is refused for another reason, and answers as to an expired link. */
     refuse,
 
-    /** The same, where each link is sent for an account. */
+    /** Opens a link of a purpose whose links are all sent for an account. */
     async openOwn(secret: string, caller: Caller): Promise<{ address: string; account: Account }> {
       const { address, account } = await open(secret, caller);
       if (account === undefined) throw new TypeError(`the link ${purpose} belongs to an account`);
@@ -75,8 +78,8 @@ export function createLinks(
 
     /**
      * Makes a change and uses the link up, both or neither.
-     * @param change in a transaction, after it has locked the account, calls `spend`. Undefined if the change cannot be made: the link then
-     * counts as expired
+     * @param change calls `spend` in a transaction, after it has locked the account. If it cannot make the change, it returns undefined:
+     * the link then counts as expired
      * @throws {Refusal} `expired`
      */
     async use<Result>(

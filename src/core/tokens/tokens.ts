@@ -9,13 +9,13 @@ import { limitRows } from '../users/row-limits.ts';
 
 /** The permission that a one-time token gives to its holder. */
 export interface OneTimeToken {
-  /** The action that it allows, such as `reset-password`. */
+  /** The allowed action, such as `reset-password`. */
   readonly purpose: string;
   /** Undefined if there is no account yet. */
   readonly userId: string | undefined;
   /** The address that the token was sent to. */
   readonly address: string;
-  /** The account's stamp when the token was made. With another stamp it is void, whatever program changed the account. */
+  /** The account's stamp when the token was made. If any program changes the account, its stamp differs, and the token is void. */
   readonly stamp?: string | undefined;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
@@ -30,7 +30,7 @@ export type Tokens = ReturnType<typeof createTokens>;
 export function createTokens(database: Database, now: () => number = Date.now) {
   const living = (secret: string) => ({ hash: hashSecret(secret), time: now() });
 
-  /** Tells what a token proves, without consuming it. Undefined if it is unknown, used, expired or for another purpose. */
+  /** Finds the permission of a token, without consuming it. Undefined if the token is unknown, used, expired or for another purpose. */
   async function find(purpose: string, secret: string): Promise<OneTimeToken | undefined> {
     const { hash, time } = living(secret);
     const row = await database.selectFrom('janua_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
@@ -41,19 +41,20 @@ export function createTokens(database: Database, now: () => number = Date.now) {
   return {
     find,
 
-    /** Makes a token, and gives its secret. It is known only at this moment. */
+    /** Makes a token, and returns its secret. The secret is not stored, so it is known only now. */
     async issue({ purpose, userId, address, stamp, expiresAt }: OneTimeToken, db = database): Promise<string> {
       const secret = createSecret();
       const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
       const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
       await db.insertInto('janua_tokens').values(row).execute();
-      // For each purpose: the holder of a session may ask for many links to a new address, and a reset lives for less time than these.
+      // Each purpose has its own limit: the holder of a session may request many links to a new address, and the link of a reset expires
+      // earlier than these.
       const alike = sql<boolean>`purpose = ${purpose}`;
       if (userId !== undefined) await limitRows(db, 'janua_tokens', { id: userId }, now(), alike);
       return secret;
     },
 
-    /** Uses a token up. Of many calls at the same time, one gets true. False if `find` would not find it. */
+    /** Uses a token up. Of several simultaneous calls, only one gets true. False if `find` would not find the token. */
     async consume(purpose: string, secret: string, db = database): Promise<boolean> {
       const { hash, time } = living(secret);
       const token = db.deleteFrom('janua_tokens').where('hash', '=', hash).where('purpose', '=', purpose);
@@ -61,8 +62,8 @@ export function createTokens(database: Database, now: () => number = Date.now) {
     },
 
     /**
-     * Notes that a signed text was used, until it expires by itself. False if it was used already: of many calls at the same time, one
-     * gets true. Not for a transaction: PostgreSQL ends it at the second use.
+     * Marks a signed text as used until it expires. False if it was used already: of several simultaneous calls, only one gets true. Do not
+     * call it in a transaction, because PostgreSQL aborts the transaction at the second use.
      */
     burn: (purpose: string, signed: string, expiresAt: number): Promise<boolean> =>
       insertNew(
@@ -71,13 +72,13 @@ export function createTokens(database: Database, now: () => number = Date.now) {
           .values({ hash: hashSecret(signed), purpose, user_id: null, address: '', expires_at: expiresAt }),
       ),
 
-    /** Ends the tokens of a user for one purpose. */
+    /** Deletes the tokens of a user for one purpose. */
     async endOf(purpose: string, userId: string, db = database): Promise<void> {
       const own = db.deleteFrom('janua_tokens').where('user_id', '=', userId);
       await own.where('purpose', '=', purpose).execute();
     },
 
-    /** The tokens of a user that have not expired. */
+    /** Lists the unexpired tokens of a user. */
     async listOf(userId: string, db = database): Promise<OneTimeToken[]> {
       const own = db.selectFrom('janua_tokens').selectAll().where('user_id', '=', userId);
       return (await own.where('expires_at', '>', now()).execute()).map(fromRow);

@@ -5,13 +5,16 @@ import { isBefore, type NotBefore } from '../sessions/lasting-ends.ts';
 import type { SessionRecord } from '../sessions/store.ts';
 import type { Account } from './account.ts';
 
-/** How the account of a user is read together with a row that names the user. */
+/** Reads the account of a user in the same statement as a row that names the user. */
 export interface AccountJoin {
-  /** Selects `account_id` and other names that no such row has. */
+  /** The columns of an account: `account_id` and other names that no such row has. */
   readonly columns: RawBuilder<unknown>;
-  /** `left join …`, by an index. It fails for no value of the column. @param userId the column of the row that names the user */
+  /**
+   * Returns a `left join …` that uses an index, and fails for no value of the column.
+   * @param userId the column of the row that names the user
+   */
   join(userId: RawBuilder<unknown>): RawBuilder<unknown>;
-  /** Undefined if the account does not count. */
+  /** Returns undefined if the account is inactive (`toAccount` in `accounts.ts`). */
   read(row: object): Account | undefined;
 }
 

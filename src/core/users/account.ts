@@ -4,7 +4,7 @@ import type { User } from './user.ts';
 
 export interface Account {
   readonly user: User;
-  /** As stored; may be weak, foreign or broken. Undefined if the account has none. */
+  /** The hash as stored. It may be weak, made by another program, or broken. Undefined if the account has no password. */
   readonly passwordHash: string | undefined;
   readonly disabled: boolean;
   /** The scopes that the groups of the user grant (RFC 6749 3.3). */
@@ -18,20 +18,24 @@ export interface Account {
   readonly isAddressVouched?: boolean;
   /** Whether the user was invited by mail, and has not used the link. */
   readonly isInvitedByMail?: boolean;
-  /** Whether it is a user of the demo, outside the demo. A sign-up with its address replaces it. */
+  /** Whether this is a user of the demo, on a server that is not in the demo. A sign-up with the same address replaces the user. */
   readonly isReplaceable?: boolean;
   /**
-   * Whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens, which carry no
-   * stamp, count no more. Undefined for an own account, and until Janua has noted the password of an account of version 0.2.
+   * Whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens are then
+   * refused, because they carry no stamp. Undefined for an own account, and until Janua has noted the password of an account of version
+   * 0.2.
    */
   readonly hasForeignPassword?: boolean | undefined;
-  /** Whether Janua saw the user disabled last, in a team's own table that says otherwise now. */
+  /** Whether Janua last saw the user disabled, although a team's own table says otherwise now. */
   readonly wasDisabled?: boolean;
-  /** Of a team's own table with permanent ids: the id stands for the user, and no proof is bound to the name. */
+  /** Set if a team's own table has permanent ids: the id stands for the user, and no proof is bound to the name. */
   readonly hasPermanentId?: true;
   /** The name that Janua saw last, if a team's own table with permanent ids has another one now. */
   readonly formerName?: string;
-  /** Changes when the account's sessions have to end. Undefined if only the stored password shows that. */
+  /**
+   * Changes when the account's sessions have to end. Undefined in accounts of version 0.2, where the name and the stored password replace
+   * it.
+   */
   readonly stamp: string | undefined;
 }
 
@@ -45,18 +49,21 @@ export interface Verification {
   readonly by?: string | undefined;
 }
 
-/** `at` is undefined for a link of an older version. */
+/** `at` is undefined for an address that was verified by a link of an older version. */
 export type PastVerification = Verification & { readonly at: Date | undefined };
 
-/** The user of a name, who has proved nothing yet. */
+/** The user with a given name, who has proved nothing yet. */
 export interface Candidate extends Pick<Account, 'passwordHash' | 'disabled'> {
   /** Undefined if the user is in a team's own table, and Janua has not seen them under this name. */
   readonly account: Account | undefined;
-  /** Gives the user an account, once they have proved who they are. Undefined if they are gone meanwhile. */
+  /**
+   * Returns the account, which is created if Janua has none. Called once the user has proved their identity. Undefined if the user is gone
+   * meanwhile.
+   */
   adopt(): Promise<Account | undefined>;
 }
 
-/** The candidate of an account that Janua knows. */
+/** Returns the candidate for an account that Janua knows. */
 export const candidateOf = (account: Account): Candidate => ({ ...account, account, adopt: async () => account });
 
 export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes'>): Rights => ({
@@ -70,7 +77,7 @@ export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes
  */
 export const stampOf = (account: Account): string => account.stamp ?? passwordFingerprint(account);
 
-/** The stamp of a user of a team's own table, whose password another program may change: it covers both. */
+/** Joins the stamp with a fingerprint of the password, because another program may change the password in a team's own table. */
 export const joinedStamp = (stamp: string, owner: PasswordOwner): string =>
   hash('sha256', `${stamp}\0${passwordFingerprint(owner)}`, 'base64url');
 
@@ -78,12 +85,14 @@ type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
   readonly user: Pick<User, 'id' | 'username'>;
 };
 
-/** Tells one stored hash from another, and does not reveal it. */
+/** Returns a digest that tells one stored hash from another without revealing it. */
 export const printOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
 
-/** Reveals neither name nor stored password. It covers the name, because a team may give an id to another person. */
+/**
+ * Returns a fingerprint that reveals neither name nor stored password. It covers the name, because a team may give an id to another person.
+ */
 export const passwordFingerprint = ({ user, passwordHash = '', hasPermanentId }: PasswordOwner): string =>
   hash('sha256', `${hasPermanentId ? user.id : user.username}\0${passwordHash}`, 'base64url');
 
-/** A new stamp: 128 random bits, base64url. */
+/** Creates a stamp: 128 random bits, base64url. */
 export const createStamp = (): string => randomBytes(16).toString('base64url');

@@ -12,15 +12,15 @@ import type { ListedUser } from './user-directory.ts';
 export interface AccountOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
   readonly demoUsers: boolean;
-  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
   readonly administrators?: ReadonlySet<string>;
-  /** The team's own table, if users are there. Accounts without a row in it do not count then. */
+  /** The team's own table, if users are there. Accounts without a row in it are then inactive. */
   readonly source?: Source | undefined;
 }
 
 type StoredRow = Pick<Row<'janua_users'>, (typeof accountColumns)[number]>;
 
-/** A row of ours, beside the row of a team's table if there is one. */
+/** A row of `janua_users`, together with the team's row if there is one. */
 export interface AccountRow extends StoredRow {
   readonly account_id: string;
   /** JSON: every group with its scopes, if a column of the team's table names groups. */
@@ -31,7 +31,7 @@ export type ListedRow = AccountRow & Pick<Row<'janua_users'>, 'created_at'>;
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
-/** Reads accounts: from our row alone, or from ours and the team's row in one statement. */
+/** Reads accounts: from `janua_users` alone, or together with the team's row in one statement. */
 export function createAccounts({ database, engine, prepareLookup }: OpenDatabase, options: AccountOptions) {
   const { source } = options;
   const stored = sql.join(accountColumns.map((column) => sql.ref(`janua_users.${column}`)));
@@ -76,7 +76,7 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
       return row && read(row);
     },
 
-    /** Undefined if the account does not count. */
+    /** Returns undefined if the account is inactive. */
     toListed(row: ListedRow): ListedUser | undefined {
       const account = read(row);
       return (
@@ -92,7 +92,7 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
   };
 }
 
-/** All groups with their scopes as JSON, in the statement that reads an account: each request reads them. */
+/** Selects all groups with their scopes as JSON, in the statement that reads an account, because each request reads them. */
 function definitionsOn(engine: Engine): RawBuilder<unknown> {
   const [array, list] = {
     sqlite: [sql`json_array`, sql`json_group_array`],
@@ -110,8 +110,8 @@ export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_pr
     : row.verified_address === row.username;
 
 /**
- * Undefined if the account does not count: it is not of the source that is set, has left it, or has another name in it, while the team may
- * give ids to other people.
+ * Returns undefined if the account is inactive: it does not come from the configured source, has no usable row there, or its row has
+ * another name there, while the team may give ids to other people.
  */
 function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
   if (options.source !== undefined) return accountOfSource(row, options.source);
@@ -120,7 +120,7 @@ function toAccount(row: AccountRow, options: AccountOptions): Account | undefine
 
 function ownAccount(row: AccountRow, { demoUsers, administrators }: AccountOptions): Account {
   const isReplaceable = row.demo !== 0 && !demoUsers;
-  // An invited user has none yet.
+  // An invited user has no password yet.
   const passwordHash = toText(row.password) || undefined;
   const isListed = administrators?.has(row.username) && ['mail', null].includes(row.address_proof);
   const rights = rightsOf(readNames(toText(row.group_names)), readNames(toText(row.scopes)), isListed);
@@ -139,8 +139,8 @@ function ownAccount(row: AccountRow, { demoUsers, administrators }: AccountOptio
 }
 
 /**
- * The team's row decides the name, the password and whether the account is enabled. With another name than ours, it is another person, unless
- * the team never gives an id to another person.
+ * Reads an account of a team's own table. The team's row decides the name, the password and whether the account is enabled. With another
+ * name than ours, the row belongs to another person, unless the team never gives an id to another person.
  */
 function accountOfSource(row: AccountRow, source: Source): Account | undefined {
   const person = source.read(row);
@@ -189,5 +189,5 @@ export function toTime(milliseconds: number | string | null): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-/** SQLite keeps values of any type that another program has stored. */
+/** In SQLite, another program can store values of any type. */
 export const toText = (value: unknown): string => (typeof value === 'string' ? value : '');

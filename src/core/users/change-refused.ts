@@ -1,7 +1,7 @@
 import { fill, type Values } from '../../ground/languages/languages.ts';
 import type { Sentence, Tell } from '../../ground/languages/sentences.ts';
 
-/** Why a change cannot be made, for pages. `change-refused`: only the message says it. */
+/** The reasons why a change cannot be made, for pages. With `change-refused`, only the message gives the reason. */
 export type ChangeFault =
   | 'change-refused'
   | 'last-administrator'
@@ -28,7 +28,7 @@ export class ChangeRefused extends Error {
 
 /** A detail of a user that cannot be read. Pages say why in their language. */
 export class Unreadable extends ChangeRefused {
-  /** Says why. */
+  /** Returns the reason in a language. */
   readonly explain: (tell: Tell) => string;
 
   constructor(sentence: Sentence, values: Values = {}) {
@@ -39,18 +39,18 @@ export class Unreadable extends ChangeRefused {
 
 export const nameTaken = () => new ChangeRefused('There is already a user with that name.', 'user-exists');
 
-/** Too many mails to an address, about an account or by an administrator, or too many wait. */
+/** Makes the error for too many mails: to an address, about an account, by an administrator, or in the queue. */
 export const tooManyMails = () =>
   new ChangeRefused(
     'Too many mails: to that address, about that user, by you, or in all. Wait a minute.',
     'too-many-mails',
   );
 
-/** Too many changes of one kind to an account by its owner, or by an administrator (`core/audit/flood-bound.ts`). */
+/** Makes the error for too many changes of one kind, to an account by its owner or by an administrator (`core/audit/flood-bound.ts`). */
 export const tooManyChanges = () =>
   new ChangeRefused('Too many changes of this kind. Wait a minute.', 'too-many-changes');
 
-/** Without an administrator, only commands could make a new one. */
+/** Makes the error that protects the last administrator. Without an administrator, only commands could make a new one. */
 export const lastAdministrator = () =>
   new ChangeRefused(
     'This is the last administrator: add another user to the group admins first.',

@@ -13,7 +13,7 @@ import { createUserList } from './user-list.ts';
 
 export interface DirectoryOptions {
   readonly demoUsers: boolean;
-  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
   readonly administrators?: ReadonlySet<string>;
   /** The team's own table, if users are there. */
   readonly source?: Source | undefined;
@@ -21,12 +21,12 @@ export interface DirectoryOptions {
   readonly now?: () => number;
 }
 
-/** Changes a row of an account, which locks it. */
+/** Changes a row, which locks it. */
 export const countChange = { changes: sql<number>`changes + 1` };
 
 /**
- * Everyone whom Janua knows, in `janua_users`. With a team's own table as the source, its rows decide who counts, under which name and by
- * which password; Janua adopts its people when they sign in.
+ * Opens the directory of all users whom Janua knows, in `janua_users`. With a team's own table as the source, its rows decide which
+ * accounts are active, under which name and with which password. Janua adds accounts for its people when they sign in.
  */
 export function createDirectory(
   opened: OpenDatabase,
@@ -40,7 +40,7 @@ export function createDirectory(
     source === undefined ? createOwnCandidates(opened, accounts) : createCandidates(opened, accounts, source, now);
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
-  /** In a team's own table only the present rows tell which administrators are left. */
+  /** Only the present rows of a team's own table tell which administrators are left. */
   async function requireOtherPerson(userId: string, db: Database): Promise<void> {
     const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
     const rows = await members.where('user_id', '!=', userId).execute();
@@ -81,7 +81,7 @@ export function createDirectory(
         await update(user.id).set(kept).where('password', '=', before).execute();
       } else
         await inTransaction(database, async (db) => {
-          // Of a password that another program has changed, the print stays another one (`hasForeignPassword`).
+          // If another program has changed the password, the stored print stays different (`hasForeignPassword`).
           if (await source.replaceHash?.(user, before, after, db))
             await update(user.id, db)
               .set({ password_print: printOf(after) })
@@ -113,7 +113,7 @@ export function createDirectory(
     },
 
     async acceptName({ account, user, db }) {
-      // Another login may have done so meanwhile.
+      // Another login may have accepted the name meanwhile.
       if (account.formerName === undefined) return false;
       await renameAccount(user.id, user, db);
       return true;
@@ -181,7 +181,7 @@ function createCandidates(
   source: Source,
   now: () => number,
 ) {
-  // The account under the key of the row may be another person's: `read` decides.
+  // The account under the key of the row may belong to another person: `read` decides.
   const find = source.prepareByName(
     sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
   );

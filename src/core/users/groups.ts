@@ -14,7 +14,7 @@ import { mostCounted } from './user-directory.ts';
 export interface Group {
   readonly name: string;
   readonly description: string;
-  /** What it grants, besides Janua's own scopes in the case of `admins`. */
+  /** The scopes that the group grants. `admins` grants Janua's own scopes besides. */
   readonly scopes: readonly string[];
 }
 
@@ -38,12 +38,12 @@ export type Groups = ReturnType<typeof createGroups>;
 export interface GroupOptions {
   /** Scopes of applications that groups may grant, besides Janua's own. */
   readonly applicationScopes: readonly string[];
-  /** Whether a column of a team's own table has the groups. Only `admins` is then kept here. */
+  /** Whether a column of a team's own table contains the groups. Janua then stores the members of `admins` only. */
   readonly inColumn: boolean;
   readonly requireOther: RequireOtherAdministrator;
 }
 
-/** The groups of a user after a change, without those of a setting, and whether they are others than before. */
+/** The groups of a user after a change, without those by `ADMINISTRATORS`, and whether they differ from before. */
 export interface ChosenGroups {
   readonly names: readonly string[];
   readonly areNew: boolean;
@@ -54,12 +54,16 @@ type RecordIn = (db: Database) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};
 
-/** @throws {ChangeRefused} `last-administrator` if no other enabled user is an administrator. @param db a transaction that has called `lockGroups` */
+/**
+ * Checks that another enabled user is an administrator.
+ * @param db a transaction that has called `lockGroups`
+ * @throws {ChangeRefused} `last-administrator`
+ */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
 /**
- * The first step of a transaction that changes groups or administrators. Such transactions wait for each other. It changes a row, because
- * servers in a cluster see no other lock.
+ * Locks all groups, as the first step of a transaction that changes groups or administrators. Such transactions wait for each other. The
+ * lock is a change to a row, because servers in a cluster see no other lock.
  */
 export async function lockGroups(db: Database): Promise<void> {
   await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();
@@ -74,8 +78,9 @@ const countedAtOnce = 100;
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
 /**
- * Groups, and who is in them. A membership has the name of its user too, which sorts the members. The rows of accounts hold their groups
- * and scopes, so that a look-up of an account reads no more. Methods throw `ChangeRefused` when a change cannot be made.
+ * Stores groups and their members. A membership contains the name of its user, by which lists of members are sorted. The rows of accounts
+ * contain their groups and scopes, so that a look-up of an account reads no other table. Methods throw `ChangeRefused` when a change cannot
+ * be made.
  */
 export function createGroups(database: Database, options: GroupOptions) {
   const { applicationScopes, inColumn, requireOther } = options;
@@ -87,7 +92,7 @@ export function createGroups(database: Database, options: GroupOptions) {
       return work(db);
     });
 
-  /** The groups that a user was put into. A setting may make the user an administrator besides. */
+  /** Finds the groups that a user was put into. `ADMINISTRATORS` may make the user an administrator besides. */
   async function namesOf({ id }: Pick<User, 'id'>, db = database): Promise<string[]> {
     const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
     return (await rows.execute()).map((row) => row.group_name);
@@ -107,20 +112,23 @@ export function createGroups(database: Database, options: GroupOptions) {
     );
   }
 
-  /** The rights of a user in these groups, some of which a team's own table may name. */
+  /** Returns the rights of a user in these groups, some of which a team's own table may name. */
   function rightsIn(names: readonly string[], groups: ReadonlyMap<string, Group>): Rights {
     const held = [...new Set(names)];
     return rightsOf(held, [...new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []))]);
   }
 
-  /** The columns of a user in these groups. A removed group does not count. */
+  /** Returns the columns of a user in these groups, without groups that were removed. */
   function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
     const held = names.filter((name) => groups.has(name)).sort();
     const scopes = new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []));
     return { group_names: held.join(' ') || null, scopes: [...scopes].sort().join(' ') || null };
   }
 
-  /** After a change to a group. By id, because a look for a combination of groups would read every user. */
+  /**
+   * Updates the rows of the members after a change to a group. Selects by id, because a search for a combination of groups would read every
+   * user.
+   */
   async function rewriteMembers(name: string, db: Database): Promise<void> {
     const groups = await readAll(db);
     const members = await db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name).execute();
@@ -153,7 +161,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     return counts;
   }
 
-  /** Stores memberships of users who have none, and gives how many of the users there are. */
+  /** Stores memberships of users who have none, and returns how many of the users exist. */
   async function addMembers(members: readonly Member[], db: Database): Promise<bigint> {
     const groups = await readAll(db);
     const unknown = members.flatMap(({ names }) => names).find((name) => !groups.has(name));
@@ -172,7 +180,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     return found;
   }
 
-  /** @param kept may stay, although SCOPES no longer names them */
+  /** @param kept scopes that may stay, although SCOPES no longer names them */
   function requireScopes(scopes: readonly string[], kept: readonly string[] = []): string {
     const unknown = scopes.find((scope) => !knownScopes.includes(scope) && !kept.includes(scope));
     if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
@@ -188,23 +196,26 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     addMembers,
 
-    /** The rights of a user in these groups. @throws {ChangeRefused} `no-such-group` */
+    /** Returns the rights of a user in these groups. @throws {ChangeRefused} `no-such-group` */
     async rightsIn(names: readonly string[]): Promise<Rights> {
       const groups = await readAll(database);
       for (const name of names) if (!groups.has(name)) throw noSuchGroup(name);
       return rightsIn(names, groups);
     },
 
-    /** The names alone: to count the users of each group takes time. */
+    /** Lists the names alone, because counting the users of each group takes time. */
     names: async (): Promise<string[]> => [...(await readAll(database)).keys()],
 
-    /** Without the numbers of their users. */
+    /** Lists the groups without the numbers of their users. */
     findAll: async (): Promise<StoredGroup[]> => [...(await readAll(database)).values()],
 
-    /** A part of them, by name. Only those are counted. @param after the name of the last group of the part before */
+    /**
+     * Lists a page of groups by name, and counts the members of these groups only.
+     * @param after the name of the last group of the previous page
+     */
     async list(limit = Number.POSITIVE_INFINITY, after = ''): Promise<ListedGroup[]> {
       const further = [...(await readAll(database)).values()].filter(({ name }) => name > after);
-      // Not every database orders texts as this does.
+      // Not every database orders texts as this comparison does.
       const groups = further.sort((one, other) => (one.name < other.name ? -1 : 1)).slice(0, limit);
       const members = await countMembers(groups.map(({ name }) => name));
       return groups.map((group) => ({ ...group, members: members.get(group.name) }));
@@ -260,7 +271,7 @@ export function createGroups(database: Database, options: GroupOptions) {
         await recordIn(db);
       }),
 
-    /** Whether one of these groups demands a second factor. */
+    /** Checks whether one of these groups demands a second factor. */
     async demandsFactor(names: readonly string[], db = database): Promise<boolean> {
       if (names.length === 0) return false;
       const demanding = db.selectFrom('janua_groups').select('name').where('second_factor', '=', 1);
@@ -272,7 +283,8 @@ export function createGroups(database: Database, options: GroupOptions) {
         const groups = await readAll(db);
         requireRights(rightsIn([name], groups));
         if (name === admins) throw new ChangeRefused('The group admins is built in.');
-        // Otherwise it could be added again without the demand, which only an administrator with a factor may lift.
+        // Otherwise an administrator without a factor could remove the group, and add it again without the demand. Only an administrator
+        // with a factor may lift the demand.
         if (groups.get(name)?.secondFactor)
           throw new ChangeRefused(
             `The group demands a second factor. Lift that first: npx janua groups second-factor ${name} --off`,
@@ -288,7 +300,8 @@ export function createGroups(database: Database, options: GroupOptions) {
 
     /**
      * Changes the groups of a user. The transaction has called `lockGroups`.
-     * @param choose gives the new ones, from those that the user is in. `rightsIn` tells what groups grant. Its error undoes everything.
+     * @param choose returns the new groups, given those that the user is in. `rightsIn` returns the rights that groups grant. An error of
+     * `choose` rolls back the transaction
      */
     async setGroupsOf(
       { user, db }: Held,

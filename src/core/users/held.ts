@@ -7,7 +7,8 @@ import type { User } from './user.ts';
 import type { NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
 /**
- * The owner of an action, and the stamp under which the owner was proved. A session, a link, a waiting mail and an account each have both.
+ * The owner of an action, and the account's stamp when the owner proved their identity. A session, a link, a queued mail and an account
+ * each have both.
  */
 export interface Proved {
   readonly userId: string;
@@ -19,9 +20,9 @@ export const provedBy = (account: Account): Proved => ({ userId: account.user.id
 declare const held: unique symbol;
 
 /**
- * An account as it is while its row is locked, until the end of the transaction `db`. Personal access tokens, consents, second factors and
- * linked identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
- * comes before or after, and never in between. Only this file makes one.
+ * An account while its row is locked, until the end of the transaction `db`. Personal access tokens, consents, second factors and linked
+ * identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
+ * comes before or after, and never in between. Only this file creates a `Held`.
  */
 export interface Held {
   readonly [held]: true;
@@ -36,25 +37,28 @@ export class AccountChanged extends Error {
 }
 
 export interface HoldOptions {
-  /** Whether the work changes groups, or who is an administrator. Such changes wait for each other, before they lock an account. */
+  /** Whether the work changes groups or administrators. Such transactions wait for each other, before they lock an account. */
   readonly groups?: boolean;
 }
 
-/** May run `work` more than once. It uses no other connection than `held.db`: on SQLite all others wait for the transaction. */
+/**
+ * The work in a transaction. It may run more than once. It uses no other connection than `held.db`: on SQLite, all other connections wait
+ * for the transaction.
+ */
 type Work<Result> = (held: Held) => Promise<Result>;
 
 /** @throws {AccountChanged} if the proof no longer holds, or the account is disabled */
 export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
-/** For an administrator or a command. Their proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
+/** For an administrator or a command, whose proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
 export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
-/** Adds a user, and what belongs to the account, in one transaction. Undefined if the name is taken. */
+/** Adds a user, and data that belongs to the account, in one transaction. Returns undefined if the name is taken. */
 export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
 
 /**
- * Every lasting change passes this door. It locks the row of the account by changing it, because servers in a cluster see no other lock.
- * The order of locks is the same everywhere: groups, the account, and then what belongs to it.
+ * Every lasting change to an account goes through these functions. They lock the row of the account by changing it, because servers in a
+ * cluster see no other lock. The order of locks is the same everywhere: groups, the account, and then rows that belong to it.
  */
 export function createHold(database: Database, users: Pick<UserDirectory, 'lock'>, registry: UserRegistry | undefined) {
   async function lock(userId: string, db: Database): Promise<Held | undefined> {

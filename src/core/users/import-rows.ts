@@ -7,11 +7,11 @@ import { utf16Of } from '../../ground/text/decode-text.ts';
 import { Unreadable } from './change-refused.ts';
 import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-users.ts';
 
-/** In bytes. */
+/** The longest line, in bytes. */
 const longestLine = 65_536;
 
 interface NumberedRow {
-  /** From 1. */
+  /** The number of the line, from 1. */
   readonly line: number;
   /** @throws {Unreadable} */
   read(): ImportRow;
@@ -19,7 +19,7 @@ interface NumberedRow {
 
 type Parse = (line: string) => ImportRow;
 
-/** Passes bytes on, those of UTF-16 as UTF-8. @param input as Latin-1 */
+/** Passes bytes on, and converts UTF-16 to UTF-8. @param input bytes as Latin-1 */
 async function* withoutUtf16(input: AsyncIterable<string>): AsyncGenerator<string> {
   let start: string | undefined = '';
   let decoder: TextDecoder | undefined;
@@ -38,7 +38,7 @@ async function* withoutUtf16(input: AsyncIterable<string>): AsyncGenerator<strin
   if (start) yield start;
 }
 
-/** The bytes of a text in UTF-8, as Latin-1. */
+/** Returns the bytes of a text in UTF-8, as Latin-1. */
 const toUtf8 = (text: string) => Buffer.from(text).toString('latin1');
 
 /**
@@ -77,7 +77,7 @@ function createDecoder(): (latin1: string) => string {
       throw new Unreadable(
         'The lines before have another encoding. Save the file in one encoding: in Excel, as "CSV UTF-8".',
       );
-    // Without a byte order mark.
+    // `TextDecoder` removes a byte order mark.
     return new TextDecoder(isFileUtf8 ? 'utf-8' : 'windows-1252').decode(bytes);
   };
 }
@@ -124,25 +124,25 @@ function requireColumns(names: readonly string[]): void {
   });
 }
 
-/** Rows that are read before others have their turn. */
+/** Rows that are read before other requests get a turn. */
 const rowsAtOnce = 500;
 
 /** Users that are added in one transaction. */
 const batchUsers = 1000;
 
 export interface ImportOptions {
-  /** Gives how many of the users were new. */
+  /** Returns how many of the users were new. */
   readonly addUsers: (users: readonly ImportedUser[]) => Promise<number>;
   readonly knownGroups: ReadonlySet<string>;
-  /** Told of each row that is refused. */
+  /** Called for each row that is refused. */
   refuse(line: number, reason: Unreadable): void;
   /** Called after each batch. */
   onBatch?(rows: number): void;
-  /** Whether to end after this row. */
+  /** Returns whether to end after this row. */
   isStopped?(): boolean;
 }
 
-/** What an import has done so far. */
+/** The counts of an import so far. */
 export interface ImportCounts {
   rows: number;
   added: number;
@@ -152,10 +152,10 @@ export interface ImportCounts {
 export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
 
 /**
- * Adds the users of a file, and leaves those who are there already as they are.
+ * Adds the users of a file. Users who exist already stay as they are.
  * @param input as `readRows` reads it
- * @param counts also tells what was done before an error
- * @throws {Unreadable} for a wrong header, or for no rows
+ * @param counts updated during the import, so it is right even after an error
+ * @throws {Unreadable} for a wrong header, or for a file without rows
  */
 export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
   const { addUsers, knownGroups, refuse, onBatch, isStopped } = options;
@@ -186,7 +186,7 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     counts.rows += 1;
     batch.push(...readUser(row));
     if (batch.length === batchUsers) await addBatch();
-    // Other requests get their turn: neither the rows of a body nor SQLite make it wait.
+    // Lets other requests run, because the import never waits if its rows come from a body and the database is SQLite.
     if (counts.rows % rowsAtOnce === 0) await setImmediate();
     if (isStopped?.()) break;
   }

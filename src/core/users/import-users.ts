@@ -21,7 +21,7 @@ export interface ImportedUser extends NewUser {
   readonly groups: readonly string[];
 }
 
-/** Gives a user as an import reads it. */
+/** Converts a user to a row that an import reads. */
 const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
   username: user.username,
   first_name: user.firstName,
@@ -88,7 +88,7 @@ export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>):
   };
 }
 
-/** As Excel writes them in English, German, French and Spanish. */
+/** The words for true and false that Excel writes in English, German, French and Spanish. */
 const flags = {
   true: ['true', '1', 'wahr', 'vrai', 'verdadero'],
   false: ['false', '0', '', 'falsch', 'faux', 'falso'],
@@ -103,13 +103,13 @@ function readFlag(value: unknown = ''): boolean {
 
 export interface ImportBy {
   readonly actor: { readonly caller: Caller; readonly actorId?: string };
-  /** Whether nothing is added. */
+  /** Whether this is a rehearsal, which adds nothing. */
   readonly isRehearsal: boolean;
 }
 
 /**
- * Adds users and their event in one transaction, and gives how many were new. An address that has a user already keeps that user as it is,
- * so that an import can be run again after it was interrupted.
+ * Returns a function that adds users and their event in one transaction, and returns how many were new. If an address has a user already,
+ * that user stays as it is, so that an import can be run again after it was interrupted.
  */
 export function createImportUsers(
   database: Database,

@@ -7,7 +7,7 @@ export type NoteLogin = LastLogins['noteLogin'];
 
 export type LastLogins = ReturnType<typeof createLastLogins>;
 
-/** Keeps when each user logged in last. */
+/** Stores when each user logged in last. */
 export function createLastLogins(database: Database, now: () => number) {
   return {
     async noteLogin({ id }: Pick<User, 'id'>): Promise<void> {

@@ -20,16 +20,13 @@ interface OpenUsersOptions {
   readonly log: Log;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Measures what a store does. */
+  /** Wraps a store so that its calls are measured. */
   readonly watch: <Store extends object>(store: Store) => Store;
-  /** Measures how long the stored hashes take. Undefined where no user logs in. */
+  /** Measures how long passwords take to verify with the stored hashes. Undefined where no user logs in. */
   readonly calibrate: ((hashes: readonly string[]) => Promise<void>) | undefined;
 }
 
-/**
- * The users, of Janua's own or of a team's table.
- * @throws {Misconfiguration} when the team's table cannot work
- */
+/** Opens the users of Janua's own table, or of a team's own table. @throws {Misconfiguration} when the team's table cannot work */
 export async function openUsers(options: OpenUsersOptions) {
   const { settings, opened, mapping, demoUsers, log, now, watch } = options;
   const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));

@@ -12,11 +12,11 @@ import type { NewUser, UserRegistry } from './user-directory.ts';
 interface RegistryOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. */
   readonly demoUsers: boolean;
-  /** Canonical names of users whom a setting makes administrators, if their address is proved. */
+  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
   readonly administrators: ReadonlySet<string>;
 }
 
-/** Janua's own accounts: adds and changes them. */
+/** Adds and changes Janua's own accounts. */
 export function createRegistry(database: Database, { demoUsers, administrators }: RegistryOptions): UserRegistry {
   const update = (id: string, db: Database) => db.updateTable('janua_users').where('id', '=', id);
 
@@ -139,5 +139,8 @@ export const verifiedColumns = (address: string, { how, by }: Verification) => (
   verified_at: Date.now(),
 });
 
-/** Without a stamp, sessions carry a fingerprint of name and stored hash. It becomes the stamp before either changes, so sessions stay. */
+/**
+ * Keeps the sessions of an account without a stamp. They carry a fingerprint of the name and the stored hash. It becomes the stamp before
+ * either changes.
+ */
 export const keptStamp = (account: Account) => sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;

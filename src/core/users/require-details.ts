@@ -1,7 +1,7 @@
 import { Unreadable } from './change-refused.ts';
 import { addressFault, maxNameLength, maxUsernameLength, newEmailAddress, personName } from './user.ts';
 
-/** The canonical form of the address of a new user. @throws {Unreadable} */
+/** Returns the canonical form of the address of a new user. @throws {Unreadable} */
 export function requireEmail(username: string): string {
   const address = newEmailAddress(username);
   if (address !== undefined) return address;

@@ -4,17 +4,17 @@ import { type BoundedTable, boundOf } from '../../ground/database/tables.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { User } from './user.ts';
 
-/** The oldest rows that one call removes. More are there only if the bound was lowered. */
+/** Most rows that one call removes. There are more to remove only if the bound was lowered. */
 const removedAtOnce = 100;
 
 /**
- * Keeps the bound of a table (`ground/database/tables.ts`) after a row was added: the oldest rows of its party go, or the new one is refused.
- * A refusal undoes the transaction `db`, whose lock (of the account, or of all groups) makes other requests wait. Where the oldest row goes,
- * no lock is needed: of many requests at a time, the last one sees the rows of all.
- * @param user whose rows they are. Undefined for a table of administrators
+ * Enforces the bound of a table (`ground/database/tables.ts`) after a row was added: removes the oldest rows of the account or of all
+ * administrators, or refuses the new row. A refusal rolls back the transaction `db`, whose lock (of the account, or of all groups) makes
+ * other requests wait. A removal needs no lock: of several requests at a time, the last one sees the rows of all.
+ * @param user the user whose rows are counted. Undefined for a table of administrators
  * @param time milliseconds since 1970. Rows that have expired don't count
- * @param alike the rows that count together with the new one. Without it, all of the party
- * @returns how many rows went
+ * @param alike a condition for the rows that count together with the new one. Default: all rows of the user or of the administrators
+ * @returns the number of removed rows
  * @throws {ChangeRefused} `too-many-kept`
  */
 export async function limitRows(

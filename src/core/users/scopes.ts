@@ -15,7 +15,7 @@ export const groupPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export interface Rights {
   readonly groups: readonly string[];
-  /** What all of the groups grant together. */
+  /** The scopes that the groups grant together. */
   readonly scopes: readonly string[];
 }
 
@@ -25,13 +25,13 @@ export type RequireRights = (...changed: readonly Rights[]) => void;
 /** One object for all users without groups. Most users have none. */
 const nothing: Rights = { groups: [], scopes: [] };
 
-/** A list as stored: separated by spaces. */
+/** Reads a stored list of names, which are separated by spaces. */
 export const readNames = (text: string | null | undefined): string[] => (text ? text.split(' ').filter(Boolean) : []);
 
 /**
- * The rights of a user, from the stored lists of groups and of what they grant. Janua's own scopes are not stored: a later version may have
- * more of them.
- * @param isListed whether a setting makes the user an administrator
+ * Returns the rights of a user, from the stored lists of groups and of the scopes that they grant. Janua's own scopes are not stored,
+ * because a later version may have more of them.
+ * @param isListed whether `ADMINISTRATORS` makes the user an administrator
  */
 export function rightsOf(names: readonly string[], granted: readonly string[], isListed = false): Rights {
   if (names.length === 0 && !isListed) return nothing;

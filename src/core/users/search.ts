@@ -6,12 +6,12 @@ import type { ListEntry, ListedUser, Walk } from './user-directory.ts';
 
 type Expression = RawBuilder<unknown>;
 
-/** After every text that begins with a prefix. */
+/** A character that sorts after all others. A prefix with it sorts after every text that begins with the prefix. */
 const last = '\u{10ffff}';
 
 /**
- * The end of a statement that reads rows in the order of a value. An index has to begin with that value.
- * @param id tells rows with the same value apart. Undefined if none have
+ * Returns the end of a statement that reads rows in the order of a value. An index has to begin with that value.
+ * @param id tells rows with the same value apart. Undefined if each row has its own value
  */
 export function inOrder(
   value: Expression,
@@ -44,7 +44,7 @@ export function createSearch(database: Database, listSome: (ids: readonly string
       return rows.map(({ id }) => id);
     },
 
-    /** The users that the first kind of word finds come first. The key of each names the kind too. */
+    /** Lists the users that the first kind of word finds, then those of the next kind. The key of each entry contains the kind too. */
     async walkWords(prefix: string, { after, descending, limit }: Omit<Walk, 'sort'>): Promise<ListEntry[]> {
       const [value = '', place = ''] = after ?? [];
       const [, begin = '0', id = ''] = /^(\d) (.*)$/s.exec(place) ?? [];
@@ -80,7 +80,7 @@ export async function indexWords(id: string, changed: Parameters<typeof wordsOf>
   await db.insertInto('janua_search').values(rows).execute();
 }
 
-/** The rows of `janua_search` for a user, or for the texts that have changed. */
+/** Returns the rows of `janua_search` for a user, or for the texts that have changed. */
 export function searchRows(id: string, changed: Partial<Pick<User, (typeof searchable)[number]>>) {
   const words = wordsOf(changed);
   const rows = searchable.map((name, kind) => ({ id: `${id} ${kind}`, kind, word: words[name], user_id: id }));

@@ -13,13 +13,13 @@ export interface ListedUser extends User {
   readonly createdAt: Date | undefined;
 }
 
-/** A part of all users, in the order of an index. */
+/** Selects a part of all users, in the order of an index. */
 export interface Walk {
   readonly sort: string;
-  /** Empty: both. */
+  /** `disabled` selects disabled users, any other text enabled ones. Empty or undefined: both. */
   readonly state?: string | undefined;
   readonly descending: boolean;
-  /** The key after which it begins. */
+  /** The key after which the part begins. Undefined: at the start. */
   readonly after: readonly string[] | undefined;
   readonly limit: number;
 }
@@ -28,11 +28,11 @@ export interface Walk {
 export interface ListEntry {
   /** The value that sorts the user, and the id, which tells users with the same value apart. */
   readonly key: readonly [value: string, place: string];
-  /** Undefined if an earlier entry has shown the user, or the account does not count. */
+  /** Undefined if an earlier entry has shown the user, or the account is inactive. */
   readonly user: ListedUser | undefined;
 }
 
-/** Users that a list counts. To count millions would hold up other requests. */
+/** Most users that a list counts. Counting millions would hold up other requests. */
 export const mostCounted = 100_000;
 
 /** Every method throws `Unavailable` when the directory cannot be reached. */
@@ -40,26 +40,35 @@ export interface UserDirectory {
   readonly accounts: AccountJoin;
   /** @param username in its canonical form */
   findCandidate(username: string): Promise<Candidate | undefined>;
-  /** An account that Janua knows. */
+  /** Finds an account that Janua knows. */
   findByUsername(username: string): Promise<Account | undefined>;
-  /** The same, and adopts a user of a team's own table whom Janua has not seen. For an operator, or a mail to the address. */
+  /**
+   * Does the same as `findByUsername`, and adds the account of a user of a team's own table whom Janua has not seen. For an operator, or a
+   * mail to the address.
+   */
   adoptByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
-  /** Several accounts by their ids, in one statement. Those that do not count are missing. */
+  /** Finds several accounts by their ids, in one statement. Inactive accounts are missing. */
   findAll(ids: readonly string[]): Promise<ReadonlyMap<string, Account>>;
   /** Stores `replacement` for the account's hash, unless the hash has changed meanwhile. Sessions and tokens stay. */
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
   lock(id: string, db: Database): Promise<Account | undefined>;
-  /** Ends everything that carries the old stamp: sessions, links, trust in browsers, waiting logins. */
+  /** Ends everything that carries the old stamp: sessions, links, trust in browsers, pending logins. */
   renewStamp(held: Held): Promise<void>;
-  /** Undefined if this server may not write passwords. False if another program has changed it meanwhile. Also ends `demo`. */
+  /**
+   * Stores a password hash, and ends `demo`. Returns false if another program has changed the hash meanwhile. Undefined if this server may
+   * not write passwords.
+   */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
   /** Takes note of the password that another program has set in a team's own table (`hasForeignPassword`). */
   acceptPassword(held: Held): Promise<boolean>;
   /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
   acceptName(held: Held): Promise<boolean>;
-  /** Takes note that a user of a team's own table is enabled again, so that the next time that they are disabled is seen. */
+  /**
+   * Takes note that a user of a team's own table is enabled again. Otherwise Janua would not notice when the user is disabled the next
+   * time.
+   */
   noteEnabled(id: string): Promise<void>;
   /** Verifies an address, if the user still has it. */
   verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
@@ -68,24 +77,24 @@ export interface UserDirectory {
   requireOtherAdministrator: RequireOtherAdministrator;
   check(): Promise<void>;
   list(): AsyncIterable<ListedUser>;
-  /** For an export. */
+  /** Lists the users for an export. */
   listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
-  /** How many users there are, counted up to `limit`. */
+  /** Counts the users, up to `limit`. */
   count(limit: number): Promise<number>;
   walk(walk: Walk): Promise<ListEntry[]>;
-  /** Users of whom an index finds a word that begins with a text in lower case, sorted by these words. */
+  /** Lists the users with a word that begins with `prefix`, by an index and sorted by these words. The prefix is in lower case. */
   walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<ListEntry[]>;
-  /** The ids of at most `limit` users, by an index. Undefined if there is none. */
+  /** Returns the ids of at most `limit` users, by an index. Undefined if no index finds them. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
-  /** Like `findAll`, as a list shows them. */
+  /** Finds the same accounts as `findAll`, in the form of a list. */
   listSome(ids: readonly string[]): Promise<ListedUser[]>;
 }
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
   /**
-   * How the account comes to its address: by a mailed link, another provider, an import, a member of `admins` who handed the link over, or
-   * by nothing that proves it (`none`, as earlier versions stored for such a link). Default: by the operator, by a command. A change of the
-   * address by a mailed link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
+   * The way in which the account got its address: by a mailed link, another provider, an import, a member of `admins` who handed the link
+   * over, or without proof (`none`, as earlier versions stored for such a link). Default: by an operator's command. A change of the address
+   * by a mailed link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
    */
   readonly addressProof?: 'mail' | 'upstream' | 'import' | 'admin' | 'none';
   /** Default: the address is not verified. */
@@ -100,7 +109,7 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
 
 export interface AccountDetails {
   readonly createdAt: Date | undefined;
-  /** Undefined if the password has not changed since this is recorded. */
+  /** Undefined if the password has not changed since Janua records this. */
   readonly passwordChangedAt: Date | undefined;
   /** Undefined unless the address is verified. */
   readonly verification: PastVerification | undefined;
@@ -108,18 +117,21 @@ export interface AccountDetails {
 
 /** Janua's own accounts, which it adds and changes. */
 export interface UserRegistry {
-  /** Undefined when the name is taken: a transaction must be rolled back. Outside the demo, replaces a user of the demo. */
+  /**
+   * Adds a user, and returns the id. Undefined when the name is taken: a transaction must then be rolled back. Outside the demo, replaces a
+   * user of the demo.
+   */
   add(user: NewUser, db?: Database): Promise<string | undefined>;
-  /** Adds users in a transaction, and gives their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
+  /** Adds users in a transaction, and returns their ids. Fails when a name is taken. Outside the demo, replaces users of the demo. */
   addAll(users: readonly NewUser[], db: Database): Promise<string[]>;
-  /** Which of these names are taken. */
+  /** Returns those of the names that are taken. */
   findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
-  /** What `setUsername` requires: the user is not the last administrator by the address alone. @throws as `setUsername` */
+  /** Checks the requirement of `setUsername`: the user is not the last administrator by the address alone. @throws as `setUsername` */
   requireOtherByAddress(userId: string, db?: Database): Promise<void>;
   /**
-   * Changes the address, which counts as verified. False when the name is taken: the transaction must then be rolled back. Sessions stay.
-   * The transaction has called `lockGroups`.
+   * Changes the address, which counts as verified. Returns false when the name is taken: the transaction must then be rolled back. Sessions
+   * stay. The transaction has called `lockGroups`.
    * @param verification default: by a mailed link
    * @throws {ChangeRefused} `last-administrator`
    */

@@ -11,7 +11,7 @@ const usersPerPage = 1000;
 interface UserListOptions {
   readonly accounts: Accounts;
   readonly source: Source | undefined;
-  /** Canonical names of users whom a setting makes administrators. */
+  /** Canonical names that `ADMINISTRATORS` lists. */
   readonly administrators: ReadonlySet<string>;
 }
 
@@ -19,7 +19,7 @@ interface UserListOptions {
 export function createUserList(database: Database, { accounts, source, administrators }: UserListOptions) {
   const { toListed, columns, joinSource } = accounts;
   const select = sql<ListedRow>`select ${columns}, janua_users.created_at from janua_users ${joinSource}`;
-  /** Only the accounts of the source that is set count. */
+  /** Selects the accounts of the configured source. All others are inactive. */
   const counts =
     source === undefined ? sql`janua_users.login_name is not null` : sql`janua_users.source_key is not null`;
 
@@ -40,7 +40,7 @@ export function createUserList(database: Database, { accounts, source, administr
   const keyOf = (row: ListedRow, sort: Walk['sort']) =>
     [String(row[sort as 'username' | 'created_at']), row.account_id] as const;
 
-  /** Every row, in the order of names. */
+  /** Reads every row, in the order of names. */
   async function* listRows(): AsyncGenerator<ListedRow> {
     let after: Walk['after'];
     for (;;) {
@@ -48,12 +48,12 @@ export function createUserList(database: Database, { accounts, source, administr
       yield* rows;
       const end = rows.at(-1);
       if (end === undefined) return;
-      // As it is: SQLite orders values of another type after all texts.
+      // The value as stored, because SQLite orders values of another type after all texts.
       after = [end.username, end.account_id];
     }
   }
 
-  /** The ids of users whom a setting may make administrators. */
+  /** Finds the ids of users whom `ADMINISTRATORS` may make administrators. */
   async function findAdministrators(): Promise<string[]> {
     if (administrators.size === 0) return [];
     const listed = database

@@ -15,7 +15,7 @@ export interface User {
   readonly sourceKey?: string;
 }
 
-/** Whether the user is called so already. */
+/** Checks whether the user has this name already. */
 export const hasName = (user: User, { firstName, lastName }: Pick<User, 'firstName' | 'lastName'>): boolean =>
   user.firstName === firstName && user.lastName === lastName;
 
@@ -27,7 +27,7 @@ export type Searchable = (typeof searchable)[number];
 /** Longest of the words below, in characters. */
 export const longestWord = 203;
 
-/** The texts by which a user is found, in lower case. Undefined for a text that is not given. */
+/** Returns the texts by which a user is found, in lower case. Undefined for a text that is not given. */
 export function wordsOf({
   username,
   firstName,
@@ -39,8 +39,8 @@ export function wordsOf({
 }
 
 /**
- * Finds the events of a user in the audit. Janua 0.2 knew the users of a team's own table by the ids of the team, so that an id may have events
- * of an earlier user.
+ * Returns the filter that finds the events of a user in the audit. Janua 0.2 knew the users of a team's own table by the ids of the team,
+ * so an id may have events of an earlier user.
  */
 export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, createdAt: Date | undefined) => ({
   userId: id,
@@ -51,16 +51,16 @@ export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, crea
 export const maxUsernameLength = 254;
 
 /**
- * The canonical form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case.
- * Every user name must be converted first. Otherwise two spellings become two users.
+ * Returns the form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case. Every user name must be
+ * converted first. Otherwise two spellings become two users.
  */
 export function canonicalUsername(username: string): string {
   return username.trim().normalize('NFC').toLowerCase();
 }
 
 /**
- * Whether a stored name has one spelling but for its case. Otherwise two rows that a database keeps apart would be one user: with a blank at
- * the end, a decomposed letter, or a letter that only becomes another one in lower case, such as the Kelvin sign.
+ * Checks whether a stored name has only one spelling, apart from its case. Otherwise two rows that a database keeps apart would be one
+ * user: with a blank at the end, a decomposed letter, or a letter that only becomes another one in lower case, such as the Kelvin sign.
  */
 export const hasOneSpelling = (stored: string): boolean =>
   stored.length <= maxUsernameLength &&
@@ -73,20 +73,22 @@ export const hasOneSpelling = (stored: string): boolean =>
 /** Longest first or last name, in code points, as the columns count. */
 export const maxNameLength = 100;
 
-/** The canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
+/** Returns the canonical form of an e-mail address as typed. Undefined for any other text, such as a list of addresses (VM-57, VM-58). */
 export const emailAddress = (typed: string): string | undefined => canonicalMailAddress(canonicalUsername(typed));
 
-/** The same for a new account or a new address of one. Undefined also for an address that looks like another one. */
+/**
+ * Does the same as `emailAddress` for a new account or the new address of one. Also undefined for an address that looks like another one.
+ */
 export function newEmailAddress(typed: string): string | undefined {
   const address = emailAddress(typed);
   return address === undefined || looksLikeAnother(address) ? undefined : address;
 }
 
-/** Why a text is no new address. */
+/** Returns why a text is refused as a new address. */
 export const addressFault = (typed: string) =>
   emailAddress(typed) === undefined ? 'not-an-address' : 'looks-like-another';
 
-/** A first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */
+/** Returns a first or last name as typed, without blanks around it. Undefined if it is not one plain line, or too long. */
 export function personName(typed: string): string | undefined {
   const name = typed.trim();
   return [...name].length <= maxNameLength && isPlainLine(name) ? name : undefined;

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 
-/** The account that this process runs as. */
+/** Returns the name of the account that runs this process. */
 export function accountName(): string {
   try {
     return userInfo().username;
@@ -10,5 +10,5 @@ export function accountName(): string {
   }
 }
 
-/** The operator may be able to read the file: `janua-admin` switches to another account. */
+/** Says which account may not read a file. The operator's own account may be able to read it: `janua-admin` switches to another account. */
 export const mayNotRead = (path: string) => `The account ${accountName()} may not read ${resolve(path)}.`;

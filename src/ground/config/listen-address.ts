@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-/** Reads `HOST:PORT`, `[IPV6]:PORT` or `PORT`. A port alone is reachable from this machine only. Undefined for any other text. */
+/** Reads `HOST:PORT`, `[IPV6]:PORT` or `PORT`. With a port alone, only this machine can reach the server. Undefined for any other text. */
 export function parseListenAddress(text: string): { host: string; port: number } | undefined {
   const [, bracketed, name, digits = ''] = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);

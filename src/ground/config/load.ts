@@ -12,7 +12,7 @@ import { isLoopbackHost, isOwnDomain, originOf, originsOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 import { findUpstreamFaults } from './upstreams-file.ts';
 
-// The compiler checks our schemas.
+// No validation of the schemas here, because the compiler checks them.
 const ajv = new Ajv({ meta: false, validateSchema: false, formats: { password: true } });
 
 type Faults = (Fault | string)[];
@@ -26,7 +26,7 @@ export function loadSettings(defaults: Partial<Settings> = {}, environment: Node
   });
 }
 
-/** The account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
+/** Returns the account that ran `sudo`. It is a hint and no proof, because the operator can set the variable. */
 export const findSudoUser = () => process.env.SUDO_USER || undefined;
 
 /** Tells where `loadSettings` takes the value of a setting from. */
@@ -37,12 +37,15 @@ export function sourceOf(name: string, schema: SettingSchema): 'environment' | '
 
 const hostSettings = ['HOST', 'PORT', 'WORKERS', 'DRAIN_SECONDS'] as const;
 
-/** Settings that a program may pass. `undefined` means the default. */
+/** The settings that a program may pass. `undefined` means the default. */
 export type GivenSettings = {
   readonly [Name in Exclude<keyof Settings, (typeof hostSettings)[number]>]?: Settings[Name] | undefined;
 };
 
-/** Reads no environment. @throws {Misconfiguration} with every fault at once, naming settings and limits but no values */
+/**
+ * Checks the settings that a program passes, without reading the environment.
+ * @throws {Misconfiguration} with every fault at once, naming settings and limits but no values
+ */
 export function takeSettings(given: GivenSettings): Settings {
   const faults: Faults = [];
   for (const [name, value] of Object.entries(given)) {
@@ -50,7 +53,7 @@ export function takeSettings(given: GivenSettings): Settings {
     else if (value !== undefined && (hostSettings as readonly string[]).includes(name))
       faults.push(`${name} is decided by the app that Janua is a part of.`);
   }
-  // Only a server of its own knows its address without that setting.
+  // Without PUBLIC_URL, only a server with its own port knows its address.
   if (given.MAIL_URL !== undefined && given.PUBLIC_URL === undefined)
     faults.push('PUBLIC_URL must be set when MAIL_URL is, because mails have links.');
   return checkSettings(faults, (name) => given[name as keyof GivenSettings]);
@@ -67,7 +70,7 @@ function checkSettings(faults: Faults, findValue: (name: keyof Settings, schema:
   settings.HASHING_CONCURRENCY ??= coresForEach(settings as Partial<Settings>);
   faults.push(...furtherFaults(settings as Partial<Settings>));
   if (faults.length > 0) throw new Misconfiguration(...faults);
-  // Operators may type a slash at its end.
+  // Removes the slash that operators may type at the end.
   if (typeof settings.PUBLIC_URL === 'string') settings.PUBLIC_URL = originOf(settings.PUBLIC_URL);
   return settings as Settings;
 }
@@ -77,8 +80,8 @@ const coresForEach = ({ WORKERS = 1 }: Partial<Settings>) =>
 
 /**
  * Refuses settings that would put passwords at risk (ASVS 12.2.1, 13.3.1).
- * @param mode `demo` has built-in users and serves this machine only. `serve` is production.
- * @throws {Misconfiguration} with every fault at once.
+ * @param mode `demo` has built-in users and serves this machine only. `serve` is production
+ * @throws {Misconfiguration} with every fault at once
  */
 export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'): void {
   const faults = mode === 'demo' ? demoFaults(settings) : serveFaults(settings);
@@ -99,7 +102,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (settings[name]?.some((origin) => originOf(origin) === undefined))
       faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);
   if (FORWARD_AUTH_ORIGINS.length > 0) {
-    // Users are redirected to PUBLIC_URL to sign in. The proxy tells the address that they came from.
+    // Users are redirected to PUBLIC_URL to sign in. The proxy sends the address of the page that they opened.
     if (PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
     if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');
@@ -203,14 +206,14 @@ function serveFaults(settings: Settings): Fault[] {
   return faults;
 }
 
-/** Whether it is that part of an address, alone and as addresses are compared. */
+/** Tells whether a text is nothing but this part of an address, in its canonical spelling. */
 function isPart(part: 'host' | 'hostname', text: string): boolean {
   const plain = (host: string) => bareHost(host.toLowerCase());
   const address = `https://${isIPv6(text) ? `[${text}]` : text}`;
   return !text.includes('*') && URL.canParse(address) && plain(new URL(address)[part]) === plain(text);
 }
 
-/** Without a URL, browsers use this machine's own address. */
+/** Without PUBLIC_URL, browsers use this machine's own address. */
 const hostOf = (url = 'http://localhost') => new URL(url).hostname;
 
 const isPlainBeyond = (url: string) => url.startsWith('http:') && !isLoopbackHost(hostOf(url));

@@ -8,8 +8,8 @@ export interface MailServer {
   readonly host: string;
   readonly port: number;
   /**
-   * `always`: TLS from the start. `required`: STARTTLS, or no mail. `if-offered`: STARTTLS if the server offers it, with any certificate,
-   * because the server is on this machine.
+   * `always`: TLS from the start. `required`: STARTTLS, otherwise no mail is sent. `if-offered`: STARTTLS if the server offers it, with any
+   * certificate, because the server is on this machine.
    */
   readonly tls: 'always' | 'required' | 'if-offered';
   readonly account?: { readonly user: string; readonly password: string };

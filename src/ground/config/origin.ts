@@ -8,19 +8,22 @@ export function isLoopbackHost(host: string): boolean {
   return bare === 'localhost' || address?.range() === 'loopback';
 }
 
-/** Gives the origin (scheme, host, port) of an http or https URL. Undefined if the URL has any other part. */
+/** Returns the origin (scheme, host, port) of an http or https URL. Undefined if the URL has any other part. */
 export function originOf(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const bare =
     url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-  // Wildcards are not supported. A star in a host name is refused, because it would never match.
+  // Refuses a star in a host name. Wildcards are not supported, so it would never match.
   return bare && !url.hostname.includes('*') && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
-/** Undefined where browsers allow no passkeys (an IP address, or plain http beyond this machine), or if they are off. */
+/**
+ * Returns the domain of passkeys. Undefined if browsers allow no passkeys (an IP address, or plain http beyond this machine), or if second
+ * factors are off.
+ */
 export function findPasskeyDomain({ PUBLIC_URL = 'http://localhost', PASSKEY_DOMAIN, SECOND_FACTOR }: Settings) {
   const { protocol, hostname } = new URL(PUBLIC_URL);
   const isAllowed = isDomain(hostname) && (protocol === 'https:' || isLoopbackHost(hostname));
@@ -35,7 +38,7 @@ export function isOwnDomain(domain: string, url = 'http://localhost'): boolean {
   return isDomain(hostname) && (isAbove || hostname === domain.toLowerCase());
 }
 
-/** The origins of our own pages. Without a public URL, these are all loopback names of this machine. */
+/** Returns the origins of our own pages. Without a public URL, these are all loopback names of this machine. */
 export function publicOriginsOf({ PUBLIC_URL, PORT }: Settings): Set<string> {
   if (PUBLIC_URL !== undefined) return originsOf([PUBLIC_URL]);
   const origins = new Set<string>();

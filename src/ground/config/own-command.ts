@@ -2,18 +2,18 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Names this command in a text as the operator calls it. `janua-admin` and the units (`deploy/`) say its name: without the settings of the
- * service, `npx janua` would act on another database.
+ * Replaces `npx janua` in a text by the command of this installation. `janua-admin` and the units (`deploy/`) set the command, because `npx
+ * janua` lacks the service's settings and would act on another database.
  */
 export const sayCommand = (text: string): string =>
   text.replaceAll('npx janua', () => process.env.JANUA_COMMAND ?? 'npx janua');
 
 export const adminCommand = 'janua-admin';
 
-/** For a shell. */
+/** Quotes a word for a shell. */
 const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-/** The command with the settings of a file. `janua-admin` and the units read one of this name alone. */
+/** Returns the command with the settings of a file. `janua-admin` and the units only read `/etc/janua/janua.env`. */
 export function commandWith(settingsFile: string): string {
   const file = resolve(settingsFile);
   return file === '/etc/janua/janua.env'

@@ -3,8 +3,8 @@ import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFile
 import { dirname } from 'node:path';
 
 /**
- * Writes a file of mode 0600. It is complete or does not exist, and is on disk when this returns. An existing file stays, unless it is
- * replaced. Tells whether the file was written.
+ * Writes a file of mode 0600. The file is either complete or missing, and is on disk when this returns. An existing file stays, unless it
+ * is replaced. Returns whether the file was written.
  */
 export function writePrivate(path: string, text: string, replaces: boolean): boolean {
   const part = `${path}.${randomBytes(6).toString('hex')}.part`;
@@ -19,7 +19,7 @@ export function writePrivate(path: string, text: string, replaces: boolean): boo
   } finally {
     rmSync(part, { force: true });
   }
-  // Windows opens no folders.
+  // Windows cannot open folders.
   if (process.platform === 'win32') return true;
   const folder = openSync(dirname(path), 'r');
   fsyncSync(folder);

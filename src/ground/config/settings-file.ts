@@ -4,10 +4,10 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { writePrivate } from './private-file.ts';
 import { settingSchemas } from './settings.ts';
 
-/** Settings by their names, as in the environment. */
+/** The texts of settings by their names, as in the environment. */
 export type Values = Readonly<Record<string, string>>;
 
-/** Reads a file of `NAME=VALUE` lines. Undefined if there is none. @throws {Misconfiguration} if it cannot be read */
+/** Reads a file of `NAME=VALUE` lines. Undefined if the file does not exist. @throws {Misconfiguration} if it cannot be read */
 export function readSettingsFile(path: string): Values | undefined {
   try {
     return parseEnv(readFileSync(path, 'utf8')) as Values;
@@ -23,7 +23,7 @@ export function readSettingsFile(path: string): Values | undefined {
 
 /**
  * Writes a file that systemd, Node's `--env-file` and `janua-admin` read alike.
- * @throws {Misconfiguration} if there is a file already, it cannot be written, or cannot hold a value
+ * @throws {Misconfiguration} if the file exists already, cannot be written, or cannot contain a value
  */
 export function writeSettingsFile(path: string, values: Values): void {
   const text = `# Written by janua setup. docs/configuration.md has every setting.\n${linesOf(values)}`;
@@ -36,7 +36,7 @@ export function writeSettingsFile(path: string, values: Values): void {
   if (!isWritten) throw new Misconfiguration(`${path} already exists.`);
 }
 
-/** @throws {Misconfiguration} if a settings file cannot hold a value */
+/** @throws {Misconfiguration} if a settings file cannot contain a value */
 export const linesOf = (values: Values): string =>
   Object.entries(values)
     .map(([name, value]) => `${name}=${quote(name, value)}\n`)
@@ -45,14 +45,14 @@ export const linesOf = (values: Values): string =>
 function quote(name: string, value: string): string {
   if (/^[\w@%+=:,./?&~-]+$/.test(value)) return value;
   if (!/['\r\n]/.test(value)) return `'${value}'`;
-  // Between double quotes, backslashes have a meaning.
+  // Between double quotes, backslashes would be escapes.
   if (!/["\\\r\n]/.test(value)) return `"${value}"`;
   throw new Misconfiguration(
     `${name} must be one line. With a single quote, it must have neither double quotes nor backslashes.`,
   );
 }
 
-/** From now on, `loadSettings` reads these settings, and none that this process was started with. */
+/** Makes `loadSettings` read these settings from now on, instead of those that this process was started with. */
 export function useSettings(values: Values): void {
   for (const name of Object.keys(settingSchemas)) {
     delete process.env[name];

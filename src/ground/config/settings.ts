@@ -2,7 +2,7 @@ import { languages } from '../languages/languages.ts';
 
 const day = 24 * 60 * 60;
 
-/** Kinds of settings: first limits, default and examples, in JSON Schema, then what the setting means. */
+/** Creates a kind of setting. Its arguments are limits, default and examples in JSON Schema, and then the description. */
 const kind =
   <const Base>(base: Base) =>
   <const Rest>(rest: Rest) =>
@@ -14,7 +14,7 @@ const choice = kind({});
 const onOff = <const Usual extends 'on' | 'off'>(usual: Usual) => choice({ enum: ['on', 'off'], default: usual });
 const list = kind({ type: 'array', items: { type: 'string' }, default: [] });
 
-/** Every setting, once: its environment variable, type, limits, default and meaning. A setting without a default is optional. */
+/** Every setting with its environment variable, type, limits, default and meaning. A setting without a default is optional. */
 export const settingSchemas = {
   HOST: text({ default: '127.0.0.1', examples: ['::1'] })('Address to listen on.'),
   PORT: integer({ minimum: 0, maximum: 65535, default: 5000 })('TCP port to listen on; 0 takes a free one.'),
@@ -200,7 +200,7 @@ type ValueOf<Schema> = Schema extends { enum: readonly (infer Value)[] }
       ? readonly string[]
       : string;
 
-/** Settings with a default. `load.ts` computes the default of HASHING_CONCURRENCY from another setting. */
+/** The settings with a default. `load.ts` computes the default of HASHING_CONCURRENCY from another setting. */
 type Defaulted =
   | { [Name in keyof Schemas]: Schemas[Name] extends { default: unknown } ? Name : never }[keyof Schemas]
   | 'HASHING_CONCURRENCY';
@@ -212,10 +212,10 @@ export type Settings = { readonly [Name in Defaulted]: ValueOf<Schemas[Name]> } 
 export interface SettingSchema {
   readonly type?: string;
   readonly description: string;
-  /** `password` if the value may hold one. It may then also come from a file. */
+  /** `password` if the value may contain one. The value may then also come from a file. */
   readonly format?: string;
   readonly default?: unknown;
-  /** Written as in the environment. Numbers and choices need none. */
+  /** Examples, spelled as in the environment. Numbers and choices need no examples. */
   readonly examples?: readonly string[];
   readonly enum?: readonly string[];
   readonly minimum?: number;

@@ -2,7 +2,10 @@ import { sourceOf } from './load.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 import { shownUrl } from './shown-url.ts';
 
-/** Every setting with its source, without passwords. @param given the names that a program has passed, if there is one: it reads no environment */
+/**
+ * Lists every setting with its source, without passwords.
+ * @param given the names that a program has passed. Undefined: the settings are from the environment
+ */
 export const showSettings = (settings: Settings, given?: ReadonlySet<string>) =>
   Object.entries<SettingSchema>(settingSchemas).map(([setting, schema]) => ({
     setting,

@@ -2,16 +2,16 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 export type TraceSettings = NonNullable<ReturnType<typeof findTraceSettings>>;
 
-/** Milliseconds. A longer timer would fire at once. */
+/** In milliseconds. A longer timer would fire at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** Each also with `parentbased_` before it. */
+/** The names of samplers. Each may follow `parentbased_`. */
 const samplers = ['always_on', 'always_off', 'traceidratio'];
 
 /**
  * Reads the settings for traces. A collector's endpoint or `OTEL_TRACES_EXPORTER` turns traces on; otherwise the result is undefined.
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
- * @throws {Misconfiguration} for values that this server does not support. It would otherwise silently send nothing.
+ * @throws {Misconfiguration} for values that this server does not support, because it would otherwise silently send nothing
  */
 export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) {
   const read = (name: string) => environment[name]?.trim() || undefined;
@@ -40,7 +40,7 @@ export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) 
   return {
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
     ratio: rootSampler === 'traceidratio' ? ratio : Number(rootSampler === 'always_on'),
-    /** Whether the decision of the sender counts, if the request has a trace. */
+    /** Whether the sender decides if a request is traced, in case the request belongs to a trace. */
     followsParent: sampler !== rootSampler,
     /** Milliseconds until ended spans are sent. */
     scheduleDelay,

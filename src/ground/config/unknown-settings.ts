@@ -4,7 +4,7 @@ import { type SettingSchema, settingSchemas } from './settings.ts';
 
 export interface UnknownSetting {
   readonly name: string;
-  /** The setting whose name is nearly the same. */
+  /** A setting with nearly the same name. Undefined if there is none. */
   readonly nearest: string | undefined;
 }
 
@@ -12,13 +12,14 @@ const known = Object.entries<SettingSchema>(settingSchemas).flatMap(([name, { fo
   format === 'password' ? [name, `${name}_FILE`] : [name],
 );
 
-/** What the file may also set: for the units and `janua-admin`, Node, its libraries, and traces. */
+/** Further names that the file may set: for the units, `janua-admin`, Node, its libraries, and traces. */
 const foreign =
   /^(?:(?:JANUA|NODE|OTEL|UV|MALLOC|SSL|LC)_.*|PG[A-Z]+|TZ|LANG|PATH|HOME|TMPDIR|(?:https?|no|all)_proxy)$/i;
 
 /**
- * Finds names that the operator has mistyped, or that only an older version knew: every unknown name in the file of settings, and the names
- * in the environment that differ by one letter from a setting that is not set. A short name there may be of another program.
+ * Finds names that the operator mistyped, or that only an older version knew. These are all unknown names in the file of settings. In the
+ * environment, they are the names that differ by one letter from a setting that is not set. Short names there are ignored, because they may
+ * belong to another program.
  */
 export function findUnknownSettings(environment: NodeJS.ProcessEnv = process.env): UnknownSetting[] {
   const { JANUA_SETTINGS = '', ...others } = environment;
@@ -31,7 +32,7 @@ export function findUnknownSettings(environment: NodeJS.ProcessEnv = process.env
   return [...unknown, ...similar].filter(({ name }) => !known.includes(name));
 }
 
-/** Says it in the words of `doctor` and of the log. */
+/** Describes an unknown setting for `doctor` and the log. */
 export const describeUnknown = ({ name, nearest }: UnknownSetting): Required<Fault> => ({
   message: `${name} is not a setting of Janua, which ignores it.`,
   fix: nearest === undefined ? 'Remove it. All settings: npx janua serve --help' : `If you mean ${nearest}, rename it.`,

@@ -6,7 +6,7 @@ import { isLoopbackHost } from './origin.ts';
 
 type Kind = 'google' | 'microsoft' | 'github' | 'gitlab' | 'keycloak' | 'openid' | 'janua';
 
-/** What is known about each kind of provider. Without an issuer here, the file has to name it. */
+/** The name and the issuer of each kind of provider. If the issuer is missing here, the file must contain it. */
 const kinds: Readonly<Record<Kind, { readonly name?: string; readonly issuer?: string }>> = {
   google: { name: 'Google', issuer: 'https://accounts.google.com' },
   microsoft: { name: 'Microsoft' },
@@ -17,7 +17,7 @@ const kinds: Readonly<Record<Kind, { readonly name?: string; readonly issuer?: s
   janua: { name: 'Janua' },
 };
 
-/** Kinds whose issuer the file may name. */
+/** The kinds whose issuer the file may set. */
 const withIssuer: readonly Kind[] = ['gitlab', 'keycloak', 'openid', 'janua'];
 
 interface Entry {
@@ -63,8 +63,8 @@ const schema = {
 };
 
 /**
- * Reads the providers with which users can sign in, in the order of the file. Without a path there are none.
- * @throws {Misconfiguration} with every fault at once. No fault has a value of the file, because it holds secrets
+ * Reads the providers with which users can sign in, in the order of the file. Without a path, the list is empty.
+ * @throws {Misconfiguration} with every fault at once. No fault contains a value of the file, because the file contains secrets
  */
 export function readUpstreams(path: string | undefined) {
   const { upstreams, faults } = read(path);
@@ -130,7 +130,7 @@ function faultsOf({ kind, issuer, tenant, ...entry }: Entry, secret: string | un
   return faults;
 }
 
-/** On this machine alone, plain http is allowed. */
+/** Tells whether a text is an issuer: an https address. Plain http is allowed on this machine only. */
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, search, hash, username, password } = new URL(text);
@@ -140,7 +140,7 @@ function isIssuer(text: string): boolean {
 
 const describePlace = (index: number) => `provider ${index + 1}`;
 
-/** The messages of ajv have no values. */
+/** Describes a fault by the message of ajv, because it contains no values of the file. */
 function describeFault({ instancePath, message, params }: ErrorObject): string {
   const [, index = '', ...rest] = instancePath.split('/');
   const place = index === '' ? 'the list' : describePlace(Number(index));
@@ -158,7 +158,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** Undefined if it is no JSON. Node's own message would show a part of the file. */
+/** Parses JSON. Undefined if the text is not JSON, because Node's own message would show a part of the file. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

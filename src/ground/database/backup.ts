@@ -6,19 +6,21 @@ import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { isThere } from './sqlite.ts';
 
-/** How long the copy waits for other processes at its start. Then it reads one snapshot of the file and blocks no process. */
+/**
+ * Milliseconds that the start of the copy waits for other processes. Later, the copy reads one snapshot of the file and blocks no process.
+ */
 const waitMilliseconds = 5000;
 
 /**
- * Copies a consistent snapshot of a SQLite file while other processes write to it. The copy has mode 0600 and is on disk when this
- * returns. It is complete or does not exist: a copy that a signal ends is left under another name, which ends in `.part`.
+ * Copies a consistent snapshot of a SQLite file while other processes write to it. The copy has mode 0600 and is on disk when this returns.
+ * A copy under this name is always complete: an unfinished one, which a signal interrupted, has another name that ends in `.part`.
  * @throws {Misconfiguration} when there is no file to copy, the copy would replace a file, or it cannot be written
  */
 export async function backUpSqlite(path: string, copy: string): Promise<void> {
   if (!isThere(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.${randomBytes(6).toString('hex')}.part`;
   try {
-    // The file has mode 0600 from the start, because it holds password hashes (ASVS 14.2.4).
+    // The file has mode 0600 from the start, because it contains password hashes (ASVS 14.2.4).
     await (await open(part, 'wx', 0o600)).close();
     copyInto(path, part);
     await sync(part);
@@ -27,13 +29,13 @@ export async function backUpSqlite(path: string, copy: string): Promise<void> {
   } catch (error) {
     throw cannotWrite(copy, error);
   } finally {
-    // Where this account may not look, there is nothing to remove either.
+    // If this account has no access to the folder, there is no file to remove either.
     for (const file of [part, `${part}-journal`]) await rm(file, { force: true }).catch(() => {});
   }
   await sync(dirname(copy));
 }
 
-/** Uses absolute paths, because SQLite reads a name that begins with `file:` as a URI. A URI may mean another file. */
+/** Copies the file by absolute paths, because SQLite reads a name that begins with `file:` as a URI. A URI may mean another file. */
 function copyInto(path: string, part: string): void {
   using source = new DatabaseSync(resolve(path), { readOnly: true, timeout: waitMilliseconds });
   source.prepare('vacuum into ?').run(resolve(part));
@@ -62,7 +64,7 @@ function cannotWrite(copy: string, error: unknown): Misconfiguration {
       message: `${copy} cannot be written, because ${dirname(copy)} is not a folder.`,
       fix: 'Name a folder.',
     });
-  // Janua makes no folder: it could be one on a disk that is not mounted.
+  // Janua makes no folder, because the path may belong to a disk that is not mounted.
   if (code === 'ENOENT')
     return new Misconfiguration({
       message: `${copy} cannot be written, because there is no such folder.`,

@@ -34,10 +34,10 @@ const wrongUrl =
 
 const noUri = 'DATABASE_URL: sqlite: takes a path, such as sqlite:./data/janua.db, but no SQLite URI (file:…).';
 
-/** @throws {Misconfiguration} for a URL of no known database */
+/** Returns the engine of a URL. @throws {Misconfiguration} for the URL of an unknown database */
 export function engineOf(url: string): Engine {
   const engine = engines[/^[a-z]+:/.exec(url)?.[0] ?? ''];
-  // SQLite reads a path that begins with `file:` as a URI. It could then open another file than the one that gets mode 0600.
+  // SQLite reads a path that begins with `file:` as a URI. It could then open another file than the file that gets mode 0600.
   if (url.startsWith('sqlite:file:')) throw new Misconfiguration(noUri);
   const urls = engine === 'postgres' ? readPostgresHosts(url).urls : [url];
   const complete = engine === 'sqlite' ? url !== 'sqlite:' : urls.every(isServerUrl);
@@ -55,7 +55,7 @@ function isServerUrl(url: string): boolean {
   }
 }
 
-/** Connects to a server only when it is first used. @throws {Misconfiguration} if the URL or the file cannot be used */
+/** Opens a database. A server is connected only when it is first used. @throws {Misconfiguration} if the URL or the file cannot be used */
 export async function openDatabase(url: string, options: DatabaseOptions) {
   const { connections, timeoutMilliseconds, watch, mustExist = false } = options;
   const engine = engineOf(url);
@@ -67,14 +67,14 @@ export async function openDatabase(url: string, options: DatabaseOptions) {
     engine,
     prepareLookup: createPrepareLookup(driver),
     losesStatements: () => driver.losesStatements?.() === true,
-    /** Allows each step so many milliseconds until `work` is done. */
+    /** Changes the time limit of each step until `work` is done. */
     async withTimeout(milliseconds: number, work: () => Promise<void>): Promise<void> {
       timeout.milliseconds = milliseconds;
       await work().finally(() => {
         timeout.milliseconds = timeoutMilliseconds;
       });
     },
-    /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the one that was opened */
+    /** @throws {Unavailable} while the database cannot be reached, or when another file has replaced the opened file */
     async check(): Promise<void> {
       await sql`select 1`.execute(database);
       driver.check?.();

@@ -11,8 +11,8 @@ export async function countDeleted(deletion: { executeTakeFirst(): Promise<Delet
 }
 
 /**
- * Removes rows in batches, and gives how many there were. Waiting requests run between two batches.
- * @param remove removes at most `limit` rows, and gives how many there were
+ * Removes rows in batches, and returns how many there were. Waiting requests run between two batches.
+ * @param remove removes at most `limit` rows, and returns how many there were
  */
 export async function removeInBatches(remove: (limit: number) => Promise<number>): Promise<number> {
   let count = await remove(removalBatch);
@@ -27,7 +27,7 @@ type ClientTable = 'janua_oidc_records' | 'janua_consents';
 
 type Found = Promise<readonly { readonly id: string }[]>;
 
-/** Deletes rows that a query found. @returns how many it found */
+/** Deletes the rows that a query found. @returns how many rows it found */
 async function removeRows(
   database: Database,
   table: ClientTable | 'janua_logout_notices' | 'janua_ended_sessions',
@@ -38,7 +38,10 @@ async function removeRows(
   return ids.length;
 }
 
-/** Deletes what is beyond the first `most` rows of a query, at most 500 rows. @param latest the rows in order: those that stay come first */
+/**
+ * Deletes the rows after the first `most` rows of a query, at most 500.
+ * @param latest the rows, in an order in which the rows to keep come first
+ */
 export const removeBeyond = (
   database: Database,
   table: Parameters<typeof removeRows>[1],
@@ -46,7 +49,7 @@ export const removeBeyond = (
   most: number,
 ): Promise<number> => removeRows(database, table, latest.limit(removalBatch).offset(most).execute());
 
-/** Deletes rows of a client of OpenID Connect, which can be very many. @param found the rows, which no request adds to any more */
+/** Deletes rows of a client of OpenID Connect, which may be very many. @param found the rows. Requests must not add any more of them */
 export async function removeFound(
   database: Database,
   table: ClientTable,
@@ -55,11 +58,11 @@ export async function removeFound(
   await removeInBatches((limit) => removeRows(database, table, found.limit(limit).execute()));
 }
 
-/** Deletes all rows of a client of OpenID Connect, which is gone. */
+/** Deletes all rows of a removed client of OpenID Connect. */
 export const removeOfClient = (database: Database, table: ClientTable, clientId: string): Promise<void> =>
   removeFound(database, table, database.selectFrom(table).select('id').where('client_id', '=', clientId));
 
-/** Deletes the rows that expired before `time`, in milliseconds since 1970, and returns how many there were. */
+/** Deletes the rows that expired before `time`, in milliseconds since 1970. Returns how many there were. */
 export function removeExpired(database: Database, table: ExpiringTable, time: number): Promise<number> {
   const [from, key] = [sql.table(table), sql.ref(tables[table].expiresBy)];
   const isOver = 'queue' in tables[table] ? sql`due_at is null and expires_at < ${time}` : sql`expires_at < ${time}`;
@@ -69,7 +72,7 @@ export function removeExpired(database: Database, table: ExpiringTable, time: nu
     }>`select ${key} as ${sql.ref('key')} from ${from} where ${isOver} limit ${limit}`;
     const { rows } = await expired.execute(database);
     if (rows.length === 0) return 0;
-    // Checks the time again: a session may have been used since, and another failure may have been counted.
+    // Checks the time again, because a session may have been used since, or another failure counted.
     const keys = sql.join(rows.map((row) => row.key));
     const deletion = sql`delete from ${from} where ${isOver} and ${key} in (${keys})`;
     return Number((await deletion.execute(database)).numAffectedRows);

@@ -6,28 +6,28 @@ import { classify } from './errors.ts';
 /** Kysely's driver for an engine, with statements that bypass Kysely. */
 export interface EngineDriver extends Driver {
   /**
-   * Prepares a frequent statement that only reads. It bypasses Kysely, whose overhead exceeds the cost of the statement. It waits and
-   * fails as Kysely's statements do. Name the columns, because PostgreSQL refuses a prepared `*` once a migration adds a column.
+   * Prepares a frequent statement that only reads. It bypasses Kysely, whose overhead exceeds the cost of the statement. It waits and fails
+   * like Kysely's statements. Name the columns, because PostgreSQL refuses a prepared `*` once a migration adds a column.
    */
   prepareRead<Row>(sql: string): (parameters: readonly string[]) => Promise<readonly Row[]>;
-  /** Whether the server, or a pooler before it, has lost a prepared statement. */
+  /** Tells whether the server, or a pooler before it, has lost a prepared statement. */
   losesStatements?(): boolean;
-  /** @throws {Unavailable} when another file has replaced the one that was opened */
+  /** @throws {Unavailable} when another file has replaced the opened file */
   check?(): void;
 }
 
-/** Milliseconds that one step may take. Migrations need more than requests. */
+/** The time limit of one step, in milliseconds. Migrations need more than requests. */
 export interface StepTimeout {
   milliseconds: number;
 }
 
 /**
- * The most statements that a connection keeps prepared; those that were used longest ago go. MySQL and MariaDB have 16,382 for all
+ * The most statements that a connection keeps prepared. The least recently used ones are removed. MySQL and MariaDB allow 16,382 for all
  * connections of all programs, and refuse more.
  */
 export const mostPrepared = 100;
 
-/** Only a statement that writes proves that the database can be written. */
+/** Returns the kind of a statement. Only a statement that writes proves that the database can be written. */
 export function accessOf(sql: string): AccessKind {
   return /^(?:insert|update|delete|commit|create|alter|drop)\b/i.test(sql) ? 'write' : 'read';
 }
@@ -38,7 +38,7 @@ export function reportFailure(watch: StoreWatch, kind: AccessKind, error: unknow
   return classified;
 }
 
-/** Kysely asks every connection for this. None of our queries streams. */
+/** Kysely requires this function for every connection. None of our queries streams. */
 export const streamQuery = (): never => {
   throw new TypeError('queries are not streamed');
 };

@@ -1,19 +1,19 @@
 import type { Database } from './database.ts';
 import { sql } from './kysely.ts';
 
-/** The tables with encrypted texts, and the column of each. The rows have an `id`. */
+/** The tables with encrypted texts, and the column of each. Each of their rows has an `id`. */
 export const encryptedColumns = { janua_totp: 'secret', janua_signing_keys: 'private_key' } as const;
 
 export type EncryptedTable = keyof typeof encryptedColumns;
 
 export const encryptedTables = Object.keys(encryptedColumns) as EncryptedTable[];
 
-/** The context of the encrypted text of a row. In another row, the text cannot be decrypted. */
+/** Returns the context of the encrypted text of a row. In another row, the text cannot be decrypted. */
 export const encryptionContext = (table: EncryptedTable, id: string) => `${table} ${id}`;
 
 /**
- * Whether the database has encrypted texts in use, which need their key. The secret of an authenticator app that waits for its first code
- * is not in use.
+ * Tells whether the database has encrypted texts that need their key. The secret of an authenticator app whose first code is still missing
+ * does not count.
  */
 export async function hasEncrypted(database: Database): Promise<boolean> {
   for (const table of encryptedTables) {

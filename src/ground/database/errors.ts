@@ -3,7 +3,7 @@ import { Unavailable } from '../faults/unavailable.ts';
 /** The database's name in responses, logs and `/health/ready`. */
 export const databasePart = 'The database';
 
-/** Seconds until another try makes sense. */
+/** Seconds after which another attempt makes sense. */
 const retryAfter = 5;
 
 export const databaseUnavailable = (cause: unknown) => new Unavailable(databasePart, retryAfter, cause);
@@ -26,42 +26,45 @@ export function isDuplicate(error: unknown): boolean {
   return errcode === 1555 || errcode === 2067 || errno === 1062 || code === '23505';
 }
 
-/** Another process holds SQLite's lock. */
+/** Tells whether another process holds SQLite's lock. */
 export const isBusy = (error: unknown): boolean => primaryCode(codesOf(error)) === 5;
 
 const primaryCode = ({ errcode }: DatabaseError): number => Number(errcode) & 0xff;
 
-/** No row can hold the text: the character set lacks letters, or the type has no such value. */
+/** Tells whether no row can contain a text: the character set lacks letters, or the type has no such value. */
 export function isUnrepresentable(error: unknown): boolean {
   const { code } = codesOf(error);
   return isMixOfCharsets(error) || code === '22P05' || code === '22P02' || code === '22003';
 }
 
-/** MySQL or MariaDB cannot compare two texts: of a value with letters that a column cannot hold, or of two columns. */
+/** Tells whether MySQL or MariaDB cannot compare two texts: a value with letters that a column cannot store, or two columns. */
 export function isMixOfCharsets(error: unknown): boolean {
   const { errno } = codesOf(error);
   return errno === 1267 || errno === 1270 || errno === 1271;
 }
 
-/** PostgreSQL doesn't know a prepared statement, or knows another one by its name. It did nothing. */
+/** Tells whether PostgreSQL lacks a prepared statement, or has another statement under its name. The statement had no effect. */
 export function isLostStatement(error: unknown): boolean {
   const { code } = codesOf(error);
   return code === '26000' || code === '42P05';
 }
 
-/** PostgreSQL is a replica, or was made read-only. */
+/** Tells whether PostgreSQL is a replica, or was made read-only. */
 export const isReadOnly = (error: unknown): boolean => codesOf(error).code === '25006';
 
 /**
- * A row that changed since it was read (1020), and TiDB's conflict of two writes (9007). Not 1205, a wait that took too long: a node of a
- * Galera cluster that has lost the others says it to every read, and another connection may lead to another node.
+ * MySQL's errors after which another attempt is safe: a row that changed since it was read (1020), and TiDB's conflict of two writes
+ * (9007). Not 1205, a wait that took too long: a node of a Galera cluster without the other nodes returns it for every read, and another
+ * connection may lead to another node.
  */
 const givenUpByMysql = new Set<unknown>([1020, 9007]);
 
-/** The statement may have been carried out. It is never repeated. */
+/** SQLSTATE for a statement that may have been executed. It is never repeated. */
 const unknownCompletion = '40003';
 
-/** The server gave the statement or its transaction up for another: it may be tried again (SQLSTATE class 40). */
+/**
+ * Tells whether the server rolled back the statement or its transaction in favor of another one. It may be tried again (SQLSTATE class 40).
+ */
 export function isGivenUp(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);
   const state = sqlStateOf(codes);
@@ -77,16 +80,16 @@ export function isMissingTable(error: unknown): boolean {
 const notNowInSqlite = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
 
 /**
- * SQLSTATE classes of a wrong statement: cardinality, data, integrity, syntax or access rule, a check, and a trigger's refusal
- * (PostgreSQL, appendix A; ISO/IEC 9075-2; MySQL's SIGNAL). Any other error, or one without SQLSTATE, means that the server cannot do
- * it now.
+ * SQLSTATE classes of a wrong statement: cardinality, data, integrity, syntax or access rule, a check, and a trigger's refusal (PostgreSQL,
+ * appendix A; ISO/IEC 9075-2; MySQL's SIGNAL). Any other error, also an error without SQLSTATE, means that the server cannot execute the
+ * statement now.
  */
 const wrongStatement = new Set(['21', '22', '23', '42', '44', '45', 'P0']);
 
 export function classify(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Unavailable) return error;
   const codes = codesOf(error);
-  // Our own mistake, such as a query after the file was closed.
+  // A mistake in our own code, such as a query after the file was closed.
   if (error instanceof TypeError || codes.code === 'ERR_INVALID_STATE') return error;
   const isWrong =
     codes.errcode === undefined

@@ -5,16 +5,16 @@ import { tables, unusedTables } from './tables.ts';
 const read = 'SELECT';
 
 export interface Granted {
-  /** The name of a role, or in the MySQL family of a user and a host: `janua@localhost`. */
+  /** The name of a role. In the MySQL family, a user and a host: `janua@localhost`. */
   readonly account: string;
-  /** A team's own table, and the column of passwords if Janua may write it. */
+  /** A team's own table. `writes` is the column of passwords, if Janua may write it. */
   readonly ownTable: { readonly table: string; readonly writes: string | undefined } | undefined;
   readonly sessionsInRedis: boolean;
 }
 
 /**
- * The statements that give an account the rights that a server needs.
- * @throws {Misconfiguration} for SQLite, which has no accounts, and for a name that is none
+ * Lists the statements that give an account the rights that a server needs.
+ * @throws {Misconfiguration} for SQLite, which has no accounts, and for an invalid name
  */
 export function listGrants(engine: Engine, { account, ownTable, sessionsInRedis }: Granted): string[] {
   if (engine === 'sqlite')

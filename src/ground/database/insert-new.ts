@@ -20,7 +20,7 @@ export async function insertAll<Table extends keyof Tables>(
   }
 }
 
-/** Inserts a row unless there is one with its key already. Tells whether it was inserted. */
+/** Inserts a row unless its key exists already. Returns whether it was inserted. */
 export async function insertNew(insert: { execute(): Promise<unknown> }): Promise<boolean> {
   try {
     await insert.execute();

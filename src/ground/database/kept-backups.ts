@@ -12,13 +12,13 @@ import { sql } from './kysely.ts';
 import { appliedMigrations, migrate, requireTables, requireUsableSchema } from './migrations.ts';
 import { findTime, setTime } from './times.ts';
 
-/** The names of the times of `janua backup --keep`. That of the failure is 0 if the last one succeeded. */
+/** The names under which `janua backup --keep` stores its times. The time of the failure is 0 if the last backup succeeded. */
 const times = { succeeded: 'backup', failed: 'backup-failed' } as const;
 
-/** Milliseconds from which a backup is old: a day, and the time that a daily timer and the backup itself may take more. */
+/** Milliseconds after which a backup is old: a day, plus the time by which a daily timer and the backup itself may be late. */
 const oldBackup = 26 * 60 * 60 * 1000;
 
-/** Names in order of time. Files with other names are never removed. */
+/** Names that sort by time. Files with other names are never removed. */
 const namePattern = /^janua-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z\.db$/;
 const nameAt = (now: number) => `janua-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}.db`;
 
@@ -28,8 +28,8 @@ export interface BackupContents {
 }
 
 /**
- * Adds a backup to a folder. Removes the oldest ones there once the new one is verified, so that `keep` remain.
- * @throws {Misconfiguration} if the backup cannot be written or used. None is removed then
+ * Adds a backup to a folder. Once the new backup is verified, removes the oldest ones, so that `keep` remain.
+ * @throws {Misconfiguration} if the backup cannot be written or used. Then no backup is removed
  */
 export async function addBackup(path: string, folder: string, keep: number, now: number, usersTable?: string) {
   const name = nameAt(now);
@@ -39,25 +39,25 @@ export async function addBackup(path: string, folder: string, keep: number, now:
   try {
     contents = await verifyBackup(file, usersTable);
   } catch (error) {
-    // It would count as one of those that are kept.
+    // Otherwise the file would count as one of the `keep` backups.
     await rm(file, { force: true });
     throw error;
   }
   const entries = await readdir(folder, { withFileTypes: true });
   const others = entries.filter((entry) => entry.isFile() && namePattern.test(entry.name) && entry.name !== name);
-  // The clock may have been set back. The new one stays nevertheless.
+  // Sorted without the new backup, which must stay even if the clock was set back.
   const old = others.map((entry) => entry.name).toSorted();
   for (const one of old.slice(0, Math.max(0, old.length - keep + 1))) await rm(join(folder, one), { force: true });
   return { file, contents };
 }
 
 /**
- * Restores a copy of a backup into a temporary file, and uses it like a server of this version.
+ * Copies a backup into a temporary file, and uses the copy like a server of this version.
  * @param usersTable a team's own table of users
  * @throws {Misconfiguration} if the backup cannot be used
  */
 export async function verifyBackup(file: string, usersTable = 'janua_users'): Promise<BackupContents> {
-  // Only this account may enter the folder.
+  // A folder that only this account may enter.
   const folder = await mkdtemp(join(tmpdir(), 'janua-verify-'));
   try {
     const copy = join(folder, 'janua.db');
@@ -92,7 +92,7 @@ async function readContents(path: string, usersTable: string): Promise<BackupCon
   closing.defer(() => opened.database.destroy());
   const { database } = opened;
   if ((await appliedMigrations(database)).length === 0) throw new Error("it does not have Janua's tables");
-  // A backup of the version before is brought up to date, as its server would be.
+  // Upgrades a backup of the previous version, as its server would be upgraded.
   await migrate(opened);
   await requireUsableSchema(opened);
   await requireTables(database, { users: true, sessions: true });
@@ -103,19 +103,22 @@ async function readContents(path: string, usersTable: string): Promise<BackupCon
   return { users: await count(usersTable), sessions: await count('janua_sessions') };
 }
 
-/** Keeps how a `janua backup --keep` ended, in place of the one before. @param at milliseconds since 1970 */
+/** Stores the result of a `janua backup --keep`, in place of the previous result. @param at milliseconds since 1970 */
 export async function noteBackup(database: Database, outcome: keyof typeof times, at: number): Promise<void> {
   await setTime(database, times.failed, outcome === 'failed' ? at : 0);
   if (outcome === 'succeeded') await setTime(database, times.succeeded, at);
 }
 
-/** The state of the backups of `janua backup --keep`. Undefined if it was never used with this database. @param now milliseconds since 1970 */
+/**
+ * Finds the state of the backups of `janua backup --keep`. Undefined if the command was never used with this database.
+ * @param now milliseconds since 1970
+ */
 export async function findBackupState({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>, now: number) {
   if (engine !== 'sqlite') return undefined;
   const failedAt = await findTime(database, times.failed);
   const latest = await findTime(database, times.succeeded);
   if (latest === undefined && failedAt === undefined) return undefined;
-  // A backup of the future was made under a wrong clock. Its age is not known.
+  // A time in the future was stored under a wrong clock, so the age of the backup is unknown.
   const succeededAt = latest !== undefined && latest <= now + clockTolerance ? latest : undefined;
   const isOld = now - (succeededAt ?? 0) > oldBackup;
   return { succeededAt, fault: failedAt ? ('failed' as const) : isOld ? ('old' as const) : undefined };

@@ -3,12 +3,15 @@ import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 import { inTransaction } from './transaction.ts';
 
-/** The server has one key for each purpose: the `browser` cookie, digests of names in the audit, credentials for other hosts, passkeys and sign-ins with other providers, and what applications get. */
+/**
+ * The purposes of the server's keys: the `browser` cookie, digests of names in the audit log, credentials for other hosts, passkeys and
+ * sign-ins with other providers, and data for applications. Each purpose has a key of its own.
+ */
 export const keyNames = ['browser-cookie', 'audit-names', 'forward-auth', 'ceremonies', 'applications'] as const;
 
 export type KeyName = (typeof keyNames)[number];
 
-/** 32 random bytes, made once and kept in the database (ASVS 11.2.3, 13.3.1). No operator has to choose them. */
+/** Returns a key of 32 random bytes. It is made once and stored in the database (ASVS 11.2.3, 13.3.1), so no operator has to choose it. */
 export async function loadKey(database: Database, name: KeyName): Promise<Buffer> {
   const find = () => database.selectFrom('janua_keys').select('value').where('name', '=', name);
   let stored = await find().executeTakeFirst();
@@ -20,7 +23,7 @@ export async function loadKey(database: Database, name: KeyName): Promise<Buffer
   return Buffer.from(stored.value, 'base64url');
 }
 
-/** @param recordIn records it in the transaction */
+/** Replaces a key. @param recordIn records the replacement in the transaction */
 export async function replaceKey(
   database: Database,
   name: KeyName,

@@ -3,9 +3,9 @@ import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 
 /**
- * Tells whether this process may do the named work until `until`. Only one of all processes gets true.
- * Times are milliseconds since 1970. The clocks of the processes should not differ by more than the length of a lease, which is the same in
- * each of them. A lease that lasts longer was claimed under a wrong clock, and does not count.
+ * Claims a lease: only one process gets true, and may do the named work until `until`. Times are milliseconds since 1970. The clocks of the
+ * processes must not differ by more than the length of a lease, which is the same in all processes. A lease that ends later was claimed
+ * under a wrong clock, and does not count.
  */
 export async function claimLease(database: Database, name: string, now: number, until: number): Promise<boolean> {
   const { numUpdatedRows } = await database
@@ -19,13 +19,13 @@ export async function claimLease(database: Database, name: string, now: number, 
   return known === undefined && insertNew(database.insertInto('janua_leases').values({ name, expires_at: until }));
 }
 
-/** How long a lease lasts that is not renewed, and how often it is renewed, in milliseconds. */
+/** How long a lease lasts without renewal, and how often it is renewed, in milliseconds. */
 const heldMilliseconds = 10_000;
 const renewalInterval = 3_000;
 
 /**
- * Claims a lease for work of any length. Renews it until it is disposed of, and then gives it back. A crashed process loses it within 10
- * seconds. Returns undefined if another process holds it.
+ * Claims a lease for work of any length. Renews it until it is disposed of, and then releases it. A crashed process loses it within 10
+ * seconds. Returns undefined if another process holds the lease.
  * @param now milliseconds since 1970
  */
 export async function holdLease(database: Database, name: string, now: () => number) {
@@ -45,12 +45,12 @@ export async function holdLease(database: Database, name: string, now: () => num
     until = numUpdatedRows > 0n ? next : 0;
   }
 
-  // While the database cannot be reached, the lease goes on to its end.
+  // If the database cannot be reached, the lease is not renewed, and expires at its time.
   const renewal = setInterval(() => {
     extending = extending.then(() => extend(now() + heldMilliseconds)).catch(() => {});
   }, renewalInterval).unref();
   return {
-    /** False once the lease has expired, as in a process that was stopped for a while. Another process may have it by then. */
+    /** False once the lease has expired, for example because the process was suspended. Another process may hold the lease by then. */
     isHeld: () => now() < until,
     async [Symbol.asyncDispose]() {
       clearInterval(renewal);

@@ -7,29 +7,29 @@ export interface LeasedWorkOptions {
   readonly database: Database;
   /** The name of the lease. */
   readonly name: string;
-  /** Milliseconds between two looks for what another process added, or what is due again. */
+  /** Milliseconds between two checks for work that another process added or that is due again. */
   readonly lookInterval: number;
   readonly hasDue: () => Promise<boolean>;
-  /** Does all due work. @param mayGoOn false once it should stop: during a pause or the close, or without the lease */
+  /** Does all due work. @param mayGoOn returns false once the work should stop: during a pause, after `close`, or without the lease */
   readonly work: (mayGoOn: () => boolean) => Promise<void>;
-  /** Gets the errors of the work, except those of stores that cannot be reached: the watch of the store has logged them. */
+  /** Gets the errors of the work, except those of unreachable stores: the watch of the store has logged them. */
   readonly onFault: (error: unknown) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 /**
- * Does what is due in a table, at once when asked and at intervals. Only one of all processes does it at a time. If that process crashes or
- * hangs, another one goes on within 15 seconds.
+ * Does the due work of a table: at once when `look` is called, and at intervals. Only one process does it at a time. If that process
+ * crashes or hangs, another process takes over within 15 seconds.
  */
 export function createLeasedWork({ database, name, lookInterval, hasDue, work, onFault, now }: LeasedWorkOptions) {
   let timer: NodeJS.Timeout | undefined;
   let working: Promise<void> | undefined;
-  /** Whether to look again after the present work. */
+  /** Whether to check again after the current work. */
   let isAsked = false;
   let isStarted = false;
   let isClosing = false;
-  /** Set while no work is done, in milliseconds. */
+  /** The length of the current pause in milliseconds. 0 without a pause. */
   let pause = 0;
 
   const isHalted = () => isClosing || pause > 0;
@@ -62,24 +62,24 @@ export function createLeasedWork({ database, name, lookInterval, hasDue, work, o
   }
 
   return {
-    /** Begins to look. Earlier calls of `look` do nothing. */
+    /** Starts checking. Earlier calls of `look` do nothing. */
     start(): void {
       isStarted = true;
       look();
     },
-    /** Looks for due work at once. */
+    /** Checks for due work at once. */
     look,
     isPaused: () => pause > 0,
-    /** Does no work for a while. @param milliseconds more than 0 */
+    /** Stops the work for a while. @param milliseconds more than 0 */
     pauseFor(milliseconds: number): void {
       pause = milliseconds;
     },
-    /** Resolves when nothing is due, or the work pauses, or another process does it. */
+    /** Resolves when no work is due, the work pauses, or another process does it. */
     async settled(): Promise<void> {
       look();
       while (working !== undefined) await working;
     },
-    /** Lets the work under way finish. @param onLate is called with its end when it takes longer than `milliseconds` */
+    /** Waits for the current work. @param onLate is called with the end of the work when it takes longer than `milliseconds` */
     async close(milliseconds: number, onLate?: (end: Promise<void>) => Promise<void>): Promise<void> {
       isClosing = true;
       clearTimeout(timer);

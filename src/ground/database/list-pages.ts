@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 let lastPart: Promise<unknown> = Promise.resolve();
 
 /**
- * Reads a part of a long list. This process reads one part at a time, however many lists are read, and other requests get their turn
- * before each: reads of SQLite give them none. To read another part within one would wait for ever.
+ * Reads a page of a long list. This process reads one page at a time, however many lists there are. Other requests get a turn before each
+ * page, because reads of SQLite never wait. A nested call would wait forever.
  */
 export function readPart<Rows>(read: () => Promise<Rows>): Promise<Rows> {
   const part = lastPart.then(() => setImmediate()).then(read);
@@ -12,7 +12,7 @@ export function readPart<Rows>(read: () => Promise<Rows>): Promise<Rows> {
   return part;
 }
 
-/** Lists rows in the order of a key, page by page, so that no step takes long. @param read gives the rows after a key */
+/** Lists rows in the order of a key, page by page, so that no step takes long. @param read returns the rows after a key */
 export async function* listPages<Row>(
   read: (after: string) => Promise<readonly Row[]>,
   keyOf: (row: Row) => string,

@@ -1,14 +1,17 @@
 import type { RawBuilder } from 'kysely';
 import { type Engine, type Kysely, sql } from './kysely.ts';
 
-/** A released step never changes. It completes an interrupted run, because MySQL commits each statement by itself. */
+/**
+ * A step of the migrations. A released step never changes. Each step can complete an interrupted run, because MySQL commits each statement
+ * separately.
+ */
 export type MigrationStep = (tables: TableChanges) => Promise<void>;
 
 export type TableChanges = ReturnType<typeof createTableChanges>;
 
 type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
 
-/** Changes that a step may make to the tables. Column types are SQL that all three databases understand. */
+/** Returns the changes that a step may make to the tables. Column types are SQL that all three databases understand. */
 export function createTableChanges(
   db: Pick<Kysely<unknown>, 'schema' | 'introspection' | 'getExecutor'>,
   engine: Engine,
@@ -59,10 +62,10 @@ export function createTableChanges(
       return (await select.execute(db)).rows;
     },
 
-    /** A text that is ordered by its bytes, so that an index finds a prefix. PostgreSQL orders other texts by a language. */
+    /** The type of a text that is sorted by its bytes, so that an index finds a prefix. PostgreSQL sorts other texts by a language. */
     exact,
 
-    /** Creates the table unless it exists. Keys compare byte by byte. */
+    /** Creates the table unless it exists. Its keys are compared byte by byte. */
     async create(table: string, columns: Columns): Promise<void> {
       const list = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${type}`);
       // MySQL's default collations treat `a` and `A` as equal.
@@ -70,23 +73,23 @@ export function createTableChanges(
       await sql`create table if not exists ${sql.table(table)} (${sql.join(list)}) ${end}`.execute(db);
     },
 
-    /** Adds the indexes that the table does not have yet. @param indexes the columns of each */
+    /** Adds the missing indexes of a table. @param indexes the columns of each index */
     async addIndexes(table: string, ...indexes: readonly (readonly string[])[]): Promise<void> {
       for (const columns of indexes) await addIndex(table, columns);
     },
 
-    /** Fills a table from another one. @param select the columns of both in order, such as `username` */
+    /** Fills a table from another one. @param select reads the values of the columns, in their order */
     async fill(table: string, columns: readonly string[], select: RawBuilder<unknown>): Promise<void> {
       const names = columns.map((name) => sql.ref(name));
       await sql`insert into ${sql.table(table)} (${sql.join(names)}) ${select}`.execute(db);
     },
 
-    /** @param change what is set, and where: `column = value where condition` */
+    /** @param change the rest of the statement after `set`: `column = value where condition` */
     async update(table: string, change: RawBuilder<unknown>): Promise<void> {
       await sql`update ${sql.table(table)} set ${change}`.execute(db);
     },
 
-    /** Makes an earlier text one that is `exact`. */
+    /** Changes a column of texts to the type `exact`. */
     async orderByBytes(table: string, column: string, length: number): Promise<void> {
       if (engine !== 'postgres') return;
       await sql`alter table ${sql.table(table)} alter column ${sql.ref(column)} type ${exact(length)}`.execute(db);

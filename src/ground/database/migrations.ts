@@ -13,7 +13,7 @@ import { rows as sampleRows } from './schema.ts';
 import { unusedTables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Takes the place of the migrations of version 0.2, whose processes refuse to start from then on. */
+/** Replaces the migrations of version 0.2 in the table of migrations. Processes of that version then refuse to start. */
 const beginning = '0.3-begins-takes-away';
 
 const steps: Readonly<Record<string, MigrationStep>> = {
@@ -51,13 +51,13 @@ function createMigrator({ database, engine }: Opened, mayGoOn: () => boolean) {
   });
 }
 
-/** How long a migration may wait for another process's migration, and for each of its own steps. */
+/** Milliseconds that a migration may wait for the migration of another process, and for each of its own steps. */
 const migrationMilliseconds = 10 * 60 * 1000;
 
 /**
  * Updates our own tables. If several processes try at the same time, one migrates and the other processes wait.
  * @returns the names of the migrations that were missing
- * @throws {Misconfiguration} when the tables are of a newer version that this one cannot work with, or older than 0.2.0
+ * @throws {Misconfiguration} when the tables are of a newer version that this version cannot work with, or older than 0.2.0
  */
 export async function migrate(opened: OpenDatabase): Promise<string[]> {
   const { missing, areFormer } = await compareSchema(opened.database);
@@ -66,17 +66,17 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
   return missing;
 }
 
-/** @param mayGoOn is asked before each statement */
+/** @param mayGoOn is called before each statement. False stops the migration */
 async function migrateToLatest(opened: Found, mayGoOn = () => true): Promise<void> {
   if (opened.areFormer) await replaceFormer(opened.database);
   const { error } = await createMigrator(opened, mayGoOn).migrateToLatest();
   if (error !== undefined) throw error;
 }
 
-/** Kysely refuses tables that have had migrations which it does not know. */
+/** Replaces the names of the migrations of version 0.2, because Kysely refuses tables with migrations that it does not know. */
 async function replaceFormer(database: Database): Promise<void> {
   const replace = async (transaction: Database) => {
-    // Another process may have done so meanwhile.
+    // Another process may have replaced them in the meantime.
     if (!(await appliedMigrations(transaction)).includes(former.last)) return;
     const row = { name: beginning, timestamp: new Date().toISOString() };
     await transaction.deleteFrom('janua_migrations').execute();
@@ -85,24 +85,27 @@ async function replaceFormer(database: Database): Promise<void> {
   await (database.isTransaction ? replace(database) : inTransaction(database, replace));
 }
 
-/** Kysely's own number of its lock. Older versions take it too. */
+/** The number of Kysely's own lock, because older versions use that lock. */
 const postgresLock = sql`3853314791062309107`;
 
-/** The lock ends with the transaction. Kysely's would belong to the session, which a pooler may give to another client. */
+/**
+ * Migrates with a lock that ends with the transaction. Kysely's own lock would belong to the session, which a pooler may give to another
+ * client.
+ */
 const migrateOnPostgres = ({ database, areFormer }: Found): Promise<void> =>
   inTransaction(database, async (transaction) => {
     await sql`select pg_advisory_xact_lock(${postgresLock})`.execute(transaction);
-    // The migrator asks for a connection. The transaction has one already.
+    // Kysely's migrator requests a connection, but the transaction has one already.
     const connection = () => ({ execute: <T>(work: (db: Database) => Promise<T>) => work(transaction) });
     await migrateToLatest({ database: Object.assign(transaction, { connection }), engine: 'postgres', areFormer });
   });
 
-/** Milliseconds between two looks whether another server still migrates. */
+/** Milliseconds between two checks whether another server still migrates. */
 const turnInterval = 250;
 
 /**
- * Takes a lease besides Kysely's lock, which in the MySQL family other nodes of a cluster don't see. PostgreSQL and SQLite migrate in one
- * transaction. The lease needs a second connection to be renewed.
+ * Migrates while it holds a lease. Kysely's own lock is not enough in the MySQL family, because the other nodes of a cluster don't see it.
+ * The lease needs a second connection to be renewed. PostgreSQL and SQLite migrate in one transaction instead.
  */
 async function migrateInTurn(opened: Found): Promise<void> {
   await createLeases(createTableChanges(opened.database, opened.engine));
@@ -124,7 +127,7 @@ const migrateOn = {
 /**
  * Checks that this version can work with the tables.
  * @returns whether a newer version has added to them
- * @throws {Misconfiguration} when the tables are older, or newer by more than additions, with the fix
+ * @throws {Misconfiguration} with the fix, when the tables are older, or when a newer version has removed something from them
  */
 export async function requireUsableSchema({ database }: OpenDatabase): Promise<{ isNewer: boolean }> {
   const { applied, missing, isNewer } = await compareSchema(database);
@@ -139,14 +142,15 @@ export async function requireUsableSchema({ database }: OpenDatabase): Promise<{
 }
 
 /**
- * The end of the name of a migration that removes something. All other migrations only add. Servers of the version before then go on, and
- * may start again, until all are upgraded.
+ * The end of the name of a migration that removes something. All other migrations only add. Servers of the previous version keep running
+ * after these, and may start again, until all servers are upgraded.
  */
 const takesAway = '-takes-away';
 
 /**
- * The names of the migrations that the database has and lacks, and whether a newer version has run more, which only add.
- * @throws {Misconfiguration} for other tables
+ * Compares the migrations of the database with those of this version.
+ * @returns the names of the applied and of the missing ones, and whether a newer version has applied further migrations, which only add
+ * @throws {Misconfiguration} for any other tables
  */
 async function compareSchema(database: Database) {
   const applied = await appliedMigrations(database);
@@ -167,7 +171,7 @@ async function compareSchema(database: Database) {
   return { applied, missing, areFormer, isNewer: later.length > 0 };
 }
 
-/** The names of the migrations that the database has. Empty without our tables. */
+/** Returns the names of the migrations that the database has. Empty without our tables. */
 export async function appliedMigrations(database: Database): Promise<string[]> {
   try {
     const rows = await database.selectFrom('janua_migrations').select('name').execute();
@@ -178,7 +182,10 @@ export async function appliedMigrations(database: Database): Promise<string[]> {
   }
 }
 
-/** @throws {Misconfiguration} when a table in use is missing or lacks a column, which no migration corrects, or the account may not read it */
+/**
+ * Checks the tables in use.
+ * @throws {Misconfiguration} when a table is missing or lacks a column, which no migration corrects, or when the account may not read it
+ */
 export async function requireTables(database: Database, used: { users: boolean; sessions: boolean }): Promise<void> {
   const unused = unusedTables(used);
   for (const [table, row] of Object.entries(sampleRows).filter(([name]) => !unused.has(name))) {

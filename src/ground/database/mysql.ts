@@ -9,16 +9,20 @@ import { type EngineDriver, mostPrepared, type StepTimeout } from './driver.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
 const atConnect = [
-  // As on PostgreSQL: a read after a lock sees the newest rows.
+  // The same isolation as on PostgreSQL, so that a read after a lock sees the newest rows.
   'set session transaction isolation level read committed',
-  // A node of a Galera cluster applies later what another has acknowledged. Reads (1), updates and deletes (2) wait until it has.
+  // A node of a Galera cluster applies a write some time after another node has acknowledged it. Reads (1), updates and deletes (2) wait
+  // for that.
   'set session wsrep_sync_wait = 3',
 ];
 
 /** MySQL doesn't know the variables of MariaDB. */
 const unknownVariable = 1193;
 
-/** `?ssl=on` asks for TLS with a verified certificate, `?socket=PATH` for a local socket. @throws {Misconfiguration} for others */
+/**
+ * Opens MySQL or MariaDB. `?ssl=on` requires TLS with a verified certificate, `?socket=PATH` a local socket.
+ * @throws {Misconfiguration} for other options
+ */
 export function openMysql(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const limits = {
     connectionLimit: connections,
@@ -78,7 +82,10 @@ function adapt(connection: PoolConnection): ServerConnection {
   };
 }
 
-/** By itself, mysql2 sends numbers as floating point, or as text where the server doesn't name a type. TiDB takes neither for LIMIT. */
+/**
+ * Converts a parameter. By default, mysql2 sends numbers as floating point, or as text where the server doesn't name a type. TiDB accepts
+ * neither for LIMIT.
+ */
 function toParameter(value: unknown) {
   if (typeof value === 'bigint' || Number.isSafeInteger(value))
     return mysql.TypedParameter.BIGINT(value as bigint | number);

@@ -1,9 +1,9 @@
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 export interface PostgresHosts {
-  /** An address for each host, in the order of the setting. */
+  /** The address of each host, in the order of the setting. */
   readonly urls: readonly [string, ...string[]];
-  /** Whether a host counts only if it accepts writes. */
+  /** Whether Janua only uses a host that accepts writes. */
   readonly mustWrite: boolean;
 }
 
@@ -12,8 +12,8 @@ const wrongHosts =
   'target_session_attrs is read-write, primary or any.';
 
 /**
- * Reads an address with one host or several, as libpq does (PostgreSQL, 34.1.1.2 and 34.1.1.3). Of several, the one that accepts writes is
- * used, unless `target_session_attrs` says otherwise.
+ * Reads an address with one or several hosts, as libpq does (PostgreSQL, 34.1.1.2 and 34.1.1.3). Of several hosts, Janua uses the one that
+ * accepts writes, unless `target_session_attrs` says otherwise.
  * @throws {Misconfiguration} for hosts or attributes that would be ignored
  */
 export function readPostgresHosts(url: string): PostgresHosts {

@@ -5,13 +5,13 @@ import { isLostStatement, isReadOnly } from './errors.ts';
 import { readPostgresHosts } from './postgres-hosts.ts';
 import { createServerDriver, type ServerConnection } from './server-driver.ts';
 
-/** Opens a connection, and gives how to end its use. */
+/** Opens a connection. Returns it with the function that releases it. */
 type Open = () => Promise<readonly [pg.ClientBase, ServerConnection['release']]>;
 
 /** Reads the URL as libpq does: `sslmode=verify-full&sslrootcert=…` for TLS, `host=/run/postgresql` for a socket, several hosts. */
 export function openPostgres(url: string, connections: number, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const { urls, mustWrite } = readPostgresHosts(url);
-  /** Counts up when a host is left. A connection of an earlier turn is to a host that was left. */
+  /** Increases when Janua leaves a host for the next one. Connections of earlier turns are to hosts that were left. */
   let turn = 0;
   const turns = new WeakMap<pg.ClientBase, number>();
   const leave = (left = turn) => {
@@ -49,7 +49,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     checked.add(client);
   }
 
-  /** Undefined if it goes to a host that was left. @throws if the server does not answer, or accepts no writes */
+  /** Opens a connection. Undefined if it is to a host that was left. @throws if the server does not answer, or accepts no writes */
   async function openOne(open: Open): Promise<ServerConnection | undefined> {
     const [client, release] = await open();
     if (isLeft(client)) {
@@ -63,7 +63,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     return adapt(client, release);
   }
 
-  /** Tries each host once, beginning with the one that worked last. Connections to a host that was left do not count. */
+  /** Tries each host once, beginning with the host that worked last. Connections to a host that was left do not count as tries. */
   async function connectToAny(open: Open): Promise<ServerConnection> {
     for (let tries = 1; ; ) {
       const begun = turn;
@@ -71,7 +71,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
         const connection = await openOne(open);
         if (connection !== undefined) return connection;
       } catch (error) {
-        // The host works, and its connections are in use. Another host would lose them.
+        // The host works, but all its connections are in use. Leaving it for another host would close them.
         if (isPoolExhausted(error))
           throw new Error('no connection of DATABASE_CONNECTIONS became free', { cause: error });
         leave(begun);
@@ -89,7 +89,7 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
 
   const connectReader = () =>
     connectToAny(async () => {
-      // The client's own time limit ends a connection whose server hangs. `end` would wait for the answers.
+      // The client's own time limit closes a connection to a server that hangs. Without it, `end` would wait for the answers.
       const client = new Client({ pipeline: true, query_timeout: timeout.milliseconds });
       await client.connect();
       return [client, () => void client.end()];
@@ -103,7 +103,10 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
   return { ...driver, losesStatements };
 }
 
-/** The pool's own error, of a request that waited for a connection in use. Connecting fails with an error of the client. */
+/**
+ * Recognizes the pool's own error, after a request has waited too long for a free connection. If connecting fails, the client throws
+ * another error.
+ */
 const isPoolExhausted = (error: unknown): boolean =>
   error instanceof Error && error.message === 'timeout exceeded when trying to connect';
 
@@ -113,7 +116,9 @@ interface Hosts {
   onReadOnly(client: pg.ClientBase): void;
 }
 
-/** Names statements until the server has lost one: a PgBouncer that pools transactions, without `max_prepared_statements`. */
+/**
+ * Names prepared statements until the server has lost one: it is a PgBouncer that pools transactions, without `max_prepared_statements`.
+ */
 function createAdapt({ isLeft, onReadOnly }: Hosts) {
   let hasNames = true;
 

@@ -2,7 +2,7 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 
 const generated = <Value>(value: Value) => value as unknown as Generated<Value>;
 
-/** 0 or 1, because the databases share no boolean type. */
+/** 0 or 1, because the databases have no common boolean type. */
 const flag = generated<number>(0);
 
 /** Milliseconds since 1970. PostgreSQL's client gives a bigint as text. */
@@ -10,22 +10,27 @@ const time: number | string = 0 as number | string;
 
 const nullable = <Value>(value: Value): Value | null => value;
 
-/** The keys of each row are columns, its values have their types. A prefix, because a team's tables may be beside ours. */
+/**
+ * A sample row of each table. The keys are the columns, and the values have their types. The names have a prefix, because a team's tables
+ * may be in the same database.
+ */
 export const rows = {
-  /** Everyone whom Janua knows, under an id that is never given to another person. */
+  /** All users that Janua knows, under ids that are never given to another person. */
   janua_users: {
     id: '',
-    /** The key of the user's row in a team's own table. NULL for an own account, and once the user has left the table. */
+    /** The key of the user's row in a team's own table. NULL for an own account, and once that row is gone. */
     source_key: generated(nullable('')),
-    /** When the account left the team's table, which ended it. */
+    /** When the user's row in the team's table was gone, which ended the account. */
     left_at: generated(nullable(time)),
-    /** Of an own account: the name, unique. */
+    /** The unique name of an own account. NULL for other accounts. */
     login_name: generated(nullable('')),
-    /** Canonical. Of an account of a team's table: as Janua saw it last, like the names and the state. */
+    /** The canonical name. For an account of a team's table, Janua's last known state, as are the other names and `disabled`. */
     username: '',
-    /** The hash. Empty: the user has none, or it is in the team's table. */
+    /** The hash. Empty if the user has no password, or if it is in the team's table. */
     password: '',
-    /** SHA-256 of the team's hash under which personal access tokens count. NULL until Janua has seen it. */
+    /**
+     * SHA-256 of the team's hash. Personal access tokens are valid only while the team's table has this hash. NULL until Janua has read it.
+     */
     password_print: generated(nullable('')),
     first_name: '',
     last_name: '',
@@ -35,12 +40,19 @@ export const rows = {
     stamp: generated(nullable('')),
     language: generated(nullable('')),
     password_changed_at: generated(nullable(time)),
-    /** The groups, and the scopes that they grant, separated by spaces. The same is in `janua_memberships` and `janua_groups`. */
+    /** The groups, separated by spaces, as are the scopes that they grant. `janua_memberships` and `janua_groups` contain the same. */
     group_names: generated(nullable('')),
     scopes: generated(nullable('')),
-    /** How the account came to its address: NULL by an operator's command; `mail` by a mailed link. `changed` by one with which the user changed the address; `upstream` by a provider that the operator trusts; `none`: nothing proves it. It alone decides `ADMINISTRATORS`. */
+    /**
+     * How the account got its address. NULL: from an operator's command. `mail`: from a mailed link. `changed`: from a mailed link, with
+     * which the user changed the address. `upstream`: from a provider that the operator trusts. `import`, `admin`: from an import or an
+     * administrator. `source`: from a team's own table. `none`: without any proof. Only NULL and `mail` count for `ADMINISTRATORS`.
+     */
     address_proof: generated(nullable('')),
-    /** The address that was verified, which counts as long as it is the user's; empty if none was. NULL if a process of an older version inserted the row: `address_proof` then tells. */
+    /**
+     * The verified address, which counts while it is the user's address. Empty if no address was verified. NULL if a process of an older
+     * version inserted the row: `address_proof` counts then.
+     */
     verified_address: generated(nullable('')),
     /** `mail`, `upstream`, `administrator` or `command`. NULL for a mailed link of an older version. */
     verified_how: generated(nullable('')),
@@ -50,7 +62,7 @@ export const rows = {
     /** Counts the changes that locked the row (`core/users/held.ts`). */
     changes: generated(time),
   },
-  /** The table and the column from which the keys in `janua_users` came. */
+  /** The source of a team's accounts: its table, its columns and the kind of its ids (`core/users/source/origin.ts`). */
   janua_sources: { name: '', origin: '' },
   janua_sessions: {
     id: '',
@@ -63,38 +75,38 @@ export const rows = {
     expires_at: time,
     /** 0 if a process of an older version inserted the row. */
     authenticated_at: generated(time),
-    /** Separated by spaces. */
+    /** The methods of the login, separated by spaces. */
     methods: generated(''),
     user_agent: generated(''),
     address: generated(''),
     remembered: flag,
-    /** What the access token may do, separated by spaces. NULL: all that the user may. */
+    /** The scopes of the access token, separated by spaces. NULL: all scopes of the user. */
     token_scope: generated(nullable('')),
   },
-  /** Sessions in Redis that have ended, by their ids. */
+  /** Ended sessions whose records are in Redis, by their ids. */
   janua_ended_sessions: { id: '', user_id: generated(nullable('')), expires_at: time },
-  /** Users whose sessions in Redis from before `not_before` have ended, but for one. */
+  /** Users whose sessions in Redis from before `not_before` have ended, except the session `kept_id`. */
   janua_not_before: { user_id: '', not_before: time, kept_id: nullable(''), expires_at: time },
   janua_keys: { name: '', value: '' },
-  /** Work that only one of many processes does. The process that set `expires_at` does it until then. */
+  /** Leases for work that only one process does. The process that set `expires_at` does the work until then. */
   janua_leases: { name: '', expires_at: time },
-  /** When something last happened. */
+  /** The times of the last occurrence of something, such as a backup. */
   janua_times: { name: '', at: time },
-  /** Failures that the throttle counted. Without `expires_at` they do not expire. */
+  /** Failures that the throttle counted. They do not expire if `expires_at` is NULL. */
   janua_failures: { key: '', count: 0, last_at: time, expires_at: nullable(time) },
-  /** Events as JSON, with ids in order of time. */
+  /** Events as JSON. Ids are in order of time. */
   janua_audit: { id: '', at: time, kind: '', request_id: nullable(''), user_id: nullable(''), event: '' },
-  /** One-time tokens by the hash of their secret. */
+  /** One-time tokens, by the hash of their secret. */
   janua_tokens: { hash: '', purpose: '', user_id: nullable(''), address: '', stamp: nullable(''), expires_at: time },
-  /** Mail to send, with ids in order of time. Without `due_at` it is sent, or given up. */
+  /** Mails to send. Ids are in order of time. `due_at` is NULL once a mail is given up, or is in the demo's mailbox. */
   janua_mails: {
     id: '',
     purpose: '',
     user_id: nullable(''),
-    /** Of the account, when the mail was asked for. A link in the mail counts only under this stamp. */
+    /** The account's stamp when the mail was requested. A link in the mail works only while the account has this stamp. */
     stamp: generated(nullable('')),
     address: '',
-    /** Used unless the user has chosen one. */
+    /** The language of the mail, unless the user has chosen another one. */
     language: '',
     request_id: nullable(''),
     details: '',
@@ -105,60 +117,60 @@ export const rows = {
     failure: generated(nullable('')),
     /** The sent mail as JSON, in the demo only. */
     content: generated(nullable('')),
-    /** 0 if a user who had proved their identity, an operator or the server caused it. */
+    /** 0 if the mail was caused by a user who had proved their identity, by an operator, or by the server. */
     stranger: flag,
-    /** The user or the network that caused it. NULL if a process of an older version inserted the row. */
+    /** The user or the network that caused the mail. NULL if a process of an older version inserted the row. */
     party: generated(nullable('')),
-    /** Orders the mails that are due: milliseconds since 1970. NULL while it is not due, and until the sender has seen that it is. */
+    /** Milliseconds since 1970 by which the due mails are sorted. NULL until the mail is due and the sender has noticed that. */
     turn_at: generated(nullable(time)),
   },
-  /** What an account was told of lately, by a hash of its id and the address. Further notices wait until `expires_at`, and become one mail. */
+  /** Recent notices about an account, by a hash of its id and the address. Further notices wait until `expires_at`, and become one mail. */
   janua_notices: {
     id: '',
     user_id: '',
-    /** JSON: the kinds that have gone out at once. */
+    /** JSON: the kinds of notices that were sent at once. */
     kinds: '',
-    /** The mail that waits for the end. */
+    /** The id of the merged mail, which is sent when the window ends. */
     mail_id: generated(nullable('')),
     expires_at: time,
     /** Counts the changes that locked the row. */
     changes: generated(time),
   },
-  /** Passkeys by a hash of the credential's id. */
+  /** Passkeys, by a hash of the credential's id. */
   janua_passkeys: {
     id: '',
     user_id: '',
     credential_id: '',
-    /** COSE, base64url. */
+    /** The public key as COSE, in base64url. */
     public_key: '',
-    /** Derived from a key of the server, the same for all passkeys of a user. */
+    /** The user handle, derived from a key of the server. It is the same for all passkeys of a user. */
     user_handle: '',
     counter: time,
     /** Whether the authenticator may copy the key to other devices. It never changes. */
     syncable: 0,
-    /** Whether it has done so. */
+    /** Whether the authenticator has copied the key. */
     synced: 0,
-    /** Separated by spaces. */
+    /** The transports, separated by spaces. */
     transports: '',
     aaguid: '',
     name: '',
     created_at: time,
     last_used_at: nullable(time),
   },
-  /** Users who did not want one when they were asked. Null: they are not asked again. */
+  /** Users who declined the offer of a passkey. If `again_at` is NULL, Janua does not offer it again. */
   janua_passkey_offers: { user_id: '', again_at: nullable(time) },
   /** Secrets of authenticator apps, encrypted. */
   janua_totp: {
     id: '',
     user_id: '',
     secret: '',
-    /** The step of the last accepted code. No step up to it is accepted again. */
+    /** The time step of the last accepted code. Codes of this step and of earlier ones are refused. */
     last_step: time,
     created_at: time,
     last_used_at: nullable(time),
   },
   janua_recovery_codes: { hash: '', user_id: '' },
-  /** By a hash of their secret, like pending logins. */
+  /** Trusted browsers, by a hash of their secret. The ids of pending logins are such hashes, too. */
   janua_trusted_browsers: {
     id: '',
     user_id: '',
@@ -167,7 +179,7 @@ export const rows = {
     trusted_at: time,
     expires_at: time,
   },
-  /** Logins that wait for a second factor. They are no sessions. */
+  /** Logins whose second factor is still missing. They are no sessions. */
   janua_pending_logins: {
     id: '',
     user_id: '',
@@ -182,16 +194,19 @@ export const rows = {
     name: '',
     description: '',
     scopes: '',
-    /** Of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
+    /** In the row of `admins`: counts the changes that locked all groups (`core/users/groups.ts`). */
     changes: generated(time),
-    /** Whether its users need a second factor. */
+    /** Whether members of the group need a second factor. */
     second_factor: generated(0),
   },
-  /** Prefixes by which an administrator finds a user: the address, the names, and the last name, in lower case. `kind` tells which. */
+  /**
+   * Texts by whose beginnings administrators find a user, in lower case: the address, the names, and the last name. `kind` tells which of
+   * these.
+   */
   janua_search: { id: '', kind: 0, word: '', user_id: '' },
-  /** When each user logged in last. */
+  /** The last login of each user. */
   janua_logins: { user_id: '', at: time },
-  /** What happened in an hour, which begins at `hour`: events by name, counted from the audit. */
+  /** Events by name in the hour that begins at `hour`, counted from the audit log. */
   janua_counts: { id: '', hour: time, name: '', count: time },
   janua_memberships: { id: '', group_name: '', user_id: '', username: '' },
   /** Personal access tokens. */
@@ -210,9 +225,9 @@ export const rows = {
   janua_clients: {
     id: '',
     name: '',
-    /** SHA-256, base64url. NULL for a public client. */
+    /** SHA-256 of the secret, in base64url. NULL for a public client. */
     secret_hash: nullable(''),
-    /** JSON: redirect addresses, groups, and what else is set. */
+    /** JSON: redirect addresses, groups, and the other settings. */
     settings: '',
     created_at: time,
   },
@@ -221,26 +236,26 @@ export const rows = {
     uri: '',
     scopes: '',
     token_format: '',
-    /** Of signed tokens. */
+    /** The algorithm of signed tokens. */
     alg: generated(''),
-    /** The id and the SHA-256 (base64url) of the secret by which it asks about tokens. NULL if it has none. */
+    /** The id and the SHA-256 (base64url) of the secret with which the server requests introspection. NULL if it has none. */
     client_id: generated(nullable('')),
     secret_hash: generated(nullable('')),
     created_at: time,
   },
-  /** What users let applications have. */
+  /** The consents of users to applications. */
   janua_consents: {
     id: '',
     user_id: '',
     client_id: '',
     scope: '',
-    /** Of the application, as the user saw it. */
+    /** The version of the application that the user saw. */
     version: '',
     given_at: time,
   },
-  /** What applications know users by. */
+  /** The subjects by which applications know users. */
   janua_subjects: { id: '', subject: '', user_id: '' },
-  /** What the provider keeps: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
+  /** Records of the provider: codes, tokens, grants. The key is a hash of the secret, and so are `grant_id` and `lookup`. */
   janua_oidc_records: {
     id: '',
     model: '',
@@ -250,18 +265,18 @@ export const rows = {
     user_id: nullable(''),
     client_id: nullable(''),
     session_id: nullable(''),
-    /** Of the account, when the user let the application act without the session. */
+    /** The account's stamp when the user let the application act without the session. */
     stamp: nullable(''),
     consumed_at: nullable(time),
     polled_at: nullable(time),
-    /** Its party while it waits for its user: the network that a device asked from, or the user of a sign-in. */
+    /** While the record waits for its user: the network of the requesting device, or the user of a sign-in. */
     party: generated(nullable('')),
     created_at: time,
     expires_at: time,
   },
   /** Private keys as JWK, encrypted. */
   janua_signing_keys: { id: '', algorithm: '', private_key: '', created_at: time, retired_at: nullable(time) },
-  /** Applications that expect a notice when a session ends. `due_at` is set once the session has ended. */
+  /** Applications to notify when a session ends. `due_at` is set once the session has ended. */
   janua_logout_notices: {
     id: '',
     session_id: '',
@@ -280,7 +295,7 @@ export const rows = {
     issuer: '',
     subject: '',
     user_id: '',
-    /** The name of the user there, as the user saw it at the linking. */
+    /** The name of the user at the provider, as the user saw it when the accounts were linked. */
     name: '',
     linked_at: time,
     last_used_at: nullable(time),

@@ -10,8 +10,8 @@ import { repeated } from './transaction.ts';
 export interface ServerPool {
   connect(): Promise<ServerConnection>;
   /**
-   * A connection that sends each query at once, and does not wait for the answers to those before. One serves the reads of all requests.
-   * Absent if the client library has none.
+   * Opens a connection that sends each query at once, without waiting for the answers to earlier queries. One such connection serves the
+   * reads of all requests. Undefined if the client library has none.
    */
   connectReader?(): Promise<ServerConnection>;
   end(): Promise<void>;
@@ -20,13 +20,16 @@ export interface ServerPool {
 export interface ServerConnection {
   /** @param name unique name of a statement that each connection prepares once */
   query(sql: string, parameters: readonly unknown[], name?: string): Promise<QueryResult<never>>;
-  /** Whether others go to another server by now. Absent where there is one server. */
+  /** Tells whether new connections go to another server by now. Undefined if there is only one server. */
   isLeft?(): boolean;
-  /** Gives the connection back to the pool. A broken one is closed at once, even during a query. */
+  /** Returns the connection to the pool. A broken connection is closed at once, even during a query. */
   release(broken: boolean): void;
 }
 
-/** Each step ends in time: a request fails and never hangs (ASVS 16.5.2). A failed connection is not used again. */
+/**
+ * Creates the driver of a database server. Each step has a time limit, so that a request fails instead of hanging (ASVS 16.5.2). A failed
+ * connection is not used again.
+ */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let reader: Promise<Connection> | undefined;
 
@@ -34,7 +37,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
     try {
       return adapt(await inTime(connecting, timeout.milliseconds));
     } catch (error) {
-      // A late connection goes back to the pool.
+      // A connection that opens too late returns to the pool.
       connecting.then((connection) => connection.release(false)).catch(() => {});
       throw reportFailure(watch, 'read', databaseUnavailable(error));
     }
@@ -51,7 +54,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
         watch.succeeded(kind);
         return result;
       } catch (error) {
-        // The server has undone it, and works.
+        // The server has rolled the statement back, and works.
         if (isGivenUp(error)) throw databaseUnavailable(error);
         const reported = reportFailure(watch, kind, error);
         if (reported instanceof Unavailable) broken = true;
@@ -111,7 +114,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
 
   return {
     prepareRead(sql) {
-      // The same in each process, because they share the connections of a PgBouncer.
+      // The same name in each process, because the processes share the connections of a PgBouncer.
       const name = `janua_${hash('sha256', sql, 'base64url')}`;
       const readRows = pool.connectReader ? readBesideOthers : read;
       return async (parameters) => (await readRows(sql, parameters, name)).rows;

@@ -1,6 +1,6 @@
 /**
- * Shares an answer among all who ask within some time, because many who read the same at once would fill the memory. A failure is shared
- * only by those who already wait for it.
+ * Shares an answer among all callers within some time, because many simultaneous reads would fill the memory. Only callers that already
+ * wait share a failure.
  * @param lifetime milliseconds
  * @param now milliseconds since 1970
  */

@@ -9,8 +9,8 @@ interface Write extends PromiseWithResolvers<QueryResult<never>> {
 }
 
 /**
- * Single statements of several requests, which wait for the disk once.
- * @param report is told the error of a statement, and gives what its caller gets
+ * Combines single statements of several requests into one transaction, so that they wait for the disk only once.
+ * @param report converts the error of a statement into the error for its caller
  */
 export function createBatch(database: DatabaseSync, run: Run, report: (error: unknown) => unknown) {
   const waiting: Write[] = [];
@@ -18,14 +18,17 @@ export function createBatch(database: DatabaseSync, run: Run, report: (error: un
   const commit = database.prepare('commit');
   const rollback = database.prepare('rollback');
 
-  /** Gives how to answer the caller. @throws if the failure ends the transaction, or if there is none */
+  /**
+   * Runs a statement. Returns a function that settles the caller's promise.
+   * @throws if the failure has ended the transaction, or if there is no transaction
+   */
   function attempt({ sql, parameters, resolve, reject }: Write): () => void {
     try {
       const result = run(sql, parameters);
       return () => resolve(result);
     } catch (error) {
       if (!database.isTransaction) throw error;
-      // SQLite has undone this statement only.
+      // SQLite has rolled back only this statement.
       return () => reject(report(error));
     }
   }
@@ -43,7 +46,7 @@ export function createBatch(database: DatabaseSync, run: Run, report: (error: un
   }
 
   return {
-    /** @returns whether it is the first, so that the caller must see to `take` */
+    /** @returns whether the statement is the first one. The caller must then arrange a call of `take` */
     add(
       sql: string,
       parameters: readonly unknown[],
@@ -54,7 +57,7 @@ export function createBatch(database: DatabaseSync, run: Run, report: (error: un
     take() {
       const writes = waiting.splice(0);
       return {
-        /** Gives how to answer the callers. @throws if nothing was written */
+        /** Returns functions that settle the callers' promises. @throws if no statement was written */
         write: () => (writes.length === 1 ? writes.map(attempt) : writeTogether(writes)),
         fail: (error: unknown) => {
           for (const { reject } of writes) reject(error);

@@ -9,26 +9,26 @@ import { createBatch } from './sqlite-batch.ts';
 /** Milliseconds to pause while another process writes. The last pause repeats. */
 const pauses = [1, 2, 5, 10, 20];
 
-/** Milliseconds for which transactions may follow each other before others have a turn of the event loop. */
+/** Milliseconds for which transactions may follow each other before other requests get a turn of the event loop. */
 const mostInARow = 5;
 
-/** Statements that a transaction with others may hold. */
+/** Statements that may share a transaction with others. */
 const isBatched = /^(?:insert|update|delete)\b/;
 
 interface Access {
   readonly kind: AccessKind;
-  /** What its success proves to work, if not its kind. */
+  /** The kind of access that its success proves. Default: its own kind. */
   readonly proves?: AccessKind;
 }
 
-/** Waiting for another process's write does not block the thread, and has a time limit. */
+/** Creates the driver of SQLite. Waiting for another process's write does not block the thread, and has a time limit. */
 export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
   let lastWriter: Promise<void> | undefined;
-  /** When the transactions began that have followed each other. */
+  /** When the current row of consecutive transactions began. */
   let rowBegan = 0;
-  /** Ends with the transaction of a connection, if there is one. */
+  /** Resolves when the transaction of a connection ends. Undefined without a transaction. */
   let transaction: Promise<void> | undefined;
 
   const run = (sql: string, parameters: readonly unknown[]) => prepareOnce(sql)(parameters);
@@ -61,7 +61,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     });
   }
 
-  /** Waits for the writers before. The next one waits until this one ends. */
+  /** Waits for the earlier writers. The next writer waits until this one ends. */
   async function takeTurn() {
     const earlier = lastWriter;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     if (earlier === undefined) rowBegan = performance.now();
     else {
       await earlier;
-      // Otherwise many transactions in a row would leave no turn to other requests.
+      // Otherwise many consecutive transactions would leave no turn to other requests.
       if (performance.now() - rowBegan > mostInARow) {
         await toEndOfTurn();
         rowBegan = performance.now();
@@ -84,7 +84,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     };
   }
 
-  /** Writes together what comes until it is this batch's turn, and until the end of a turn of the event loop. */
+  /** Collects statements until the batch has its turn and the current turn of the event loop ends. Then writes them together. */
   async function writeBatch(): Promise<void> {
     const turn = await takeTurn();
     await toEndOfTurn();
@@ -110,7 +110,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     return done;
   }
 
-  /** A connection for Kysely. From its first write that is no batch's until its release, no other connection writes. */
+  /** Creates a connection for Kysely. From its first write outside a batch until its release, no other connection writes. */
   function createConnection() {
     let turn: Awaited<ReturnType<typeof takeTurn>> | undefined;
 
@@ -134,7 +134,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
       executeQuery: ({ sql, parameters }: CompiledQuery) => query(sql, parameters),
 
       async begin() {
-        // Every transaction writes. If it took the lock later, its snapshot could be outdated. The lock does not prove that a write works.
+        // Takes the lock at once, because every transaction writes: with a later lock, its snapshot could be outdated. The lock alone does
+        // not prove that a write works.
         await runAsOwner('begin immediate', [], { kind: 'write', proves: 'read' });
         transaction = turn?.ended;
       },
@@ -153,7 +154,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
 
   return {
     prepareRead(sql) {
-      // Prepared on the first call, because the tables exist by then.
+      // Prepared on the first call, because the tables may not exist before.
       let find: ReturnType<typeof prepare> | undefined;
       return (parameters) =>
         read(() => {
@@ -180,7 +181,7 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   };
 }
 
-/** Keeps the statements that were used last. Their texts have no end: lists of ids have many lengths. */
+/** Keeps the last used statements. The number must be limited, because lists of ids of any length lead to ever new texts. */
 function createPrepared(database: DatabaseSync) {
   const kept = new Map<string, ReturnType<typeof prepare>>();
   return (sql: string) => {
@@ -215,8 +216,8 @@ function prepare(database: DatabaseSync, sql: string) {
 }
 
 /**
- * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read: a read takes
- * 2.8 µs in it, and 6.2 without. These reads were requested before the transaction began, so none of them sees older data than it would
+ * Uses one read transaction for all reads in a turn of the event loop, because the lock costs more than a read: a read takes 2.8 µs in the
+ * transaction, and 6.2 µs alone. These reads were requested before the transaction began, so none of them sees older data than it would
  * alone. A write ends the transaction first.
  */
 function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): void; shorten(): void } {
@@ -241,7 +242,10 @@ function createSharedSnapshot(database: DatabaseSync): { begin(): void; end(): v
       else setImmediate(end);
     },
     end,
-    /** Until the next end of a turn: what is begun at the end of one would last for the whole next turn, and be old for its requests. */
+    /**
+     * Makes transactions end sooner until the next end of a turn. A transaction that begins at the end of a turn would last for the whole
+     * next turn, and its data would be too old for the requests of that turn.
+     */
     shorten() {
       isShort = true;
       setImmediate(() => {

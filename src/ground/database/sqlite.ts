@@ -8,10 +8,10 @@ import type { EngineDriver, StepTimeout } from './driver.ts';
 import { databaseUnavailable } from './errors.ts';
 import { createSqliteDriver } from './sqlite-driver.ts';
 
-/** Maximum page cache in KiB. With a million sessions and SQLite's default, a look-up costs five system calls. */
+/** The maximum page cache in KiB. With a million sessions and SQLite's default, a look-up costs five system calls. */
 const pageCache = 65_536;
 
-/** Milliseconds that opening a file waits for another process that opens it. */
+/** Milliseconds to wait for another process that is opening the file. */
 const openingTimeout = 5000;
 
 interface SqliteOptions {
@@ -21,8 +21,8 @@ interface SqliteOptions {
 }
 
 /**
- * Opens a SQLite file. A missing file is made with mode 0600, because it holds password hashes (ASVS 14.2.4).
- * Every acknowledged write is on disk (`synchronous=FULL`). A power failure must not undo a logout.
+ * Opens a SQLite file. A missing file is made with mode 0600, because it will contain password hashes (ASVS 14.2.4). Every acknowledged
+ * write is on disk (`synchronous=FULL`), because a power failure must not undo a logout.
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
 export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
@@ -41,7 +41,10 @@ export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOp
   };
 }
 
-/** `existsSync` is false where this account may not look. @throws {Misconfiguration} there */
+/**
+ * Tells whether a file exists. Unlike `existsSync`, it does not return false without access to the folder.
+ * @throws {Misconfiguration} without access
+ */
 export function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -60,7 +63,7 @@ function cannotOpen(error: unknown): Misconfiguration {
   return new Misconfiguration(`DATABASE_URL: the file cannot be opened for writing (${message}).`);
 }
 
-/** Identifies a file, so that a replacement at the same path is noticed. */
+/** Identifies a file, to detect that another file has replaced it at the same path. */
 function identityOf(path: string): string | undefined {
   if (path === ':memory:') return undefined;
   const stats = statSync(path, { throwIfNoEntry: false });
@@ -83,7 +86,7 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Makes one folder at a time. Node's `recursive` never returns where folders cannot be made, such as below /proc. */
+/** Makes a folder and its parents, one at a time. Node's `recursive` never returns where folders cannot be made, such as below /proc. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));

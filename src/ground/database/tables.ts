@@ -5,14 +5,14 @@ const kept = 'SELECT, INSERT, UPDATE';
 const once = 'SELECT, INSERT, DELETE';
 const read = 'SELECT';
 
-/** The most rows of one party. */
+/** The limit of rows of an account, or of all administrators together. */
 interface Bound {
-  /** The party: an account, or all administrators together. */
+  /** Whose rows are counted: those of an account, or those of all administrators together. */
   readonly of: 'account' | 'administrators';
-  /** The rows in words, for the list of limits in the threat model. */
+  /** The name of the rows in the list of limits in the threat model. */
   readonly name: string;
   readonly most: number;
-  /** The column by which the oldest row is found that makes room for a new one. Without it, a new row is refused. */
+  /** The column that determines the oldest row, which is deleted to make room for a new one. Undefined: a new row is refused. */
   readonly oldestBy?: string;
 }
 
@@ -24,24 +24,29 @@ interface KeyedBound extends Bound {
 interface Traits {
   /** The rights that a server needs, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
   readonly rights: string;
-  /** Where it is used: with Janua's own accounts, with a team's own table, or while sessions and failures are in the database, or in Redis. */
+  /**
+   * When servers use the table: with Janua's own accounts, with a team's own table, or depending on whether sessions and failures are in
+   * Redis. Undefined: always.
+   */
   readonly only?: 'own-accounts' | 'own-table' | 'without-redis' | 'with-redis';
-  /** The key of a table whose rows expire. */
+  /** The column that is the key of a table whose rows expire. */
   readonly expiresBy?: string;
-  /** Rows expire only once they are no longer due: their sender gives them up first. */
+  /** A row does not expire while it is due, because its sender gives it up first. */
   readonly queue?: true;
-  /** Rows are deleted with their user. Sessions may be in Redis, and the audit keeps its events. */
+  /** The rows are deleted with their user. Sessions may be in Redis, and the audit log keeps its events. */
   readonly aboutUser?: true;
-  /** `carried`: a row counts only under the stamp that it carries. `missing`: it carries none, and a thief may have made it. */
+  /**
+   * `carried`: a row counts only while the account has the stamp in the row. `missing`: the row has no stamp, and a thief may have made it.
+   */
   readonly stamp?: 'carried' | 'missing';
-  /** `core/users/row-limits.ts` enforces it. A text: why a bound is needless, or which other place enforces it. */
+  /** The limit that `core/users/row-limits.ts` enforces. A text says why no limit is needed, or where else it is enforced. */
   readonly bound: Bound | string;
 }
 
 const oneAnAccount = 'a row for each account';
 const byOperator = 'only the operator, or Janua itself, adds rows';
 
-/** What is known of each table besides its columns. */
+/** The properties of each table, except its columns. */
 export const tables = {
   janua_users: {
     rights: all,
@@ -170,7 +175,7 @@ export const stampedTables = namesWhere<{ readonly stamp: 'carried' }>(({ stamp 
 
 export type BoundedTable = With<{ readonly bound: Bound }>;
 
-/** The bound of a table, with the key of its rows, and whether they expire. */
+/** Returns the limit of a table, with the key of its rows, and whether they expire. */
 export function boundOf(table: BoundedTable): KeyedBound {
   const [key = ''] = Object.keys(rows[table]);
   return { ...tables[table].bound, key, expires: 'expiresBy' in tables[table] };
@@ -180,7 +185,7 @@ export const boundedTables = namesWhere<{ readonly bound: Bound }>(({ bound }) =
 
 export const unstampedTables = namesWhere<{ readonly stamp: 'missing' }>(({ stamp }) => stamp === 'missing');
 
-/** The tables that a server leaves alone. @param used whether users, and whether sessions, are in Janua's own tables */
+/** Lists the tables that a server does not use. @param used whether users, and whether sessions, are in Janua's own tables */
 export function unusedTables(used: { readonly users: boolean; readonly sessions: boolean }): ReadonlySet<string> {
   const others = [used.users ? 'own-table' : 'own-accounts', used.sessions ? 'with-redis' : 'without-redis'];
   return new Set(namesWhere(({ only = '' }) => others.includes(only)));

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts';
 import { insertNew } from './insert-new.ts';
 
-/** When something last happened, in milliseconds since 1970. Undefined if it is not known to have happened. */
+/** Finds when something last happened, in milliseconds since 1970. Undefined if it has never been stored. */
 export async function findTime(database: Database, name: string): Promise<number | undefined> {
   const row = await database.selectFrom('janua_times').select('at').where('name', '=', name).executeTakeFirst();
   return row && Number(row.at);

@@ -3,16 +3,16 @@ import { setTimeout } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { isGivenUp } from './errors.ts';
 
-/** Many, because servers at different nodes of a cluster learn only at the end that they changed the same row. */
+/** The number is high, because servers at different nodes of a cluster learn only at the end that they changed the same row. */
 const mostTries = 8;
 
-/** Milliseconds of the longest pause before the second try is twice this. */
+/** In milliseconds. The second try follows within twice this time, and the limit doubles with each further try. */
 const longestPause = 5;
 
-/** What each open transaction does once it is committed. */
+/** The steps to run after each open transaction is committed. */
 const afterwards = new WeakMap<Database, (() => unknown)[]>();
 
-/** All changes or none. @param work may run more than once: a transaction that was given up has changed nothing */
+/** Makes all changes or none. @param work may run more than once: a transaction that the server rolled back has changed nothing */
 export const inTransaction = <Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,
@@ -28,8 +28,9 @@ export const inTransaction = <Result>(
   });
 
 /**
- * Adds a step that runs once the transaction is committed. It never runs for a transaction that fails, or for a try that was given up.
- * @param step may give a promise, for which the end of the transaction waits. It must not fail: the change is made
+ * Adds a step that runs once the transaction is committed. It does not run for a transaction that fails, or for a try that the server
+ * rolled back.
+ * @param step may return a promise, and the transaction then resolves after it. It must not fail, because the change is made
  * @throws {TypeError} outside a transaction
  */
 export function onCommit(transaction: Database, step: () => unknown): void {
@@ -38,7 +39,9 @@ export function onCommit(transaction: Database, step: () => unknown): void {
   steps.push(step);
 }
 
-/** Repeats what the server gave up, because it and another one waited for each other. The pause keeps them from doing so again. */
+/**
+ * Repeats work that the server rolled back because it and other work waited for each other. A random pause keeps this from happening again.
+ */
 export async function repeated<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -6,7 +6,7 @@ import type { EncryptionKeys } from './keys.ts';
 
 export type Cipher = ReturnType<typeof createCipher>;
 
-/** Seconds until another try makes sense, once the operator has corrected the fault. */
+/** Seconds after which another attempt makes sense, once the operator has corrected the fault. */
 const retryAfter = 60;
 
 const missing = {
@@ -15,7 +15,7 @@ const missing = {
 };
 
 /**
- * Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). If something cannot be done, the log says why.
+ * Encrypts secrets for the database (ASVS 11.3.2, 11.3.3). If that fails, the log says why.
  * @param onFault called when a key or a secret cannot be used
  */
 export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFault = () => {}) {
@@ -28,8 +28,9 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
 
   return {
     /**
-     * Makes the key if there is none. @throws {Unavailable} if there is no key then
-     * @param isFirst whether the database has no encrypted text. If it has one, a missing key is a fault, which a new key would hide.
+     * Makes the key if there is none.
+     * @throws {Unavailable} if there is still no key
+     * @param isFirst whether the database has no encrypted text. If it has one, a missing key is a fault, which a new key would hide
      */
     async prepare(isFirst: () => Promise<boolean>): Promise<void> {
       try {
@@ -41,7 +42,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
       }
     },
 
-    /** @param context the place of the secret, the only one where it can be decrypted @throws {Unavailable} without a key */
+    /** @param context the place of the secret. The text cannot be decrypted elsewhere @throws {Unavailable} without a key */
     seal(secret: Buffer, context: string): string {
       try {
         const [key] = keys.read();
@@ -52,7 +53,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
       }
     },
 
-    /** Undefined if the text cannot be decrypted, such as in a copy of the database without the key. */
+    /** Decrypts a text. Undefined if that fails, for example in a copy of the database without the key. */
     open(sealed: string, context: string): Buffer | undefined {
       try {
         return decrypt(keys.read(), sealed, context);
@@ -68,7 +69,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
 
 export const keyPrefixSize = 8;
 
-/** The beginning of every text that was encrypted with a key: the version of the format, and some bits of the key's hash. */
+/** Returns the beginning of every text that was encrypted with a key: the version of the format, and some bits of the key's hash. */
 export const keyPrefix = (key: Buffer) => `1.${hash('sha256', key, 'base64url').slice(0, keyPrefixSize - 2)}`;
 
 const algorithm = 'aes-256-gcm';
@@ -83,7 +84,7 @@ export function encrypt(key: Buffer, secret: Buffer, context: string): string {
   return `${keyPrefix(key)}.${sealed.toString('base64url')}`;
 }
 
-/** @throws {Error} if none of the keys fits, or the text was changed or is of another context */
+/** @throws {Error} if none of the keys fits, the text was changed, or it has another context */
 export function decrypt(keys: readonly Buffer[], text: string, context: string): Buffer {
   const key = keys.find((key) => text.startsWith(`${keyPrefix(key)}.`));
   if (key === undefined) throw new Error('It was encrypted with a key that is not here.');

@@ -6,7 +6,9 @@ import type { Settings } from '../config/settings.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
 import { createEncryptionKeys, createMemoryKeys, type EncryptionKeys } from './keys.ts';
 
-/** Opens the keys where the settings put them: by default beside the SQLite file. With a database server there is no default. */
+/**
+ * Opens the keys in the file that the settings name. By default it is next to the SQLite file. With a database server there is no default.
+ */
 export function openEncryptionKeys(settings: Pick<Settings, 'ENCRYPTION_KEY_FILE' | 'DATABASE_URL'>): EncryptionKeys {
   const { ENCRYPTION_KEY_FILE, DATABASE_URL } = settings;
   if (ENCRYPTION_KEY_FILE !== undefined) return createKeyFile(ENCRYPTION_KEY_FILE);
@@ -26,8 +28,9 @@ function refuseUnset(): never {
 }
 
 /**
- * Keys in a file of mode 0600. Nothing is cached: the file is needed only for authenticator apps and signing keys, and after a rotation every
- * process uses the new key at once. Messages have the path only of a file that is there: an operator may have typed the key in its place.
+ * Reads and writes keys in a file of mode 0600. They are not cached: the file is needed only for authenticator apps and signing keys, and
+ * after a rotation every process uses the new key at once. Messages contain the path only if the file exists, because an operator may have
+ * typed the key instead of the path.
  */
 export const createKeyFile = (path: string): EncryptionKeys =>
   createEncryptionKeys({

@@ -3,9 +3,9 @@ import { Misconfiguration } from '../faults/misconfiguration.ts';
 
 export type EncryptionKeys = ReturnType<typeof createEncryptionKeys>;
 
-/** Where the keys are, as text. */
+/** The storage of the keys, as text. */
 export interface KeyStorage {
-  /** Where the operator finds it. */
+  /** The path, for messages to the operator. Undefined if there is no file. */
   readonly path?: string;
   read(): string | undefined;
   /** @param replaces whether an existing text is replaced. Otherwise it stays. */
@@ -15,8 +15,8 @@ export interface KeyStorage {
 const shape = /^[\w-]{43}(?:\n[\w-]{43})*\n?$/;
 
 /**
- * The keys that encrypt secrets in the database: 256 random bits each. They are kept apart from it, so that a copy of the database is not
- * enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
+ * Manages the keys that encrypt secrets in the database: 256 random bits each. The keys are not in the database, so that a copy of it is
+ * not enough to read the secrets (ASVS 13.3.1). Every method throws {Misconfiguration} if the keys cannot be read or written.
  */
 export function createEncryptionKeys({ path = 'it', read, write }: KeyStorage) {
   function readKeys(): readonly Buffer[] {
@@ -37,11 +37,14 @@ export function createEncryptionKeys({ path = 'it', read, write }: KeyStorage) {
     write(keys.map((key) => `${key.toString('base64url')}\n`).join(''), replaces);
 
   return {
-    /** The first key encrypts. The second one was the first before the last rotation, and only decrypts. Empty if no key was made yet. */
+    /**
+     * Returns the keys. The first key encrypts. The second key was the first before the last rotation, and only decrypts. Empty if no key
+     * was made yet.
+     */
     read: readKeys,
     /** Makes the first key, unless there is one. */
     create: () => writeKeys([randomBytes(32)], false),
-    /** Puts a new key first, and keeps only the latest of the others. */
+    /** Puts a new key first. Of the other keys, only the latest remains. */
     rotate: () => writeKeys([randomBytes(32), ...readKeys().slice(0, 1)], true),
   };
 }

@@ -1,6 +1,9 @@
 import { Misconfiguration } from './misconfiguration.ts';
 
-/** Explains why a server cannot listen if an operator can fix it. Otherwise gives the error itself. @param host as shown in the message */
+/**
+ * Explains why a server cannot listen, if an operator can fix it. Otherwise returns the error itself.
+ * @param host as shown in the message
+ */
 export function listeningFault(error: unknown, host: string, port: number, otherPort: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE')

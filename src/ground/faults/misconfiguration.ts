@@ -1,16 +1,16 @@
-/** One thing that the operator has to change. Neither text holds a setting's value, because the value may be a secret. */
+/** A fault that the operator has to correct. Neither text contains a setting's value, because the value may be a secret. */
 export interface Fault {
   readonly message: string;
-  /** What to do. Missing if the message already says it, as in "PORT must be a whole number". */
+  /** The instruction for the operator. Undefined if the message already says it, as in "PORT must be a whole number". */
   readonly fix?: string;
 }
 
-/** A setting, a file or an argument of a command is wrong. */
+/** An error for a wrong setting, file or command argument. */
 export class Misconfiguration extends Error {
   override readonly name = 'Misconfiguration';
   readonly faults: readonly Fault[];
 
-  /** A text is a fault that needs no fix of its own. */
+  /** @param given faults. A text is a fault without a separate fix */
   constructor(...given: readonly (Fault | string)[]) {
     const faults = given.map((fault) => (typeof fault === 'string' ? { message: fault } : fault));
     super(faults.map(lineOf).join('\n'));
@@ -24,7 +24,7 @@ export class Misconfiguration extends Error {
 
 export const lineOf = ({ message, fix }: Fault): string => (fix === undefined ? message : `${message} ${fix}`);
 
-/** Gives the faults that `work` throws; none if it succeeds. */
+/** Returns the faults that `work` throws. Empty if it succeeds. */
 export function faultsOf(work: () => unknown): readonly Fault[] {
   try {
     work();

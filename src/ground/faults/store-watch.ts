@@ -1,7 +1,7 @@
 import type { Log } from './log.ts';
 import type { Unavailable } from './unavailable.ts';
 
-/** Successful reads do not prove that writes work. A full disk can still be read. */
+/** The kind of an access. Successful reads do not prove that writes work: a full disk can still be read. */
 export type AccessKind = 'read' | 'write';
 
 /** Follows whether a store is available. Logs each change, not each request. */
@@ -10,7 +10,7 @@ export interface StoreWatch {
   succeeded(kind: AccessKind): void;
 }
 
-/** For commands, which report faults by themselves. */
+/** A watch that does nothing, for commands: they report faults themselves. */
 export const unwatched: StoreWatch = { failed() {}, succeeded() {} };
 
 export function createStoreWatch(part: string, log: Pick<Log, 'error' | 'info'>): StoreWatch {

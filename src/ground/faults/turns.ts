@@ -2,7 +2,7 @@ import { Unavailable } from './unavailable.ts';
 
 declare const turn: unique symbol;
 
-/** Shows that its holder has a turn. Only `take` gives one. It is good while the work runs. */
+/** Proves that its holder has a turn. Only `take` returns one. It is valid while the work runs. */
 export interface Turn {
   readonly [turn]: true;
 }
@@ -14,21 +14,21 @@ interface Place {
   readonly atOnce: number;
 }
 
-/** A piece of work that needs a turn: the places whose room it takes, and its parties. */
+/** A piece of work that needs a turn. */
 export interface Work {
-  /** The work begins when each of them has room. */
+  /** The places that the work occupies, such as an account. It begins when each of them has room. */
   readonly places: readonly Place[];
-  /** Keys of the parties that the work belongs to, the largest party first. Parties share the turns. */
+  /** Keys of the groups among which turns are shared fairly, the largest group first, such as a network and then an account in it. */
   readonly parties: readonly string[];
 }
 
 export interface TurnOptions {
-  /** The part that is named unavailable when too many are waiting. */
+  /** The part that is reported as unavailable when too many pieces wait. */
   readonly part: string;
   readonly atOnce: number;
-  /** Most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
+  /** The most pieces of work that wait (ASVS 2.4.1, 15.2.2). With 0, work that cannot begin at once is refused. */
   readonly waiting: number;
-  /** Called when the first piece is refused, and again only after the queue was empty. */
+  /** Called when a piece is refused, but not again until the queue was empty. */
   readonly onFull?: () => void;
   readonly onRefused?: (() => void) | undefined;
 }
@@ -36,7 +36,10 @@ export interface TurnOptions {
 interface Party {
   underWay: number;
   waiting: number;
-  /** The number of the change in which the party had its last turn, or came. A party gains nothing by leaving and coming back. */
+  /**
+   * The number of the change in which the party had its last turn, or its first piece came. A party gains nothing by leaving and coming
+   * back.
+   */
   since: number;
 }
 
@@ -45,10 +48,10 @@ interface Waiter extends Work {
 }
 
 /**
- * Runs work of this process a few pieces at a time. A free turn goes to the party with the fewest pieces under way. Among equals it
- * goes to the party whose last turn is longest ago. Smaller parties within that party share its turns by the same rule. A party with
- * nothing under way therefore waits for at most one turn of each other party, however much work they send. When too many pieces wait,
- * the last piece of the largest party is refused.
+ * Runs work of this process a few pieces at a time, shared fairly among parties, such as accounts or networks. A free turn goes to the
+ * party with the fewest running pieces. If several have the fewest, it goes to the party whose last turn is longest ago. Smaller parties
+ * within a party share its turns by the same rule. A party with no running piece therefore waits for at most one turn of each other party,
+ * however much work they send. When too many pieces wait, the last piece of the largest party is refused.
  */
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
   const taken = new Map<string, number>();
@@ -59,7 +62,10 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
   let wasFull = false;
 
   const partiesOf = (work: Work) => work.parties.flatMap((key) => parties.get(key) ?? []);
-  /** Numbers of each party, the largest party first. The work with the smaller numbers has the earlier turn. */
+  /**
+   * Returns the numbers that determine the order of work, those of the largest party first. The work with the smaller numbers has the
+   * earlier turn.
+   */
   const turnOrder = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
   const sizes = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
   const hasEarlierTurn = (one: Work, other: Work) => compare(turnOrder(one), turnOrder(other)) < 0;
@@ -100,13 +106,13 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     if (!wasFull) onFull?.();
     wasFull = true;
     onRefused?.();
-    // Of equally large ones, the last.
+    // If several parties are equally large, the last piece is refused.
     refuse(waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other)));
   }
 
   function refuse(waiter: Waiter): void {
     const index = waiters.indexOf(waiter);
-    // It has had its turn.
+    // The work has had its turn already.
     if (index < 0) return;
     waiters.splice(index, 1);
     count(waiter, { underWay: 0, waiting: -1 });
@@ -117,9 +123,9 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     waiting: () => waiters.length,
 
     /**
-     * Does work when it has its turn.
-     * @param leaving ends the wait, and no work that has begun
-     * @throws {Unavailable} when too many are waiting, or the wait has ended without a turn
+     * Waits for a turn, and then runs the work.
+     * @param leaving cancels the wait, but not work that has begun
+     * @throws {Unavailable} when too many pieces wait, or when the wait was canceled
      */
     async take<T>(work: Work, run: (turn: Turn) => Promise<T>, leaving?: AbortSignal): Promise<T> {
       const waiter = { ...work, turn: Promise.withResolvers<void>() };

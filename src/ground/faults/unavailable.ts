@@ -1,9 +1,12 @@
-/** A part cannot work now. Without a decision access is denied: 503 with `Retry-After` (ASVS 16.5.2). */
+/**
+ * The error of a part that cannot work now. The response is 503 with `Retry-After`, because access is denied without a decision (ASVS
+ * 16.5.2).
+ */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
   /** The name of the part, for the log and `/health/ready`. */
   readonly part: string;
-  /** Seconds until another try makes sense. */
+  /** Seconds after which another attempt makes sense. */
   readonly retryAfterSeconds: number;
 
   constructor(part: string, retryAfterSeconds: number, cause?: unknown) {

@@ -1,9 +1,9 @@
-/** The languages of pages and mails. Every text is written in the first one, and then translated. */
+/** The languages of pages and mails. Every text is written in the first language, and then translated. */
 export const languages = ['en', 'de', 'fr', 'es', 'vi'] as const;
 
 export type Language = (typeof languages)[number];
 
-/** Each in its own language, so that its speakers find it. */
+/** The name of each language in that language, so that its speakers find it. */
 export const languageNames: Readonly<Record<Language, string>> = {
   en: 'English',
   de: 'Deutsch',
@@ -14,13 +14,16 @@ export const languageNames: Readonly<Record<Language, string>> = {
 
 export const isLanguage = (value: unknown): value is Language => languages.some((language) => language === value);
 
-/** Most that is read of a header, in characters. Browsers send fewer than 100. */
+/** The most characters that are read of a header. Browsers send fewer than 100. */
 const mostRead = 1000;
 
 /** A language range with its weight (RFC 9110 12.5.4, RFC 4647 2.1). Only the first subtag matters: `de-CH` is `de`. */
 const range = /^\s*([a-z]{1,8}|\*)(?:-[a-z\d-]+)?\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?$/i;
 
-/** The language that an `Accept-Language` header prefers. Undefined if the header names none of ours, or prefers any other as much. */
+/**
+ * Returns the language that an `Accept-Language` header prefers. Undefined if the header names none of ours, or prefers any other language
+ * as much.
+ */
 export function preferredLanguage(header = ''): Language | undefined {
   let best = { language: undefined as Language | undefined, weight: 0 };
   for (const part of header.slice(0, mostRead).split(',')) {
@@ -34,9 +37,9 @@ export function preferredLanguage(header = ''): Language | undefined {
   return best.language;
 }
 
-/** Values for the places in a text, by name. */
+/** The values for the places in a text, by name. */
 export type Values = Readonly<Record<string, string | number>>;
 
-/** Puts values in the places of a text: `{name}`. */
+/** Replaces the places in a text, such as `{name}`, by values. */
 export const fill = (text: string, values: Values = {}): string =>
   text.replaceAll(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));

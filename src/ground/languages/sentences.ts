@@ -5,14 +5,14 @@ import fr from './sentences.fr.json' with { type: 'json' };
 import vi from './sentences.vi.json' with { type: 'json' };
 
 /**
- * A sentence by which the audit or `janua doctor` explains something, in English. It is the key of its translations, so nothing compiles that
- * lacks one. `{name}` stands for a value. Commands, settings and what stands for a name, such as `EMAIL`, stay as they are.
+ * A sentence of an explanation by the audit log or `janua doctor`, in English. It is the key of its translations, so a missing translation
+ * does not compile. `{name}` stands for a value. Translations keep commands, settings and placeholders such as `EMAIL`.
  */
 export type Sentence = keyof typeof de;
 
 const translations: Readonly<Record<Exclude<Language, 'en'>, Readonly<Record<Sentence, string>>>> = { de, fr, es, vi };
 
-/** Says a sentence, in one language. */
+/** Returns a sentence in one language. */
 export type Tell = (sentence: Sentence, values?: Values) => string;
 
 export const tellIn =
@@ -20,10 +20,10 @@ export const tellIn =
   (sentence, values) =>
     fill(language === 'en' ? sentence : translations[language][sentence], values);
 
-/** As commands and programs are told. */
+/** The language of commands and programs. */
 export const tellInEnglish = tellIn('en');
 
-/** A finding of `janua doctor`, as it can be said in other languages. */
+/** A finding of `janua doctor` that can be translated. */
 export interface Told {
   readonly message: Sentence;
   readonly fix?: Sentence | undefined;

@@ -6,21 +6,24 @@ import { fill, isLanguage, type Language, type Values } from './languages.ts';
 import vi from './vi.json' with { type: 'json' };
 import { words as en, type Plural, type Words } from './words.ts';
 
-/** The words of every language. The types prove that none lacks a text. */
+/** The texts of every language. The types prove that no text is missing. */
 export const catalogues: Readonly<Record<Language, Words>> = { en, de, fr, es, vi };
 
 export type Speech = ReturnType<typeof createSpeech>;
 
 const speeches = new Map<Language, Speech>();
 
-/** How pages and mails speak a language. */
+/** Returns the texts of a language and its formats of times and numbers, for pages and mails. */
 export function speak(language: Language): Speech {
   const speech = speeches.get(language) ?? createSpeech(language);
   speeches.set(language, speech);
   return speech;
 }
 
-/** The same for a stored language, which may be one of another version. @param usual in its place */
+/**
+ * Does the same for a stored language. An older or a newer version may have stored it.
+ * @param usual the language if this version does not know it
+ */
 export const speakStored = (language: string, usual: Language = 'en'): Speech =>
   speak(isLanguage(language) ? language : usual);
 
@@ -30,7 +33,7 @@ const second = { ...minute, month: 'short', second: '2-digit' } as const;
 const utc = { timeZone: 'UTC' } as const;
 
 function createSpeech(language: Language) {
-  // A numeric hour is 3:43 in German, where 03:43 is right.
+  // `numeric` would be 3:43 in German, where 03:43 is right.
   const hour = language === 'en' ? 'numeric' : '2-digit';
   const plurals = onDemand(() => new Intl.PluralRules(language));
   const days = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, ...day }));
@@ -44,23 +47,23 @@ function createSpeech(language: Language) {
   return {
     language,
     words: catalogues[language],
-    /** A text with values in its places. */
+    /** Puts values into the places of a text. */
     say: fill,
-    /** The form of a text that fits the number, which stands at `{count}`. */
+    /** Returns the form of a text that fits a number. The number replaces `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
       fill(forms[plurals().select(count)] ?? forms.other, { ...values, count: number(count) }),
-    /** How pages and mails write times, in UTC. On pages, a script writes them again in the time zone of the browser. */
+    /** Formats times in UTC. On pages, a script rewrites them in the time zone of the browser. */
     utc: {
       date: (time: Date) => days().format(time),
       time: (time: Date) => utcMinutes().format(time),
       moment: (time: Date) => utcSeconds().format(time),
     },
     number,
-    /** A day without its year, in UTC. */
+    /** Formats a day without its year, in UTC. */
     shortDay: (time: Date | number) => shortDays().format(time),
-    /** An hour, in UTC. */
+    /** Formats an hour, in UTC. */
     hour: (time: Date | number) => hours().format(time),
-    /** Browser and system of a `User-Agent`. */
+    /** Returns the browser and the system of a `User-Agent`. */
     client(userAgent: string | undefined): string {
       const { browser, system } = nameClient(userAgent);
       const { clients } = catalogues[language];
@@ -70,7 +73,7 @@ function createSpeech(language: Language) {
   };
 }
 
-/** The first such object of a process takes 13 ms, and most pages need none. */
+/** Creates an object on first use. The first `Intl` object of a process takes 13 ms, and most pages need none. */
 function onDemand<Made>(create: () => Made): () => Made {
   let made: Made | undefined;
   return () => {

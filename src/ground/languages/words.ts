@@ -1,10 +1,10 @@
 import english from './en.json' with { type: 'json' };
 import type { MailWords } from './mail-words.ts';
 
-/** A text for each kind of number that the language knows (CLDR). `{count}` stands for the number. */
+/** The forms of a text for the kinds of numbers in a language (CLDR). `{count}` stands for the number. */
 export type Plural = Readonly<Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }>;
 
-/** Any text in place of the English one, and the forms of another language in place of the English plurals. */
+/** The type of a translation: any text for an English text, and any forms for English plurals. */
 type Translated<Text> = Text extends string
   ? string
   : Text extends readonly string[]
@@ -14,11 +14,11 @@ type Translated<Text> = Text extends string
       : { readonly [Key in keyof Text]: Translated<Text[Key]> };
 
 /**
- * Every text of pages and mails. The other languages must have the same. `{name}` stands for a value. Keys come from elsewhere in:
+ * Every text of pages and mails. The other languages must have the same texts. `{name}` stands for a value. Some keys come from elsewhere:
  * `loginMessages` (access/refusal.ts), `refusals` (the name of an answer), `problem` (the status), `messages` (the `state` in an address),
  * `mails` (the purpose).
  */
 export type Words = Translated<Omit<typeof english, 'mails'>> & { readonly mails: Readonly<Record<string, MailWords>> };
 
-/** In English, which is also the language of JSON. */
+/** The English texts. English is also the language of JSON. */
 export const words: Words = english;

@@ -13,8 +13,8 @@ const paths: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Reads `redis://`, `redis+cluster://` and `redis+sentinel://`, each with `rediss` for TLS. Cluster and sentinel URLs take several hosts,
- * separated by commas. The path of a sentinel URL is the master's name.
+ * Reads `redis://`, `redis+cluster://` and `redis+sentinel://`, each with `rediss` for TLS. URLs of clusters and sentinels take several
+ * hosts, separated by commas. The path of a sentinel URL is the master's name.
  * @throws {Misconfiguration} for anything else
  */
 export function parseRedisUrl(text: string) {

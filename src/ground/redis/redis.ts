@@ -7,18 +7,18 @@ import { TlsConnector } from './tls-connector.ts';
 
 export const redisPart = 'Redis';
 
-/** Seconds until another try makes sense. */
+/** Seconds after which another attempt makes sense. */
 const retryAfter = 5;
 
-/** Longest pause between two attempts to reconnect, in milliseconds. */
+/** The longest pause between two attempts to reconnect, in milliseconds. */
 const longestPause = 1000;
 
-/** How long nothing may fail before a cluster is available again. */
+/** Milliseconds without a failure after which a cluster counts as available again. */
 const calmMilliseconds = 1000;
 
 const faultEvents = ['error', 'sentinelError', 'node error'] as const;
 
-/** Errors that follow these events but do not tell the cause. */
+/** Errors that follow these events but do not contain the cause. */
 const summary =
   /^(All sentinels are unreachable|Failed to refresh slots cache|Connection is closed|there is no connection)/;
 
@@ -29,7 +29,10 @@ export type ScriptedClient<Name extends string> = RedisClient &
 
 export type OpenRedis = ReturnType<typeof openRedis>;
 
-/** It connects on the first use, and reconnects whenever the connection is lost. @param timeout milliseconds that a use may take */
+/**
+ * Opens Redis. The client connects on the first use, and reconnects whenever the connection is lost.
+ * @param timeout milliseconds that a use may take
+ */
 export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   const address = parseRedisUrl(url);
   const client = createClient(address, timeout);
@@ -38,7 +41,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   let calm: NodeJS.Timeout | undefined;
   let answered = true;
 
-  /** Other masters of a cluster answer while one is lost. So it is available again once nothing has failed for a while. */
+  /** Reports a cluster as available only after some time without a failure, because its other masters answer while one is lost. */
   function waitForCalm(): void {
     answered = false;
     clearTimeout(calm);
@@ -54,7 +57,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     });
   }
 
-  /** Waits for the first connection only. While Redis is known to be down, uses fail at once. */
+  /** Waits for the first connection only. Later, uses fail at once while Redis is known to be down. */
   async function connect(): Promise<void> {
     if (client.status !== 'ready') {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -69,7 +72,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
     if (address.kind === 'single' && client.status === 'ready') await client.call('select', String(address.options.db));
   }
 
-  // The client gives up for good when a sentinel tells of a failover while it connects.
+  // The client gives up for good when a sentinel reports a failover while the client connects.
   let isClosed = false;
   client.on('end', () => {
     if (!isClosed) setTimeout(() => isClosed || client.connect().catch(() => {}), longestPause).unref();
@@ -77,7 +80,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
 
   let first: Promise<void> | undefined;
 
-  /** Every command goes through this. It has a time limit and turns faults into `Unavailable`. */
+  /** Runs a command with a time limit, and turns faults into `Unavailable`. All commands must use this. */
   async function use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
     try {
       first ??= connect().catch((error: unknown) => {
@@ -86,7 +89,7 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
       });
       await first;
       if (client.status !== 'ready') throw new Error('there is no connection');
-      // The client's own `commandTimeout` would do the same a second time, and starts too late in a cluster: once the node is known.
+      // The client's own `commandTimeout` would be a second limit, and in a cluster it starts too late: once the node is known.
       const result = await inTime(work(client), timeout);
       lastFault = undefined;
       answered = true;
@@ -105,7 +108,9 @@ export function openRedis(url: string, timeout: number, watch: StoreWatch) {
   return {
     use,
 
-    /** Makes scripts methods of the client. Each touches one key only, so it works in a cluster too. Gives `use` for them. */
+    /**
+     * Makes scripts methods of the client. Each script uses only one key, so it also works in a cluster. Returns `use` for these methods.
+     */
     useScripts<Name extends string>(scripts: Readonly<Record<Name, string>>) {
       for (const [name, lua] of Object.entries<string>(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 });
       return <T>(work: (client: ScriptedClient<Name>) => Promise<T>): Promise<T> =>
@@ -126,7 +131,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
     // Drops a connection with an overdue reply, because the network may have lost the connection silently.
     socketTimeout: timeout,
     connectionName: 'janua',
-    // A command under way when the connection broke may have run. So it fails, and is never sent twice.
+    // A command that was running when the connection broke may have been executed. So it fails, and is never sent twice.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };
@@ -137,7 +142,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
-      // A master that was frozen takes itself for one for seconds, and a connection that is not used does not end.
+      // A frozen master still considers itself the master for some seconds, and an unused connection to it does not end.
       failoverDetector: true,
       // If one sentinel does not answer, this leaves time to ask two more.
       sentinelCommandTimeout: timeout / 3,
@@ -149,7 +154,7 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
     lazyConnect: true,
     // Without the queue, a connecting node refuses all but the first command.
     enableOfflineQueue: true,
-    // The nodes report whether the cluster works. The client's check would only report that it is not ready.
+    // The nodes report whether the cluster works. The client's own check would only report that the cluster is not ready.
     enableReadyCheck: false,
     // Any other value resends a failed command, even if it may have run.
     retryDelayOnFailover: 0,
@@ -167,7 +172,10 @@ function createClient(address: RedisAddress, timeout: number): RedisClient {
   return cluster;
 }
 
-/** Sentinels have their own connector. Without these options, TLS would cover only Redis, and the sentinels' traffic would be plain. */
+/**
+ * Adds the options of TLS. Sentinels have their own connector. Without `sentinelTLS`, TLS would cover only Redis, and the sentinels'
+ * traffic would be plain.
+ */
 function withTls({ tls, sentinels }: RedisOptions): Pick<RedisOptions, 'sentinelTLS' | 'Connector'> {
   if (tls === undefined) return {};
   return sentinels ? { sentinelTLS: tls } : { Connector: TlsConnector };

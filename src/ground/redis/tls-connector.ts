@@ -1,7 +1,9 @@
 import { connect } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
-/** The client's own connector has no listener for a second error, which a broken handshake emits: it would end the process. */
+/**
+ * Connects with TLS. The client's own connector has no listener for the second error of a broken handshake, which would end the process.
+ */
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 

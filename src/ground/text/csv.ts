@@ -1,14 +1,14 @@
 /**
- * The places where a spreadsheet would begin a formula: the start of a field, the start of a line in it, and the place after a separator of
- * other machines, such as `;`. Quotes in between do not count.
+ * Matches the places where a spreadsheet would begin a formula: the start of a field, the start of a line in it, and the place after a
+ * separator of other machines, such as `;`. Quotes in between do not matter.
  */
 const start = /(?<=^|[;,\t\r\n])(?=["']*[=+\-@＝＋－＠\t\r])/g;
-/** The same with the apostrophe that `csvLine` put there. */
+/** Matches the apostrophes that `csvLine` inserted at these places. */
 const escapedStart = /(?<=^|[;,\t\r\n])'(?=["']*[=+\-@＝＋－＠\t\r])/g;
 
 /**
- * Gives fields as a line of CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe before it, because a
- * stranger may have chosen the text. `readCsvLine` takes the apostrophe away.
+ * Returns fields as a line of CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe before it, because a
+ * stranger may have chosen the text. `readCsvLine` removes the apostrophe.
  */
 export const csvLine = (fields: readonly string[]) => `${fields.map(toField).join(',')}\r\n`;
 
@@ -17,7 +17,7 @@ function toField(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Excel separates fields by semicolons where a comma is in numbers, and by tabs in "Unicode Text". */
+/** The patterns of a field. Excel separates fields by semicolons in countries with decimal commas, and by tabs in "Unicode Text". */
 const fieldPatterns = {
   ',': /(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|$)/y,
   ';': /(?:"([^"]*(?:""[^"]*)*)"|([^";]*))(;|$)/y,
@@ -26,13 +26,13 @@ const fieldPatterns = {
 
 export type Separator = keyof typeof fieldPatterns;
 
-/** The separator of a header, whose names contain none. */
+/** Finds the separator of a header. The names of columns contain no separator. */
 export const separatorOf = (header: string): Separator => (/[,;\t]/.exec(header)?.[0] ?? ',') as Separator;
 
-/** Begins a file that Excel would else read in the encoding of its machine. */
+/** Begins a file, because Excel would otherwise use the encoding of its machine. */
 export const byteOrderMark = '\ufeff';
 
-/** Reads a line of CSV. Undefined if its quotes do not fit: no field may go on in the next line. */
+/** Reads a line of CSV. Undefined if its quotes are unbalanced: a field must not continue in the next line. */
 export function readCsvLine(line: string, separator: Separator = ','): string[] | undefined {
   const field = fieldPatterns[separator];
   field.lastIndex = 0;

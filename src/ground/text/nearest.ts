@@ -1,4 +1,4 @@
-/** The word that is nearly the one that was typed. Undefined if each differs by more mistakes than `most`. */
+/** Finds the word that is most similar to the typed word. Undefined if every word differs by more mistakes than `most`. */
 export function findNearest(words: readonly string[], typed: string, most: number): string | undefined {
   for (let mistakes = 0; mistakes <= most; mistakes += 1) {
     const found = words.find((word) => isNear(typed, word, mistakes));
@@ -7,7 +7,7 @@ export function findNearest(words: readonly string[], typed: string, most: numbe
   return undefined;
 }
 
-/** Whether so many mistakes may make the difference: a letter that is missing, too many, wrong, or swapped with the next one. */
+/** Tells whether two words differ by at most so many mistakes: a letter that is missing, extra, wrong, or swapped with the next one. */
 function isNear(typed: string, meant: string, mistakes: number): boolean {
   if (typed === meant) return true;
   if (mistakes === 0) return false;

@@ -1,14 +1,14 @@
 import ipaddr from 'ipaddr.js';
 
-/** An IPv6 address without the brackets that it has in a URL. */
+/** Removes the brackets that an IPv6 address has in a URL. */
 export const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '');
 
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** All addresses that begin with the same bits. */
+/** A network: all addresses that begin with the same bits. */
 type Network = [address: Address, bits: number];
 
-/** In TRUSTED_PROXIES this stands for programs that connect over a Unix socket and have no address. */
+/** The entry in TRUSTED_PROXIES for programs that connect over a Unix socket, and so have no address. */
 export const unixSockets = 'unix';
 
 /** Reads an address, or a network such as `10.0.0.0/8`. Undefined for any other text. */
@@ -32,10 +32,15 @@ export function createNetworkCheck(networks: readonly string[]): (address: Addre
   return (address) => ipaddr.subnetMatch(address, ranges, 'other') === 'named';
 }
 
-/** Gives the network that one site may hold: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an address. */
+/**
+ * Returns the network that a single site may have: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an
+ * address.
+ */
 export const endSiteOf = (address: string | undefined): string => networkOf(address, 48) ?? 'unknown';
 
-/** Gives the network of an address. For IPv6 it is the first bits, such as `2001:db8::/48`. An IPv4 address is its own network. */
+/**
+ * Returns the network of an address. For IPv6, the network has the first bits, such as `2001:db8::/48`. An IPv4 address is its own network.
+ */
 export function networkOf(text: string | undefined, ipv6Bits: 48 | 64): string | undefined {
   if (text === undefined || !ipaddr.isValid(text)) return undefined;
   const address = ipaddr.parse(text);
@@ -44,15 +49,15 @@ export function networkOf(text: string | undefined, ipv6Bits: 48 | 64): string |
   return `${new ipaddr.IPv6(parts.flatMap((part) => [part >> 8, part & 255])).toString()}/${ipv6Bits}`;
 }
 
-/** The addresses of the internet (IANA). An IPv6 address outside of them is for special uses. */
+/** The IPv6 addresses of the internet (IANA). All other IPv6 addresses are for special uses. */
 const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
 
-/** Tells whether an address is one of the internet: neither in a private network, nor of this machine, nor for any special use (RFC 6890). */
+/** Tells whether an address is on the internet: not in a private network, not of this machine, and not for any special use (RFC 6890). */
 export function isPublicAddress(text: string): boolean {
   if (!ipaddr.isValid(text)) return false;
   const address = ipaddr.process(text);
   if (address instanceof ipaddr.IPv4) return address.range() === 'unicast';
-  // NAT64 reaches the IPv4 address in the last 32 bits.
+  // An address of NAT64 leads to the IPv4 address in its last 32 bits.
   if (address.range() === 'rfc6052') return isPublicAddress(address.toByteArray().slice(12).join('.'));
   return address.range() === 'unicast' && address.match(globalUnicast);
 }

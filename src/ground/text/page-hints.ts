@@ -1,10 +1,10 @@
 /**
  * The hints of an application about its user before the login: the address to fill in, and the languages of the pages, in order and
- * separated by blanks (OpenID Connect Core 3.1.2.1). They stand in the address of the page that waits for the login.
+ * separated by spaces (OpenID Connect Core 3.1.2.1). They are query parameters of the page that shows the login.
  */
 const hints = ['login_hint', 'ui_locales'] as const;
 
-/** Longest hint that counts, in characters: that of a mail address. */
+/** The longest hint that counts, in characters. This is the length of the longest mail address. */
 const longest = 254;
 
 export function pageWithHints(path: string, params: Readonly<Record<string, unknown>>): string {
@@ -17,7 +17,7 @@ export function pageWithHints(path: string, params: Readonly<Record<string, unkn
   return query.size === 0 ? path : `${path}?${query}`;
 }
 
-/** @param path of a page, or of one that leads to it by `next` */
+/** Finds a hint. @param path of a page with hints, or of a page whose `next` is such a page */
 export function hintOf(path: string, name: (typeof hints)[number]): string | undefined {
   const query = new URLSearchParams(path.split('?', 2)[1]);
   const hint = query.get(name) ?? new URLSearchParams(query.get('next')?.split('?', 2)[1]).get(name) ?? '';

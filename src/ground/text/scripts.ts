@@ -1,6 +1,6 @@
 /**
- * Letters, and the marks that they may have: those of the script, and those for all. All other scripts count as one: none of their letters
- * looks like a letter of these.
+ * Scripts by their letters, and the marks that these may have: those of the script, and those of all scripts. All other scripts count as a
+ * single script, because their letters do not look like letters of these.
  */
 const scripts = [
   { letter: /\p{Script=Latin}/u, marks: /^[\p{Script_Extensions=Latin}\p{Script_Extensions=Inherited}]+$/u },
@@ -17,8 +17,8 @@ const scripts = [
 const [latin, , , , , eastAsian] = scripts;
 
 /**
- * Whether a word of a text has letters of several scripts, as a forged name does: a Cyrillic `а` looks like a Latin one (UTS 39). Chinese,
- * Japanese and Korean words may have Latin letters too.
+ * Tells whether a word of a text has letters of several scripts, as a forged name does: a Cyrillic `а` looks like a Latin `a` (UTS 39).
+ * Chinese, Japanese and Korean words may have Latin letters too.
  */
 export const mixesScripts = (text: string): boolean =>
   (text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).some((word) => {
@@ -28,13 +28,17 @@ export const mixesScripts = (text: string): boolean =>
   });
 
 /**
- * Marks that change the look of a letter more than its language needs: a stroke or a circle, three accents, five marks (UTS 39 5.4).
+ * Matches marks that change the look of a letter more than its language needs: a stroke or a circle, three accents, five marks (UTS 39
+ * 5.4).
  */
 const strangeMark = /[\u0334-\u0338]|\p{Me}|(?:(?=\p{M})\p{Script=Inherited}){3}|\p{Mn}{5}/u;
 
 const sameMarkTwice = /(\p{M})\1/u;
 
-/** Tells whether a text has marks that are not of the script of their letter, or of no letter. Some are shown as nothing. @param text in NFC */
+/**
+ * Tells whether a text has marks without a letter, or of another script than their letter. Some of these are invisible.
+ * @param text in NFC
+ */
 export function hasStrangeMarks(text: string): boolean {
   const marked = Array.from(text.matchAll(/(\P{M}?)(\p{M}+)/gu), ([, base = '', own = '']) => {
     const script = scripts.find(({ letter }) => letter.test(base));

@@ -20,14 +20,17 @@ const systems: Names = [
   [/\bLinux\b/, 'Linux'],
 ];
 
-/** A client, as far as its `User-Agent` tells. A client can send any text. */
+/** The browser and the system of a client, according to its `User-Agent`. A client can send any text. */
 export interface NamedClient {
-  /** A browser, or the first product that a program names, such as `curl`. It has no dot: mail programs would make a link of an address. */
+  /**
+   * A browser, or the first product that a program names, such as `curl`. The name contains no dot, because mail programs would show an
+   * address as a link.
+   */
   readonly browser: string | undefined;
   readonly system: string | undefined;
 }
 
-/** Names the client of a `User-Agent` (RFC 9110 10.1.5). */
+/** Reads the browser and the system from a `User-Agent` (RFC 9110 10.1.5). */
 export function nameClient(userAgent = ''): NamedClient {
   const nameIn = (names: Names) => names.find(([pattern]) => pattern.test(userAgent))?.[1];
   const [product] = /^(?!Mozilla\b)\w[\w+-]{0,39}/.exec(userAgent) ?? [];

@@ -4,19 +4,22 @@ import { currentCost } from '../schemes/argon2.ts';
 import type { ComparableHash } from '../schemes/scheme.ts';
 import { parseStoredPassword } from '../schemes/stored-password.ts';
 
-/** Each occupies a core, and all but the last are slow on purpose. They run on the hashing threads. */
+/** The computations of the hashing threads. Each occupies a core, and all but the last are slow on purpose. */
 export const computations = { compare, hash, findCostliest };
 
 export type Computations = typeof computations;
 
 export interface ComparisonInput {
-  /** Undefined if no user has that name. */
+  /** Undefined if no user has the name. */
   readonly storedHash: string | undefined;
   readonly password: string;
   readonly rehashes: boolean;
 }
 
-/** A failure with a weak, broken or missing hash takes at least as long as with one of the current cost (ASVS 6.3.8). */
+/**
+ * Compares a password with a stored hash. A failure with a weak, broken or missing hash takes at least as long as with a hash of the
+ * current cost (ASVS 6.3.8).
+ */
 function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const password = Buffer.from(text, 'utf8');
   const stored = storedHash === undefined ? undefined : parseStoredPassword(storedHash);
@@ -27,7 +30,7 @@ function compare({ storedHash, password: text, rehashes }: ComparisonInput) {
   const isWeak = comparable?.state === 'weak';
   return {
     matches: matches === true,
-    /** The hash to store from now on, when the password matched a weaker one than today's. */
+    /** The hash to store from now on, if the password matched a hash that is weaker than the current cost. */
     replacement: rehashes && matches && isWeak ? hash({ password: text }) : undefined,
     /** The kind of the stored hash; `none` if it is missing or cannot be computed. */
     kind: comparable?.kind ?? 'none',
@@ -40,7 +43,7 @@ function hash({ password }: { password: string }): string {
   return hashSync(Buffer.from(password, 'utf8'), currentCost);
 }
 
-/** Finds the `count` kinds that take longest to compare with, and gives a stored hash of each. */
+/** Finds the `count` kinds whose comparison takes longest. Returns a stored hash of each. */
 function findCostliest({ storedHashes, count }: { storedHashes: readonly string[]; count: number }): string[] {
   const kinds = new Map<string, { effort: number; storedHash: string }>();
   for (const storedHash of storedHashes) {
@@ -51,7 +54,7 @@ function findCostliest({ storedHashes, count }: { storedHashes: readonly string[
   return costliestFirst.slice(0, count).map(({ storedHash }) => storedHash);
 }
 
-/** Undefined if the library fails. Its error is dropped, because it might quote the hash. */
+/** Compares a password. Undefined if the library fails. Its error is dropped, because it might quote the hash. */
 function matchesStored(stored: ComparableHash, password: Buffer): boolean | undefined {
   try {
     return stored.matches(password);
@@ -60,7 +63,7 @@ function matchesStored(stored: ComparableHash, password: Buffer): boolean | unde
   }
 }
 
-/** A random hash of the current cost. Comparing with it takes as long as with a real hash, and never matches. */
+/** A random hash of the current cost. A comparison with it takes as long as with a real hash, and never matches. */
 const decoy = decoyHash();
 
 function decoyHash(): string {

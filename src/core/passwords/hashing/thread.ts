@@ -1,10 +1,10 @@
-// A hashing thread: runs one computation after the other.
+// A hashing thread. It runs one computation at a time.
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { computations } from './computations.ts';
 import type { Computed, Task } from './threads.ts';
 
-/** Lowers the priority of hashing. Requests of signed-in users must not wait for logins. */
+/** Lowers the priority of hashing, so that requests of signed-in users do not wait for logins. */
 const niceness = 10;
 
 // Only Linux gives each thread its own priority. Elsewhere this would slow down the whole process.
@@ -12,7 +12,7 @@ if (process.platform === 'linux') {
   try {
     setPriority(niceness);
   } catch {
-    // A sandbox may forbid it. Hashing works without it.
+    // A sandbox may forbid the change. Hashing works without it.
   }
 }
 

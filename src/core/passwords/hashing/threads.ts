@@ -15,24 +15,24 @@ export interface Computed {
 
 interface Thread {
   readonly worker: Worker;
-  /** In the order in which the thread answers them. */
+  /** The tasks sent to the thread, in the order of its answers. */
   readonly tasks: PromiseWithResolvers<Computed>[];
 }
 
 export type HashingThreads = ReturnType<typeof createHashingThreads>;
 
-/** A `.ts` file in the sources, and a `.js` file in the published package. */
+/** The file has the ending `.ts` in the sources, and `.js` in the published package. */
 const ownFile = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 /**
- * @param count most threads. Each takes 10 MB, so it starts only when there is a task for it.
- * @param file the code of a thread. Most tests have cheaper hashes.
+ * @param count the most threads. A thread takes 10 MB, so it starts only when there is a task for it
+ * @param file the code of a thread. Most tests use cheaper hashes
  */
 export function createHashingThreads(count: number, file = ownFile) {
   const threads = new Set<Thread>();
 
   function start(): Thread {
-    // Options of the process, such as `--input-type` or a loader, are not for its threads.
+    // Options of the process, such as `--input-type` or a loader, must not apply to its threads.
     const worker = new Worker(file, { execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     const thread: Thread = { worker, tasks: [] };
     worker.on('message', (computed: Computed) => {
@@ -59,7 +59,7 @@ export function createHashingThreads(count: number, file = ownFile) {
     const { worker, tasks } = choose();
     const computed = Promise.withResolvers<Computed>();
     worker.postMessage({ name, input } satisfies Task);
-    // Only a task that was sent is answered.
+    // After `postMessage`, because a task that it cannot send gets no answer.
     tasks.push(computed);
     worker.ref();
     return computed.promise;
@@ -67,8 +67,8 @@ export function createHashingThreads(count: number, file = ownFile) {
 
   return {
     /**
-     * Computes on the thread with the fewest tasks, where it waits for those before it. The thread has the next task already when it has
-     * computed one: on busy cores, logins were a fifth faster than with a queue here.
+     * Computes on the thread with the fewest tasks. A new task waits on that thread, so the thread has it at hand when the previous task
+     * ends: on busy cores, this made logins a fifth faster than a queue here.
      * @returns the result, the milliseconds that it took, and those that the task waited before
      * @throws {Unavailable} when the thread has died
      */

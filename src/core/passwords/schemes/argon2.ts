@@ -4,13 +4,15 @@ import { broken, type StoredPassword } from './scheme.ts';
 /** The current cost of a stored password: argon2id, 19 MiB, two passes (OWASP Password Storage CS; ASVS 11.4.2). */
 export const currentCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
 
-/** In KiB. The work, memory times passes, stays under seven times today's: the floor for failures must cover it. */
+/**
+ * Memory is in KiB. The work (memory times passes) stays under seven times the current cost, because the floor for failures must cover it.
+ */
 export const limits = { memoryCost: 131_072, timeCost: 64, parallelism: 16, work: 262_144 } as const;
 
 const argon2id = 2;
 const argon2Version19 = 1;
 
-/** Reads argon2's PHC strings (RFC 9106), bare or behind Django's `argon2`; undefined when it is another scheme. */
+/** Reads argon2's PHC strings (RFC 9106), bare or with Django's prefix `argon2`. Undefined for any other scheme. */
 export function parseArgon2(stored: string): StoredPassword | undefined {
   const scheme = /^(?:argon2)?\$(argon2(?:id|i|d))\$/.exec(stored)?.[1];
   if (scheme === undefined) return undefined;

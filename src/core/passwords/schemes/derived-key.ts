@@ -1,7 +1,7 @@
 /** Decodes a text; undefined if the text is not the canonical spelling of its bytes. */
 type Reader = (text: string) => Buffer | undefined;
 
-/** A way to write down a derived key. The named groups of its shape are `salt`, `key` and what the key costs. */
+/** The spelling of a derived key. The named groups of its shape are `salt`, `key` and the costs. */
 export interface KeyEncoding {
   readonly shape: RegExp;
   readonly salt: Reader;
@@ -17,7 +17,7 @@ const paddedBase64: Reader = (encoded) => {
   return bytes.toString('base64') === encoded ? bytes : undefined;
 };
 
-/** Base64 without padding, also with the `.` that passlib writes for `+`. */
+/** Base64 without padding. It also accepts the `.` that passlib writes for `+`. */
 const bareBase64: Reader = (encoded) => {
   const bytes = Buffer.from(encoded.replaceAll('.', '+'), 'base64');
   return bytes.toString('base64').replaceAll('=', '') === encoded.replaceAll('.', '+') ? bytes : undefined;

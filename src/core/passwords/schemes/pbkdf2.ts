@@ -2,13 +2,16 @@ import { pbkdf2Sync, timingSafeEqual } from 'node:crypto';
 import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** In iterations times blocks, about a second: eight times the 600 000 of OWASP, as Django raises its own number. */
+/**
+ * The most iterations times blocks, which take about a second. This is eight times OWASP's 600,000, because Django raises its own number
+ * with each version.
+ */
 const mostWork = 5_000_000;
 
 /** Bytes of the digest, which is one block of a key (RFC 8018 section 5.2). */
 const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
-/** Bytes of a key. A shorter key can be guessed. No system writes a longer one. */
+/** The allowed lengths of a key. A shorter key can be guessed. No system writes a longer one. */
 const keyBytes = { least: 16, most: 64 } as const;
 
 const encodings: readonly KeyEncoding[] = [
@@ -16,13 +19,13 @@ const encodings: readonly KeyEncoding[] = [
     ...phc,
     shape: /^\$pbkdf2-\w+\$i=(?<iterations>\d{1,10})(?:,l=(?<length>\d{1,3}))?\$(?<salt>[^$]+)\$(?<key>[^$]+)$/,
   },
-  // passlib. Without the name of a digest it is SHA-1.
+  // The format of passlib. Without the name of a digest it is SHA-1.
   { ...phc, shape: /^\$pbkdf2(?:-\w+)?\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
   { ...django, shape: /^pbkdf2_\w+\$(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
   { ...werkzeug, shape: /^pbkdf2:\w+:(?<iterations>\d{1,10})\$(?<salt>[^$]+)\$(?<key>[^$]+)$/ },
 ];
 
-/** Reads PBKDF2 (RFC 8018) as passlib, Django and Werkzeug store it; undefined when it is another scheme. */
+/** Reads PBKDF2 (RFC 8018) in the formats of passlib, Django and Werkzeug. Undefined for any other scheme. */
 export function parsePbkdf2(stored: string): StoredPassword | undefined {
   const prefix = /^(?:\$pbkdf2(?:-(sha1|sha256|sha512))?\$|pbkdf2[_:](sha1|sha256|sha512)[:$])/.exec(stored);
   if (prefix === null) return undefined;
@@ -32,7 +35,7 @@ export function parsePbkdf2(stored: string): StoredPassword | undefined {
   if (derived === undefined) return broken(scheme);
   const { salt, key, costs } = derived;
   const blockBytes = digestBytes[digest] ?? 0;
-  // A key that was cut short is a valid shorter key and would still match. So its length must be the stated one, or that of the digest.
+  // A truncated key is a valid shorter key and would still match. So its length must be the stated one, or that of the digest.
   const keyFits = key.length === Number(costs.length ?? blockBytes) && (digest !== 'sha1' || key.length === blockBytes);
   if (!keyFits || key.length < keyBytes.least || key.length > keyBytes.most) return broken(scheme);
   const iterations = Number(costs.iterations);

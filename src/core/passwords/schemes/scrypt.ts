@@ -2,16 +2,16 @@ import { scryptSync, timingSafeEqual } from 'node:crypto';
 import { django, type KeyEncoding, phc, readDerivedKey, werkzeug } from './derived-key.ts';
 import { broken, type StoredPassword } from './scheme.ts';
 
-/** Memory, 128·N·r bytes, is bounded as argon2's. The work, N·r·p, is twice OWASP's highest: half a second. */
+/** The memory, 128·N·r bytes, has the same limit as argon2's. The work, N·r·p, is twice OWASP's highest: half a second. */
 const limits = { memoryBytes: 128 * 1024 * 1024, parallelism: 16, work: 2 ** 21 } as const;
 
-/** Each shape fixes the length of the key. A key that was cut short is a valid shorter key and would still match. */
+/** Each shape fixes the length of the key, because a truncated key is a valid shorter key and would still match. */
 const encodings: readonly KeyEncoding[] = [
   {
     ...phc,
     shape: /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,9}),p=(?<p>\d{1,9})\$(?<salt>[^$]+)\$(?<key>[^$]{43})$/,
   },
-  // The salt stands after N.
+  // Django writes the salt after N.
   {
     ...django,
     shape: /^scrypt\$(?<n>\d{1,9})\$(?<salt>[^$]+)\$(?<r>\d{1,9})\$(?<p>\d{1,9})\$(?<key>[^$]{86}==)$/,
@@ -22,7 +22,7 @@ const encodings: readonly KeyEncoding[] = [
   },
 ];
 
-/** Reads scrypt (RFC 7914) as passlib, Django and Werkzeug store it; undefined when it is another scheme. */
+/** Reads scrypt (RFC 7914) in the formats of passlib, Django and Werkzeug. Undefined for any other scheme. */
 export function parseScrypt(stored: string): StoredPassword | undefined {
   if (!/^(?:\$scrypt\$|scrypt[:$])/.test(stored)) return undefined;
   const scheme = 'scrypt';
@@ -35,7 +35,7 @@ export function parseScrypt(stored: string): StoredPassword | undefined {
   const tooCostly = 128 * N * r > limits.memoryBytes || p > limits.parallelism || N * r * p > limits.work;
   const isPowerOfTwo = Number.isInteger(Math.log2(N));
   if (tooCostly || N < 2 || !isPowerOfTwo || r < 1 || p < 1) return broken(scheme);
-  // OpenSSL counts more than the 128·N·r bytes: one block for each of p, and two to work in.
+  // OpenSSL counts more than the 128·N·r bytes: one block for each of p, and two for its work.
   const maxmem = 128 * r * (N + p + 2);
   return {
     scheme,

@@ -7,15 +7,15 @@ import { parseScrypt } from './scrypt.ts';
 const parsers = [parseArgon2, parseBcrypt, parseScrypt, parsePbkdf2];
 
 /**
- * The beginnings of hashes that Janua does not compute. Most are fast hashes, whose users need a new password. No other beginning is
- * logged, because it may be a part of the hash.
+ * The prefixes of hashes that Janua cannot compute. Most are fast hashes, whose users need a new password. Other prefixes are not logged,
+ * because they may be part of the hash.
  */
 const beginnings = [
-  // crypt(5), passlib and phpass.
+  // The prefixes of crypt(5), passlib and phpass.
   /^\$(?:1|2x?|5|6|7|y|gy|apr1|sha1|P|H|S|bcrypt-sha256|argon2\w{0,2}|scrypt|pbkdf2(?:-\w{1,8})?)\$/,
-  // LDAP's userPassword (RFC 2307).
+  // The prefixes of LDAP's userPassword (RFC 2307).
   /^\{(?:S?SHA(?:256|512)?|S?MD5|CRYPT)\}/,
-  // Django and Werkzeug.
+  // The prefixes of Django and Werkzeug.
   /^(?:crypt|md5|sha1|sha256|sha512|argon2|bcrypt|bcrypt_sha256)\$/,
   /^(?:scrypt|pbkdf2)[_:]/,
 ];

@@ -8,7 +8,7 @@ import { indexWords, searchRows } from '../search.ts';
 import type { Person, Source } from './source.ts';
 
 /**
- * Takes the account of another person away from the id in the team's table. It is never given back, and the cleaning removes it.
+ * Detaches the account of a former person from an id in the team's table. It is never attached again, and the cleaning removes it.
  * @param now milliseconds since 1970
  * @param present the name of the person who has the id now
  */
@@ -40,10 +40,10 @@ export async function addPeople(people: readonly Person[], db: Database, now: nu
   );
 }
 
-/** The columns of ours that hold what Janua has seen. Lists are sorted and filtered by them. */
+/** Returns the columns of `janua_users` that hold a copy of the team's row. Lists are sorted and filtered by them. */
 export const copyOf = ({ username, firstName, lastName, disabled }: Person) => ({
   username,
-  // Our columns are shorter than those of a team may be.
+  // The columns of a team may be longer than ours.
   first_name: [...firstName].slice(0, 100).join(''),
   last_name: [...lastName].slice(0, 100).join(''),
   disabled: disabled ? 1 : 0,
@@ -64,8 +64,8 @@ export async function renameAccount(
 }
 
 /**
- * Gives a person of a team's table an account, unless they have one. A team may give an id to another person: Janua cannot tell that from
- * a new name, so with another name the former account is detached, unless ids are permanent.
+ * Gives a person of a team's table an account, unless they have one. A team may give an id to another person. Janua cannot tell that from a
+ * new name, so it detaches the former account if the name differs, unless ids are permanent.
  * @param now milliseconds since 1970
  * @returns the id of the account. Undefined if the person has another name by now, or has left the table
  */

@@ -9,7 +9,7 @@ export interface UserMapping {
   readonly firstName: string | undefined;
   readonly lastName: string | undefined;
   readonly disabled: DisabledRule | undefined;
-  /** The column with the groups. Without it, Janua keeps them. */
+  /** The column with the groups. Undefined: Janua stores the groups. */
   readonly groups: string | undefined;
 }
 
@@ -47,7 +47,7 @@ export function parseMapping(table: string | undefined, columns: string | undefi
   return { table, id, username, password, firstName, lastName, disabled: rule, groups };
 }
 
-/** Groups as a team stores them: `staff,editors` or `["staff","editors"]`. No column makes an administrator of Janua. */
+/** Reads groups as a team stores them: `staff,editors` or `["staff","editors"]`. No column makes an administrator of Janua. */
 export function readGroups(stored: string): string[] {
   const names = stored.trimStart().startsWith('[') ? parseList(stored) : stored.split(',').map((name) => name.trim());
   return names.filter((name) => typeof name === 'string' && groupPattern.test(name) && name !== admins).sort();
@@ -62,7 +62,7 @@ function parseList(text: string): string[] {
   }
 }
 
-/** `locked`, `left_on:*`, `status:left|ill`, `active:!1`. */
+/** Parses `locked`, `left_on:*`, `status:left|ill` and `active:!1`. */
 function parseDisabled(text: string): DisabledRule {
   const [, column = '', rule] = /^([^:]+)(?::(.+))?$/.exec(text) ?? [];
   const wrong = new Misconfiguration(
@@ -81,7 +81,7 @@ function parseDisabled(text: string): DisabledRule {
   return { column, meaning: negated ? 'is-not' : 'is', values };
 }
 
-/** Whether a user is disabled. `stored` is the column as text; a boolean is 1 or 0, as in databases without booleans. */
+/** Returns whether a user is disabled. `stored` is the column as text; a boolean is 1 or 0, as in databases without booleans. */
 export function isDisabled({ meaning, values }: DisabledRule, stored: string | null): boolean {
   const text = stored?.trim();
   switch (meaning) {

@@ -39,7 +39,7 @@ export async function openSource(
   return { source: createSource(opened, mapping, { ...fitness, id, nameMatch }, options), origin, warnings };
 }
 
-/** Warns of rows that lack what a login needs. Their users cannot sign in; all others can. */
+/** Finds rows without a name or a password. Their users cannot sign in; all others can. */
 async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Promise<Required<Fault>[]> {
   const missing: Required<Fault>[] = [];
   for (const column of [mapping.username, mapping.password]) {

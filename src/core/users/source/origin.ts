@@ -6,7 +6,10 @@ import type { UserMapping } from './mapping.ts';
 import type { Source } from './source.ts';
 import type { ColumnKind } from './table-description.ts';
 
-/** Where the accounts came from, by the names of the rows of `janua_sources`. With another table or column, they would be other people's. */
+/**
+ * The table and columns that the accounts came from, by the names of the rows of `janua_sources`. With others, the accounts would belong to
+ * other people.
+ */
 export type Origin = ReturnType<typeof originOf>;
 
 export const originOf = (
@@ -19,7 +22,7 @@ export const originOf = (
   'users-id': hasPermanentIds ? 'permanent' : 'reusable',
 });
 
-/** What each row says, in words. */
+/** The meaning of each row in words. */
 const words: Readonly<Record<keyof Origin, string>> = {
   users: 'USERS_TABLE: the accounts that Janua has came from',
   'users-key': 'USERS_COLUMNS: the ids of the accounts that Janua has are of the kind',
@@ -33,7 +36,7 @@ interface Move {
   readonly database: Database;
   readonly source: Source;
   readonly origin: Origin;
-  /** Whether to end the accounts that would be other people's. */
+  /** Whether to end the accounts that would belong to other people. */
   readonly force: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -42,9 +45,9 @@ interface Move {
 const accountsAtOnce = 500;
 
 /**
- * Takes the present table for the one that the accounts came from.
- * @returns how many accounts have ended
- * @throws {ChangeRefused} without `force`, if accounts would end, or be other people's
+ * Stores the present table as the origin of the accounts.
+ * @returns the number of accounts that have ended
+ * @throws {ChangeRefused} without `force`, if accounts would end, or belong to other people
  */
 export async function moveAccounts({ database, source, origin, force, now }: Move): Promise<number> {
   let strangers = 0;
@@ -97,9 +100,9 @@ export async function compareOrigin(database: Database, wanted: Origin): Promise
       });
 }
 
-/** The same, and notes where the accounts come from if there are none yet. */
+/** Does the same as `compareOrigin`, and stores the origin if none is stored yet. */
 export async function requireOrigin(database: Database, wanted: Origin): Promise<void> {
-  // Of several servers that start at once, one notes it.
+  // If several servers start at once, only one of them stores it.
   for (const [name, origin] of entriesOf(wanted))
     await insertNew({
       async execute() {

@@ -3,7 +3,7 @@ import type { Fault } from '../../../ground/faults/misconfiguration.ts';
 import type { UserMapping } from './mapping.ts';
 import type { ColumnDescription, ColumnKind, IndexDescription, TableDescription } from './table-description.ts';
 
-/** How a name is found regardless of case, by an index. */
+/** The ways in which an index finds a name regardless of case. */
 export type NameMatch = 'equal' | 'nocase' | 'lower';
 
 export type Fitness = ReturnType<typeof judgeTable>;
@@ -20,7 +20,7 @@ const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
 /** Characters of the longest hash that Janua stores: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
 
-/** Whether and how users can sign in with a table. @param rehashes whether passwords are rehashed in this table */
+/** Checks whether users can sign in with a table, and how Janua finds them. @param rehashes whether passwords are rehashed in this table */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
   { columns, indexes }: TableDescription,
@@ -111,7 +111,7 @@ export function judgeTable(
   };
 }
 
-/** How a unique index finds a name regardless of case, if one can. */
+/** Returns how a unique index finds a name regardless of case. Undefined if no index can. */
 function bestForm({ ignoresCase }: ColumnDescription, indexes: readonly IndexDescription[]): NameMatch | undefined {
   const forms = new Set(indexes.filter(({ unique }) => unique).map(({ form }) => form));
   if (ignoresCase && forms.has('plain')) return 'equal';
@@ -131,7 +131,7 @@ function uniqueIndex(table: string, { name, type }: ColumnDescription, engine: E
   }
 }
 
-/** A name for a statement. Quoted only if necessary, so that printed statements read well. */
+/** Quotes a name for a statement, but only if necessary, so that printed statements read well. */
 export function quoteName(name: string, engine: Engine): string {
   const quote = engine === 'mysql' ? '`' : '"';
   return name

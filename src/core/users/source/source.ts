@@ -24,20 +24,20 @@ interface SourceRow {
 export interface Person {
   /** The id in the team's table. */
   readonly key: string;
-  /** Canonical. */
+  /** The canonical name. */
   readonly username: string;
   readonly passwordHash: string | undefined;
   readonly firstName: string;
   readonly lastName: string;
   readonly disabled: boolean;
-  /** Names from the column with groups. Undefined: Janua keeps the groups. */
+  /** Names from the column with groups. Undefined without such a column: Janua then stores the groups. */
   readonly groups: readonly string[] | undefined;
 }
 
 /** Longest id that an account can store, in characters. */
 const longestKey = 255;
 
-/** PostgreSQL's types of ids. The client sends texts. The cast compares whole numbers as numbers. */
+/** PostgreSQL's types of ids. The client sends texts, and a cast makes PostgreSQL compare whole numbers as numbers. */
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
 /** Texts that PostgreSQL can cast to these types. */
@@ -78,20 +78,20 @@ export function createSource(
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
   const asId = asIdOf(engine, idColumn);
 
-  /** How the database finds a canonical name. */
+  /** Makes the condition by which the database finds a canonical name. */
   const isNamed = {
     equal: (value: string) => sql`${name} = ${value}`,
     nocase: (value: string) => sql`${name} = ${value} collate nocase`,
     lower: (value: string) => sql`lower(${name}) = ${value}`,
   }[nameMatch];
 
-  /** PostgreSQL refuses a statement with an id that the column cannot hold. */
+  /** Checks whether a text can be an id, because PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeKey = (text: string) =>
     idType === undefined ||
     (castable[idColumn.kind]?.pattern.test(text) === true &&
       (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
-  /** Undefined without a usable row. */
+  /** Returns undefined if there is no usable row. */
   function read(row: object): Person | undefined {
     const found = row as SourceRow;
     const username = canonicalUsername(found.source_name ?? '');
@@ -107,7 +107,7 @@ export function createSource(
     };
   }
 
-  /** The only usable row of a name. A collation may ignore more than case: only the canonical form counts. */
+  /** Returns the only usable row with a name. A collation may ignore more than case, so only the canonical form counts. */
   function chooseNamed<Row extends object>(rows: readonly Row[], username: string): Row | undefined {
     const found = rows.filter((row) => canonicalUsername((row as SourceRow).source_name ?? '') === username);
     const named = found.filter((row) => isUsable(row as SourceRow));
@@ -123,17 +123,17 @@ export function createSource(
 
   return {
     hasPermanentIds,
-    /** Whether a column has the groups. Only `admins` is then kept by Janua. */
+    /** Whether a column contains the groups. Janua then stores the members of `admins` only. */
     hasGroups: mapping.groups !== undefined,
     table,
     columns,
     /** The id as text. */
     key,
-    /** Joins the row whose key is in a column of ours. It fails for no value of the column. */
+    /** Joins the row whose key is in a column of ours. The join fails for no value of the column. */
     join: (storedKey: RawBuilder<unknown>) => sql`left join ${table} on ${id} = ${asId(storedKey)}`,
     read,
 
-    /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables, which `source.table` begins */
+    /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables. The first table is `source.table` */
     prepareByName<Row extends object>(select: RawBuilder<Row>) {
       const findRows = prepareLookup<Row>((value) => ({
         compile: () => sql<Row>`${select} where ${isNamed(value)}`.compile(database),
@@ -144,7 +144,7 @@ export function createSource(
       };
     },
 
-    /** Which of these keys the table has, with or without a usable name. */
+    /** Returns those of the keys that the table has, with or without a usable name. */
     async findKeys(keys: readonly string[], db: Database = database): Promise<ReadonlySet<string>> {
       const values = keys.filter(mayBeKey).map(idValue);
       if (values.length === 0) return new Set();
@@ -154,7 +154,7 @@ export function createSource(
       return new Set((await found.execute(db)).rows.map((row) => row.key));
     },
 
-    /** The rows of these keys, by key. */
+    /** Returns the usable rows of these keys, by key. */
     async findAll(keys: readonly string[], db: Database = database): Promise<Map<string, Person>> {
       const values = keys.filter(mayBeKey).map(idValue);
       if (values.length === 0) return new Map();
@@ -163,7 +163,7 @@ export function createSource(
       return new Map(rows.flatMap((row) => read(row) ?? []).map((person) => [person.key, person]));
     },
 
-    /** A part of all rows in the order of keys. @param after the key of the last row of the part before */
+    /** Reads a page of all rows in the order of keys. @param after the key of the last row of the previous page */
     async readPage(after: string | undefined, limit: number) {
       const from = after === undefined ? sql`${id} is not null` : sql`${id} > ${idValue(after)}`;
       const { rows } = await sql<SourceRow>`
@@ -175,8 +175,8 @@ export function createSource(
     },
 
     /**
-     * Stores a hash in place of another one. False if the row has a different one by now, or is another person's. Undefined where Janua
-     * may not write it.
+     * Replaces a hash. Returns false if the row has a different hash by now, or belongs to another person. Undefined where Janua may not
+     * write passwords.
      */
     replaceHash: rehashes
       ? async ({ sourceKey = '', username }: User, before: string, after: string, db: Database): Promise<boolean> => {
@@ -190,7 +190,7 @@ export function createSource(
         }
       : undefined,
 
-    /** How many rows there are, counted up to `limit`. */
+    /** Counts the rows, up to `limit`. */
     async count(limit: number): Promise<number> {
       const { rows } = await sql<{ count: number | string }>`
         select count(*) as count from (select 1 as one from ${table} limit ${sql.lit(limit)}) counted`.execute(
@@ -207,8 +207,9 @@ export function createSource(
 }
 
 /**
- * Our columns compare texts without the spaces at their end, in MySQL and MariaDB. A name that the database does not find by its canonical
- * form, such as one with a capital É in SQLite, may stand beside another one with that form.
+ * Checks whether Janua can tell the row from all others. In MySQL and MariaDB, our columns compare texts without the spaces at their end. A
+ * name that the database does not find by its canonical form, such as one with a capital É in SQLite, may stand beside another name with
+ * that form.
  */
 const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
   key !== null &&
@@ -222,8 +223,8 @@ const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
 /**
- * A text column of ours as a value of the id's own type. Otherwise the database compares another type, and reads the whole table. NULL or
- * an id of no user for a text that the type does not have.
+ * Converts a text column of ours to the id's own type. Otherwise the database compares another type, and reads the whole table. A text that
+ * the type cannot hold becomes NULL, or an id of no user.
  */
 function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
   const [idType, shape] = [idTypes[kind], castable[kind]];
@@ -257,7 +258,7 @@ function selectList(
     ${asText(engine, sql`lower(${own(username)})`)} as source_folded`;
 }
 
-/** Some stored hashes, from both ends of the table. */
+/** Reads some stored hashes, from both ends of the table. */
 export async function samplePasswordHashes(
   { database, engine }: OpenDatabase,
   { table, id, password }: UserMapping,

@@ -9,15 +9,15 @@ import { addPeople, adopt, copyOf } from './adoption.ts';
 import type { Person, Source } from './source.ts';
 
 export interface Synced {
-  /** People who have an account now, and had none. */
+  /** The number of people who got an account. */
   readonly added: number;
-  /** Accounts of whom the table has another name, state or password. */
+  /** The number of accounts whose row has another name, state or password. */
   readonly changed: number;
-  /** Accounts that have ended, because their users have left the table, or have another name now. */
+  /** The number of accounts that have ended, because their users have left the table, or have another name now. */
   readonly left: number;
-  /** The accounts that would have ended, if there were too many. None of them has changed. */
+  /** The number of accounts that would have ended, if there were too many. None of them has changed. */
   readonly tooMany?: number;
-  /** Whether it was told to stop before its end. */
+  /** Whether the sync was stopped before its end. */
   readonly isCutOff?: true;
 }
 
@@ -28,7 +28,7 @@ interface Known {
   readonly key: string;
 }
 
-/** A change of a row that ends something of its account. */
+/** The changes of a team's row that end something of its account. */
 export type SeenChange = 'password-changed-elsewhere' | 'user-disabled-elsewhere' | 'user-renamed-elsewhere';
 
 interface SyncOptions {
@@ -36,21 +36,24 @@ interface SyncOptions {
   readonly source: Source;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Ends what a change of a row ends. */
+  /** Ends the sessions, tokens or links that a change of a row ends (`core/changes/change-rules.ts`). */
   readonly end: (userId: string, change: SeenChange) => Promise<void>;
 }
 
 export interface SyncRun {
-  /** Whether to end the accounts of many users who have left. */
+  /** Whether to end accounts even if many users have left. */
   readonly force?: boolean;
-  /** Asked between two parts. */
+  /** Called between two steps. If it returns false, the sync stops. */
   readonly mayGoOn?: () => boolean;
 }
 
 /** Rows that one step reads. SQLite works in the thread of the server, so each step is short, and other requests have a turn after it. */
 const rowsAtOnce = 50;
 
-/** The share of the accounts that one run may end, and the number that it may if the table is not empty. A table that was cut off must not cost all users their factors. */
+/**
+ * The share of the accounts that one run may end, and the number that it may end in any case, unless the table is empty. Otherwise a
+ * truncated table would cost all users their factors.
+ */
 const mostLeaving = 0.05;
 const fewLeaving = 3;
 
@@ -64,14 +67,14 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     .selectFrom('janua_users')
     .select(['id', 'source_key', 'username', 'first_name', 'last_name', 'disabled', 'password_print']);
 
-  /** Others may adopt some of them meanwhile. */
+  /** Adds accounts for people. Logins may add some of these accounts meanwhile. */
   async function addAll(people: readonly Person[]): Promise<void> {
     if (people.length === 0) return;
     const execute = () => inTransaction(database, (db) => addPeople(people, db, now()));
     if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
   }
 
-  /** Stores a new name or state, as one step: two syncs may find the same, and the row may have changed since it was read. */
+  /** Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. */
   const copy = (id: string, person: Person) =>
     inTransaction(database, async (db) => {
       await db.updateTable('janua_users').set(countChange).where('id', '=', id).execute();
@@ -81,7 +84,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       await indexWords(id, present, db);
     });
 
-  /** @param ending gets the account of a person who has another name */
+  /** @param ending called for each account whose row has another name, unless ids are permanent */
   async function syncPage(people: readonly Person[], ending: (account: Known) => Promise<void>): Promise<Counts> {
     if (people.length === 0) return { added: 0, changed: 0 };
     const keys = people.map(({ key }) => key);
@@ -99,7 +102,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       }
       if (hasNewName) await end(row.id, 'user-renamed-elsewhere');
       const copied = copyOf(person);
-      // Before the copy, so that a crash in between does not lose it.
+      // Done before the copy, so that a crash in between does not lose the change.
       if (copied.disabled > row.disabled) await end(row.id, 'user-disabled-elsewhere');
       const hasName = row.first_name === copied.first_name && row.last_name === copied.last_name;
       const isOther = !hasName || row.disabled !== copied.disabled;
@@ -114,7 +117,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     return { added: people.length - known.size, changed };
   }
 
-  /** Gives the accounts whose rows are gone. */
+  /** Calls `ending` for each account whose row is gone. */
   async function findLeavers(ending: (account: Known) => Promise<void>, mayGoOn: () => boolean): Promise<void> {
     let after = '';
     while (mayGoOn()) {
@@ -144,7 +147,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       return true;
     });
 
-  /** Ends an account, and gives another one to the person who has the id now. */
+  /** Ends an account, and adds another one for the person who has the id now. */
   async function replace(account: Known): Promise<boolean> {
     if (!(await endAccount(account))) return false;
     const person = (await source.findAll([account.key])).get(account.key);
@@ -152,7 +155,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     return true;
   }
 
-  /** How many accounts a run may end. None if the table is empty. */
+  /** Returns how many accounts a run may end: none if the table is empty. */
   async function findAllowance(): Promise<number> {
     if ((await source.count(1)) === 0) return 0;
     const all = database.selectFrom('janua_users').where('source_key', 'is not', null);

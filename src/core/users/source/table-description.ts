@@ -1,7 +1,7 @@
 import type { Database, OpenDatabase } from '../../../ground/database/database.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 
-/** What can be done with a column, whatever the engine calls its type. The first pattern that fits counts. */
+/** Maps the type names of all engines to kinds of columns. The first pattern that fits counts. */
 const kinds = [
   ['boolean', /bool/i],
   ['enum', /^enum/i],
@@ -19,7 +19,7 @@ interface ColumnRow {
   readonly type: string;
   /** The type without its length. */
   readonly base: string;
-  /** Whether `=` ignores case, or the column holds lower case only. */
+  /** True if `=` ignores case, or the column holds lower case only. */
   readonly ignorescase: boolean | number | null;
   /** The character set and the collation of a text. Only MariaDB and MySQL have them for each column. */
   readonly charset?: string | null;
@@ -30,7 +30,7 @@ interface ColumnRow {
 export interface IndexDescription {
   readonly column: string;
   readonly unique: boolean;
-  /** Over the value as it is, over `lower(…)` of it, or with SQLite's NOCASE. */
+  /** `plain`: over the value as it is. `lower`: over `lower(…)` of it. `nocase`: with SQLite's NOCASE. */
   readonly form: 'plain' | 'lower' | 'nocase';
 }
 
@@ -38,7 +38,7 @@ export type TableDescription = NonNullable<Awaited<ReturnType<typeof describeTab
 
 export type ColumnDescription = TableDescription['columns'][number];
 
-/** Undefined if there is no table of that name. @param table its name, or SCHEMA.TABLE */
+/** Describes a table. Returns undefined if there is no table of that name. @param table its name, or SCHEMA.TABLE */
 export async function describeTable({ database, engine }: OpenDatabase, table: string) {
   const [name = '', schema] = table.split('.').reverse();
   const { rows, tableTypes, indexes } = await inspections[engine](database, name, schema);
@@ -60,7 +60,7 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
 
 const inspections = { sqlite: inspectSqlite, postgres: inspectPostgres, mysql: inspectMysql };
 
-/** An index by its first part: a column, or the one in `lower(…)`. Any other index does not help. */
+/** Describes an index by its first part: a column, or the column in `lower(…)`. Any other index does not help. */
 function describeIndex(column: string | null, lowered: string | undefined, unique: boolean): IndexDescription[] {
   if (column !== null) return [{ column, unique, form: 'plain' }];
   return lowered === undefined ? [] : [{ column: lowered, unique, form: 'lower' }];
@@ -74,7 +74,7 @@ interface SqliteIndex {
   readonly definition: string | null;
 }
 
-/** SQLite accepts any type name. What the name contains decides how SQLite treats the column. Each index tells whether it ignores case. */
+/** SQLite accepts any type name. The words in the name decide how SQLite treats the column. Each index tells whether it ignores case. */
 async function inspectSqlite(database: Database, name: string) {
   const { rows } = await sql<ColumnRow & { pk: number }>`
     select master.type as tabletype, part.name, part.type, part.type as base, part.pk, 0 as ignorescase
@@ -127,7 +127,7 @@ async function inspectPostgres(database: Database, name: string, schema: string 
   };
 }
 
-/** The column of `lower(email::text)` or `lower("E-Mail")`. */
+/** Finds the column of `lower(email::text)` or `lower("E-Mail")`. */
 function loweredColumn(definition: string): string | undefined {
   const [, quoted, bare] = /^lower\(\(?(?:"((?:[^"]|"")+)"|(\w+))\)?(?:::text)?\)$/.exec(definition) ?? [];
   return quoted?.replaceAll('""', '"') ?? bare;

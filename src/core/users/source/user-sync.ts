@@ -13,7 +13,7 @@ const leaseName = 'users-sync';
 /** The names of two times: of the last sync, and of the last one that found too many users gone. */
 const [lastSync, refusedSync] = ['users-sync', 'users-sync-refused'];
 
-/** Milliseconds between two looks whether a sync is due. */
+/** Milliseconds between two checks whether a sync is due. */
 const lookInterval = 60_000;
 
 interface UserSyncOptions {
@@ -24,11 +24,13 @@ interface UserSyncOptions {
   readonly log: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** 0: only by command. */
+  /** Hours between two syncs. 0: only by command. */
   readonly intervalHours: number;
 }
 
-/** When a sync last kept accounts because too many would have ended, in milliseconds since 1970. Undefined if the last one did not. */
+/**
+ * Finds when a sync last kept accounts because too many would have ended, in milliseconds since 1970. Undefined if the last sync did not.
+ */
 export const findRefusedSync = async (database: Database): Promise<number | undefined> =>
   (await findTime(database, refusedSync)) || undefined;
 
@@ -51,7 +53,7 @@ export function createUserSync(options: UserSyncOptions) {
         { event: 'users_sync_refused', leaving: tooMany },
         'many accounts have no row in USERS_TABLE, or one with another name, and are kept; if these users have left, run: npx janua users sync --force',
       );
-    // The next look begins anew.
+    // The times are not stored, so the next check starts a new sync.
     if (isCutOff) return synced;
     await setTime(database, refusedSync, tooMany === undefined ? 0 : now());
     await setTime(database, lastSync, now());
@@ -73,7 +75,7 @@ export function createUserSync(options: UserSyncOptions) {
 
   return {
     /**
-     * For a command. Two syncs at once would end the accounts of twice as many leavers as one may.
+     * Runs a sync for a command. Two syncs at once could end twice as many accounts as one may.
      * @throws {ChangeRefused} while another process syncs
      */
     async run({ force = false }: Pick<SyncRun, 'force'> = {}): Promise<Synced> {

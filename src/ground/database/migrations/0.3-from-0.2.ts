@@ -2,7 +2,7 @@ import { sql } from '../kysely.ts';
 import type { MigrationStep, TableChanges } from '../migration-step.ts';
 import { createUsers } from './0.3-tables.ts';
 
-/** Columns that told apart the users whom an id of a team's own table has had. */
+/** The columns that distinguished the successive users of an id in a team's own table. */
 const named = {
   janua_passkeys: 'username',
   janua_totp: 'username',
@@ -15,17 +15,17 @@ const named = {
   janua_subjects: 'owner',
 };
 
-/** Columns that an account keeps as they are. */
+/** The columns that are copied unchanged. */
 const kept = [
   ...['id', 'first_name', 'last_name', 'disabled', 'demo', 'created_at', 'stamp', 'language'],
   ...['password_changed_at', 'group_names', 'scopes', 'address_proof', 'verified_address', 'verified_how'],
   ...['verified_by', 'verified_at', 'changes'],
 ];
 
-/** Users whose rows one statement changes. */
+/** How many users' rows one statement changes. */
 const usersAtOnce = 1000;
 
-/** Writes the groups of a team's users, and what they grant, into the rows of their accounts, as for own accounts. */
+/** Writes groups and their scopes into the account rows of a team's users, as for own accounts. */
 async function writeGroups({ read, update }: TableChanges): Promise<void> {
   const memberships = await read(sql<{ user_id: string; name: string; scopes: string }>`
     select user_id, name, janua_groups.scopes as scopes from janua_memberships
@@ -44,14 +44,14 @@ async function writeGroups({ read, update }: TableChanges): Promise<void> {
 }
 
 /**
- * Gives every user of the tables of version 0.2 a row in `janua_users`, under an id that is never given to another person. Users of a team's
- * own table keep the id that they had, because encrypted secrets, sessions in Redis and the audit are bound to it. Those whose id had several
- * names are left out: their next login adopts them. The column of passwords has a new name, so that processes of version 0.2 fail rather
- * than answer wrongly.
+ * Gives every user of version 0.2 a row in `janua_users`, under an id that is never given to another person. Users of a team's own table
+ * keep their ids, because encrypted secrets, sessions in Redis and the audit log are bound to them. Users whose id had several names are
+ * left out: their next login creates the row. The column of passwords has a new name, so that processes of version 0.2 fail instead of
+ * giving wrong answers.
  */
 export const up: MigrationStep = async (tables) => {
   const { rename, fill, drop, dropColumn, addColumn, orderByBytes, hasTable, hasColumn } = tables;
-  // It goes last, and so tells of an upgrade that has not ended.
+  // This table is dropped last, so its presence means that the upgrade is incomplete.
   if (!(await hasTable('janua_people'))) return;
   // The old table stays until the new one is complete.
   if (await hasColumn('janua_users', 'password_hash')) await rename('janua_users', 'janua_former_users');
