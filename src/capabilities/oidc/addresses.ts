@@ -1,4 +1,4 @@
-/** The loopback addresses of RFC 8252 7.3. `localhost` too, because many programs register it. */
+/** The loopback addresses of RFC 8252 7.3, and `localhost`, because many programs register it. */
 const loopbackHosts: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 export const isLoopbackAddress = ({ protocol, hostname }: URL) => protocol === 'http:' && loopbackHosts.has(hostname);
@@ -6,7 +6,7 @@ export const isLoopbackAddress = ({ protocol, hostname }: URL) => protocol === '
 /** A private-use scheme is a domain name in reverse order, so it has a dot (RFC 8252 7.1). No browser runs such a scheme as a script. */
 export const isPrivateUse = ({ protocol }: URL) => protocol.includes('.');
 
-/** Whether a program on the user's machine can get what is sent to the address (RFC 8252 8.6). */
+/** Tells whether any program on the user's machine could receive the response that is sent to the address (RFC 8252 8.6). */
 export function isNativeAddress(address: string): boolean {
   const { protocol, hostname } = new URL(address);
   return !['http:', 'https:'].includes(protocol) || loopbackHosts.has(hostname);
@@ -15,8 +15,8 @@ export function isNativeAddress(address: string): boolean {
 export type RedirectFault = 'not-a-redirect' | 'redirect-without-tls' | 'redirect-of-program';
 
 /**
- * Why users cannot be led to an address. Undefined if they can. Addresses of all kinds may stand beside each other on one client.
- * @param isPublic whether the client can keep no secret: only a program has a scheme of its own (RFC 8252 7.1)
+ * Finds why a client may not have an address that browsers are redirected to. Undefined if it may. A client may mix addresses of all kinds.
+ * @param isPublic whether the client can keep no secret: only such a program may have a scheme of its own (RFC 8252 7.1)
  */
 export function findRedirectFault(
   text: string,
@@ -30,33 +30,36 @@ export function findRedirectFault(
   return isPublic ? undefined : 'redirect-of-program';
 }
 
-/** Whether a redirect address is one of those of a client. A program listens on any port of its machine (RFC 8252 7.3). All else must be the same. */
+/**
+ * Tells whether a client has registered a redirect address. On loopback the port may differ, because a program listens on any free port
+ * (RFC 8252 7.3). Everything else must be the same.
+ */
 export function isRegistered(address: string, registered: readonly string[]): boolean {
   if (registered.includes(address)) return true;
   const portless = withoutPort(address);
   return portless !== undefined && registered.some((one) => withoutPort(one) === portless);
 }
 
-/** Whether a page of an origin is one of the application whose redirect address has the other origin. On loopback the port may differ. */
+/** Tells whether an origin is that of a redirect address. On loopback the port may differ. */
 export const isSameOrigin = (origin: string, registered: string): boolean =>
   origin !== 'null' && isRegistered(origin, [registered]);
 
-/** An address at http on loopback, without its port. Undefined for any other one. */
+/** Returns an http address on loopback without its port. Undefined for other addresses. */
 function withoutPort(address: string): string | undefined {
   const [whole = '', origin] =
     /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)/i.exec(address) ?? [];
   return origin !== undefined && URL.canParse(address) ? origin + address.slice(whole.length) : undefined;
 }
 
-/** @param privateHosts hosts that the operator lists, which may be asked without TLS */
+/** @param privateHosts hosts that the operator lists, which may be called without TLS */
 export function isBackchannelUri(text: string, privateHosts: readonly string[]): boolean {
   const url = parseAddress(text);
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && privateHosts.includes(url.hostname));
 }
 
-/** Whether users may be led to an address in a link. */
+/** Tells whether pages may link to an address. */
 export function isPage(text: string): boolean {
-  // Without the slashes, a page of the same scheme would lead to one of its own.
+  // Without the slashes, a page of the same scheme would read the address as a path of its own site.
   const url = /^https?:\/\//i.test(text) ? parseAddress(text) : undefined;
   return url !== undefined && isWebAddress(url);
 }
@@ -64,12 +67,12 @@ export function isPage(text: string): boolean {
 /** RFC 8707 2: absolute and without a fragment. The standard advises against a query. */
 export const isResourceUri = (text: string): boolean => isPage(text) && !text.includes('?');
 
-/** Whether browsers carry what is sent there to a server: on the web, or on the user's own machine. */
+/** Tells whether browsers request the address from a server: on the web, or on the user's own machine. */
 export const isWebAddress = (url: URL) => url.protocol === 'https:' || isLoopbackAddress(url);
 
 /**
- * Only printable ASCII, as RFC 3986 writes addresses: applications send them as text, and texts are compared. A wildcard would never
- * match. A user name in an address would hide its host from a reader.
+ * Accepts printable ASCII only, as in RFC 3986, because applications send addresses as text, and the texts are compared. Refuses a
+ * wildcard, because it would never match, and a user name, because it would hide the host from a reader.
  */
 function parseAddress(text: string): URL | undefined {
   if (text.length > 255 || !/^[a-z][a-z\d+.-]*:[!-~]+$/i.test(text) || /[#*\\]/.test(text)) return undefined;

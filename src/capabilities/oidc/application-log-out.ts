@@ -9,7 +9,7 @@ import type { AskedLogOut } from './provider-logout.ts';
 type SessionId = Pick<Session, 'id' | 'userId'>;
 
 export interface ApplicationLogOutOptions {
-  /** Undefined if there is no such user, or none who may sign in. */
+  /** Undefined if the user does not exist, or may not sign in. */
   readonly findAccount: (subject: string) => Promise<Account | undefined>;
   readonly listSessions: (account: Account) => Promise<readonly { readonly id: string }[]>;
   readonly endSession: (session: SessionId, caller: Caller) => Promise<void>;
@@ -18,8 +18,8 @@ export interface ApplicationLogOutOptions {
 type Named = { readonly clientId: string; readonly subject: string; readonly sid: string };
 
 /**
- * What an ID token names that is enough to end the session. A token of an application that introduced itself is not, nor one whose key was
- * retired: the key may have leaked.
+ * Returns the session that the ID token names, if the token is enough to end it. The token of a client of a metadata document is not
+ * enough. Nor is a token whose key was retired, because the key may have leaked.
  */
 function namedBy({ client, hint }: AskedLogOut): Named | undefined {
   if (client === undefined || hint?.sid === undefined || hint.isRetired || isDocument(client.clientId))
@@ -33,19 +33,19 @@ export function createApplicationLogOut({ findAccount, listSessions, endSession 
     isSame(sidOf(sessionId, clientId), sid);
 
   return {
-    /** Whether the user need not be asked, because the application proves that it knows this very session. */
+    /** Tells whether Janua may log out without asking the user, because the application proves that it knows this session. */
     proves(provider: OpenIdProvider, asked: AskedLogOut, { id }: Pick<Session, 'id'>): boolean {
       const named = namedBy(asked);
       return named !== undefined && isNamed(provider, named, id);
     },
 
-    /** Ends the session that the ID token names, if it lives. False if the token is not enough. */
+    /** Ends the session that the ID token names, if the session is alive. False if the token is not enough. */
     async endNamed(provider: OpenIdProvider, asked: AskedLogOut, caller: Caller): Promise<boolean> {
       const named = namedBy(asked);
       if (named === undefined) return false;
       const account = await findAccount(named.subject);
       if (account === undefined) return true;
-      // The id cannot be computed from its name. A user has few sessions (SESSIONS_PER_USER).
+      // The session id cannot be computed from the `sid`, so all sessions of the user are compared. They are few (SESSIONS_PER_USER).
       const session = (await listSessions(account)).find(({ id }) => isNamed(provider, named, id));
       if (session !== undefined) await endSession({ id: session.id, userId: account.user.id }, caller);
       return true;

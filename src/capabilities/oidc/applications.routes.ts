@@ -39,7 +39,7 @@ const applicationSchema = object('An application', {
   since: time,
 });
 
-/** Adds the page with the applications that a user let in, on which the user takes that back. */
+/** Adds the page that lists the applications that a user has allowed, and on which the user revokes them. */
 export function addApplications(app: App, parts: () => ApplicationRouteParts): void {
   addAction(app, [page, '/api/account/applications'], {
     method: 'GET',

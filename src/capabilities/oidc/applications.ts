@@ -9,23 +9,23 @@ export interface ApplicationOptions {
   readonly database: Database;
   readonly clients: Pick<Clients, 'find'>;
   readonly consents: Pick<Consents, 'list' | 'revoke'>;
-  /** The clients that hold codes, tokens or grants of a user. */
+  /** Lists the clients that hold grants of a user. */
   readonly clientsOf: (userId: string) => Promise<readonly { readonly clientId: string; readonly since: Date }[]>;
-  /** Ends what a client holds of a user. */
+  /** Ends the codes, tokens and grants that a client holds of a user. */
   readonly revokeGrants: (userId: string, clientId: string, db: Database) => Promise<void>;
 }
 
 export interface Application {
   readonly clientId: string;
   readonly name: string;
-  /** What the user let it have. Empty where the user was not asked. */
+  /** Scopes that the user allowed. Empty if Janua did not ask the user. */
   readonly scopes: readonly string[];
   readonly since: Date;
 }
 
 type Placed = Pick<Application, 'clientId' | 'since'>;
 
-/** Whether an application comes after a place: the user let it in earlier, or at the same time and its id is later. */
+/** Tells whether an application comes after a place in the list: the user allowed it earlier, or at the same time and its id is greater. */
 function isAfter({ since, clientId }: Placed, [time = '', id = '']: readonly string[]): boolean {
   const difference = since.getTime() - Number(time);
   return difference < 0 || (difference === 0 && clientId > id);
@@ -33,9 +33,9 @@ function isAfter({ since, clientId }: Placed, [time = '', id = '']: readonly str
 
 export type Applications = ReturnType<typeof createApplications>;
 
-/** The applications that a user let in, or that hold something of the user. */
+/** Lists and revokes the applications that a user has allowed, or that hold grants of the user. */
 export function createApplications({ database, clients, consents, clientsOf, revokeGrants }: ApplicationOptions) {
-  /** Without the application, and for one that introduces itself by a document, the host is what a user can recognize. */
+  /** A client of a metadata document is named by its host, because a user can recognize that. A removed client is named by its id. */
   async function nameOf(id: string): Promise<string> {
     const client = await clients.find(id);
     return client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
@@ -43,7 +43,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
 
   type Unnamed = Omit<Application, 'name'>;
 
-  /** The latest first. There are as many as consents and grants at most. */
+  /** Lists the applications, the latest first. The list is at most as long as the user's consents and grants together. */
   async function listUnnamed(user: User): Promise<Unnamed[]> {
     const [given, holding] = [await consents.list(user), await clientsOf(user.id)];
     const consented = given.map(({ clientId, scope, givenAt }) => ({ clientId, scopes: scope, since: givenAt }));
@@ -56,7 +56,10 @@ export function createApplications({ database, clients, consents, clientsOf, rev
   const name = async (one: Unnamed): Promise<Application> => ({ ...one, name: await nameOf(one.clientId) });
 
   return {
-    /** The latest first. @param after the place of the last application of the part before. Only those of this part are looked up */
+    /**
+     * Lists the applications, the latest first. Looks up only the names that it returns.
+     * @param after the place of the last application on the page before
+     */
     async list(user: User, limit?: number, after?: readonly string[]): Promise<Application[]> {
       const all = await listUnnamed(user);
       const further = after === undefined ? all : all.filter((one) => isAfter(one, after));
@@ -65,7 +68,10 @@ export function createApplications({ database, clients, consents, clientsOf, rev
 
     count: async (user: User): Promise<number> => (await listUnnamed(user)).length,
 
-    /** The application, which has to ask the user again. `recordIn` records it in the transaction. Undefined if it is not in the list. */
+    /**
+     * Revokes an application, which then has to ask the user again, and returns it. Undefined if the list does not have it.
+     * @param recordIn records the change in its transaction
+     */
     async revoke(
       user: User,
       clientId: string,
@@ -75,7 +81,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
       if (found === undefined) return undefined;
       const application = await name(found);
       await inTransaction(database, async (db) => {
-        // The consent first: the application could otherwise renew its grant without a question.
+        // The consent goes first. The application could otherwise renew its grant without a question to the user.
         await consents.revoke(user, clientId, db);
         await revokeGrants(user.id, clientId, db);
         await recordIn(db, application);

@@ -2,10 +2,10 @@ import { readNames } from '../../core/users/scopes.ts';
 import { claimsOfScopes } from './claims.ts';
 import type { Resource } from './resources.ts';
 
-/** All scopes of OpenID Connect that there are. */
+/** All scopes of OpenID Connect that Janua supports. */
 export const providerScopes: readonly string[] = [...Object.keys(claimsOfScopes), 'offline_access'];
 
-/** What a request asks for: scopes of OpenID Connect, single claims, and scopes of resources. */
+/** The scopes of OpenID Connect, single claims, and scopes of resources that a request asks for. */
 export interface Asked {
   readonly requestParamOIDCScopes: ReadonlySet<string>;
   readonly requestParamClaims: ReadonlySet<string>;
@@ -13,7 +13,9 @@ export interface Asked {
   readonly resourceServers?: Readonly<Record<string, { readonly scopes: ReadonlySet<string> }>> | undefined;
 }
 
-/** Scopes of a resource are kept with its address, because another one may have a scope of the same name. */
+/**
+ * Returns the name of a resource's scope in a consent. It contains the address, because another resource may have a scope of the same name.
+ */
 export const resourceScope = (scope: string, resource: string): string => `${scope}@${resource}`;
 
 export const scopesOfResources = ({ requestParamScopes, resourceServers = {} }: Asked) =>
@@ -21,7 +23,7 @@ export const scopesOfResources = ({ requestParamScopes, resourceServers = {} }: 
     [...requestParamScopes].filter((scope) => scopes.has(scope)).map((scope) => ({ resource, scope })),
   );
 
-/** As consents keep it. A claim belongs to its scope. */
+/** Lists the scopes that a request asks for, as consents store them. A claim counts as its scope. */
 export const requestedOf = (asked: Asked): string[] => [
   ...new Set([
     ...asked.requestParamOIDCScopes,
@@ -33,7 +35,7 @@ export const requestedOf = (asked: Asked): string[] => [
 export const scopeOfClaim = (claim: string): string | undefined =>
   Object.entries(claimsOfScopes).find(([, claims]) => (claims as readonly string[]).includes(claim))?.[0];
 
-/** The claims that a request names one by one (OpenID Connect Core 5.5), of those that there are. */
+/** Lists the claims that a request names one by one (OpenID Connect Core 5.5). Unknown claims are left out. */
 function claimsIn(sent: unknown): string[] {
   const { userinfo, id_token }: Record<string, object | undefined> = JSON.parse(String(sent ?? '{}'));
   return [userinfo, id_token].flatMap((part) => Object.keys(part ?? {})).filter((claim) => scopeOfClaim(claim));
@@ -41,7 +43,7 @@ function claimsIn(sent: unknown): string[] {
 
 type FindResource = (uri: string) => Promise<Resource | undefined>;
 
-/** What the parameters of a request ask for. */
+/** Reads from the parameters of a request which scopes and claims it asks for. */
 export async function readAsked(
   parameters: Readonly<Record<string, unknown>>,
   findResource: FindResource,
@@ -64,19 +66,19 @@ export async function withScopes<Parameters extends Readonly<Record<string, unkn
   findResource: FindResource,
 ): Promise<Parameters> {
   const { resource, scope = '' } = parameters;
-  // A request names one resource. With more, the library refuses it.
+  // A request may name one resource. The library refuses several.
   if (typeof scope !== 'string' || Array.isArray(resource)) return parameters;
   const unnamed = findUnnamed(await findResources(resource, findResource), scope);
   return unnamed.length === 0 ? parameters : { ...parameters, scope: [...readNames(scope), ...unnamed].join(' ') };
 }
 
-/** A client of MCP names a resource, and often no scope of it: it then gets all of them. */
+/** Finds the scopes to add. A client of MCP names a resource, and often none of its scopes: it then gets all of them. */
 function findUnnamed(found: readonly FoundResource[], scope: string): readonly string[] {
   const names = found.flatMap(([, scopes]) => scopes);
   return readNames(scope).some((name) => names.includes(name)) ? [] : names;
 }
 
-/** The address as it was asked for, and the scopes. */
+/** The address as the request spells it, and the scopes of the resource. */
 type FoundResource = readonly [string, readonly string[]];
 
 async function findResources(sent: unknown, findResource: FindResource): Promise<FoundResource[]> {

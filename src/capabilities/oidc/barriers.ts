@@ -6,26 +6,26 @@ import type { events } from './events.ts';
 import { aboutClient, calledName, mayUse, type ProviderClient } from './provider-client.ts';
 import { notInGroup, secondFactorOff } from './refusals.ts';
 
-/** Why a user cannot use an application, whatever they do. */
+/** The reason why a user cannot use an application, which the user cannot change. */
 export type Barrier = typeof notInGroup | typeof secondFactorOff;
 
-/** What the page says of it. */
+/** The refusal, as the page shows it. */
 export interface RefusedApplication {
   readonly name: string;
   /** The user name. */
   readonly account: string;
-  /** The name of the answer. */
+  /** The name of the refusal, such as `not-in-group`. */
   readonly reason: string;
 }
 
-/** The user who decides, and the request by which they do. */
+/** The user who decides, and the caller of the request. */
 export interface Deciding {
   readonly signedIn: SignedIn;
   readonly caller: Caller;
 }
 
 export interface BarrierOptions {
-  /** Whether users can have a second factor at all. */
+  /** False if `SECOND_FACTOR` is `off`. */
   readonly hasSecondFactors: boolean;
   readonly audit: AuditOf<typeof events>;
 }

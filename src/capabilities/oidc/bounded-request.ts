@@ -6,10 +6,10 @@ import { readBody } from '../../web/hooks/read-body.ts';
 import type { App, Request } from '../../web/types.ts';
 import { repeatedParameter, requestTooLong } from './refusals.ts';
 
-/** Characters of the address of a request. Proxies read no more of a line. */
+/** Most characters in the address of a request. Proxies read no longer line. */
 export const longestAddress = 8192;
 
-/** Parameters that a request may have, the known and the unknown. The protocol knows about forty. */
+/** Most parameters of a request, known and unknown. The protocol defines about forty. */
 export const mostParameters = 50;
 
 /** A request may name several resources (RFC 8707 2). */
@@ -22,12 +22,12 @@ const addresses: ReadonlySet<string> = new Set(['resource', 'redirect_uri', 'pos
 export const longestUri = 261;
 
 /**
- * A request of the protocol that costs the library no more than its length: Koa parses a parameter that is repeated in a time that is
- * quadratic. `requireBounded` alone makes one.
+ * A request of the protocol of bounded size. Koa parses repeated parameters in quadratic time, so the size bounds the time of the library.
+ * Only `requireBounded` makes one.
  */
 export interface BoundedRequest {
   readonly query: ParsedUrlQuery;
-  /** The body as it was sent. Undefined if there is none. */
+  /** The raw body. Undefined if there is none, or if our own parser has read it. */
   readonly body: Buffer | undefined;
 }
 
@@ -37,7 +37,7 @@ export function requireBounded({ url, body, headers }: Pick<Request, 'url' | 'bo
   const start = url.indexOf('?');
   const query = readParameters(start === -1 ? '' : url.slice(start + 1));
   if (!Buffer.isBuffer(body)) {
-    // A form that our own parser has read.
+    // Our own parser has read the form.
     requireParameters(body ?? {});
     return { query, body: undefined };
   }
@@ -54,7 +54,7 @@ export function requireShort(address: string): void {
   if (address.length > longestAddress) throw new Refusal(requestTooLong);
 }
 
-/** By the parser that the library has for forms. @throws as `requireParameters` */
+/** Reads parameters with the parser that the library uses for forms. @throws as `requireParameters` */
 function readParameters(text: string): ParsedUrlQuery {
   // A parameter beyond the limit is enough for the refusal. To read the 13,000 that a body can hold takes 20 ms.
   const parameters = parse(text, '&', '=', { maxKeys: mostParameters + 1 });
@@ -72,7 +72,7 @@ function requireParameters(parameters: object): void {
   if (isRepeated || count > mostParameters) throw new Refusal(repeatedParameter);
 }
 
-/** Reads bodies of the protocol as they are, for the library. */
+/** Reads bodies of the protocol as raw bytes, because the library parses them. */
 export function addRawBodies(app: App): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { bodyLimit }, (_request: Request, payload: IncomingMessage) =>

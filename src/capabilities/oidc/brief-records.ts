@@ -3,7 +3,7 @@ import { keyOf, ownId, type Payload } from './record-rows.ts';
 import type { BriefRecords } from './redis-requests.ts';
 import { mostWaiting, partyOf } from './waiting-room.ts';
 
-/** Those that wait for a user, where they are in Redis. */
+/** Stores requests that wait for their user in Redis. */
 export function briefOf(model: string, { put, get, remove }: BriefRecords, now: () => number): KeptRecords {
   const none = async () => undefined;
   async function find(id: string): Promise<Payload | undefined> {

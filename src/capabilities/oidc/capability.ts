@@ -5,7 +5,7 @@ import { events } from './events.ts';
 import { createOidcParts } from './parts.ts';
 import { mayUse } from './provider-client.ts';
 
-/** OpenID Connect: applications that sign their users in here. */
+/** OpenID Connect: applications sign their users in with Janua. */
 export const oidc = defineCapability({
   name: 'oidc',
   events,
@@ -32,7 +32,7 @@ export const oidc = defineCapability({
       parts: {
         ...parts,
         rotateSigningKeys: () => parts.rotateSigningKeys((db) => core.recordKey(db, 'signing')),
-        /** What the operator does, by a command or a program. */
+        /** Administration for commands and programs, where the operator is the actor. */
         clientAdministration: parts.administerClients({ caller: core.caller }),
       },
       findApplication: parts.findApplication,
@@ -46,7 +46,7 @@ export const oidc = defineCapability({
           .flatMap(({ name, clientUri }) => (clientUri === undefined ? [] : [{ name, address: clientUri }])),
       onEvent: noteEnding,
       clean: parts.removeOfEnded,
-      /** Loading the library takes longer than the rest of the start. Requests get the fault if there is one. */
+      /** Loads the library in the background, because that takes longer than the rest of the start. If it fails, requests get the error. */
       start() {
         parts.openProvider().catch((error: unknown) => log.warn({ err: error }, 'the provider could not be started'));
       },

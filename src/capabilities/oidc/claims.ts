@@ -3,7 +3,7 @@ import type { AuthenticationMethod } from '../../core/sessions/store.ts';
 import type { Account } from '../../core/users/account.ts';
 import { isMailAddress } from '../../ground/text/mail-address.ts';
 
-/** What an application gets of a user, by the scope that it asks for (OpenID Connect Core 5.4). */
+/** The claims that each scope gives an application (OpenID Connect Core 5.4). */
 export const claimsOfScopes = {
   openid: ['sub', 'acr', 'amr', 'auth_time'],
   profile: ['name', 'given_name', 'family_name', 'preferred_username', 'locale'],
@@ -11,13 +11,13 @@ export const claimsOfScopes = {
   groups: ['groups'],
 } as const;
 
-/** How surely it is the user: by a password or another provider; or by two factors. */
+/** `one`: the user proved one factor, a password or another provider. `two`: the user proved two factors. */
 export const acrValues = { one: 'urn:janua:1fa', two: 'urn:janua:2fa' } as const;
 
 export const acrOf = (methods: readonly AuthenticationMethod[]): string =>
   includesSecondFactor(methods) ? acrValues.two : acrValues.one;
 
-/** All claims about an account. The provider leaves out those that were not granted. */
+/** Returns all claims about an account. The provider leaves out claims that were not granted. */
 export const claimsOf = (subject: string, { user, isAddressVerified = false }: Account) => ({
   sub: subject,
   name: `${user.firstName} ${user.lastName}`.trim() || user.username,
@@ -25,7 +25,7 @@ export const claimsOf = (subject: string, { user, isAddressVerified = false }: A
   family_name: user.lastName || undefined,
   preferred_username: user.username,
   locale: user.language,
-  // A user name of a team's own table may be any text.
+  // In a team's own table, a user name may be any text.
   ...(isMailAddress(user.username) && { email: user.username, email_verified: isAddressVerified }),
   groups: user.groups,
 });

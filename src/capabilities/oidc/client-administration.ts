@@ -15,7 +15,7 @@ export interface ClientAdministrationOptions {
   readonly clients: Clients;
   readonly resources: Resources;
   readonly consents: Pick<Consents, 'forgetClient'>;
-  /** Undefined if a column of a team's own table has them. */
+  /** Lists the names of all groups. Undefined if a column of a team's own table has them. */
   readonly groupNames: () => Promise<readonly string[] | undefined>;
   readonly privateHosts: ClientRules['privateHosts'];
   /** Ends all codes, tokens and grants that a client holds. */
@@ -23,7 +23,7 @@ export interface ClientAdministrationOptions {
   readonly audit: AuditOf<typeof events>;
 }
 
-/** The rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
+/** Returns the rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
 export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
 
 type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
@@ -31,8 +31,8 @@ type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>
 export type ClientAdministration = ReturnType<typeof createClientAdministration>;
 
 /**
- * What administrators do with clients and resources, by command and on pages. Methods throw `InvalidFields`, with the names of the API, for
- * what cannot be accepted, and `ChangeRefused` for what is not there.
+ * Creates the actions of administrators on clients and resources, for commands and pages. Methods throw `InvalidFields`, with the field
+ * names of the API, for invalid input, and `ChangeRefused` for a client or resource that does not exist or can have no secret.
  * @param requireRights as for `createAdministration`
  */
 export function createClientAdministration(
@@ -72,7 +72,7 @@ export function createClientAdministration(
 
     listResources: resources.list,
 
-    /** Gives the client with its secret, which is known only now. */
+    /** Adds a client, and returns it with its secret, which cannot be read again. */
     async addClient(client: NewClient) {
       const normalized = { ...client, name: client.name.trim() };
       await requireGood(normalized);
@@ -90,7 +90,7 @@ export function createClientAdministration(
       return changed;
     },
 
-    /** Gives the new secret, which is known only now. The old one stops working at once. */
+    /** Returns the new secret, which cannot be read again. The old one stops working at once. */
     async rotateSecret(id: string): Promise<string> {
       await requireClient(id);
       const secret = await clients.rotateSecret(id, judge, recordClient('client-secret-rotated'));
@@ -98,15 +98,15 @@ export function createClientAdministration(
       return secret;
     },
 
-    /** Also ends everything that the client holds. */
+    /** Removes a client, and ends its codes, tokens, grants and consents. */
     async removeClient(id: string): Promise<void> {
       if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
-      // They count no more without the client. They can be very many, so they go in batches.
+      // Grants and consents are void without the client. There can be very many, so they are deleted in batches.
       await endGrantsOf(id);
       await consents.forgetClient(id);
     },
 
-    /** Signed tokens are by RS256 unless it says otherwise. */
+    /** Adds a resource. The default algorithm of signed tokens is RS256. */
     async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
       const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
       refuse(findResourceFaults(resource));
@@ -115,7 +115,10 @@ export function createClientAdministration(
       return { ...resource, clientId: undefined };
     },
 
-    /** Gives the id and the new secret by which a resource asks about its tokens. The secret is known only now, and the old one stops working at once. */
+    /**
+     * Returns the id and the new secret with which a resource asks about its tokens. The secret cannot be read again, and the old one stops
+     * working at once.
+     */
     async setResourceSecret(uri: string) {
       const resource = await resources.find(uri);
       if (resource?.tokenFormat === 'jwt')
@@ -126,7 +129,7 @@ export function createClientAdministration(
       return given;
     },
 
-    /** Tokens that were issued for it stay valid until they expire. */
+    /** Removes a resource. Tokens that were issued for it stay valid until they expire. */
     async removeResource(uri: string): Promise<void> {
       if (!(await resources.remove(uri, recordIn('resource-removed', uri)))) throw noSuchResource();
     },

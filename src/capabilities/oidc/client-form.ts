@@ -57,7 +57,10 @@ export const newFields = {
   public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
 } as const satisfies Fields;
 
-/** The fields that were sent. A form sends no box that is not ticked, and all others: what is missing there is empty. */
+/**
+ * Reads the fields that the request sent. A browser leaves out unticked boxes and sends all other fields, so a list or box that a form
+ * lacks is empty.
+ */
 export function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
   const isForm = request.format === 'html';
   const sent = Object.entries({
@@ -97,7 +100,7 @@ function readChoice<Name extends keyof typeof fields, Choice extends string>(
   return known;
 }
 
-/** Fills the form with what is set. */
+/** Returns the values that the form shows for a client. */
 export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
   name,
   redirect_uris: redirectUris.join('\n'),

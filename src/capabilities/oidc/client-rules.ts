@@ -14,13 +14,13 @@ export const mostAddresses = 50;
 const scopeToken = /^[!#-[\]-~]{1,100}$/;
 
 export interface ClientRules {
-  /** Groups that there are. Undefined if they are in a column of a team's own table. */
+  /** Names of all groups. Undefined if a column of a team's own table has them. */
   readonly groups: readonly string[] | undefined;
   /** Hosts that may be called without TLS. */
   readonly privateHosts: readonly string[];
 }
 
-/** What is wrong with a client, field by field. */
+/** Finds the faults of a client, field by field. */
 export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
   const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device } = client;
   const judge = (field: string, uris: readonly string[]): FieldFault | false => {
@@ -56,7 +56,7 @@ export function findClientFaults(client: NewClient, { groups, privateHosts }: Cl
   return checks.filter((fault) => fault !== false);
 }
 
-/** What is wrong with a resource, field by field. */
+/** Finds the faults of a resource, field by field. */
 export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
   const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
   const checks: readonly (FieldFault | false)[] = [

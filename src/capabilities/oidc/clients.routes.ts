@@ -63,7 +63,7 @@ const serverFields = {
 };
 const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
 
-/** What can be done with a client, by the last part of its address. */
+/** The actions on a client, as the last part of their addresses. */
 const actions = ['change', 'rotate-secret', 'remove'];
 
 const actionsFor = (signedIn: SignedIn, client: Client) =>
@@ -71,7 +71,7 @@ const actionsFor = (signedIn: SignedIn, client: Client) =>
     ? actions.filter((action) => action !== 'rotate-secret' || client.secretHash !== undefined)
     : [];
 
-/** Groups as the form shows them. Only those that the administrator holds can be chosen. */
+/** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
 const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
   names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
 
@@ -82,7 +82,7 @@ type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
 const administrationOf = (parts: Parts, request: Request) =>
   parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
 
-/** What an application needs to know of this server. */
+/** Returns the addresses of this server that an application needs. */
 function describeServer({ publicOrigins }: ServerOptions) {
   const [issuer = ''] = publicOrigins;
   return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
@@ -94,7 +94,7 @@ async function requireClient(parts: Parts, request: Request): Promise<Client> {
   return client;
 }
 
-/** The client that the user may change. The change asks again for the rights. */
+/** Finds a client whose rights the user holds. The change checks the rights again. */
 async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
   const client = await requireClient(parts, request);
   requireRightsOf(signedInOf(request))(rightsOfClient(client));
@@ -187,7 +187,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     async show(request, typed) {
       const client = await requireOwnRights(parts, request);
       const values = request.method === 'POST' ? typed : valuesOf(client);
-      // A group that is gone stays until it is unticked.
+      // A group that was removed stays in the form until the administrator unticks it.
       const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
       return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
     },

@@ -10,13 +10,13 @@ import { inTransaction } from '../../ground/database/transaction.ts';
 import type { Signature } from './signing-keys.ts';
 
 /**
- * What protects the codes of a client against injection (RFC 9700 2.1.1). `nonce`: a challenge (PKCE), or the `nonce` of OpenID Connect.
- * `required`: a challenge. `optional`: neither.
+ * The protection of a client's codes against injection (RFC 9700 2.1.1). `nonce`: a request needs a challenge (PKCE) or the `nonce` of
+ * OpenID Connect. `required`: it needs a challenge. `optional`: it needs neither.
  */
 export const pkceSettings = ['nonce', 'required', 'optional'] as const;
 export type PkceSetting = (typeof pkceSettings)[number];
 
-/** What the operator sets of a client. */
+/** The settings that the operator gives a client. */
 export interface ClientSettings {
   readonly name: string;
   readonly redirectUris: readonly string[];
@@ -24,21 +24,21 @@ export interface ClientSettings {
   readonly backchannelLogoutUri: string | undefined;
   /** The page that users open to begin. Undefined: the home page does not show the application. */
   readonly clientUri: string | undefined;
-  /** The operator's own: users are not asked for consent. */
+  /** Whether the application is the operator's own: users are then not asked for consent. */
   readonly own: boolean;
   /** Whether it may use the device flow (RFC 8628). */
   readonly device: boolean;
-  /** Whether it demands `urn:janua:2fa` of every sign-in. */
+  /** Whether every sign-in has to reach `urn:janua:2fa`. */
   readonly secondFactor: boolean;
-  /** Only members of these may use it. Empty: every user may. */
+  /** Groups whose members alone may use it. Empty: every user may. */
   readonly groups: readonly string[];
-  /** Always `required` of a public client, whatever is set. */
+  /** A public client counts as `required`, whatever this says. */
   readonly pkce: PkceSetting;
-  /** What signs its ID tokens and logout tokens. */
+  /** The algorithm that signs its ID tokens and logout tokens. */
   readonly idTokenAlg: Signature;
 }
 
-/** What a new client has unless the operator says otherwise. */
+/** The settings of a new client, unless the operator says otherwise. */
 export const nothingSet: ClientSettings = {
   name: '',
   redirectUris: [],
@@ -57,7 +57,7 @@ export const nothingSet: ClientSettings = {
 export interface Client extends ClientSettings {
   /** The random `client_id`. */
   readonly id: string;
-  /** As `hashSecret` gives it. Undefined for a public client. */
+  /** The hash that `hashSecret` returns. Undefined for a public client. */
   readonly secretHash: string | undefined;
   readonly createdAt: Date;
 }
@@ -67,10 +67,10 @@ export interface NewClient extends ClientSettings {
   readonly isPublic: boolean;
 }
 
-/** Throws unless the client may be changed. What it throws undoes the change. */
+/** Throws unless the client may be changed. The error undoes the change. */
 type Judge = (client: ClientSettings) => void;
 
-/** Records a change in its transaction, and makes what belongs to it. */
+/** Records a change in its transaction. */
 type RecordIn = (db: Database, client: Client) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};
@@ -78,21 +78,21 @@ const recordNothing: RecordIn = async () => {};
 /** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
 export type Clients = ReturnType<typeof createClients>;
 
-/** Whether a text has the shape of the ids that `add` makes. */
+/** Tells whether a text has the shape of the ids that `add` makes. */
 export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
 
-/** The part of a client that pages of users and groups name. */
+/** The part of a client that pages of users and groups show. */
 type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
 
-/** Milliseconds for which pages of all users share what one of them has read. The texts of 1,000 clients may have 27 MB. */
+/** Milliseconds for which one list of names serves the pages of all users. The texts of 1,000 clients may have 27 MB. */
 const namesLifetime = 1000;
 
-/** Clients by id. Of a secret only the hash is stored. @param now milliseconds since 1970 */
+/** Stores clients by id, and only the hash of a secret. @param now milliseconds since 1970 */
 export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
   const rows = database.selectFrom('janua_clients').selectAll();
   const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
 
-  /** By name. */
+  /** Lists all clients by name. */
   const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow);
 
   async function readNames(): Promise<readonly NamedClient[]> {
@@ -107,11 +107,11 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     return row && fromRow(row);
   }
 
-  /** Makes a change that `judge` allows, while no other request changes the client. Undefined if there is none with that id. */
+  /** Locks a client for a change that `judge` allows. Undefined if no client has that id. */
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
     const made = await inTransaction(database, async (db) => {
-      // Locks the row. Every `work` changes it besides, because servers in a cluster see no other lock.
+      // Locks the row. Every `work` also changes the row, because servers in a cluster see no other lock.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined) return undefined;
@@ -128,10 +128,10 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
     list,
 
-    /** Of all clients, by name. Another process may have changed them within the last second. */
+    /** Lists the names of all clients, sorted. Changes by another process may show a second late. */
     listNames: names.get,
 
-    /** A part of them, by name. @param after name and id of the last client of the part before */
+    /** Lists a page of clients, by name. @param after name and id of the last client on the page before */
     async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
       const page = rows.orderBy('name').orderBy('id').limit(limit);
       if (name === undefined || id === undefined) return (await page.execute()).map(fromRow);
@@ -141,7 +141,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
 
-    /** Gives the secret. It is known only now. Undefined for a public client. @throws {ChangeRefused} `too-many-kept` */
+    /** Adds a client. Its secret, which cannot be read again, is undefined for a public client. @throws {ChangeRefused} `too-many-kept` */
     async add(
       { isPublic, ...settings }: NewClient,
       recordIn = recordNothing,
@@ -164,7 +164,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       return { client, secret };
     },
 
-    /** Gives the changed client. Undefined if there is none with that id. */
+    /** Returns the changed client. Undefined if no client has that id. */
     change: (
       id: string,
       changes: Partial<ClientSettings>,
@@ -187,7 +187,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         return countDeleted(db.deleteFrom('janua_clients').where('id', '=', id));
       })) === 1,
 
-    /** Gives the new secret, which is known only now. Undefined for a public client, and if there is none with that id. */
+    /** Returns the new secret, which cannot be read again. Undefined for a public client, or if no client has that id. */
     rotateSecret: (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<string | undefined> =>
       hold(id, judge, async (client, db) => {
         if (client.secretHash === undefined) return undefined;
@@ -203,7 +203,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   };
 }
 
-/** Only settings are stored, whatever else is known of the client. */
+/** Returns only the settings, because `client` may have other fields. */
 function toColumns({ name, ...client }: ClientSettings) {
   const settings = Object.entries(client).filter(([key]) => key in nothingSet);
   return { name, settings: JSON.stringify(Object.fromEntries(settings)) };
@@ -221,7 +221,7 @@ function fromRow(row: Row<'janua_clients'>): Client {
     ...settings,
     backchannelLogoutUri: settings.backchannelLogoutUri,
     clientUri: settings.clientUri,
-    // A client that was added before there was a choice keeps what it had.
+    // A client that was added before this setting existed keeps the rule of that time.
     pkce: settings.pkce ?? 'required',
     idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',
     createdAt: new Date(Number(row.created_at)),

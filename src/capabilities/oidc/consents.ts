@@ -8,7 +8,7 @@ import { countDeleted, removeOfClient } from '../../ground/database/deletions.ts
 
 export interface Consent {
   readonly scope: readonly string[];
-  /** A hash of what the user saw of the client. With another one, the user has to be asked again. */
+  /** Hash of the client as the user saw it. If the client changes, the user has to be asked again. */
   readonly version: string;
 }
 
@@ -21,10 +21,7 @@ export interface ListedConsent {
 /** Every method throws `Unavailable` when the database cannot be reached. */
 export type Consents = ReturnType<typeof createConsents>;
 
-/**
- * What users let clients have.
- * @param now milliseconds since 1970
- */
+/** Stores the scopes that users allow clients. */
 export function createConsents(database: Database, now: () => number) {
   const idOf = (user: Pick<User, 'id'>, clientId: string) => hashSecret(JSON.stringify([user.id, clientId]));
 
@@ -35,7 +32,10 @@ export function createConsents(database: Database, now: () => number) {
       return row && { scope: readNames(row.scope), version: row.version };
     },
 
-    /** Replaces what the user let the client have before. Of too many consents, the oldest goes: the user is asked again. */
+    /**
+     * Replaces the user's former consent for the client. Beyond the limit, the user's oldest consent is deleted, and that client has to ask
+     * again.
+     */
     async give({ user, db }: Held, clientId: string, { scope, version }: Consent): Promise<void> {
       const row = {
         id: idOf(user, clientId),
@@ -50,7 +50,7 @@ export function createConsents(database: Database, now: () => number) {
       await limitRows(db, 'janua_consents', user, row.given_at);
     },
 
-    /** The latest first. */
+    /** Lists a user's consents, the latest first. */
     async list(user: Pick<User, 'id'>): Promise<ListedConsent[]> {
       const own = database.selectFrom('janua_consents').where('user_id', '=', user.id);
       const rows = await own.select(['client_id', 'scope', 'given_at']).orderBy('given_at', 'desc').execute();
@@ -67,7 +67,7 @@ export function createConsents(database: Database, now: () => number) {
       return (await countDeleted(own.where('client_id', '=', clientId))) > 0;
     },
 
-    /** Forgets what all users let a client have. */
+    /** Deletes the consents of all users for a client. */
     async forgetClient(clientId: string): Promise<void> {
       await removeOfClient(database, 'janua_consents', clientId);
     },

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 /** @param parts such as the ids of the session and the client */
 export type Derive = (purpose: string, ...parts: readonly string[]) => string;
 
-/** What belongs to a session and a client always has the same id, so that it need not be stored. */
+/** Derives ids from the ids of a session and a client. The result is always the same, so Janua need not store it. */
 export const createDerive =
   (key: Buffer): Derive =>
   (purpose, ...parts) =>

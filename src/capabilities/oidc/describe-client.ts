@@ -1,7 +1,7 @@
 import type { Client } from './clients.ts';
 import type { Resource } from './resources.ts';
 
-/** A client as administrators see it, on pages, by the API and by commands. */
+/** Describes a client for administrators, on pages, in the API and in commands. */
 export const describeClient = ({ id, name, secretHash, createdAt, ...client }: Client) => ({
   client_id: id,
   name,

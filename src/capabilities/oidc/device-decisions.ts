@@ -13,9 +13,9 @@ export interface DeviceOptions {
   readonly requireStepUp: RequireStepUp;
 }
 
-/** What happens on the page on which a user lets a device in. */
+/** Creates the actions of the page on which a user allows a device. */
 export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions, barriers: Barriers, letIn: LetIn) {
-  /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, and the device gets to know at once */
+  /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, which also answers the device */
   async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
     const { signedIn, caller } = request;
     const device = await provider.findDevice(readUserCode(userCode), caller);
@@ -36,7 +36,7 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
   return {
     showDevice,
 
-    /** Answers a device. @throws {Refusal} as `showDevice`; `no-second-factor` */
+    /** Answers a device with the user's decision. @throws {Refusal} as `showDevice`; `no-second-factor` */
     async decideDevice(
       provider: OpenIdProvider,
       userCode: string,
@@ -59,7 +59,7 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
   };
 }
 
-/** A device whose user may not use it. */
+/** Thrown if the user may not use the application on the device. */
 export class DeviceRefused extends Refusal {
   readonly refused: RefusedApplication;
 
@@ -69,5 +69,5 @@ export class DeviceRefused extends Refusal {
   }
 }
 
-/** As typed, in any case and with any blanks or hyphens. */
+/** Reads a code that a user typed, in any case and with any blanks or hyphens. */
 const readUserCode = (typed: string): string => typed.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');

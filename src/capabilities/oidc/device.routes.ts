@@ -61,7 +61,7 @@ export function addDevices(app: App, parts: () => InteractionParts): void {
           { signedIn: signedInOf(request), caller: request.caller },
         );
         return {
-          // As the device shows it, so that the user compares with the device and not with what they typed.
+          // Spelled as the device shows it, so that the user compares it with the device and not with the typed text.
           userCode: shownCode,
           application: describe(application),
           asked_at: askedAt.toISOString(),

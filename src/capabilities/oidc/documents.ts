@@ -10,16 +10,21 @@ import { signatures } from './signing-keys.ts';
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 export const longestDocument = 5 * 1024;
 
-/** What counts of a document. What is for other servers is left out, because the library refuses what it does not know, and secrets. */
+/**
+ * Members of a document that Janua passes on unchanged. Members for other servers are left out, because the library refuses unknown ones.
+ * Secrets are passed on, because the library then refuses the document.
+ */
 const kept = ['client_id', 'client_secret', 'client_secret_expires_at', 'jwks', 'token_endpoint_auth_signing_alg'];
 
 /**
- * Keys of a client that count, and characters of an RSA modulus: 2048 to 4096 bits. A signature without `kid` is tried with each, and an
- * exponent as long as the modulus makes each try cost what a private key costs.
+ * Most usable keys of a client, and the length of an RSA modulus in base64url: 2048 to 4096 bits. A signature without `kid` is tried with
+ * each key. An exponent as long as the modulus would make each try as expensive as a private-key operation.
  */
 export const clientKeys = { most: 10, shortestModulus: 342, longestModulus: 683, exponent: 'AQAB' };
 
-/** No device flow: a user who types a code sees no address that the answer goes to. */
+/**
+ * The grant types that a document may have. The device flow is missing: a user who types a code sees no address that the response goes to.
+ */
 const ourGrants: ReadonlySet<unknown> = new Set([codeGrant, refreshGrant]);
 
 type Document = Readonly<Record<string, unknown>>;
@@ -29,7 +34,7 @@ const isRedirect = (address: unknown): address is string =>
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Keys for `clientAuthSigningAlgValues`. */
+/** Tells whether a key works with `clientAuthSigningAlgValues`. */
 function isUsableKey(key: unknown): boolean {
   const { kty, crv, n, e, use } = Object(key) as Readonly<Record<string, unknown>>;
   if (use === 'enc') return false;
@@ -39,13 +44,16 @@ function isUsableKey(key: unknown): boolean {
   return kty === 'RSA' && e === exponent && length >= shortestModulus && length <= longestModulus;
 }
 
-/** A key set with the first keys that are usable. The library refuses what is no set. */
+/** Returns a key set with its first usable keys. Any other value stays as it is, because the library refuses it. */
 function limitKeys(set: unknown): unknown {
   const { keys } = Object(set) as Document;
   return Array.isArray(keys) ? { keys: keys.filter(isUsableKey).slice(0, clientKeys.most) } : set;
 }
 
-/** Claude's document names a grant type that we do not have, and others name members that the library refuses. */
+/**
+ * Adjusts a document to the library. Claude's document names a grant type that Janua does not have, and others have members that the
+ * library refuses.
+ */
 function adjust(document: Document): Document {
   const { id_token_signed_response_alg: named } = document;
   const redirectUris = listOf(document.redirect_uris).filter(isRedirect);
@@ -69,23 +77,24 @@ function adjust(document: Document): Document {
 }
 
 /**
- * A document may list several methods, of which the server chooses one (OpenID Connect RP Metadata Choices). ChatGPT's lists `none` too,
- * and then signs all the same.
+ * Chooses the authentication method of a client. A document may list several methods, of which the server chooses one (OpenID Connect RP
+ * Metadata Choices). ChatGPT's document also lists `none`, and ChatGPT signs all the same.
  */
 function findAuthentication(document: Document): unknown {
   const { token_endpoint_auth_method: one, token_endpoint_auth_methods_supported: several } = document;
   return one ?? ['private_key_jwt', 'none'].find((method) => listOf(several).includes(method)) ?? 'none';
 }
 
-/** The header fields of a response that count: the library keeps a document as long as they say. */
+/** The headers of a response that the library needs: it caches a document for as long as they say. */
 const keptHeaders = ['content-type', 'cache-control', 'expires'];
 
-/** Fetches what the library asks for. */
+/** Fetches an address for the library. */
 export type FetchFor = (address: string | URL, init: RequestInit | undefined, cause: Cause) => Promise<Response>;
 
 /**
- * Reads the documents by which applications introduce themselves, and leaves other responses as they are. Documents and keys are remembered
- * for a moment, and so is it if there are none. That Janua itself could not make the connection is not: the application is not at fault.
+ * Fetches metadata documents and key sets, and adjusts them to the library. Remembers the results for a moment, failures included. It does
+ * not remember that Janua itself could not make the connection, because the application is not at fault. A method other than GET passes
+ * through.
  */
 export function createDocumentFetch(fetch: GuardedFetch, now: () => number): FetchFor {
   const remembered = createRememberedAnswers(now);

@@ -4,10 +4,10 @@ import type { Ending } from './logout-notices.ts';
 
 const changes: Readonly<Record<string, ChangeRule>> = changeRules;
 
-/** Events that may have ended several sessions of their user. */
+/** Tells whether an event of this kind may have ended several sessions of its user. */
 const endsSessions = (kind: string) => changes[kind]?.endsSessions === true;
 
-/** The sessions that an event may have ended. */
+/** Finds the sessions that an event may have ended. Undefined if it ends none. */
 export function endingOf({ kind, sessionId, userId }: AuditEvent): Ending | undefined {
   if (kind === 'session-ended' || kind === 'logged-out') return { sessionId };
   return endsSessions(kind) ? { userId } : undefined;

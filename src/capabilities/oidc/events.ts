@@ -1,6 +1,6 @@
 import type { Events } from '../../core/audit/event.ts';
 
-/** Why a request of an application was refused, for `janua explain`. */
+/** Reasons for which Janua refuses a request of an application, for `janua explain`. */
 const refusalReasons = {
   'redirect-address': {
     words: 'the redirect address is not one of those that the client has; the whole address is compared',

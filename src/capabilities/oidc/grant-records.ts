@@ -3,7 +3,7 @@ import type { RecordLimits } from './record-limits.ts';
 import { keyOf, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
 import type { RecordOptions } from './records.ts';
 
-/** What applications were given: in which session, how long, and what of it a user still has. */
+/** Stores the grants of applications: the session of each, its lifetime, and the list of those that a user still has. */
 export function createGrantRecords(
   { database, revoke, holds, sessionsOfNew }: RecordRows,
   { limitLasting }: RecordLimits,
@@ -18,13 +18,13 @@ export function createGrantRecords(
       .where('expires_at', '>', now());
 
   return {
-    /** Saves a new grant as given in a session. The library knows no such column. */
+    /** Saves a new grant together with its session, because the library has no such field. */
     async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
       sessionsOfNew.set(grantId, sessionId);
       await save().finally(() => sessionsOfNew.delete(grantId));
     },
 
-    /** Lets a grant last without the session, until the stamp of the account changes or nothing has used it for 30 days. */
+    /** Makes a grant outlive its session, until the stamp of the account changes or nothing has used it for 30 days. */
     async keep(grantId: string, stamp: string, db = database): Promise<void> {
       const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
       await db.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
@@ -40,10 +40,10 @@ export function createGrantRecords(
       await removeOfClient(database, table, clientId);
     },
 
-    /** The applications that hold something of a user, with the time since which they do. */
+    /** Lists the applications that hold a living grant of a user, and the time of the first such grant. */
     async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
       const found = new Map<string, Date>();
-      // Many grants are of a few sessions, and all others of a few stamps.
+      // Many grants share a few sessions or stamps, so each of these is checked once.
       const living = new Map<string | null, boolean>();
       for (const row of await grantsOf(userId).orderBy('created_at').execute()) {
         const reason = row.session_id ?? row.stamp;

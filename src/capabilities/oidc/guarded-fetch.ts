@@ -7,47 +7,47 @@ import { readBody } from '../../ground/text/read-body.ts';
 import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';
 
 export interface GuardedFetchOptions {
-  /** Hosts in the operator's own network that may be called: names, or addresses. Plain http is allowed there too. */
+  /** Names or addresses of hosts in the operator's own network that may be called, also over plain http. */
   readonly privateHosts: readonly string[];
-  /** Called when the first connection is refused because too many wait, and again only after none waited. */
+  /** Called when the first connection is refused because too many wait. Called again only after the queue was empty. */
   readonly onFull?: () => void;
   /** Bytes of the longest body that is read. */
   readonly mostBytes?: number;
   /** Finds the addresses of hosts that strangers name. */
   readonly findAddresses?: FindAddresses;
-  /** Finds those of `privateHosts`. */
+  /** Finds the addresses of `privateHosts`. */
   readonly findPrivate?: FindAddresses;
   readonly isPublic?: (address: string) => boolean;
 }
 
-/** For which a connection is made. */
+/** The cause of a connection, for which it is counted. */
 export interface Cause {
-  /** Such as the network of a request. Parties share the turns. */
+  /** The key that counts the connection, such as the network of a request. Parties share the turns. */
   readonly party: string;
   /** The address of the client's document, if the client is known already. */
   readonly clientId?: string | undefined;
 }
 
 export interface Turn extends Cause {
-  /** Runs when the turn has come. It may know the response by then, and need no call. */
+  /** Runs when the turn has come. It may already have the response, and then needs no call. */
   readonly within?: (call: () => Promise<Response>) => Promise<Response>;
 }
 
 export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
 
-/** The part that is unavailable when a connection gets no turn. No application is at fault then. */
+/** The part that is named unavailable when a connection gets no turn. The application is not at fault then. */
 export const outsidePart = 'The connection to applications';
 
 /**
- * Connections to applications in this process, those that wait for one, and milliseconds that each waits at most. A host is a name, and also
- * an IPv4 address or IPv6 /48 that names resolve to: ten names of one server are one host.
+ * Connections to applications in this process: at once, of a party, and to a host; connections that wait; and milliseconds that each waits
+ * at most. A host is a name, and also an IPv4 address or IPv6 /48 that names resolve to: ten names of one server are one host.
  */
 export const outsideLimits = { atOnce: 16, ofParty: 8, ofHost: 2, waiting: 100, waitingMilliseconds: 5_000 };
 
-/** Milliseconds until the whole response must be there: from the search for the address to the end of the body. */
+/** Milliseconds from the start of the address look-up to the end of the response body. */
 export const patience = 3_000;
 
-/** Milliseconds until the next address of a host is tried, and how many are. */
+/** Milliseconds until the next address of a host is tried, and the most addresses that are tried. */
 const connectMilliseconds = 1_000;
 const mostAddresses = 3;
 
@@ -60,7 +60,7 @@ class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
 }
 
-/** The address does not take connections. Another one of the host may. */
+/** Thrown if an address takes no connections. Another address of the host may. */
 class NotConnected extends Error {
   override readonly name = 'NotConnected';
 }
@@ -68,10 +68,10 @@ class NotConnected extends Error {
 const plainHost = (host: string) => bareHost(host.toLowerCase());
 
 /**
- * `fetch` for addresses that strangers choose: documents and keys of clients, and notices of logouts (ASVS 1.3.6). It calls no address of a
- * private network, follows no redirect, and waits 3 seconds. The addresses of a host are judged, and the connection is made to one of them: a
- * name that resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and
- * the parties that cause them share the turns. Any `signal` is ignored, because the wait for a turn is no time of the application.
+ * `fetch` for addresses that strangers choose: documents and keys of clients, and logout notices (ASVS 1.3.6). It calls no address of a
+ * private network, follows no redirect, and waits 3 seconds. It judges the addresses of a host, and connects to one of those: a name that
+ * resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and parties
+ * share the turns. Any `signal` is ignored, because the application's time limit must not include the wait for a turn.
  */
 export function createGuardedFetch({
   privateHosts,
@@ -84,10 +84,10 @@ export function createGuardedFetch({
   const named = new Set(privateHosts.map(plainHost));
   const { atOnce, ofParty, ofHost, waiting, waitingMilliseconds } = outsideLimits;
   const turns = createTurns({ part: outsidePart, atOnce, waiting, onFull });
-  /** Only those that have a turn already wait here. */
+  /** Only requests that have a turn in `turns` already wait here. */
   const turnsOfAddresses = createTurns({ part: outsidePart, atOnce, waiting: atOnce });
 
-  /** Judges what is not looked up. @returns whether the host is one of the operator's */
+  /** Judges a URL before its host is looked up. @returns whether the operator has listed the host @throws {AddressRefused} */
   function judge({ protocol, hostname }: URL): boolean {
     const host = plainHost(hostname);
     const isNamed = named.has(host);
@@ -99,7 +99,7 @@ export function createGuardedFetch({
     return false;
   }
 
-  /** The addresses to call, each of which was judged. */
+  /** Finds the addresses to call. Only a host that the operator has listed may have a private address. */
   async function findCallable(host: string, isNamed: boolean, deadline: AbortSignal): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     if (isNamed) return findPrivate(host, deadline);
@@ -115,7 +115,7 @@ export function createGuardedFetch({
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
       const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
-      // The operator has named each of these hosts, which may be behind one proxy.
+      // Hosts that the operator has listed have no limit for each address, because they may share one proxy.
       const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
       const exchange = async () => {
         const response = await connect(sent, address, deadline, isLast ? patience : connectMilliseconds);
@@ -149,7 +149,7 @@ export function createGuardedFetch({
     const places = [
       { key: `party ${party}`, atOnce: ofParty },
       { key: `host ${plainHost(url.hostname)}`, atOnce: ofHost },
-      // The same response is not fetched twice at a time.
+      // The same address is not fetched twice at a time.
       ...(method === 'GET' ? [{ key: url.href, atOnce: 1 }] : []),
     ];
     const run = () => within(() => call({ url, body, options: { method, headers } }, isNamed, party));
@@ -163,7 +163,7 @@ interface Call {
   readonly options: Pick<RequestOptions, 'method' | 'headers'>;
 }
 
-/** Sends a request to an address of its host. @throws {NotConnected} if the address takes no connection within a number of milliseconds */
+/** Sends a request to an address of its host. @throws {NotConnected} if the address takes no connection within `milliseconds` */
 async function connect(
   { url, body, options }: Call,
   address: string,
@@ -176,7 +176,7 @@ async function connect(
   // Loaded only when there is something to fetch: TLS takes 9 MB.
   const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
   signal.throwIfAborted();
-  // No connection that another part has opened.
+  // Never uses a connection that another part of Janua has opened.
   const sent: ClientRequest = send(url, { ...options, lookup: pinned, agent: false, signal });
   const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);
   let isConnected = false;
@@ -186,7 +186,7 @@ async function connect(
       clearTimeout(timer);
     }),
   );
-  // An end in the middle of the body is an error of the response too.
+  // If the connection breaks in the middle of the body, the response reports the error as well.
   sent.on('error', () => {});
   sent.end(body);
   try {
@@ -208,7 +208,7 @@ async function toResponse(response: IncomingMessage, mostBytes: number, signal: 
   const { socket } = response;
   const hasLength = 'content-length' in headersDistinct || 'transfer-encoding' in headersDistinct;
   const body = await readBody(response, mostBytes);
-  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then gives what has come, also if the connection broke.
+  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then returns a partial body, even if the connection broke.
   signal.throwIfAborted();
   if (!hasLength && socket.errored) throw socket.errored;
   return new Response(bodiless.has(status) ? null : body, { status, headers });

@@ -18,7 +18,7 @@ export const decisionRefusals: readonly Answer[] = [
   insufficientUserAuthentication,
 ];
 
-/** Adds the pages between an application and its answer. */
+/** Adds the pages on which a user decides before the application gets its response. */
 export function addInteractions(app: App, parts: () => InteractionParts): void {
   const decidingOf = (request: Request, reply: Reply) => ({
     req: request.raw,
@@ -84,5 +84,5 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
   );
 }
 
-/** Ours, so that the browser stays on the origin it is on. */
+/** Returns only the path, because the address is ours, and the browser has to stay on its origin. */
 const pathOf = (address: string): string => (address.startsWith('/') ? address : new URL(address).pathname);

@@ -28,24 +28,27 @@ export interface InteractionRequest extends Deciding {
   readonly res: ServerResponse;
 }
 
-/** How a request goes on: somewhere else, or on a page. */
+/** The next step of a request: a redirect, or a page. */
 export interface Step {
   readonly to?: string;
   readonly application?: ShownApplication;
   /** The version of the application that the page shows. The answer repeats it. */
   readonly shown?: string;
-  /** Which account the user may go on with. */
+  /** The account that the user may continue with. */
   readonly account?: { readonly username: string; readonly name: string };
   readonly refused?: RefusedApplication;
 }
 
-/** What happens on pages before an application gets its answer: fresh proof, consent, the answer to a device. */
+/** Creates the steps on pages before an application gets its response: fresh proof, consent, and the decision about a device. */
 export function createInteractions(options: InteractionOptions) {
   const { records, requireStepUp, hasSecondFactors } = options;
   const barriers = createBarriers(options);
   const letIn = createLetIn(options);
 
-  /** A program on the user's machine waits for the answer, and gets it at once. A website gets it when its user goes back. */
+  /**
+   * Refuses a user who may not use the application. A program on the user's machine waits for the response, and gets it at once. A website
+   * gets it when its user goes back.
+   */
   async function refuse(
     provider: OpenIdProvider,
     waiting: WaitingRequest,
@@ -60,7 +63,7 @@ export function createInteractions(options: InteractionOptions) {
     return { refused: describeRefused(client, signedIn, barrier) };
   }
 
-  /** The protocol's error, if the application asks for another user, or for an `acr` that there is not. */
+  /** Returns the protocol's error if the application asks for another user, or for an `acr` that Janua cannot offer. */
   function findUnmet(reasons: readonly string[], { methods }: Session): string | undefined {
     const includes = (...names: readonly string[]) => names.some((name) => reasons.includes(name));
     if (includes('claims_id_token_sub_value')) return 'login_required';
@@ -69,7 +72,10 @@ export function createInteractions(options: InteractionOptions) {
     return isMissing ? 'unmet_authentication_requirements' : undefined;
   }
 
-  /** @param isProved whether the user proved their identity after the request came. @throws {Refusal} so that they do */
+  /**
+   * Requires the proofs that the prompt asks for. @param isProved whether the user proved their identity after the request came
+   * @throws {Refusal} if a proof is missing
+   */
   async function requireProof(
     provider: OpenIdProvider,
     { prompt, client, params }: WaitingRequest,
@@ -84,22 +90,22 @@ export function createInteractions(options: InteractionOptions) {
       await requireStepUp(signedIn, { maxAgeSeconds: undefined, secondFactor: true }, { caller });
     } catch (error) {
       const isMissing = error instanceof Refusal && error.answer === noSecondFactor;
-      // An application that only asks for a second factor gets to know that the user has none (OpenID Connect Core 3.1.2.1).
+      // An application that only asks for a second factor learns that the user has none (OpenID Connect Core 3.1.2.1).
       if (!isMissing) throw error;
       if (!client.secondFactor && !wants('essential_acr', 'essential_acrs')) return;
-      // By the request itself, which names the application.
+      // The user returns by the request itself, which names the application.
       throw new Refusal(noSecondFactor, undefined, undefined, provider.returnAddress(params));
     }
   }
 
-  /** Of several answers to a request, one counts. @throws {Refusal} `interaction-over` */
+  /** Claims a request: of several answers to it, one counts. @throws {Refusal} `interaction-over` */
   async function take({ uid }: WaitingRequest): Promise<void> {
     if (!(await records.takeInteraction(uid))) throw over();
   }
 
   return {
     /**
-     * Goes on with a request that waits. @returns where the browser goes on, what the user has to decide, or what they cannot use
+     * Continues a request that waits for its user. @returns a redirect, the page on which the user decides, or the page with the refusal
      * @throws {Refusal} `interaction-over`; `insufficient-user-authentication` or `no-second-factor` if a proof is missing
      */
     async goOn(provider: OpenIdProvider, request: InteractionRequest): Promise<Step> {
@@ -120,7 +126,7 @@ export function createInteractions(options: InteractionOptions) {
       return { to: await provider.finishInteraction(request.req, request.res, { login }) };
     },
 
-    /** The user goes on with the account that is signed in. @returns where the browser goes on @throws {Refusal} `interaction-over` */
+    /** Continues with the account that is signed in. @returns the address of the redirect @throws {Refusal} `interaction-over` */
     async keepAccount(provider: OpenIdProvider, request: InteractionRequest): Promise<string> {
       const { prompt } = await open(provider, request);
       if (prompt.name !== 'select_account') throw new Refusal(interactionOver);
@@ -128,8 +134,9 @@ export function createInteractions(options: InteractionOptions) {
     },
 
     /**
-     * The user lets the application in, or does not. @param shown of the page that the user answers: another document since then is asked about
-     * @returns where the browser goes on @throws {Refusal} `interaction-over`
+     * Stores whether the user allows the application.
+     * @param shown version of the application on the page that the user answers. If it has changed since, the user is asked again
+     * @returns the address of the redirect @throws {Refusal} `interaction-over`
      */
     async decide(
       provider: OpenIdProvider,
@@ -158,7 +165,7 @@ export function createInteractions(options: InteractionOptions) {
       return provider.finishInteraction(req, res, { consent: {} });
     },
 
-    /** @returns where another login leads. Until it succeeds, the session goes on. @throws {Refusal} `interaction-over` */
+    /** @returns the address that another login leads to. Until that succeeds, the session stays. @throws {Refusal} `interaction-over` */
     async beginAnew(provider: OpenIdProvider, request: InteractionRequest): Promise<string> {
       // Hints are about the account that the user does not want.
       const { login_hint: _, id_token_hint: __, ...params } = (await open(provider, request)).params;
@@ -179,7 +186,7 @@ async function open(
   const waiting = await provider.findInteraction(req, res, caller);
   // A host of the same site can plant cookies of another session, because their paths rule out `__Host-`.
   if (waiting === undefined || waiting.sessionId !== signedIn.session.id) throw over();
-  // The library compares the address only as a request begins.
+  // The library compares the redirect address only when a request begins.
   if (!isRegistered(String(waiting.params.redirect_uri), waiting.client.redirectUris ?? []))
     throw new Refusal(interactionOver);
   return waiting;

@@ -19,49 +19,50 @@ import {
 import type { RecordOptions } from './records.ts';
 import { makeRoom, partyOf } from './waiting-room.ts';
 
-/** It was used already. All that came from it has been revoked. */
+/** Thrown if a code or token was used already. Everything that came from it has been revoked. */
 export class Spent extends Error {
   override readonly name = 'Spent';
 }
 
-/** The device asks more often than every five seconds (RFC 8628 3.5). */
+/** Thrown if a device asks more often than every five seconds (RFC 8628 3.5). */
 export class TooFast extends Error {
   override readonly name = 'TooFast';
 }
 
-/** How long a refresh token that was used gives its successor again, in milliseconds. Several processes of a client may share one. */
+/** Milliseconds for which a used refresh token returns its successor again. Several processes of a client may share one token. */
 const graceMilliseconds = 10_000;
 
-/** A use that prolongs a grant by less than that is not written, in milliseconds. */
+/** Milliseconds. A use that prolongs a grant by less is not written. */
 const renewalMilliseconds = 3_600_000;
 
 const pollMilliseconds = 5000;
 
-/** They are written once. */
+/** Kinds of records whose payload never changes. */
 const writtenOnce: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 /** The records of one kind. */
 export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>;
 
 /**
- * Keeps hashes only: a thief of the database can use none of it. What may be used once is taken by a conditional update, so that one of
- * several requests at a time gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
+ * Stores hashes only, so a thief of the database can use none of it. A conditional update takes a code or token that may be used once: of
+ * several requests at a time, one gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createKeptRecords(
   { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
   { limitGrants, findGrant, limitOfGrant }: RecordLimits,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
-  /** The first refresh token of a sign-in. */
+  /** Creates the first refresh token of a sign-in. */
   const newRefreshToken = (): string => createSecret().slice(0, familyLength) + createSecret();
 
-  /** The token that follows a refresh token. Only with the token and the key of this server can it be computed. */
+  /** Computes the refresh token that follows another one, from that token and the key of this server. */
   const successorOf = (token: string): string =>
     token.slice(0, familyLength) + createHmac('sha256', key).update(token).digest('base64url');
 
-  /** Of used refresh tokens only those in their grace are kept. An earlier one is known by its family (`findUsed`). */
+  /** Deletes used refresh tokens whose grace has passed. `findUsed` still recognizes them by their family. */
   async function removeUsed(id: string): Promise<void> {
-    // Read first: a statement that deletes by another index could wait for the request that stores the successor, and that for it.
+    // Reads first, to avoid a deadlock: a statement that deletes by another index could lock the rows in another order than the request
+    // that stores the successor.
     const family = await findByLookup(familyOf(id));
     const used = family.filter(
       (row) => row.consumed_at !== null && now() - Number(row.consumed_at) >= graceMilliseconds,
@@ -70,7 +71,10 @@ export function createKeptRecords(
     if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
   }
 
-  /** A refresh token that was used and removed. Its holder has had a token of the family, so that it counts as used again (RFC 9700 4.14.2). */
+  /**
+   * Finds a refresh token that was used and deleted. Its holder has had a token of the family, so it counts as used again (RFC 9700
+   * 4.14.2).
+   */
   async function findUsed(id: string): Promise<Payload | undefined> {
     const [living] = await findByLookup(familyOf(id));
     return living && { ...toPayload(living, id), consumed: Math.floor(Number(living.created_at) / 1000) };
@@ -82,7 +86,7 @@ export function createKeptRecords(
     return successor === undefined || successor.consumed_at === null;
   }
 
-  /** One request in five seconds. */
+  /** Allows one request in five seconds. @throws {TooFast} */
   async function takePoll({ id }: Row<typeof table>): Promise<void> {
     const { numUpdatedRows } = await database
       .updateTable(table)
@@ -99,7 +103,7 @@ export function createKeptRecords(
     exp: Math.floor(Number(row.expires_at) / 1000),
   });
 
-  /** The records of one kind, as the provider wants them. */
+  /** Returns the records of one kind, with the methods that the library expects. */
   const of = (model: string) => ({
     /** @throws {Spent} if its grant was revoked meanwhile */
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
@@ -144,13 +148,13 @@ export function createKeptRecords(
       await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
-    /** @param polls whether it is a device that asks for its tokens @throws {TooFast} */
+    /** @param polls whether a device asks for its tokens @throws {TooFast} */
     async find(id: string, polls = false): Promise<Payload | undefined> {
       const [row] = await findRow(keyOf(model, id));
-      // Tokens without a family are of the version before, or of another kind.
+      // Tokens without a family come from the version before, or are of another kind.
       if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
       if (!(await holds(row))) {
-        // It ends for good: a user who is enabled again has to let the application in again.
+        // The grant ends for good: a user who is enabled again has to allow the application again.
         await revoke(row.id);
         return undefined;
       }
@@ -161,13 +165,13 @@ export function createKeptRecords(
       return { ...payload, consumed: Math.floor(Number(row.consumed_at) / 1000) };
     },
 
-    /** A device code. Its own text is not known. */
+    /** Finds a device code by its user code. The text of the device code is not stored. */
     async findByUserCode(userCode: string): Promise<Payload | undefined> {
       const [row] = await findByLookup(keyOf('user code', userCode));
       return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
     },
 
-    /** Uses it up. @throws {Spent} if it was used before: its grant is then revoked */
+    /** Marks a record as used. @throws {Spent} if it was used before: its grant is then revoked */
     async consume(id: string): Promise<void> {
       const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
       if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) {
@@ -181,7 +185,7 @@ export function createKeptRecords(
       throw new Spent();
     },
 
-    /** False if it was not there, as for the later of two requests. */
+    /** False if the record did not exist, as for the later of two requests. */
     destroy: async (id: string): Promise<boolean> =>
       (await countDeleted(database.deleteFrom(table).where('id', '=', keyOf(model, id)))) > 0,
 

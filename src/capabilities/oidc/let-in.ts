@@ -20,22 +20,25 @@ export interface LetInOptions {
   readonly audit: AuditOf<typeof events>;
 }
 
-/** A hash of what the user saw of an application. With another one, the user is asked again. */
+/** Hashes the application as the user saw it. If the hash changes, the user is asked again. */
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
 
 export type LetIn = ReturnType<typeof createLetIn>;
 
-/** Stores that a user wants to give an application what it asks for. */
+/** Creates the function that stores the user's consent to a request. */
 export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions) {
-  /** The account as it is now: what lasts must not outlive a change that was made since the request was let in. */
+  /** Reads the account as it is now: a lasting grant must not outlive a change of the account since the request was authenticated. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
     const account = await findAccount(user.id);
     if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
     return account;
   }
 
-  /** A consent carries no stamp. One that is given while a reset ends them must not come after it. */
+  /**
+   * Stores a consent while the account is locked. A consent carries no stamp, so one that is given during a reset must not be stored after
+   * it.
+   */
   async function keepConsent(
     account: Account,
     client: ProviderClient,
@@ -46,7 +49,7 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
     return hold(provedBy(account), async (held) => {
       const before = await consents.find(held.user, client.clientId, held.db);
       const kept = before?.version === version ? before.scope : [];
-      // An application may ask again and again. Each answer would use up what the user may change, and tell nothing new.
+      // An application may ask again and again. Storing each answer would use up the changes that a user may make, and record nothing new.
       if (before?.version === version && wanted.every((scope) => kept.includes(scope))) return;
       await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
       await recordIn(held.db);
@@ -65,7 +68,7 @@ export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions
   };
 }
 
-/** Whether a user let an application have all of this before. */
+/** Tells whether a user has allowed an application all of these scopes before. */
 export async function hasConsent(consents: Consents, user: User, client: ProviderClient, scopes: readonly string[]) {
   const given = await consents.find(user, client.clientId);
   return given?.version === versionOf(client) && scopes.every((scope) => given.scope.includes(scope));

@@ -9,21 +9,24 @@ import type { events } from './events.ts';
 import { outsideLimits, outsidePart } from './guarded-fetch.ts';
 import { aboutClient } from './provider-client.ts';
 
-/** What an application is told. */
+/** The content of a notice to an application. */
 export interface LogoutNotice {
   readonly clientId: string;
   readonly subject: string;
-  /** The session, as the application knows it. */
+  /** The id by which the application knows the session. */
   readonly sid: string;
 }
 
 export interface NoticeSenderOptions {
   readonly database: Database;
-  /** Sends a notice; does nothing for a client that wants none any more. @throws {Error} if the client did not accept it within seconds */
+  /**
+   * Sends a notice. Does nothing for a client that takes no notices any more. @throws {Error} if the client did not accept it within
+   * seconds
+   */
   readonly send: (notice: LogoutNotice) => Promise<void>;
-  /** The user whom applications know by this subject. */
+  /** Finds the id of the user whom applications know by this subject. */
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
-  /** The name of a client. Undefined if it is gone. */
+  /** Finds the name of a client. Undefined if the client was removed. */
   readonly nameOf: (clientId: string) => Promise<string | undefined>;
   readonly audit: Pick<AuditOf<typeof events>, 'recordIfPossible'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
@@ -34,25 +37,25 @@ export interface NoticeSenderOptions {
 /** Milliseconds between two looks for notices that another process made due, or that are due again. */
 const lookInterval = 2_000;
 
-/** The pauses after the failures of a notice, in milliseconds. All further ones are the longest. */
+/** Milliseconds between two attempts to send a notice. After the last of `pauses`, each pause is `longestPause`. */
 const firstPause = 5_000;
 const pauses = [firstPause, 30_000, 120_000, 600_000];
 const longestPause = 3_600_000;
 
-/** Clients that are told at the same time, and notices that each of them gets at the same time. */
+/** Clients that get notices at the same time, and notices that each of them gets at the same time. */
 const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
 
-/** The most notices that a client gets until others are looked for. A look reads all that is due. */
+/** Most notices to a client between two looks for due notices. A look reads all due notices. */
 const noticesPerLook = 50;
 
-/** How long `close` waits for the notices under way, in milliseconds. */
+/** Milliseconds for which `close` waits for notices that are being sent. */
 const closingMilliseconds = 5_000;
 
 type Row = Tables['janua_logout_notices'];
 
 /**
- * Sends the notices that are due. Only one of all processes sends at a time. If that process crashes, another one goes on within 15 seconds.
- * A crash may send a notice twice, but loses none. A client that answers slowly delays only itself.
+ * Sends the notices that are due. Only one process sends at a time. If it crashes, another one continues within 15 seconds. A crash may
+ * send a notice twice, but loses none. A client that answers slowly delays only its own notices.
  */
 export function createNoticeSender({ database, send, userIdOf, nameOf, audit, log, now }: NoticeSenderOptions) {
   const busy = new Map<string, Promise<void>>();
@@ -106,7 +109,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
       );
   }
 
-  /** Sends some notices of a client. */
+  /** Sends at most `noticesPerLook` due notices to a client. */
   async function tell(clientId: string, mayGoOn: () => boolean): Promise<void> {
     const ofClient = due().where('client_id', '=', clientId);
     const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesPerLook).execute();
@@ -114,10 +117,10 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
     while (rows.length > 0 && !isAway && mayGoOn())
       isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
     if (!isAway) return;
-    // The client is away: its other notices need not find that out one by one.
+    // The client is unreachable: its other notices need not find that out one by one.
     const ofIt = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
     const others = ofIt.set({ due_at: now() + firstPause }).where('due_at', '<=', now());
-    // A notice that is given up meanwhile is locked in another order.
+    // Giving up a notice locks the rows in another order, so the two may deadlock.
     await repeated(() => others.execute());
   }
 
@@ -132,7 +135,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
       await send({ clientId, subject, sid });
     } catch (error) {
       if (error instanceof Unavailable && error.part !== outsidePart) throw error;
-      // Without a turn, nothing was sent. The notices of the client are put off, and this is no failure of it.
+      // Without a turn, nothing was sent. The notices of the client are put off, and this does not count as a failure of the client.
       if (error instanceof Unavailable) return false;
       await noteFailure(row, error instanceof Error ? error.message : undefined);
       return false;
@@ -152,7 +155,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
     await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
   }
 
-  /** @param reason for the log, if it is another one than that of the event */
+  /** @param reason for the log, if it differs from that of the event */
   async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
     log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
     const { session_id: sessionId, client_id: clientId } = row;
@@ -164,7 +167,6 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
   }
 
   return {
-    /** Begins to send. */
     start: sending.start,
     /** Looks for due notices at once. */
     look,
@@ -174,7 +176,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
       look();
       await sending.settled();
     },
-    /** Lets the notices under way finish. */
+    /** Waits for the notices that are being sent. */
     close: (): Promise<void> => sending.close(closingMilliseconds),
   };
 }

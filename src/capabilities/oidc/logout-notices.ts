@@ -8,16 +8,16 @@ import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from 
 import { isDocument } from './provider-client.ts';
 
 export interface LogoutNoticesOptions extends NoticeSenderOptions {
-  /** Whether a session of Janua still counts: it has not ended or expired, and its user may use it. */
+  /** Tells whether a session of Janua is alive: it has not ended or expired, and its user may use it. */
   readonly isAlive: (sessionId: string) => Promise<boolean>;
 }
 
 export interface ExpectedNotice extends LogoutNotice {
-  /** The session of Janua. */
+  /** The id of the session in Janua. */
   readonly sessionId: string;
 }
 
-/** What may have ended sessions: an event of the audit, for example. */
+/** The session or the user of sessions that may have ended, for example by an event of the audit. */
 export interface Ending {
   readonly sessionId?: string | undefined;
   readonly userId?: string | undefined;
@@ -25,34 +25,37 @@ export interface Ending {
 
 const dayMilliseconds = 24 * 60 * 60 * 1000;
 
-/** How long a notice waits for the end of its session, at most. No session lives longer. */
+/** Milliseconds for which a notice waits for the end of its session, at most. No session lives longer. */
 const waitingMilliseconds = 400 * dayMilliseconds;
 
-/** How long a notice is tried. */
+/** Milliseconds for which Janua tries to send a notice. */
 const sendingMilliseconds = dayMilliseconds;
 
 /**
- * The most notices of a user to clients of metadata documents, whose ids any user can make up. The oldest go. Clients that an administrator
- * added are bounded by their number, and no document ends the notice to one of them.
+ * Most notices of a user to clients of metadata documents, whose ids any user can make up. Beyond the limit, the oldest are deleted.
+ * Clients that an administrator added are bounded by their number, and no document removes a notice to one of them.
  */
 export const mostToDocuments = 300;
 
 const removedAtOnce = 100;
 
-/** The most notices of ended sessions of a user to one client, which is away. The oldest are given up, and the audit says so. */
+/**
+ * Most notices of a user's ended sessions to one client, which is unreachable. Beyond the limit, the oldest are given up, and the audit
+ * records it.
+ */
 export const mostDue = 300;
 
 /** Milliseconds between two sweeps of all processes together. */
 const sweepInterval = 30_000;
 
-/** Sessions that one sweep asks for, and those that it reads at once. The next sweep goes on where this one stopped. */
+/** Sessions that one sweep checks, and those that it reads at once. The next sweep continues where this one stopped. */
 const sessionsPerSweep = 5_000;
 const sessionsPerPage = 500;
 
 /**
- * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row waits for the end from the moment in which the
- * application learns of the session, so that no crash loses a notice. `wake` finds the end at once in the process that ended the session.
- * A sweep finds those that another process ended, or that expired. What this starts in the background never fails: it is done again.
+ * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row exists from the moment in which the application
+ * learns of the session, so that no crash loses a notice. `wake` finds the end at once in the process that ended the session. A sweep finds
+ * sessions that another process ended, or that expired. Work in the background never throws: a later sweep repeats it.
  */
 export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOptions) {
   const { database, now, log } = options;
@@ -120,7 +123,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   function run(work: () => Promise<void>): void {
     const look = work()
       .catch((error: unknown) => {
-        // Otherwise the watch of the store has logged it.
+        // The monitor of the store has logged `Unavailable` already.
         if (!(error instanceof Unavailable))
           log.error({ event: 'logout_notices_failed', err: error }, 'ended sessions could not be looked for');
       })
@@ -129,7 +132,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   }
 
   return {
-    /** Says that a client is to be told when a session ends. May be called again. */
+    /** Stores that a client gets a notice when the session ends. May be called again. */
     async expect({ sessionId, clientId, subject, sid }: ExpectedNotice): Promise<void> {
       const id = hash('sha256', JSON.stringify([sessionId, clientId]), 'base64url');
       const rows = database.selectFrom('janua_logout_notices').select('id').where('id', '=', id);
@@ -140,7 +143,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       if (isDocument(clientId)) await limitDocuments(subject);
     },
 
-    /** Looks at once whether the session, or sessions of the user, have ended. The sessions of a removed user are found by the sweep. */
+    /** Checks at once whether the session, or sessions of the user, have ended. The sweep finds the sessions of a removed user. */
     wake: (ending: Ending): void => run(() => judgeConcerned(ending)),
 
     /** Begins to sweep and to send. */
@@ -150,13 +153,13 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       sender.start();
     },
 
-    /** Resolves when every look is done, and no notice is due that this process may send. */
+    /** Resolves when all checks are done, and this process has no due notice to send. */
     async settled(): Promise<void> {
       while (looks.size > 0) await Promise.all(looks);
       await sender.settled();
     },
 
-    /** Lets the notices under way finish. The others stay. */
+    /** Waits for the notices that are being sent. The other notices stay. */
     async close(): Promise<void> {
       clearInterval(timer);
       await Promise.all([...looks, sender.close()]);

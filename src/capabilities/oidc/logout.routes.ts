@@ -28,7 +28,7 @@ const fields = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state
 
 type Given = Readonly<Partial<Record<(typeof fields)[number], string>>>;
 
-/** In the terms of the protocol. */
+/** The faults in the words of the protocol. */
 const faults: Readonly<Record<LogOutFault, string>> = {
   'logout-hint': 'id_token_hint is not valid, or not for client_id',
   'unknown-client': 'client not found',
@@ -45,8 +45,8 @@ function readGiven(sent: unknown): Given {
 }
 
 /**
- * No browser, but a program that ends the session of the ID token that it holds. What asks ahead of a user ends nothing. Of the headers of
- * Fetch Metadata, the `fetch` of Node sends one, and browsers all.
+ * Tells whether a program sent the request, and no browser: it ends the session of the ID token that it holds. A prefetch of a browser ends
+ * nothing. Of the headers of Fetch Metadata, the `fetch` of Node sends one, and browsers send all.
  */
 const isProgram = ({ method, headers }: Request): boolean =>
   method !== 'HEAD' &&
@@ -57,7 +57,7 @@ const isProgram = ({ method, headers }: Request): boolean =>
     ([name, value]) => !name.startsWith('sec-') || (name === 'sec-fetch-mode' && value === 'cors'),
   );
 
-/** Where the browser goes on, with the `state` of the application. */
+/** Returns the address to which the browser returns, with the `state` of the application. */
 function targetOf({ address }: AskedLogOut, { state }: Given): string | undefined {
   if (address === undefined) return undefined;
   const target = new URL(address);
@@ -65,7 +65,7 @@ function targetOf({ address }: AskedLogOut, { state }: Given): string | undefine
   return target.href;
 }
 
-/** What the pages of a logout answer. */
+/** Creates the handlers of the logout pages. */
 function createSteps(parts: () => LogOutParts) {
   async function read(sent: unknown, caller: Caller) {
     const given = readGiven(sent);
@@ -78,7 +78,7 @@ function createSteps(parts: () => LogOutParts) {
 
   const findSignedIn = ({ presented: { cookie } }: Request) => parts().access.findSignedIn({ cookie });
 
-  /** The pages show what is wrong by its id alone. */
+  /** Records the fault. The pages show only the id of the request, by which the operator finds it. */
   async function note(request: Request, { asked, given }: Read, reason: LogOutFault): Promise<void> {
     await parts().noteRefusal({
       request: { signedIn: await findSignedIn(request), caller: request.caller },
@@ -97,7 +97,7 @@ function createSteps(parts: () => LogOutParts) {
     return { given, application, path, isFaulty, request_id: isFaulty ? request.id : undefined };
   };
 
-  /** No session is here any more. */
+  /** Answers where no session is left. */
   function goOn(request: Request, reply: Reply, read: Read): unknown {
     const { asked, given } = read;
     if (asked.fault !== undefined) {
@@ -116,7 +116,7 @@ function createSteps(parts: () => LogOutParts) {
   async function endNamed(request: Request, { provider, asked, given }: Read): Promise<void> {
     if (given.id_token_hint === undefined) return;
     if (await parts().applicationLogOut.endNamed(provider, asked, request.caller)) return;
-    // The program must not take it for done.
+    // The program must not believe that the session has ended.
     if (asked.fault === undefined) await note(request, { provider, asked, given }, 'logout-hint');
     throw new Refusal(applicationRefused);
   }
@@ -136,17 +136,17 @@ function createSteps(parts: () => LogOutParts) {
       : ask(request, reply, found, signedIn.user.username);
   }
 
-  /** Without a question. */
+  /** Tells whether the session may end without a question to the user. */
   const mayEnd = (provider: OpenIdProvider, asked: AskedLogOut, { session }: { session: { id: string } }) =>
     asked.fault === undefined && parts().applicationLogOut.proves(provider, asked, session);
 
-  /** The user has answered, or the page has gone on by itself. */
+  /** Handles the user's answer, or the page that went on by itself. */
   async function confirm(request: Request, reply: Reply): Promise<unknown> {
     const found = await read(request.body, request.caller);
     const signedIn = await findSignedIn(request);
     // Another window has logged out already.
     if (signedIn === undefined) return goOn(request, reply, found);
-    // The page that goes on by itself has asked no one, and another user may have logged in since.
+    // The page that goes on by itself has not asked the user, and another user may have logged in since.
     const wasAsked = bodyField(request.body, 'asked') === 'yes';
     if (!wasAsked && !mayEnd(found.provider, found.asked, signedIn))
       return ask(request, reply, found, signedIn.user.username);
@@ -161,7 +161,7 @@ function createSteps(parts: () => LogOutParts) {
         },
       );
     if (hasEnded) reply.answerLogOut();
-    // The page that asked has said that it leads nowhere.
+    // With a fault, the page has said that it does not lead back.
     return found.asked.fault === undefined ? goOn(request, reply, found) : reply.redirect('/auth/login?state=0', 303);
   }
 

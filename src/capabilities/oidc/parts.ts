@@ -40,7 +40,7 @@ export interface OidcOptions
     Pick<ApplicationLogOutOptions, 'listSessions' | 'endSession'> {
   readonly opened: OpenDatabase;
   readonly redis: OpenRedis | undefined;
-  /** 32 bytes. What belongs to a session is derived from them. */
+  /** 32 bytes, from which ids of grants and sessions, refresh tokens and signatures are derived. */
   readonly key: Buffer;
   readonly cipher: Cipher;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
@@ -49,16 +49,16 @@ export interface OidcOptions
   readonly requireStepUp: RequireStepUp;
   readonly audit: AuditOf<typeof events>;
   readonly log: Log;
-  /** Our address. It may be known only once the server listens. */
+  /** The address of this server. It may be known only once the server listens. */
   readonly baseUrl: () => string;
-  /** The page on which strangers sign up. Undefined if strangers cannot. */
+  /** Finds the path of the page on which strangers sign up. Undefined if strangers cannot. */
   readonly findSignUpPath: () => string | undefined;
-  /** The longest that a session may last. */
+  /** Most seconds that a session may last. */
   readonly sessionSeconds: number;
-  /** `CLIENT_ID_METADATA`. */
+  /** The hosts in `CLIENT_ID_METADATA`. */
   readonly documentHosts: readonly string[];
   readonly hasSecondFactors: boolean;
-  /** Called with the grant type. */
+  /** Called with the grant type when an application gets tokens. */
   readonly onTokens?: ((grantType: string) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -67,7 +67,7 @@ export interface OidcOptions
 const createIsListed = (hosts: readonly string[]) => (address: string) =>
   hosts.some((host) => host.toLowerCase() === URL.parse(address)?.host);
 
-/** Undefined if no application may introduce itself. */
+/** Returns the check of a document's address. Undefined if no client may use a metadata document. */
 const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
   hosts.length === 0
     ? undefined
@@ -75,7 +75,7 @@ const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allows
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
 
-/** The provider, and all that it needs. The library is loaded only where there is a client. */
+/** Creates the provider and its stores. The library is loaded only if an application could use it. */
 export function createOidcParts(options: OidcOptions) {
   const { opened, redis, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
@@ -83,7 +83,7 @@ export function createOidcParts(options: OidcOptions) {
   const subjects = createSubjects(opened);
   const isAlive = async (sessionId: string) => (await findLiving(sessionId)) !== undefined;
 
-  /** Undefined if the account is gone, is disabled, or a newcomer under the id. */
+  /** Undefined if the account does not exist, is disabled, or belongs to another person by now. */
   async function findBySubject(subject: string): Promise<Account | undefined> {
     const userId = await subjects.findUserId(subject);
     const account = userId === undefined ? undefined : await findAccount(userId);
@@ -131,14 +131,16 @@ export function createOidcParts(options: OidcOptions) {
   const noteRefusal = createNoteRefusal(audit, log);
   const allowsDocument = createAllowsDocument(documentHosts);
 
-  /** The application whose request a path repeats, with what pages before the login call it. Undefined for any other path. */
+  /**
+   * Finds the application for a path that repeats its request, with the name that pages before the login show. Undefined for other paths.
+   */
   async function findApplication(path: string): Promise<NextApplication | undefined> {
     const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
     const clientId = searchParams.get('client_id') ?? '';
     if (pathname !== authorizationPath) return undefined;
     if (URL.canParse(clientId))
       return allowsDocument?.(clientId) ? { name: calledName({ clientId }), isStranger: true } : undefined;
-    // The login goes on without the name.
+    // If the database fails here, the login goes on without the name.
     const client = await clients.find(clientId).catch(() => undefined);
     return client && { name: client.name, isStranger: false };
   }
@@ -200,10 +202,10 @@ export function createOidcParts(options: OidcOptions) {
     removeOfEnded: records.removeOfEnded,
     rotateSigningKeys: signingKeys.rotate,
     logoutNotices: notices,
-    /** Looks whether an event has ended a session that applications are told about. */
+    /** Checks whether an event has ended a session, so that applications are told. */
     noteEnding(event: AuditEvent): void {
       const ending = endingOf(event);
-      // Not loaded: no application knows of any session.
+      // If the library is not loaded, no application knows of any session.
       if (ending !== undefined && loader.isLoaded()) notices.wake(ending);
     },
   };

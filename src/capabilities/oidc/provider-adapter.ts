@@ -13,7 +13,7 @@ export interface AdapterOptions {
   readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
 }
 
-/** A client in the terms of RFC 7591. Unlike the library, we keep a hash of the secret. */
+/** Returns a client in the terms of RFC 7591. Its `client_secret` is a hash, which `compareClientSecret` expects. */
 const metadataOf = (client: Client): ClientMetadata => ({
   client_id: client.id,
   client_name: client.name,
@@ -38,7 +38,10 @@ const metadataOf = (client: Client): ClientMetadata => ({
   pkce: client.pkce,
 });
 
-/** A resource that asks about its tokens. It can do nothing else: it has neither addresses nor grants, and at other endpoints it is no client. */
+/**
+ * Returns a resource as a client that can only ask about its tokens. It has neither addresses nor grants, and at other endpoints it is no
+ * client.
+ */
 const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
   client_id: clientId,
   client_secret: secretHash,
@@ -51,17 +54,20 @@ const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetada
 
 type Write = () => Promise<void>;
 
-/** What token requests write, by their contexts. */
+/** The delayed writes of token requests, by their contexts. */
 const writes = new WeakMap<object, Write[]>();
 
-/** A token request reads nothing that it writes: all of it is written when the library is done, in one commit of SQLite. */
+/** Delays the writes of a token request until the library is done, for one commit of SQLite. The request reads nothing that it writes. */
 async function put(write: Write): Promise<void> {
   const { ctx } = Provider;
   if (ctx?.oidc.route !== 'token') return write();
   writes.set(ctx, [...(writes.get(ctx) ?? []), write]);
 }
 
-/** @throws {errors.InvalidGrant} if what the client sent was used already, or its grant was revoked meanwhile */
+/**
+ * Runs the delayed writes.
+ * @throws {errors.InvalidGrant} if the code or token that the client sent was used already, or its grant was revoked meanwhile
+ */
 export async function finishWrites(ctx: object): Promise<void> {
   const finished = await Promise.allSettled((writes.get(ctx) ?? []).map((write) => write()));
   for (const result of finished) if (result.status === 'rejected') throw result.reason;
@@ -69,7 +75,7 @@ export async function finishWrites(ctx: object): Promise<void> {
 
 const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
 
-/** Where the library finds and stores what it keeps. */
+/** Creates the adapter through which the library finds and stores its records. */
 export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
@@ -87,11 +93,11 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
 
   return {
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
-      // Neither clients nor sessions are the library's to store.
+      // Janua stores clients and sessions itself.
       if (isClient || model === 'Session') return;
       const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
       if (excess !== undefined) throw new errors.InvalidRequest(excess);
-      // A browser without a session keeps its request itself, and so does one that leaves for a sign-up.
+      // A browser without a session carries its request in its address, and so does a browser that leaves for a sign-up.
       if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
       await put(() => run(() => upsert(id, payload, seconds)));
     },
@@ -107,7 +113,7 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
     findByUid: async () => undefined,
     consume: (id: string) => put(() => run(() => consume(id))),
     async destroy(id: string): Promise<void> {
-      // Of two requests that go on with a sign-in at the same time, one gets a code.
+      // Of two requests that continue a sign-in at the same time, one gets a code.
       if (!(await run(() => destroy(id))) && model === 'Interaction')
         throw new errors.SessionNotFound('interaction session not found');
     },

@@ -12,31 +12,34 @@ import type { ProviderOptions } from './provider-options.ts';
 import { noteRequest, type ProviderRequest, signedInOf } from './provider-requests.ts';
 import { authorizationPath, type ReturnAddress } from './waiting.ts';
 
-/** What the provider answers, for the route to send. */
+/** The response of the provider, which the route sends. */
 export interface ProviderAnswer {
   readonly status: number;
   readonly body: unknown;
   readonly type: string;
   readonly location: string | undefined;
-  /** Where a login has to lead to, if no user is signed in. */
+  /** The address that a login leads back to. Undefined if no login is needed. */
   readonly loginNext: string | undefined;
   /** The protocol's error, if a person has to see it because it cannot go to the application. */
   readonly fault: ProtocolFault | undefined;
-  /** Set in place of all above if the answer is an error that must not lead a browser to a site of a stranger. */
+  /**
+   * Set instead of `location`, `loginNext`, `fault` and `form` if the response is an error that must not lead a browser to a stranger's
+   * site.
+   */
   readonly stranger: StrangerSite | undefined;
-  /** What the browser sends to the application in a form, if the application asked for that. */
+  /** The form that the browser sends to the application. Undefined if the application asked for no form. */
   readonly form: PostedAnswer | undefined;
 }
 
 /** The site of an application that only its document vouches for. */
 export interface StrangerSite {
   readonly host: string;
-  /** Where a click of the user leads. Undefined if the answer is a form. */
+  /** The address that the user's click leads to. Undefined if the response is a form. */
   readonly location: string | undefined;
 }
 
 export interface ProtocolFault {
-  /** As in RFC 6749 4.1.2.1. */
+  /** An error code as in RFC 6749 4.1.2.1. */
   readonly error: string;
   readonly error_description?: string;
 }
@@ -59,11 +62,11 @@ export function createAnswer(
     contexts.set(ctx.req, ctx);
     // The route sends the answer.
     ctx.respond = false;
-    // A target may itself contain a host (RFC 9112 3.2.2).
+    // The target of a request may contain a host itself (RFC 9112 3.2.2).
     const href = `${issuer}${ctx.path}${ctx.search}`;
     for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
       Object.defineProperty(ctx.request, name, { value });
-    // Koa's own parser takes a time that is quadratic.
+    // Koa's own parser takes quadratic time.
     Object.defineProperty(ctx.request, 'query', { value: bounds.get(ctx.req)?.query, writable: true });
     try {
       ctx.state.publicClient = await takeEmptySecret(ctx.req, findClient);
@@ -73,7 +76,7 @@ export function createAnswer(
       }
       await next();
       if (ctx.oidc?.route === 'token') await finishTokens(provider, ctx, options);
-      // A refused user may ask at once why.
+      // The refusal is recorded first, because a refused user may ask for the reason at once.
       await ctx.state.refusal;
       if (ctx.state.accepted) {
         await keepGrant(ctx);
@@ -104,13 +107,14 @@ export function createAnswer(
     const ctx = contexts.get(req);
     if (ctx === undefined || ctx.state.thrown !== undefined) throw ctx?.state.thrown ?? new Error('no answer');
     const cookies = [res.getHeader('set-cookie') ?? []].flat().map(String);
-    // The session of the library is made anew for each request. Without a session nothing waits that a cookie could belong to.
+    // The library's session is made anew for each request, so its cookie is not needed. Without a session, no waiting request could need a
+    // cookie.
     const kept = request.signedIn && cookies.filter((cookie) => !cookie.startsWith(sessionCookie));
     res.removeHeader('set-cookie');
     if (kept !== undefined && kept.length > 0) res.setHeader('set-cookie', kept);
     const location = res.getHeader('location')?.toString();
     const { status } = ctx;
-    // The route sets it again, or sends a page in place of a redirect.
+    // The route sets the status again, or sends a page in place of a redirect.
     res.statusCode = 200;
     for (const name of ['location', 'content-type', 'content-length']) res.removeHeader(name);
     const loginNext = location?.startsWith(`${authorizationPath}?`) ? location : undefined;
@@ -125,10 +129,10 @@ export function createAnswer(
   };
 }
 
-/** Characters of `Accept` that count. Browsers send about 150. */
+/** The most characters of `Accept` that the library reads. Browsers send about 150. */
 const longestAccept = 1000;
 
-/** The request as the library reads it: its body has been read, and may be read again. */
+/** Returns the request with a body that the library can read, although the server has read it before. */
 function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMessage {
   if (body === undefined) return sent;
   const { method, url, socket } = sent;
@@ -139,22 +143,23 @@ function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMess
 }
 
 /**
- * With `any`, everyone can name a redirect address by a document. An error that leads there at once would make an open redirector of this
- * site (RFC 9700 4.11.2). It is trusted once the user has let the application in, or has just decided about it on a page.
+ * Tells whether an error must not lead to the application's site. With `any`, everyone can name a redirect address by a document. An error
+ * that leads there at once would make this site an open redirector (RFC 9700 4.11.2). Janua trusts the address once the user has allowed
+ * the application, or has just decided about it on a page.
  */
 async function isStranger(ctx: KoaContextWithOIDC, { isListed, hasConsent }: ProviderOptions): Promise<boolean> {
   const { client, params, entities } = ctx.oidc;
   if (client === undefined || !isDocument(client.clientId) || isListed(client.clientId)) return false;
-  // A program of the user's machine is no site.
+  // A program on the user's machine is no site.
   if (isNativeAddress(String(params?.redirect_uri)) || entities.Interaction?.result?.isDecided === true) return false;
   const user = signedInOf(ctx)?.user;
   return user === undefined || !(await hasConsent(user, client, []));
 }
 
-/** Changes what the library says about us, and about tokens. */
+/** Changes the library's description of this server, and of tokens. */
 function adaptBody({ body, oidc, state }: KoaContextWithOIDC, offersSignUp: boolean): void {
   if (typeof body !== 'object' || body === null) return;
-  // An API learns what the token of a client allows, and not in which session the client got it.
+  // A resource may learn the rights of a client's token, but not the session in which the client got it.
   if ('sid' in body && oidc.route === 'introspection' && oidc.client?.api !== undefined) body.sid = undefined;
   if ('active' in body && body.active === true && state.username) Object.assign(body, { username: state.username });
   if ('claims_supported' in body && Array.isArray(body.claims_supported))

@@ -2,7 +2,7 @@ import { readNames } from '../../core/users/scopes.ts';
 import type { User } from '../../core/users/user.ts';
 import { isNativeAddress, isPrivateUse, isWebAddress } from './addresses.ts';
 
-/** A client as the provider knows it: one of ours, or one that introduced itself by a document. */
+/** A client as the provider knows it: added by an administrator, or described by its own metadata document. */
 export interface ProviderClient {
   readonly clientId: string;
   readonly clientName?: string | undefined;
@@ -11,7 +11,7 @@ export interface ProviderClient {
   readonly groups?: unknown;
   readonly secondFactor?: unknown;
   readonly pkce?: unknown;
-  /** The address of a resource, if it is one that asks about its tokens. */
+  /** The address of a resource that asks about its tokens. Undefined for an application. */
   readonly api?: unknown;
   readonly tokenEndpointAuthMethod?: string | undefined;
   readonly backchannelLogoutUri?: string | undefined;
@@ -21,51 +21,52 @@ export const codeGrant = 'authorization_code';
 export const refreshGrant = 'refresh_token';
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-/** Longest id of a client that is kept. */
+/** Characters of the longest client id that Janua stores. */
 const longestId = 200;
 
-/** Whether an application introduced itself by a document: its id is the address of the document. */
+/** Tells whether a metadata document describes the client: its id is then the address of the document. */
 export const isDocument = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
 
-/** What pages call it that say no more: one that introduced itself by the host of its document, because it chose its name. */
+/** Returns the display name. A client of a metadata document is shown by its host, because it chose its name itself. */
 export const calledName = ({ clientId, clientName }: ProviderClient): string =>
   isDocument(clientId) ? new URL(clientId).host : (clientName ?? clientId);
 
-/** Names it in an event. The address of a document says more than the name that the document chose. */
+/** Names the client in an event. The address of a document says more than the name that it chose. */
 export const aboutClient = ({ clientId, clientName }: Pick<ProviderClient, 'clientId' | 'clientName'>) => ({
   about: clientId,
   aboutName: isDocument(clientId) ? undefined : clientName,
 });
 
 /**
- * Whether it runs on machines of users, by all of its addresses: one has a scheme of its own, or all are on loopback. A website whose
- * developers use a loopback address too is no program. What it gets ends with the session.
+ * Tells whether the client runs on machines of users: one of its addresses has a private-use scheme, or all are on loopback. A website
+ * whose developers use a loopback address too does not count, so its grants end with the session.
  */
 const isProgram = ({ redirectUris = [], tokenEndpointAuthMethod }: ProviderClient): boolean =>
   tokenEndpointAuthMethod === 'none' &&
   redirectUris.length > 0 &&
   (redirectUris.some((address) => isPrivateUse(new URL(address))) || redirectUris.every(isNativeAddress));
 
-/** Whether the application keeps what it got when the session ends. The user then let it on a page. */
+/** Tells whether the application keeps its grant when the session ends. The user has then allowed that on a page. */
 export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
   scopes.has('offline_access') || (!client.own && (isProgram(client) || isDocument(client.clientId)));
 
 /**
- * Why a request without a challenge is refused: whatever else it sent; because only a nonce protects it, which its client may not do with; or
- * because nothing does, which a setting of its client could allow.
+ * The reason why a request without a challenge is refused. `no-challenge`: its client always needs one. `no-challenge-but-nonce`: only a
+ * nonce protects it, which the settings of its client do not accept. `no-challenge-nor-nonce`: nothing protects it, which a setting of its
+ * client could allow.
  */
 export type MissingChallenge = 'no-challenge' | 'no-challenge-but-nonce' | 'no-challenge-nor-nonce';
 
 const isHttps = (address: string) => new URL(address).protocol === 'https:';
 
-/** Whether a client may be set to send neither a challenge nor a nonce. */
+/** Tells whether a client may be set to send neither a challenge nor a nonce. */
 export const mayOmitNonce = ({ redirectUris }: { readonly redirectUris: readonly string[] }, isPublic: boolean) =>
   !isPublic && redirectUris.every(isHttps);
 
 /**
- * Judges a request for a code that has no challenge. A nonce takes its place only where an ID token will carry it, where the client proves
- * itself with the code, and where no other program gets the code (RFC 9700 2.1.1). Undefined if the request is good.
+ * Judges an authorization request without a challenge. A nonce takes the place of the challenge only if an ID token carries the nonce, the
+ * client proves itself with the code, and no other program gets the code (RFC 9700 2.1.1). Undefined if the request is good.
  */
 export function findMissingChallenge(
   client: ProviderClient,

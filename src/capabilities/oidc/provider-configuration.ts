@@ -14,22 +14,22 @@ import { findAccountIn, signedInOf } from './provider-requests.ts';
 import { signatures } from './signing-keys.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from './waiting.ts';
 
-/** Seconds that an assertion of a client may still last. Until then, Janua remembers that it was used. */
+/** Most seconds until an assertion of a client expires. Until then, Janua remembers that it was used. */
 const longestAssertion = 300;
 
 /** Seconds by which the clock of a client may be wrong. */
 const clockTolerance = 15;
 
-/** What the configuration needs of the provider that is made of it. */
+/** The parts of the provider that its own configuration needs. */
 interface OfProvider {
   readonly derive: Derive;
-  /** Where a browser without a session asks again, once its user has logged in. */
+  /** Returns the address at which a browser without a session repeats its request after the login. */
   readonly returnAddress: (parameters: Readonly<Record<string, unknown>>) => string;
   readonly needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>;
   readonly loadGrant: (ctx: KoaContextWithOIDC) => Promise<InstanceType<Provider['Grant']> | undefined>;
 }
 
-/** What we offer and how long it lasts. What is not offered is off: less is safer. */
+/** Configures the features and lifetimes of the library. Everything that Janua does not offer is off, because less is safer. */
 export function configure(options: ProviderOptions, ofProvider: OfProvider): Configuration {
   const isHttps = options.issuer.startsWith('https:');
   const prefix = isHttps ? '__Secure-' : '';
@@ -39,7 +39,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     acrValues: Object.values(acrValues),
     claims: { ...claimsOfScopes, iss: null, sid: null },
     scopes: ['openid', 'offline_access'],
-    // Many applications read the ID token alone.
+    // Many applications read only the ID token, so it has all claims.
     conformIdTokenClaims: false,
     responseTypes: ['code'],
     clientAuthMethods: [
@@ -55,7 +55,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'],
     },
     assertJwtClientAuthClaimsAndHeader({ oidc }, { aud, exp }) {
-      // With a list, or the address of an endpoint, another server could use the assertion here (draft-ietf-oauth-rfc7523bis).
+      // With a list as audience, or the address of an endpoint, another server could use the assertion here (draft-ietf-oauth-rfc7523bis).
       if (aud !== oidc.issuer) throw new errors.InvalidClientAuth('the audience is not the issuer alone');
       const last = Date.now() / 1000 + longestAssertion + clockTolerance;
       if (Number(exp) > last) throw new errors.InvalidClientAuth('it lasts too long');
@@ -77,7 +77,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     fetch: fetchFor(options),
     cookies: {
       keys: [ofProvider.derive('cookies')],
-      // Their paths rule out `__Host-` (RFC 6265bis 4.1.3).
+      // The paths of the cookies rule out `__Host-` (RFC 6265bis 4.1.3).
       names: {
         session: `${prefix}oidc-session`,
         interaction: `${prefix}oidc-interaction`,
@@ -110,7 +110,8 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     interactions: {
       policy: createPolicy(ofProvider.needsConsent, options.signUpPath !== undefined),
       async url(ctx, { uid, params, prompt }) {
-        // The mail may arrive long after the request, so that the sign-up alone would not show that it was meant.
+        // Removes the prompt, because the mail may arrive long after the request. The address then no longer shows that the sign-up came
+        // after it.
         if (prompt.name === 'create' && options.signUpPath !== undefined)
           return pathWithNext(options.signUpPath, ofProvider.returnAddress(withoutPrompt(params, 'create')));
         return signedInOf(ctx) === undefined
@@ -126,7 +127,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     async findAccount(ctx, subject, token) {
       const { oidc } = ctx;
       const account = await findAccountIn(ctx, subject, options);
-      // What lasts then ends for good: to look for the grant ends it.
+      // Looking up a grant that is no longer valid revokes it for good.
       if (account === undefined && token && 'grantId' in token)
         await options.records.of('Grant').find(String(token.grantId));
       if (account === undefined || (oidc.client !== undefined && !mayUse(oidc.client, account.user))) return undefined;

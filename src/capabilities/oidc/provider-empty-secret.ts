@@ -4,8 +4,8 @@ import { isDocument } from './provider-client.ts';
 import type { ProviderOptions } from './provider-options.ts';
 
 /**
- * A public client that sends an empty secret by Basic has sent none. Go's `oauth2` and others try so first.
- * @returns its id
+ * Treats an empty secret that a public client sends by Basic as none. Go's `oauth2` and others try that first.
+ * @returns the client's id. Undefined for other requests
  */
 export async function takeEmptySecret(
   { headers }: IncomingMessage,
@@ -22,7 +22,7 @@ export async function takeEmptySecret(
   return clientId;
 }
 
-/** Has the library read the body as if the form had the id of the client that `takeEmptySecret` found. */
+/** Makes the library read the body as if it had the client id that `takeEmptySecret` found. */
 export function nameClientInBody(provider: Provider): void {
   const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
   Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'body', {
@@ -32,7 +32,7 @@ export function nameClientInBody(provider: Provider): void {
     set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
       const { publicClient } = this.ctx.state;
       const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
-      // Two ids are refused as a field that is sent twice.
+      // The library refuses two ids as a field that is sent twice.
       const client_id = isOther ? [body.client_id, publicClient] : publicClient;
       bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
     },

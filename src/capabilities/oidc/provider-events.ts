@@ -6,7 +6,7 @@ import { requestOf } from './provider-requests.ts';
 
 type EventOptions = Pick<ProviderOptions, 'onRefused' | 'onFault'>;
 
-/** Tells what the library has done. */
+/** Reports events of the library: requests that succeed, refusals and faults. */
 export function reportEvents(provider: Provider, { onRefused, onFault }: EventOptions): void {
   provider.on('authorization.success', (ctx) => {
     ctx.state.accepted = true;
@@ -17,7 +17,7 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
   });
   for (const event of errorEvents)
     provider.on(event as 'authorization.error', (ctx, error) => {
-      // The request is answered with the fault of the server, whatever the library made of it.
+      // With `Unavailable`, the server answers with its own fault, whatever the library made of the request.
       if (expectedErrors.has(error.error) || ctx.state.thrown instanceof Unavailable) return;
       const { oidc, state, method, query } = ctx;
       const clientId = oidc.client?.clientId ?? oidc.params?.client_id ?? oidc.entities.AccessToken?.clientId;
@@ -27,7 +27,7 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
         clientName: oidc.client?.clientName,
         error: error.error,
         detail: [error.error_description, error.error_detail].filter(Boolean).join(': '),
-        // The library clears what it does not know.
+        // The library drops parameters that it does not know.
         parameters: { ...oidc.params, ...(method === 'POST' ? oidc.body : query) },
         reason: state.reason,
       });
@@ -35,13 +35,13 @@ export function reportEvents(provider: Provider, { onRefused, onFault }: EventOp
     });
 }
 
-/** Writes what a token request gives, and changes its answer if it gives nothing after all. */
+/** Stores the tokens of a token request, or changes its response to an error if the client gets none after all. */
 export async function finishTokens(
   provider: Provider,
   ctx: KoaContextWithOIDC,
   { onTokens }: Pick<ProviderOptions, 'onTokens'>,
 ): Promise<void> {
-  // Where nothing is given, nothing is used up.
+  // Without tokens, nothing is used up.
   if (ctx.status !== 200) return;
   try {
     await finishWrites(ctx);
@@ -54,7 +54,7 @@ export async function finishTokens(
   }
 }
 
-/** Before the browser gets the code: an application that has one is told about the end of the session. */
+/** Reports a sign-in before the browser gets the code, so that an application with a code also learns when the session ends. */
 export async function noteSignIn(
   ctx: KoaContextWithOIDC,
   { onSignedIn }: Pick<ProviderOptions, 'onSignedIn'>,
@@ -77,7 +77,7 @@ const errorEvents = [
   'userinfo.error',
 ];
 
-/** Part of how the protocol works, and no fault of the application. */
+/** Errors that belong to the protocol, and are no fault of the application. */
 const expectedErrors: ReadonlySet<string> = new Set([
   'authorization_pending',
   'slow_down',

@@ -9,7 +9,7 @@ import { findAccountIn, requestOf } from './provider-requests.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
-/** What the library can do that we offer, and how. */
+/** Configures the features of the library that Janua offers. */
 export const createFeatures = (options: ProviderOptions): Features => ({
   devInteractions: { enabled: false },
   dPoP: { enabled: false },
@@ -45,7 +45,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
     enabled: true,
     charset: 'base-20',
     mask: '****-****',
-    // Without `User-Agent`, whose length a stranger chooses.
+    // The `User-Agent` is left out, because a stranger chooses its length.
     deviceInfo: (ctx) => ({ address: requestOf(ctx)?.caller.address }),
   },
   resourceIndicators: createResourceIndicators(options),
@@ -70,15 +70,15 @@ interface IssuedToken {
   readonly kind?: string | undefined;
   readonly scope?: string | undefined;
   readonly clientId?: string | undefined;
-  /** The resource that it was made for, if any. */
+  /** The resource that the token was made for, if any. */
   readonly aud?: unknown;
 }
 
 const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
 
 /**
- * The username, if the token is an access token for a scope whose claims have it (RFC 7662 2.2). Mail servers let in each token with a
- * username, and a refresh token lasts for a month.
+ * Returns the username, if the token is an access token for a scope whose claims have it (RFC 7662 2.2). Other tokens get none, because
+ * mail servers accept each token with a username, and a refresh token lasts for a month.
  */
 function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): string | undefined {
   if (kind !== 'AccessToken') return undefined;
@@ -87,11 +87,11 @@ function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): strin
   return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
 }
 
-/** Whether a client has an address on the origin of a resource. */
+/** Tells whether a client has an address on the origin of a resource. */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 
-/** The user of a token. Undefined if the user may no longer use the application that has it. */
+/** Finds the user of a token. Undefined if the user may no longer use the application that has the token. */
 async function findLetIn(
   ctx: object,
   asking: ProviderClient,
@@ -105,8 +105,8 @@ async function findLetIn(
 }
 
 /**
- * A resource with a secret asks about tokens that were made for it, and an application about its own. Where a resource has no secret, a
- * client with an address on its origin may ask for it.
+ * Tells whether a client may ask about a token. A resource with a secret may ask about tokens that were made for it, and an application
+ * about its own. If a resource has no secret, a client with an address on its origin may ask instead.
  */
 async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource }: ProviderOptions): Promise<boolean> {
   const { tokenEndpointAuthMethod, api } = client;
@@ -123,10 +123,10 @@ function createResourceIndicators({ findResource }: ProviderOptions): Features['
   return {
     enabled: true,
     defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
-    // A resource that was asked for at authorization need not be named again. There is one at most.
+    // A token request need not repeat the resource of the authorization request. There is one at most.
     useGrantedResource: async () => true,
     async getResourceServerInfo({ oidc }, uri) {
-      // A token is for one, and the user sees one.
+      // A token is for one resource, and the user sees one.
       if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
       const resource = await findResource(uri);
       if (resource === undefined) throw new errors.InvalidTarget('unknown resource');

@@ -6,8 +6,8 @@ import { networkOf } from './provider-requests.ts';
 type FetchOptions = Pick<ProviderOptions, 'fetch'>;
 
 /**
- * Fetches a document or keys for a request, whose network is the party. Without a turn, the request is answered with 503: the library would
- * say that the client is unknown, and it asks a second time after a failure.
+ * Fetches a document or keys, and counts the connection for the network of the request. Without a turn, Janua answers the request with 503:
+ * the library would say that the client is unknown, and it asks a second time after a failure.
  */
 async function fetchForRequest(
   { fetch }: FetchOptions,
@@ -24,19 +24,19 @@ async function fetchForRequest(
   }
 }
 
-/** Makes the connections of the library. */
+/** Returns the `fetch` that the library uses. */
 export const fetchFor =
   (options: FetchOptions): NonNullable<Configuration['fetch']> =>
   (target, init) => {
     const address = target instanceof Request ? target.url : String(target);
-    // Notices of logouts are sent after the request that caused them. Each client waits for its own.
+    // Janua sends a logout notice after the request that caused it, so the notice counts for the host of its client.
     if (init?.method === 'POST') return options.fetch(address, init, { party: `notices to ${new URL(address).host}` });
     return fetchForRequest(options, Provider.ctx, address, init);
   };
 
 /**
- * Fetches a document before the library does, which lets requests of all networks wait for the first of them. Each has a turn of its own
- * here, and the library finds what is remembered. @throws {Unavailable}
+ * Fetches a document before the library does, because the library makes requests of all networks wait for the first of them. Here each
+ * request has its own turn, and the library then finds the remembered document. @throws {Unavailable}
  */
 export async function prefetch(
   options: FetchOptions,

@@ -1,7 +1,7 @@
 import { Provider } from 'oidc-provider';
 import { isWebAddress } from './addresses.ts';
 
-/** OAuth 2.0 Form Post Response Mode. */
+/** A response in OAuth 2.0 Form Post Response Mode. */
 export interface PostedAnswer {
   readonly address: string;
   readonly fields: Readonly<Record<string, string>>;
@@ -9,13 +9,13 @@ export interface PostedAnswer {
 
 type ResponseMode = Parameters<Provider['registerResponseMode']>[1];
 
-/** Whether the application at a redirect address can take a form: the address leads to a server. */
+/** Tells whether the application at a redirect address can take a form: the address leads to a server. */
 export const takesForms = (address: unknown): boolean => {
   const url = URL.parse(String(address));
   return url !== null && isWebAddress(url);
 };
 
-/** The library's own page with the form has a script in it, which our policy forbids, and no words. */
+/** Replaces the library's own page with the form, which has no text, and a script that our policy forbids. */
 export class PostingProvider extends Provider {
   override registerResponseMode(name: string, handler: ResponseMode): void {
     const send = name === 'form_post' ? postAnswer : handler;

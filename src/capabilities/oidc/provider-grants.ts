@@ -10,25 +10,25 @@ import { signedInOf } from './provider-requests.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
 
-/** Seconds that a grant which outlives its session lasts at first: as long as a code. If no code is given after all, nothing is left of it. */
+/** Seconds that a grant which outlives its session is valid at first: as long as a code. If no code is issued, the grant expires. */
 const firstSeconds = 60;
 
 type GrantOptions = Pick<ProviderOptions, 'records' | 'hasConsent' | 'subjectOf'>;
 
-/** What applications were given: by their users on a page, or without a question. */
+/** Issues and finds the grants of applications, which users allow on a page, or which need no question. */
 export function createGrants(provider: Provider, { records, hasConsent, subjectOf }: GrantOptions, derive: Derive) {
-  /** Whether the user has to decide on a page, which was not shown yet. */
+  /** Tells whether the user has to decide on a page that was not shown yet. */
   async function needsConsent(ctx: KoaContextWithOIDC): Promise<boolean> {
     const { client, result } = ctx.oidc;
     const user = signedInOf(ctx)?.user;
     if (client === undefined || user === undefined || client.own || result?.consent) return false;
-    // Any program of a machine could act as the application.
+    // Any program on a machine could act as the application.
     return (
       isNativeAddress(String(ctx.oidc.params?.redirect_uri)) || !(await hasConsent(user, client, requestedOf(ctx.oidc)))
     );
   }
 
-  /** Gives an application what it asks for, in a session. */
+  /** Issues a grant for an application's request, in a session. */
   async function give(
     to: { accountId: string; clientId: string; sessionId: string },
     asked: Asked,
@@ -47,7 +47,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
   return {
     needsConsent,
 
-    /** What the application was given already, or gets without a question. */
+    /** Finds the grant of an application, or issues it if the user need not be asked. */
     async load(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
       const { client, session, result, account } = ctx.oidc;
       const signedIn = signedInOf(ctx);
@@ -55,7 +55,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
         return undefined;
       const { clientId } = client;
       const isLasting = lasts(client, ctx.oidc.requestParamScopes);
-      // A lasting grant is separate: it ends by itself, and a plain sign-in in the same browser goes on.
+      // A lasting grant is separate: it ends by itself, while a plain sign-in in the same browser stays.
       const isSeparate = isLasting && result?.consent !== undefined;
       const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
       if (await needsConsent(ctx)) return given;
@@ -65,13 +65,13 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
       return grant;
     },
 
-    /** Called once there is a code. What outlives the session ends with the stamp, also where the user was not asked again. */
+    /** Called once there is a code. Makes a lasting grant end with the stamp of the account, also if the user was not asked again. */
     async keep(ctx: KoaContextWithOIDC): Promise<void> {
       const [grantId, signedIn] = [ctx.state.lastingGrant, signedInOf(ctx)];
       if (grantId !== undefined && signedIn !== undefined) await records.keep(grantId, signedIn.session.stamp);
     },
 
-    /** Gives a device what it asked for, until `answerDevice` keeps it. @returns the id of the grant */
+    /** Issues the grant of a device, which `answerDevice` makes last. @returns the id of the grant */
     async giveDevice(client: ProviderClient, asked: Asked, { session, user }: SignedIn): Promise<string> {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
       return (await give(to, asked, undefined, true)).jti;
@@ -79,7 +79,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
   };
 }
 
-/** False if the grant has all of it already. */
+/** Adds the scopes and claims of a request to a grant. False if the grant has all of them already. */
 function addAsked(grant: Grant, asked: Asked): boolean {
   const before = JSON.stringify([grant.openid, grant.resources]);
   if (asked.requestParamOIDCScopes.size > 0) grant.addOIDCScope(new Set(asked.requestParamOIDCScopes));

@@ -2,11 +2,11 @@ import type { OpenIdProvider } from './provider.ts';
 import type { ProviderOptions } from './provider-options.ts';
 import type { LoadedKeys } from './signing-keys.ts';
 
-/** Milliseconds after which the provider looks whether its keys were rotated. */
+/** Milliseconds between two checks whether the keys were rotated. */
 const lookMilliseconds = 60_000;
 
 export interface LoaderOptions {
-  /** Whether an application could use the provider. */
+  /** Tells whether an application could use the provider. */
   readonly isNeeded: () => Promise<boolean>;
   readonly loadKeys: () => Promise<LoadedKeys>;
   readonly optionsFor: (keys: ProviderOptions['keys']) => ProviderOptions;
@@ -16,7 +16,7 @@ export interface LoaderOptions {
   readonly now: () => number;
 }
 
-/** Loads the library where it is needed, and makes the provider anew once its keys were rotated. */
+/** Loads the library once an application could use it, and makes the provider anew after the keys were rotated. */
 export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded, now }: LoaderOptions) {
   let opening: Promise<OpenIdProvider | undefined> | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -35,13 +35,13 @@ export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded,
 
   return {
     /**
-     * The provider. Undefined as long as there is no client, and no application may introduce itself.
+     * Returns the provider. Undefined as long as there is no client, and no application may use a metadata document.
      * @throws {Unavailable} when a store cannot be reached
      */
     async open(): Promise<OpenIdProvider | undefined> {
       const current = await opening;
       if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
-      // One request looks. Others at the same time wait for it.
+      // One request checks the keys. Other requests at the same time wait for it.
       if (current !== undefined) lookedAt = now();
       const next = load(current);
       opening = next.catch(() => current);
@@ -52,7 +52,7 @@ export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded,
   };
 }
 
-/** Without the library's notice that it is not tested on Node 26: our tests do that. */
+/** Loads the library without its warning that it is not tested on Node 26, because our own tests run on it. */
 async function loadLibrary() {
   const { warn } = console;
   console.warn = () => {};

@@ -13,15 +13,15 @@ export interface SentLogOut {
   readonly caller: Caller;
 }
 
-/** What is wrong with the request, as the audit calls it. */
+/** The fault of the request, by its name in the audit. */
 export type LogOutFault = 'logout-hint' | 'unknown-client' | 'logout-address';
 
 export interface AskedLogOut {
-  /** Of the ID token, else of `client_id`. */
+  /** The client of the ID token, or else of `client_id`. */
   readonly client: ProviderClient | undefined;
-  /** What a valid ID token says. */
+  /** The content of a valid ID token. Undefined without one. */
   readonly hint: LogOutHint | undefined;
-  /** Where the browser may return. */
+  /** The address to which the browser may return. Undefined if there is none. */
   readonly address: string | undefined;
   readonly fault: LogOutFault | undefined;
 }
@@ -36,7 +36,7 @@ export interface LogOutHint {
 
 type Client = InstanceType<Provider['Client']>;
 
-/** Reads what an application asks for that logs its user out. A fault is no refusal: the user may log out all the same. */
+/** Reads a logout request of an application. A fault does not refuse it: the user may log out all the same. */
 export function createReadLogOut(provider: Provider) {
   /** Undefined also for a document that cannot be read. */
   async function findClient(clientId: string): Promise<Client | undefined> {
@@ -48,7 +48,7 @@ export function createReadLogOut(provider: Provider) {
     }
   }
 
-  /** What an ID token of a client says, however old it is. Undefined for any other text. */
+  /** Reads an ID token of a client, however old it is. Undefined for any other text. */
   async function readHint(token: string, client: Client): Promise<LogOutHint | undefined> {
     try {
       const read: Validated = await provider.IdToken.validate(token, client);
@@ -64,9 +64,9 @@ export function createReadLogOut(provider: Provider) {
     }
   }
 
-  /** Whose request it is and, if it has an ID token, what that says. */
+  /** Finds the client of a request, and reads its ID token. */
   async function readOrigin({ idTokenHint, clientId, caller }: SentLogOut): Promise<Omit<AskedLogOut, 'address'>> {
-    // Read before the token is verified, to find by whose settings it is.
+    // Read before the token is verified, to find the client whose settings verify it.
     const named = idTokenHint === undefined ? clientId : readToken(idTokenHint).payload?.aud;
     const client = typeof named === 'string' ? await asCaller(caller, () => findClient(named)) : undefined;
     const hint = idTokenHint === undefined || client === undefined ? undefined : await readHint(idTokenHint, client);
@@ -88,7 +88,7 @@ export function createReadLogOut(provider: Provider) {
   };
 }
 
-/** `readRetiredHint` says whether the key is retired. */
+/** `readRetiredHint` sets `isRetired`. */
 interface Validated {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly isRetired?: boolean;

@@ -16,30 +16,30 @@ export interface ProviderOptions extends AdapterOptions {
   /** The address of this server, without a slash at the end. */
   readonly issuer: string;
   readonly keys: readonly SigningKey[];
-  /** The public half of a key that is no longer in `keys`, and may have signed an ID token of a session that goes on. */
+  /** Finds the public half of a key that is no longer in `keys`, and may have signed an ID token of a living session. */
   readonly findRetiredKey: RetiredKeys['find'];
-  /** From which ids of grants are derived. */
+  /** The key from which ids, cookie keys and signatures are derived (`createDerive`). */
   readonly key: Buffer;
   readonly findResource: (uri: string) => Promise<Resource | undefined>;
   readonly findLiving: (sessionId: string) => Promise<{ session: Session; account: Account } | undefined>;
   readonly subjectOf: (user: User) => Promise<string>;
   readonly findAccount: (subject: string) => Promise<Account | undefined>;
-  /** Whether the user let the application have all of this before, and it has not changed. */
+  /** Tells whether the user has allowed the application all of these scopes before, and the application has not changed. */
   readonly hasConsent: (user: User, client: ProviderClient, scopes: readonly string[]) => Promise<boolean>;
-  /** Whether an application may introduce itself by the document at this address. Undefined: none may. */
+  /** Tells whether a client may use the metadata document at this address. Undefined if no client may use any. */
   readonly allowsDocument: ((address: string) => boolean) | undefined;
-  /** Whether the operator has named the host of a document. With `any`, documents of other hosts are allowed too. */
+  /** Tells whether the operator has listed the host of a document. With `any`, documents of other hosts are allowed too. */
   readonly isListed: (address: string) => boolean;
   readonly fetch: FetchFor;
-  /** The page on which strangers sign up. Undefined if strangers cannot. */
+  /** Path of the page on which strangers sign up. Undefined if strangers cannot. */
   readonly signUpPath: string | undefined;
-  /** Seconds that a session may last at most. */
+  /** Most seconds that a session may last. */
   readonly sessionSeconds: number;
-  /** A browser was sent back to an application. */
+  /** Called before a browser returns to an application with a code. */
   readonly onSignedIn: (signIn: SignedInApplication) => Promise<void>;
-  /** Never fails. */
+  /** Called when a request is refused. Never fails. */
   readonly onRefused: (refusal: RefusedRequest) => Promise<void>;
-  /** An application got tokens. Called with the grant type. */
+  /** Called with the grant type when an application gets tokens. */
   readonly onTokens: ((grantType: string) => void) | undefined;
   readonly onFault: (error: Error) => void;
   /** Milliseconds since 1970. */
@@ -57,14 +57,14 @@ export interface SignedInApplication {
 export interface RefusedRequest {
   readonly request: ProviderRequest | undefined;
   readonly clientId: string | undefined;
-  /** If the client is known. */
+  /** Undefined if the client is not known. */
   readonly clientName?: string | undefined;
-  /** Of the protocol. */
+  /** The error code of the protocol. */
   readonly error: string;
-  /** The sentence of the library, for operators. */
+  /** The library's error text, for operators. */
   readonly detail: string;
-  /** As they were sent. */
+  /** The parameters as they were sent. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** If it does not follow from the rest. */
+  /** Undefined if the reason follows from the other fields. */
   readonly reason?: RefusalReason | undefined;
 }

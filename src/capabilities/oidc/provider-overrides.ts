@@ -8,10 +8,10 @@ import { networkOf } from './provider-requests.ts';
 import { readRetiredHint } from './retired-keys.ts';
 import { readToken } from './token-parts.ts';
 
-/** Printable ASCII (RFC 6749 A.1), no longer than what is stored. */
+/** The shape of a client id: printable ASCII (RFC 6749 A.1), as long as a stored id may be. */
 const clientIdShape = /^[!-~]{1,255}$/;
 
-/** How the library knows its clients. */
+/** Changes how the library looks up clients, and compares their secrets and addresses. */
 export function overrideClients({ Client }: Provider): void {
   const { find } = Client;
   Object.assign(Client, {
@@ -28,20 +28,20 @@ export function overrideClients({ Client }: Provider): void {
     postLogoutRedirectUriAllowed(this: { postLogoutRedirectUris?: readonly string[] }, address: string) {
       return isRegistered(address, this.postLogoutRedirectUris ?? []);
     },
-    // An ID token names its session, also to clients without a back channel: it is the hint at a logout.
+    // An ID token names its session, because it is the hint at a logout. The library names it only for clients with a back channel.
     includeSid: () => true,
     responseModeAllowed: (mode: string | undefined) =>
       mode === 'query' || (mode === 'form_post' && takesForms(Provider.ctx?.oidc.params?.redirect_uri)),
   });
 
-  // The library knows web clients and native ones, and a single address of the other kind would make a whole client void. Ours have
-  // addresses of both kinds: `findRedirectFault` has judged each of them.
+  // The library allows a client either web addresses or native ones, and one of the other kind would make the whole client invalid. Our
+  // clients may have addresses of both kinds: `findRedirectFault` has judged each of them.
   Object.assign((Client as unknown as { Schema: { prototype: object } }).Schema.prototype, {
     redirectUris() {},
   });
 }
 
-/** How the library makes and checks what it issues. */
+/** Changes how the library makes and checks tokens. */
 export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
   { issuer, keys, records, findRetiredKey, isListed }: ProviderOptions,
@@ -53,10 +53,10 @@ export function overrideTokens(
     },
   });
 
-  // The library finds, then saves: an assertion that is sent several times at once would count each time.
+  // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
   Object.assign(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
-      // A stranger may have any number of hosts.
+      // A stranger may have any number of hosts, so the network counts.
       const party = isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
       const use = await records.useAssertion({ issuer: client, jti, end: end * 1000, party });
       if (use === 'too-many') throw new errors.TemporarilyUnavailable('too many assertions in five minutes');

@@ -5,11 +5,11 @@ import { signedInOf } from './provider-requests.ts';
 
 const { Check, Prompt } = interactionPolicy;
 
-/** When the user has to do something on a page before the application gets its answer. */
+/** Creates the policy: when a user has to act on a page before the application gets its response. */
 export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>, offersSignUp: boolean) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
-  // The library's own check knows no proof that was given before the request came.
+  // The library's own check counts a login only when a request resumes, and ignores one that `useOurSessions` adds before.
   login?.checks.remove('login_prompt');
   login?.checks.add(
     new Check(
@@ -23,7 +23,7 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
   login?.checks.add(
     new Check('second_factor', 'A second factor is required', ({ oidc }) => {
       if (oidc.acr === acrValues.two) return false;
-      // An application that only asks for it gets to know that it is missing.
+      // An application that only asks for a second factor learns that it is missing.
       const asks =
         String(oidc.params?.acr_values ?? '')
           .split(' ')
@@ -41,7 +41,7 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
     ),
     1,
   );
-  // A login after the request chose the account, or made one. Without sign-up, there are only accounts to choose from.
+  // A login after the request has chosen or created the account. Without sign-up, the user can only choose one.
   policy.add(
     createPrompt('select_account', 'The user has to choose an account', ({ prompts, result }) => {
       const isAsked = prompts.has('select_account') || (prompts.has('create') && !offersSignUp);
@@ -64,7 +64,7 @@ export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<
   return policy;
 }
 
-/** A prompt that applications may ask for. The library's own check of it knows no login. */
+/** Creates a prompt that applications may ask for. The library's own check of it ignores a login. */
 function createPrompt(name: string, words: string, isMissing: (oidc: KoaContextWithOIDC['oidc']) => boolean) {
   const prompt = new Prompt({ name, requestable: true });
   prompt.checks.clear();

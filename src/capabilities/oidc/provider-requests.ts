@@ -13,7 +13,7 @@ export interface ProviderRequest {
   readonly caller: Caller;
 }
 
-/** The library hands its own context on, which knows nothing of ours. */
+/** The library passes on its own context, which has none of our data. */
 const requests = new WeakMap<IncomingMessage, ProviderRequest>();
 
 interface Context {
@@ -26,27 +26,27 @@ export function noteRequest(req: IncomingMessage, request: ProviderRequest): voi
 
 export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
 
-/** The caller of a page of ours that asks the library for something, which then has no context. */
+/** The caller of a page of ours that uses the library, which then has no context. */
 const callers = new AsyncLocalStorage<Caller>();
 
-/** Does work of the library for a page of ours. What it fetches is the caller's. */
+/** Runs work of the library for a page of ours. Its fetches count for the caller. */
 export const asCaller = <Result>(caller: Caller, work: () => Result): Result => callers.run(caller, work);
 
-/** Of the client, an IPv4 address or an IPv6 /48. */
+/** Returns the client's network: an IPv4 address or an IPv6 /48. */
 export const networkOf = (ctx: Context | undefined): string =>
   endSiteOf((ctx === undefined ? callers.getStore() : requestOf(ctx)?.caller)?.address);
 
 export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
 
-/** The account that a request has read with the session of a token, and its subject. */
+/** The account that a request has read together with the session of a token, and its subject. */
 const read = new WeakMap<object, { readonly subject: string; readonly account: Account }>();
 
-/** Spares the request of the library that is under way to read the account again. */
+/** Saves the current request of the library from reading the account again. */
 export function noteAccount(subject: string, account: Account): void {
   if (Provider.ctx !== undefined) read.set(Provider.ctx, { subject, account });
 }
 
-/** Undefined if the account is gone or disabled. */
+/** Finds the account of a subject. Undefined if it is gone or disabled. */
 export async function findAccountIn(
   ctx: object,
   subject: string,

@@ -9,13 +9,13 @@ import { noteAccount, signedInOf } from './provider-requests.ts';
 import type { WaitingDevice } from './provider-waiting.ts';
 import type { Payload } from './record-rows.ts';
 
-/** Has the library find Janua's sessions. It makes its own of them for each request, and stores none. */
+/** Makes the library find Janua's sessions. The library makes its own of them for each request, and stores none. */
 export function useOurSessions(
   { Session }: Provider,
   { findLiving, subjectOf }: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
   derive: Derive,
 ) {
-  // Without a payload it stands for a browser in which no user is signed in.
+  // Without a payload, the session stands for a browser in which no user is signed in.
   const MadeSession = Session as unknown as new (payload?: object) => InstanceType<typeof Session>;
 
   async function sessionOf(session: Session, user: User) {
@@ -29,7 +29,7 @@ export function useOurSessions(
     });
   }
 
-  /** The proof of a session, in the terms of the protocol. */
+  /** Returns the proof of a session, in the terms of the protocol. */
   async function loginOf({ session, user }: SignedIn) {
     const { accountId = '', loginTs, amr, acr } = await sessionOf(session, user);
     return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
@@ -40,7 +40,7 @@ export function useOurSessions(
     const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
     const { oidc, state } = ctx as unknown as KoaContextWithOIDC;
     oidc.entity('Session', session);
-    // The user has logged in since the application asked, and is not asked again.
+    // A user who has logged in since the application asked is not asked again.
     if (signedIn !== undefined && signedIn.session.authenticatedAt >= state.askedAt)
       Object.assign(oidc, { result: { login: await loginOf(signedIn) } });
     return session;
@@ -67,7 +67,7 @@ export function useOurSessions(
   return {
     loginOf,
 
-    /** What a device gets. It lasts without the session. */
+    /** Returns the content of a device code that the user has allowed. It is valid without the session. */
     async deviceAnswer(
       { client, asked }: WaitingDevice,
       { session, user }: SignedIn,
@@ -76,7 +76,7 @@ export function useOurSessions(
       const { accountId, loginTs: authTime, amr, acr } = await sessionOf(session, user);
       const [resource] = Object.keys(asked.resourceServers ?? {});
       const scope = [...asked.requestParamScopes].join(' ');
-      // Not the session of the browser in which the user let the device in.
+      // The `sid` is not that of the browser session in which the user allowed the device.
       const sid = derive('sid', grantId, client.clientId);
       const answer = { accountId, authTime, amr, acr, grantId, scope, sid, sessionUid: session.id };
       return { ...answer, ...(resource && { resource }) };

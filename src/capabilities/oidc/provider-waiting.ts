@@ -7,16 +7,18 @@ import type { ProviderOptions } from './provider-options.ts';
 import { asCaller } from './provider-requests.ts';
 import { readToken } from './token-parts.ts';
 
-/** A request that waits for its user. */
+/** An authorization request that waits for its user. */
 export interface WaitingRequest {
   readonly uid: string;
   readonly prompt: { readonly name: string; readonly reasons: readonly string[] };
   readonly client: ProviderClient;
   readonly params: Readonly<Record<string, unknown>>;
   readonly asked: Asked;
-  /** The user whom the application asks for by an ID token, which was verified when the request came. */
+  /**
+   * The subject of the ID token that the application sent as a hint. The token was verified when the request came. Undefined without one.
+   */
   readonly subject: unknown;
-  /** The session in which it came. */
+  /** The id of the session in which the request came. */
   readonly sessionId: string | undefined;
 }
 
@@ -26,9 +28,9 @@ export interface WaitingDevice extends Pick<WaitingRequest, 'client' | 'params' 
   readonly askedFrom: unknown;
 }
 
-/** Finds what waits for its user. */
+/** Creates the look-ups of requests that wait for their user. */
 export const createWaiting = (provider: Provider, { findResource }: Pick<ProviderOptions, 'findResource'>) => ({
-  /** A request that waits for its user. Undefined if it has ended, or belongs to another browser. */
+  /** Finds the request of a browser. Undefined if it has ended, or belongs to another browser. */
   async findInteraction(
     req: IncomingMessage,
     res: ServerResponse,

@@ -23,7 +23,7 @@ export const uidParameter = {
   properties: { uid: { type: 'string', description: 'The request that waits', examples: ['f3LrL0q2…'] } },
 };
 
-/** What programs call. They send no cookie, and may be on any site. */
+/** The endpoints for programs, which send no cookie, and may be on any site. */
 const endpoints = [
   ['POST', '/oidc/token', 'Tokens (RFC 6749 3.2)'],
   ['GET', '/oidc/userinfo', 'Claims about a user (OpenID Connect Core 5.3)'],
@@ -46,7 +46,7 @@ export async function requireProvider({ openProvider }: Pick<OidcParts, 'openPro
   return provider;
 }
 
-/** Adds the addresses of the protocol. The library answers there. */
+/** Adds the endpoints of the protocol, which the library answers. */
 export function addProvider(app: App, parts: () => ProviderParts, options: Pick<FlowOptions, 'publicOrigins'>): void {
   async function answer(request: Request, reply: Reply, takesSession: boolean): Promise<ProviderAnswer> {
     const bounded = requireBounded(request);
@@ -56,11 +56,11 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     return provider.answer(request.raw, reply.raw, bounded, { signedIn, caller: request.caller });
   }
 
-  /** @throws {Refusal} `not-authenticated`: a browser logs in first, and then asks again at `next` */
+  /** @throws {Refusal} `not-authenticated`: the browser logs in first, and then repeats its request at `next` */
   async function requireLogin(request: Request, next: string): Promise<never> {
     const { cookie } = request.presented;
     const { loginPage } = notAuthenticated;
-    // Every sign-in begins without a session. A dead cookie may tell an operator something.
+    // Every sign-in begins without a session, so only an invalid cookie is recorded: it may tell an operator something.
     if (whyNot({ cookie }, request.caller) !== 'no-credential')
       await parts()
         .access.requireSignedIn({ cookie }, request)
@@ -95,7 +95,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     }
     for (const url of new Set(endpoints.map(([, address]) => address)))
       scope.options(url, { config: { anySite: true }, schema: { hide: true } }, async (request, reply) => {
-        // The library knows the questions of browsers alone.
+        // The library answers only CORS preflights.
         await answer(request, reply, false);
         const methods = endpoints.flatMap(([method, address]) => (address === url ? [method] : []));
         return reply
@@ -138,7 +138,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
         if (form !== undefined) return postForm(request, reply, form);
         if (location !== undefined && status < 400) return goOn(request, reply, location);
         if (fault?.error === 'temporarily_unavailable') throw new Unavailable('Signing in', 5);
-        // The log says what it was.
+        // The log has the error.
         if (fault?.error === 'server_error') throw new Error('the provider failed');
         throw new Refusal(url === authorizationPath ? applicationRefused : interactionOver);
       },
@@ -161,7 +161,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
   );
 }
 
-/** A form of another site comes without our cookie. A page of ours repeats it by GET. */
+/** Answers a form of another site, which comes without our cookie, with a page that repeats it by GET. */
 export function repeat(
   request: Request,
   reply: Reply,
@@ -177,12 +177,15 @@ export function repeat(
   return { target, origin: [...publicOrigins][0], path };
 }
 
-/** @param location of ours, or of the application */
+/** @param location an address of this server, or of the application */
 function goOn(request: Request, reply: Reply, location: string): unknown {
   return location.startsWith('/') ? reply.redirect(location, 303) : leave(request, reply, location);
 }
 
-/** A page that sends the answer by itself, and has a button where no script runs. Its policy allows where the form leads, and no other page's. */
+/**
+ * Answers with a page that sends the form by itself, and has a button for browsers that run no script. Only the policy of this page allows
+ * the address of the form.
+ */
 function postForm(request: Request, reply: Reply, { address, fields }: PostedAnswer): unknown {
   const { protocol, hostname, origin } = new URL(address);
   // Browsers apply the policy to redirects that follow, so the origin of the application alone is too little. A policy cannot name [::1].
@@ -195,7 +198,7 @@ function postForm(request: Request, reply: Reply, { address, fields }: PostedAns
 
 function sendJson(reply: Reply, { status, body, type }: ProviderAnswer): unknown {
   reply.code(status);
-  // A revocation has none. Libraries in browsers read JSON alone, and take any other type for an error.
+  // The response to a revocation has no body. Libraries in browsers read only JSON, and take any other type for an error.
   if (body === '') return reply.type('application/json; charset=utf-8').serializer(String).send('{}');
   if (body === undefined || body === null) return reply.send();
   if (typeof body === 'string') return reply.type(type).serializer(String).send(body);

@@ -17,8 +17,8 @@ import { createReturnAddress } from './waiting.ts';
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
 /**
- * OpenID Connect and OAuth 2.1 by a certified library. Only the files whose names begin with `provider` know it. Janua's session
- * alone decides which user is signed in: the library's session is made of it for each request, and is not stored.
+ * OpenID Connect and OAuth 2.1 by a certified library. Only the files whose names begin with `provider` know it. Janua's session alone
+ * decides which user is signed in: the library's session is made of it for each request, and is not stored.
  */
 export function createProvider(options: ProviderOptions) {
   const derive = createDerive(options.key);
@@ -44,10 +44,10 @@ export function createProvider(options: ProviderOptions) {
     ...createWaiting(provider, options),
     ...sessions,
 
-    /** Where a login leads that is to begin a request anew. */
+    /** Returns the address that a login leads to, where a request begins anew. */
     returnAddress: returnAddress.make,
 
-    /** Ends what it waited for. @returns where the browser goes on */
+    /** Ends the wait of a request with a result. @returns the address of the redirect */
     finishInteraction: (req: IncomingMessage, res: ServerResponse, result: InteractionResults): Promise<string> =>
       provider.interactionResult(req, res, result),
 
@@ -55,10 +55,13 @@ export function createProvider(options: ProviderOptions) {
 
     readLogOut: createReadLogOut(provider),
 
-    /** What ID tokens of an application call a session. */
+    /** Returns the name of a session in ID tokens of an application. */
     sidOf: (sessionId: string, clientId: string): string => derive('sid', sessionId, clientId),
 
-    /** Tells an application that a session has ended (OpenID Connect Back-Channel Logout 1.0). @throws {Error} if it does not take it */
+    /**
+     * Tells an application that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+     * @throws {Error} if the application does not accept it
+     */
     async tellLogOut({ clientId, subject, sid }: { clientId: string; subject: string; sid: string }): Promise<void> {
       const client = await provider.Client.find(clientId);
       if (client?.backchannelLogoutUri) await (client as unknown as BackChannel).backchannelLogout(subject, sid);

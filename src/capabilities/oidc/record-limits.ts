@@ -5,19 +5,20 @@ import { repeated } from '../../ground/database/transaction.ts';
 import { type RecordRows, table } from './record-rows.ts';
 
 /**
- * The most records of a party, besides the requests that wait for their user (`waiting-room.ts`). The oldest go, because the application of
- * a user who signs in again and again would otherwise be locked out. Grants that last are judged by their last use.
+ * Most grants of a user, lasting grants of a user, lasting grants of a user for one client, and codes or tokens of a kind of one grant.
+ * Requests that wait for their user have their own limits (`waiting-room.ts`). Beyond a limit, the oldest are deleted, because the
+ * application of a user who signs in again and again would otherwise be locked out. The age of a lasting grant counts from its last use.
  */
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
 
 /**
- * The most used assertions of the clients of a host that the operator has listed, and of all other clients whose requests come from one
- * network. Each lasts five minutes. Once there are so many, new ones are refused, because the rows guard against replay. Processes that
- * add at the same time may exceed it by a few.
+ * Most used assertions of the clients of a host that the operator has listed, and of all other clients whose requests come from one
+ * network. Each lasts five minutes. Beyond the limit, new assertions are refused, because the rows guard against replay. Processes that add
+ * at the same time may exceed it by a few.
  */
 export const mostAssertions = 3000;
 
-/** Sessions that one sweep asks for, and those that it reads at once. The next sweep goes on where this one stopped. */
+/** Sessions that one sweep checks, and those that it reads at once. The next sweep continues where this one stopped. */
 const sessionsPerSweep = 10_000;
 const sessionsPerPage = 500;
 
@@ -40,13 +41,13 @@ export function createRecordLimits(
     db.selectFrom(table).select('id').where('user_id', '=', userId).where('model', '=', 'Grant');
 
   return {
-    /** After a grant was added. */
+    /** Revokes the oldest grants of a user. Called after a grant was added. */
     async limitGrants(userId: string): Promise<void> {
       const latest = grantsOf(userId).orderBy('created_at', 'desc').orderBy('id', 'desc');
       await revokeAll(await latest.limit(removedAtOnce).offset(mostRecords.grants).execute());
     },
 
-    /** After a grant was made to last without its session. */
+    /** Revokes the oldest lasting grants of a user. Called after a grant was made to last without its session. */
     async limitLasting(grantKey: string, db = database): Promise<void> {
       const one = db.selectFrom(table).select(['user_id', 'client_id']).where('id', '=', grantKey);
       const { user_id: userId, client_id: clientId } = (await one.executeTakeFirst()) ?? {};
@@ -60,7 +61,7 @@ export function createRecordLimits(
       await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
     },
 
-    /** @param party hashed @param time milliseconds since 1970 */
+    /** Tells whether an assertion may be added. @param party hash of the host or network @param time milliseconds since 1970 */
     async hasRoomForAssertion(party: string, time: number): Promise<boolean> {
       const unexpired = rows.where('model', '=', 'Assertion').where('party', '=', party).where('expires_at', '>', time);
       const { count } = await unexpired.select(({ fn }) => fn.countAll().as('count')).executeTakeFirstOrThrow();
@@ -68,8 +69,8 @@ export function createRecordLimits(
     },
 
     /**
-     * Finds a grant after a code or token of it was added. Its `excess` is null unless there are too many of that kind.
-     * The same statement counts: another would cost each sign-in more.
+     * Finds a grant after a code or token of it was added. Its `excess` is null unless there are too many of that kind. The same statement
+     * counts them, because another one would make each sign-in slower.
      */
     findGrant: prepareLookup((grantKey, model) => {
       const one = rows.select('grant_id').where('grant_id', '=', grantKey).where('model', '=', model).limit(sql.lit(1));
@@ -81,11 +82,11 @@ export function createRecordLimits(
     async limitOfGrant(grantKey: string, model: string): Promise<void> {
       const own = rows.select('id').where('grant_id', '=', grantKey).where('model', '=', model);
       const latest = own.orderBy('created_at', 'desc').orderBy('id', 'desc');
-      // Two requests may remove the same ones, and wait for each other.
+      // Two requests may delete the same rows, and deadlock.
       await repeated(() => removeBeyond(database, table, latest, mostRecords.ofGrant));
     },
 
-    /** Removes what was given in sessions that have ended, however they ended. Nothing uses it again. */
+    /** Deletes the grants of sessions that have ended, however they ended. Nothing uses them again. */
     async removeOfEnded(): Promise<void> {
       const bound = rows.select('session_id').distinct().where('session_id', 'is not', null).orderBy('session_id');
       for (let count = 0; count < sessionsPerSweep; count += sessionsPerPage) {

@@ -4,25 +4,25 @@ import type { OpenDatabase } from '../../ground/database/database.ts';
 import { removeFound } from '../../ground/database/deletions.ts';
 import type { Row } from '../../ground/database/schema.ts';
 
-/** What the provider keeps: a code, a token, a grant, or a request that waits for its user. */
+/** The content of a record: a code, a token, a grant, or a request that waits for its user. */
 export type Payload = Record<string, unknown>;
 
 export const table = 'janua_oidc_records';
 
-/** How long a grant lasts that nothing uses, in milliseconds, if the user let the application act without the session. */
+/** Milliseconds for which an unused grant lasts that outlives its session. */
 export const unusedMilliseconds = 30 * 86_400_000;
 
 export const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
 
-/** Characters that a refresh token has in common with all that follow it: 132 random bits, which only their holders know. */
+/** Characters that a refresh token shares with all its successors: 132 random bits, which only their holders know. */
 export const familyLength = 22;
 
 export const hasFamily = (token: string): boolean => token.length === familyLength + 43;
 
-/** By which the refresh tokens of one sign-in find each other. */
+/** Returns the key that all refresh tokens of one sign-in share. */
 export const familyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
 
-/** Stands in a payload for its own id. In JSON no text contains it, because control characters are escaped. */
+/** Stands for a record's own id in its payload. JSON never contains it, because control characters are escaped. */
 export const ownId = '\u0001';
 
 export const emptyRow = {
@@ -40,7 +40,7 @@ export const emptyRow = {
 
 export type RecordRows = ReturnType<typeof createRecordRows>;
 
-/** The rows of records that are in the database. */
+/** Creates the queries of records in the database. */
 export function createRecordRows(
   { database, prepareLookup }: OpenDatabase,
   findAccount: (userId: string) => Promise<Account | undefined>,
@@ -61,7 +61,7 @@ export function createRecordRows(
       await removeFound(db, table, db.selectFrom(table).select('id').where('grant_id', '=', grantKey));
     },
 
-    /** A password that was changed, or an account that was disabled, ends what acts without a session. */
+    /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
     async holds({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
       if (stamp === null) return true;
       const account = await findAccount(user_id ?? '');

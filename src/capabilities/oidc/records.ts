@@ -13,26 +13,26 @@ import { waitingSeconds } from './waiting.ts';
 export interface RecordOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** From which the successor of a refresh token is derived. */
+  /** The key from which the successor of a refresh token is derived. */
   readonly key: Buffer;
-  /** The user whom applications know by this subject. */
+  /** Finds the id of the user whom applications know by this subject. */
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly isAlive: (sessionId: string) => Promise<boolean>;
-  /** In Redis, where there is one. */
+  /** Records in Redis. Undefined without Redis. */
   readonly brief?: BriefRecords | undefined;
 }
 
-/** How long a used assertion is kept at least, in milliseconds. */
+/** Milliseconds for which a used assertion is stored at least. */
 const leastKept = 300_000;
 
 export interface UsedAssertion {
   /** The address of the client's document. */
   readonly issuer: string;
   readonly jti: string;
-  /** When the assertion ends, in milliseconds since 1970. */
+  /** Expiry of the assertion, in milliseconds since 1970. */
   readonly end: number;
-  /** Whose assertions are counted. */
+  /** The host or network whose assertions are counted together. */
   readonly party: string;
 }
 
@@ -44,7 +44,7 @@ export interface TakenDevice {
 
 export type Records = ReturnType<typeof createRecords>;
 
-/** What the provider keeps, in the database or, where there is one, for a short time in Redis. */
+/** Stores the records of the provider in the database, and short-lived ones in Redis if there is one. */
 export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, findAccount, brief } = options;
   const rows = createRecordRows(opened, findAccount);
@@ -53,7 +53,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const kept = createKeptRecords(rows, limits, options);
   const grants = createGrantRecords(rows, limits, options);
 
-  /** The records of one kind, as the provider wants them. */
+  /** Returns the records of one kind, with the methods that the library expects. */
   const of = (model: string) =>
     brief !== undefined && model === 'Interaction' ? briefOf(model, brief, now) : kept.of(model);
 
@@ -64,12 +64,12 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     removeOfEnded: limits.removeOfEnded,
     ...grants,
 
-    /** Uses an assertion of a client. Of several requests with it at a time, one gets `new`. */
+    /** Marks an assertion of a client as used. Of several requests with it at a time, one gets `new`. */
     async useAssertion({ issuer, jti, end, ...by }: UsedAssertion): Promise<'new' | 'used' | 'too-many'> {
       const model = 'Assertion';
       const id = keyOf(model, JSON.stringify([issuer, jti]));
       const party = keyOf('assertions', by.party);
-      // Those that are about to end would leave room at once for others, and their rows wait to be cleaned.
+      // Otherwise assertions that are about to expire would make room for new ones at once, while their rows still wait for the cleaning.
       const keptUntil = Math.max(end, now() + leastKept);
       const hasRoom =
         brief === undefined
@@ -82,13 +82,13 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       return (await isNew) ? 'new' : 'used';
     },
 
-    /** When a request that waits came, in milliseconds since 1970. */
+    /** Returns when a waiting request came, in milliseconds since 1970. */
     async startOf(uid: string): Promise<number> {
       if (brief !== undefined) return Number((await of('Interaction').find(uid))?.createdAt);
       return Number((await findRow(keyOf('Interaction', uid)))[0]?.created_at);
     },
 
-    /** Takes a request that waits for its user, before anything is given. Of several answers at a time, one gets true. */
+    /** Claims a request that waits for its user, before a grant is issued. Of several answers at a time, one gets true. */
     async takeInteraction(uid: string): Promise<boolean> {
       if (brief !== undefined) return brief.putNew(keyOf('Taken', uid), now() + waitingSeconds * 1000);
       const { numUpdatedRows } = await database
@@ -101,8 +101,8 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     },
 
     /**
-     * Takes a device that waits for its user, before anything is given. Undefined if it was answered already, or has expired: of several
-     * answers at a time, one gets it.
+     * Claims a device that waits for its user, before a grant is issued. Undefined if it was answered already, or has expired. Of several
+     * answers at a time, one gets the device.
      */
     async takeDevice(userCode: string): Promise<TakenDevice | undefined> {
       const [row] = await findByLookup(keyOf('user code', userCode));
@@ -112,10 +112,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       return numUpdatedRows > 0n ? { id: row.id, payload: row.payload } : undefined;
     },
 
-    /**
-     * Answers a device: it gets its tokens when it asks next.
-     * @param stamp of the account until whose change the grant of the answer lasts
-     */
+    /** Answers a device. It gets its tokens with its next request. @param stamp of the account. The grant lasts until the stamp changes */
     answerDevice: ({ id, payload }: TakenDevice, answer: Payload, stamp?: string): Promise<void> =>
       inTransaction(database, async (db) => {
         const { grantId } = answer;

@@ -15,7 +15,7 @@ export const applicationRefused: Answer = {
   detail: 'The request of the application cannot be answered. janua explain shows its operator why',
 };
 
-/** Longer than an answer to the application could repeat. */
+/** The request is longer than a response to the application could repeat. */
 export const requestTooLong: Answer = {
   name: 'request-too-long',
   status: 414,
@@ -25,7 +25,7 @@ export const requestTooLong: Answer = {
   event: { kind: 'application-refused', reason: 'too-long' },
 };
 
-/** RFC 6749 3.1. A server that took one of the two might take another than the server that checked it. */
+/** RFC 6749 3.1. A server that uses one of the two values might differ from the server that checked the other. */
 export const repeatedParameter: Answer = {
   name: 'repeated-parameter',
   status: 400,
@@ -35,7 +35,7 @@ export const repeatedParameter: Answer = {
   event: { kind: 'application-refused', reason: 'repeated-parameter' },
 };
 
-/** It has ended, or began in another browser or session. */
+/** The sign-in has ended, or began in another browser or session. */
 export const interactionOver: Answer = {
   name: 'interaction-over',
   status: 400,

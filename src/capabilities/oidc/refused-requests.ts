@@ -15,7 +15,7 @@ const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
   access_denied: 'denied',
 };
 
-/** Why the library refused a request, in our words. */
+/** Translates the library's error into one of our reasons. */
 function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): RefusalReason {
   if (reason !== undefined) return reason;
   if (isDocument(clientId)) {
@@ -31,7 +31,7 @@ function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): Ref
   return reasonsOfErrors[error] ?? 'request';
 }
 
-/** Parameters whose value may be kept. None is a secret, and none proves anything. */
+/** Parameters whose values may be recorded. None is a secret, and none proves anything. */
 const shownParameters = [
   'redirect_uri',
   'response_type',
@@ -49,7 +49,7 @@ const shownParameters = [
   'post_logout_redirect_uri',
 ];
 
-/** Those of which only the name may be kept. */
+/** Parameters of which only the name may be recorded. */
 const namedParameters = [
   'code',
   'code_challenge',
@@ -76,15 +76,15 @@ const parametersOfErrors: Readonly<Record<string, string>> = {
   unsupported_response_mode: 'response_mode',
 };
 
-/** Most characters of a parameter that are kept, and that are read to find what may not be. */
+/** Most characters of a parameter that are recorded, and that are searched for secrets. */
 const longest = 255;
 const longestRead = 4096;
 
 const isWord = (name: string, text: string): boolean => text.split(/\W+/).includes(name);
 
-/** The parameters that a refusal is about: those that the library's sentence names. */
+/** Describes the parameters that the library's error text names. */
 function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
-  // Some of the names are words, which a sentence has in quotes if it means the parameter.
+  // Some names are also words. A text that means the parameter has them in quotes.
   const isNamed = (name: string) =>
     detail.includes(`'${name}'`) || detail.includes(`"${name}"`) || (name.includes('_') && isWord(name, detail));
   const isShown = (name: string) => name === parametersOfErrors[error] || isWord(name, detail);
@@ -97,21 +97,21 @@ function describeSent({ error, detail, parameters }: RefusedRequest): string[] {
 }
 
 /**
- * Names of what proves something, in the query of an address. Applications have sent whole addresses with a code in it, some of them encoded
- * once more.
+ * Finds credentials in the query of an address by the names of their parameters. Applications have sent whole addresses with a code in it,
+ * some of them encoded once more.
  */
 const secretInQuery =
   /((?:^|[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:[\w.-]*(?:code|token|secret|password|assertion|verifier|hint|session|state|key|jwt|ticket))(?:=|%(?:25)*3d))[^&#;\s]+/gi;
 
-/** Signed tokens, our own, and what stands before the host of an address. */
+/** Finds signed tokens, tokens of Janua, and credentials before the host of an address. */
 const secrets = /(?<![\w-])(?:eyJ[\w-]+\.[\w.-]+|janua_[\w.-]+)|(?<=\/\/)[^/@\s]+(?=@)/g;
 
-/** Without codes and tokens, and without what a query calls one. */
+/** Redacts codes, tokens, and query parameters that are named like one. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secretInQuery, '$1…').replaceAll(secrets, '…');
 
 /**
- * Logs it, and records it for `janua explain`. An id that is neither ours nor the address of a document could be anything, even a
- * password. The log says what was wrong with a document, in the words of the library.
+ * Creates the function that logs a refusal, and records it for `janua explain`. A client id that is neither ours nor the address of a
+ * document is left out, because it could be anything, even a password. The log has the library's words about a faulty document.
  */
 export function createNoteRefusal(audit: AuditOf<typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The end of a fetch: its response, or why there was none. */
+/** The result of a fetch: its response, or its error. */
 export type FetchedAnswer =
   | { readonly text: string; readonly headers: [string, string][] }
   | { readonly error: unknown };
@@ -12,13 +12,16 @@ interface Remembered {
   readonly until: number;
 }
 
-/** Answers that are remembered, their bytes, and milliseconds for which each is. Strangers choose what Janua fetches. */
+/**
+ * Most remembered results, their bytes in total, and milliseconds for which each is remembered. The limits exist because strangers choose
+ * the addresses that Janua fetches.
+ */
 export const rememberedLimits = { answers: 1_000, bytes: 4 * 1024 * 1024, milliseconds: 30_000 };
 
-/** Bytes that an entry takes besides its texts, about. An error has a stack. */
+/** Estimated bytes of an entry besides its texts. An error has a stack. */
 const entryBytes = 2_048;
 
-/** Remembers what was fetched a moment ago. When it is full, the oldest answer of the party with most bytes goes. */
+/** Remembers the results of fetches for a moment. When it is full, it drops the oldest result of the network with the most bytes. */
 export function createRememberedAnswers(now: () => number, { answers, bytes, milliseconds } = rememberedLimits) {
   const remembered = new Map<string, Remembered>();
   let total = 0;

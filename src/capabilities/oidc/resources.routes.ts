@@ -39,7 +39,7 @@ const resourceSchema = object('A server that accepts access tokens', {
   client_id: orNull(text(exampleId, 'By which it asks about its tokens. Null if it has no secret')),
 });
 
-/** Adds the page with the servers that accept access tokens, on which they are added and removed. */
+/** Adds the page on which administrators add and remove servers that accept access tokens. */
 export function addResources(app: App, parts: () => ResourceRouteParts): void {
   addForm(app, [page, '/api/admin/resources'], {
     summary: 'Resources',

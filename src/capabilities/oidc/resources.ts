@@ -16,18 +16,18 @@ export interface NewResource {
   /** Its resource indicator, which is the audience of its tokens. */
   readonly uri: string;
   readonly scopes: readonly string[];
-  /** Whether its tokens are opaque or signed (`at+jwt`, RFC 9068). */
+  /** Format of its tokens: opaque, or signed (`at+jwt`, RFC 9068). */
   readonly tokenFormat: 'opaque' | 'jwt';
-  /** Of signed tokens. */
+  /** Algorithm of its signed tokens. */
   readonly alg: Signature;
 }
 
 export interface Resource extends NewResource {
-  /** By which it asks about its tokens. Undefined if it has no secret. */
+  /** The client id with which it asks about its tokens. Undefined if it has no secret. */
   readonly clientId: string | undefined;
 }
 
-/** What a resource proves itself with, when it asks about a token. */
+/** The credentials with which a resource asks about a token. */
 export interface ResourceCredentials {
   readonly uri: string;
   readonly clientId: string;
@@ -47,9 +47,9 @@ export function createResources(database: Database, now: () => number) {
   const rows = database.selectFrom('janua_resources').selectAll();
 
   return {
-    /** A host without a path is found with and without a slash at the end (RFC 3986 6.2.3). */
+    /** Finds a resource. A host without a path is found with and without a slash at the end (RFC 3986 6.2.3). */
     async find(uri: string): Promise<Resource | undefined> {
-      // What cannot be stored is not looked up: not every database compares U+0000.
+      // Addresses that no resource can have are not looked up: not every database compares U+0000.
       if (!isResourceUri(uri)) return undefined;
       const spellings = new URL(uri).pathname === '/' ? [uri, uri.endsWith('/') ? uri.slice(0, -1) : `${uri}/`] : [uri];
       const found = await rows.where('uri', 'in', spellings).execute();
@@ -59,13 +59,13 @@ export function createResources(database: Database, now: () => number) {
 
     list: async (): Promise<Resource[]> => (await rows.orderBy('uri').execute()).map(fromRow),
 
-    /** A part of them. @param after the URI of the last resource of the part before */
+    /** Lists a page of resources, by URI. @param after the URI of the last resource on the page before */
     async findPage(limit: number, after: string | undefined): Promise<Resource[]> {
       const page = rows.orderBy('uri').limit(limit);
       return (await (after === undefined ? page : page.where('uri', '>', after)).execute()).map(fromRow);
     },
 
-    /** False if there is one with that URI already. @throws {ChangeRefused} `too-many-kept` */
+    /** False if a resource with that URI exists already. @throws {ChangeRefused} `too-many-kept` */
     add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({
         execute: () =>
@@ -85,8 +85,8 @@ export function createResources(database: Database, now: () => number) {
     },
 
     /**
-     * Gives a resource a new secret, which is known only now, and an id unless it has one.
-     * @param uri as it was added. Undefined if there is none with that URI
+     * Gives a resource a new secret, which cannot be read again, and an id unless it has one. Undefined if no resource has that URI.
+     * @param uri as it was added
      */
     setSecret: (uri: string, recordIn = recordNothing): Promise<{ clientId: string; secret: string } | undefined> =>
       inTransaction(database, async (db) => {
@@ -106,7 +106,7 @@ export function createResources(database: Database, now: () => number) {
         return { clientId, secret };
       }),
 
-    /** False if there is none with that URI. */
+    /** False if no resource has that URI. */
     remove: async (uri: string, recordIn = recordNothing): Promise<boolean> =>
       isResourceUri(uri) &&
       inTransaction(database, async (db) => {

@@ -11,16 +11,17 @@ type RetiredKey = Pick<webcrypto.JsonWebKey, 'kty' | 'n' | 'e' | 'crv' | 'x' | '
 const algorithmOf = ({ kty }: RetiredKey): Signature => (kty === 'EC' ? 'ES256' : 'RS256');
 
 /**
- * The public halves of keys that sign no more, for as long as a session can last in which they signed. They are not published. Applications
- * send an old ID token as a hint (`id_token_hint`) when their user logs out. A key may be retired because it leaked, so a page then asks.
- * @param sessionSeconds that a session may last at most
+ * Stores the public halves of keys that no longer sign, for as long as a session can last in which they signed. They are not published.
+ * Applications send an old ID token as a hint (`id_token_hint`) when their user logs out. A key may be retired because it leaked, so a page
+ * then asks the user.
+ * @param sessionSeconds most seconds that a session may last
  * @param now milliseconds since 1970
  */
 export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: number, now: () => number) {
   const { upsert, find } = records.of('RetiredKey');
 
   return {
-    /** May be called again. @param key private or public @param unpublishedAt milliseconds since 1970 */
+    /** Stores a retired key. May be called again. @param key private or public @param unpublishedAt milliseconds since 1970 */
     async keep({ kid, ...key }: RetiredKey & { readonly kid: string }, unpublishedAt: number): Promise<void> {
       const { kty, n, e, crv, x, y } = key;
       const seconds = sessionSeconds - Math.floor((now() - unpublishedAt) / 1000);
@@ -34,7 +35,7 @@ export function createRetiredKeys(records: Pick<Records, 'of'>, sessionSeconds: 
   };
 }
 
-/** What a hint says that a retired key has signed. Undefined for any other text, or an ID token of another client. */
+/** Reads an ID token that a retired key has signed. Undefined for any other text, or an ID token of another client. */
 export async function readRetiredHint(
   token: string,
   of: { readonly issuer: string; readonly clientId: string; readonly findKey: RetiredKeys['find'] },

@@ -1,7 +1,8 @@
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from './guarded-fetch.ts';
 
 /**
- * Strangers cannot use up the turns of notices, nor those of applications that the operator has listed, whose keys may be on another host.
+ * Creates a fetch with separate turns for logout notices, for applications that the operator has listed, and for strangers, so that
+ * strangers cannot use up the turns of the others. The keys of a listed application may be on another host, so its client id decides.
  */
 export function createSeparateFetch(
   options: GuardedFetchOptions,

@@ -6,32 +6,32 @@ import { type Asked, requestedOf } from './asked.ts';
 import { versionOf } from './let-in.ts';
 import { isDocument, lasts, type ProviderClient } from './provider-client.ts';
 
-/** What the user sees of an application before letting it in. */
+/** The properties of an application that the user sees before allowing it. */
 export interface ShownApplication {
-  /** As the operator, or the application itself in its document, has written it. */
+  /** The name that the operator wrote, or the application itself in its document. */
   readonly name: string;
-  /** The host of the document by which it introduces itself, in ASCII. Undefined if the operator added it. */
+  /** The host of the metadata document, in ASCII. Undefined if an administrator added the application. */
   readonly documentHost: string | undefined;
   /** Whether its name, or one of its hosts, mixes letters of several scripts. */
   readonly isMixed: boolean;
-  /** Where the answer goes. Undefined for a device. */
+  /** The host or the scheme that gets the response. Undefined for a device. */
   readonly host: string | undefined;
-  /** Whether any program of the user's machine could pretend to be it. */
+  /** Whether any program on the user's machine could pretend to be the application. */
   readonly isNative: boolean;
   readonly scopes: readonly string[];
-  /** Other servers that it may use for the user, and for what. */
+  /** Other servers that the application may use for the user, and the scopes there. */
   readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
-  /** Whether it keeps what it gets when the session ends. */
+  /** Whether the application keeps its grant when the session ends. */
   readonly lasts: boolean;
 }
 
-/** A hash of what the user saw, and of what a consent is for. With another one, the user is asked again. */
+/** Hashes the application as the user saw it, and as a consent covers it. If the hash changes, the user is asked again. */
 export const shownVersionOf = (client: ProviderClient, application: ShownApplication): string =>
   hash('sha256', JSON.stringify([versionOf(client), application]), 'base64url');
 
 const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
 
-/** @param address where the answer goes. Undefined for a device */
+/** @param address the redirect address. Undefined for a device */
 export const showApplication = (client: ProviderClient, asked: Asked, address: unknown): ShownApplication => ({
   name: client.clientName ?? new URL(client.clientId).host,
   documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,

@@ -11,17 +11,20 @@ import type { RetiredKeys } from './retired-keys.ts';
 
 const generate = promisify(generateKeyPair);
 
-/** What signs tokens: RS256, which everything can verify (RFC 9068 2.1), or ES256, whose signatures are shorter and take less time. */
+/**
+ * Algorithms that sign tokens: RS256, which every library can verify (RFC 9068 2.1), and ES256, whose signatures are shorter and take less
+ * time.
+ */
 export const signatures = ['RS256', 'ES256'] as const;
 export type Signature = (typeof signatures)[number];
 
-/** RSA with 2048 bits (RFC 7518 3.3), and P-256. */
+/** Key generators: P-256, and RSA with 2048 bits (RFC 7518 3.3). */
 export const makers = {
   ES256: async () => (await generate('ec', { namedCurve: 'P-256' })).privateKey,
   RS256: async () => (await generate('rsa', { modulusLength: 2048 })).privateKey,
 };
 
-/** Milliseconds for which a retired key is published: longer than anything that it has signed is valid. */
+/** Milliseconds for which a retired key is published: longer than any token that it has signed is valid. */
 const overlapMilliseconds = 24 * 60 * 60 * 1000;
 
 /** Milliseconds for which a new key is published before it signs: until then, another process may not know it yet. */
@@ -40,7 +43,7 @@ export interface SigningKey extends webcrypto.JsonWebKey {
 export interface LoadedKeys {
   /** Changes with the keys. */
   readonly version: string;
-  /** The newest first. Those that do not sign yet are last. */
+  /** The newest first. Keys that do not sign yet are last. */
   readonly keys: SigningKey[];
 }
 
@@ -52,8 +55,8 @@ function thumbprintOf({ crv, e, kty, n, x, y }: webcrypto.JsonWebKey): string {
 const contextOf = (kid: string) => encryptionContext('janua_signing_keys', kid);
 
 /**
- * The keys that sign ID tokens and access tokens. The private keys are encrypted in the database (ASVS 13.3.1), and shared by all processes.
- * Every method throws `Unavailable` when the database cannot be reached, or the encryption key is missing.
+ * The keys that sign ID tokens and access tokens. The private keys are encrypted in the database (ASVS 13.3.1), and shared by all
+ * processes. Every method throws `Unavailable` when the database cannot be reached, or the encryption key is missing.
  * @param keepRetired called with each key before it is deleted
  * @param now milliseconds since 1970
  */
@@ -73,12 +76,12 @@ export function createSigningKeys(
   }
 
   /**
-   * Makes the keys that are missing. Of several processes, one does: all others wait for it at a row that they change first.
+   * Makes the missing keys. Of several processes, only one does: the others wait at a row that each of them changes first.
    * @param recordRotation records that the present keys are retired. Undefined if they stay
    */
   async function makeMissing(recordRotation?: (db: Database) => Promise<void>): Promise<void> {
     await cipher.prepare(async () => !(await hasEncrypted(database)));
-    // Made before the transaction, because RSA takes longer than a transaction should.
+    // Keys are made before the transaction, because RSA takes longer than a transaction should.
     const made = await Promise.all(signatures.map(make));
     const name = 'signing-keys';
     await insertNew(database.insertInto('janua_leases').values({ name, expires_at: 0 }));
@@ -93,7 +96,9 @@ export function createSigningKeys(
     });
   }
 
-  /** The rows that count: those in use, then the retired, the latest first, then those announced. Deletes those that were retired long ago. */
+  /**
+   * Reads the rows of keys in use, then of retired keys, the latest first, then of announced keys. Deletes keys that were retired long ago.
+   */
   async function readRows() {
     const all = await rows(database).selectAll().orderBy('algorithm').execute();
     const over = now() - overlapMilliseconds;
@@ -113,13 +118,13 @@ export function createSigningKeys(
     const opened = cipher.open(private_key, contextOf(id));
     if (opened !== undefined)
       return { ...JSON.parse(opened.toString()), kid: id, alg: algorithm, use: 'sig' } as SigningKey;
-    // A new key would hide the fault. After a rotation, only what the old key has signed is lost.
+    // A new key in place of one in use would hide the fault. With a retired key, only the tokens that it has signed are lost.
     if (retired_at === null) throw new Unavailable('Signing', retryAfter, new Error('a key cannot be decrypted'));
     return undefined;
   }
 
   return {
-    /** The keys in use, and those that were retired within 24 hours. Makes the first keys. */
+    /** Returns the keys in use, and keys that were retired within 24 hours. Makes the first keys. */
     async load(): Promise<LoadedKeys> {
       let found = await readRows();
       const isUsed = (name: Signature) => found.some((row) => row.algorithm === name && row.retired_at === null);
@@ -132,7 +137,8 @@ export function createSigningKeys(
     },
 
     /**
-     * Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at most.
+     * Retires the present keys, and makes new ones. Running servers publish them within a minute, and sign with them two minutes later at
+     * most.
      * @param recordIn records it in the transaction
      */
     rotate: (recordIn: (db: Database) => Promise<void> = async () => {}): Promise<void> => makeMissing(recordIn),

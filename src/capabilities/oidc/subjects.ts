@@ -3,12 +3,12 @@ import type { User } from '../../core/users/user.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 
-/** Of many first requests at a time, one inserts the row. */
+/** Returns the id of the row. It is always the same, so that of many first requests at a time, one inserts the row. */
 const keyOf = (user: Pick<User, 'id'>) => hash('sha256', JSON.stringify([user.id]), 'base64url');
 
 /**
- * What applications know users by: a random UUID for each user, the same for all applications (OpenID Connect Core 8, `public`). It reveals
- * neither the address nor the id. Every method throws `Unavailable` when the database cannot be reached.
+ * Stores the ids by which applications know users: a random UUID for each user, the same for all applications (OpenID Connect Core 8,
+ * `public`). It reveals neither the address nor the user's id. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createSubjects({ database, prepareLookup }: OpenDatabase) {
   const rows = database.selectFrom('janua_subjects').selectAll();
@@ -16,7 +16,7 @@ export function createSubjects({ database, prepareLookup }: OpenDatabase) {
   const findBySubject = prepareLookup((subject) => rows.where('subject', '=', subject), 'subject');
 
   return {
-    /** The `sub` of a user who is no newcomer. It is made when it is first needed. */
+    /** Returns the `sub` of a user. Makes it when it is first needed. */
     async subjectOf(user: Pick<User, 'id'>): Promise<string> {
       const [known] = await findRow(user.id);
       if (known !== undefined) return known.subject;
@@ -25,10 +25,10 @@ export function createSubjects({ database, prepareLookup }: OpenDatabase) {
       return (await rows.where('user_id', '=', user.id).executeTakeFirstOrThrow()).subject;
     },
 
-    /** The same, if it has been made. */
+    /** Returns the `sub` of a user, if it has been made. */
     findSubject: async (user: Pick<User, 'id'>): Promise<string | undefined> => (await findRow(user.id))[0]?.subject,
 
-    /** The id of the user whom a `sub` stands for. The user may be a newcomer, or gone. */
+    /** Finds the id of the user whom a `sub` stands for. The user may be gone. */
     findUserId: async (subject: string): Promise<string | undefined> => (await findBySubject(subject))[0]?.user_id,
   };
 }

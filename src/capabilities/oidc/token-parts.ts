@@ -1,8 +1,8 @@
 type Part = Readonly<Record<string, unknown>>;
 
 /**
- * What a signed token says (RFC 7515 7.1), read without its signature: a caller has verified it, does so now, or looks up by whose settings
- * to do so. A part is undefined if it is no JSON object.
+ * Reads the header and payload of a signed token (RFC 7515 7.1), without its signature. The caller has verified the token, does so now, or
+ * looks up the client whose settings verify it. A part is undefined if it is no JSON object.
  */
 export function readToken(token: string): { readonly header: Part | undefined; readonly payload: Part | undefined } {
   const [head = '', body = ''] = token.split('.');

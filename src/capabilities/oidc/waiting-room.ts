@@ -4,22 +4,22 @@ import { repeated } from '../../ground/database/transaction.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import { type Payload, table } from './record-rows.ts';
 
-/** Requests that wait at a time: of one user, and of all devices, which anyone may begin. */
+/** Most waiting requests of one user, and of all devices together, because anyone may begin one on a device. */
 export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
 
-/** Whose a request is that waits: the user of a sign-in, or the network that a device asked from. */
+/** Returns the key that a waiting request counts for: the user of a sign-in, or the network of a device. */
 export function partyOf(model: string, { session, deviceInfo }: Payload): string | undefined {
   if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
   return model === 'DeviceCode' ? endSiteOf((deviceInfo as { address?: string } | undefined)?.address) : undefined;
 }
 
-/** Once too many requests wait, the oldest go: of the user, or of the network that holds most devices. */
+/** Deletes the oldest waiting requests beyond the limit: of the user, or of the network with the most devices. */
 export async function makeRoom(database: Database, model: string, party: string): Promise<void> {
   const waiting = database.selectFrom(table).where('model', '=', model);
 
   async function keepLatest(of: string | null, most: number): Promise<void> {
     const latest = waiting.select('id').where('party', '=', of).orderBy('created_at', 'desc').orderBy('id', 'desc');
-    // Two requests may remove the same ones, and wait for each other.
+    // Two requests may delete the same rows, and deadlock.
     await repeated(() => removeBeyond(database, table, latest, most));
   }
 
@@ -30,7 +30,7 @@ export async function makeRoom(database: Database, model: string, party: string)
     .groupBy('party')
     .execute();
   const held = counts.map((row) => ({ party: row.party, count: Number(row.count) }));
-  // Of equals, the party that has just asked.
+  // Of networks with equally many, the network of the present request counts as larger.
   const isLarger = (one: (typeof held)[0], other: (typeof held)[0]) =>
     one.count > other.count || (one.count === other.count && one.party === party);
   const reduced = new Set<(typeof held)[0]>();

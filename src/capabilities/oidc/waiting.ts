@@ -1,10 +1,10 @@
 import { isSame } from '../../core/sessions/credential.ts';
 import type { Derive } from './derived-ids.ts';
 
-/** How long a request waits for its user, in seconds: longer than a login takes. */
+/** Seconds for which a request waits for its user: longer than a login takes. */
 export const waitingSeconds = 900;
 
-/** Characters of a parameter, and of all parameters as a query. A request that waits has to fit into `next`. */
+/** Most characters of a parameter, and of all parameters as a query. A request that waits has to fit into `next`. */
 export const longest = { parameter: 2048, request: 2700 };
 
 export const authorizationPath = '/oidc/auth';
@@ -16,7 +16,7 @@ const queryOf = (parameters: Parameters): string =>
     Object.entries(parameters).flatMap(([name, sent]) => [sent ?? []].flat().map((value) => [name, String(value)])),
   ).toString();
 
-/** The same request, once one of its prompts is met. */
+/** Returns the request without a prompt that the user has met. */
 export const withoutPrompt = (parameters: Parameters, met: string): Parameters => ({
   ...parameters,
   prompt:
@@ -26,7 +26,7 @@ export const withoutPrompt = (parameters: Parameters, met: string): Parameters =
       .join(' ') || undefined,
 });
 
-/** What is too long about a request that has to wait for its user, as the `error_description` says it. */
+/** Returns the `error_description` of a request that is too long to wait for its user. Undefined if it is short enough. */
 export function findExcess(parameters: Parameters): string | undefined {
   const name = Object.keys(parameters).find((one) => String(parameters[one] ?? '').length > longest.parameter);
   if (name !== undefined) return `${name} has more than ${longest.parameter} characters: make it shorter`;
@@ -37,8 +37,9 @@ export function findExcess(parameters: Parameters): string | undefined {
 export type ReturnAddress = ReturnType<typeof createReturnAddress>;
 
 /**
- * A browser without a session keeps its request itself, in the address that the login leads back to. The address says when the request
- * came, so that a login after it is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole request.
+ * Makes and reads the address that a login leads back to. A browser without a session carries its request in this address. The address has
+ * the time of the request, so that a later login is the proof that `prompt=login` and `max_age` ask for. The signature covers the whole
+ * request.
  * @param derive signs texts for a purpose
  */
 export const createReturnAddress = (derive: Derive, now: () => number) => ({
@@ -47,7 +48,10 @@ export const createReturnAddress = (derive: Derive, now: () => number) => ({
     return `${authorizationPath}?${query}&asked_at=${time}.${derive('asked', time, query)}`;
   },
 
-  /** When a request came first, in milliseconds since 1970. Undefined unless this server wrote so, for this request and not long ago. */
+  /**
+   * Returns when a request came first, in milliseconds since 1970. Undefined unless this server wrote the time, for this request and within
+   * the last 15 minutes.
+   */
   readTime(query: string): number | undefined {
     const [, asked = '', time = '', signature = ''] = /^(.*)&asked_at=(\d{1,16})\.([\w-]+)$/.exec(query) ?? [];
     const isOurs = isSame(signature, derive('asked', time, asked));
