@@ -14,7 +14,7 @@ function report(error: unknown): number {
   return complain(70, `Unexpected: ${error instanceof Error ? error.message : String(error)}. Please report this.`);
 }
 
-/** A host with several addresses causes an error with a code but without a message. */
+/** If a host has several addresses, Node's error has a code but no message. */
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'try again later';
   return (cause.message || String((cause as NodeJS.ErrnoException).code)).replace(/\.$/, '');
@@ -25,7 +25,7 @@ function complain(exitCode: number, message: string): number {
   return exitCode;
 }
 
-// The program that reads our output may stop early, as `head` does.
+// The program that reads our output may end early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
 
 // Only this file ends the process.

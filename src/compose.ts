@@ -30,26 +30,27 @@ export type Composition = Awaited<ReturnType<typeof compose>>;
 
 export type { Services } from './site.ts';
 
-/** What the demo, the commands and the tests override. */
-/** How long a stop waits for a sync with a team's own table, in milliseconds. */
+/** Milliseconds that a stop waits for a sync with a team's own table. */
 const syncClosingMilliseconds = 2000;
 
+/** Options of the demo, the commands and the tests. */
 export interface Overrides extends CoreOverrides {
   /** Whether `prepare` brings our own tables up to date. */
   readonly migrates?: boolean;
-  /** Whether a mailbox keeps the mail, to be shown at `/demo/mail`, if no mail server is set. */
+  /** Whether a mailbox stores mails if no mail server is set. `/demo/mail` shows them. */
   readonly demoMailbox?: boolean;
   readonly traces?: TraceSettings | undefined;
   readonly capabilities?: readonly Capability[];
 }
 
 /**
- * Turns settings into running services. The parts meet only here, and no store has been asked for anything yet.
+ * Turns settings into running services. Only this function knows all parts. It sends nothing to a store yet.
  * @throws {Misconfiguration} when a store's address cannot be read, or a database file cannot be opened
  */
 export async function compose(settings: Settings, overrides: Overrides = {}) {
   const { findClient, isTrustedPeer, noteListening } = createTrustedProxies(settings.TRUSTED_PROXIES);
-  // No host, query string, fragment, cookie or token (ASVS 14.2.1, 16.2.5). An unreadable path gets no further than Fastify's plain request.
+  // The log omits host, query string, fragment, cookies and tokens (ASVS 14.2.1, 16.2.5). It reads only fields of Fastify's plain request,
+  // which has no more for an unreadable path.
   const log = createLog(settings, ({ method, url, socket, headers }: Request) => ({
     method,
     path: rawPath(url),
@@ -118,7 +119,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
         return checkUp();
       },
     });
-    // An attempt before may have failed half-way.
+    // An earlier attempt may have failed halfway.
     await ports.close();
     offered.length = 0;
     const made: object[] = [];
@@ -134,7 +135,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   let preparing: Promise<Services> | undefined;
   let prepared: Services | undefined;
   let cleaning: NodeJS.Timeout | undefined;
-  /** Why `prepared` is not set yet. Requests get this error meanwhile. */
+  /** The error that requests get until `prepared` is set. */
   let fault: unknown = new Unavailable(databasePart, 5);
   let isListening = false;
   /** Whether other machines can reach the app although PUBLIC_URL is not set. */
@@ -158,7 +159,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     }, log);
   }
 
-  /** With a free port, the address is known once the server listens. */
+  /** Starts the background work once the address is known. With a free port, that is after the server listens. */
   function startWork(): void {
     if (publicOrigins.size === 0 || overrides.takesLogins === false) return;
     prepared?.mail?.start();
@@ -193,7 +194,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     language: settings.LANGUAGE,
     version: manifest.version,
     publicOrigins,
-    // The mailbox of the demo is open to all who reach it.
+    // The demo's mailbox has no login, so pages of other sites must not read it (DNS rebinding).
     isOwnHost: overrides.demoUsers ? isLoopbackHost : undefined,
     https: isHttps(settings),
     corsOrigins: originsOf(settings.CORS_ORIGINS),
@@ -208,7 +209,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     log,
     readiness,
     /**
-     * Checks the stores, and returns what the commands work with. May be called again after a failure.
+     * Checks the stores, and makes the services. May be called again after a failure.
      * @throws {Misconfiguration} when the schema is not this version's, or the table of users cannot work
      * @throws {Unavailable} while a store cannot be reached
      */

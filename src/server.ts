@@ -24,7 +24,7 @@ export interface ServerOptions extends SiteOptions {
   readonly timeouts?: typeof usualTimeouts;
 }
 
-/** How long clients may take, in milliseconds. The server cuts off slower ones, which could otherwise hold connections for ever. */
+/** Milliseconds that clients may take. The server cuts off slower clients, which could otherwise hold connections forever. */
 export const usualTimeouts = {
   /** For a whole request. */
   requestTimeout: 30_000,
@@ -38,14 +38,15 @@ export const usualTimeouts = {
   },
 };
 
-/** Requests of a connection that wait for their answers. Browsers send the next one after an answer. */
+/** Most requests of a connection that wait for their responses. Browsers send the next request after a response. */
 export const mostUnanswered = 20;
 
 const unanswered = new WeakMap<Socket, number>();
 
 /**
- * Node reads all requests of a connection at once: 64 KB would be 2,500, which wait in memory for a client that reads nothing. Counted where
- * each answer is made, because Node answers some requests without an event, such as those without `Host`.
+ * Closes connections with too many unanswered requests. Node reads all requests of a connection at once: 64 KB would be 2,500, which wait
+ * in memory for a client that reads nothing. They are counted where the response is made, because Node answers some requests without an
+ * event, such as those without `Host`.
  */
 class CountedResponse extends ServerResponse {
   constructor(...given: ConstructorParameters<typeof ServerResponse>) {
@@ -58,7 +59,7 @@ class CountedResponse extends ServerResponse {
   }
 }
 
-/** As Fastify makes it by itself. */
+/** Makes the server as Fastify does, but with `CountedResponse`. */
 const createLimitedServer: FastifyServerFactory = (answer, options) => {
   const { http, keepAliveTimeout, requestTimeout, connectionTimeout } = options as FastifyHttpOptions<Server>;
   const how = { ...http, keepAliveTimeout, requestTimeout, ServerResponse: CountedResponse };

@@ -20,7 +20,7 @@ import { events as userEvents } from './core/users/events.ts';
 import { events as webEvents } from './web/events.ts';
 import type { App } from './web/types.ts';
 
-/** Every capability, in a good order for reading. A line less leaves a server without it. */
+/** Every capability, in reading order. A server lacks those that are left out. */
 export const capabilities = [
   signIn,
   secondFactor,
@@ -38,7 +38,7 @@ type All<Union> = (Union extends unknown ? (one: Union) => void : never) extends
   ? Both
   : never;
 
-/** What the commands and the tests work with: the core, and what each capability makes. */
+/** The core, and the parts that each capability makes, for the commands and the tests. */
 export type Services = Core & All<MadeBy<(typeof capabilities)[number]>>;
 
 /** Options of an app with these capabilities: our own server, or another team's app. */

@@ -7,7 +7,7 @@ import type { Features, FlowOptions } from '../web/flow-options.ts';
 import type { LoginPage } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 
-/** What is known before the stores answer. */
+/** Facts that are known before the stores answer. */
 export interface Given {
   readonly settings: Settings;
   /** The providers of `UPSTREAMS_FILE`. */
@@ -20,30 +20,30 @@ export interface Given {
 
 export interface RouteOptions extends FlowOptions {
   readonly settings: Settings;
-  /** Of all rooms and capabilities. */
+  /** Events of the core and of all capabilities. */
   readonly events: Events;
   readonly loginPage: LoginPage;
   readonly showsLoginAtRoot: boolean;
 }
 
 /**
- * A part of the server that could be left out, or one that the settings may leave out. `site.ts` lists them. A capability knows no other:
- * what they want of each other goes through the ports of the core.
+ * A part of the server that could be left out, or one that the settings may leave out. `site.ts` lists them. Capabilities do not import
+ * each other. They work together through the ports of the core.
  */
 export interface Capability<Made extends object = object> {
   readonly name: string;
   readonly events?: Events;
-  /** What works because it is there. */
+  /** The features that this capability provides. */
   features?(given: Given): Partial<Features>;
-  /** Whether it works here. Otherwise it is neither made nor reached. */
+  /** Whether the features include this capability. Otherwise it is neither made, nor gets routes. Default: true. */
   isOn?(features: Features): boolean;
-  /** Makes what its routes, the commands and the core work with, once the stores answer. */
+  /** Makes the parts for its routes, the commands and the core, once the stores answer. */
   make?(core: Core, given: Given): MadeCapability<Made> | Promise<MadeCapability<Made>>;
   /** @param parts throws {Unavailable} until the stores have answered */
   addRoutes?(app: App, parts: () => Core & Made, options: RouteOptions): Promise<void> | void;
 }
 
-/** What works with these capabilities. */
+/** The features that these capabilities provide. */
 export const findFeatures = (capabilities: readonly Capability[], given: Given): Features => ({
   mail: given.mail,
   mailbox: false,
@@ -62,7 +62,7 @@ export interface MadeCapability<Made> extends Ports {
 
 export const defineCapability = <Made extends object>(capability: Capability<Made>): Capability<Made> => capability;
 
-/** For a capability that settings leave out. Nothing but its own routes knows what it makes. */
+/** Defines a capability that settings may leave out. Only its own routes know the type of its parts. */
 export const defineOptional = <Made extends object>(
   capability: Capability<Made> & Pick<Required<Capability>, 'isOn'>,
 ): Capability => capability as Capability;

@@ -40,7 +40,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
     APP_NAME: name,
     PUBLIC_URL: origin,
     ...(protocol === 'http:' && port !== ''
-      ? // For this machine alone: without a proxy, the server itself listens there.
+      ? // A plain http address is for this machine alone. The server listens there without a proxy.
         { PORT: port, ...(hostname === '[::1]' && { HOST: '::1' }) }
       : // The proxy is on the same machine, because Janua listens there alone.
         { TRUSTED_PROXIES: '127.0.0.1' }),
@@ -50,7 +50,7 @@ export async function askSettings(asking: Asking, options: SetupOptions): Promis
   return { ...values, ...(await askMail(asking, options, values)) };
 }
 
-/** Gives the fault of the file or of `janua serve` with these settings, if it is about the named one. */
+/** Finds the first fault of the named setting, in the file or in `janua serve` with these settings. */
 function faultOf(name: string, values: Values): string | undefined {
   const inUse = () => requireSafeExposure(loadSettings({}, values), 'serve');
   const faults = [() => linesOf(values), inUse].flatMap(faultsOf);
@@ -71,7 +71,7 @@ async function checkAddress(url: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** An account without a password, in a URL: postgres://ACCOUNT@HOST/DATABASE. */
+/** Matches a URL that has an account but no password: postgres://ACCOUNT@HOST/DATABASE. */
 const accountAlone = /^([a-z]+:\/\/[^/@:?#]+)@/;
 const inlinePassword = /^([a-z]+:\/\/[^/@:?#]+):[^/@]*@/;
 const asArgument = 'The password must not be in an argument, which every process could read. Put it into a file.';
@@ -104,12 +104,12 @@ async function askDatabase(
     }
   }
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
-  // Without a terminal, no operator sees the file that is offered. It may belong to a server in use.
+  // Without a terminal, the operator does not see the proposed file. It may belong to a server in use.
   await find('database', question, check, isTerminal ? usualFile(options) : '');
   return whole(complete);
 }
 
-/** A file that this account can make: that of the service, or one beside the settings. */
+/** Proposes a file that this account can make: in the folder of the service, or beside the settings. */
 function usualFile({ settingsFile }: SetupOptions): string {
   const folders = [serviceFolder, dirname(resolve(settingsFile))];
   const folder = folders.find((one) => findFolderFault(lowestOf(one)) === undefined);
@@ -119,33 +119,33 @@ function usualFile({ settingsFile }: SetupOptions): string {
 const addPassword = (url: string, password: string) =>
   password === '' ? url : url.replace(accountAlone, (_, start) => `${start}:${encodeURIComponent(password)}@`);
 
-/** The settings are read in other folders too. */
+/** Makes the path of a SQLite file absolute, because commands in other folders read the settings too. */
 export function whole(url: string): string {
   const path = sqlitePath(url);
   return path === undefined ? url : `sqlite:${resolve(path)}`;
 }
 
-/** Whether it is a SQLite file that is not there yet. */
+/** Whether the URL names a SQLite file that does not exist yet. */
 export function isNewFile(url: string): boolean {
   const path = sqlitePath(url);
   return path !== undefined && !existsSync(path);
 }
 
-/** The lowest of a folder and those above it that this account can see. */
+/** Finds the folder, or the nearest one above it that exists for this account. */
 const lowestOf = (folder: string): string => (existsSync(folder) ? folder : lowestOf(dirname(folder)));
 
 interface DatabaseFault {
   readonly message: string;
-  /** Whether the account or its password is refused. */
+  /** Whether the database refuses the account or its password. */
   readonly isPassword?: boolean;
 }
 
-/** Connects, and makes a table. */
+/** Connects to the database, and creates a table to test the rights. */
 async function checkDatabase(url: string): Promise<DatabaseFault | undefined> {
   const seconds = patience / 1000;
   try {
     await using closing = new AsyncDisposableStack();
-    // A new file is tried in a folder of its own, because an answer may still be refused.
+    // A new file is tested in a folder of its own, because a later check may still refuse the answer.
     const path = sqlitePath(url);
     const trial = path && isNewFile(url) ? makeTrialFolder(lowestOf(dirname(resolve(path)))) : undefined;
     if (trial !== undefined) closing.defer(() => rmSync(trial, { recursive: true }));
@@ -169,7 +169,7 @@ async function checkDatabase(url: string): Promise<DatabaseFault | undefined> {
   }
 }
 
-/** The setting is made of an address without a password, and of the password. */
+/** Rewords advice about the setting: the operator types the address and its password separately. */
 const inTermsOfAnswers = (fix: string) =>
   fix
     .replace(/USER:PASSWORD in DATABASE_URL \(.*?\)/, 'the account or its password')
@@ -215,7 +215,7 @@ async function askMail({ find, findSecret, askSecret }: Asking, options: SetupOp
 
 const routeOf = (values: Values): MailRoute | undefined => findMailRoute(loadSettings({}, values));
 
-/** Connects to the mail server, and logs in. */
+/** Connects and logs in to the mail server. @returns the fault */
 async function verifyMail(values: Values): Promise<string | undefined> {
   const route = routeOf(values);
   if (route === undefined) return undefined;
@@ -226,7 +226,7 @@ async function verifyMail(values: Values): Promise<string | undefined> {
   return failure && `The mail server cannot be used: ${failure.reason}`;
 }
 
-/** Sends a test mail if it is wanted. At a terminal, it asks for another mail server if that fails. */
+/** Sends a test mail, if the operator agrees. If that fails at a terminal, asks for another mail server. */
 export async function tryMail(asking: Asking, options: SetupOptions, given: Values, address: string): Promise<Values> {
   for (let values = given; ; ) {
     const route = routeOf(values);

@@ -3,7 +3,7 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import type { Questions } from './read-password.ts';
 import type { Account } from './service-account.ts';
 
-/** Each answers a question, which is then not asked. */
+/** Options that each answer a question, so that it is not asked. */
 export interface SetupOptions {
   readonly name?: string;
   readonly publicUrl?: string;
@@ -24,14 +24,16 @@ export interface SetupOptions {
 
 export type Asking = ReturnType<typeof createAsking>;
 
-/** Gives what is wrong with an answer, or undefined. */
+/** Finds the fault of an answer. Undefined if it is valid. */
 type CheckAnswer = (answer: string) => string | undefined | Promise<string | undefined>;
 
 export function createAsking(questions: Questions, options: SetupOptions, { asRoot }: Account) {
   const { ask, askSecret, isTerminal } = questions;
   const lastAnswers = new Map<string, string>();
 
-  /** Asks until the answer is sound, and offers that one if it asks again. An option, or a line of standard input, has one try. */
+  /**
+   * Asks until the answer is valid, and proposes the last answer when it asks again. An option, or a line of standard input, has one try.
+   */
   async function find(name: keyof SetupOptions, question: string, check: CheckAnswer, usual = ''): Promise<string> {
     const given = options[name];
     for (;;) {
@@ -53,7 +55,7 @@ export function createAsking(questions: Questions, options: SetupOptions, { asRo
     find,
     isTerminal,
 
-    /** Reads the file of an option, which root alone may be able to read, or asks. */
+    /** Reads the file of an option, or asks. Only root may be able to read the file. */
     async findSecret(name: keyof SetupOptions, askFor: () => Promise<string>): Promise<string> {
       const file = options[name];
       return file === undefined ? askFor() : asRoot(() => readSecret(String(file), optionOf(name)));

@@ -11,7 +11,7 @@ interface BackupOptions {
   readonly verify?: boolean;
 }
 
-/** @param path of the new file; with `keep` of a folder, and with `verify` of a backup */
+/** @param path of the new file. With `keep`, of a folder. With `verify`, of an existing backup */
 export async function backup(path: string, { keep, verify = false }: BackupOptions): Promise<void> {
   const settings = loadSettings();
   if (verify) return print(`${path} can be restored: ${describe(await verifyBackup(path, settings.USERS_TABLE))}.`);
@@ -37,7 +37,7 @@ async function keepBackup(settings: Settings, source: string, folder: string, ke
   await noteOutcome(settings, 'succeeded', now);
 }
 
-/** Tells the server, which watches the age of backups. The backup counts even if the server cannot be told. */
+/** Stores the outcome in the database, because the server watches the age of backups. If that fails, the backup is valid all the same. */
 async function noteOutcome(settings: Settings, outcome: 'succeeded' | 'failed', at: number): Promise<void> {
   const { DATABASE_URL, STORE_TIMEOUT_SECONDS } = settings;
   const options = { connections: 1, timeoutMilliseconds: STORE_TIMEOUT_SECONDS * 1000, watch: unwatched };

@@ -11,7 +11,7 @@ interface Json {
   readonly json?: boolean;
 }
 
-/** As typed. Lists are replaced as a whole; an empty text stands for none. */
+/** Settings as typed. Lists are replaced as a whole. An empty text stands for none. */
 interface TypedSettings {
   readonly name?: string;
   readonly redirectUri?: readonly string[];
@@ -81,7 +81,10 @@ export const removeClient = (client: string) =>
     return `${name} (${id}) is removed.`;
   });
 
-/** Takes an id, or a name. What looks like an id is one: a client may be called like the id of another one, which may be gone. */
+/**
+ * Finds a client by its id or its name. A text with the shape of an id is taken for an id, because a client may be named like the id of
+ * another one.
+ */
 async function idOf(typed: string, { listClients }: Services['clientAdministration']): Promise<string> {
   if (isClientId(typed)) return typed;
   const [named, another] = (await listClients()).filter(({ name }) => name === typed);
@@ -93,7 +96,7 @@ async function idOf(typed: string, { listClients }: Services['clientAdministrati
 export const secretLines = (secret: string | undefined) =>
   secret === undefined ? [] : [`client_secret: ${secret}`, 'The secret is shown only now.'];
 
-/** Only what was typed. */
+/** Converts the settings that were typed, and no others. */
 function read({ redirectUri, postLogoutRedirectUri, backchannelLogoutUri, uri, group, ...typed }: TypedSettings) {
   const settings: Partial<ClientSettings> = {
     ...typed,

@@ -11,7 +11,7 @@ export const collect = (value: string, former: readonly string[] = []) => [...fo
 export const add = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description);
 
-/** What the help of a command says of an option. */
+/** The text about an option in the help of its command. */
 export function describeOption({ description, mandatory, defaultValue }: Option): string {
   const isGiven = ['string', 'number'].includes(typeof defaultValue) && defaultValue !== '';
   return [mandatory && '(required)', description, isGiven && `(default: ${defaultValue})`].filter(Boolean).join(' ');
@@ -31,7 +31,7 @@ export function numberOption(flags: string, description: string, largest: number
   });
 }
 
-/** A command whose file is loaded only when it runs. Its result `false` becomes the exit code 1. */
+/** Runs a command whose file is loaded only then. If it returns `false`, the exit code is 1. */
 export function from<Commands, Name extends keyof Commands>(load: () => Promise<Commands>, name: Name) {
   return async (...typed: unknown[]): Promise<void> => {
     const command = (await load())[name] as (...typed: unknown[]) => unknown;

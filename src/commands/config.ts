@@ -8,7 +8,7 @@ import { parseRedisUrl } from '../ground/redis/redis-url.ts';
 import { list } from './list.ts';
 
 /**
- * Prints every setting as `janua serve` would read it, with its source. It opens no store, and shows no passwords.
+ * Prints every setting as `janua serve` would read it, with its source. Opens no store, and shows no passwords.
  * @throws {Misconfiguration} with every wrong value, else every unsafe setting, else every wrong address and mapping
  */
 export async function printConfiguration({ json = false }: { json?: boolean }): Promise<void> {

@@ -3,13 +3,13 @@ import type { InvalidFields } from '../core/access/refusal.ts';
 import { fill } from '../ground/languages/languages.ts';
 import { words } from '../ground/languages/words.ts';
 
-/** Says what is wrong with what was typed, in a line for each option or argument. */
+/** Describes invalid input, in a line for each option or argument. */
 export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
   faults
     .map(({ field, code, values }) => `${inputOf(command, field)}: ${fill(words.fields[code], values)}.`)
     .join('\n');
 
-/** The option or the argument that gives a field of the API. One that may be repeated gives a list. */
+/** Finds the option or argument for a field of the API. If it can be repeated, the field is a list with a plural name. */
 function inputOf({ options, registeredArguments }: Command, field: string): string {
   const name = field.replaceAll('_', '-');
   const gives = (input: string) => [input, `${input}s`, `client-${input}`].includes(name);

@@ -23,7 +23,7 @@ const stepShare = 0.8;
 
 type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
 
-/** Writes only the probe of `/health/ready`. @returns whether nothing is wrong */
+/** Checks settings and stores. It writes only the probe of `/health/ready`. @returns whether nothing is wrong */
 export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
   const { print, conclude } = createFindingsPrinter(json);
   // This check uses no store. The other checks take their time limit from the settings that it reads.
@@ -39,7 +39,7 @@ function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
       for (;;) {
         const { done, value } = await check.next();
         if (done) return value;
-        // A late check may still find something, while the next one prints.
+        // A check that is late may still find faults while the next one prints.
         if (!isLate) print(name, value);
       }
     }

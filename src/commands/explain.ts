@@ -29,5 +29,5 @@ export const explain = (requestId: string) =>
     return (await Promise.all(texts)).join('\n\n');
   });
 
-/** Pages show the same advice, and do not know how the operator calls the command. */
+/** Adds the operator's name for the command. Pages show the same advice, and do not know that name. */
 const asTyped = (advice: string) => sayCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, 'npx janua '));

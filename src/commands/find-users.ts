@@ -2,7 +2,7 @@ import type { Services } from '../compose.ts';
 import { canonicalUsername } from '../core/users/user.ts';
 import type { UserDirectory } from '../core/users/user-directory.ts';
 
-/** Gives the id of the user with that name, and the digest that stands for the name if it has no user. */
+/** Finds the id of the user with a name, and the digest that stands for a name without a user. */
 export async function identify(username: string, { users, audit }: Services) {
   const name = canonicalUsername(username);
   return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };

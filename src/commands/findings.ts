@@ -20,7 +20,7 @@ export function createFindingsPrinter(json: boolean) {
   };
 }
 
-/** Columns of the state and of the check. The longest name is `second-factors`. */
+/** Widths of the columns for the state and the check. The longest name is `second-factors`. */
 const [stateWidth, checkWidth] = [9, 15];
 
 function formatLine(check: string, { state, message, fix }: Finding): string {

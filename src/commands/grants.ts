@@ -4,7 +4,7 @@ import type { Settings } from '../ground/config/settings.ts';
 import { engineOf } from '../ground/database/database.ts';
 import { listGrants } from '../ground/database/grants.ts';
 
-/** What an administrator of the database server has to run. */
+/** The statements that an administrator of the database server has to run. */
 export function grantsFor(account: string, settings: Settings): string[] {
   const { DATABASE_URL, REDIS_URL, USERS_TABLE, USERS_COLUMNS, PASSWORD_REHASH } = settings;
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
@@ -16,6 +16,6 @@ export function grantsFor(account: string, settings: Settings): string[] {
   });
 }
 
-/** Opens no store. */
+/** Prints the statements without opening a store. */
 export const printGrants = (account: string) =>
   void process.stdout.write(`${grantsFor(account, loadSettings()).join('\n')}\n`);

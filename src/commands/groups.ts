@@ -5,7 +5,7 @@ import { list } from './list.ts';
 
 export const listGroups = ({ json }: { readonly json?: boolean }) =>
   administer('janua groups list', async ({ administration }) => {
-    // Those of `admins` are not stored.
+    // The scopes of `admins` are not stored, so `rightsOf` adds them.
     const groups = (await administration.listGroups()).map(({ name, scopes, ...group }) => {
       return { name, ...group, scopes: rightsOf([name], scopes).scopes };
     });

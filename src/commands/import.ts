@@ -8,7 +8,7 @@ import { printable } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { requireOwnUsers } from './users.ts';
 
-/** A signal ends it after the batch. Run again, it goes on: users who are there already stay as they are. */
+/** Imports users from a file. A signal ends the import after its batch. The next run continues, because existing users stay as they are. */
 export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?: boolean }) =>
   administer('janua users import', async ({ importUsers, groups }, caller) => {
     const addUsers = requireOwnUsers(importUsers);
@@ -23,7 +23,7 @@ export const importUsers = (path: string, { dryRun = false }: { readonly dryRun?
       });
     const options: ImportOptions = {
       knownGroups,
-      // An event for each batch: one for each user would hide every other event of the day.
+      // Each batch is one event: an event for each user would hide every other event of the day.
       addUsers: (users) => addUsers(users, { actor: { caller }, isRehearsal: dryRun }),
       refuse: (line, { message }) => terminal.print(`line ${line}: ${message}`),
       onBatch: (rows) => terminal.showProgress(rows, progress()),
@@ -61,7 +61,7 @@ async function openInput(path: string) {
 
 const barWidth = 30;
 
-/** Shows lines, and below them the progress if a user looks at it. */
+/** Prints lines, and the progress below them if standard error is a terminal. */
 function createTerminal() {
   const { stderr } = process;
   const clear = () => stderr.isTTY && stderr.write('\r\u001b[K');
@@ -71,7 +71,7 @@ function createTerminal() {
       clear();
       stderr.write(`${printable(text)}\n`);
     },
-    /** @param share of the file, up to 1 */
+    /** @param share of the file that was read, up to 1 */
     showProgress(rows: number, share: number | undefined): void {
       if (!stderr.isTTY) return;
       const full = Math.round((share ?? 0) * barWidth);

@@ -3,7 +3,7 @@ import { type KeyName, keyNames } from '../ground/database/keys.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 
-/** What changes once processes use the new key. */
+/** The effect of each new key, once processes use it. */
 const endings: Readonly<Record<KeyName, string>> = {
   'browser-cookie': 'every browser counts as new to the throttle',
   'audit-names': 'unknown names are not found in older events, and their older failures do not count',
@@ -12,13 +12,13 @@ const endings: Readonly<Record<KeyName, string>> = {
   ceremonies: 'users who are just using a passkey have to try again; passkeys stay',
 };
 
-/** Keys that running processes replace by themselves. */
+/** The keys that running processes replace without a restart. */
 const others: ReadonlyMap<string, (services: Services) => Promise<string>> = new Map([
   ['encryption', rotateEncryption],
   ['signing', rotateSigning],
 ]);
 
-/** Replaces a key. Each process uses the old key until its restart, but not for the last two names. */
+/** Replaces a key. Each process uses the old key until its restart, except for `encryption` and `signing`. */
 export async function rotateKey(name: string): Promise<void> {
   const key = keyNames.find((known) => known === name);
   const replace = key === undefined ? others.get(name) : (services: Services) => rotate(services, key);

@@ -14,7 +14,7 @@ export async function migrate(): Promise<void> {
   await using closing = new AsyncDisposableStack();
   closing.defer(() => opened.database.destroy());
   const done = await migrateDatabase(opened);
-  // Keys are made here, so that the serving account needs no permission for it.
+  // Creates the keys here, so the serving account needs no permission for it.
   for (const name of keyNames) await loadKey(opened.database, name);
   process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
 }

@@ -4,7 +4,7 @@ import { settingsHelp } from '../ground/config/describe.ts';
 import { add, collect, describeOption, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
 
-/** All commands, with their options and words. Each loads its file only when it runs. */
+/** Defines all commands, with their options and help. Each command loads its file only when it runs. */
 export function createProgram(): Command {
   const program = new Command('janua')
     .description('A self-hosted authentication server.')
@@ -25,7 +25,7 @@ export function createProgram(): Command {
   addThrottle(program);
   addMail(program);
   addAudit(program);
-  // Commander's own takes one word.
+  // Commander's own `help` takes only one word.
   add(program, 'help [command...]', 'show the help of a command').action((words: string[]) => {
     const named = (command: Command, word: string) =>
       command.commands.find((known) => known.name() === word) ?? command;
@@ -42,7 +42,7 @@ function addServing(program: Command): void {
     .hook('postAction', endSoon)
     .action(from(() => import('./demo.ts'), 'demo'));
   add(program, 'serve', 'serve in production')
-    // For the processes that `serve` starts. Operators do not use it.
+    // For the workers that `serve` starts. Operators do not use it.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)
     .hook('preAction', (serve) => {

@@ -6,7 +6,7 @@ import { passwordFaults } from '../core/changes/new-users.ts';
 import { createPasswordPolicy, minPasswordLength, type PasswordFault } from '../core/passwords/policy.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 
-/** Asks without echo, or reads a line of standard input. Never an argument: every process could read it. */
+/** Asks without echo, or reads a line of standard input. A password is never an argument, because every process could read it. */
 export async function readPassword(): Promise<string> {
   using questions = openQuestions();
   return await questions.askSecret('Password: ');
@@ -21,11 +21,11 @@ type FindFault = (password: string) => Promise<PasswordFault | undefined>;
 
 const noOwner = { username: '', firstName: '', lastName: '' };
 
-/** What is wrong whoever the user is. The caller knows the user, and judges by all rules. */
+/** Checks the rules that need no user. The caller knows the user, and checks all rules. */
 const findUsualFault: FindFault = (password) =>
   createPasswordPolicy({ appName: '', breached: 'off', log: { warn() {} } }).findFault(password, noOwner);
 
-/** Asks twice at a terminal, until the password is sound and both are the same. */
+/** At a terminal, asks until the password is valid and was typed twice. Otherwise reads it once. */
 export async function askNewPassword({ askSecret, isTerminal }: Questions, findFault: FindFault): Promise<string> {
   for (;;) {
     const first = await askSecret(`New password (${minPasswordLength} characters or more): `);
@@ -38,7 +38,7 @@ export async function askNewPassword({ askSecret, isTerminal }: Questions, findF
 
 export type Questions = ReturnType<typeof openQuestions>;
 
-/** Asks at the terminal. Without one, each answer is a line of standard input, and no question is printed. */
+/** Asks at the terminal. Without a terminal, each answer is a line of standard input, and no question is printed. */
 export function openQuestions() {
   const isTerminal = process.stdin.isTTY;
   let isSecret = false;
@@ -49,7 +49,7 @@ export function openQuestions() {
     const write = (chunk: Buffer) => isSecret || process.stderr.write(chunk);
     const output = new Writable({ write: (chunk, _encoding, done) => done(void write(chunk)) });
     terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
-    // Ctrl+C ends the input, as Ctrl+D does.
+    // Ctrl+C ends the input, like Ctrl+D.
     terminal.once('SIGINT', () => terminal?.close());
     return terminal[Symbol.asyncIterator]();
   }

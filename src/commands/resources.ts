@@ -34,7 +34,7 @@ export const listResources = ({ json }: { readonly json?: boolean }) =>
     }),
   );
 
-/** Its one option says that it gets a new secret. */
+/** Makes a new secret. The command has no other option to change. */
 export const setResource = (uri: string, { json }: { readonly json?: boolean }) =>
   administer('janua resources set', async ({ clientAdministration }) => {
     const { clientId, secret } = await clientAdministration.setResourceSecret(uri);

@@ -12,13 +12,13 @@ interface SelftestOptions {
   readonly user?: string;
   readonly ca?: string;
   readonly httpPort: number;
-  /** Seconds. */
+  /** Seconds that a request may take. */
   readonly timeout: number;
   readonly throttle?: boolean;
   readonly json?: boolean;
 }
 
-/** Reads no settings, because the server may run on another machine. @returns whether nothing is wrong */
+/** Tests a server. Reads no settings, because the server may run on another machine. @returns whether nothing is wrong */
 export async function selftest(given: SelftestOptions): Promise<boolean> {
   const { against, user, ca, json = false, throttle = false } = given;
   const origin = originOf(against);

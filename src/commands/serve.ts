@@ -8,7 +8,7 @@ import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts
 import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
-/** Refuses settings that put passwords at risk. @param worker whether this process is a worker under a primary */
+/** Serves in production. Refuses settings that put passwords at risk. @param worker whether this process is a worker under a primary */
 export async function serve({ worker = false }: { worker?: boolean }): Promise<void> {
   if (worker) await obeyPrimary(run);
   else await run();
@@ -19,7 +19,7 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
   requireSafeExposure(settings, 'serve');
   const isWorker = orders !== undefined;
   if (settings.WORKERS > 1 && !isWorker) return supervise(settings, warnOfUnknown);
-  // Imported here, because the primary needs none of it.
+  // Imported late, because the primary does not need it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
   if (!isWorker) warnOfUnknown(composition.log);
@@ -33,7 +33,7 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
   await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
 }
 
-/** A server that ran with a misspelt setting goes on: the name may be another program's. */
+/** Only warns, because the name may belong to another program. A server that has run with a misspelled setting goes on. */
 function warnOfUnknown(log: Log): void {
   for (const unknown of findUnknownSettings()) {
     const { message, fix } = describeUnknown(unknown);

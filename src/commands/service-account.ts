@@ -6,8 +6,8 @@ import { faultsOf, lineOf, Misconfiguration } from '../ground/faults/misconfigur
 export type Account = ReturnType<typeof takeAccount>;
 
 /**
- * Root alone may write the settings, and the database belongs to the service. So this process works as the account of the service, and is
- * root again only for a moment.
+ * Makes this process work as the account of the service, because the database belongs to it. Only root may write the settings, so the
+ * process becomes root again for a moment.
  */
 export function takeAccount(name: string) {
   const isRoot = process.geteuid?.() === 0;
@@ -28,7 +28,7 @@ export function takeAccount(name: string) {
     }
   }
   return {
-    /** Whether root works as another account. */
+    /** Whether root has become another account. */
     isOther: true,
     become,
     asRoot<Result>(work: () => Result): Result {
@@ -56,7 +56,7 @@ export function requireWritable(settingsFile: string): void {
 }
 
 /**
- * Makes a folder, because `accessSync` asks for the rights of root where root became this account. The caller removes it.
+ * Makes a folder to test the rights, because `accessSync` tests those of root if root has become this account. The caller removes it.
  * @throws {Misconfiguration} if this account cannot write to `folder`
  */
 export function makeTrialFolder(folder: string): string {
@@ -71,7 +71,7 @@ export function makeTrialFolder(folder: string): string {
   }
 }
 
-/** Gives why this account cannot write to a folder, or undefined. */
+/** Explains why this account cannot write to a folder. Undefined if it can. */
 export const findFolderFault = (folder: string) => faultsOf(() => rmdirSync(makeTrialFolder(folder)))[0];
 
 export function requireKeyFolder(keyFile: string): void {

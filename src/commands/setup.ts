@@ -37,8 +37,8 @@ interface Person {
 }
 
 /**
- * Asks for everything before it changes anything. A run that was interrupted goes on with the settings that it has written. No file is
- * ever replaced.
+ * Sets up a server. Asks all questions before it changes anything. If a run is interrupted, the next one uses the settings that it has
+ * written. It never replaces a file.
  * @returns whether `janua doctor` finds nothing wrong
  */
 export async function setup(options: SetupOptions): Promise<boolean> {
@@ -86,7 +86,10 @@ export async function setup(options: SetupOptions): Promise<boolean> {
   return isSound;
 }
 
-/** What later advice calls the command, unless the file cannot hold it. The units and `janua-admin` say their name. */
+/**
+ * The setting for the name of the command in later advice. Left out if the file cannot hold it, and for `janua-admin`, which sets its own
+ * name.
+ */
 function nameOf(command: string): Values {
   const named = { JANUA_COMMAND: command };
   return command === adminCommand || faultsOf(() => linesOf(named)).length > 0 ? {} : named;
@@ -103,7 +106,7 @@ const settingOf = {
 
 const plain = (text: string) => originOf(text) ?? text.replace(/^([a-z]+:\/\/[^/@:?#]+):[^/@]*@/, '$1@');
 
-/** @throws {Misconfiguration} if an option gives another setting than the file. Passwords are not compared */
+/** @throws {Misconfiguration} if an option differs from the setting in the file. Passwords are not compared */
 function requireSame(options: SetupOptions, known: Values): void {
   const names = Object.keys(settingOf) as (keyof typeof settingOf)[];
   const others = names.filter((name) => {
@@ -119,7 +122,7 @@ function requireSame(options: SetupOptions, known: Values): void {
   });
 }
 
-/** Changes no user who is there. @returns how to go on after the encryption key */
+/** Adds the administrator. Existing users stay as they are. @returns the end of the sentence about the encryption key */
 async function addAdministrator(
   { administration, users }: Services,
   person: Person | undefined,
@@ -137,7 +140,11 @@ async function addAdministrator(
   return `, and the administrator ${username}.`;
 }
 
-/** @param command with the settings @param asRoot if root has set up the server for another account */
+/**
+ * Explains the next steps.
+ * @param command with the settings
+ * @param asRoot if root has set up the server for another account
+ */
 export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, asRoot?: SetupOptions): string {
   const isFile = DATABASE_URL.startsWith('sqlite:');
   const timer = isFile ? ' janua-backup.timer' : '';
@@ -163,7 +170,7 @@ export function nextSteps(command: string, { DATABASE_URL = '', PORT }: Values, 
   ].join('\n');
 }
 
-/** Whether there is none yet. A team's own table gets no users from here. @param values of a run before, if there was one */
+/** Whether the database has no administrator yet. With a team's own table, setup adds none. @param values settings of an earlier run */
 async function needsAdministrator(values: Values | undefined): Promise<boolean> {
   if (values === undefined) return true;
   const settings = loadSettings({}, values);
@@ -175,7 +182,7 @@ async function needsAdministrator(values: Values | undefined): Promise<boolean> 
     const { value } = await checkAdministrators(opened, settings).next();
     return value?.state !== 'ok';
   } catch (error) {
-    // Without tables there is no user. `migrate` reports any other fault.
+    // Without tables there is no administrator. `migrate` reports any other fault.
     return !(error instanceof Unavailable);
   } finally {
     await opened.database.destroy();
@@ -197,7 +204,7 @@ async function askPerson(asking: Asking, options: SetupOptions, values: Values):
   const findFault = (text: string) => policy.findFault(text, { username, firstName, lastName });
   const name = 'adminPasswordFile';
   const password = await findSecret(name, () => askNewPassword(questions, findFault));
-  // A file, or a line of standard input, has one try.
+  // A password from a file or from standard input has one try.
   const fault = await findFault(password);
   const source = options[name] === undefined ? `Standard input, without ${optionOf(name)}` : optionOf(name);
   if (fault !== undefined) throw new Misconfiguration(`${source}: ${passwordFaults[fault.code]}`);

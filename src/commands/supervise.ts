@@ -6,7 +6,7 @@ import type { Log } from '../ground/faults/log.ts';
 import { closingDeadline, hearOrders } from './listen.ts';
 import { createWorkers } from './workers.ts';
 
-/** Milliseconds that a worker may exceed its deadlines. */
+/** Milliseconds by which a worker may exceed its deadlines. */
 const tolerance = 5000;
 
 /**

@@ -32,7 +32,7 @@ export async function liftThrottle(username: string | undefined, options: LiftOp
   });
 }
 
-/** @throws {Misconfiguration} for an address that cannot be read */
+/** @throws {Misconfiguration} for an unreadable address */
 function targetOf(username: string | undefined, { address }: LiftOptions): LiftTarget {
   if (username !== undefined) return { username };
   if (address === undefined) return 'all';

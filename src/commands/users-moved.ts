@@ -6,7 +6,7 @@ import { openDatabase } from '../ground/database/database.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 
-/** Takes the present USERS_TABLE for the one that the accounts came from. */
+/** Accepts the present USERS_TABLE as the one that the accounts came from. */
 export async function noteMoved({ force = false }: { readonly force?: boolean }): Promise<void> {
   const settings = loadSettings();
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);

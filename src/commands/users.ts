@@ -19,7 +19,7 @@ export const addUser = (username: string, { group: groups, ...names }: NewUser) 
     return `Added ${user.username}.`;
   });
 
-/** No limit of an operator's own counts, so that a script can invite any number of users. */
+/** An operator has no limit of invitations, so that a script can invite any number of users. */
 export const inviteUser = (username: string, { group: groups, ...names }: NewUser) =>
   administer('janua users invite', async ({ administration }) => {
     await administration.invite({ username, ...names, groups }, true);

@@ -6,7 +6,7 @@ import { inTime } from '../ground/faults/in-time.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { type Order, Orders, type ServerAddress } from './listen.ts';
 
-/** New workers talk to an old primary, from an upgrade until its restart. So fields may only be added. */
+/** Messages to the primary. After an upgrade, new workers send them to an old primary until its restart, so fields may only be added. */
 type Report =
   | ({ readonly janua: 'ready' } & ServerAddress)
   | { readonly janua: 'faults'; readonly faults: readonly string[] };
@@ -21,7 +21,7 @@ export interface End {
   readonly faults: readonly string[];
 }
 
-/** How long the primary reads the last messages of a worker that has ended. */
+/** Milliseconds in which the primary reads the last messages of a worker that has ended. */
 const disconnectMilliseconds = 100;
 
 export function prepareWorkers(): void {
@@ -82,7 +82,7 @@ export function forkWorker() {
   };
 }
 
-/** If the primary dies, this process can get no more connections, so Node's cluster ends it. */
+/** Serves as a worker. If the primary dies, this process gets no more connections, so Node's cluster ends it. */
 export async function obeyPrimary(
   serve: (orders: Orders, onReady: (address: ServerAddress) => void) => Promise<void>,
 ): Promise<void> {

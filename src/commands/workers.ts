@@ -6,7 +6,7 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import type { Order, ServerAddress } from './listen.ts';
 import { type End, forkWorker, prepareWorkers, type WorkerProcess } from './worker.ts';
 
-/** A new worker must be ready within this time. */
+/** Milliseconds in which a new worker must be ready. */
 const readyMilliseconds = 30_000;
 
 /** The pause before an ended worker is replaced: none for the first in a calm minute, then 1, 2, 4, up to 30 seconds. */
@@ -27,7 +27,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   let wasReady = false;
   let isFilling = false;
 
-  /** Gives undefined if the machine cannot start another process. */
+  /** Starts a worker. Undefined if the machine cannot start another process. */
   function startWorker(): WorkerProcess | undefined {
     try {
       const worker = forkWorker();
@@ -95,7 +95,7 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
     return isReady;
   }
 
-  /** Stops at the first worker that does not get ready. An order to end cancels it. */
+  /** Replaces all workers one by one. It stops at the first new one that does not get ready, and at an order to end. */
   async function renew(): Promise<void> {
     if (stopping.signal.aborted) return;
     log.info({ event: 'reload' }, 'new workers replace all workers');
@@ -116,7 +116,11 @@ export function createWorkers(count: number, log: Log, endDeadline: number) {
   }
 
   return {
-    /** Gives the address once all are ready. @throws {Misconfiguration} when the first one cannot start */
+    /**
+     * Starts the workers.
+     * @returns the address, once all are ready
+     * @throws {Misconfiguration} when the first one cannot start
+     */
     async start(): Promise<ServerAddress> {
       prepareWorkers();
       // The first worker starts alone, so that a fault common to all is reported once.

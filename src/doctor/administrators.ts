@@ -10,14 +10,14 @@ import { sql } from '../ground/database/kysely.ts';
 export async function* checkAdministrators({ database }: OpenDatabase, settings: Settings): Check {
   const { ADMINISTRATORS, USERS_TABLE, USERS_COLUMNS } = settings;
   const mapping = parseMapping(USERS_TABLE, USERS_COLUMNS);
-  // A column of a team's own table names them.
+  // A column of a team's own table names the administrators, and is not searched.
   if (mapping?.groups !== undefined) return;
   const members = database.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
   const listed = ADMINISTRATORS.map(canonicalUsername);
   const enabled = database
     .selectFrom('janua_users')
     .select('id')
-    // The account of another source counts no more, and neither does that of a person who has left.
+    // Accounts from another source, or of people who have left it, do not count.
     .where(mapping === undefined ? 'login_name' : 'source_key', 'is not', null)
     .where('disabled', '=', 0)
     .where('demo', '=', 0)

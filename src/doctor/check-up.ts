@@ -18,7 +18,7 @@ const freshness = 60_000;
 
 export type CheckUp = ReturnType<typeof createCheckUp>;
 
-/** What `janua doctor` says, as far as it costs a running server next to nothing. Of mail, it says how the last attempt ended. */
+/** Runs the checks of `janua doctor` that cost a running server next to nothing. For mail, it reports the last attempts. */
 export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
   const { opened } = stores;
   let latest: Promise<readonly (ToldFinding & { readonly check: string })[]> | undefined;

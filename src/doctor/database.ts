@@ -15,7 +15,7 @@ import * as told from './told.ts';
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
 
-/** Opens the database and gives it if it answers. `closing` closes it. @param timeoutMilliseconds how long a step may take */
+/** Opens the database, and returns it if it answers. `closing` closes it. @param timeoutMilliseconds how long a step may take */
 export async function* checkDatabase(
   settings: Settings,
   timeoutMilliseconds: number,
@@ -29,7 +29,7 @@ export async function* checkDatabase(
   }
   const opened = await open(settings.DATABASE_CONNECTIONS);
   const roundTrip = () => sql`select 1`.execute(opened.database);
-  // Connects first, which is not measured.
+  // The first round trip connects, and is not measured.
   await roundTrip();
   const median = await medianTime(5, roundTrip);
   const shown = median < 0.1 ? 'less than 0.1' : median.toFixed(1);
@@ -45,7 +45,10 @@ export async function* checkDatabase(
   return opened;
 }
 
-/** Each client has one connection. A pooler gives it another server, or one on which the other client has used the name. */
+/**
+ * Detects a pooler that loses prepared statements. Each client has one connection. The pooler gives it another server, or one on which
+ * the other client has used the name.
+ */
 async function losesStatements([one, other]: readonly [OpenDatabase, OpenDatabase]): Promise<boolean> {
   for (const { database, prepareLookup } of [one, one, other, other]) {
     const find = prepareLookup((value) => ({ compile: () => sql<object>`select ${value}::text`.compile(database) }));

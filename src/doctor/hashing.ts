@@ -10,7 +10,7 @@ const hashMebibytes = currentCost.memoryCost / 1024;
 /** Milliseconds that a hash should take at most. */
 const slow = 1000;
 
-/** Measured alone, it shares the turns with no other work. */
+/** The check is measured alone, so it shares turns with no other work. */
 const noWork = { places: [], parties: [] };
 
 export interface Capacity {
@@ -22,7 +22,7 @@ export interface Capacity {
   readonly freeMebibytes: number;
 }
 
-/** Gives the milliseconds that `work` takes: the median of several runs. A run of more than `enough` is the last. */
+/** Measures `work`. A run of more than `enough` milliseconds is the last. @returns the median of the runs, in milliseconds */
 export async function medianTime(runs: number, work: () => Promise<unknown>, enough = Number.POSITIVE_INFINITY) {
   const times: number[] = [];
   while (times.length < runs && !times.some((time) => time > enough)) {

@@ -4,10 +4,13 @@ import { findOutage } from '../core/mail/outages.ts';
 import type { Database } from '../ground/database/database.ts';
 import { warning, wrong } from './told.ts';
 
-/** The part of `mostMails` from which the operator is told. */
+/** Share of `mostMails` from which the operator is warned. */
 const crowded = 0.8;
 
-/** Whether the last attempts of the servers to send mail failed, and a mail still waits; and whether too many wait. Asks no mail server. */
+/**
+ * Reports that the servers' last attempts to send mail failed while a mail still waits, or that too many wait. Sends nothing to a mail
+ * server.
+ */
 export async function* checkMailOutage(database: Database): Check {
   const since = await findOutage(database);
   const waiting = database.selectFrom('janua_mails').where('due_at', 'is not', null);

@@ -7,10 +7,10 @@ import type { OpenDatabase } from '../ground/database/database.ts';
 import { inTime } from '../ground/faults/in-time.ts';
 import { hasApplications } from './signing-keys.ts';
 
-/** The longest that a host may take, in milliseconds. */
+/** Milliseconds that a host may take. */
 const patience = 3000;
 
-/** Reports what keeps applications from signing their users in here. Finds nothing if there are none. */
+/** Reports faults that keep applications from signing their users in here. Finds nothing if there are no applications. */
 export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Settings): Check {
   if (!(await hasApplications(opened.database))) return;
   yield PUBLIC_URL === undefined
@@ -48,7 +48,7 @@ async function findIssuer(url: string): Promise<Finding> {
   }
 }
 
-/** Addresses to which browsers carry codes. */
+/** Checks the addresses to which browsers carry codes. */
 async function* checkAddresses(clients: readonly Client[]): Check {
   const addresses = clients.flatMap(({ id, name, redirectUris }) =>
     redirectUris.flatMap((address) => {

@@ -3,7 +3,7 @@ import { findPasskeyDomain, isDomain, isHttps, isLoopbackHost } from '../ground/
 import type { Settings } from '../ground/config/settings.ts';
 import { ok, warning } from './told.ts';
 
-/** Reports what `PUBLIC_URL` decides: the origin of our pages, the domain of passkeys, and whether passwords are encrypted on their way. */
+/** Checks `PUBLIC_URL`. It decides the origin of our pages, the domain of passkeys, and whether passwords are encrypted on their way. */
 export async function* checkPublicUrl(settings: Settings): Check {
   const { PUBLIC_URL, PORT } = settings;
   yield ok('The server takes logins from pages of {origin}.', { origin: PUBLIC_URL ?? `http://localhost:${PORT}` });

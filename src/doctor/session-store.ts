@@ -31,7 +31,7 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
       'Allow INFO: ACL SETUSER NAME +info',
     );
   const findings = (replies ?? []).flatMap((reply) => [...judgeInformation(reply)]);
-  // The servers of a cluster may have the same faults.
+  // Servers of a cluster may report the same faults, so each fault is shown once.
   yield* new Map(findings.map((finding) => [finding.message, finding])).values();
   yield* checkClock(clockOfRedis(redis));
   if (findings.every(({ state }) => state !== 'wrong')) {

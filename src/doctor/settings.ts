@@ -38,5 +38,5 @@ export async function* checkSettings(): Check<ReadSettings> {
   return { settings, faulty };
 }
 
-/** Gives the settings that a fault is about, such as one that another one needs. The message begins with the first. */
+/** Finds the settings that a fault names. The message begins with the setting at fault, and may name another that it needs. */
 const namesIn = ({ message }: Fault) => (message.match(/[A-Z_]+/g) ?? []).filter((name) => name in settingSchemas);

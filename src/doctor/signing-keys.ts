@@ -4,17 +4,20 @@ import { ok, warning } from './told.ts';
 
 const dayMilliseconds = 86_400_000;
 
-/** The age at which the signing keys should be replaced, in days. */
+/** Days after which the signing keys should be replaced. */
 const oldDays = 400;
 
-/** Whether applications sign their users in here. Those that introduce themselves by a document are known only by the keys. */
+/**
+ * Whether applications sign their users in here. Clients that introduce themselves by a document are not stored, so only the signing keys
+ * reveal them.
+ */
 export async function hasApplications(database: Database): Promise<boolean> {
   for (const table of ['janua_clients', 'janua_signing_keys'] as const)
     if ((await database.selectFrom(table).select('id').limit(1).executeTakeFirst()) !== undefined) return true;
   return false;
 }
 
-/** Finds nothing without applications that sign their users in here. */
+/** Reports the age of the signing keys. Finds nothing without applications that sign their users in here. */
 export async function* checkSigningKeys({ database }: Pick<OpenDatabase, 'database'>, now = Date.now()): Check {
   if (!(await hasApplications(database))) return;
   const used = database.selectFrom('janua_signing_keys').where('retired_at', 'is', null);

@@ -2,7 +2,7 @@ import type { Finding } from '../../selftest/finding.ts';
 import type { Values } from '../ground/languages/languages.ts';
 import { type Sentence, type Told, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
 
-/** A finding that a page can say in its language. */
+/** A finding that pages show in their language. */
 export interface ToldFinding extends Finding {
   readonly told?: Told;
 }

@@ -41,7 +41,10 @@ export interface Action<F extends Fields = Fields> {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows what is shown once. */
+  /**
+   * GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows a result that is shown only
+   * once.
+   */
   readonly config: FastifyContextConfig;
   readonly fields?: F;
   /** The parts of the address that vary, such as `:id`. */
@@ -49,41 +52,44 @@ export interface Action<F extends Fields = Fields> {
   /** The query of a link to the page, for the OpenAPI document. Any query is accepted. */
   readonly query?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
   readonly answer: Response;
-  /** The status of that. Default: 200. */
+  /** The status of `answer`. Default: 200. */
   readonly status?: 201 | 202;
   /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
   /** Whether the handler reads the body itself. It may have any fields of any type. */
   readonly readsBody?: true;
-  /** Answers fields that cannot be accepted. Without it they are refused. */
+  /** Answers fields that cannot be accepted. Default: a refusal. */
   refuse?(error: InvalidFields, request: FastifyRequest, reply: FastifyReply): unknown;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
 }
 
-/** A field that cannot be shown as typed, such as a number or a list. */
+/** Answers a field that is no text, such as a number or a list. */
 const unreadableFields: Answer = {
   name: 'unreadable-fields',
   status: 400,
   detail: 'Send each field once, as text',
 };
 
-/** Names the fields to programs and in the OpenAPI document. Pages show them one by one. */
+/** Lists the invalid fields for programs, and in the OpenAPI document. Pages show each fault beside its field. */
 export const invalidFields: Answer = { name: 'invalid-fields', status: 422, detail: 'Some fields cannot be accepted.' };
 
-/** A form that a link fills in is refused only as a link. */
+/** A form whose fields all come from a link has no invalid fields: the link is refused. */
 const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
   isForm && Object.values(fields).every(({ inLink }) => inLink)
     ? [unreadableFields]
     : [unreadableFields, invalidFields];
 
-/** Pages of administrators that are read at once in a process. The others wait. */
+/**
+ * Limits of reading administrators' pages in a process: pages at once, pages of one administrator at once, pages that wait, and
+ * milliseconds that they wait at most.
+ */
 export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100, waitingMilliseconds: 10_000 };
 
 const adminTurns = createTurns({ part: 'Administration', atOnce: adminPages.atOnce, waiting: adminPages.waiting });
 
 /**
- * Reads what a page shows. A page of an administrator may read and compare thousands of rows, so it waits for its turn, and others have
- * theirs between two of them.
+ * Reads the model of a page. A page for administrators may read and compare thousands of rows, so it waits for its turn. Other requests run
+ * between two such pages.
  * @throws {Unavailable} if it has waited too long, or too many wait
  */
 export async function readPage<Model>(request: FastifyRequest, read: () => Model | Promise<Model>): Promise<Model> {
@@ -139,7 +145,10 @@ export function addAction<const F extends Fields>(
       ? { [status]: config.view ? withPage : answer, 303: settingCookies(redirect(browser)) }
       : { [status]: withPage };
 
-  /** What is typed into a form that is shown before the proof would be lost. Programs get no form, and are asked when they act. */
+  /**
+   * A form that is filled in before the proof would be lost, so its page demands the proof first. Programs get no form, and need the proof
+   * when they act.
+   */
   async function requireProof(request: FastifyRequest): Promise<void> {
     if (freshProof === undefined || (isPage && request.format === 'json')) return;
     const { scope, showsList } = freshProof;
@@ -167,7 +176,7 @@ export function addAction<const F extends Fields>(
       async handler(request, reply) {
         if (request.format === 'json') (reply as FastifyReply).code(status);
         try {
-          // Before the fields are judged: a form that is shown again may hold what only its owner may see.
+          // The proof comes before the check of the fields, because a form that is shown again may hold data for its owner only.
           await requireProof(request);
           const input = read ? readFields(read, request.body) : ({} as Input<F>);
           const handle = () => action.handle(request, reply, input);
@@ -199,7 +208,7 @@ function readFields<F extends Fields>(fields: F, body: unknown): Input<F> {
   return input as Input<F>;
 }
 
-/** Without the other types that it may come in. */
+/** Converts a field of another allowed type to its text. */
 export function textOf({ json, number, boolean, list }: Field, given: unknown): unknown {
   if (json && typeof given === 'object') return JSON.stringify(given);
   if ((number && Number.isSafeInteger(given)) || (boolean && typeof given === 'boolean')) return String(given);
@@ -221,7 +230,7 @@ function findFault(
   value = '',
 ): Omit<FieldFault, 'field'> | undefined {
   if (required && value.trim() === '') return { code: 'missing' };
-  // In code points, like `maxLength` in JSON Schema.
+  // Counted in code points, like `maxLength` in JSON Schema.
   if ([...value].length > maxLength) return { code: 'too-long', values: { count: maxLength } };
   // Not every database stores U+0000. A password is stored as its hash.
   const isPlain = format === 'password' || !value.includes('\0');

@@ -15,5 +15,5 @@ const adminPages = [
 
 export const adminPagesFor = (scopes: readonly string[]) => adminPages.filter(([, , scope]) => scopes.includes(scope));
 
-/** Of all pages of administrators, in the OpenAPI document. */
+/** The tag of all pages for administrators in the OpenAPI document. */
 export const tag = 'Administration';

@@ -12,7 +12,7 @@ function findLogo(themeFile: string | undefined): string {
   return themeLogo !== undefined && existsSync(themeLogo) ? themeLogo : assetPath('logo.svg');
 }
 
-/** Browsers ask for it if a page names no icon, as with JSON. Not added to another app, which may have its own. */
+/** Adds the icon that browsers request if a response names none, such as JSON. Not added to another app, which may have its own. */
 export function addFavicon(app: App, themeFile: string | undefined): void {
   serveFiles(app, '', { 'favicon.ico': findLogo(themeFile) });
 }
@@ -45,7 +45,7 @@ export function serveFiles(app: App, prefix: string, files: Readonly<Record<stri
   }
 }
 
-/** Reads a file when it is first requested, and again when it has changed. */
+/** Reads a file at its first request, and again after it has changed. */
 function createReadAgain(file: string): () => Promise<StaticBody> {
   let last: { readonly version: string; readonly body: Promise<StaticBody> } | undefined;
   const readNow = async () =>

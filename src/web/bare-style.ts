@@ -5,14 +5,14 @@ import { assetPath } from './assets.ts';
 export type BareStyle = ReturnType<typeof readBareStyle>;
 
 /**
- * The style of the pages that another host shows under its own address, where our files are not. It stands in the page itself, and the policy
- * allows nothing else (CSP Level 3, 8.4: the hash of the text between the tags).
+ * Reads the style of pages that another host shows under its own address, where our files are missing. The style is in the page itself, and
+ * the policy allows nothing else (CSP Level 3, 8.4: the hash of the text between the tags).
  */
 export function readBareStyle(themeFile: string | undefined) {
   const style = [themeFile ?? assetPath('theme.css'), assetPath('bare.css')]
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
-    // As a browser hashes the text. A picture in the theme may have a tag in it, which must not end the style.
+    // Browsers hash the text with these line breaks. A picture in the theme may contain a tag, which must not end the style.
     .replaceAll(/\r\n?/g, '\n')
     .replaceAll('</', '<\\/');
   const sha256 = hash('sha256', style, 'base64');

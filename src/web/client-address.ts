@@ -18,7 +18,7 @@ const unknown: Client = { address: undefined, from: 'unknown' };
 export function createTrustedProxies(names: readonly string[]) {
   const isTrusted = createNetworkCheck(names);
   const namesSockets = names.includes(unixSockets);
-  /** A peer without an address is then on one of the sockets. */
+  /** Whether the app listens on Unix sockets only. A peer without an address is then on one of them. */
   let onSocketsAlone = false;
 
   const isProxy = (peer: string | undefined, connection: Address | undefined) =>
@@ -47,8 +47,8 @@ export function createTrustedProxies(names: readonly string[]) {
   }
 
   /**
-   * To be called once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies.
-   * `TRUSTED_PROXIES=unix` has an effect only after this call, and only if all addresses are sockets. Logs what it means for them.
+   * Call it once the app listens. Peers on a Unix socket have no address, so the operator has to say whether they are proxies.
+   * `TRUSTED_PROXIES=unix` has an effect only after this call, and only if all addresses are sockets. Logs the effect on these peers.
    */
   function noteListening(addresses: readonly (AddressInfo | string)[], log: Pick<Log, 'info' | 'warn'>): void {
     const onSockets = addresses.some((address) => typeof address === 'string');
@@ -73,7 +73,7 @@ export function createTrustedProxies(names: readonly string[]) {
   return { isTrustedPeer, findClient, noteListening };
 }
 
-/** Some proxies add the port, and put an IPv6 address in brackets. Undefined for any other text. */
+/** Parses an address, to which some proxies add the port, or brackets for IPv6. Undefined for any other text. */
 export function parseAddress(text: string): Address | undefined {
   const bare = /^\[([^\]]*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text);
   const address = (bare?.[1] ?? bare?.[2] ?? text).split('%', 1)[0] ?? '';
@@ -81,7 +81,10 @@ export function parseAddress(text: string): Address | undefined {
   return isIP(address) === 0 ? undefined : ipaddr.process(address);
 }
 
-/** A network that the throttle counts: for IPv6 the /64, or the /48 if it is written so. `unknown` stands for all clients without a known address. Undefined for no address. */
+/**
+ * Finds the network that the throttle counts: for IPv6 the /64, or the /48 if the text ends with it. `unknown` stands for all clients
+ * without a known address. Undefined for no address.
+ */
 export function countedNetwork(address: string): string | undefined {
   const bits = address.endsWith('/48') ? 48 : 64;
   const network = networkOf(parseAddress(address.replace(/\/(?:48|64)$/, ''))?.toString(), bits);

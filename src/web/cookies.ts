@@ -4,28 +4,28 @@ import { withoutBlanks } from './field-value.ts';
 /** All our cookies are hidden from scripts, not sent with cross-site posts, and limited to this host (ASVS 3.3.1 to 3.3.4). */
 const attributes = 'Path=/; HttpOnly; SameSite=Lax';
 
-/** How long a browser stays known, and keeps its language. Browsers keep a cookie for at most 400 days. */
+/** Seconds for which a browser stays known, and its language is stored. Browsers keep a cookie for at most 400 days. */
 const yearSeconds = 365 * 24 * 60 * 60;
 
 /** @param secure whether browsers use HTTPS */
 export const sessionCookie = (secure: boolean, maxAgeSeconds?: number) =>
   createCookie('session', secure, maxAgeSeconds);
 export const browserCookie = (secure: boolean) => createCookie('browser', secure, yearSeconds);
-/** A login that waits for its second factor. */
+/** For a login that waits for its second factor. */
 export const pendingCookie = (secure: boolean) => createCookie('pending', secure, pendingSeconds);
 export const ceremonyCookie = (secure: boolean) => createCookie('ceremony', secure, 600);
-/** @param days needed to set it, and not to read it */
+/** @param days needed only to set the cookie */
 export const trustedCookie = (secure: boolean, days = 0) => createCookie('trusted', secure, days * 86_400);
 /**
- * Says that the user has logged out. At another provider, the next login then asks for the account, because another person may use the
- * browser. Kept for a day.
+ * Marks a browser whose user has logged out. The next login at another provider then asks for the account, because another person may use
+ * the browser. Lasts a day.
  */
 export const loggedOutCookie = (secure: boolean) => createCookie('logged-out', secure, 24 * 60 * 60);
 export const languageCookie = (secure: boolean) => createCookie('language', secure, yearSeconds);
 
 /**
- * @param secure whether browsers use HTTPS. The name then starts with `__Host-`, which no other host can set.
- * @param maxAgeSeconds without it, the cookie ends when the browser closes
+ * @param secure whether browsers use HTTPS. The name then starts with `__Host-`, which no other host can set
+ * @param maxAgeSeconds undefined if the cookie ends when the browser closes
  */
 export function createCookie(name: string, secure: boolean, maxAgeSeconds?: number) {
   const fullName = secure ? `__Host-${name}` : name;

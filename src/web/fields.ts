@@ -21,10 +21,10 @@ export const linkAnswer = (optional: readonly string[] = []) =>
 
 const detailSchema = object('What happened', { detail: { type: 'string' } });
 
-/** The answer to a program that needs to know only what happened. */
+/** The response to a program that needs no data, but a description of the result. */
 export const detailAnswer = (detail: string) => json(detail, detailSchema, { detail });
 
-/** An unsafe or too long one is ignored. */
+/** Ignored if it is unsafe or too long. */
 export const nextField = {
   maxLength: bodyLimit,
   description: 'For pages: the path to go to afterwards',

@@ -17,9 +17,9 @@ export const mostParts = 10;
 const longestBoundary = 70;
 
 /**
- * Lets the forms of an app's routes send text files. A file takes the place of the other fields of its name, unless none was chosen. Only
- * for routes of signed-in users: their guard runs before a body is read.
- * @param requireMaySend throws for a request whose body is not to be read
+ * Lets the forms of an app's routes send text files. A chosen file replaces the other fields of its name. Only for routes of signed-in
+ * users: their guard runs before a body is read.
+ * @param requireMaySend throws if the body of a request must not be read
  */
 export function acceptFiles(app: App, requireMaySend: (request: Request) => Promise<void>): void {
   app.addHook('preParsing', async (request) => {
@@ -53,7 +53,7 @@ function boundaryOf(type: string): string | undefined {
   }
 }
 
-/** Counts the lines between parts, with the last one. */
+/** Counts the boundary lines, including the last. */
 function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
   if (boundary === undefined || boundary.length > longestBoundary) return false;
   const line = `--${boundary}`;
@@ -63,7 +63,7 @@ function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
   return count <= mostParts;
 }
 
-/** As from other forms: a text, or a list if there are several. */
+/** Returns the same as other forms: a text, or a list if there are several. */
 async function textOf(sent: readonly (string | File)[]): Promise<string | string[] | undefined> {
   const files = sent.filter((value) => typeof value !== 'string' && value.size > 0) as File[];
   const texts =

@@ -17,27 +17,27 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
     readonly findFresh: FindFresh;
     readonly requireFresh: RequireFresh;
     readonly requireStepUp: RequireStepUp;
-    /** Gives the cookie by which an account is known in a browser. */
+    /** Makes the cookie by which an account is known in a browser. */
     readonly knownBrowsers: { cookie(fingerprint: string, cookieHeader: string | undefined): string };
     /** Records refusals that no rule with more details has recorded. */
     readonly audit: Audit<NonNullable<Answer['event']>['kind'] | 'permission-refused'>;
   };
   readonly findUnavailable: FindUnavailable;
-  /** Where requests are measured. Without both, no hook is added. */
+  /** The metrics and traces of requests. Without both, no hook is added. */
   readonly measures: Partial<Pick<Measures, 'metrics' | 'traces'>>;
   readonly appName: string;
-  /** Of pages, for users who have not chosen one and whose browser asks for none of ours. */
+  /** Language of pages for users who have chosen none, and whose browser accepts none of ours. */
   readonly language: Language;
   readonly version: string;
-  /** Our own origins. A set that fills later, because a free port is known only when the app listens. */
+  /** Our own origins. With a free port, the set is empty until the app listens. */
   readonly publicOrigins: ReadonlySet<string>;
-  /** Which hosts the server answers for, in the demo. Otherwise all, because a proxy may have a name of its own for the server. */
+  /** Whether the server answers for a host. Undefined outside the demo, because a proxy may have a name of its own for the server. */
   readonly isOwnHost?: ((host: string) => boolean) | undefined;
   /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;
-  /** Other origins whose scripts may call us, cookies included. */
+  /** Other origins whose scripts may call Janua, with the user's cookies. */
   readonly corsOrigins: ReadonlySet<string>;
-  /** The application that a path leads to, unless it is Janua itself. */
+  /** Finds the application that a path leads to. Undefined for Janua itself. */
   readonly findApplication: JoinedPorts['findApplication'];
   /** Called with the addresses once the app listens. A Unix socket is a path. */
   readonly onListen?: ((addresses: readonly (AddressInfo | string)[]) => void) | undefined;
@@ -57,7 +57,7 @@ export interface Features {
   /** Whether users may change their name and address, and delete the account. */
   readonly ownAccounts: boolean;
   readonly secondFactor: boolean;
-  /** The domain that passkeys belong to. Without it there are none. */
+  /** The domain of the passkeys. Undefined if there are none. */
   readonly passkeyDomain: string | undefined;
   /** Other providers that users can sign in with, in the order of their buttons. */
   readonly upstreams: readonly { readonly id: string; readonly name: string }[];

@@ -77,7 +77,7 @@ export function createFlow(options: FlowOptions) {
     },
 
     answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-      // Fastify's plain request, without our decorations.
+      // This is Fastify's plain request, without our decorations.
       Object.assign(request, { format: formatOf(request), language: findLanguage(request) });
       answerOutside(error, request, reply);
     },

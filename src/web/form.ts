@@ -4,20 +4,20 @@ import { type Action, addAction, type Field, type Fields, type Input, readPage, 
 import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';
 
-/** What was typed or linked to, without passwords. */
+/** The texts that the user typed or that a link contained, without passwords. */
 type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields>
   extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
   readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
-  /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and what `show` returns. */
+  /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
   readonly view: string;
   readonly fields: F;
   readonly shown?: Response;
   /** The query of the page besides its fields, for the OpenAPI document. */
   readonly query?: Action['query'];
-  /** What the page shows beside the typed values. May refuse. */
+  /** Makes the model of the page, besides the typed values. May throw a refusal. */
   show?(request: FastifyRequest, typed: Typed): object | Promise<object>;
   /** @throws {InvalidFields} to show the form again */
   submit(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
@@ -65,7 +65,7 @@ export function addForm<const F extends Fields>(
     fields,
     handle: submit,
     async refuse(error, request, reply) {
-      // A link that has expired is refused first, whatever the fields, and for programs too.
+      // An expired link is refused first, with any fields, and for programs too.
       const typed = typedValues(fields, request.body);
       const model = await readPage(request, () => show(request, typed, error.faults));
       if (request.format === 'json') throw error;
@@ -74,7 +74,7 @@ export function addForm<const F extends Fields>(
   });
 }
 
-/** Shows a page again with the fault of each field (422). A program gets the error. @param show what the page shows besides */
+/** Shows a page again with the fault of each field (422). A program gets the error. @param show makes the rest of the model */
 export const refuseOnPage =
   (show: (request: FastifyRequest) => object | Promise<object>): NonNullable<Action['refuse']> =>
   async (error, request, reply) => {

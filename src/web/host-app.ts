@@ -4,15 +4,15 @@ import type { User } from '../core/users/user.ts';
 /** The plugin for another app. This file holds all of our types that such an app needs. */
 export type JanuaPlugin = FastifyPluginAsync;
 
-/** The requirements of a route besides a session. */
+/** Requirements of a route, besides a session. */
 export interface StepUp {
-  /** How old the latest proof of identity may be: seconds, minutes or hours, such as `10m`. */
+  /** The greatest age of the latest proof of identity, in seconds, minutes or hours, such as `10m`. */
   readonly within?: `${number}${'s' | 'm' | 'h'}`;
-  /** The session must have proved a second factor. A passkey is two factors; a browser that the user trusts proves none. */
+  /** The session must have proved a second factor. A passkey is two factors. A trusted browser proves none. */
   readonly with?: 'second-factor';
 }
 
-/** What a signed-in request may do. Our own code sees more of it (`types.ts`), and an app only this. */
+/** The rights of a signed-in request. Our own code sees more fields (`types.ts`) than another app. */
 export interface Granted {
   /** The scopes of the user's groups that the credential carries. */
   readonly scopes: readonly string[];
@@ -22,7 +22,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The user must be signed in, and is in `request.user`. Other requests are refused before the handler runs. */
     signedIn?: boolean | StepUp;
-    /** The scope that the user and the credential must have, such as `reports:read`. Such a route is `signedIn` in any case. */
+    /** The scope that the user and the credential must have, such as `reports:read`. A route with a scope is always `signedIn`. */
     scope?: string | undefined;
     /** Whether a personal access token may stand for the user of a `signedIn` route. Default: true. */
     personalTokens?: boolean;

@@ -4,15 +4,15 @@ import type { Reply, Request } from './types.ts';
 
 export const leaveView = 'web/leave';
 
-/** The page of `leave`, for the document. */
+/** The page of `leave`, for the OpenAPI document. */
 export const leavePage = (description: string): Response => ({
   ...page(description),
   headers: header('Refresh', 'At once, to where the page leads'),
 });
 
 /**
- * Leads a browser to another site. `form-action` limits forms to our own pages, and their redirects too: after a form of ours, a page leads on.
- * The route must have `leaveView`.
+ * Sends a browser to another site. `form-action` limits forms and their redirects to our own pages, so after a form of ours, a page leads
+ * on. The route must have `leaveView`.
  */
 export function leave(request: Request, reply: Reply, target: string): unknown {
   if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);

@@ -2,9 +2,9 @@ import { type Answer, InvalidFields, Refusal } from '../core/access/refusal.ts';
 import { invalidFields } from './action.ts';
 import type { Schema } from './openapi/responses.ts';
 
-/** What a user asks of a list, from the address bar. */
+/** The query of a list, from the address bar. */
 export interface ListQuery {
-  /** The beginning of what is searched for. */
+  /** The beginning of a word to find. */
   readonly q: string;
   readonly filters: Readonly<Record<string, string>>;
   /** The field that the list is sorted by. */
@@ -15,10 +15,10 @@ export interface ListQuery {
   readonly after: readonly string[] | undefined;
 }
 
-/** Most rows that one request looks at. With a filter that few rows pass, a page may be short and still have a next one. */
+/** Most rows that one request reads. If few rows pass a filter, a page may be short and still have a next one. */
 export const mostCandidates = 2000;
 
-/** Entries of a page of a list: the most that a request may ask for, and those that it gets otherwise. */
+/** Most entries of a page of a list, and the default. */
 export const mostRows = 200;
 export const usualRows = 50;
 
@@ -28,7 +28,7 @@ export const unreadableList: Answer = {
   detail: 'The list cannot be shown with these filters',
 };
 
-/** What a list with filters may answer. */
+/** The refusals of a list with filters. */
 export const listRefusals = [unreadableList, invalidFields];
 
 /** @throws {Refusal} `unreadable-list` */
@@ -36,11 +36,11 @@ export function refuseList(): never {
   throw new Refusal(unreadableList);
 }
 
-/** Texts that all databases can compare. PostgreSQL refuses a NUL. */
+/** Whether all databases can compare the text. PostgreSQL refuses a NUL. */
 const isReadable = (value: unknown, most: number): value is string =>
   typeof value === 'string' && value.length <= most && value.isWellFormed() && !value.includes('\0');
 
-/** Names the place after a row. It is data to compare with, and never a part of a statement (VM-92). */
+/** Encodes the place after a row. A cursor is data to compare with, and never a part of a statement (VM-92). */
 export const cursorOf = (key: readonly string[]): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
 /** @param found one entry more than `limit`, if there is one @param keyOf the place of an entry in the order of the list */
@@ -65,19 +65,19 @@ function readCursor(text: string, length: number): readonly string[] | undefined
 }
 
 export interface ListRules {
-  /** The names of the filters, with the values that they may have. Undefined: any text. Default: no filters. */
+  /** The names of the filters, with their allowed values. Undefined values allow any text. Default: no filters. */
   readonly filters?: Readonly<Record<string, readonly string[] | undefined>>;
   /** Whether `q` searches the list. */
   readonly searched?: true;
-  /** Fields that the list may be sorted by. The first one is the default. With `-` before it: the other way round. Default: one order. */
+  /** Fields that can sort the list. The first is the default. A `-` before it reverses the order. Default: one order. */
   readonly sorts?: readonly string[];
-  /** How many texts a cursor has. */
+  /** Number of texts in a cursor. */
   readonly keyLength: number;
 }
 
 /**
  * Reads the query of a list. An empty field counts as none, because forms send all of their fields.
- * @throws {InvalidFields} for a filter; {Refusal} `unreadable-list` for the order and the part of the list
+ * @throws {InvalidFields} for a filter; {Refusal} `unreadable-list` for the order, the limit or the cursor
  */
 export function readList(query: unknown, { filters = {}, searched, sorts = [''], keyLength }: ListRules): ListQuery {
   const sent = query as Readonly<Record<string, unknown>>;
@@ -101,7 +101,7 @@ export function readList(query: unknown, { filters = {}, searched, sorts = [''],
   return { q, filters: Object.fromEntries(chosen), sort, descending: order.startsWith('-'), limit: rows, after };
 }
 
-/** The part of a list's query that all lists have, for the OpenAPI document. */
+/** The query fields that all lists have, for the OpenAPI document. */
 export const listQuery = {
   limit: { description: `From 1 to ${mostRows}. Default: ${usualRows}`, examples: ['50'] },
   cursor: { description: 'The `next_cursor` of the page before' },

@@ -9,7 +9,7 @@ import { pathWithNext, safeNext } from './next.ts';
 
 export const loginView = 'web/login-page';
 
-/** How long a browser keeps a failed login, in seconds: until its user has gone on to ask for a new password. */
+/** Seconds for which a browser stores a failed login: until its user has gone on to request a new password. */
 const keptSeconds = 300;
 
 type FailedLogin = ReturnType<typeof failedLoginOf>;
@@ -25,9 +25,9 @@ interface Shown {
 export type LoginPage = ReturnType<typeof createLoginPage>;
 
 /**
- * What the login page shows. A cookie carries a failed login over the redirect to the page, and its name to the page that asks for a new
- * password, because histories and logs keep addresses. The cookie is not signed, because no decision depends on it. With `__Host-` no
- * other host can set it, and the page shows it as text.
+ * Makes the model of the login page. A cookie carries a failed login over the redirect to the page, and its username to the page for
+ * requesting a new password, because addresses stay in histories and logs. The cookie is not signed, because no decision depends on it.
+ * With `__Host-` no other host can set it, and the page shows it as text.
  */
 export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'https' | 'findApplication'>) {
   const cookie = createCookie('login-failure', https, keptSeconds);
@@ -36,7 +36,7 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
     async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
       const application = next === undefined ? undefined : (await findApplication(next))?.name;
-      // The line that names the application says it already.
+      // The line with the name of the application says the same.
       const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {
         message: message && !isSaid ? describeMessage(message, waitSeconds) : undefined,
@@ -90,11 +90,11 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
   };
 }
 
-/** The number, and the key of the words that it stands in. */
+/** The number, and the key of the sentence that contains it. */
 const describeWait = (seconds: number) =>
   seconds < 120 ? { key: 'waitSeconds', count: seconds } : { key: 'waitMinutes', count: Math.ceil(seconds / 60) };
 
-/** The login page, even for a user who is signed in. Their session ends when the other login succeeds. */
+/** The address of the login page, even for a signed-in user. Their session ends when the other login succeeds. */
 export const otherLoginPath = (next: unknown) => pathWithNext('/auth/login?account=other', next);
 
 export function loginPath(message: LoginMessage | undefined, next?: unknown): string {
@@ -103,7 +103,7 @@ export function loginPath(message: LoginMessage | undefined, next?: unknown): st
   return ['/auth/login', query.join('&')].filter(Boolean).join('?');
 }
 
-/** The failed login of a request with this body: all that was typed, but the password. The username is empty if it was not valid. */
+/** The failed login of a request: the typed values without the password. The username is empty if it was not valid. */
 export function failedLoginOf({ body, id }: { readonly body: unknown; readonly id: string }) {
   const username = bodyField(body, 'username');
   const remember = bodyField(body, 'remember') === 'on';

@@ -14,19 +14,19 @@ export const secondFactorPath = '/auth/second-factor';
  */
 export const maxLength = 2800;
 
-/** Longest path of a login page that has the longest `next` in its query, where each character may be escaped. */
+/** Longest path of a login page with the longest `next` in its query. Each character of `next` may be escaped. */
 export const longestPage = 8192;
 
 /** Stands for our own origin. Its name does not matter, only whether a path leaves it. */
 const base = 'http://janua.invalid';
 
 /**
- * A path, in which browsers find no host: they drop tabs and line breaks. The parser needs a time that is quadratic for a long host, so such
- * a text is refused before.
+ * A path in which browsers find no host. They drop tabs and line breaks. Other texts are refused before they are parsed, because the parser
+ * takes quadratic time for a long host.
  */
 const pathShape = /^\/(?![\t\n\r]*[/\\])/;
 
-/** `next` as browsers parse it, if it stays on this origin; else undefined (ASVS 3.7.2, OWASP Unvalidated Redirects CS). */
+/** Returns `next` as browsers parse it, or undefined if it leaves this origin (ASVS 3.7.2, OWASP Unvalidated Redirects CS). */
 export function safeNext(next: unknown, longest = maxLength): string | undefined {
   if (typeof next !== 'string' || next.length > longest || !pathShape.test(next) || !URL.canParse(next, base)) {
     return undefined;
@@ -38,7 +38,7 @@ export function safeNext(next: unknown, longest = maxLength): string | undefined
   return path.length > longest ? undefined : path;
 }
 
-/** Each proxy may decode a path once more. */
+/** Rounds of decoding that are checked. Each proxy may decode a path once more. */
 const mostDecodings = 5;
 
 /** Browsers and proxies resolve dot segments. Browsers first drop these control characters. */

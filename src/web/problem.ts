@@ -10,12 +10,15 @@ const sentences: Readonly<Record<number, string>> = words.problem.sentences;
 
 interface ProblemDescription {
   readonly status: number;
-  /** What happened; by default the sentence of the status. */
+  /** Default: the sentence of the status. */
   readonly detail?: string | undefined;
   readonly error?: string | undefined;
 }
 
-/** Names as in RFC 9457 and RFC 6749 5.2. @param requestId finds the log entry, and the decision (`janua explain`) */
+/**
+ * Describes a problem with the names of RFC 9457 and RFC 6749 5.2.
+ * @param requestId finds the log entry, and the decision (`janua explain`)
+ */
 export function problem(requestId: string, { status, detail, error }: ProblemDescription) {
   const title = STATUS_CODES[status] ?? 'Error';
   const sentence = detail ?? sentences[status] ?? title;
@@ -23,5 +26,5 @@ export function problem(requestId: string, { status, detail, error }: ProblemDes
   return { ...oauth, title, status, detail: sentence, request_id: requestId };
 }
 
-/** Endpoints whose errors are those of OAuth: RFC 6749 5.2 says `application/json`. */
+/** Endpoints with OAuth errors: RFC 6749 5.2 says `application/json`. */
 export const oauthEndpoint = /^\/(?:auth\/token|api\/login|oidc\/.*)$/;

@@ -14,7 +14,18 @@ import type { Request } from './types.ts';
 /** Template names start here: `web/layout` is `src/web/layout.eta`. */
 const templates = fileURLToPath(new URL('..', import.meta.url));
 
-/** Besides the model, a template gets `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`, `site`, the `adminPages` that the user may open, the address of the user `signedInAs`, the `state` in the address, which picks a message, whether a form was `unsent`, the address at which the user has to `confirm` who they are before a page with a list shows its forms, `withNext`, which adds the `next` of the page to a path, the `path` of the page unless the model has it, and the `frame` around it with the address `home`. */
+/**
+ * Renders pages. Besides its model, a template gets:
+ * - `words`, `say`, `plural`, `utc`, `number`, `language` and `languages`
+ * - `site`, and the `adminPages` that the user may open
+ * - `signedInAs`: the username, if a user is signed in
+ * - `state`: from the query. It picks a message
+ * - `unsent`: whether a form was not sent, because its user had to prove their identity
+ * - `confirm`: the address of that proof, if a page with a list shows its forms only after it
+ * - `withNext`: adds a `next` to a path
+ * - `path` of the page, unless the model has it
+ * - `frame` around the page, and the address `home`
+ */
 export function createRender(
   { appName, features, publicOrigins }: Pick<FlowOptions, 'appName' | 'features' | 'publicOrigins'>,
   { style }: BareStyle,
@@ -41,7 +52,7 @@ export function createRender(
   };
 }
 
-/** The address at which a browser gets the page by GET. For one that is unknown, a page of administrators or the home page. */
+/** The address at which a browser gets the page by GET. For an unknown address, a page for administrators or the home page. */
 function pathOf({ method, url, query, body, routeOptions, signedIn }: Request): string {
   if (routeOptions.url === undefined)
     return (rawPath(url).startsWith('/admin/') && adminPagesFor(signedIn?.scopes ?? [])[0]?.[0]) || homePath;

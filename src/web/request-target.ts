@@ -25,7 +25,7 @@ export const isOpened = ({ method }: { readonly method: string }): boolean => me
 /** Fields without which a page cannot be shown again. */
 const keptFields = ['token', 'next', 'uri'];
 
-/** A path with those of the fields that were sent, which it must not have yet. It repeats no other field of the client. */
+/** Adds the sent ones of these fields to a path that has none of them yet. It repeats no other field of the client. */
 export function withKept(path: string, sent: unknown, added: Readonly<Record<string, string>> = {}): string {
   const kept = new URLSearchParams(added);
   for (const name of keptFields) {

@@ -4,7 +4,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const codings = {
-  // The level above which another percent costs ten times as long.
+  // Above this level, another percent takes ten times as long.
   br: (bytes: Buffer) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
   gzip: (bytes: Buffer) => promisify(gzip)(bytes),
 } as const;
@@ -14,14 +14,14 @@ type Coding = keyof typeof codings;
 /** A body that is the same for every client. */
 export interface StaticBody {
   readonly type: string;
-  /** Of the body without compression, without quotes. */
+  /** ETag of the body without compression, without quotes. */
   readonly tag: string;
   encode(coding: Coding | undefined): Promise<Buffer> | Buffer;
 }
 
 /**
- * Compresses a body once for each coding, when a client first accepts it. Only bodies without secrets may be compressed: the length of others
- * could tell them (BREACH).
+ * Compresses a body once for each coding, when a client first accepts it. Only bodies without secrets may be compressed, because the
+ * compressed length could reveal a secret (BREACH).
  */
 export function createStaticBody(bytes: Buffer, type: string): StaticBody {
   const encoded: Partial<Record<Coding, Promise<Buffer>>> = {};
@@ -39,7 +39,10 @@ export function createStaticBody(bytes: Buffer, type: string): StaticBody {
   };
 }
 
-/** Sends it in the coding that the client accepts, or 304 if the client has it (RFC 9110 12.5.3, 13.1.2). @param caching of `Cache-Control` */
+/**
+ * Sends a body in the coding that the client accepts, or 304 if the client has it (RFC 9110 12.5.3, 13.1.2).
+ * @param caching value of `Cache-Control`
+ */
 export async function sendStaticBody(
   { headers }: FastifyRequest,
   reply: FastifyReply,
@@ -60,7 +63,7 @@ export async function sendStaticBody(
   return reply.type(type).send(await encode(coding));
 }
 
-/** Undefined if the client accepts neither. A weight of 0 refuses a coding; other weights decide nothing. */
+/** Undefined if the client accepts neither coding. A weight of 0 refuses a coding. Other weights decide nothing. */
 function chooseCoding(accepted = ''): Coding | undefined {
   const names = accepted
     .toLowerCase()

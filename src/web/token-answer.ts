@@ -5,7 +5,7 @@ export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: 'bearer';
   readonly expires_in: number;
-  /** Left out if the user has none, and asked for none. */
+  /** Left out if the user has no scopes, and the client requested none. */
   readonly scope?: string;
 }
 
@@ -24,7 +24,7 @@ export const sessionStarted = settingCookies(
   json('A session was started', object('A session was started', tokenFields, ['scope'])),
 );
 
-/** An answer that has a `detail` beside the tokens, and sets the cookie. @param optional the fields that may be missing */
+/** A response with a `detail` beside the tokens, which sets the cookie. @param optional the fields that may be missing */
 export function detailWithTokens(description: string, detail: string, optional: readonly string[] = ['scope']) {
   const schema = object(
     description,

@@ -13,13 +13,13 @@ export type Format = 'html' | 'json';
 
 export type App = FastifyInstance;
 
-/** What wants a fresh proof of identity: a page, or what is done there. */
+/** A page or action that demands a fresh proof of identity. */
 export interface FreshProof {
-  /** The title of the page. The page that asks for the proof names it. */
+  /** The title of the page, which the page for the proof names. */
   readonly page: (words: Words) => string;
-  /** Users without this scope only look at the page, and are not asked. */
+  /** Users without this scope can only read the page, and need no proof. */
   readonly scope?: string;
-  /** Whether the page also shows a list. It is shown without a proof, with a link to the proof in place of its forms (`confirm`). */
+  /** Whether the page also shows a list. It is shown without a proof, and has a link to the proof in place of its forms (`confirm`). */
   readonly showsList?: true;
 }
 
@@ -38,29 +38,35 @@ declare module 'fastify' {
     freshProof?: FreshProof | undefined;
     /** Whether browsers usually come without a session. Janua then redirects them to the login, and records no refusal. */
     beginsSignIn?: boolean;
-    /** Whether a GET does what lasts, such as giving a code. It does so only for a user who opens it: neither for HEAD nor for a prefetch. */
+    /**
+     * Whether a GET has a lasting effect, such as issuing a code. It has one only if a user opens the address: neither for HEAD nor for a
+     * prefetch.
+     */
     acts?: true;
-    /** Whether requests of other sites are carried out, because the route reads no cookie. */
+    /** Whether requests from other sites are allowed, because the route reads no cookie. */
     anySite?: boolean;
     /** Whether a token that is limited to some scopes is refused: the route changes or exports the account of the signed-in user. */
     refusesLimited?: boolean;
-    /** The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. Also where a proof of identity leads. */
+    /**
+     * The redirect target for a browser that opens a form's address by GET, as by Enter in the address bar after submitting. A proof of
+     * identity continues there too.
+     */
     openedAt?: string | undefined;
-    /** Another host shows the pages of the route under its own address. They carry their style, and their links are whole addresses. */
+    /** Whether another host shows the route's pages under its own address. They contain their style, and their links are absolute. */
     bare?: true;
-    /** Only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
+    /** Whether only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */
     refusals?: readonly Answer[] | undefined;
     /** Whether the route accepts credentials, and perhaps works without them, for the OpenAPI document. */
     takesCredentials?: boolean | 'optional' | undefined;
-    /** The failures that any request may meet, for the OpenAPI document: 500 and 503 unless it says otherwise. */
+    /** The statuses of failures that any request may meet, for the OpenAPI document. Default: 500 and 503. */
     problems?: readonly number[];
   }
 
   interface FastifyRequest {
     readonly format: Format;
-    /** The language of a page: chosen by the user, asked for by the browser, or the one of the site. */
+    /** The language of a page: chosen by the user, preferred by the browser, or that of the site. */
     readonly language: Language;
     readonly presented: Presented;
     /** Describes the sender of the request, for the throttle and the audit. */
@@ -69,19 +75,19 @@ declare module 'fastify' {
     proved: Account | undefined;
     /** Sets `proved` if an earlier proof holds. */
     lookForProof(): Promise<void>;
-    /** Sets `proved`. Throws as `RequireFresh`. */
+    /** Sets `proved`, or throws like `RequireFresh`. */
     proveFresh(currentPassword: string | undefined): Promise<void>;
   }
 
   interface FastifyReply {
     /** Completes an action: redirects a browser to a page (303), and sends a program the model. */
     proceed(to: string, model: unknown): FastifyReply;
-    /** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns what a program gets */
+    /** Gives the browser the new cookie of a session, and makes the account known in that browser. @returns the response for a program */
     answerLogin(
       login: Pick<Admitted, 'account'> & { readonly session: Omit<Admitted['session'], 'displaced'> },
     ): TokenAnswer;
     clearSessionCookie(): FastifyReply;
-    /** The user has logged out: removes the cookie of the session, and remembers that other providers should ask which account. */
+    /** Removes the session cookie after a logout. At the next login, other providers then ask for the account. */
     answerLogOut(): FastifyReply;
   }
 }

@@ -113,7 +113,7 @@ export function addAccount(app: App, parts: () => Parts): void {
       const { ports, exportAccount } = parts();
       reply.header('content-disposition', 'attachment; filename="account.json"');
       reply.type('application/json; charset=utf-8');
-      // As in the administrators' exports.
+      // HEAD exports nothing, as in `admin/file-export.ts`. Fastify would otherwise read the whole file to throw it away.
       if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const factors = await ports.factors.list(signedIn.user, signedIn.session.stamp);
       return reply.send(await exportAccount(signedIn, factors, request.caller));

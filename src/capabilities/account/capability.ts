@@ -27,21 +27,21 @@ const optionsOf = (core: Core): AccountOptions => ({
 const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
   createAccountMails(users, tokens, outbox, hold, ports.listWaysIn, baseUrl, now);
 
-/** Only for what is on where mail is sent. */
+/** Only for capabilities that are on where mail is sent. */
 function mailingOptionsOf(core: Core): MailingOptions {
   const { sentOutbox: outbox, mailer, access } = core;
   if (outbox === undefined || mailer === undefined) throw new TypeError('this needs mail');
   return { ...optionsOf(core), outbox, mailer, access };
 }
 
-/** Only for what is on where the accounts are in Janua's own table. */
+/** Only for capabilities that are on where the accounts are in Janua's own table. */
 function ownOptionsOf(core: Core): OwnOptions {
   const { registry, holdNew } = core;
   if (registry === undefined || holdNew === undefined) throw new TypeError('this needs accounts of our own');
   return { ...optionsOf(core), registry, holdNew };
 }
 
-/** What each user finds: the home page, the account, its sessions and tokens, and the language. */
+/** The pages that each user has: the home page, the account, its sessions and tokens, and the language. */
 const account = defineCapability({
   name: 'account',
   events,
@@ -75,7 +75,7 @@ const signUp = defineOptional({
   },
 });
 
-/** What users change of an account in Janua's own table. */
+/** Changes that users make to an account in Janua's own table. */
 const ownAccount = defineOptional({
   name: 'own-account',
   features: ({ ownAccounts }) => ({ ownAccounts }),
@@ -86,7 +86,7 @@ const ownAccount = defineOptional({
     const { createInvitationLink, findInvitation, isInvited } = mailsOf(core);
     return {
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
-      // A user of another provider has no password either.
+      // A user of another provider has no password either, and needs no invitation.
       findInvitation: async (account) =>
         (await ports.hasWayIn(account.user, db)) ? undefined : findInvitation({ account, user: account.user, db }),
       isInvited: sentOutbox && isInvited,
@@ -156,5 +156,5 @@ const changeEmail = defineOptional({
   },
 });
 
-/** What users manage themselves, as far as the settings and the table of users allow it. */
+/** The capabilities by which users manage their own accounts. The settings and the table of users decide which of them are on. */
 export const accounts = [account, signUp, ownAccount, password, resetPassword, changeEmail] as const;

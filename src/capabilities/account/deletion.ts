@@ -6,7 +6,7 @@ import type { Language } from '../../ground/languages/languages.ts';
 import type { OwnOptions } from './options.ts';
 
 /**
- * Deletes the account of a user who has just proved who they are, with its sessions and links. The audit keeps its events by id.
+ * Deletes the account of a user who has just proved their identity, with its sessions and links. The audit keeps its events by id.
  * @throws {AccountChanged} if it has changed since the proof; {ChangeRefused} `last-administrator`
  */
 export function createDeleteAccount({ change, registry }: OwnOptions) {

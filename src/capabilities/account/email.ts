@@ -17,19 +17,19 @@ export const emailPath = '/account/email';
 
 export const emailExpired = linkExpired(emailPath);
 
-/** Says the same of a link of another user, so that it tells nothing about that one. */
+/** The answer is the same for a link of another user, so it reveals nothing about that user. */
 export const offerExpired: Answer = {
   name: 'offered-link-expired',
   status: 410,
   detail: 'This link has expired, was used already, was withdrawn, or belongs to another account',
 };
 
-/** The new address whose link waits to be mailed or used, if there is one. */
+/** Finds the latest new address that the user has asked for and not confirmed. Its link waits to be mailed or used. */
 export async function findWaitingAddress(
   { sentOutbox, tokens }: Pick<Core, 'sentOutbox' | 'tokens'>,
   { user, session }: SignedIn,
 ): Promise<string | undefined> {
-  // In this order, because a mail leaves the outbox after its link was made.
+  // The outbox is read first, because a mail leaves it after its link was made.
   const mails = (await sentOutbox?.listOf(user)) ?? [];
   return [...mails, ...(await tokens.listOf(user.id))]
     .filter(
@@ -38,13 +38,17 @@ export async function findWaitingAddress(
     .toSorted((one, other) => other.expiresAt - one.expiresAt)[0]?.address;
 }
 
-/** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions stay: the owner is the same. */
+/** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions go on, because the owner stays the same. */
 export function createChangeEmail(options: MailingOptions & OwnOptions) {
   const { registry, mailer, change, endAddressLinks, access, audit } = options;
   const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
   const offeredLinks = createLinks(options, 'confirm-offered-email', offerExpired, { isForNewAddress: true });
 
-  /** Changes the address to the one of a link, and gives the id of the user. @throws {Refusal} `link-expired` */
+  /**
+   * Changes the address to that of the link.
+   * @returns the id of the user
+   * @throws {Refusal} `link-expired`
+   */
   async function confirm(
     { use }: Pick<typeof links, 'use'>,
     secret: string,
@@ -63,7 +67,7 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
   return {
     /**
      * Mails a link to the new address and a notice to the old one, whether or not the new one is taken (VM-22).
-     * @param account as it was when its owner proved their identity. After a change of it, the mail is not sent
+     * @param account as it was when its owner proved their identity. If it changes later, the link is not mailed
      * @throws {InvalidFields}; {ChangeRefused} `last-administrator`
      */
     async request(
@@ -86,17 +90,21 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       const notice = { ...mail, purpose: 'email-change-requested', address: user.username };
       await audit.recordIfPossible({ kind: 'email-change-requested', ...byOwner(signedIn, caller) });
       const { stamp } = provedBy(account);
-      // A thief of the session must not be able to use up the limits of the notice.
+      // An attacker who has stolen the session must not be able to use up the limits of the notice.
       if (await mailer.request({ ...mail, purpose: 'confirm-email', address, stamp }, caller))
         await mailer.notify(notice, caller);
       // The session may have ended meanwhile, and its links with it.
       if ((await access.findLiving(signedIn.session.id)) === undefined) await endAddressLinks(user.id);
     },
 
-    /** Gives the account and its new address. @throws {Refusal} `link-expired` */
+    /** Finds the account and its new address. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
-    /** Changes the address of the account that the link belongs to, and gives the id of the user. @throws as `open` and `request` */
+    /**
+     * Changes the address of the account that the link belongs to.
+     * @returns the id of the user
+     * @throws as `open` and `request`
+     */
     async confirm(secret: string, language: Language, caller: Caller): Promise<string> {
       return confirm(links, secret, await links.openOwn(secret, caller), { caller, language });
     },
@@ -114,10 +122,13 @@ export function createChangeEmail(options: MailingOptions & OwnOptions) {
       await mailer.notify(notice, caller);
     },
 
-    /** Gives the address that an administrator has offered to a signed-in user. @throws {Refusal} `offered-link-expired`, also to any other user */
+    /**
+     * Finds the address that an administrator has offered to a signed-in user.
+     * @throws {Refusal} `offered-link-expired`, also for a link of another user
+     */
     async openOffered(secret: string, { user }: Pick<SignedIn, 'user'>, caller: Caller) {
       const opened = await offeredLinks.openOwn(secret, caller);
-      // The administrator may have named a mailbox of their own.
+      // An administrator could offer the address of their own mailbox.
       return opened.account.user.id === user.id ? opened : offeredLinks.refuse(caller, user.id);
     },
 

@@ -4,7 +4,7 @@ const byOwner = { by: 'account-holder', level: 'info' } as const;
 const updated = { ...byOwner, vocabulary: 'user_updated' } as const;
 const newPassword = { ...byOwner, vocabulary: 'authn_password_change' } as const;
 
-/** The request of a mail by anyone. */
+/** A mail that any client can request. */
 const requested = {
   by: 'anyone',
   level: 'info',

@@ -14,7 +14,7 @@ import { eventsOf, type User } from '../../core/users/user.ts';
 import type { AccountOptions } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
-/** An export reads the whole audit. */
+/** Exports are limited, because each reads the whole audit. */
 const limit: Policy = {
   free: 3,
   firstWaitSeconds: 60,
@@ -31,7 +31,7 @@ export const tooManyExports: Answer = {
 
 export type ExportAccount = ReturnType<typeof createExportAccount>;
 
-/** Gives users what Janua stores about them as JSON, without secrets (GDPR 15 and 20). Throws {Refusal} `too-many-exports`. */
+/** Exports the data that Janua stores about a user as JSON, without secrets (GDPR 15 and 20). @throws {Refusal} `too-many-exports` */
 export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
   const { users, tokens, personalTokens, auditTrail, audit, throttle, now } = options;
   const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
@@ -41,7 +41,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
     const { createdAt } = await users.findDetails(user.id);
-    // A client that reads slowly does not get what happens later, when its session may have ended.
+    // Ends the export at this moment. The session of a client that reads slowly may end before the last event is read.
     const until = now() + 1;
     const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt), until });
     const head = {
@@ -63,7 +63,9 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
   };
 }
 
-/** An account may have more events than a process should hold at once. When the client goes away, the reading ends. */
+/**
+ * Writes events as it reads them, because an account may have more than a process should hold at once. Reading ends with the connection.
+ */
 async function* toJson(head: object, events: AsyncIterable<RecordedEvent | UnreadableEvent>): AsyncGenerator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},"events":[`;
   let separator = '';
@@ -89,7 +91,7 @@ export async function describeAccount(user: User, users: AccountOptions['users']
   };
 }
 
-/** Only an export shows the provider. No user is told which administrator or operator it was. */
+/** Only an export shows the provider. The administrator or operator is never named to the user. */
 const describeVerification = ({ how, by, at }: PastVerification) => ({
   how,
   at: at?.toISOString() ?? null,
@@ -139,7 +141,7 @@ const describeMail = ({ purpose, address, language, details, createdAt, failure 
   failure: failure ?? null,
 });
 
-/** Without what tells about the server and its operators. */
+/** Leaves out fields about the server and its operators. */
 function describeEvent(event: RecordedEvent | UnreadableEvent) {
   const { id, at } = event;
   if ('unreadable' in event) return { id, at };

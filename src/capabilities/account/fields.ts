@@ -13,7 +13,7 @@ import type { Field } from '../../web/action.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
 import { safeNext } from '../../web/next.ts';
 
-/** Fields that several forms of accounts have. */
+/** Fields that several account forms share. */
 export const emailField = {
   required: true,
   maxLength: maxUsernameLength,
@@ -43,8 +43,8 @@ export const nameFields = {
 } as const satisfies Record<string, Field>;
 
 /**
- * The way on that a mail may have: strangers ask for mails to other people, so it leads to an application that the operator knows, or
- * nowhere. A page of ours would be opened by an owner who has just signed in.
+ * Finds the `next` that a link in a mail may have: only a page of an application that the operator knows. Strangers request mails to other
+ * people, and an owner would open a page of Janua right after signing in.
  */
 export async function wayOnByMail(sent: unknown, findApplication: FlowOptions['findApplication']) {
   const next = safeNext(sent);
@@ -52,14 +52,14 @@ export async function wayOnByMail(sent: unknown, findApplication: FlowOptions['f
   return found === undefined || found.isStranger ? {} : { next, application: found.name };
 }
 
-/** The canonical form of the typed address, such as a new one. @throws {InvalidFields} */
+/** Reads a typed address in its canonical form. @throws {InvalidFields} */
 export function requireAddress(email: string, read: typeof emailAddress = newEmailAddress): string {
   const address = read(email);
   if (address === undefined) throw new InvalidFields({ field: 'email', code: addressFault(email) });
   return address;
 }
 
-/** The typed names. @throws {InvalidFields} */
+/** Reads the typed names. @throws {InvalidFields} */
 export function requireNames(entered: { readonly first_name: string; readonly last_name: string }) {
   const [firstName, lastName] = [personName(entered.first_name), personName(entered.last_name)];
   if (firstName === undefined) throw new InvalidFields({ field: 'first_name', code: 'malformed' });

@@ -7,12 +7,12 @@ import { homePath } from '../../web/next.ts';
 import { page } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 
-/** In a cursor, an address that is longer would not be read. */
+/** Longest part of an address that a cursor holds, in characters. `readList` refuses a longer one. */
 const comparedLength = 400;
 
 const placeOf = ({ name, address }: OpenApplication) => [name, address.slice(0, comparedLength)];
 
-/** By name, as users of a language expect it. */
+/** Sorts applications by name, in the order of the language. */
 function orderIn(language: string) {
   const { compare } = new Intl.Collator(language);
   return ({ name, address }: OpenApplication, [otherName = '', otherAddress = '']: readonly string[]): number =>
@@ -20,7 +20,7 @@ function orderIn(language: string) {
 }
 
 export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>): void {
-  /** How many checks of the overview say that something is wrong, for users who may open it. */
+  /** Counts checks of the overview that report a fault. Users who may not open the overview get 0. */
   async function countFindings({ scopes }: SignedIn): Promise<number> {
     const found = scopes.includes('audit:read') ? await parts().checkUp() : [];
     return found.filter(({ state }) => state !== 'ok').length;

@@ -20,7 +20,7 @@ const limitedAccess: Answer = { ...limitedToken, event: { kind: 'permission-refu
 
 type Parts = Pick<Core, 'database' | 'access' | 'users' | 'audit'>;
 
-/** Keeps the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
+/** Stores the language that a user chooses for pages and mails: in a cookie, and with the account of a signed-in user. */
 export function addLanguage(app: App, parts: () => Parts, { https }: { readonly https: boolean }): void {
   const cookie = languageCookie(https);
   addAction(app, ['/auth/language', '/api/language'], {
@@ -45,10 +45,10 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         const values = { languages: languages.join(', ') };
         throw new InvalidFields({ field: 'language', code: 'unknown-language', values });
       }
-      // Without a credential, no store is asked.
+      // A request without a credential needs no store.
       if (presented.cookie !== undefined || presented.accessToken !== undefined) {
         const { database, access, users, audit } = parts();
-        // A browser whose session has ended keeps the choice all the same. A program keeps nothing but its account.
+        // A browser whose session has ended still gets the cookie. A program has no cookie, so its token must be valid.
         const find = presented.accessToken === undefined ? access.findSignedIn : access.requireSignedIn;
         const signedIn = await find(presented, request);
         if (signedIn?.limited) throw new Refusal(limitedAccess);

@@ -30,13 +30,13 @@ type Invited = Pick<Held, 'account' | 'user' | 'db'>;
 interface Link {
   readonly page: string;
   readonly keepSeconds: number;
-  /** If not the name of the mail. */
+  /** Purpose of the token in the link. Default: the name of the mail. */
   readonly purpose?: string;
 }
 
 /**
- * The mails of accounts.
- * @param listWaysIn names what signs in to an account besides its password
+ * Describes the mails about accounts.
+ * @param listWaysIn lists the ways to sign in to an account besides its password
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  * @param now milliseconds since 1970
  */
@@ -49,7 +49,7 @@ export function createAccountMails(
   baseUrl: () => string,
   now: () => number,
 ) {
-  /** @param proved the account that the link is for, if there is one. With another stamp the link does not work */
+  /** @param proved the account that the link is for, if there is one. After its stamp changes, the link does not work */
   async function createLink(
     mail: keyof typeof links,
     address: string,
@@ -62,7 +62,7 @@ export function createAccountMails(
   }
 
   /**
-   * Makes the link of a mail about an account, under the stamp that was proved when the mail was asked for: the mail may have waited.
+   * Makes the link of a mail about an account. It gets the stamp at the time of the request, because the mail may have waited.
    * @param name that the account must still have
    * @param isAlone whether the earlier links of the mail end
    * @throws {AccountChanged}
@@ -79,11 +79,11 @@ export function createAccountMails(
       return createLink(mail, address, { userId, stamp }, db);
     });
 
-  /** The invitation of a user who has not begun, if the link still works, or its mail waits or was given up. */
+  /** Finds the invitation of a user without a password, if the link still works, or its mail waits or was given up. */
   async function findOpen({ account, user, db }: Invited) {
     if (account.passwordHash !== undefined) return undefined;
     const mail = await outbox.find('invitation', { user, db });
-    // Each attempt to send the mail makes a link, so a link alone does not say that the user has it.
+    // Each attempt to send the mail makes a link, so a link alone does not prove that the mail was sent.
     if (mail === 'waiting') return { state: mail } as const;
     const own = (await tokens.listOf(user.id, db)).filter(({ purpose }) => purpose === links.invitation.purpose);
     if (own.length > 0)
@@ -98,10 +98,10 @@ export function createAccountMails(
     keepSeconds: links[mail].keepSeconds,
     async prepare(queued) {
       const { address: to, userId = '', details: values } = queued;
-      // The address may be a stranger's, by a typing error. So the mail names neither the user nor the former address.
+      // A typing error may make this a stranger's address. So the mail contains neither the user's name nor the former address.
       const language = (await users.findById(userId))?.user.language ?? queued.language;
       const link = await createOwnLink(mail, queued, values.former ?? '');
-      // It ends with the sessions of the user (core/changes/address-links.ts).
+      // The mail is withdrawn when the user's sessions end (core/changes/address-links.ts).
       return (await outbox.has(queued.id)) ? { to, language, values, link } : { dropped: 'outdated', userId };
     },
   });
@@ -143,8 +143,8 @@ export function createAccountMails(
         if (account === undefined) return { dropped: 'no-account' };
         const { id: userId, firstName: name, language: chosen = language } = account.user;
         if (account.disabled) return { dropped: 'disabled', userId };
-        // The mailbox alone is proved, so the stamp is that of the moment. The address must still be the account's.
-        // Strangers' requests name no user. They must not end the link that the user has asked for.
+        // A reset proves only the mailbox, so the link gets the current stamp, and the account must still have the address. Strangers'
+        // requests have no user id. They must not end a link that was made for the user.
         const isByAdministrator = mail.userId !== undefined;
         const own = { address: to, ...provedBy(account) };
         const link = pathWithNext(await createOwnLink('reset-password', own, to, isByAdministrator), next);
@@ -183,10 +183,10 @@ export function createAccountMails(
 
   return {
     descriptions,
-    /** Whether the user was invited, has not begun, and the link still works or waits to be mailed. */
+    /** Whether an enabled user has no password yet, and an invitation whose link works, or whose mail waits or was given up. */
     isInvited: async (held: Held): Promise<boolean> => !held.account.disabled && (await findOpen(held)) !== undefined,
 
-    /** Once it has expired, a link that was handed over is forgotten. */
+    /** Finds the invitation. Undefined also for a link that an administrator handed over and that has expired. */
     async findInvitation(invited: Invited): Promise<Invitation | undefined> {
       const { isInvitedByMail = false, isAddressVerified = false } = invited.account;
       const open = await findOpen(invited);
@@ -194,7 +194,7 @@ export function createAccountMails(
       return isInvitedByMail ? { state: 'expired', mayRepeat: true } : undefined;
     },
 
-    /** Makes a link by which an invited user chooses a password. It is a secret. */
+    /** Makes a link by which an invited user chooses a password. The link is a secret. */
     createInvitationLink: (account: Account) => createLink('invitation', account.user.username, provedBy(account)),
   };
 }

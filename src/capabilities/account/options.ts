@@ -62,7 +62,7 @@ export interface OwnOptions extends AccountOptions {
   readonly holdNew: HoldNew;
 }
 
-/** Whether the forms ask for the present password. An account that another provider or a passkey signs in may have none. */
+/** Tells whether the forms ask for the present password. An account that another provider or a passkey signs in may have none. */
 export const ownPassword = async ({ users }: Pick<AccountOptions, 'users'>, { id }: Pick<User, 'id'>) => ({
   hasPassword: (await users.findById(id))?.passwordHash !== undefined,
 });

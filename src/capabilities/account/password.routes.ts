@@ -24,7 +24,7 @@ export function addChangePassword(app: App, parts: () => Parts): void {
     config: { signedIn: true, freshProof: { page: ({ account }) => account.changePassword } },
     view: 'capabilities/account/password',
     fields: { current_password: currentPasswordField, new_password: newPasswordField, end_tokens: endTokensField },
-    // The session may have ended while the password was changed. There are no tokens then.
+    // Without tokens if the session has ended while the password was changed.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the account page, with a message',
     show: ({ user }) => ({ username: user.username }),

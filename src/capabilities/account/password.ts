@@ -10,18 +10,18 @@ import type { Language } from '../../ground/languages/languages.ts';
 import type { AccountOptions } from './options.ts';
 
 export interface NewPassword {
-  /** As it was when its owner proved their identity. */
+  /** The account as it was when its owner proved their identity. */
   readonly account: Account;
   readonly password: string;
   readonly language: Language;
-  /** Whether the personal access tokens end too. */
+  /** Whether the personal access tokens end as well. */
   readonly endsTokens: boolean;
   readonly caller: Caller;
 }
 
 export type SetPassword = ReturnType<typeof createSetPassword>;
 
-/** The steps in which a password is changed or reset. */
+/** The steps that a change and a reset of a password share. */
 export const createSetPassword = ({ users, passwords, policy }: AccountOptions) => ({
   /**
    * @param field the field of the form
@@ -46,7 +46,7 @@ export const createSetPassword = ({ users, passwords, policy }: AccountOptions) 
   },
 });
 
-/** Changes the password of a signed-in user, who has just proved their identity. The session goes on with new credentials. */
+/** Changes the password of a signed-in user who has just proved their identity. The session goes on with new credentials. */
 export function createChangePassword({ change, users, personalTokens }: AccountOptions, setPassword: SetPassword) {
   async function requireUnchanged(account: Account): Promise<void> {
     const current = await users.findById(account.user.id);
@@ -54,7 +54,7 @@ export function createChangePassword({ change, users, personalTokens }: AccountO
   }
 
   /**
-   * Gives the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile.
+   * @returns the account with its new password, and the session with new credentials. Undefined if the session has ended meanwhile
    * @throws {InvalidFields} when the password breaks a rule
    * @throws {AccountChanged} if the account has changed since the proof
    */

@@ -26,13 +26,13 @@ interface Parts {
 type ResetRouteOptions = Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage' | 'https'>;
 
 /**
- * The browser that asked for the mail keeps a `next` that a mail may not have, until the link expires. The cookie is not signed, because
- * `next` is judged again, and no decision depends on it.
+ * Stores a `next` that a mail may not contain in the browser that requests the mail, until the link expires. The cookie is not signed,
+ * because `next` is checked again when it is read, and no decision depends on it.
  */
 function createKeptNext(https: boolean) {
   const cookie = createCookie('reset-next', https, resetMinutes * 60);
   return {
-    /** Undefined if the browser should keep nothing, and keeps nothing. */
+    /** The `Set-Cookie` for this `next`, or the one that removes the cookie. Undefined if there is nothing to remove. */
     change(header: string | undefined, next: string | undefined): string | undefined {
       if (next !== undefined) return cookie.header(Buffer.from(next).toString('base64url'));
       return cookie.amount(header) === 'none' ? undefined : cookie.removal;
@@ -48,7 +48,7 @@ export function addResetPassword(
 ): void {
   const keptNext = createKeptNext(https);
 
-  /** Programs have no place to go on to. */
+  /** A program is not redirected, so it gets no cookie. */
   function keepNext({ format, headers }: Request, reply: Reply, next?: string): void {
     const change = format === 'html' ? keptNext.change(headers.cookie, next) : undefined;
     if (change !== undefined) reply.header('set-cookie', change);
@@ -57,11 +57,11 @@ export function addResetPassword(
   const name = features.secondFactor ? 'security' : features.upstreams.length > 0 ? 'sign-in-methods' : undefined;
   const page = name && `/account/${name}?state=8`;
 
-  /** A reset keeps what signs in besides the password: the user should look at it before they go on. */
+  /** A reset ends no passkey, authenticator app or linked account. The user should look at these before going on. */
   async function findPlace(account: Account, next: string | undefined, language: Language) {
     if (page === undefined || (await parts().ports.listWaysIn(account, language)).length === 0) return next;
     if (next === undefined) return page;
-    // Both may be too long. The page must not be what is left out.
+    // Both together may be too long. Then `next` is dropped.
     return safeNext(pathWithNext(page, next)) ?? page;
   }
 
@@ -75,7 +75,7 @@ export function addResetPassword(
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
     async show({ headers }, typed) {
-      // What was typed there may be no address, such as a password.
+      // The name that failed at the login may be no address: the user may have typed a password there.
       const email = typed.email ?? emailAddress(loginPage.readFailure(headers.cookie)?.username ?? '');
       const { application } = await wayOnByMail(typed.next, findApplication);
       return { minutes: resetMinutes, values: { ...typed, email }, application };

@@ -21,7 +21,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
 
   return {
     /**
-     * Mails a link if the address belongs to an account. Does the same work for every address.
+     * Mails a link if the address belongs to an account. The work is the same for every address.
      * @param next where the login after the reset leads
      * @throws {InvalidFields}
      */
@@ -35,7 +35,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
     },
 
     /**
-     * Mails a link to a user, for an administrator or an operator. It replaces the earlier ones (`mails.ts`), and those whose mail waits.
+     * Mails a link to a user for an administrator or an operator. Earlier links (`mails.ts`) and waiting mails end.
      * @param usual the language of a user who has chosen none
      * @throws {ChangeRefused} `too-many-mails`
      */
@@ -48,7 +48,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
       if (!(await permit())) throw tooManyMails();
     },
 
-    /** Gives the account that the link was sent for. @throws {Refusal} `link-expired` */
+    /** Finds the account that the link was sent for. @throws {Refusal} `link-expired` */
     open: links.openOwn,
 
     /**

@@ -27,7 +27,7 @@ const sessionsPath = '/account/sessions';
 
 const detail = 'Other sessions ended';
 
-/** ASVS 7.5.2. The thief of a session could otherwise end each session by which its owner would end the thief's. */
+/** An attacker with a stolen session could otherwise end each session by which the owner would end the stolen one (ASVS 7.5.2). */
 const freshProof: FreshProof = { page: ({ sessions }) => sessions.title, showsList: true };
 
 type Parts = { readonly ownSessions: OwnSessions };
@@ -76,7 +76,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     tag: 'Account',
     config: { signedIn: true, openedAt: sessionsPath, freshProof },
     fields: { end_tokens: endTokensField },
-    // The session may have ended meanwhile, or a personal access token asks. There are no tokens then.
+    // Without tokens if the session has ended meanwhile, or the request has a personal access token.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the page with the sessions',
     async handle(request, reply, { end_tokens }) {

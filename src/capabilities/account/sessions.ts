@@ -4,7 +4,7 @@ import type { Caller } from '../../core/audit/event.ts';
 import type { ChangeBy, Renewed } from '../../core/changes/change.ts';
 import type { AccountOptions } from './options.ts';
 
-/** The same for a session of another user, one that has ended, and one that never existed. */
+/** The answer is the same for a session of another user, one that has ended, and one that never existed. */
 export const noSuchSession: Answer = {
   name: 'no-such-session',
   status: 404,
@@ -13,9 +13,9 @@ export const noSuchSession: Answer = {
 
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
-/** Shows users where they are signed in, and ends their own sessions only (ASVS 7.5.2). */
+/** Lists and ends only the sessions of the signed-in user (ASVS 7.5.2). */
 export function createOwnSessions({ sessions, change, endAddressLinks, audit }: AccountOptions) {
-  /** The session that asks comes first, then the latest. */
+  /** Lists the session of the request first, then the latest. */
   async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({
       ...one,
@@ -40,9 +40,10 @@ export function createOwnSessions({ sessions, change, endAddressLinks, audit }: 
     },
 
     /**
-     * Ends all other sessions of a user, what applications keep without one, consents, trust in browsers, waiting logins and open links.
-     * Gives the session with new credentials; undefined if it has ended meanwhile, or a personal access token asks.
+     * Ends all other sessions of a user, and the grants of applications without a session, consents, trusted browsers, pending logins and
+     * open links.
      * @param endsTokens whether personal access tokens end too
+     * @returns the session with new credentials. Undefined if it has ended meanwhile, or the request has a personal access token
      * @throws {AccountChanged}
      */
     async endOthers({ user, session }: SignedIn, endsTokens: boolean, by: ChangeBy): Promise<Renewed | undefined> {

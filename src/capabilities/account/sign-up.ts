@@ -12,7 +12,7 @@ import type { MailingOptions, OwnOptions } from './options.ts';
 
 export const signUpPath = '/auth/sign-up';
 
-/** Of a sign-up or an invitation: the owner may have an account or not. */
+/** Answers the link of a sign-up or an invitation, whether or not its owner has an account. */
 export const signUpExpired = { ...linkExpired(signUpPath), name: 'sign-up-link-expired' };
 
 type OwnRequest = LoginRequest & { readonly caller: Caller };
@@ -25,13 +25,13 @@ export interface NewAccount {
 }
 
 /**
- * Creates accounts for owners of e-mail addresses. The account is created by the link in the mail, so that no account has an unproven
- * address (VM-62), and the request tells nothing about the address (ASVS 6.3.8, VM-23).
+ * Creates accounts for owners of e-mail addresses. Only the link in the mail creates the account. So no account has an unproven address
+ * (VM-62), and the request reveals nothing about the address (ASVS 6.3.8, VM-23).
  */
 export function createSignUp({ mailer, audit, signUpDomains }: MailingOptions) {
   return {
     /**
-     * Mails a link, or a note that there is an account already.
+     * Mails a link, or a note that the account exists already.
      * @param next where the sign-up leads in the end
      * @throws {InvalidFields}
      */
@@ -52,12 +52,12 @@ const isOfDomain = (address: string, domains: readonly string[]) =>
 
 const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
-/** The end of a sign-up, or of an invitation. An invited user has an account already, without a password. */
+/** Finishes a sign-up or an invitation. An invited user already has an account, without a password. */
 export function createFinishSignUp(options: OwnOptions) {
   const { registry, users, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
   const links = createLinks(options, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
 
-  /** Undefined if the owner cannot be signed in now. The account exists all the same. */
+  /** Signs the new owner in. Undefined if that is not possible now. The account exists all the same. */
   async function admitOwner(
     id: string,
     { presented, language, headers, next, caller }: OwnRequest,
@@ -74,7 +74,7 @@ export function createFinishSignUp(options: OwnOptions) {
     }
   }
 
-  /** The link may be older than the settings. */
+  /** Settings may have changed since the link was made, so they are checked again. */
   async function open(secret: string, caller: Caller) {
     const opened = await links.open(secret, caller);
     const counts = opened.account !== undefined || (signUp && isOfDomain(opened.address, signUpDomains));
@@ -82,12 +82,13 @@ export function createFinishSignUp(options: OwnOptions) {
   }
 
   return {
-    /** Gives the address that the link was made for, and the account of an invited user. @throws {Refusal} `link-expired` */
+    /** Finds the address that the link was made for, and the account of an invited user. @throws {Refusal} `link-expired` */
     open,
 
     /**
-     * Creates the account and signs its owner in. Undefined if the account was created, and its owner has to log in.
+     * Creates the account and signs its owner in.
      * @param chosen the language that the owner has chosen
+     * @returns undefined if the account was created, and its owner has to log in
      * @throws {InvalidFields}; {Refusal} `link-expired`
      */
     async finish(
@@ -121,7 +122,7 @@ export function createFinishSignUp(options: OwnOptions) {
           await registry.setName(held, names);
           if (chosen !== undefined) await users.setLanguage(held.user.id, chosen, held.db);
           if (!(await users.setPassword?.(held, passwordHash))) throw new AccountChanged();
-          // A link that was handed over proves no mailbox.
+          // A link that an administrator handed over proves no mailbox.
           if (held.account.isInvitedByMail) await users.verifyAddress(held, username, byLink.verification);
         }),
       );

@@ -57,7 +57,7 @@ const filters = {
   to: { description: 'The same. Events from before it' },
 };
 
-/** Adds the page with the events, and their export. */
+/** Adds the page that lists events, and their export. */
 export function addAudit(app: App, parts: () => AuditParts, events: Events): void {
   const rules = auditRules(events);
   const config = { signedIn: true, scope: 'audit:read', refusals: listRefusals };
@@ -88,7 +88,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     async open(request, format) {
       const list = readList(request.query, rules);
       const filter = await filterOf(list, parts());
-      // A name could be a password that was typed by mistake.
+      // The name itself is not recorded: it could be a password that was typed by mistake.
       const { userId: user_id = '', nameDigest: name_digest = '' } = filter;
       const kept = Object.entries({ ...list.filters, user: '', user_id, name_digest }).filter(
         ([, value]) => value !== '',

@@ -19,7 +19,7 @@ export interface AuditParts {
   readonly audit: AuditOf<typeof adminEvents>;
   readonly access: Pick<Access, 'findSignedIn'>;
   readonly users: UserDirectory;
-  /** Undefined for a team's own table of users. */
+  /** Undefined with a team's own table of users. */
   readonly registry: unknown;
 }
 
@@ -53,7 +53,7 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   return {
     kind: kind || undefined,
     userId: found ?? (user_id || undefined),
-    // Events of a name as typed hold a digest of it. No index has it, so that it is compared where the kind narrows the search.
+    // Events of a typed name hold its digest. The digest has no index, so it is compared only where `kind` narrows the search.
     nameDigest: name !== undefined && (found === undefined || kind) ? audit.digestName(name) : undefined,
     address: client,
     requestId: request_id || undefined,
@@ -62,7 +62,10 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   };
 }
 
-/** A page of events, explained in words. Four statements at most: the user of the filter, two for the events, and the names of their users. */
+/**
+ * Reads a page of events, explained in words. It takes at most four statements: the user of the filter, two for the events, and the names
+ * of their users.
+ */
 export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Tell) {
   const { auditTrail, users, registry } = parts;
   const [after] = list.after ?? [];
@@ -88,7 +91,7 @@ export async function listEvents(list: ListQuery, events: Events, parts: AuditPa
   return { events: described, next_cursor: next === undefined ? null : cursorOf([next]) };
 }
 
-/** Every matching event as a file, line by line, the newest first. It reads on only as fast as the lines are taken. */
+/** Exports every matching event as a file, line by line, the newest first. The reader's speed decides how fast it reads. */
 export async function* exportEvents(
   format: 'csv' | 'jsonl',
   filter: EventFilter,
@@ -102,7 +105,7 @@ export async function* exportEvents(
   }
 }
 
-/** Has every field. */
+/** A sample for the header of a CSV: `fieldsOf` returns every field for it. */
 const noEvent: UnreadableEvent = { id: '', at: '', unreadable: true };
 
 function fieldsOf(event: RecordedEvent | UnreadableEvent, events: Events) {

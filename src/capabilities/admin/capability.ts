@@ -6,7 +6,7 @@ import { events } from './events.ts';
 import { createFindUsers } from './find-users.ts';
 import { createOverview } from './overview.ts';
 
-/** The pages of administrators. */
+/** The pages for administrators. */
 export const admin = defineCapability({
   name: 'admin',
   events,

@@ -5,12 +5,12 @@ import type { StoredGroup } from '../../core/users/groups.ts';
 import { rightsOf } from '../../core/users/scopes.ts';
 import { listOf, object, type Schema, text } from '../../web/openapi/responses.ts';
 
-/** What tells what groups open besides what their scopes allow. */
+/** Lists the rules and clients that a group opens, besides its scopes. */
 export interface GuardParts {
   readonly ports: Pick<JoinedPorts, 'listGuardedPaths' | 'listClients'>;
 }
 
-/** The most applications that are named of what a group or a user opens. The others are counted. */
+/** Most applications that are named for a group or a user. The others are counted. */
 const mostNamed = 30;
 
 export const furtherClients: Schema = {
@@ -19,7 +19,7 @@ export const furtherClients: Schema = {
   examples: [0],
 };
 
-/** Names the first of some applications, and counts the others. */
+/** Names the first `mostNamed` applications, and counts the others. */
 export const nameClients = (clients: readonly GuardedClient[]) => ({
   clients: clients.slice(0, mostNamed).map(({ id, name }) => ({ client_id: id, name })),
   more_clients: Math.max(0, clients.length - mostNamed),
@@ -42,7 +42,7 @@ export const groupFields = {
   },
 };
 
-/** Describes groups for an administrator, all with one look at the clients. */
+/** Describes groups for an administrator. Reads the clients once for all groups. */
 export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardParts) {
   const guarded = { paths: ports.listGuardedPaths(), clients: await ports.listClients() };
   return (group: StoredGroup) => describeGroup(signedIn, group, guarded);
@@ -53,7 +53,7 @@ interface Guarded {
   readonly clients: readonly GuardedClient[];
 }
 
-/** With Janua's own scopes, which are not stored for `admins`. */
+/** Adds Janua's own scopes, which are not stored for `admins`. */
 function describeGroup(
   signedIn: SignedIn,
   { name, description, scopes: granted, secondFactor }: StoredGroup,

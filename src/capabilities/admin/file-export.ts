@@ -15,30 +15,30 @@ const types = { csv: 'text/csv', jsonl: 'application/jsonl' } as const;
 export type FileFormat = keyof typeof types;
 
 interface FileExport {
-  /** Of the file, without its ending. */
+  /** Name of the file without its extension. */
   readonly name: string;
   readonly summary: string;
   readonly description: string;
   readonly config: Action['config'];
   /** The fields of the query besides `format`. */
   readonly query?: Readonly<Record<string, object>>;
-  /** Judges and records the export, and gives its lines. */
+  /** Checks and records the export, and returns its lines. */
   open(request: Request, format: FileFormat): Promise<Lines>;
 }
 
-/** Exports of one administrator that run at once. Each takes its turn in the reading of all long lists. */
+/** Most exports that one administrator runs at once. Each takes its turn in the reading of all long lists. */
 export const mostExports = 5;
 
-/** Milliseconds between two looks whether the user may still have the rest of a file. */
+/** Milliseconds between two checks whether the user may still have the rest of a file. */
 const lookInterval = 5_000;
 
 type Lines = AsyncIterable<string> | Iterable<string>;
 
 /**
- * A client may read slowly for hours, and its user be disabled meanwhile.
- * @param mayGoOn asked at most every five seconds
+ * Checks access again during an export. A client may read slowly for hours, and its user may be disabled meanwhile.
+ * @param mayGoOn called at most every five seconds
  * @param time milliseconds of any clock
- * @throws {Error} once it may not: the client sees that the file is not complete
+ * @throws {Error} once access has ended: the client sees that the file is not complete
  */
 export async function* whileAllowed(
   lines: Lines,
@@ -109,11 +109,11 @@ export function addExport(
       reply
         .type(`${types[format]}; charset=utf-8`)
         .header('content-disposition', `attachment; filename="${name}.${format}"`);
-      // HEAD reads nothing, and so is no export. Fastify would read the whole file to throw it away.
+      // HEAD exports nothing. Fastify would otherwise read the whole file to throw it away.
       if (request.method === 'HEAD') return reply.send(Readable.from([]));
       const stream = await begin(signedInOf(request), async () => {
         const lines = whileAllowed(await open(request, format), mayGoOn);
-        // In bytes, so that lines fill the packets. When the client goes away, the reading ends.
+        // As bytes, so that lines fill the packets. Reading ends with the connection.
         return Readable.from(format === 'csv' ? withByteOrderMark(lines) : lines, { objectMode: false });
       });
       return reply.send(stream);

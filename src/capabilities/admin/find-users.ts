@@ -11,7 +11,7 @@ export const userRules: ListRules = {
   searched: true,
   filters: { group: undefined, state: ['enabled', 'disabled'], factor: ['yes', 'no'] },
   sorts: ['username', 'created_at'],
-  // The value that sorts, and the id.
+  // A cursor holds the value that sorts, and the id.
   keyLength: 2,
 };
 
@@ -23,13 +23,14 @@ export interface FoundUser extends ListedUser {
 type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
 
 interface FindUsersOptions {
-  /** Of a team's own table. */
+  /** Whether groups are in a column of a team's own table. */
   readonly groupsInColumn: boolean;
 }
 
 /**
- * Finds users, in 11 statements at most: six to find by each filter, four to read users in the order of words, and one for their details. If an index shows that few users pass one of the filters, all of those are read and sorted.
- * Otherwise it reads users in their order, at most `mostCandidates`, because enough of them pass each filter.
+ * Finds users in at most 11 statements: six to find by each filter, four to read users in the order of words, and one for their details. If
+ * an index shows that few users pass one of the filters, all of those are read and sorted. Otherwise it reads users in their order, at most
+ * `mostCandidates`, because enough of them pass each filter.
  */
 export function createFindUsers(
   database: Database,
@@ -65,7 +66,7 @@ export function createFindUsers(
     return undefined;
   }
 
-  /** When users logged in last, and which factors they have. */
+  /** Finds when users logged in last, and which factors they have. */
   async function findDetails(found: readonly ListedUser[]): Promise<Details> {
     const ids = found.map(({ id }) => id);
     const logins = new Map<string, Date>();
@@ -90,7 +91,7 @@ export function createFindUsers(
     return { logins, factors };
   }
 
-  /** In the order of names, by the index of a filter. */
+  /** Reads users in the order of names, by the index of a filter. */
   async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly ListEntry[]> {
     if (part.sort !== 'username') return users.walk({ ...part, state });
     if (q !== '') return users.walkWords(q, part);
@@ -129,13 +130,13 @@ export function createFindUsers(
   }
 
   return {
-    /** @throws {Refusal} `unreadable-list` if no column can hold what the cursor says */
+    /** @throws {Refusal} `unreadable-list` if the cursor holds a value that no column can hold */
     list: (query: ListQuery) =>
       findPage(query).catch((error: unknown) => {
         throw isUnrepresentable(error) ? new Refusal(unreadableList) : error;
       }),
 
-    /** One user, with the time of the last login and the factors. */
+    /** Finds a user, with the time of the last login and the factors. */
     async find(id: string): Promise<FoundUser | undefined> {
       const found = (await users.listSome([id])).filter((user) => user.id === id);
       const details = await findDetails(found);
@@ -155,7 +156,7 @@ const complete = (user: ListedUser, { logins, factors }: Details): FoundUser => 
   factors: [...(factors.get(user.id) ?? [])],
 });
 
-/** The users after the cursor, sorted. */
+/** Sorts the users that come after the cursor. */
 function sortUsers(users: readonly ListedUser[], { sort, descending, after }: ListQuery): ListEntry[] {
   const isTime = sort === 'created_at';
   const compare = (one: readonly string[], other: readonly string[]) => {

@@ -65,7 +65,7 @@ const refusals = [
 const freshProof: FreshProof = { page: ({ admin }) => admin.pages.groups, scope: 'users:write', showsList: true };
 const config = { signedIn: true, scope: 'users:write', openedAt: page, freshProof, refusals };
 
-/** Adds the page with the groups, on which they are made, changed and removed. */
+/** Adds the page on which administrators list, make, change and remove groups. */
 export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<FlowOptions, 'features'>): void {
   async function list(request: Request) {
     const { limit, after } = readList(request.query, { keyLength: 1 });
@@ -144,7 +144,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     answer: detailAnswer('Scopes changed'),
     browser: 'To the page with the groups',
     async handle(request, reply, { name, scopes }) {
-      // A form sends no box that is not ticked.
+      // A form omits boxes that are not ticked, so only a program must send the field.
       if (scopes === undefined && request.format === 'json')
         throw new InvalidFields({ field: 'scopes', code: 'missing' });
       const names = readNames(scopes);
@@ -161,7 +161,8 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
       description:
         'Users without a factor add one by a mailed link when they next sign in. Sessions from before go on.',
       tag,
-      // Who lifts it has one, and who demands it is not locked out.
+      // An administrator who demands or lifts second factors must have proved one. So an administrator without a factor is not locked out
+      // by their own demand.
       config: { ...config, signedIn: { with: 'second-factor' } },
       fields: {
         name,

@@ -30,7 +30,7 @@ const listSchema = object('The mails that wait or were given up', {
 
 const noSuchMail: Answer = { name: 'no-such-mail', status: 404, detail: 'There is no mail with that id' };
 
-/** Without what the mail tells, and without its link, which is made just before it is sent. */
+/** Leaves out the details of the mail. Its link is made just before it is sent. */
 const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failure, requestId }: QueuedMail) => ({
   id,
   purpose,
@@ -46,7 +46,7 @@ const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failur
 const page = '/admin/mail';
 const config = { signedIn: true, scope: 'settings:read' };
 
-/** Adds the page with the mails that wait or were given up, which can be sent again. */
+/** Adds the page that lists mails that wait or were given up, and sends them again. */
 export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<Features, 'mail'>): void {
   addAction(app, [page, '/api/admin/mail'], {
     method: 'GET',

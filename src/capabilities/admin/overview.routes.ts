@@ -43,7 +43,7 @@ const schema = object('What has happened', {
   ),
 });
 
-/** Adds the page that shows what happens on the server. @param sayCommand puts the name of the command into a text */
+/** Adds the overview of events and faults on the server. @param sayCommand puts the name of the command into a text */
 export function addOverview(
   app: App,
   parts: () => { readonly overview: ReturnType<typeof createOverview> },

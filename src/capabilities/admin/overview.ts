@@ -12,16 +12,16 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** How late an event may be stored. It is missing in the counts if it comes later. */
+/** Milliseconds that an event may take to be stored. The counts miss later events. */
 const latest = minute;
 
-/** Counts that are older are brought up to date before they are shown. Usually upkeep has just done it. */
+/** Milliseconds after which counts are brought up to date before they are shown. Upkeep usually does this earlier. */
 const outdated = 20 * minute;
 
-/** How long requests share what one of them has read: it holds 4,000 counts. */
+/** Milliseconds for which requests share an answer, because it is made from 4,000 counts. */
 const lifetime = 1000;
 
-/** How many bars of which length a chart has. Days begin at midnight, UTC. */
+/** Number of bars of a chart, and the milliseconds that each covers. Days begin at midnight, UTC. */
 export const ranges = { '24h': [24, hour], '7d': [7, day], '30d': [30, day] } as const;
 
 export type Range = keyof typeof ranges;
@@ -41,17 +41,17 @@ const seriesOf = new Map<string, string>(
   Object.entries(kinds).flatMap(([name, list]) => list.map((kind) => [kind, name] as const)),
 );
 
-/** Their `count` says how many. */
+/** Events that stand for several. Their `count` says how many. */
 const summed = ['users-imported', 'events-left-out'];
 
-/** The row whose count is the time until which events are counted. */
+/** Id of the row whose count is the time until which events are counted. */
 const position = 'position';
 
 export interface OverviewOptions {
   readonly database: Database;
   readonly auditTrail: Pick<AuditStore, 'find'>;
   readonly countSessions: (time: number) => Promise<number>;
-  /** Checks by the name of what they check. Each throws while it cannot be used. */
+  /** Name of each store with its check, which throws while the store cannot be used. */
   readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
   readonly checkUp: () => Promise<readonly { readonly told?: Told; readonly fix?: string }[]>;
   /** Milliseconds since 1970. */
@@ -61,8 +61,8 @@ export interface OverviewOptions {
 const startOf = (length: number, time: number) => Math.floor(time / length) * length;
 
 /**
- * What has happened, by the hour. Counting a million events would hold up every other request, so upkeep adds the latest events to a small
- * table. A login does no more than to write its event. A page counts only the minutes since.
+ * Counts events by the hour. Counting a million events would hold up every other request, so upkeep adds the latest events to a small
+ * table. A login only writes its event. A page counts only the events since the last upkeep.
  */
 export function createOverview({ database, auditTrail, countSessions, stores, checkUp, now }: OverviewOptions) {
   async function countEvents(from: number, to: number): Promise<Map<string, number>> {
@@ -94,7 +94,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     return found && Number(found.count);
   }
 
-  /** Begins with the oldest event that a chart shows. */
+  /** Sets the position to the oldest event that a chart shows. */
   async function begin(until: number): Promise<number> {
     const first = startOf(day, until) - 30 * day;
     const events = database.selectFrom('janua_audit').select('at').where('id', '>=', firstIdAt(first));
@@ -104,7 +104,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     return count;
   }
 
-  /** Changes a count, or adds it. */
+  /** Stores a changed count, or adds it. */
   async function store(db: Database, time: number, name: string, change: (former: number) => number): Promise<void> {
     const id = `${startOf(hour, time)} ${name}`;
     const row = await db.selectFrom('janua_counts').select('count').where('id', '=', id).executeTakeFirst();
@@ -114,7 +114,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     else await db.updateTable('janua_counts').set({ count }).where('id', '=', id).execute();
   }
 
-  /** Counts the events of an hour. @param until not later than the end of the hour */
+  /** Counts the events until a time within the same hour. @param until not later than the end of the hour */
   async function advance(from: number, until: number): Promise<void> {
     const counts = await countEvents(from, until);
     await inTransaction(database, async (db) => {
@@ -128,7 +128,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
 
   let counting: Promise<void> | undefined;
 
-  /** Brings the counts up to date, and removes those that no chart shows. */
+  /** Updates the counts, and removes those that no chart shows. */
   function count(): Promise<void> {
     counting ??= countAll().finally(() => {
       counting = undefined;
@@ -151,7 +151,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     await old.where('id', '!=', position).execute();
   }
 
-  /** The counts of each series by the start of the hour. */
+  /** Reads the counts of each series by the start of the hour. */
   async function readHours(): Promise<Map<string, Map<number, number>>> {
     let from = (await readPosition()) ?? 0;
     if (from < now() - outdated) {
@@ -186,7 +186,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
     return counts.map((count, bar) => ({ from: new Date(first + bar * length).toISOString(), count }));
   }
 
-  /** Of sessions, there is no sum: how many there are now. */
+  /** Sums the counts. The total of sessions is the latest count. */
   function totalOf(name: string, hours: ReadonlyMap<number, number>, range: Range): number {
     if (name === 'sessions') return hours.get(Math.max(...hours.keys())) ?? 0;
     return drawPoints(name, hours, range).reduce((sum, { count }) => sum + count, 0);

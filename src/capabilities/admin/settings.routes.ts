@@ -4,7 +4,7 @@ import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 
 export interface SettingParts {
-  /** Without passwords. */
+  /** The settings in effect, without passwords. */
   readonly shownSettings: readonly { readonly setting: string; readonly value: unknown; readonly from: string }[];
 }
 

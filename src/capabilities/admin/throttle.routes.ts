@@ -11,7 +11,7 @@ import { cursorOf, listQuery, nextCursor, readList, unreadableList } from '../..
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 
-/** A key of the throttle with failures. */
+/** A key of the throttle that has failures. */
 interface ThrottledKey {
   readonly kind: string;
   readonly username?: string;
@@ -50,7 +50,7 @@ const listSchema = object('Who has to wait', {
   next_cursor: nextCursor,
 });
 
-/** Without the ids of browsers. */
+/** Leaves out the ids of browsers. */
 const describeWait = ({ kind, username, userId, nameDigest, address, failures, ...key }: ThrottledKey) => ({
   kind,
   username: username ?? null,
@@ -65,7 +65,7 @@ const describeWait = ({ kind, username, userId, nameDigest, address, failures, .
 const mustWait = ({ waitsUntil, stopped, outdated }: ThrottledKey) =>
   !outdated && (stopped || waitsUntil !== undefined);
 
-/** A digest may be that of any user's name, so only a request that holds all rights lifts a wait by it. */
+/** A digest may be that of any user's name, so only an administrator with all rights may lift a wait by it. */
 function mayLift(
   signedIn: SignedIn,
   { userId, nameDigest }: { readonly userId?: string | undefined; readonly nameDigest?: string | undefined },
@@ -79,7 +79,7 @@ function mayLift(
 const page = '/admin/throttle';
 const config = { signedIn: true, scope: 'sessions:write' };
 
-/** Adds the page that shows who has to wait before the next login, and lifts a wait. */
+/** Adds the page that lists waits before the next login, and lifts them. */
 export function addThrottle(app: App, parts: () => ThrottleParts): void {
   addAction(app, [page, '/api/admin/throttle'], {
     method: 'GET',

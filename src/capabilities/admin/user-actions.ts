@@ -15,16 +15,19 @@ export interface UserAction {
   readonly scope: 'users:write' | 'sessions:write';
   /** Whether the administrator has to prove their identity again. */
   readonly fresh?: true;
-  /** Whether only members of `admins` may do it. */
+  /** Whether only members of `admins` may take the action. */
   readonly byAdmins?: true;
   readonly summary: string;
-  /** What programs are told. */
+  /** The text for programs. */
   readonly detail: string;
-  /** Whether it takes something away that the user misses at once. Pages show it apart. */
+  /** Whether the user loses something at once. Pages show the action apart. */
   readonly dangerous?: true;
   readonly fields?: Fields;
   isOffered(user: FoundUser, features: Features): boolean;
-  /** @returns a text if the page has another message: its name @throws {InvalidFields} */
+  /**
+   * @returns the name of the message, if the page shows another than usual
+   * @throws {InvalidFields}
+   */
   run(administration: Administration, user: { readonly userId: string }, sent: Sent): Promise<unknown>;
 }
 
@@ -33,7 +36,7 @@ export const nameFields = {
   last_name: { maxLength: maxNameLength, description: 'Last name', examples: ['Evans'] },
 } as const satisfies Fields;
 
-/** A new user may name themselves. */
+/** Required here. A new user may leave them empty, and fill them in later. */
 const correctedNameFields = {
   first_name: { ...nameFields.first_name, required: true },
   last_name: { ...nameFields.last_name, required: true },
@@ -74,7 +77,7 @@ export function refuseTaken(error: unknown): never {
   throw error;
 }
 
-/** What an administrator does with a user, by the last part of its address. */
+/** Actions of administrators on a user, by the last part of the address. */
 const userActions = {
   name: {
     scope: 'users:write',

@@ -17,7 +17,7 @@ import type { App, Request } from '../../web/types.ts';
 import { addExport } from './file-export.ts';
 import { onlyAdmins } from './user.routes.ts';
 
-/** Refused rows that a response explains. Their explanations are many times longer than the rows. */
+/** Most refused rows that a response explains. An explanation is many times longer than its row. */
 export const mostRefusals = 1000;
 
 const number = { type: 'integer', examples: [2] } as const;
@@ -33,7 +33,7 @@ const resultSchema = object('What the import did, or would do', {
   more_refused: { ...number, description: 'Refused rows that are not listed' },
 });
 
-/** The rows that an import has refused, to be corrected: below the header of a CSV, and numbered by their new lines. */
+/** Collects the rows that an import has refused, for correction: below the header of a CSV, and numbered by their new lines. */
 function keepRefused(rows: string, refused: readonly RefusedRow[], refusedLines: readonly number[]) {
   const lines = rows.split(/\r\n|\r|\n/);
   const header = rows.trimStart().startsWith('{') ? [] : lines.filter((line) => line.trim() !== '').slice(0, 1);
@@ -81,7 +81,7 @@ export function addUserFiles(app: App, parts: () => Parts): void {
   });
 }
 
-/** An imported password hash, or a group, could give any rights. */
+/** An imported password hash or group could grant any rights. */
 function requireMayImport(request: Request): void {
   if (!holdsAll(signedInOf(request))) throw new Refusal(onlyAdmins);
 }
@@ -130,7 +130,7 @@ function addImport(app: App, parts: () => Parts): void {
         addUsers: async (users) => (await importUsers?.(users, { actor: actorOf(request), isRehearsal })) ?? 0,
         refuse,
       };
-      // Bytes as characters, as a file is read.
+      // `importRows` reads a file as one character for each byte.
       const input = Readable.from([Buffer.from(rows).toString('latin1')], { encoding: 'latin1' });
       try {
         await importRows(input, options, counts);
@@ -146,7 +146,7 @@ function addImport(app: App, parts: () => Parts): void {
         more_refused: refusedLines.length - refused.length,
         columns: importColumns,
         values: { rows },
-        // After a wrong header, everything is to be corrected.
+        // If the header is wrong, all rows stay in the form for correction.
         ...(request.format === 'html' && !isRehearsal && counts.rows > 0 && keepRefused(rows, refused, refusedLines)),
         errors: {},
       });

@@ -135,7 +135,7 @@ const newUserFields = {
   },
 } as const satisfies Fields;
 
-/** Who has the link of a new user can enter the account, and applications then take them for the owner of the address. */
+/** An administrator with the link of a new user could enter the account. Applications would then take them for the owner of the address. */
 const linkNotShown: Answer = {
   name: 'link-not-shown',
   status: 403,
@@ -144,7 +144,7 @@ const linkNotShown: Answer = {
   event: { kind: 'permission-refused', reason: 'link-not-shown' },
 };
 
-/** Applications link accounts by verified addresses. Who may verify any address could enter any account there. */
+/** Applications link accounts by verified addresses. An administrator who may verify any address could enter any account there. */
 export const onlyAdmins: Answer = {
   name: 'only-admins',
   status: 403,
@@ -159,7 +159,7 @@ export interface UserOptions extends Pick<FlowOptions, 'features'> {
   readonly events: Events;
 }
 
-/** Adds the page of a user, what administrators do there, and the page that adds a user. */
+/** Adds the page of a user, the actions of administrators there, and the page that adds a user. */
 export function addUser(app: App, parts: () => UserParts, options: UserOptions): void {
   const { features, events } = options;
   const describeGroups = createDescribeGroups(parts);
@@ -287,7 +287,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         requireMayAct(request, action);
         const choices = name === 'groups' ? await describeGroups(request) : [];
         const stored = name === 'groups' ? await parts().groups.namesOf(user) : [];
-        // A setting, or a column of a team's own table.
+        // Groups from a setting, or from a column of a team's own table.
         const fixed = user.groups.filter((group) => !stored.includes(group));
         const shown = describeUser(user);
         const { first_name, last_name } = shown;
@@ -305,7 +305,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       async submit(request, reply, input) {
         const { account } = await requireUser(request);
         const sent = input as Readonly<Record<string, string | undefined>>;
-        // A form sends no box that is not ticked, and each of its texts.
+        // A form omits boxes that are not ticked, but sends each text field. A program must send every field.
         const left = Object.keys(action.fields ?? {}).find(
           (field) => sent[field] === undefined && field !== 'end_tokens',
         );
@@ -324,7 +324,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
   addNewUser(app, { mail: features.mail, describeGroups, administrationOf });
 }
 
-/** Gives all groups, as pages show them where groups are chosen. */
+/** Describes all groups, for pages on which an administrator chooses groups. */
 const createDescribeGroups = (parts: () => UserParts) => async (request: Request) => {
   const describe = await createDescribeGroup(signedInOf(request), parts());
   return (await parts().groups.findAll()).map(describe);

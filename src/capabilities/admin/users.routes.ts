@@ -89,12 +89,12 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
       };
       if (request.format === 'json') return page;
       const signedIn = signedInOf(request);
-      // Only members of `admins` get a link that is not mailed.
+      // Without mail, the administrator gets the link, and only members of `admins` may have it.
       const mayAdd =
         features.ownAccounts && signedIn.scopes.includes('users:write') && (features.mail || holdsAll(signedIn));
       const moreThan = counted > mostCounted ? mostCounted : undefined;
       const groups = await parts().groups.names();
-      // `state` is a filter here. The message about a user who was deleted is shown once.
+      // On this page, `state` is a filter. `deleted` is left out of links, so its message is shown once.
       const { deleted, ...query } = request.query as Readonly<Record<string, unknown>>;
       return { ...page, moreThan, deleted, query, groups, mayAdd, mayImport: mayAdd && holdsAll(signedIn) };
     },

@@ -12,7 +12,7 @@ const originsIn = (settings: Settings) => originsOf(settings.FORWARD_AUTH_ORIGIN
 const rulesIn = (settings: Settings) =>
   settings.FORWARD_AUTH_RULES.map(parseForwardRule).filter((rule) => rule !== undefined);
 
-/** Applications behind a proxy that asks here who makes each request. */
+/** Signs users in to applications behind a proxy. For each request, the proxy asks Janua which user makes it. */
 export const forwardAuth = defineCapability({
   name: 'forward-auth',
 

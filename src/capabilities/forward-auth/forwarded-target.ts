@@ -8,12 +8,12 @@ export interface ForwardedTarget {
   readonly origin: string;
   /** Path and query as the proxy sends them. Undefined if it sends none. */
   readonly sentUri: string | undefined;
-  /** The same, if following a link repeats the request. Undefined otherwise. */
+  /** The same as `sentUri`, if following a link repeats the request. Undefined otherwise. */
   readonly uri: string | undefined;
 }
 
 export interface TargetOptions extends Pick<FlowOptions, 'isTrustedPeer' | 'publicOrigins'> {
-  /** Origins of other hosts. Their proxies ask who is signed in. */
+  /** Origins of other hosts. Their proxies ask Janua which user is signed in. */
   readonly forwardOrigins: ReadonlySet<string>;
 }
 

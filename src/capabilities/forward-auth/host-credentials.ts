@@ -21,8 +21,8 @@ const ticketLifetime = 60_000;
 export type HostCredentials = ReturnType<typeof createHostCredentials>;
 
 /**
- * What other hosts get from a session: a credential that is valid on one origin only, and a ticket that the browser exchanges for it there.
- * Both are derived from the session and stored nowhere, so they end with the session (docs/decisions/0017).
+ * Derives from a session the credential that is valid on one other origin only, and the ticket that the browser exchanges for it there.
+ * Both are stored nowhere, so they end with the session (docs/decisions/0017).
  * @param key 32 bytes or more
  * @param now milliseconds since 1970
  */

@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import { printable } from '../../ground/text/printable.ts';
 
-/** Tells an application about the user. Always sends all four, so they overwrite headers of these names that the client sent. */
+/** Describes the user to an application. Always sends all four headers, so they overwrite headers of these names that the client sent. */
 export function identityHeaders({ user, isAddressVouched }: SignedIn): Record<string, string> {
   const { username, firstName, lastName, groups } = user;
   const name = unmistakable(username);

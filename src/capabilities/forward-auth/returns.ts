@@ -22,7 +22,7 @@ const cookiesOver = (https: boolean) => ({
 const [overHttps, overHttp] = [cookiesOver(true), cookiesOver(false)];
 const cookiesAt = (origin: string) => (origin.startsWith('https:') ? overHttps : overHttp);
 
-/** As sent. */
+/** The query as sent. */
 export type ReturnQuery = Readonly<Partial<Record<'to' | 'state' | 'signature', unknown>>>;
 
 export type Returns = ReturnType<typeof createReturns>;
@@ -75,7 +75,9 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       return nonce === undefined ? undefined : { origin, state: stateOf(nonce) };
     },
 
-    /** The path on our own origin where the return begins, and the `Set-Cookie` for the host. Undefined if the address would be too long. */
+    /**
+     * Begins the return: finds its path on our own origin, and the `Set-Cookie` for the host. Undefined if the address would be too long.
+     */
     begin(origin: string, uri: string, header: string | undefined): { path: string; cookie: string } | undefined {
       // Several windows share one random text until it expires, so none of them breaks the login of another.
       const nonce = readNonce(origin, header) ?? randomBytes(32).toString('base64url');
@@ -83,7 +85,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
       const state = stateOf(nonce);
       const query = new URLSearchParams({ to, state, signature: sign(to, state) });
       const path = `${forwardPath}?${query}`;
-      // A proxy passes it on in a header of its answer, of which many keep no more than 4 KiB.
+      // A proxy passes the path on in a response header. Many proxies accept headers of at most 4 KiB.
       if (safeNext(path, 2048) === undefined) return undefined;
       return { path, cookie: cookiesAt(origin).nonce.header(nonce) };
     },
@@ -93,7 +95,7 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
 export const withTicket = (address: string, ticket: string) =>
   `${address}${address.includes('?') ? '&' : '?'}${ticketParameter}=${ticket}`;
 
-/** Removes every ticket from an address and leaves the rest as it is. Also gives the last ticket. */
+/** Removes every ticket from an address, and leaves the rest as it is. @returns the rest, and the last ticket */
 export function takeTicket(uri: string): { uri: string; ticket: string | undefined } {
   const [path = '', ...queries] = uri.split('?');
   const parts = queries.join('?').split('&');

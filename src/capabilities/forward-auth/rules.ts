@@ -1,4 +1,4 @@
-/** Who may open a part of an application: users in one of the groups. */
+/** Opens a part of an application to users in one of the groups. */
 export interface Rule {
   readonly origin: string;
   /** In lower case, without a slash at its end. Empty: the whole origin. */
@@ -6,13 +6,16 @@ export interface Rule {
   readonly groups: readonly string[];
 }
 
-/** Finds the rule that a user does not meet. Undefined if they may open the address. @param uri path and query, if the proxy sends them */
+/**
+ * Finds a rule that the groups of a user do not meet. Undefined if the user may open the address.
+ * @param uri path and query, if the proxy sends them
+ */
 export type FindBarrier = (origin: string, uri: string | undefined, groups: readonly string[]) => Rule | undefined;
 
 /**
- * The rule with the longest path decides, together with each rule whose path the address has with an ending: many applications answer
- * `/admin.json` as they answer `/admin`. If applications could read a path in several ways, or it is not known, every rule of the origin
- * must be met.
+ * The rule with the longest path decides, and with it each rule whose path the address extends by an ending, because many applications
+ * answer `/admin.json` like `/admin`. If the path is unknown, or applications could read it in several ways, every rule of the origin must
+ * be met.
  */
 export function createFindBarrier(rules: readonly Rule[]): FindBarrier {
   return (origin, uri, groups) => {
@@ -35,20 +38,20 @@ function decide(rules: readonly Rule[], path: string): Rule[] {
 }
 
 /**
- * A path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an invisible letter
- * between two dots, by a character that ends the path or becomes a slash; or to another name, as Windows and ASP.NET do. The files in
- * `deploy/` have the same text, which is why it uses only what PCRE, RE2 and JavaScript share, reads bytes, and has no backslash but one.
- * Compared without case.
+ * Matches a path and query that an application could resolve to a path outside its folder: by `..` in any spelling, by a blank or an
+ * invisible letter between two dots, or by a character that ends the path or becomes a slash. Also matches paths that Windows and ASP.NET
+ * resolve to another name. The files in `deploy/` have the same text. So it uses only the common syntax of PCRE, RE2 and JavaScript, reads
+ * bytes, and has no backslash but one. Compared without case.
  */
 export const leavingPath = [
   '^[^?]*(?://|[\\x5c;#]|[^!-~]',
-  // The end of a name, which some systems drop.
+  // A dot or blank at the end of a name, which some systems drop.
   '(?:[.+]|%20)(?:/|[?]|$)',
-  // A name of dots, and blanks or bytes that are not ASCII.
+  // A name that consists of dots, and of blanks or bytes that are not ASCII.
   '/(?:[+]|%(?:20|[89a-f].))*[.](?:[.+]|%(?:20|[89a-f].))*(?:/|[?]|$)',
-  // Windows: a folder by its stream, such as `admin::$INDEX_ALLOCATION`.
+  // Windows: a folder named by its stream, such as `admin::$INDEX_ALLOCATION`.
   '(?::|%3a)(?:[$]|%24)',
-  // ASP.NET: a session in the path, such as `/(S(x))/`, which it drops.
+  // ASP.NET: a session in the path, such as `/(S(x))/`, which ASP.NET drops.
   '/(?:[(]|%28)(?:[a-z]|%[46].|%[57][0-9a])(?:[(]|%28)',
   // Windows: a short name, such as `ADMINI~1`.
   '/(?:[^/.?%]|%[0-7].|%[c-f].(?:%[89ab].)+){1,6}(?:~|%7e)(?:[0-9]|%3[0-9])+(?:[.][^/.?]{1,9})?(?:/|[?]|$)',
@@ -58,13 +61,13 @@ export const leavingPath = [
 
 const leaves = new RegExp(leavingPath, 'i');
 
-/** Characters of the longest path that is compared with the text above, which takes quadratic time. */
+/** Longest path in characters that is compared with `leavingPath`. The comparison takes quadratic time. */
 const longestPath = 2048;
 
-/** Characters that are shown as nothing, or as a blank. */
+/** Characters that are displayed as nothing, or as a blank. */
 const odd = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Z}/u;
 
-/** The path in lower case, if every application reads it in the same way. */
+/** Decodes a path and converts it to lower case. Undefined if applications could read it in different ways. */
 function plainPath(uri: string | undefined): string | undefined {
   const [encoded = ''] = uri?.split('?', 1) ?? [];
   if (!uri?.startsWith('/') || encoded.length > longestPath || leaves.test(uri)) return undefined;
@@ -78,5 +81,5 @@ function plainPath(uri: string | undefined): string | undefined {
   }
 }
 
-/** The path as an application finds it that compares by capitals or without accents, as MySQL does: `ä` is `a`, and `ı` is `i`. */
+/** The path as read by an application that ignores case and accents, as MySQL does: `ä` is `a`, and `ı` is `i`. */
 const withoutAccents = (path: string) => path.normalize('NFKD').replaceAll(/\p{M}/gu, '').toUpperCase().toLowerCase();

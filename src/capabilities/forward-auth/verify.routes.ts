@@ -47,15 +47,17 @@ const letThrough = {
   },
 };
 
-/** Its `caller` is computed when it is read. */
+/** The request that is audited. Its `caller` is computed when it is read. */
 type Asked = { readonly caller: Caller };
 
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
 
-/** Finds the credentials of the host that the proxy asks for. They come from tickets. */
+/** Checks the credentials of the host that the proxy protects. Browsers get these credentials for tickets. */
 function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
-  /** The credentials that count for the target. The cookie of another host does not. On a host that is not listed, no credential does. */
+  /**
+   * Picks the credentials that apply to the target. The cookie of another host does not. On a host that is not listed, no credential does.
+   */
   function presentedFor({ kind, origin }: ForwardedTarget, request: Request): Presented {
     const { accessToken, cookie } = request.presented;
     if (kind === 'unlisted') return {};
@@ -64,7 +66,7 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
     return { accessToken, derived: value === undefined ? undefined : parts().hosts?.claimOf(value, origin) };
   }
 
-  /** The credential that the host gets for a ticket. Undefined if the ticket is not for this browser, or its session has ended. */
+  /** Exchanges a ticket for the credential of the host. Undefined if the ticket is not for this browser, or its session has ended. */
   async function findCredential(ticket: string, origin: string, request: Request): Promise<string | undefined> {
     const destination = returns.readReturn(origin, request.headers.cookie);
     const { access, hosts } = parts();
@@ -80,7 +82,7 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
     const credential = await findCredential(ticket, origin, request);
     if (credential !== undefined)
       return reply.header('set-cookie', returns.setCredential(origin, credential)).redirect(origin + uri, 303);
-    // A ticket that no longer counts does no harm if the browser is already signed in on this host.
+    // A ticket that is no longer valid does no harm if the browser is already signed in on this host.
     const signedIn = await parts().access.findSignedIn(presentedFor(target, request));
     if (signedIn !== undefined) return reply.redirect(origin + uri, 303);
     // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
@@ -91,7 +93,7 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
   return { presentedFor, redeem };
 }
 
-/** Leads browsers to the login and back. */
+/** Redirects browsers to the login, and from there back to the host. */
 function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
   const named = new Set<string>();
 
@@ -122,7 +124,7 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
     return reply.header('set-cookie', login.cookie).redirect(ownOrigin() + login.path, 303);
   }
 
-  /** Where a user whom no group lets in logs in with another account, and the cookie for the way back. */
+  /** Finds the address at which a user without the needed group logs in with another account, and the cookie for the way back. */
   function findOtherLogin({ kind, origin, uri }: ForwardedTarget, { headers }: Request) {
     if (kind === 'own') return { another: ownOrigin() + otherLoginPath(uri) };
     const begin = (path: string) => returns.begin(origin, path, headers.cookie);
@@ -140,11 +142,11 @@ function createWaysToLogin(returns: Returns, ownOrigin: () => string) {
 export function addVerify(app: App, parts: () => ForwardAuthParts, options: ForwardAuthOptions): void {
   const { returns, publicOrigins, findBarrier } = options;
   const findTarget = createFindTarget(options);
-  /** Read late, because the set fills late. */
+  /** The first of our origins. With a free port, the set is empty until the app listens. */
   const ownOrigin = () => [...publicOrigins][0] ?? '';
   const { presentedFor, redeem } = createTickets(parts, returns);
   const { sendToLogin, findOtherLogin } = createWaysToLogin(returns, ownOrigin);
-  /** The request as the audit describes it: by the cookies that count for the target, and why no credential does. */
+  /** Describes the request for the audit: the cookies that count for the target, and why a credential is ignored. */
   function describeAsked({ kind, origin }: ForwardedTarget, bringsTicket: boolean, request: Request) {
     const { headers } = request;
     return {
@@ -168,12 +170,12 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     return true;
   }
 
-  /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects such a user back: they signed in after the proxy refused. */
+  /** @param passes whether a signed-in user gets 200. `/auth/refused` redirects a user back who signed in after the refusal */
   async function answer(request: Request, reply: FastifyReply, passes: boolean): Promise<FastifyReply> {
     const target = findTarget(request);
-    // Another host shows this response. Janua cannot promise that this host and its subdomains use HTTPS only.
+    // The browser gets this response from another host. Janua cannot promise that this host and its subdomains use HTTPS only.
     if (target.kind !== 'own') reply.removeHeader('strict-transport-security');
-    // A request with a ticket in its address is never let through: the application could leak the ticket.
+    // A request with a ticket in its address never gets 200: the application could leak the ticket.
     const { uri, ticket } = takeTicket(target.sentUri ?? '');
     const bringsTicket = target.kind === 'listed' && ticket !== undefined;
     if (bringsTicket && target.uri !== undefined && request.format === 'html')
@@ -231,5 +233,5 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
   }
 }
 
-/** A page of ours that no proxy asks about. A redirect back to it would loop. */
+/** Whether the target is a page of Janua that no proxy protects. A redirect back to it would loop. */
 const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);

@@ -1,6 +1,6 @@
 import { defineCapability } from '../capability.ts';
 
-/** In the demo: the mail that the server would have sent. */
+/** Shows the mails that the server would have sent. Only in the demo. */
 export const mailbox = defineCapability({
   name: 'mailbox',
   features: ({ mailbox }) => ({ mailbox }),

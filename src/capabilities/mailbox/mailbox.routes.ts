@@ -19,11 +19,11 @@ const mailSchema = object('A mail', {
 const mailboxSchema = object('The mailbox', { mails: { type: 'array', items: mailSchema } });
 
 export interface MailboxOptions {
-  /** In the demo: gives the mails that would have been sent, newest first. Undefined in production. */
+  /** Finds the mails that the demo would have sent, newest first. Undefined in production. */
   readonly findKeptMail?: ((limit: number) => Promise<readonly KeptMail[]>) | undefined;
 }
 
-/** The demo's mailbox. Anyone who reaches it can use the links in the mails, so it is for this machine alone. */
+/** Adds the demo's mailbox. A user who can open it can use the links in the mails, so it is for this machine alone. */
 export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['findKeptMail']>): void {
   addAction(app, ['/demo/mail', '/api/demo/mail'], {
     method: 'GET',
@@ -46,7 +46,7 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
     browser: 'The page Mailbox',
     async handle() {
       const mails = await findKeptMail(mostMails);
-      // The link is for the page only. The schema leaves it out of the JSON.
+      // The page needs the link. The schema leaves it out of the JSON.
       return { mails: mails.map((mail) => ({ ...mail, created_at: new Date(mail.createdAt).toISOString() })) };
     },
   });

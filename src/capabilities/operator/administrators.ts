@@ -3,21 +3,21 @@ import type { Core } from '../../core/core.ts';
 import { admins, ownScopes } from '../../core/users/scopes.ts';
 import { findTime, setTime } from '../../ground/database/times.ts';
 
-/** The name of the time at which a user was seen as an administrator, or 0 if the user no longer is one. */
+/** Begins the name of a time in `janua_times`: when a user was noted as an administrator, or 0 if the user no longer is one. */
 const prefix = 'administrator:';
 const markOf = (userId: string) => `${prefix}${hash('sha256', userId, 'base64url').slice(0, 22)}`;
 
 const begun = 'administrators-known';
 
-/** Users that one mail names. */
+/** Most users that one mail names. */
 const mostNames = 20;
 
 type Needs = Pick<Core, 'database' | 'users' | 'groups' | 'groupsInColumn' | 'settings' | 'now'>;
 
 /**
- * Finds users who have become administrators since the last look, whatever made them that: a page, a command, a setting, an import or the
- * scopes of a group. An administrator holds at least one of Janua's own scopes.
- * @param tell gets their names, and says whether it told. If not, the next look finds them again
+ * Finds users who have become administrators since the last check, for any cause: a page, a command, a setting, an import or the scopes of
+ * a group. An administrator holds at least one of Janua's own scopes.
+ * @param tell reports their names. If it returns false, the next check finds them again
  */
 export function createAdministratorWatch(core: Needs, tell: Tell) {
   const { database, users, groups, groupsInColumn, settings, now } = core;
@@ -41,7 +41,7 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
     ]);
   }
 
-  /** The name of a user who can act as an administrator. A membership may be of a former user of the id. */
+  /** Finds the name of an enabled user. A membership may outlast its user, and a disabled user cannot act as an administrator. */
   async function findName(id: string): Promise<string | undefined> {
     const account = await users.findById(id);
     return account === undefined || account.disabled ? undefined : account.user.username;
@@ -68,16 +68,16 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
     }
     if (isFirst || (added.length > 0 && (await tell(namesOf(added))))) await mark(added.map(({ id }) => id));
     if (isFirst) await setTime(database, begun, now());
-    // Which users the column still names is not known.
+    // The column is not searched, so users who have lost the rights are not known.
     if (groupsInColumn) return;
-    // A user who becomes an administrator again is told again.
+    // Forgets users who are no administrators any more, so that they are reported if they become administrators again.
     const present = new Set([...ids].map(markOf));
     for (const name of marked) if (!present.has(name)) await setTime(database, name, 0);
   }
 
   let looking: Promise<void> = Promise.resolve();
   return {
-    /** One look after the other. */
+    /** Checks run one after the other. */
     look(also?: string): Promise<void> {
       looking = looking.catch(() => {}).then(() => look(also));
       return looking;
@@ -92,6 +92,6 @@ const namesOf = (added: readonly { readonly name: string }[]) => listNames(added
 const listNames = (names: readonly string[]) =>
   names.slice(0, mostNames).join(', ') + (names.length > mostNames ? ' …' : '');
 
-/** Joins the names of two mails, each once. */
+/** Joins the names of two mails without repetition. */
 export const mergeNames = (...lists: readonly string[]): string =>
   listNames([...new Set(lists.flatMap((list) => list.split(/, | (?=…)/)).filter(Boolean))]);

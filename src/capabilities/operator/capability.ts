@@ -14,10 +14,10 @@ import { events } from './events.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
-/** Milliseconds between two attempts to tell what could not be told because of a store. */
+/** Milliseconds between two attempts to queue a notice, when a store cannot be reached. */
 const retryInterval = 60_000;
 
-/** After these, a user may be an administrator who was none, or no longer be one. A user who returns is told again. */
+/** Events after which a user may have become an administrator, or may be one no longer. A user who returns is reported again. */
 const changing = new Set([
   ...['user-added', 'user-invited', 'users-imported', 'signed-up', 'user-enabled', 'email-changed', 'address-verified'],
   ...['user-groups-changed', 'group-changed', 'group-removed'],
@@ -34,7 +34,10 @@ export const operator = defineCapability({
     const mails = describeMails(address, language);
     if (address === undefined || mailer === undefined || !core.takesLogins) return { parts: {}, mails };
 
-    /** Tells whether it was told: at most one mail of a kind a day. Each new administrator is told, who may soon be none. */
+    /**
+     * Queues at most one mail of each kind a day. New administrators have no such limit, because they may soon lose the rights again.
+     * @returns whether a mail was queued
+     */
     async function tell({ about, details = {} }: OperatorNotice): Promise<boolean> {
       const purpose = `operator-${about}`;
       const isTold = await inTransaction(database, async (db) => {
@@ -47,9 +50,9 @@ export const operator = defineCapability({
       return isTold;
     }
 
-    /** What is not told yet, because a store cannot be reached, or this process has tried a moment ago. */
+    /** Notices that are not queued yet, because a store cannot be reached, or this process has tried a moment ago. */
     const waiting = new Map<string, OperatorNotice>();
-    /** A fault may come with each request, and must not cause a transaction each time. */
+    /** When each kind was last tried. A fault may come with each request, and must not cause a transaction each time. */
     const triedAt = new Map<string, number>();
     let timer: NodeJS.Timeout | undefined;
 
@@ -115,7 +118,7 @@ const newAdministrators: MailLimit = {
   },
 };
 
-/** Rows of a former setting are dropped. */
+/** Drops mails to an earlier `OPERATOR_MAIL`. */
 function describeMails(operator: string | undefined, language: Core['settings']['LANGUAGE']) {
   const { utc, words } = speak(language);
   const time = (text = '') => (text === '' ? words.operator.never : utc.time(new Date(Number(text))));

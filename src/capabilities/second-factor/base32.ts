@@ -6,7 +6,7 @@ export const rfc4648 = `${letters}234567`;
 /** Crockford's alphabet has no letters that are read as digits. */
 export const crockford = `0123456789${letters.replaceAll(/[ILOU]/g, '')}`;
 
-/** Encodes bytes, whose number must be a multiple of five: then there is no padding. */
+/** Encodes bytes. Their number must be a multiple of five, so there is no padding. */
 export function toBase32(bytes: Buffer, alphabet: string): string {
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   return bits.replaceAll(/.{5}/g, (five) => alphabet.charAt(Number.parseInt(five, 2)));

@@ -5,7 +5,7 @@ import type {
 } from '@simplewebauthn/server';
 import type { PasskeysTable } from '../../ground/database/schema.ts';
 
-/** EdDSA, ES256 and RS256. The library's own list has one more, and Node warns that it is experimental. */
+/** EdDSA, ES256 and RS256. The library's own list has another algorithm, and Node warns that it is experimental. */
 export const algorithmIds = [-8, -7, -257];
 
 /** A passkey that an authenticator has just made, in columns of its row. */
@@ -15,7 +15,7 @@ export interface NewPasskey
   readonly synced: boolean;
 }
 
-/** What the browser must have signed. */
+/** The values that the browser must have signed. */
 type Expected = Required<
   Pick<Verification, 'expectedChallenge' | 'expectedOrigin' | 'expectedRPID' | 'requireUserVerification'>
 >;
@@ -43,7 +43,7 @@ const isBase64 = (value: unknown, part: Part): value is string =>
   typeof value === 'string' && value.length <= mostCharacters[part] && /^[\w-]+$/.test(value);
 
 /**
- * Reads the JSON of a credential, as an object or as its text, and the challenge that it says it answers. Nothing is proven yet.
+ * Reads the JSON of a credential, as an object or as its text, and its challenge. It proves nothing yet.
  * @returns undefined if it is no credential with these parts
  */
 export function readCredential(sent: unknown, ...parts: Part[]) {
@@ -53,7 +53,7 @@ export function readCredential(sent: unknown, ...parts: Part[]) {
   if (type !== 'public-key' || !isBase64(id, 'id') || !isBase64(clientDataJSON, 'clientDataJSON')) return undefined;
   if (!parts.every((part) => isBase64(fields[part], part))) return undefined;
   const { challenge, crossOrigin } = toFields(parse(Buffer.from(clientDataJSON, 'base64url').toString()));
-  // No page of ours works in a frame.
+  // Janua's pages never work in a frame.
   if (crossOrigin === true) return undefined;
   return { id, rawId: id, type, clientExtensionResults: {}, response: fields, challenge } as const;
 }
@@ -79,7 +79,7 @@ const load = async () => ({
 type Library = Awaited<ReturnType<typeof load>>;
 
 /**
- * Verifies a new credential (WebAuthn 7.1). Nothing attests it: Janua takes any authenticator.
+ * Verifies a new credential (WebAuthn 7.1). Janua accepts any authenticator, so it needs no attestation.
  * @param read with an `attestationObject`
  * @throws {Error} of any kind, because the credential may be anything
  */
@@ -110,7 +110,7 @@ export async function verifyNew(read: ReadCredential, expected: Expected): Promi
 const knownTransports = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-card', 'usb'];
 
 /**
- * Verifies the use of a credential (WebAuthn 7.2), but for the counter, which is judged when it is stored.
+ * Verifies the use of a credential (WebAuthn 7.2), except for the counter, which is checked when it is stored.
  * @param read with `authenticatorData` and `signature`
  * @throws {Error} of any kind, because the credential may be anything
  */
@@ -126,12 +126,12 @@ export async function verifyUse(
     credential: { id: read.id, publicKey, counter: 0 },
   });
   const { newCounter: counter, credentialDeviceType, credentialBackedUp: synced } = authenticationInfo;
-  // Whether a key may be copied never changes.
+  // A key that may be copied always stays one.
   const isSameKind = (credentialDeviceType === 'multiDevice') === stored.syncable;
   return verified && isSameKind ? { counter, synced } : undefined;
 }
 
-/** Drops a statement that we did not ask for. To check one, the library would fetch lists of revoked certificates. */
+/** Drops an attestation statement, which Janua never requests. To check it, the library would fetch lists of revoked certificates. */
 function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Library, sent: string): string {
   const authData = decodeAttestationObject(isoBase64URL.toBuffer(sent)).get('authData');
   if (authData.length > mostNewData) throw new RangeError('the data of the authenticator is too long');
@@ -139,12 +139,12 @@ function withoutStatement({ decodeAttestationObject, isoBase64URL, isoCBOR }: Li
   return isoBase64URL.fromBuffer(isoCBOR.encode(new Map(Object.entries(parts))));
 }
 
-/** Whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library takes what is left of a part that was cut off. */
+/** Whether a COSE key has all its parts (RFC 9053 7, RFC 8230 4). The library accepts a part that was cut off. */
 function isWhole(key: ReadonlyMap<number, unknown>): boolean {
   const [alg, curve, first, second] = [3, -1, -2, -3].map((label) => key.get(label));
   if (alg === -8) return curve === 6 && sizeOf(first) === 32;
   if (alg === -7) return curve === 1 && sizeOf(first) === 32 && sizeOf(second) === 32;
-  // Of RSA, they are the modulus and the exponent.
+  // For RSA, -1 is the modulus and -2 the exponent.
   return sizeOf(curve) >= 256 && first instanceof Uint8Array && Buffer.from(first).toString('hex') === '010001';
 }
 

@@ -2,20 +2,20 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../../core/sessions/credential.ts';
 import type { Tokens } from '../../core/tokens/tokens.ts';
 
-/** What a challenge belongs to. It proves nothing elsewhere. */
+/** The purpose and the browser of a challenge. It proves nothing for others. */
 export interface Binding {
   /** `sign-in`, or `enrol:` and the id of the session, or one of `challengePurposes`. */
   readonly purpose: string;
-  /** The `ceremony` cookie of the browser. Without it nothing is proven. */
+  /** The `ceremony` cookie of the browser. Without it, no challenge is valid. */
   readonly cookie: string | undefined;
 }
 
-/** How long a user has for a ceremony, in milliseconds. */
+/** Milliseconds that a user has for a ceremony. */
 export const challengeLifetime = 5 * 60 * 1000;
 
 const [randomLength, timeLength] = [16, 6];
 
-/** All bytes of a challenge. They fill their characters: no challenge has a second spelling. */
+/** A challenge in base64url. Its bytes fill all characters, so no challenge has a second spelling. */
 const shape = /^[\w-]{72}$/;
 
 /**
@@ -36,14 +36,14 @@ export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'burn'>, now:
       return sign(head, binding);
     },
 
-    /** Whether we made the challenge, for this binding, and it has not expired. It may have been used. */
+    /** Whether Janua made the challenge for this binding, and it has not expired. It may have been used. */
     holds(challenge: unknown, binding: Binding): challenge is string {
       if (typeof challenge !== 'string' || !shape.test(challenge) || binding.cookie === undefined) return false;
       const head = Buffer.from(challenge, 'base64url').subarray(0, randomLength + timeLength);
       return isSame(challenge, sign(head, binding)) && expiryOf(challenge) > now();
     },
 
-    /** Uses up a challenge that holds: of many calls at the same time, one gets true. @throws {Unavailable} */
+    /** Uses up a valid challenge: of many calls at the same time, one returns true. @throws {Unavailable} */
     useUp: (challenge: string): Promise<boolean> => tokens.burn('challenge', challenge, expiryOf(challenge)),
   };
 }

@@ -22,7 +22,7 @@ const purpose = 'enrol-factor';
 export const linkMinutes = 30;
 
 /**
- * The mails about second factors, and the link that is in one of them.
+ * Describes the mails about second factors, and makes the link for one of them.
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  */
 export function createFactorMails(
@@ -30,9 +30,9 @@ export function createFactorMails(
   baseUrl: () => string,
 ) {
   /**
-   * Makes a link by which the user adds the first factor. It is a secret.
+   * Makes a link by which the user adds the first factor. The link is a secret.
    * @param address that the account must have, if the link is mailed there
-   * @param recordIn records it in the transaction
+   * @param recordIn records the link in the transaction
    * @throws {AccountChanged}
    */
   async function createEnrolmentLink(
@@ -77,8 +77,8 @@ export function createFactorMails(
 export type Enrolment = ReturnType<typeof createEnrolment>;
 
 /**
- * The first factor of a user who must have one and cannot sign in without. A link in a mail leads to it, so that a stolen password alone
- * adds no factor.
+ * Adds the first factor of a user who must have one and cannot sign in without it. The user needs a link from a mail, so a stolen password
+ * alone adds no factor.
  */
 export function createEnrolment(
   options: FactorOptions,
@@ -88,10 +88,10 @@ export function createEnrolment(
   const { mailer, change, audit, findApplication } = options;
   const links = createLinks(options, purpose, enrolmentExpired);
 
-  /** Gives the account that the link was made for. @throws {Refusal} `link-expired` */
+  /** Finds the account that the link was made for. @throws {Refusal} `link-expired` */
   async function open(secret: string, caller: Caller): Promise<Account> {
     const { account } = await links.openOwn(secret, caller);
-    // An earlier link may have added a factor, which no link replaces.
+    // An earlier link may have added a factor. A link never replaces one.
     if ((await list(account.user)).hasAny) {
       await audit.recordIfPossible({ kind: 'link-refused', caller, userId: account.user.id });
       throw new Refusal(enrolmentExpired);
@@ -108,21 +108,21 @@ export function createEnrolment(
       const isStranger = next !== undefined && (await findApplication(next))?.isStranger;
       const details = next && !isStranger && { details: { next } };
       const mail = { purpose, address: user.username, ...provedBy(account), language, ...details };
-      // Without mail, an operator hands the link over.
+      // Without mail, an operator gives the user a link.
       await mailer?.request(mail, caller);
       await audit.recordIfPossible({ kind: 'enrolment-demanded', caller, userId: user.id });
       throw new Refusal(enrolmentRequired);
     },
 
-    /** Makes a secret for an authenticator app, which waits for its code. @throws {Refusal} `link-expired` */
+    /** Makes a secret for an authenticator app. It is not valid before a code confirms it. @throws {Refusal} `link-expired` */
     async begin(secret: string, caller: Caller) {
       const { user } = await open(secret, caller);
       return { ...(await totp.begin(user, user.username)), email: user.username };
     },
 
     /**
-     * Enables the authenticator app, ends all sessions, and gives the recovery codes with the address of the user, who then logs in with
-     * them.
+     * Enables the authenticator app and ends all sessions. The user then has to log in.
+     * @returns the recovery codes and the address of the user
      * @throws {InvalidFields} if the code is wrong; {Refusal} `link-expired`
      */
     async finish(secret: string, code: string, language: Language, caller: Caller) {

@@ -17,7 +17,7 @@ import { createTrustedBrowsers } from './trusted-browsers.ts';
 
 export type Factors = ReturnType<typeof createFactors>;
 
-/** What is stored about second factors, which of them an account has, and whether one that was sent is right. */
+/** Stores second factors, lists those of an account, and checks sent factors. */
 export function createFactors(options: FactorOptions) {
   const { database, mailer, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } =
     options;
@@ -25,13 +25,13 @@ export function createFactors(options: FactorOptions) {
   const recoveryCodes = createRecoveryCodes(database);
   const ceremony = ceremonyCookie(options.https);
 
-  /** What the challenge of a passkey was made for, and the browser that brings it back. */
+  /** Binds the challenge of a passkey to its purpose and to the browser that answers it. */
   const bindingOf = (purpose: string, { cookie }: SentFactor['headers']): Binding => ({
     purpose,
     cookie: ceremony.read(cookie),
   });
 
-  /** What a user has, also where factors are ignored. Recovery codes alone are no factor. `db` may be a transaction. */
+  /** Lists the factors of a user, even while the settings ignore factors. Recovery codes alone are no factor. `db` may be a transaction. */
   async function list(user: Pick<User, 'id'>, db?: Database) {
     const keys = await passkeys.list(user, db);
     const app = await totp.find(user, db);
@@ -44,7 +44,7 @@ export function createFactors(options: FactorOptions) {
     return { succeeded: true, methods: passkeyMethods(proven) } as const;
   }
 
-  /** The owner is told: a thief may have found the codes. */
+  /** Uses up a code, and mails its owner: an attacker may have found the codes. */
   const useRecoveryCode = (user: User, { code = '', language = 'en' }: SentFactor, caller: Caller) =>
     inTransaction(database, async (db) => {
       if (!(await recoveryCodes.use(user, code, db))) return false;
@@ -65,7 +65,7 @@ export function createFactors(options: FactorOptions) {
   }
 
   const checkFactor: CheckFactor = async ({ user }, sent, purpose, caller) => {
-    // A passkey cannot be guessed.
+    // A passkey cannot be guessed, so its tries are not limited.
     if (sent.method === 'passkey') return checkPasskey(user, sent, purpose);
     const userId = user.id;
     const attempted = await throttle.attempt(limitsOfFactor(userId, caller.address), () =>
@@ -96,7 +96,7 @@ export function createFactors(options: FactorOptions) {
     isDemanded: async ({ user }: Pick<Account, 'user'>, db?: Database): Promise<boolean> =>
       policy === 'required' || (policy === 'optional' && groups.demandsFactor(user.groups, db)),
 
-    /** The ways to prove a second factor, the one used last first. */
+    /** Lists the ways to prove a second factor: first the one that was used last. */
     async methodsOf({ user }: Pick<Account, 'user'>): Promise<FactorMethod[]> {
       if (policy === 'off') return [];
       const { passkeys, totp, hasAny } = await list(user);

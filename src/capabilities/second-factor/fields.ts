@@ -9,13 +9,13 @@ export const appSecret = json(
 
 export const codesSchema = listOf(text('K7QD-…'), 'Only where they are new');
 
-/** The secret of an app, with its picture. */
+/** Adds a QR code to the secret of an app. */
 export const drawSecret = async (enrolment: { secret: string; uri: string }) => ({
   ...enrolment,
   qr: await drawQrCode(enrolment.uri),
 });
 
-/** The page with the secret of an app, and the form for its code. Programs get what `appSecret` names. */
+/** The model of the page with the secret of an app and the form for its code. Programs get only the fields of `appSecret`. */
 export const withQrCode = async (
   enrolment: { secret: string; uri: string },
   values: Readonly<Record<string, string | undefined>> = {},

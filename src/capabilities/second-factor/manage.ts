@@ -18,25 +18,25 @@ import type { FactorOptions } from './options.ts';
 import { nameProvider, type Passkey, passkeyMethods } from './passkeys.ts';
 import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
 
-/** A signed-in user who changes their factors, after a fresh proof. */
+/** A change of second factors by a signed-in user, after a fresh proof. */
 export interface FactorChange {
   readonly signedIn: SignedIn;
-  /** As it was at the proof. */
+  /** The account as it was at the proof. */
   readonly account: Account;
   readonly language: Language;
   readonly caller: Caller;
 }
 
 export interface FactorsChanged {
-  /** New recovery codes, if there are any. They are known only now. */
+  /** New recovery codes, if there are any. They can be shown only now. */
   readonly recoveryCodes: readonly string[];
   /** Undefined if the session has ended meanwhile. */
   readonly renewed: Renewed | undefined;
-  /** Of the passkey that was added. */
+  /** Name of the passkey that was added. */
   readonly name?: string;
 }
 
-/** What a change does to the factors. */
+/** Changes the factors in the transaction. */
 type Work = (held: Held) => Promise<void>;
 
 type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'tells'> & {
@@ -46,11 +46,14 @@ type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'tells'> & {
 
 export type ManageFactors = ReturnType<typeof createManageFactors>;
 
-/** Adds and removes the second factors of a user. Each change ends the user's other sessions, which were started with less (VM-15). */
+/**
+ * Adds and removes the second factors of a user. Each change ends the user's other sessions, because they were started with fewer factors
+ * (VM-15).
+ */
 export function createManageFactors({ database, change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
-  /** Makes a change, and gives the recovery codes if they are new. */
+  /** Wraps a change. The wrapped change returns the recovery codes if it has made new ones. */
   const withCodes =
     (work: Work) =>
     async (held: Held): Promise<readonly string[]> => {
@@ -69,7 +72,10 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
       throw new Refusal(factorDemanded);
   }
 
-  /** A change by the user, whose session goes on. @param proved by the change itself, besides what the session was started with */
+  /**
+   * Makes a change for the user, whose session goes on.
+   * @param proved methods that the change itself proves, besides those of the session
+   */
   async function changeOwn(
     { signedIn: { session }, account, language, caller }: FactorChange,
     event: OwnEvent,
@@ -81,7 +87,10 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     return { recoveryCodes: made, renewed };
   }
 
-  /** @throws {Refusal} `last-factor` if an account without a password has no passkey and no other provider left, or one that must have a factor has none */
+  /**
+   * @throws {Refusal} `last-factor` if an account that must have a factor keeps none, or if an account without a password keeps neither a
+   * passkey nor another provider
+   */
   const removeOwn = (
     by: FactorChange,
     reason: 'totp' | 'passkey',
@@ -100,7 +109,7 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     withCodes,
     requireMayAdd,
 
-    /** What a user has. @param stamp of the account or session: what is bound to another one is void */
+    /** Lists the factors of a user. @param stamp of the account or session. Trust under another stamp has ended */
     async list(user: User, stamp: string) {
       const own = await factors.list(user);
       return {
@@ -175,14 +184,14 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
       if (!(await passkeys.rename(signedIn.user, id, name))) throw new Refusal(noSuchFactor);
     },
 
-    /** Gives ten new recovery codes, which make the old ones void. @throws {Refusal} `no-such-factor` if the user has no other factor */
+    /** Makes ten new recovery codes. The old ones become void. @throws {Refusal} `no-such-factor` if the user has no other factor */
     renewRecoveryCodes: (by: FactorChange) =>
       changeOwn(by, { kind: 'recovery-codes-renewed' }, async ({ user, db }) => {
         if (!(await factors.list(user, db)).hasAny) throw new Refusal(noSuchFactor);
         await recoveryCodes.remove(user, db);
       }),
 
-    /** Ends the trust in one browser, or in all. @throws {Refusal} `no-such-factor` */
+    /** Ends the trust in one browser, or in all without an `id`. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
       const userId = signedIn.user.id;
       await inTransaction(database, async (db) => {
@@ -193,8 +202,8 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     },
 
     /**
-     * Removes all factors of a user who has lost them, by an operator. Ends all sessions.
-     * @param judge refuses, if the operator may not change the account as it is
+     * Removes all factors of a user who has lost them, for an operator. Ends all sessions.
+     * @param judge throws if the operator may not change the account
      */
     async removeAll(
       user: User,

@@ -25,13 +25,13 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly cipher: Cipher;
   readonly passkeys: Passkeys;
   readonly users: UserDirectory;
-  /** The same directory, if this server may change it. */
+  /** The same directory, if this server may change it. Undefined otherwise. */
   readonly registry: UserRegistry | undefined;
   readonly groups: Pick<Groups, 'demandsFactor'>;
   readonly throttle: Throttle;
-  /** What wrong factors of a user and from an address are counted by. */
+  /** Returns the limits that count wrong factors of a user and from an address. */
   readonly limitsOfFactor: (userId: string, address: string | undefined) => Limits<KeyTrace['kind']>;
-  /** Forgets the wrong passwords before a login that a second factor has finished. */
+  /** Clears the failed passwords before a login that a second factor has finished. */
   readonly clearPasswordFailures: (account: Account, knownBrowser: string | undefined, caller: Caller) => Promise<void>;
   /** Undefined where no mail is sent. */
   readonly mailer: Mailer | undefined;
@@ -43,9 +43,9 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly audit: AuditOf<typeof events & typeof linkEvents & typeof mailEvents>;
   readonly appName: string;
   readonly https: boolean;
-  /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
+  /** Finds the identifier of the browser, if the account with this fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
-  /** 0 offers no trust. */
+  /** Days that a browser stays trusted. 0 offers no trust. */
   readonly trustedBrowserDays: number;
   /** `off` ignores the factors of all users. */
   readonly policy: 'optional' | 'required' | 'off';
@@ -53,7 +53,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly now: () => number;
 }
 
-/** What the routes know from the start. */
+/** Options that are known before the stores answer. */
 export interface FactorRouteOptions extends Pick<FactorOptions, 'trustedBrowserDays' | 'https'> {
   readonly publicOrigins: ReadonlySet<string>;
   readonly features: Features;

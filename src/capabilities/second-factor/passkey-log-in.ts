@@ -12,7 +12,7 @@ export interface PasskeyLogin extends LoginRequest {
   readonly remembered: boolean;
 }
 
-/** Logs in by a passkey, which names its user. */
+/** Logs in by a passkey. The passkey names its user. */
 export function createLogInByPasskey(
   { users, admit, knownBrowsers, audit }: FactorOptions,
   { passkeys, bindingOf }: Factors,
@@ -27,7 +27,7 @@ export function createLogInByPasskey(
     const { userId } = passkey;
     const account = await users.findById(userId);
     if (account === undefined) return failed('void-passkey');
-    // A removal before the account was read left no other trace: the login would carry the new stamp.
+    // Checked again, because the account was read with the new stamp if the passkey was removed just before.
     if (!(await isThere(passkey, account))) return failed('changed-meanwhile', userId);
     return account.disabled ? failed('disabled-user', userId) : ({ succeeded: true, account, passkey } as const);
   }
@@ -41,7 +41,7 @@ export function createLogInByPasskey(
     const result = await check(login);
     if (!result.succeeded) return refuse(result.reason, result.userId);
     const { account, passkey } = result;
-    /** Whatever else has changed. */
+    /** Only the passkey must still be there. Other changes of the account do not matter. */
     const stillHolds = (current: Account) => isThere(passkey, current);
     const proof = { account, methods: passkeyMethods(passkey), stillHolds };
     const knownBrowser = knownBrowsers.find(passwordFingerprint(account), login.headers.cookie) !== undefined;

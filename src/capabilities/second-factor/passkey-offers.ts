@@ -3,12 +3,12 @@ import type { User } from '../../core/users/user.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import type { FactorOptions } from './options.ts';
 
-/** Milliseconds after which users who have said "not now" are asked again. */
+/** Milliseconds until a passkey is offered again to a user who has chosen "not now". */
 const pause = 30 * 24 * 60 * 60 * 1000;
 
-/** Offers a passkey to users who sign in by a password, and keeps their no. */
+/** Offers a passkey to users who sign in by a password, and stores their refusal. */
 export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOptions, 'database' | 'passkeys' | 'now'>) {
-  /** Undefined for users who have not said no. */
+  /** Finds the refusal of a user. Undefined without one. */
   const find = (user: Pick<User, 'id'>) =>
     database.selectFrom('janua_passkey_offers').select('again_at').where('user_id', '=', user.id).executeTakeFirst();
 
@@ -27,7 +27,7 @@ export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOpti
       const replace = database.updateTable('janua_passkey_offers').set(row).where('user_id', '=', user_id);
       if ((await replace.executeTakeFirst()).numUpdatedRows > 0n) return;
       const added = await insertNew(database.insertInto('janua_passkey_offers').values({ user_id, ...row }));
-      // Another request of the same user was first.
+      // A parallel request of the same user has added the row.
       if (!added) await replace.execute();
     },
   };

@@ -19,12 +19,12 @@ interface OptionsAction<F extends Fields> extends Pick<Action<F>, 'summary' | 't
   readonly config: Action['config'] & { readonly openedAt: string };
   /** The function of the browser that takes the options. Default: `parseRequestOptionsFromJSON` */
   readonly takenBy?: 'parseCreationOptionsFromJSON';
-  /** @param bind gives the binding of the challenge, and the browser its cookie */
+  /** @param bind makes the binding of the challenge, and sets the cookie of the browser */
   find(request: Request, bind: (purpose: string) => Binding, input: Input<F>): Promise<object | undefined>;
 }
 
 /**
- * Adds the first of the two requests that every use of a passkey has. The second has the browser's answer. A cookie ties both to the
+ * Adds the first of the two requests that each use of a passkey takes. The second has the browser's answer. A cookie ties both to the
  * browser. It authenticates no request.
  */
 export function addPasskeyOptions<const F extends Fields>(
@@ -48,7 +48,7 @@ export function addPasskeyOptions<const F extends Fields>(
     async handle(request, reply, input) {
       const bind = (purpose: string) => {
         const sent = cookie.read(request.headers.cookie) ?? '';
-        // Pages in other tabs keep theirs.
+        // The cookie is kept, because pages in other tabs use it too.
         const value = /^[\w-]{43}$/.test(sent) ? sent : createSecret();
         reply.header('set-cookie', cookie.header(value));
         return { purpose, cookie: value };

@@ -22,7 +22,7 @@ import { columnsOf, timesOf } from './rows.ts';
 interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
-  /** The domain that passkeys belong to. Without it none can be made or used, but those that were made still count. */
+  /** The domain of the passkeys. Without it, none can be made or used. Passkeys from before stay stored, and still count as factors. */
   readonly domain: string | undefined;
   /** A set that fills later, because a free port is known only when the app listens. */
   readonly origins: ReadonlySet<string>;
@@ -30,14 +30,18 @@ interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'th
 
 /**
  * Names of widespread providers by their AAGUID, from https://github.com/passkeydeveloper/passkey-authenticator-aaguids, and of security
- * keys from https://yubi.co/aaguids. A provider may claim any: the name helps users to tell their passkeys apart, and nothing depends on it.
+ * keys from https://yubi.co/aaguids. A provider may claim any AAGUID: the name helps users to tell their passkeys apart, and no decision
+ * depends on it.
  */
 const providerNames: Readonly<Record<string, string>> = providers;
 
-/** Empty if it is not known. Mails say it, and not the name that the user has typed: a thief could have. */
+/**
+ * The name of the provider, or an empty text if it is unknown. Mails contain it in place of the typed name, which could be an attacker's
+ * text.
+ */
 export const nameProvider = (aaguid = ''): string => providerNames[aaguid] ?? '';
 
-/** Of all passkeys without another name. A name, like the product names of providers, and the same in all languages. */
+/** The name of a passkey whose provider is unknown. It is the same in all languages, like the product names of providers. */
 export const plainName = 'Passkey';
 
 export type Passkeys = ReturnType<typeof createPasskeys>;
@@ -45,8 +49,8 @@ export type Passkeys = ReturnType<typeof createPasskeys>;
 export type Passkey = ReturnType<typeof fromRow>;
 
 /**
- * Passkeys (WebAuthn Level 3). Janua asks for user verification always, so that a passkey is two factors. Every method throws
- * `Unavailable` when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
+ * Passkeys (WebAuthn Level 3). Janua always requires user verification, so that a passkey is two factors. Every method throws `Unavailable`
+ * when the database cannot be reached. `db` may be the transaction of the change that belongs to it.
  */
 export function createPasskeys(options: PasskeyOptions) {
   const { database, tokens, throttle, key, domain = '', origins, appName, now } = options;
@@ -55,43 +59,48 @@ export function createPasskeys(options: PasskeyOptions) {
   const expected = (expectedChallenge: string) => ({ expectedChallenge, expectedOrigin: [...origins], ...fixed });
 
   /**
-   * Uses up a challenge that holds. Of many calls at the same time, one gets true.
-   * @param party whose uses count together: a user, or a session that adds a passkey
+   * Uses up a valid challenge. Of many calls at the same time, one returns true.
+   * @param party a user, or a session that adds a passkey, whose uses are counted together
    * @throws {Unavailable} after too many
    */
   async function useUp(challenge: string, party: string): Promise<boolean> {
-    // Each is a row, also where the passkey is refused.
+    // Limited, because each use stores a row, even if the passkey is refused.
     if (!(await throttle.take([{ key: `passkey:${party}`, policy: perSecond }])))
       throw new Unavailable('The limit of passkeys', perSecond.firstWaitSeconds);
     return challenges.useUp(challenge);
   }
 
-  /** Never the address. The same for all passkeys of a user, so that a device keeps one of each user; also after a new `key`. */
+  /**
+   * The handle is no address, and the same for all passkeys of a user, so that a device stores one passkey of each user. It stays the same
+   * after a change of `key`.
+   */
   function userHandleOf(user: Pick<User, 'id'>, [first]: readonly Passkey[]): string {
     const derive = () => hkdfSync('sha256', key, '', JSON.stringify(['user-handle', user.id]), 64);
     return first?.user_handle ?? Buffer.from(derive()).toString('base64url');
   }
 
-  /** A user as the provider of the passkeys names them. */
+  /** Describes a user for the provider of the passkeys. */
   function describeUser(user: User, passkeys: readonly Passkey[]) {
     const { username, firstName, lastName } = user;
     const displayName = `${firstName} ${lastName}`.trim() || username;
     return { id: userHandleOf(user, passkeys), name: username, displayName };
   }
 
-  /** The oldest first. */
+  /** Lists the passkeys of a user, oldest first. */
   async function list(user: Pick<User, 'id'>, db = database): Promise<Passkey[]> {
     const own = db.selectFrom('janua_passkeys').where('user_id', '=', user.id);
     return (await own.selectAll().orderBy('created_at').execute()).map(fromRow);
   }
 
-  /** Stores a use. False if another with the same counter, or a later one, was first (WebAuthn 6.1.1): the passkey may have a copy. */
+  /**
+   * Stores a use. False if a use with the same or a higher counter was stored before (WebAuthn 6.1.1): the passkey may have been copied.
+   */
   async function noteUse(id: string, { counter, synced }: Pick<NewPasskey, 'counter' | 'synced'>): Promise<boolean> {
     const { numUpdatedRows } = await database
       .updateTable('janua_passkeys')
       .set({ counter, synced: Number(synced), last_used_at: now() })
       .where('id', '=', id)
-      // Synced passkeys do not count.
+      // The counter of synced passkeys stays 0.
       .where('counter', counter === 0 ? '=' : '<', counter)
       .executeTakeFirst();
     return numUpdatedRows > 0n;
@@ -101,8 +110,8 @@ export function createPasskeys(options: PasskeyOptions) {
     list,
 
     /**
-     * What browsers can be told of the passkeys of a user (WebAuthn Level 3, 5.1.10), so that they offer no other, with the present name.
-     * Undefined where there are none.
+     * Describes the passkeys of a user to browsers (WebAuthn Level 3, 5.1.10), which then offer only these, with the present name.
+     * Undefined without a domain.
      */
     signal(user: User, passkeys: readonly Passkey[]): PasskeySignal | undefined {
       const { id: userId, ...named } = describeUser(user, passkeys);
@@ -111,12 +120,12 @@ export function createPasskeys(options: PasskeyOptions) {
     },
 
     /**
-     * What a browser needs to make a passkey, by `parseCreationOptionsFromJSON`.
+     * Makes the options with which a browser creates a passkey, for `parseCreationOptionsFromJSON`.
      * @throws {ChangeRefused} `too-many-kept`
      */
     async creationOptions(user: User, binding: Binding) {
       const passkeys = await list(user);
-      // Otherwise the device would keep a passkey that is then refused.
+      // Checked early: otherwise the device would store a passkey that Janua then refuses.
       if (passkeys.length >= boundOf('janua_passkeys').most) throw tooManyKept('janua_passkeys');
       return {
         challenge: challenges.create(binding),
@@ -130,7 +139,7 @@ export function createPasskeys(options: PasskeyOptions) {
       } as const;
     },
 
-    /** Checks the browser's answer to creation options. Undefined for any other. */
+    /** Checks the browser's answer to creation options. Undefined if it is not valid. */
     async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
       const read = readCredential(sent, 'attestationObject');
       if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
@@ -139,8 +148,8 @@ export function createPasskeys(options: PasskeyOptions) {
     },
 
     /**
-     * Adds a passkey that was checked. Undefined if a user has it already: a transaction must then be rolled back.
-     * @param name as `personName` reads it. Without it, the name of the provider, and of the browser that has made it.
+     * Adds a passkey that was checked. Undefined if it is stored already: the transaction must then be rolled back.
+     * @param name as `personName` reads it. Default: the name of the provider, and of the browser that created the passkey
      * @throws {ChangeRefused} `too-many-kept`
      */
     async add({ user, db }: Held, made: NewPasskey, name = '', browser?: string): Promise<Passkey | undefined> {
@@ -163,8 +172,8 @@ export function createPasskeys(options: PasskeyOptions) {
     },
 
     /**
-     * What a browser needs to use a passkey, by `parseRequestOptionsFromJSON`.
-     * @param user without one, a user chooses among all passkeys of this domain
+     * Makes the options with which a browser uses a passkey, for `parseRequestOptionsFromJSON`.
+     * @param user undefined if the user may choose among all passkeys of this domain
      */
     requestOptions: async (binding: Binding, user?: Pick<User, 'id'>) => ({
       challenge: challenges.create(binding),
@@ -176,7 +185,7 @@ export function createPasskeys(options: PasskeyOptions) {
 
     /**
      * Checks the browser's answer to request options, and stores the use. A challenge works once.
-     * @param user as for `requestOptions`. Without one, the caller must check that the user of the id is no newcomer.
+     * @param user as for `requestOptions`. Without it, the caller must check that the account of the passkey still exists
      */
     async prove(sent: unknown, binding: Binding, user?: Pick<User, 'id'>): Promise<Passkey | PasskeyFault> {
       const read = readCredential(sent, 'authenticatorData', 'signature');
@@ -187,7 +196,7 @@ export function createPasskeys(options: PasskeyOptions) {
       const passkey = fromRow(row);
       if (user !== undefined && passkey.userId !== user.id) return 'foreign-passkey';
       const { user_handle: userHandle } = passkey;
-      // Only a browser that was told which credentials it may use may leave it out (WebAuthn 7.2).
+      // The user handle may be missing only if the options listed the credentials (WebAuthn 7.2).
       if ((read.response.userHandle ?? (user && userHandle)) !== userHandle) return 'invalid-response';
       if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
       const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
@@ -202,7 +211,7 @@ export function createPasskeys(options: PasskeyOptions) {
       return (await own.set({ name }).executeTakeFirst()).numUpdatedRows > 0n;
     },
 
-    /** Removes one, or all without an `id`. False if there was none. */
+    /** Removes a passkey, or all without an `id`. False if there was none. */
     async remove(user: Pick<User, 'id'>, id?: string, db = database): Promise<boolean> {
       const own = db.deleteFrom('janua_passkeys').where('user_id', '=', user.id);
       return (await countDeleted(id === undefined ? own : own.where('id', '=', id))) > 0;
@@ -210,7 +219,7 @@ export function createPasskeys(options: PasskeyOptions) {
   };
 }
 
-/** A name that no other passkey of the user has, such as `Passkey (2)`. */
+/** Makes a name that no other passkey of the user has, such as `Passkey (2)`. */
 function numbered(name: string, own: readonly Passkey[]): string {
   const isTaken = (wanted: string) => own.some((passkey) => passkey.name === wanted);
   let unique = name;
@@ -218,13 +227,13 @@ function numbered(name: string, own: readonly Passkey[]): string {
   return unique;
 }
 
-/** How a user proved who they are. A key that may be copied counts as one in software (RFC 8176). */
+/** Authentication methods of a passkey. A key that may be copied counts as a key in software (RFC 8176). */
 export const passkeyMethods = ({ syncable }: Pick<Passkey, 'syncable'>): AuthenticationMethod[] => [
   syncable ? 'swk' : 'hwk',
   'user',
 ];
 
-/** The credential's own id may have 1,023 bytes, and no database has such long keys. */
+/** The hash stands for the credential's own id, which may have 1,023 bytes. No database has such long keys. */
 const idOf = (credentialId: string): string => hashSecret(credentialId);
 
 const fromRow = ({ user_id: userId, created_at, last_used_at, ...row }: PasskeysTable) => ({

@@ -5,7 +5,7 @@ import { limitRows } from '../../core/users/row-limits.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 
-/** A login that waits for a second factor. It is no session: it opens nothing but the second step. */
+/** A login that waits for a second factor. It is no session, and gives access only to the second step. */
 export interface PendingLogin {
   readonly userId: string;
   /** The account's stamp. With another stamp the login has to begin again. */
@@ -20,7 +20,7 @@ export const mostFailures = 5;
 
 /** Pending logins, in a table of the SQL database. Every method throws `Unavailable` when it cannot be reached. */
 export const createPendingLogins = (database: Database, now: () => number) => ({
-  /** Gives its secret, for the cookie or as `mfa_token`. It is known only at this moment. */
+  /** Stores a pending login. @returns its secret, for the cookie or as `mfa_token`. Only a hash of it is stored */
   async start({ userId, stamp, methods, remembered, scope }: PendingLogin): Promise<string> {
     const secret = createSecret();
     const row = { id: hashSecret(secret), user_id: userId, stamp, methods: methods.join(' ') };
@@ -31,7 +31,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     return secret;
   },
 
-  /** Undefined if there is none, or it has expired or failed too often. The id is a hash of the secret. */
+  /** Undefined if it does not exist, has expired, or has failed too often. The id is a hash of the secret. */
   async find(secret: string): Promise<(PendingLogin & { readonly id: string }) | undefined> {
     const row = await database
       .selectFrom('janua_pending_logins')
@@ -46,7 +46,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     return { id, userId, stamp, methods, remembered: remembered === 1, scope: row.token_scope ?? undefined };
   },
 
-  /** Counts a try before it is checked, because many may come at the same time. False if there were too many. */
+  /** Counts a try before it is checked, because many may arrive at the same time. False if there were too many. */
   async takeTry(id: string): Promise<boolean> {
     const row = database.updateTable('janua_pending_logins').where('id', '=', id).where('failures', '<', mostFailures);
     const { numUpdatedRows } = await row.set(({ eb }) => ({ failures: eb('failures', '+', 1) })).executeTakeFirst();
@@ -58,7 +58,7 @@ export const createPendingLogins = (database: Database, now: () => number) => ({
     await row.set(({ eb }) => ({ failures: eb('failures', '-', 1) })).execute();
   },
 
-  /** Ends a pending login. Of several calls at the same time, one gets true. */
+  /** Ends a pending login. Of several calls at the same time, one returns true. */
   end: async (id: string): Promise<boolean> =>
     (await countDeleted(database.deleteFrom('janua_pending_logins').where('id', '=', id))) > 0,
 });

@@ -1,6 +1,6 @@
-/** Gives a QR code as the address of an image. It is black on white in any colour scheme, because not every scanner reads the inverse. */
+/** Draws a QR code, as the address of an image. It is black on white in any color scheme, because not every scanner reads the inverse. */
 export async function drawQrCode(text: string): Promise<string> {
-  // Loaded when it is first needed.
+  // Loaded on first use.
   const { renderSVG } = await import('uqr');
   // Scanners need four modules of border (ISO/IEC 18004). Without crisp edges, browsers draw thin lines between the modules.
   const svg = renderSVG(text, { ecc: 'M', border: 4, pixelSize: 1 }).replace('<svg', '$& shape-rendering="crispEdges"');

@@ -9,13 +9,13 @@ import { columnsOf } from './rows.ts';
 
 const codesPerUser = 10;
 
-/** From 112 random bits on, a plain hash is enough (ASVS 6.5.2), because no attacker can try them all. These are 120. */
+/** A code has 120 random bits. From 112 bits on, a plain hash is enough (ASVS 6.5.2), because no attacker can try them all. */
 const codeBytes = 15;
 
-/** Six groups of four, to be read and typed. */
+/** Makes a code of six groups of four characters, which users can read and type. */
 const createCode = () => toBase32(randomBytes(codeBytes), crockford).replaceAll(/.{4}(?=.)/g, '$&-');
 
-/** Hashes a code as typed. Case and separators do not matter, and letters that look like digits count as those. */
+/** Hashes a typed code. Case and separators do not matter, and letters that look like digits count as digits. */
 function hashCode(typed: string): string {
   const letters = typed.toUpperCase().replaceAll(/[^0-9A-Z]/g, '');
   return hashSecret(letters.replaceAll('O', '0').replaceAll(/[IL]/g, '1'));
@@ -33,7 +33,7 @@ export function createRecoveryCodes(database: Database) {
   return {
     remove,
 
-    /** Makes new codes, and voids the old ones. They are known only at this moment. */
+    /** Makes new codes, and voids the old ones. @returns the codes, of which only hashes are stored */
     async replace({ user, db }: Held): Promise<string[]> {
       const codes = Array.from({ length: codesPerUser }, createCode);
       const rows = codes.map((code) => ({ hash: hashCode(code), ...columnsOf(user) }));
@@ -42,7 +42,7 @@ export function createRecoveryCodes(database: Database) {
       return codes;
     },
 
-    /** Tells whether a code is right, and uses it up. Of many calls at the same time, one succeeds. */
+    /** Checks a code, and uses it up. Of many calls at the same time, one succeeds. */
     async use(user: Pick<User, 'id'>, code: string, db = database): Promise<boolean> {
       const used = db
         .deleteFrom('janua_recovery_codes')

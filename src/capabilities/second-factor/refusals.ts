@@ -4,7 +4,7 @@ import { linkExpired } from '../../core/tokens/links.ts';
 /** The login mails a new link. */
 export const enrolmentExpired = linkExpired('/auth/login');
 
-/** The same for a wrong, used or expired code, and for a login that no longer waits. */
+/** The answer is the same for a wrong, used or expired code, and for a login that waits no longer. */
 export const invalidFactor: Answer = {
   name: 'invalid-factor',
   status: 400,
@@ -12,7 +12,7 @@ export const invalidFactor: Answer = {
   detail: 'This code or this login is not valid, or no longer',
 };
 
-/** A login that no longer waits has to begin again. */
+/** The user has to begin the login again. */
 export const loginOver: Answer = {
   ...invalidFactor,
   name: 'login-over',
@@ -27,7 +27,7 @@ export const passkeyRefused: Answer = {
   loginPage: { message: loginMessages.passkeyRefused, next: 'sent' },
 };
 
-/** For a browser, which can then forget the passkey. The page must answer the request itself: anyone could link to a page that says so. */
+/** Lets a browser forget the passkey. The page must answer the request itself: any site could link to a page with this message. */
 export const passkeyUnknown: Answer = {
   ...passkeyRefused,
   name: 'passkey-unknown',
@@ -37,14 +37,14 @@ export const passkeyUnknown: Answer = {
 
 export const noSuchFactor: Answer = { name: 'no-such-factor', status: 404, detail: 'There is nothing with that id' };
 
-/** A stolen password alone must not add the factor that is demanded. The login mails a link that does. */
+/** A stolen password alone must not add the demanded factor. The login mails a link for adding it. */
 export const factorDemanded: Answer = {
   name: 'factor-demanded',
   status: 403,
   detail: 'Your account must have a second factor. Sign out and in again to add it: you get a link by mail',
 };
 
-/** An account keeps what it must have. */
+/** An account keeps the last factor that it needs. */
 export const lastFactor: Answer = {
   name: 'last-factor',
   status: 409,

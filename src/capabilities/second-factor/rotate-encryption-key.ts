@@ -12,15 +12,15 @@ import { decrypt, encrypt, keyPrefix, keyPrefixSize } from '../../ground/encrypt
 import type { EncryptionKeys } from '../../ground/encryption/keys.ts';
 import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 
-/** Secrets that one step of a rotation reads. */
+/** Secrets that one statement of a rotation reads. */
 const secretsPerPage = 500;
 
 /**
- * Makes a new encryption key, and encrypts every secret with it while servers run. If the process ends in between, both keys are in the
- * file, and the next rotation finishes the work first. The old key stays in the file until then, for a server that has just used it.
+ * Makes a new encryption key, and encrypts every secret with it while servers run. If the process ends early, both keys stay in the file,
+ * and the next rotation finishes the work first. The old key stays in the file until the next rotation, for a server that has just used it.
  * @param record called before the key in the file is replaced: a file takes no part in a transaction
- * @returns how many secrets are encrypted with the new key now, and how many no key decrypts: they stay as they are
- * @throws {Misconfiguration} when the keys cannot be read or written, or another process does the same
+ * @returns the number of secrets that are encrypted with the new key now, and of those that no key decrypts: they stay as they are
+ * @throws {Misconfiguration} when the keys cannot be read or written, or another process rotates them
  */
 export async function rotateEncryptionKey(
   database: Database,
@@ -37,7 +37,7 @@ export async function rotateEncryptionKey(
   return await encryptAnew(database, keys);
 }
 
-/** Encrypts with the first key what is not. */
+/** Encrypts every secret with the first key that is encrypted with another one. */
 async function encryptAnew(database: Database, keys: EncryptionKeys) {
   const counts = { encrypted: 0, unreadable: 0 };
   for (const table of encryptedTables) {
@@ -61,7 +61,7 @@ async function* encryptTable(database: Database, table: EncryptedTable, keys: re
   );
   for await (const { id, secret } of rows) {
     const sealed = first && reseal(first, keys, secret, encryptionContext(table, id));
-    // The row may have been replaced meanwhile.
+    // Another process may have replaced the row meanwhile.
     if (sealed !== undefined)
       await sql`update ${from} set ${column} = ${sealed} where id = ${id} and ${column} = ${secret}`.execute(database);
     yield sealed === undefined ? 'unreadable' : 'encrypted';

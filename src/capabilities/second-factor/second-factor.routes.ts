@@ -11,7 +11,7 @@ import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
-/** The page Security, which then says how many recovery codes are left. */
+/** The page Security, with the message how many recovery codes are left. */
 const recoveredPath = '/account/security?state=9';
 
 type SecondFactorParts = Pick<FactorParts, 'secondFactor' | 'factors'>;
@@ -28,7 +28,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
   const { https, trustedBrowserDays, features } = options;
   const [pending, trusted] = [pendingCookie(https), trustedCookie(https, trustedBrowserDays)];
 
-  /** The secret of the login that waits: the `mfa_token` of a program, or the cookie of a page. */
+  /** The secret of the pending login: the `mfa_token` of a program, or the cookie of a page. */
   const secretOf = ({ headers }: Request, token = '') => token || (pending.read(headers.cookie) ?? '');
 
   addForm(app, [secondFactorPath, '/api/second-factor'], {
@@ -61,7 +61,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
       reply.header('set-cookie', pending.removal);
       if (finished.trustedBrowser !== undefined) reply.header('set-cookie', trusted.header(finished.trustedBrowser));
       const place = safeNext(next);
-      // The factor that the user has lost should be replaced while the session is fresh.
+      // The user should replace the lost factor while the session is fresh.
       const to = method === 'recovery_code' ? pathWithNext(recoveredPath, place) : (place ?? homePath);
       return reply.proceed(to, reply.answerLogin(finished));
     },

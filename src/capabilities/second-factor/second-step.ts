@@ -29,7 +29,7 @@ export function createSecondStep(
     throw new Refusal(loginOver);
   }
 
-  /** A login that waits, its account, and the ways to finish it. @throws {Refusal} `login-over` */
+  /** Finds a pending login, its account, and the ways to finish it. @throws {Refusal} `login-over` */
   async function open(secret: string, caller: Caller) {
     const pending = await pendingLogins.find(secret);
     const account = pending && (await users.findById(pending.userId));
@@ -40,8 +40,8 @@ export function createSecondStep(
 
   return {
     /**
-     * What `admit` asks of every proof: an account with a second factor gets no session from its password alone, but a pending login.
-     * A browser that the user trusts stands for the second factor.
+     * Demands a second factor, for `admit`. A password alone starts no session of an account with a second factor, but a pending login. A
+     * trusted browser stands for the second factor.
      */
     async demand({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
@@ -66,7 +66,7 @@ export function createSecondStep(
     },
 
     /**
-     * Finishes a login. `trustedBrowser` is the secret by which the browser is trusted from now on.
+     * Finishes a login. `trustedBrowser` of the result is the secret by which the browser is trusted from now on.
      * @throws {Refusal} `login-over`, `too-many-codes`; {RefusedField} `invalid-factor`
      */
     async finish(secret: string, step: SentStep, caller: Caller) {
@@ -75,7 +75,7 @@ export function createSecondStep(
       if (!(await pendingLogins.takeTry(id))) return refuse(caller, userId);
       const checked = await checkFactor(account, step, challengePurposes.secondStep(id), caller).catch(
         async (error: unknown) => {
-          // Nothing was checked.
+          // The factor was not checked, so the try does not count.
           await pendingLogins.giveBackTry(id);
           throw error;
         },
@@ -92,7 +92,7 @@ export function createSecondStep(
       const { presented, language, headers } = step;
       const knownBrowser = knownBrowsers.find(passwordFingerprint(account), headers.cookie);
       const event = {
-        // Any other method was a wrong code.
+        // An unknown method was refused as a wrong code, so the text is a `ProvedBy`.
         reason: `${proved.includes('fed') ? 'upstream' : 'password'}+${step.method.replace('_', '-')}` as ProvedBy,
         throttle: checked.throttle,
         knownBrowser: knownBrowser !== undefined,

@@ -58,7 +58,7 @@ const changed = (detail: string) => {
 
 interface Change<F extends Fields> extends Pick<Action<F>, 'summary' | 'fields'> {
   readonly refusals?: Action['config']['refusals'];
-  /** What programs are told, and the number of the message on the page Security. */
+  /** The text for programs, and the number of the message on the page Security. */
   readonly message: [detail: string, state: number];
   change(by: FactorChange, input: Input<F>, request: Request): Promise<FactorsChanged | undefined>;
 }
@@ -72,7 +72,7 @@ const changeBy = (request: Request): FactorChange => ({
   caller: request.caller,
 });
 
-/** New recovery codes are shown once, on the page that answers. @param next where the user wanted to go who had to add a factor first */
+/** Shows new recovery codes once, on the page that answers. @param next path at which the user continues after adding a demanded factor */
 function answer(reply: Reply, message: [string, number], made: Partial<FactorsChanged> = {}, next?: string) {
   const { recoveryCodes = [], renewed, name } = made;
   const [detail, state] = message;

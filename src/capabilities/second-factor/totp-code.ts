@@ -4,10 +4,10 @@ import { isSame } from '../../core/sessions/credential.ts';
 /** How long a code is shown, in seconds (RFC 6238 5.2). */
 export const stepSeconds = 30;
 
-/** Steps that the clock of a phone may be off (RFC 6238 6). */
+/** Steps by which the clock of a phone may differ (RFC 6238 6). */
 const drift = 1;
 
-/** The code of a step (RFC 6238, RFC 4226 5.3): SHA-1 and 6 digits, because authenticator apps know nothing else. */
+/** Computes the code of a step (RFC 6238, RFC 4226 5.3) with SHA-1 and 6 digits, because authenticator apps know nothing else. */
 export function codeAt(secret: Buffer, step: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));
@@ -18,13 +18,13 @@ export function codeAt(secret: Buffer, step: number): string {
 }
 
 /**
- * Finds the step of a code as typed. Undefined for a wrong code.
- * If it is the code of two steps, the later one is used up, so that it does not pass again.
+ * Finds the step of a typed code. Undefined for a wrong code. If two steps have this code, the later one is used up, so that the code is
+ * not accepted again.
  * @param time milliseconds since 1970
  */
 export function findStep(secret: Buffer, code: string, time: number): number | undefined {
   const typed = code.replaceAll(/\s/g, '');
   const current = Math.floor(time / 1000 / stepSeconds);
-  // Every step is compared, so that the time tells nothing.
+  // Compares every step, so that the response time reveals nothing.
   return [current + drift, current, current - drift].filter((step) => isSame(typed, codeAt(secret, step)))[0];
 }

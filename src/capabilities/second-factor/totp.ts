@@ -10,7 +10,7 @@ import type { FactorOptions } from './options.ts';
 import { columnsOf, timesOf } from './rows.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
-/** Milliseconds that an enrolment waits for its code. */
+/** Milliseconds in which an enrollment must be confirmed by a code. */
 const enrolmentMilliseconds = 10 * 60 * 1000;
 
 type State = 'active' | 'waiting';
@@ -35,11 +35,11 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       .where('id', '=', id)
       .where('user_id', '=', user.id)
       .executeTakeFirst();
-    // MySQL ignores trailing spaces.
+    // MySQL ignores trailing spaces, so the id is compared again.
     return row?.id === id ? row : undefined;
   }
 
-  /** The secret of a user, if the code is right, and the step of the code. */
+  /** Finds the secret of a user and the step of the code. Undefined if the code is wrong. */
   async function findByCode(state: State, user: Pick<User, 'id'>, code: string, db: Database) {
     const row = await findRow(state, user, db);
     const secret = row && cipher.open(row.secret, contextOf(row.id));
@@ -70,13 +70,14 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     const replace = () => db.updateTable('janua_totp').set(row).where('id', '=', id).executeTakeFirst();
     if ((await replace()).numUpdatedRows > 0n) return;
     const added = await insertNew(db.insertInto('janua_totp').values({ id, ...row }));
-    // Another request of the same user was first.
+    // A parallel request of the same user has added the row.
     if (!added) await replace();
   }
 
   return {
     /**
-     * Makes a secret. It counts once `enable` has seen a code of it within 10 minutes. The latest secret replaces an earlier one that waits.
+     * Makes a secret, which becomes valid if `enable` gets a code of it within 10 minutes. It replaces an earlier secret that was not
+     * confirmed.
      * @param account names the user in the authenticator app
      * @throws {Unavailable} if the secret cannot be encrypted
      */
@@ -88,7 +89,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return shownFor(secret, account);
     },
 
-    /** The secret that `begin` made, as long as a code of it would enable it. For its owner, who has typed a wrong code. */
+    /** Finds the secret that `begin` made, while a code can still confirm it. It is shown again to an owner who has typed a wrong code. */
     async findWaiting(user: Pick<User, 'id'>, account: string): Promise<{ secret: string; uri: string } | undefined> {
       const row = await findRow('waiting', user, database);
       const secret = row && cipher.open(row.secret, contextOf(row.id));
@@ -96,7 +97,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return secret === undefined || isOver ? undefined : shownFor(secret, account);
     },
 
-    /** Enables the secret that waits, if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
+    /** Enables the waiting secret if the code is right, and uses the code up. Of many calls at the same time, one succeeds. */
     async enable({ user, db }: Held, code: string): Promise<boolean> {
       const found = await findByCode('waiting', user, code, db);
       if (found === undefined) return false;
@@ -109,8 +110,8 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     },
 
     /**
-     * Tells whether a code is right, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls
-     * at the same time, one succeeds.
+     * Checks a code, and uses it up: no code of its step or an earlier one is accepted again (RFC 6238 5.2). Of many calls at the same
+     * time, one succeeds.
      */
     async check(user: Pick<User, 'id'>, code: string, db = database): Promise<boolean> {
       const found = await findByCode('active', user, code, db);
@@ -127,20 +128,20 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
       return row && timesOf(row);
     },
 
-    /** Removes secrets that waited in vain. @param time milliseconds since 1970 */
+    /** Removes secrets that were not confirmed in time. @param time milliseconds since 1970 */
     async removeExpired(time: number): Promise<void> {
       const waiting = database.deleteFrom('janua_totp').where('id', 'like', 'waiting:%');
       await waiting.where('created_at', '<', time - enrolmentMilliseconds).execute();
     },
 
-    /** Removes the secrets of a user id, also one that waits. */
+    /** Removes the secrets of a user, including one that waits. */
     async remove(user: Pick<User, 'id'>, db = database): Promise<void> {
       await db.deleteFrom('janua_totp').where('user_id', '=', user.id).execute();
     },
   };
 }
 
-/** The address that a QR code has for authenticator apps. They read `+` as a plus sign, so it has no form encoding. */
+/** Makes the address in a QR code for authenticator apps. They read `+` as a plus sign, so it is not form-encoded. */
 function uriOf(secret: string, account: string, issuer: string): string {
   const [name, label] = [encodeURIComponent(issuer), encodeURIComponent(account)];
   return `otpauth://totp/${name}:${label}?secret=${secret}&issuer=${name}&algorithm=SHA1&digits=6&period=${stepSeconds}`;

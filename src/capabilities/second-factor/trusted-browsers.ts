@@ -7,8 +7,8 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { columnsOf } from './rows.ts';
 
 /**
- * Browsers that are not asked for a second factor for some days. Each is bound to the account and its stamp, so that a new password or a
- * change of factors ends the trust. It never replaces the password. Ids are hashes of the secrets.
+ * Browsers in which users need no second factor for some days. Each trust is bound to the account and its stamp, so a new password or a
+ * change of factors ends it. Trust never replaces the password. Ids are hashes of the secrets.
  */
 export function createTrustedBrowsers(database: Database, days: number, now: () => number) {
   const trustOf = (user: Pick<User, 'id'>, stamp: string) =>
@@ -20,7 +20,7 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       .where('expires_at', '>', now());
 
   return {
-    /** Gives the secret for the cookie. `makeRoom` follows, once it is stored. */
+    /** Stores the trust in a browser. The caller calls `makeRoom` afterward. @returns the secret for the cookie */
     async trust(user: Pick<User, 'id'>, stamp: string, userAgent = '', db = database): Promise<string> {
       const secret = createSecret();
       const times = { trusted_at: now(), expires_at: now() + days * 86_400_000 };
@@ -30,7 +30,7 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       return secret;
     },
 
-    /** Ends the trust in the oldest browsers that are too many, and gives how many they were. */
+    /** Ends the trust in the oldest browsers beyond the limit. @returns their number */
     makeRoom: (user: Pick<User, 'id'>, db = database): Promise<number> =>
       limitRows(db, 'janua_trusted_browsers', user, now()),
 
@@ -48,7 +48,7 @@ export function createTrustedBrowsers(database: Database, days: number, now: () 
       }));
     },
 
-    /** Ends one, or all without an `id`. Returns how many there were. */
+    /** Ends the trust in a browser, or in all without an `id`. @returns their number */
     async end(user: Pick<User, 'id'>, id?: string, db = database): Promise<number> {
       const own = db.deleteFrom('janua_trusted_browsers').where('user_id', '=', user.id);
       return countDeleted(id === undefined ? own : own.where('id', '=', id));

@@ -7,7 +7,7 @@ import { createLogOut } from './log-out.ts';
 import { createNoticeSignIn, describeNewSignIn } from './new-sign-in.ts';
 import { createAttemptPassword } from './password-attempt.ts';
 
-/** The one capability that cannot be left out. */
+/** The only capability that cannot be left out. */
 export const signIn = defineCapability({
   name: 'sign-in',
   events,

@@ -31,7 +31,7 @@ const fields = {
   next: nextField,
 } as const;
 
-/** A page that wants a fresh proof, and its address: parts that begin with a colon stand for any. */
+/** A page that demands a fresh proof, and its address. Parts of the address that begin with a colon match any text. */
 type AskingPage = FreshProof & { readonly openedAt: string };
 
 function isAt(openedAt: string, address: string): boolean {
@@ -42,16 +42,19 @@ function isAt(openedAt: string, address: string): boolean {
   return isPath && sentQuery.startsWith(query);
 }
 
-/** What the proof is for, and the page that links to it. Applications ask for proofs too. */
+/**
+ * Finds the title of the page that demands the proof, and the page that links to it. Undefined for an application, which may demand a proof
+ * too.
+ */
 function describeReason(pages: readonly AskingPage[], next: string | undefined, words: Words) {
   const page = next === undefined ? undefined : pages.find(({ openedAt }) => isAt(openedAt, next))?.page(words);
   if (next === undefined || page === undefined) return { back: homePath };
   const parent = next.replace(/\/[^/?#]*(?:[?#].*)?$/, '');
-  // Not each administrator may open the overview.
+  // Some administrators may not open the overview.
   return { page, back: parent === '/admin' ? homePath : parent || accountPath };
 }
 
-/** Must be added before the routes that want a fresh proof. */
+/** Adds the page where users prove their identity again. Must be added before the routes that demand a fresh proof. */
 export function addConfirm(app: App, parts: () => ConfirmParts): void {
   const pages: AskingPage[] = [];
   app.addHook('onRoute', ({ method, url, config: { freshProof, openedAt = url } = {} }) => {

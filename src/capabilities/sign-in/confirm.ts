@@ -30,9 +30,9 @@ export interface ConfirmOptions {
   readonly attemptPassword: AttemptPassword;
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly checkFactor: CheckFactor;
-  /** Whether the user has just proved their identity to another provider, which stands for the password. */
+  /** Whether the user has just proved their identity to another provider. That proof stands for the password. */
   readonly isProved: (signedIn: SignedIn, headers: ConfirmingRequest['headers']) => boolean;
-  /** The ids of the providers with which the user can prove it. */
+  /** The ids of the providers with which the user can prove their identity. */
   readonly providersOf: (account: Pick<Account, 'user'>) => Promise<readonly string[]>;
   readonly audit: AuditOf<typeof events>;
   readonly maxAgeSeconds: number;
@@ -50,7 +50,7 @@ export function createConfirm(options: ConfirmOptions) {
   const { users, sessions, attemptPassword, methodsOf, providersOf, checkFactor, isProved, audit, maxAgeSeconds, now } =
     options;
 
-  /** The account of a session, unless it has changed since this request was let in. */
+  /** Finds the account of a session. @throws {Refusal} `not-authenticated` if it has changed since the request was authenticated */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
     const account = await users.findById(user.id);
     if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
@@ -111,7 +111,7 @@ export function createConfirm(options: ConfirmOptions) {
     caller: ConfirmingRequest['caller'],
   ) {
     await audit.recordIfPossible({ kind: 'confirmed', ...byOwner(signedIn, caller) });
-    // A weak hash may have been replaced, and with it the stamp of a team's own account.
+    // The account's stamp is stored anew. In a team's own table, a new hash in place of a weak one changes the stamp.
     const session = await sessions.renew(signedIn.session, { stamp: stampOf(account), methods });
     if (session === undefined) throw new Refusal(notAuthenticated);
     return { account, session };
@@ -126,7 +126,7 @@ export function createConfirm(options: ConfirmOptions) {
     }
     const isRecent = now() - session.authenticatedAt <= maxAgeSeconds * 1000;
     if (isRecent && includesSecondFactor(session.methods)) return account;
-    // A password alone is no proof of an account with a second factor. A session in a trusted browser was started by no more.
+    // A password alone does not prove the owner of an account with a second factor. A session in a trusted browser has proved no more.
     if ((isRecent || currentPassword) && (await methodsOf(account)).length === 0) return account;
     return undefined;
   }
@@ -157,7 +157,7 @@ export function createConfirm(options: ConfirmOptions) {
   return {
     ...fresh,
 
-    /** Confirms by methods that were proved to another provider. Undefined if the account has a second factor that is not among them. */
+    /** Confirms by methods that another provider has proved. Undefined if the account has a second factor that is not among them. */
     async confirmBy(signedIn: SignedIn, methods: readonly AuthenticationMethod[], { caller }: ConfirmingRequest) {
       const account = await requireAccount(signedIn);
       if (!includesSecondFactor(methods) && (await methodsOf(account)).length > 0) return undefined;
@@ -167,7 +167,7 @@ export function createConfirm(options: ConfirmOptions) {
     confirm: {
       isProved,
 
-      /** What the user can prove it with: second factors, linked accounts of other providers, and the password, if there is one. */
+      /** Lists the ways to prove the identity: second factors, linked accounts of other providers, and the password, if there is one. */
       async waysOf(signedIn: SignedIn) {
         const account = await requireAccount(signedIn);
         const [methods, providers] = await Promise.all([methodsOf(account), providersOf(account)]);
@@ -175,8 +175,8 @@ export function createConfirm(options: ConfirmOptions) {
       },
 
       /**
-       * Proves that the owner of a session is there, and renews the credentials of the session: by a passkey alone, else by the password
-       * or another provider and, if the account has one, a second factor. A browser that the user trusts does not count.
+       * Proves the identity of the session's owner, and renews the credentials of the session. A passkey alone is enough. Otherwise it
+       * takes the password or another provider and, if the account has one, a second factor. A trusted browser does not replace the factor.
        * @throws {InvalidFields} a field is wrong
        * @throws {Refusal} `too-many-confirmations`; `not-authenticated` if the session has ended meanwhile
        */

@@ -88,7 +88,7 @@ export function addLogIn(app: App, parts: () => LogInParts, options: LogInRouteO
         const message = findLoginMessage(state);
         const lastFailure = loginPage.readFailure(headers.cookie);
         const failed = isAboutLogin(message) ? lastFailure : undefined;
-        // A failed login with another account goes on here, too.
+        // After a failed login with another account, a signed-in user stays on this page too.
         const staysHere = account === 'other' || failed !== undefined;
         const isSignedIn = (await parts().access.findSignedIn(presented)) !== undefined;
         if (isSignedIn && !staysHere) return reply.redirect(safeNext(next) ?? homePath, 303);

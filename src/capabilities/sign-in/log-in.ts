@@ -11,7 +11,7 @@ export interface LoginAttempt extends LoginRequest {
   readonly username: string;
   readonly password: string;
   readonly remembered?: boolean;
-  /** What the access token is asked to carry (RFC 6749 3.3). */
+  /** The scopes that the client requests for the access token (RFC 6749 3.3). */
   readonly scope?: string | undefined;
 }
 

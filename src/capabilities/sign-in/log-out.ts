@@ -15,7 +15,7 @@ export function createLogOut(access: Access, sessions: Sessions, audit: AuditOf<
 
   return {
     /**
-     * Ends every session that is presented.
+     * Ends every session whose credential is presented.
      * @param wasSignedIn whether the browser shows a page that it got while it was signed in
      * @throws {Refusal} `no-session` if there was no session, `session-over` if it has already ended
      * @throws {Unavailable} when the session store cannot be reached
@@ -36,6 +36,6 @@ export function createLogOut(access: Access, sessions: Sessions, audit: AuditOf<
   };
 }
 
-/** Whether a credential has the shape of those that Janua issues. Any other text never was one. */
+/** Whether a credential has the shape of Janua's own. Any other text was never valid. */
 const presentsSession = ({ cookie = '', accessToken = '' }: Presented) =>
   [claimOf('cookie', cookie), claimOf('token', accessToken)].some(({ sessionId }) => sessionId !== undefined);

@@ -9,7 +9,10 @@ import type { UserDirectory } from '../../core/users/user-directory.ts';
 import { isMailAddress } from '../../ground/text/mail-address.ts';
 import { networkOf } from '../../ground/text/networks.ts';
 
-/** Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie: a session of its shows that it is known. */
+/**
+ * Mails users about logins that may not be theirs (ASVS 6.3.5). A program sends no `browser` cookie, so an existing session from the same
+ * client shows that it is known.
+ */
 export function createNoticeSignIn(
   sessions: Pick<Sessions, 'listOf'>,
   mailer: Pick<Mailer, 'request'>,
@@ -35,7 +38,7 @@ export function createNoticeSignIn(
 const isSameClient = (one: Pick<Session, 'userAgent' | 'address'>, { userAgent, address }: Caller): boolean =>
   one.userAgent === keptUserAgent(userAgent) && networkOf(one.address, 64) === networkOf(address, 64);
 
-/** How long the mail is tried, in seconds. */
+/** Seconds for which the mail is tried. */
 const keepSeconds = 24 * 60 * 60;
 
 /** The mail goes to the address at the time of the login. An attacker who has logged in may have changed it since. */
@@ -46,7 +49,7 @@ export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUr
     keepSeconds,
     async prepare(mail) {
       const { address: to, userId } = mail;
-      // Without an id, the id of the user belongs to another person by now, and the mail goes out all the same.
+      // A mail without a user id has no account to look up, and is sent all the same.
       const account = userId === undefined ? undefined : await users.findById(userId);
       if (userId !== undefined && account === undefined) return { dropped: 'no-account' };
       const { name, language } = addressed(account, mail.language);

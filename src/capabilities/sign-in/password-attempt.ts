@@ -51,7 +51,10 @@ const randomDelayShare = 1 / 25;
 /** Steps in which the random delay varies. Each is shorter than a microsecond, so the steps themselves reveal nothing. */
 const randomDelaySteps = 2 ** 20;
 
-/** The floor of a throttled attempt, as a share of the failure floor: by default 25 ms. It hides that an existing account takes longer to check. */
+/**
+ * The floor of a throttled attempt, as a share of the failure floor: by default 25 ms. It hides that checking an existing account takes
+ * longer.
+ */
 const throttledShare = 1 / 10;
 
 export function createAttemptPassword(options: AttemptOptions) {
@@ -60,8 +63,8 @@ export function createAttemptPassword(options: AttemptOptions) {
 
   /** Refuses no earlier than `floor` milliseconds after `start`, plus a small random delay. */
   async function refuse(error: Error, start: number, floor: number): Promise<never> {
-    // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal how long the work before it took
-    // (ASVS 6.3.8).
+    // A timer waits whole milliseconds from when it is set. Without the random delay, its end would reveal the duration of the work before
+    // it (ASVS 6.3.8).
     const randomDelay = failureFloor * randomDelayShare * (randomInt(randomDelaySteps) / randomDelaySteps);
     const earliest = start + floor + randomDelay;
     // A timer may also fire early: it counts from when the event loop last read the clock.
@@ -71,14 +74,14 @@ export function createAttemptPassword(options: AttemptOptions) {
   }
 
   /**
-   * Checks a password, unless too many attempts have failed. Login and fresh proof share it, so that both count as one. `refuse` of the
-   * result refuses all the same, because the proof no longer holds.
+   * Checks a password, unless too many attempts have failed. Login and fresh proof share the limits. `refuse` of the result refuses the
+   * attempt after all, for a proof that no longer holds.
    * @throws the error of `failed`; {Refusal} with the answer of `throttled`
    * @throws {Unavailable} when too many passwords are waiting, or a store cannot be reached
    */
   return async (sent: SentPassword, caller: Caller, { failed, throttled: waiting }: AttemptRefusals) => {
     const { name, candidate, password, headers, start } = sent;
-    // Before a proof, a user whom Janua has not seen counts as an unknown name.
+    // Until the password is proved, a user of a team's own table without an account counts as an unknown name.
     const account = candidate?.account;
     const knownBrowser = account && knownBrowsers.find(passwordFingerprint(account), headers.cookie);
     const attempt = attemptOf(name, account, knownBrowser, caller, audit);
@@ -117,7 +120,7 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
   const matches = async ({ passwordHash }: Account, password: string, turn: Turn) =>
     (await passwords.check(turn, passwordHash, password)).matches;
 
-  /** Stores a stronger hash of the same password and gives the account. Undefined if the account is gone, or its password has changed. */
+  /** Stores a stronger hash of the same password. @returns the account. Undefined if it is gone, or its password has changed */
   async function storeAnew(
     account: Account,
     password: string,
@@ -136,7 +139,7 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
     return (await matches(current, password, turn)) ? current : undefined;
   }
 
-  /** Gives the user an account. Undefined if the password has changed meanwhile, or the user is gone or disabled. */
+  /** Gives an account to a user of a team's own table. Undefined if the password has changed meanwhile, or the user is gone or disabled. */
   async function adoptProved(candidate: Candidate, password: string, turn: Turn): Promise<Account | undefined> {
     const account = await candidate.adopt();
     if (account === undefined || account.disabled) return undefined;
@@ -144,14 +147,14 @@ export function createProvePassword({ users, passwords, log, needsSecondFactor }
     return isSame ? account : undefined;
   }
 
-  /** The true reason, which the client is not told. */
+  /** The true reason, for the audit. The client never gets it. */
   const failed = (reason: keyof (typeof events)['login-failed']['reasons']) => ({ succeeded: false, reason }) as const;
 
   /**
-   * Compares a password with that of an account, and replaces a weak hash on the way. `clears` of the result tells whether the password
-   * alone is enough to forget the failures before it.
-   * @param candidate the user of the name; without one, the check takes as long
-   * @param work takes another turn if the proof is asked for again
+   * Compares a password with that of an account, and replaces a weak hash. `clears` of the result tells whether the password alone is
+   * enough to clear earlier failures.
+   * @param candidate the user of the name. Without one, the check takes as long
+   * @param work takes another turn if the proof is checked again
    * @throws {Unavailable} when too many passwords are waiting, or the users cannot be read
    */
   return async (candidate: Candidate | undefined, password: string, turn: Turn, work: Work) => {

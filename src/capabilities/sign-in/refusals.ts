@@ -41,7 +41,7 @@ export const noSession: Answer = {
   loginPage: { message: loginMessages.noSession },
 };
 
-/** For a browser in which another window has logged out. Programs need not tell it from `noSession`. */
+/** For a browser in which another window has logged out. Programs need not distinguish it from `noSession`. */
 export const sessionOver: Answer = {
   ...noSession,
   name: 'session-over',

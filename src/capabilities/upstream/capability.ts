@@ -5,7 +5,7 @@ import { createIdentities } from './identities.ts';
 import { describeMethodsChanged } from './linking.ts';
 import { createUpstreamParts } from './parts.ts';
 
-/** Sign-in with other providers, and which of their users are linked with accounts. */
+/** Signs users in with other providers, and links users of those providers with accounts. */
 export const upstream = defineCapability({
   name: 'upstream',
   events,

@@ -4,31 +4,31 @@ import { readBody } from '../../ground/text/read-body.ts';
 import type { Upstream } from './upstream.ts';
 import type { Fail } from './upstream-fault.ts';
 
-/** How long what a provider says about itself is believed, and how long it is left in peace after it could not be reached. */
+/** Milliseconds for which a provider's discovery document is used, and before it is requested again after a failure. */
 const [freshMilliseconds, retryMilliseconds] = [60 * 60 * 1000, 60 * 1000];
 
 const timeoutSeconds = 5;
 
-/** After which the library asks for a key that it does not know. */
+/** Seconds after which the library requests keys again for a key that it does not know. */
 const keysCooldownSeconds = 60;
 
 const jsonType = { 'content-type': 'application/json' };
 
-/** Bytes of the longest answer of a provider. Some put pictures into userinfo. */
+/** Longest answer of a provider, in bytes. Some put pictures into userinfo. */
 const longestAnswer = 1024 * 1024;
 
 /** Loaded at the first sign-in, because most servers need no more than passwords. */
 export const loadLibrary = () => import('openid-client');
 
 export interface ProviderOptions {
-  /** Default: Node's. */
+  /** Default: `fetch` of Node. */
   readonly fetch: CustomFetch | undefined;
   readonly log: Pick<Log, 'warn'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** How to talk to a provider. It is asked what it says about itself, and that is believed for an hour. */
+/** Makes configurations for a provider. Its discovery document is cached for an hour. */
 export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<ProviderOptions, 'log'>, fail: Fail) {
   const { kind, issuer, clientId, clientSecret } = upstream;
   const boundedFetch: CustomFetch = async (address, init) => {
@@ -37,14 +37,14 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
     return new Response(response.body && (await readBody(response.body, longestAnswer)), { status, headers });
   };
 
-  /** What the provider says about itself, as JSON. */
+  /** The discovery document of the provider, as JSON, and when it expires in milliseconds since 1970. */
   let known: { readonly document: string; readonly until: number } | undefined;
 
   let opening: Promise<string> | undefined;
 
   let keys: ExportedJWKSCache | undefined;
 
-  /** @param fetch reads what the provider says about itself */
+  /** @param fetch returns the discovery document */
   async function configure(fetch: CustomFetch): Promise<Configuration> {
     const client = await loadLibrary();
     const [post, basic] = [client.ClientSecretPost(clientSecret), client.ClientSecretBasic(clientSecret)];
@@ -75,7 +75,7 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
     return configuration;
   }
 
-  /** Asks the provider what it says about itself. */
+  /** Requests the discovery document of the provider. */
   async function discover(): Promise<string> {
     let document = '';
     await configure(async (address, init) => {
@@ -87,8 +87,8 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
   }
 
   /**
-   * A configuration for one sign-in. The library asks for keys that it does not know only if those of the configuration are a minute old. The
-   * provider may have changed them since, so they are said to be.
+   * Makes a configuration for one sign-in. For a key that it does not know, the library requests the keys again only if its cache is a
+   * minute old. The provider may have added a key since, so the cache is dated back.
    */
   async function open(): Promise<Configuration> {
     if (kind === 'github') return configureGitHub();
@@ -99,7 +99,7 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
     return configuration;
   }
 
-  /** The provider is asked at most once at a time, however many users wait for it. */
+  /** Finds the discovery document. Parallel sign-ins share one request to the provider. */
   async function findDocument(): Promise<string> {
     if (known !== undefined && now() < known.until) return known.document;
     opening ??= refresh().finally(() => {
@@ -121,19 +121,22 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
   return {
     open,
 
-    /** Asks the provider again what it says about itself. */
+    /** Requests the discovery document again. GitHub has none. */
     async check(): Promise<void> {
       await (kind === 'github' ? configureGitHub() : discover()).catch((error) => fail(error, 'unreachable'));
     },
 
-    /** Keeps the keys of the provider that the library has asked for. */
+    /** Caches the keys that the library has requested from the provider. */
     async keepKeys(configuration: Configuration): Promise<void> {
       keys = (await loadLibrary()).getJwksCache(configuration) ?? keys;
     },
   };
 }
 
-/** The browser is led to one of them, and our secret goes to the other. @throws {Error} if one is no address, or has no TLS although the issuer has it */
+/**
+ * Checks the endpoints: one gets the browser, and the other gets our secret.
+ * @throws {Error} if one is no address, or has no TLS although the issuer has it
+ */
 function requireEndpoints(configuration: Configuration, issuer: URL): void {
   const { authorization_endpoint, token_endpoint } = configuration.serverMetadata();
   for (const [name, endpoint] of Object.entries({ authorization_endpoint, token_endpoint })) {

@@ -7,18 +7,18 @@ import type { Flow } from './round-trips.ts';
 import { methodsOf, type SignIn } from './sign-in.ts';
 import { type Profile, provesAnew } from './upstream.ts';
 
-/** What a browser keeps while a second factor is missing. The next proof of the session voids it. */
+/** The proof that a browser keeps in a cookie while a second factor is missing. The next proof of the session voids it. */
 interface Proof {
   readonly sessionId: string;
   readonly authenticatedAt: number;
 }
 
-/** Takes a new sign-in with another provider as the proof that the owner of a session is there. */
+/** Accepts a new sign-in with another provider as proof of the session owner's identity. */
 export const createConfirming = (
   { upstreams, identities, confirmBy }: UpstreamOptions,
   { sealed, cookie, refuse, findAccount }: SignIn,
 ) => ({
-  /** The ids of the linked providers that can prove anew who the user is. */
+  /** Lists the ids of the linked providers that can make the user sign in again. */
   async providersOf(account: Pick<Account, 'user'>): Promise<string[]> {
     if (!upstreams.some(provesAnew)) return [];
     const linked = new Set((await identities.list(account.user)).map(({ upstream }) => upstream));
@@ -26,7 +26,7 @@ export const createConfirming = (
   },
 
   /**
-   * Renews the session that began the sign-in. If the account needs a second factor too, gives the cookie that stands for the password.
+   * Renews the session that began the sign-in. If the account also needs a second factor, returns the cookie that stands for the password.
    * @throws {Refusal} `sign-in-over` for another session, `not-confirmed`
    */
   async confirm(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, request: ConfirmingRequest) {
@@ -41,7 +41,7 @@ export const createConfirming = (
     return { confirmed, cookie: confirmed ? cookie.removal : cookie.header(sealed.seal('proof', proof)) };
   },
 
-  /** Whether the browser has such a cookie. */
+  /** Whether the browser has the cookie that stands for the password. */
   isProved({ session }: SignedIn, headers: ConfirmingRequest['headers']): boolean {
     const proof = sealed.open<Proof>('proof', cookie.read(headers.cookie) ?? '');
     return proof?.sessionId === session.id && proof.authenticatedAt === session.authenticatedAt;

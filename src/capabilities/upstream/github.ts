@@ -1,8 +1,8 @@
 import type { Claims } from './upstream.ts';
 
 /**
- * Reads the user of an access token under the names of OpenID Connect. GitHub has no ID tokens. The number of an account never changes,
- * while its login may be given to another person.
+ * Reads the user of an access token, with the claim names of OpenID Connect. GitHub has no ID tokens. The number of an account never
+ * changes, but GitHub may give its login to another person.
  */
 export async function readGitHubUser(read: (url: string) => Promise<Response>): Promise<Claims> {
   const { id, login, name } = (await readJson(read, 'https://api.github.com/user')) as Claims;

@@ -23,9 +23,12 @@ export const identityId = ({ issuer, subject }: Pick<Profile, 'issuer' | 'subjec
 
 export type Identities = ReturnType<typeof createIdentities>;
 
-/** Which user of another provider is which account, in a table of the SQL database. `db` may be a transaction. */
+/** Links users of other providers with accounts, in a table of the SQL database. `db` may be a transaction. */
 export const createIdentities = (database: Database, now: () => number) => ({
-  /** The id of the user whom an identity is linked with. The user may be a newcomer, or gone. */
+  /**
+   * Finds the id of the user with whom an identity is linked. The account may be gone, or the id in a team's own table may belong to
+   * another person.
+   */
   async findUserId(identity: Pick<Profile, 'issuer' | 'subject'>): Promise<string | undefined> {
     const rows = database.selectFrom('janua_identities').select('user_id');
     return (await rows.where('id', '=', identityId(identity)).executeTakeFirst())?.user_id;
@@ -37,7 +40,7 @@ export const createIdentities = (database: Database, now: () => number) => ({
   },
 
   /**
-   * False if the identity belongs to an account already: a transaction must then be rolled back.
+   * Links an identity. False if it is linked with an account already: the transaction must then be rolled back.
    * @throws {ChangeRefused} `too-many-kept`
    */
   async add({ upstream, issuer, subject, name }: Identity, { user, db }: Held): Promise<boolean> {
@@ -48,7 +51,7 @@ export const createIdentities = (database: Database, now: () => number) => ({
     return true;
   },
 
-  /** The oldest first. */
+  /** Lists the identities of a user, oldest first. */
   async list(user: Pick<User, 'id'>, db = database): Promise<LinkedIdentity[]> {
     const own = db.selectFrom('janua_identities').selectAll().where('user_id', '=', user.id);
     const rows = await own.orderBy('linked_at').orderBy('id').execute();

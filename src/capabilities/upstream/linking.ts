@@ -15,13 +15,13 @@ import type { Profile } from './upstream.ts';
 
 export const methodsPath = '/account/sign-in-methods';
 
-/** What the user has seen, and confirms by a button. */
+/** The identity that the page shows, and that the user confirms by a button. */
 type Offer = Identity & Pick<Flow, 'state'> & { readonly sessionId: string };
 
-/** A signed-in user who changes how they sign in, after a fresh proof. */
+/** A change of sign-in methods by a signed-in user, after a fresh proof. */
 export interface WayChange {
   readonly signedIn: SignedIn;
-  /** As it was at the proof. */
+  /** The account as it was at the proof. */
   readonly account: Account;
   readonly language: Language;
   readonly caller: Caller;
@@ -34,21 +34,22 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   const { upstreams, identities, tokens, change } = options;
   const { sealed, refuse, findAccount } = signIn;
 
-  /** Those whose provider is still set up: with others, no user can log in. */
+  /** Identities whose provider is still configured. With others, no user can log in. */
   const usable = async (user: SignedIn['user'], db?: Database) =>
     (await identities.list(user, db)).filter((one) => upstreams.some(({ id }) => id === one.upstream));
 
-  /** Never what the user is called there: that could be any text. */
+  /** The name of the provider. The user's name there could be any text. */
   const nameOf = (upstream = '') => upstreams.find(({ id }) => id === upstream)?.name ?? upstream;
 
   return {
     list: (user: SignedIn['user']) => identities.list(user),
 
-    /** Whether an account could log in without a password and a passkey. */
+    /** Whether an account could log in without a password and a passkey, by a linked identity. */
     isLinked: async (user: SignedIn['user'], db: Database) => (await usable(user, db)).length > 0,
 
     /**
-     * What the page with the button sends, once the provider has named its user. Undefined if the user has linked it already.
+     * Makes the value that the page's button sends, once the provider has named its user. Undefined if the user has linked that identity
+     * already.
      * @throws {Refusal} `sign-in-over` for another session, `linked-elsewhere`
      */
     async offer(flow: Flow, profile: Profile, signedIn: SignedIn | undefined, { caller }: { readonly caller: Caller }) {
@@ -80,7 +81,7 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
       const tells = () => ({ provider: nameOf(offer.upstream) });
       const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, tells } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
-        // The user whom it was linked with is gone.
+        // The linked user is gone.
         if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
         if (!(await identities.add(offer, held))) throw new Refusal(linkedElsewhere);
       });
@@ -103,6 +104,6 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
   };
 }
 
-/** The mail about such a change. */
+/** Describes the mail about a change of sign-in methods. */
 export const describeMethodsChanged = (users: UpstreamOptions['users'], baseUrl: () => string) =>
   createNotice(users, baseUrl)(methodsPath);

@@ -20,20 +20,20 @@ import type { Upstream } from './upstream.ts';
 export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'> {
   readonly upstreams: readonly Upstream[];
   readonly identities: Identities;
-  /** 32 bytes or more. */
+  /** Signing key of 32 bytes or more. */
   readonly key: Buffer;
   readonly users: UserDirectory;
-  /** The same directory, if this server may change it. */
+  /** The same directory, if this server may change it. Undefined otherwise. */
   readonly registry: UserRegistry | undefined;
   readonly holdNew: HoldNew | undefined;
   /** Whether a new user of a provider may create an account. */
   readonly signUp: boolean;
-  /** Domains of the addresses that may. None means any. */
+  /** Domains whose addresses may sign up. None means any. */
   readonly signUpDomains: readonly string[];
   readonly tokens: Pick<Tokens, 'burn'>;
   readonly throttle: Pick<Throttle, 'take'>;
   readonly admit: Admit;
-  /** Renews a session whose user has signed in anew. Undefined if the account needs a second factor besides these methods. */
+  /** Renews a session after a new sign-in. Undefined if the account needs a second factor besides these methods. */
   readonly confirmBy: (
     signedIn: SignedIn,
     methods: readonly AuthenticationMethod[],
@@ -41,7 +41,7 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
   ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
   /** Whether the user can log in without a password, as the transaction sees it. */
   readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
-  /** Finds the identifier of the browser, if the account of a fingerprint has signed in with it before. */
+  /** Finds the identifier of the browser, if the account with this fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
   readonly audit: AuditOf<typeof events>;
   readonly https: boolean;

@@ -4,7 +4,7 @@ import { createLinking } from './linking.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createSignIn } from './sign-in.ts';
 
-/** Sign-in with other providers, and which of their users are linked with accounts. */
+/** Makes the parts that sign users in with other providers and link their accounts. */
 export function createUpstreamParts(options: UpstreamOptions) {
   const upstreamSignIn = createSignIn(options);
   return {
@@ -14,7 +14,7 @@ export function createUpstreamParts(options: UpstreamOptions) {
   };
 }
 
-/** What the routes work with. */
+/** The parts for the routes. */
 export interface UpstreamParts extends ReturnType<typeof createUpstreamParts> {
   readonly access: Access;
 }

@@ -1,15 +1,15 @@
 import { maxUsernameLength, newEmailAddress, personName } from '../../core/users/user.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
 
-/** The tenant of all personal accounts. */
+/** Microsoft's tenant of all personal accounts. */
 const personalTenant = '9188040d-6c67-4c5b-b112-36a304b66dad';
 
-/** OpenID Connect Core 1.0, 2. */
+/** A `sub` or `iss` (OpenID Connect Core 1.0, 2). */
 const subjectShape = /^[\x21-\x7e]{1,255}$/;
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** Undefined if the claims name no user of this provider. They must have been verified. */
+/** Reads the user from verified claims. Undefined if they name no user of this provider. */
 export function readProfile(upstream: Upstream, claims: Claims): Profile | undefined {
   const subject = subjectOf(upstream, claims);
   const issuer = textOf(claims.iss);
@@ -29,7 +29,7 @@ export function readProfile(upstream: Upstream, claims: Claims): Profile | undef
   };
 }
 
-/** Microsoft's `sub` differs between clients. Its `oid` is the user's within a tenant. */
+/** Microsoft's `sub` differs between clients. Its `oid` identifies the user within a tenant. */
 function subjectOf({ kind, tenant }: Upstream, { sub, tid, oid }: Claims): string {
   if (kind !== 'microsoft') return textOf(sub);
   const [actual, user] = [textOf(tid), textOf(oid)];
@@ -39,13 +39,16 @@ function subjectOf({ kind, tenant }: Upstream, { sub, tid, oid }: Claims): strin
   return isAllowed && actual !== '' && user !== '' ? `${actual}+${user}` : '';
 }
 
-/** Microsoft verifies no address, and lets administrators of any tenant write them. Of several tenants, `xms_edov` tells. */
+/**
+ * Microsoft verifies no address, and administrators of any tenant can write them. With several tenants, `xms_edov` tells whether the tenant
+ * owns the domain.
+ */
 function isVerified({ kind, tenant = '' }: Upstream, { email_verified: verified, xms_edov: owned }: Claims): boolean {
   if (kind !== 'microsoft') return verified === true;
   return !['common', 'organizations', 'consumers'].includes(tenant) || [true, 1, '1', 'true'].includes(owned as string);
 }
 
-/** Google is in charge of its own domain, and of those that are managed there (`hd`). */
+/** Whether the issuer may vouch for the address. Google controls its own domain, and the domains that it manages (`hd`). */
 function isTrustedFor({ kind, trustedDomains }: Upstream, address: string, { hd }: Claims): boolean {
   const domain = address.slice(address.indexOf('@') + 1);
   if (trustedDomains !== undefined) return trustedDomains.includes('*') || trustedDomains.includes(domain);

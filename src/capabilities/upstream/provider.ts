@@ -6,21 +6,21 @@ import { readProfile } from './profile.ts';
 import type { Claims, Profile, Upstream } from './upstream.ts';
 import { createFail, UpstreamFault } from './upstream-fault.ts';
 
-/** Browsers have one account at these, which do not know `select_account`, or refuse it, as earlier versions of Janua do. */
+/** Browsers have one account at these providers. They do not know `select_account`, or refuse it, as earlier versions of Janua do. */
 const hasOneAccount: ReadonlySet<Upstream['kind']> = new Set(['gitlab', 'keycloak', 'janua']);
 
 /**
- * Sign-ins that come back from one provider at once, those that wait, and milliseconds that each waits at most. A stranger who sends browsers
- * back would otherwise make this server ask the provider as often, and open as many connections.
+ * Limits of sign-ins that come back from one provider: how many are redeemed at once, how many wait, and for how many milliseconds. A
+ * stranger who sends browsers back would otherwise make this server send as many requests to the provider, and open as many connections.
  */
 export const redeemLimits = { atOnce: 8, ofNetwork: 4, waiting: 50, waitingMilliseconds: 5_000 };
 
-/** What one sign-in is bound to. */
+/** The values to which a sign-in is bound. */
 export interface Checks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
-  /** The user must sign in at the provider after this moment, in milliseconds since 1970. Without it, a session there is enough. */
+  /** Milliseconds since 1970 after which the user must sign in at the provider. Undefined if an existing session there is enough. */
   readonly since: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     ' ',
   );
 
-  /** Makes the provider ask for the account, in place of going on with its session (OpenID Connect Core 1.0, 3.1.2.1). */
+  /** Finds the `prompt` with which the provider asks for the account, instead of using its session (OpenID Connect Core 1.0, 3.1.2.1). */
   function promptOf(configuration: Configuration): { readonly prompt?: string } {
     const announced = configuration.serverMetadata().prompt_values_supported as unknown;
     const supported = Array.isArray(announced) ? announced : [hasOneAccount.has(kind) ? 'login' : 'select_account'];
@@ -53,7 +53,7 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       expectedState: state,
       pkceCodeVerifier: verifier,
       ...(!isGitHub && { expectedNonce: nonce }),
-      // `auth_time` is then required (OpenID Connect Core 1.0, 3.1.2.1).
+      // With `maxAge`, the library requires `auth_time` (OpenID Connect Core 1.0, 3.1.2.1).
       ...(since !== undefined && { maxAge: Math.ceil((now() - since) / 1000) }),
     };
     const tokens = await client.authorizationCodeGrant(configuration, address, checks);
@@ -76,7 +76,10 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
     issuer,
     check: configurations.check,
 
-    /** Gives the address where the user signs in. @param choosesAccount whether the user shall choose an account there, although they are signed in */
+    /**
+     * Makes the address where the user signs in.
+     * @param choosesAccount whether the user chooses an account there, even if already signed in
+     */
     async authorizationUrl(
       redirectUri: string,
       { state, nonce, verifier, since }: Checks,
@@ -98,10 +101,7 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
       return url.href;
     },
 
-    /**
-     * Takes a sign-in back when its network has a turn.
-     * @throws {Unavailable} when too many wait, or the turn does not come in time
-     */
+    /** Runs `takeBack` when its network has a turn. @throws {Unavailable} when too many wait, or the turn does not come in time */
     inTurn: <T>(network: string, takeBack: () => Promise<T>): Promise<T> =>
       turns.take(
         { places: [{ key: network, atOnce: ofNetwork }], parties: [network] },
@@ -109,7 +109,10 @@ export function createProvider(upstream: Upstream, { fetch, log, now }: Provider
         AbortSignal.timeout(waitingMilliseconds),
       ),
 
-    /** Checks the answer of the provider, and redeems its code. Its tokens are not kept. @param address where the browser came back to */
+    /**
+     * Checks the answer of the provider, and redeems its code. Its tokens are not stored.
+     * @param address the full address of the callback
+     */
     async findProfile(address: URL, checks: Checks): Promise<Profile> {
       const claims = await redeem(address, checks).catch((error) =>
         error instanceof UpstreamFault ? Promise.reject(error) : fail(error),

@@ -12,7 +12,7 @@ const schema = object('A provider', {
   reachable: { type: 'boolean', description: 'Whether Janua can read what the provider says about itself' },
 });
 
-/** Adds the page that shows administrators the providers. */
+/** Adds the page on which administrators see the providers. */
 export function addProviders(app: App, parts: () => UpstreamParts): void {
   addAction(app, ['/admin/upstreams', '/api/admin/upstreams'], {
     method: 'GET',

@@ -9,7 +9,7 @@ export const noSuchUpstream: Answer = {
   again,
 };
 
-/** The same for a sign-in of another browser, one that has expired, and one that was finished already. */
+/** The answer is the same for a sign-in that began in another browser, has expired, or was finished already. */
 export const signInOver: Answer = {
   name: 'sign-in-over',
   status: 400,
@@ -17,7 +17,7 @@ export const signInOver: Answer = {
   again,
 };
 
-/** The same whatever the provider answered, and for a disabled account. */
+/** The refusal is the same for each answer of the provider, and for a disabled account. */
 export const upstreamRefused: Answer = {
   name: 'upstream-refused',
   status: 403,
@@ -26,7 +26,10 @@ export const upstreamRefused: Answer = {
   again,
 };
 
-/** The same whatever the provider answered, and for an identity of another user. @param next where the confirmation was to lead */
+/**
+ * The refusal is the same for each answer of the provider, and for an identity of another user.
+ * @param next path to continue at after the confirmation
+ */
 export const notConfirmed = (next?: string): Answer => ({
   ...upstreamRefused,
   name: 'not-confirmed',
@@ -41,7 +44,10 @@ export const upstreamUnreachable: Answer = {
   again,
 };
 
-/** The same for a taken address and for one that no trusted provider has verified, because it must not tell which addresses have accounts. */
+/**
+ * The answer is the same for a taken address and for an address that no trusted provider has verified, so it does not reveal which
+ * addresses have accounts.
+ */
 export const notLinked: Answer = {
   name: 'not-linked',
   status: 403,

@@ -14,24 +14,24 @@ import { createSealed, flowSeconds } from './sealed.ts';
 import { provesAnew } from './upstream.ts';
 import { UpstreamFault } from './upstream-fault.ts';
 
-/** A sign-in that has begun. The browser keeps it, sealed, until the provider sends it back. */
+/** A sign-in that has begun. The browser stores it in a signed cookie until the provider redirects back. */
 export interface Flow {
   readonly upstream: string;
   readonly state: string;
-  /** The id of the session whose user wants to link an account, or to confirm that it is them. Without it, the user logs in. */
+  /** The id of the session whose user links an account or confirms their identity. Undefined for a login. */
   readonly sessionId?: string | undefined;
   readonly remembered?: boolean | undefined;
   readonly confirms?: boolean | undefined;
-  /** Where a login or a confirmation leads. */
+  /** Path at which the user continues after a login or a confirmation. */
   readonly next?: string | undefined;
 }
 
-/** What of its request a sign-in needs. */
+/** The parts of a request that a sign-in needs. */
 export interface SignInRequest extends LoginRequest {
   readonly caller: Caller;
 }
 
-/** Leads a browser to another provider, and takes it back. */
+/** Sends a browser to another provider, and handles its return. */
 export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
   const { upstreams, tokens, throttle, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
@@ -41,7 +41,7 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
 
   const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
 
-  /** Only this server knows nonce and verifier. The state alone is in an address. */
+  /** Nonce and verifier are derived with this server's key. Addresses contain only the state. */
   const checksOf = (state: string, since?: number) => ({
     state,
     since,
@@ -56,7 +56,7 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
     return provider;
   }
 
-  /** Gives what `work` gives. @throws {Refusal} `upstream-unreachable`, or `refused` */
+  /** Waits for a request to the provider. @throws {Refusal} `upstream-unreachable`, or `refused` */
   async function ask<Result>(caller: Caller, work: Promise<Result>, refused = upstreamRefused): Promise<Result> {
     try {
       return await work;
@@ -71,11 +71,12 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
     cookie,
     loggedOut,
 
-    /** The providers in the order of the settings, each with the address to register there. */
+    /** Lists the providers in the order of the settings, each with the redirect address to register there. */
     list: () => Array.from(providers.values(), (provider) => ({ provider, redirectUri: redirectUri(provider.id) })),
 
     /**
-     * Begins a sign-in. Gives the address that the browser opens, and the cookie that it brings back.
+     * Begins a sign-in.
+     * @returns the address for the browser to open, and the cookie for the way back
      * @throws {Refusal} `no-such-upstream`, `upstream-unreachable`
      */
     async begin(
@@ -92,7 +93,7 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
     },
 
     /**
-     * Takes a browser back, once, and asks the provider who the user is. A sign-in that gets no turn is not used up.
+     * Handles the return of a browser, once, and finds its user at the provider. A sign-in that gets no turn is not used up.
      * @param query of the address, as sent
      * @throws {Refusal} `no-such-upstream`, `sign-in-over`, `upstream-refused`, `not-confirmed`, `upstream-unreachable`
      * @throws {Unavailable} when too many wait
@@ -107,7 +108,7 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
       const checks = checksOf(flow.state, flow.confirms ? flow.expiresAt - flowSeconds * 1000 : undefined);
       const refused = flow.confirms ? notConfirmed(flow.next) : upstreamRefused;
       const network = endSiteOf(caller.address);
-      // Each is a row, and most are a call of the provider, which limits ours.
+      // Limited, because each return stores a row, and most call the provider, which limits our requests.
       if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: perSecond }])))
         throw new Unavailable(`The provider ${upstream}`, perSecond.firstWaitSeconds);
       return provider.inTurn(network, async () => {

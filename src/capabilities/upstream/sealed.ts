@@ -1,13 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { isSame } from '../../core/sessions/credential.ts';
 
-/** How long a user has for a sign-in with another provider, and for the button that links it, in seconds. */
+/** Seconds that a user has for a sign-in with another provider, and for the button that links it. */
 export const flowSeconds = 600;
 
-/**
- * Texts that only this server can make, which a browser keeps for it. So a sign-in that is begun and left fills no table.
- * @param key 32 bytes or more
- */
+/** Signs texts that a browser stores for this server. So a sign-in that is begun and left fills no table. @param key 32 bytes or more */
 export function createSealed(key: Buffer, now: () => number) {
   const digest = (...parts: string[]) =>
     createHmac('sha256', key)
@@ -15,7 +12,7 @@ export function createSealed(key: Buffer, now: () => number) {
       .digest('base64url');
 
   return {
-    /** A secret that belongs to a text, and that only this server knows. */
+    /** Derives a secret from a text with this server's key. */
     derive: (purpose: string, text: string): string => digest(purpose, text),
 
     seal(purpose: string, content: object): string {
@@ -24,7 +21,7 @@ export function createSealed(key: Buffer, now: () => number) {
       return `${text}.${digest(purpose, text)}`;
     },
 
-    /** Undefined for a text that this server did not make for this purpose, or that has expired. */
+    /** Reads a signed text. Undefined if this server did not make it for this purpose, or it has expired. */
     open<Content>(purpose: string, sent: string): (Content & { readonly expiresAt: number }) | undefined {
       const [text = '', signature = ''] = sent.split('.');
       if (!isSame(signature, digest(purpose, text))) return undefined;

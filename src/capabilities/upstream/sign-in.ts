@@ -14,13 +14,13 @@ import { createRefuse, type Reason } from './refuse.ts';
 import { createRoundTrips, type Flow, type SignInRequest } from './round-trips.ts';
 import type { Profile } from './upstream.ts';
 
-/** RFC 8176 has no value for another provider. */
+/** Authentication methods of the sign-in. RFC 8176 has no value for another provider. */
 export const methodsOf = ({ isSecondFactor }: Profile) =>
   isSecondFactor ? (['fed', 'mfa'] as const) : (['fed'] as const);
 
 const hour = 3600;
 
-/** Accounts that users of other providers create: of one identity, and from a network, which whole offices share. */
+/** Limits of new accounts by users of other providers: for one identity, and from one network, which a whole office may share. */
 export const newAccounts = {
   ofIdentity: { free: 5, firstWaitSeconds: hour, longestWaitSeconds: hour, keepSeconds: hour },
   ofNetwork: { free: 100, firstWaitSeconds: 60, longestWaitSeconds: hour, forgiveSeconds: 60, keepSeconds: hour },
@@ -36,14 +36,17 @@ export function createSignIn(options: UpstreamOptions) {
   const { accountOf, findAccount } = linked;
   const domains = options.signUpDomains.map(canonicalDomain);
 
-  /** An account that its user deletes leaves room for another one, whose mails and events would have limits of their own. */
+  /**
+   * Limited even after a deletion. Otherwise a user could delete and create accounts, and each would have its own limits of mails and
+   * events.
+   */
   const mayAdd = (profile: Profile, { address }: Caller): Promise<boolean> =>
     throttle.take([
       { key: `new-account:${identityId(profile)}`, policy: newAccounts.ofIdentity },
       { key: `new-accounts:${endSiteOf(address)}`, policy: newAccounts.ofNetwork },
     ]);
 
-  /** Creates an account without a password. Of several first logins at the same time, one does. */
+  /** Creates an account without a password. Of several first logins at the same time, one creates it. */
   async function signUp(upstream: string, profile: Profile, { caller }: SignInRequest): Promise<Account> {
     const { trustedAddress: username, firstName, lastName } = profile;
     const refuseNew = (reason: Reason) => refuse(reason, caller, notLinked);
@@ -80,7 +83,7 @@ export function createSignIn(options: UpstreamOptions) {
     return (await findAccount(profile)) ?? refuseNew('void-identity');
   }
 
-  /** What fails because the account has changed meanwhile fails at `admit` too. */
+  /** Verifies the address if the provider has. It ignores a change of the account meanwhile, because `admit` refuses that login. */
   async function verifyAddress(account: Account, upstream: string, { trustedAddress }: Profile, caller: Caller) {
     if (account.isAddressVerified || trustedAddress !== account.user.username) return;
     const isChange = (made: boolean) => made;
@@ -106,7 +109,7 @@ export function createSignIn(options: UpstreamOptions) {
     refuse,
 
     /**
-     * Signs the user of an identity in. A new one gets an account, if the settings allow it.
+     * Signs the user of an identity in. A new user gets an account, if the settings allow it.
      * @throws {Refusal} `not-linked`, `upstream-refused`, `mfa-required`
      */
     async logIn(
@@ -118,7 +121,7 @@ export function createSignIn(options: UpstreamOptions) {
       const account = await findOrSignUp(upstream, profile, request);
       const userId = account.user.id;
       const stillHolds = async (current: Account) => (await findAccount(profile))?.user.id === current.user.id;
-      // An unlinking before the account was read left no other trace: the login would carry the new stamp.
+      // Checked again, because the account was read with the new stamp if the identity was unlinked just before.
       if (!(await stillHolds(account))) return refuse('changed-meanwhile', caller, upstreamRefused, userId);
       if (account.disabled) return refuse('disabled-user', caller, upstreamRefused, userId);
       await verifyAddress(account, upstream, profile, caller);

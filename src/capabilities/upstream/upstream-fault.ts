@@ -1,6 +1,6 @@
 import type { Log } from '../../ground/faults/log.ts';
 
-/** `unreachable` is nothing that the user or the answer is to blame for. */
+/** A failed sign-in with a provider. `unreachable`: neither the user nor the answer is the cause. */
 export class UpstreamFault extends Error {
   override readonly name = 'UpstreamFault';
   readonly reason: 'unreachable' | 'denied' | 'invalid-response';
@@ -25,7 +25,7 @@ export const createFail =
     throw new UpstreamFault(reason, error);
   };
 
-/** Network errors, time limits and answers of 500 or more are the provider's. */
+/** Network errors, time limits and responses of 500 or more mean that the provider is unreachable. */
 function reasonOf(error: unknown): UpstreamFault['reason'] {
   const { code = '', error: answer = '', status = 0, cause } = error as Readonly<Record<string, unknown>>;
   if (answer === 'access_denied') return 'denied';

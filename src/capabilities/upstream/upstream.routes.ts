@@ -25,7 +25,7 @@ export const leadsAway = settingCookies(
   ),
 );
 
-/** `form-action` limits forms to our own pages, and their redirects too. So a page leads to the provider. */
+/** Shows a page that leads to the provider, because `form-action` limits forms and their redirects to our own pages. */
 export async function leadAway(parts: UpstreamParts, flow: Omit<Flow, 'state'>, request: Request, reply: Reply) {
   const { url, name, cookie } = await parts.upstreamSignIn.begin(flow, request);
   reply.header('set-cookie', cookie);
@@ -140,7 +140,7 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       },
     },
     async (request, reply) => {
-      // The way back works once. A program that only looks at an address must not use it up.
+      // The callback works once, and a HEAD request must not use it up.
       if (request.method === 'HEAD') throw new Refusal(signInOver);
       const { upstreamSignIn, linking, confirming } = parts();
       const [, ...query] = request.url.split('?');
@@ -155,7 +155,7 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       const signedIn = await parts().access.findSignedIn(request.presented, request);
       if (flow.confirms) {
         const { confirmed, cookie } = await confirming.confirm(flow, profile, signedIn, request);
-        // The browser keeps the last cookie of a name.
+        // If two cookies have one name, the browser keeps the last.
         reply.header('set-cookie', cookie);
         if (confirmed === undefined) return reply.redirect(pathWithNext('/auth/confirm', flow.next), 303);
         reply.answerLogin(confirmed);

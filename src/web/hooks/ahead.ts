@@ -3,15 +3,15 @@ import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { homePath } from '../next.ts';
 import type { App } from '../types.ts';
 
-/** The headers by which browsers, and the previews of Safari, say that they ask before their user does. */
+/** Headers with which browsers, and the previews of Safari, mark requests that they make ahead of their user. */
 const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
 const isAhead = ({ headers }: FastifyRequest): boolean =>
   purposes.some((name) => /\b(?:prefetch|prerender|preview)\b/i.test(headers[name]?.toString() ?? ''));
 
 /**
- * Keeps a route that `acts` from acting before a user opens it. A prefetch gets 503, so that the browser asks again once it is opened. HEAD
- * is led to the home page, as a GET is led on.
+ * Keeps a route that `acts` from acting before a user opens it. A prefetch gets 503, so that the browser requests the address again when
+ * the user opens it. HEAD is redirected to the home page, as a GET is redirected after it has acted.
  */
 export function addRulesOfActs(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {

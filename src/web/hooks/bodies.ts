@@ -15,7 +15,7 @@ export const acceptedBodyTypes = ['application/x-www-form-urlencoded', 'applicat
 /** Largest body, in bytes. A login fits with every field at its limit, each byte percent-encoded, and a far too long `next`. */
 export const bodyLimit = 64 * 1024;
 
-/** Fields that a form may have. A form with all groups, or all scopes, sends one for each. */
+/** Most fields of a form. A form with all groups, or all scopes, sends a field for each. */
 export const mostFields = 2000;
 
 const TooManyFields = createError('JANUA_TOO_MANY_FIELDS', `The form has more than ${mostFields} fields`, 400);

@@ -67,19 +67,22 @@ export function signedInOf({ signedIn }: Pick<FastifyRequest, 'signedIn'>): Sign
   return signedIn;
 }
 
-/** The account as it was at the fresh proof. Changes that the proof allows must be made to it. */
+/** Returns the account as it was at the fresh proof. A change fails if the account has changed since. */
 export function provedOf({ proved }: Pick<FastifyRequest, 'proved'>): Account {
   if (proved === undefined) throw new TypeError('only a route with `freshProof` has a proved account');
   return proved;
 }
 
-/** Who makes a change, for the audit. */
+/** The actor of a change, for the audit. */
 export const actorOf = (request: FastifyRequest) => ({
   caller: request.caller,
   actorId: signedInOf(request).user.id,
 });
 
-/** Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no other separators. */
+/**
+ * Reads a bearer token. Undefined for other schemes. Only spaces separate scheme and token (RFC 9110 11.4): a proxy may know no other
+ * separators.
+ */
 export function readBearer(authorization: string | undefined): string | undefined {
   const bearer = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
   // `Bearer` alone presents an empty token, which matches no session.

@@ -33,7 +33,7 @@ export function addCrossSiteRules(app: App, { publicOrigins, corsOrigins }: Cros
 }
 
 /**
- * The same for a route of another app, which decides itself which origins may read its responses. Its WebSockets count as
+ * Applies the same rule to a route of another app, which decides itself which origins may read its responses. Its WebSockets count as
  * actions, although a GET opens them. Janua has no WebSockets.
  * @throws {Refusal} `cross-site`
  */

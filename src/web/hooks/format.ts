@@ -24,7 +24,7 @@ export function addFormats(app: App, render: RenderPage): void {
     done();
   });
 
-  // Last before the handler. The error handler answers requests that are refused earlier.
+  // Runs last before the handler. The error handler answers requests that are refused earlier.
   app.addHook('preHandler', (request, reply, done) => {
     const { view, pageOnly } = request.routeOptions.config;
     if (view !== undefined && (pageOnly || request.format === 'html')) {
@@ -38,14 +38,14 @@ export function addFormats(app: App, render: RenderPage): void {
   });
 }
 
-/** Adds the headers of a page in the language of the request. A route that has named the language has no other languages. */
+/** Adds the headers of a page in the language of the request. A route that has set the language has only that one. */
 export function describePage(request: FastifyRequest, reply: FastifyReply): void {
   if (reply.hasHeader('content-language')) return;
   reply.header('content-language', request.language);
   reply.header('vary', [reply.getHeader('vary'), 'Accept-Language', 'Cookie'].filter(Boolean).join(', '));
 }
 
-/** JSON if header or path ask for it. `Accept` matters only for forward authentication of another app's page. */
+/** JSON if the header or the path requests it. `Accept` matters only for forward authentication of another app's page. */
 export function formatOf(request: FastifyRequest): Format {
   if (isUnderApi(request) || asksForJson(request.headers[formatHeader]?.toString())) return 'json';
   return request.routeOptions.config?.pagesWhereOpened && !opensPage(request) ? 'json' : 'html';

@@ -24,7 +24,7 @@ export function addGuard(app: App, guard: Guard): void {
     if ((!signedIn && scope === undefined) || request.signedIn !== undefined) return done();
     judge(request, reply, done);
   });
-  // Again once the body is there: a client could hold it back, and act after its session has ended (VM-16).
+  // Checks again after the body has arrived: a client could hold the body back, and act after its session has ended (VM-16).
   app.addHook('preValidation', (request, reply, done) => {
     if (request.signedIn === undefined || request.body === undefined) return done();
     judge(request, reply, done);
@@ -70,7 +70,7 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
 
 const unitSeconds = { s: 1, m: 60, h: 3600 };
 
-/** @throws {Misconfiguration} for what it cannot read: the route then fails, and is not open */
+/** @throws {Misconfiguration} for an invalid `signedIn`, so that the route fails and is not open */
 function readStepUp({ within, with: what, ...others }: StepUp): RequiredProof {
   const [, count, unit] = /^(\d{1,6})([smh])$/.exec(within ?? '') ?? [];
   const isReadable = within === undefined || unit !== undefined;
@@ -83,8 +83,8 @@ function readStepUp({ within, with: what, ...others }: StepUp): RequiredProof {
 }
 
 /**
- * For the routes of an app that contains the flow. Our hooks do not run there, and the app's error handler does not know
- * refusals. This guard therefore does everything that the flow promises for `signedIn` routes.
+ * Guards the routes of an app that contains the flow. Our hooks do not run there, and the app's error handler does not know refusals. This
+ * guard therefore does everything that the flow promises for `signedIn` routes.
  */
 export function createHostGuard(guard: Guard, origins: CrossSiteOptions, answerProblem: AnswerProblem): Guard {
   return async (request, reply) => {

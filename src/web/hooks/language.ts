@@ -8,8 +8,8 @@ import type { App } from '../types.ts';
 type FindLanguage = (request: Pick<FastifyRequest, 'headers' | 'signedIn' | 'url'>) => Language;
 
 /**
- * The language of a page: the one of the account, else of the browser's cookie, else of the application that waits for the login, else of
- * `Accept-Language`, else of the site.
+ * Finds the language of a page: that of the account, else of the browser's cookie, else of the application that waits for the login, else
+ * of `Accept-Language`, else of the site.
  */
 export function createFindLanguage({ https, language: usual }: Pick<FlowOptions, 'https' | 'language'>): FindLanguage {
   const cookie = languageCookie(https);

@@ -8,13 +8,13 @@ const MethodNotAllowed = createError('JANUA_METHOD_NOT_ALLOWED', 'This address d
 
 interface KnownPath {
   readonly methods: Set<string>;
-  /** Where a browser that opens the path is led, if no route takes GET. */
+  /** Redirect target for a browser that opens the path, if no route takes GET. */
   openedAt?: string | undefined;
 }
 
 /** Answers 404, or names the allowed methods (RFC 9110 9.3.7, 15.5.6). Must be added before the routes. */
 export function addMethodRules(app: App): void {
-  // Fastify's own router again, but with paths only: it finds a path whatever the method.
+  // A second router of Fastify's kind, with paths only. It finds a path for any method.
   const paths = FindMyWay();
 
   app.addHook('onRoute', ({ url, method, config }) => {

@@ -5,8 +5,8 @@ import type { App } from '../types.ts';
 const Misdirected = createError('JANUA_MISDIRECTED', 'This server does not answer for that host', 421);
 
 /**
- * Answers only for our own hosts, where they are limited. Otherwise another site could have its name lead here (DNS rebinding), and its
- * pages could then read ours.
+ * Answers only for our own hosts, if they are limited. Otherwise another site could point its name here (DNS rebinding), and its pages
+ * could then read ours.
  */
 export function addOwnHost(app: App, isOwnHost: FlowOptions['isOwnHost']): void {
   if (isOwnHost === undefined) return;

@@ -25,7 +25,7 @@ export function createProblems(
 ): AnswerProblem {
   const pendingLogin = pendingCookie(https);
 
-  /** Undefined too if that cannot be known: the page is about something else. */
+  /** Undefined also if a store fails, because the page reports another fault. */
   const findSignedIn = (request: FastifyRequest) =>
     Promise.try(() => parts().access.findSignedIn(request.presented)).catch(() => undefined);
 
@@ -61,7 +61,7 @@ export function createProblems(
     }
     if (page !== undefined) {
       const next = nextOf(page, request, refusal);
-      // What was sent is lost, and its page is where to send it again.
+      // The body of the request is lost, so the browser continues at the page that sends it.
       const { openedAt } = request.routeOptions.config;
       const asked = refusal?.next ?? next ?? (openedAt && provedFor(request));
       return reply.redirect(pathWithNext(page.path, page.next === 'asked-for' ? asked : next), 303);
@@ -89,7 +89,7 @@ export function createProblems(
     }
     // The user can quote the id when asking for help. A missing page needs no help.
     const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
-    // The user keeps the menu, unless a store may be what fails.
+    // The page keeps the menu, unless a store may have failed.
     if (problem.status < 500) request.signedIn ??= await findSignedIn(request);
     return sendPage(request, reply, 'web/problem', {
       signedIn: request.signedIn !== undefined,
@@ -103,7 +103,10 @@ export function createProblems(
   };
 }
 
-/** The type of a problem: that of RFC 9457 for a client that accepts it by name. The body is the same. `Accept` never decides between page and JSON. */
+/**
+ * Chooses the type of a problem: that of RFC 9457 for a client that accepts it by name. The body is the same. `Accept` never decides
+ * between page and JSON.
+ */
 function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyReply): string {
   const usual = 'application/json; charset=utf-8';
   if (oauthEndpoint.test(routeOptions?.url ?? '')) return usual;
@@ -113,9 +116,9 @@ function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyRep
   return isNamed ? 'application/problem+json; charset=utf-8' : usual;
 }
 
-/** Where a proof of identity leads. What was typed into a form is lost, so its page says that it was not sent. */
+/** Finds the page to continue at after a proof of identity. A sent form is lost, so its page says that it was not sent. */
 function provedFor(request: FastifyRequest): string {
-  // A form has the address of its page. A file has none: a browser that saves it would go on showing the proof.
+  // A form continues at the address of its page. A file names a page, because a browser that saves it would keep showing the proof.
   const { openedAt = originForm(request.url) } = request.routeOptions.config;
   return isOpened(request) ? openedAt : withKept(openedAt, request.body, { unsent: '1' });
 }
@@ -168,7 +171,7 @@ function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply:
     const reason = freshProof === undefined && !lacksScope ? invalid : `, error="${code}"${wanted}`;
     reply.header('www-authenticate', `Bearer realm="janua"${reason}`);
   } else if (status === 401 && cookie !== undefined && accessToken === undefined && freshProof === undefined) {
-    // JSON responses never clear it: a late one could erase a cookie that was just set.
+    // JSON responses never clear the cookie: a late response could erase one that was just set.
     reply.clearSessionCookie();
   }
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { errorCodes } from 'fastify';
 
-/** Chunks that are joined. Each is an object: a body of 64 KiB in chunks of one byte would take 13 MB until its end. */
+/**
+ * Number of chunks that are joined at once. Each chunk is an object: a body of 64 KiB in chunks of one byte would take 13 MB until its end.
+ */
 const joinedAtOnce = 256;
 
 /** Reads a body. @param limit in bytes @throws 413 beyond the limit; 400 if the client breaks off */

@@ -6,7 +6,7 @@ import type { App } from '../types.ts';
 /** Every response carries the request id in this header. The log and the audit hold the same id. */
 export const requestIdHeader = 'x-request-id';
 
-/** Needs no escaping anywhere, and is no longer than the audit keeps. */
+/** An id that needs no escaping anywhere, and that the audit stores in full. */
 const acceptable = /^[\w.:-]{1,64}$/;
 
 export const isRequestId = (value: unknown): value is string => typeof value === 'string' && acceptable.test(value);
@@ -20,7 +20,7 @@ export function addRequestIds(app: App, isTrustedPeer: FlowOptions['isTrustedPee
   }
 
   app.setGenReqId(createId);
-  // Set if the other app uses this option: Fastify then takes any id that a client sends, before it calls our function.
+  // Set if the other app uses this option: Fastify then accepts any id of a client, before it calls our function.
   const { requestIdHeader: fastifyHeader } = app.initialConfig;
   app.addHook('onRequest', (request, reply, done) => {
     if (fastifyHeader && request.headers[fastifyHeader] !== undefined) {

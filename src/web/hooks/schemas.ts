@@ -8,10 +8,11 @@ type Serialize = ReturnType<typeof compileSerializer>;
 
 const compiled = new Map<string, Serialize>();
 
-/** The schemas of input are for the OpenAPI document: each route reads what it takes. Those of output leave out all other fields. */
+/** Input schemas are only for the OpenAPI document, because each route checks its own input. Output schemas leave out all other fields. */
 export function addSchemas(app: App): void {
   app.setValidatorCompiler(() => () => true);
-  // Each schema once, because the two addresses of an action have the same, and at its first use, because all take 30 ms of the start.
+  // Each schema is compiled once, because the two addresses of an action have the same, and at its first use, because compiling all takes
+  // 30 ms.
   app.setSerializerCompiler((given) =>
     compiled.getOrInsertComputed(JSON.stringify(given.schema), () => {
       let serialize: Serialize | undefined;

@@ -22,8 +22,8 @@ export function securityHeaders(options: { readonly https: boolean }): Record<st
       .map(([directive, sources]) => `${directive} ${sources}`)
       .join('; '),
     'x-content-type-options': 'nosniff',
-    // Not `no-referrer`: browsers would send `Origin: null` with our own forms (ASVS 3.4.5).
-    // An address may hold the token of a link, or what an application asks for. The origin alone goes into the logs of proxies.
+    // Not `no-referrer`: browsers would send `Origin: null` with our own forms (ASVS 3.4.5). Only the origin is sent, because proxies log
+    // the header, and an address may hold the token of a link or the request of an application.
     'referrer-policy': 'strict-origin',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',

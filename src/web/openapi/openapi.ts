@@ -81,7 +81,7 @@ export function addDocumentation(
     transform: ({ url, route }) => ({ schema: complete(route), url }),
   });
   app.register(async (documented: App) => {
-    /** Made for the first request: the routes are complete then, and each further one costs next to nothing. */
+    /** Made at the first request, when all routes are known. Each further request costs next to nothing. */
     let document: StaticBody | undefined;
     documented.get(
       '/openapi.json',

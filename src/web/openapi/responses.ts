@@ -40,7 +40,7 @@ export function object(
   return { type: 'object', description, properties, required };
 }
 
-/** The body of every problem. It stands once in the document, which otherwise has twice the length. */
+/** The body of every problem. It is defined once, because the document would otherwise be twice as long. */
 export const problemSchema = object(
   'What went wrong',
   {
@@ -74,13 +74,13 @@ export function page(description: string): Response {
   return { description, content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } } };
 }
 
-/** @param example what it has in place of the examples in the schema */
+/** @param example values in place of the examples in the schema */
 export function json(description: string, schema: Schema, example: object = {}): Response {
   const whole = { ...(exampleOf(schema) as object), ...example };
   return { description, content: { 'application/json': { schema, example: whole } } };
 }
 
-/** From the examples of the parts. A part without one is left out. */
+/** Makes an example from those of the parts. A part without one is left out. */
 export function exampleOf({ type, examples, const: constant, properties, items }: Schema): unknown {
   if (examples !== undefined) return examples[0];
   if (items !== undefined) return [exampleOf(items)];
@@ -107,7 +107,7 @@ const headers: Readonly<Record<string, Record<string, object>>> = {
   503: header('Retry-After', 'Seconds to wait'),
 };
 
-/** The responses for these refusals and statuses. @param pages whether browsers get them too, as error pages */
+/** Describes the responses for these refusals and statuses. @param pages whether browsers get them too, as error pages */
 export function problems(refusals: readonly Answer[], statuses: readonly number[], url: string, pages: boolean) {
   const examples = [
     ...refusals.map((answer) => ({ name: answer.name, value: problem(exampleId, answer) })),
