@@ -301,3 +301,18 @@ test('users are invited and get resets by commands, as many as the operator want
     ],
   );
 });
+
+test('users list shows the day of UTC, wherever the machine is', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
+  await workplace.run(['users', 'add', 'ann@example.com', ...names], { input: 'a few words that nobody guesses' });
+  // One of them has another day than UTC at any time.
+  for (const TZ of ['Pacific/Kiritimati', 'Pacific/Pago_Pago']) {
+    const [before, { stdout }] = [new Date(), await workplace.run(['users', 'list'], { env: { TZ }, alone: true })];
+    const days = [before, new Date()].map((time) => time.toISOString().slice(0, 10));
+    assert.ok(
+      days.some((day) => stdout.includes(day)),
+      stdout,
+    );
+  }
+});

@@ -191,3 +191,13 @@ test('no file of the repository contains a key', async () => {
   }
   for (const name of ['.env', '.env.local']) await assert.rejects(readFile(root + name), /ENOENT/);
 });
+
+test('every redirect of a route names its status, 303', () => {
+  let count = 0;
+  for (const [path, text] of sources)
+    for (const [call] of path.endsWith('.ts') ? text.matchAll(/reply\.redirect\((?:[^()]|\([^()]*\))*\)/g) : []) {
+      count += 1;
+      assert.match(call, /, 303\)$/, `${path}: ${call}`);
+    }
+  assert.ok(count > 15, String(count));
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { startWithRoutes } from '../security/routes.ts';
 
 const root = new URL('../../src/', import.meta.url);
 
@@ -32,5 +33,24 @@ describe('a template', () => {
       );
       if (!withStyle.has(name)) assert.doesNotMatch(template, /<style|\sstyle=/i);
     });
+  }
+});
+
+test('every page for a signed-in user has the head with the button to log out', async () => {
+  const settings = { UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' };
+  const { janua, routes } = await startWithRoutes({ settings });
+  await janua[Symbol.asyncDispose]();
+  const views = new Set(
+    routes.flatMap(({ config }) => (config?.signedIn || config?.scope !== undefined ? (config.view ?? []) : [])),
+  );
+  assert.ok(views.size > 30, [...views].join());
+  const read = (view: string) => readFileSync(new URL(`${view}.eta`, root), 'utf8');
+  for (const view of views) {
+    const template = read(view);
+    // A page between two sites, and pages of administrators, which their frame contains.
+    if (view === 'web/leave' || template.includes("layout('/capabilities/admin/frame'")) continue;
+    const included = [...template.matchAll(/include\('\/([\w/-]+)', it\)/g)].map(([, name = '']) => read(name));
+    for (const page of template.includes('layout(') ? [template] : included)
+      assert.match(page, /layout\('\/web\/layout', \{[^}]*signedIn: (?:true|it\.)/, view);
   }
 });

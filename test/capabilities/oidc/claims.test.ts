@@ -73,6 +73,17 @@ describe('what an application gets to know', () => {
     assert.notEqual(subjects[0], (await requireAccount(ann.username)).user.id);
   });
 
+  test('is when the user proved their identity, and not when the session was used', async () => {
+    const [app, browser] = [await server.addApplication(), await server.browser()];
+    const loggedIn = now();
+    for (let use = 0; use < 2; use += 1) {
+      server.clock.time += 10 * 60_000;
+      assert.equal((await browser.open('/api/me')).status, 200);
+    }
+    const { auth_time: time = 0 } = (await app.signIn(browser)).claims() ?? {};
+    assert.ok(time > 0 && time <= loggedIn / 1000, `${time}, login at ${loggedIn / 1000}`);
+  });
+
   test('is whether the address is verified', async () => {
     const app = await server.addApplication();
     const claims = (await app.signIn(await server.browser())).claims();

@@ -281,6 +281,7 @@ describe('what was refused is explained', () => {
       `https%253A%252F%252Fapp.example.com%252F%253Fcode%253D${secret('encoded-twice')}`,
       `code=${secret('alone')}`,
       `https://user:${secret('password')}@app.example.com/`,
+      `https://app.example.com/janua_${secret('token-of-janua')}`,
       `https://app.example.com/${hint}`,
     ])
       await browser.open((await application.begin({ redirect_uri: redirect })).address);

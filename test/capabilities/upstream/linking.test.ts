@@ -24,6 +24,7 @@ async function offer(browser: Browser, fake: Fake, user = googleUser()): Promise
   const shown = await browser.back(fake.authorize(url, user));
   assert.equal(shown.statusCode, 200, shown.body);
   assert.match(shown.body, /signed in at Google as gail@gmail\.com.* sign in as ann@example\.com/);
+  assert.match(shown.body, /<form method="post" action="\/auth\/logout">/);
   return /name="link" value="([^"]+)"/.exec(shown.body)?.[1] ?? assert.fail(shown.body);
 }
 

@@ -72,6 +72,11 @@ describe('the policies', () => {
     assert.deepEqual(waits(policies.unknownAddress), [30, 60, 120, 240, 480, 900, 900, 900, 900]);
   });
 
+  test('failures of an account stay, and all others are kept for a month after the last one', () => {
+    for (const [kind, { keepSeconds }] of Object.entries<Policy>(policies))
+      assert.equal(keepSeconds, /^(?:factor-)?account$/.test(kind) ? undefined : 30 * day, kind);
+  });
+
   test('fewer attempts run at once than may fail without a wait', () => {
     assert.ok(atOnce.address < policies.address.free);
     assert.ok(atOnce.endSite < policies['end-site'].free);

@@ -25,6 +25,7 @@ test('a new database file is readable only by its owner, and missing folders are
   await using database = await openTestDatabase(`sqlite:${path}`);
   await migrate(database);
   for (const name of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(name)).mode & 0o777, 0o600);
+  for (const name of ['a', 'a/b']) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o700);
 });
 
 test('as many statements stay prepared as may, and those that were used longest ago go', async () => {

@@ -51,6 +51,12 @@ describe('a mail address', () => {
     test(`${JSON.stringify(typed)} is none`, () => assert.equal(canonicalMailAddress(typed), undefined));
 });
 
+test('of the signs of ASCII, a local part has those of RFC 5322 3.2.3 alone', () => {
+  const signs = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code)).filter((sign) => /\W/.test(sign));
+  const allowed = signs.filter((sign) => canonicalMailAddress(`a${sign}b@example.com`) !== undefined);
+  assert.equal(allowed.join(''), "!#$%&'*+-./=?^`{|}~");
+});
+
 test('a long text costs no more than its length', () => {
   const han = (length: number) => Array.from({ length }, (_, at) => String.fromCodePoint(0x9fa5 - at)).join('');
   const costOf = (text: string, times: number) => {
