@@ -1,24 +1,18 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type Mutant, readMutants } from './mutant-list.ts';
+import { readBreaks } from './break-list.ts';
 
 /**
- * `npm run evidence` writes `docs/security/evidence.md` from the lists in `security/`: the rules that do not hold, and the kind of proof of
- * the others. A test compares them.
+ * `npm run evidence` writes `docs/security/evidence.md`: the rules of `security/rules.tsv` that do not hold, and how the others are shown. A
+ * test compares them.
  */
 const root = new URL('..', import.meta.url);
 
 const states = ['holds', 'does not hold', 'does not apply'] as const;
 
-/**
- * Of rules that hold: `shown`, if `security/mutants.tsv` has a break of it that a test must notice; `stated`, if a section of the docs is what the rule asks for,
- * or if no test can show it and the note says why; `claimed`, as long as neither is there.
- */
-const proofs = ['shown', 'stated', 'claimed'] as const;
-
-interface Row {
+interface Rule {
   readonly id: string;
-  readonly requirement: string;
+  readonly rule: string;
   readonly state: (typeof states)[number];
   /** Why the state applies, how far it holds, or why no test can show it. */
   readonly note: string;
@@ -26,35 +20,27 @@ interface Row {
   readonly document: string;
 }
 
-interface Judged extends Row {
-  readonly verdict: (typeof proofs)[number] | Exclude<Row['state'], 'holds'>;
-  readonly isBroken: boolean;
-}
-
-/** The lists in `security/`, with their titles on the page. */
+/** The lists that the rules come from, by the beginning of their ids. */
 const lists = [
-  ['checks.tsv', 'Checks of the server from outside (ASVS, RFCs, OWASP cheat sheets, NIST SP 800-63B-4)'],
-  ['asvs.tsv', 'OWASP ASVS 5.0.0, the chapters that concern an authentication server'],
-  ['incidents.tsv', 'Incidents of other systems, from their advisories and changelogs'],
+  [/^S\d/, 'Checks of the server from outside (ASVS, RFCs, OWASP cheat sheets, NIST SP 800-63B-4)'],
+  [/^V\d/, 'OWASP ASVS 5.0.0, the chapters that concern an authentication server'],
+  [/^VM-/, 'Incidents of other systems, from their advisories and changelogs'],
 ] as const;
 
-/** The note of a rule that no test can show begins with it. */
-const untestable = 'no test: ';
-
-async function readRows(name: string): Promise<Row[]> {
-  const text = await readFile(new URL(`security/${name}`, root), 'utf8');
+async function readRules(): Promise<Rule[]> {
+  const text = await readFile(new URL('security/rules.tsv', root), 'utf8');
   // If the last column is empty, the line ends in a tab.
   const [head = '', ...lines] = text.replace(/\n$/, '').split('\n');
   const columns = head.split('\t');
   return lines.map((line) => {
     const cells = line.split('\t');
     if (cells.length !== columns.length)
-      throw new Error(`security/${name}: a line has ${cells.length} columns instead of ${columns.length}: ${line}`);
-    return Object.fromEntries(columns.map((column, index) => [column, cells[index]])) as unknown as Row;
+      throw new Error(`security/rules.tsv: a line has ${cells.length} columns instead of ${columns.length}: ${line}`);
+    return Object.fromEntries(columns.map((column, index) => [column, cells[index]])) as unknown as Rule;
   });
 }
 
-/** Gives the anchor that GitHub makes for a heading. */
+/** Returns the anchor that GitHub makes for a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -69,24 +55,22 @@ async function hasSection(pointer: string): Promise<boolean> {
   return anchor === undefined || [...headings].some(([, heading = '']) => anchorOf(heading) === anchor);
 }
 
-function judge(row: Row, mutants: readonly Mutant[]): Judged {
-  const isBroken = mutants.some(({ ids }) => ids.split(' ').includes(row.id));
-  const proof = isBroken ? 'shown' : row.document || row.note.startsWith(untestable) ? 'stated' : 'claimed';
-  return { ...row, isBroken, verdict: row.state === 'holds' ? proof : row.state };
-}
-
 /** Finds every mistake that would make the files untrue. */
-async function findFaults(rows: readonly Judged[], mutants: readonly Mutant[]): Promise<string[]> {
+async function findFaults(rules: readonly Rule[]): Promise<string[]> {
   const faults: string[] = [];
-  const known = new Set(rows.map(({ id }) => id));
-  if (known.size !== rows.length) faults.push('An id occurs twice in security/*.tsv.');
-  for (const { ids, breaks } of mutants)
-    for (const id of ids.split(' '))
-      if (!known.has(id)) faults.push(`“${breaks}” breaks ${id}, which is not in security/*.tsv.`);
-  for (const { id, state, note, document, isBroken } of rows) {
+  const known = new Set(rules.map(({ id }) => id));
+  const broken = new Map(readBreaks().flatMap(({ ids, breaks }) => ids.split(' ').map((id) => [id, breaks] as const)));
+  if (known.size !== rules.length) faults.push('An id occurs twice in security/rules.tsv.');
+  for (const [id, breaks] of broken)
+    if (!known.has(id)) faults.push(`“${breaks}” breaks ${id}, which is not in security/rules.tsv.`);
+  for (const { id, state, note, document } of rules) {
     if (!states.includes(state)) faults.push(`${id} has the unknown state ${state}.`);
     if (state !== 'holds' && note === '') faults.push(`${id} needs a note that says why.`);
-    if (state === 'does not apply' && isBroken) faults.push(`${id} does not apply, but is broken on purpose.`);
+    if (state === 'holds' && !broken.has(id) && note === '' && document === '')
+      faults.push(
+        `${id} holds, and has neither a break, nor a section of the docs, nor a note that says why no test can show it.`,
+      );
+    if (state === 'does not apply' && broken.has(id)) faults.push(`${id} does not apply, but is broken on purpose.`);
     for (const pointer of document.split(' ').filter(Boolean))
       if (!(await hasSection(pointer))) faults.push(`${id}: the section ${pointer} does not exist.`);
   }
@@ -99,67 +83,51 @@ const inCell = (text: string) => text.replaceAll(/[\\|<_*`]/g, '\\$&');
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-function formatPage(rowsOf: readonly (readonly Judged[])[]): string {
-  const rows = rowsOf.flat();
-  const verdicts = [...proofs, 'does not hold', 'does not apply'] as const;
-  const within = (verdict: Judged['verdict'], among = rows) => among.filter((row) => row.verdict === verdict);
-  const list = (verdict: Judged['verdict']) =>
-    table(
-      ['id', 'rule', 'why'],
-      within(verdict).map(({ id, requirement, note, document }) => [
-        id,
-        inCell(requirement),
-        inCell(note.replace(untestable, '')) ||
-          document
-            .split(' ')
-            .map((pointer) => `[${pointer.replace('docs/', '')}](${pointer.replace('docs/', '../')})`)
-            .join(', '),
-      ]),
-    );
-  const claimed = within('claimed');
+function formatPage(rules: readonly Rule[]): string {
+  const within = (state: Rule['state'], among = rules) => among.filter((rule) => rule.state === state);
   return `# Evidence
 
 Made by \`npm run evidence\`: do not edit.
 
-## What does not hold
-
-${list('does not hold')}
-
-## What holds, and what shows it
-
-Janua is compared with three lists. Of the rules that hold:
-
-- **shown**: [mutants.tsv](../../security/mutants.tsv) has a break of the code that makes the rule false, and names the test that
-  notices it. \`npm run mutants -- S46\` tries the breaks of one rule, \`npm run mutants -- --all\` all of them.
-- **stated**: the rule asks for documentation, or no test can show it.
-- **claimed**: no break shows it yet.
+Janua is compared with three lists of rules, [rules.tsv](../../security/rules.tsv). No ASVS level is claimed for the whole.
 
 ${table(
-  ['list', 'rules', ...verdicts],
-  lists.map(([data, name], index) => {
-    const among: readonly Judged[] = rowsOf[index] ?? [];
-    const counts = verdicts.map((verdict) => within(verdict, [...among]).length);
-    return [`[${name}](../../security/${data})`, among.length, ...counts];
+  ['list', 'rules', ...states],
+  lists.map(([ids, name]) => {
+    const among = rules.filter(({ id }) => ids.test(id));
+    return [name, among.length, ...states.map((state) => within(state, among).length)];
   }),
 )}
 
-No ASVS level is claimed for the whole. No result of a run is kept: before each release, all breaks are tried.
-${claimed.length === 0 ? '' : `\n## What is claimed\n\n${claimed.map(({ id }) => id).join(', ')}\n`}
-## What is stated
+## What does not hold
 
-${list('stated')}
+${table(
+  ['id', 'rule', 'why'],
+  within('does not hold').map(({ id, rule, note }) => [id, inCell(rule), inCell(note)]),
+)}
+
+## What shows that the others hold
+
+Each place that enforces a rule has a line in [breaks.tsv](../../security/breaks.tsv): a change of the code that makes the rule false, and
+the test that must then fail. Rules that ask for documentation name its sections in rules.tsv, and a few have a note that says why no test
+can show them.
+
+    npm run breaks -- S46      # the breaks of a rule, a file or a test
+    npm run breaks -- --all    # all of them, as before each release
+
+\`npm test\` tries those that the last commit touches, and twelve more. No result is kept.
+
+A list of breaks shows less than it seems to. On 1 December 2026, people who did not know it broke 50 rules in other ways: 37 of these breaks
+failed a test of the rule, 4 another one, and 9 none. Tests notice 8 of the 9 since. The last one changes nothing that a request can see.
 `;
 }
 
-/** Gives the text of `docs/security/evidence.md`. @throws {Error} that names every mistake in the lists */
+/** Returns the text of `docs/security/evidence.md`. @throws {Error} that names every mistake in the lists */
 export async function makePage(): Promise<string> {
-  const mutants = readMutants();
-  const rows = (await Promise.all(lists.map(([data]) => readRows(data)))).map((list) =>
-    list.map((row) => judge(row, mutants)),
-  );
-  const faults = await findFaults(rows.flat(), mutants);
+  const rules = await readRules();
+  const faults = await findFaults(rules);
   if (faults.length > 0) throw new Error([...new Set(faults)].sort().join('\n  '));
-  return formatPage(rows);
+  return formatPage(rules);
 }
 
 export const pagePath = 'docs/security/evidence.md';

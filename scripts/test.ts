@@ -238,7 +238,7 @@ async function askForAdvisories(): Promise<{ succeeded: boolean; output: string 
 const unchecked: string[] = [];
 
 async function runQuietly(...args: readonly string[]): Promise<{ succeeded: boolean; output: string }> {
-  const child = start(process.execPath, args, { stdio: 'pipe' });
+  const child = start(process.execPath, args, { stdio: 'pipe', env: { ...process.env, ...forTests } });
   const [stdout, stderr, succeeded] = await Promise.all([read(child.stdout), read(child.stderr), succeeds(child)]);
   return { succeeded, output: stdout + stderr };
 }
@@ -248,6 +248,7 @@ const checks: Readonly<Record<string, () => Promise<{ succeeded: boolean; output
   'Lint, format and import rules': () => runQuietly(bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'),
   'Dead code': () => runQuietly(bin('knip/bin/knip.js')),
   ...(!options.quick && { 'Known faults of packages': askForAdvisories }),
+  ...(isWhole && { 'Breaks of rules': () => runQuietly('scripts/breaks.ts', '--sample') }),
 };
 
 /** Checks the source while the tests run, one check after the other. The first that fails ends the tests. */
