@@ -14,8 +14,11 @@ const keysCooldownSeconds = 60;
 
 const jsonType = { 'content-type': 'application/json' };
 
-/** Longest answer of a provider, in bytes. Some put pictures into userinfo. */
-const longestAnswer = 1024 * 1024;
+/**
+ * Longest answers of a provider, in bytes, and the longest text in its discovery document, in characters. Some providers put pictures into
+ * userinfo. The document is parsed for each sign-in, and a URL parser takes quadratic time for a long host.
+ */
+const longest = { answer: 128 * 1024, userinfo: 1024 * 1024, document: 64 * 1024, text: 512 };
 
 /** Loaded at the first sign-in, because most servers need no more than passwords. */
 export const loadLibrary = () => import('openid-client');
@@ -31,11 +34,13 @@ export interface ProviderOptions {
 /** Makes configurations for a provider. Its discovery document is cached for an hour. */
 export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<ProviderOptions, 'log'>, fail: Fail) {
   const { kind, issuer, clientId, clientSecret } = upstream;
-  const boundedFetch: CustomFetch = async (address, init) => {
-    const response = await (fetch ?? (globalThis.fetch as CustomFetch))(address, init);
-    const { status, headers } = response;
-    return new Response(response.body && (await readBody(response.body, longestAnswer)), { status, headers });
-  };
+  const fetchAtMost =
+    (bytesOf: (address: string) => number): CustomFetch =>
+    async (address, init) => {
+      const response = await (fetch ?? (globalThis.fetch as CustomFetch))(address, init);
+      const { status, headers } = response;
+      return new Response(response.body && (await readBody(response.body, bytesOf(address))), { status, headers });
+    };
 
   /** The discovery document of the provider, as JSON, and when it expires in milliseconds since 1970. */
   let known: { readonly document: string; readonly until: number } | undefined;
@@ -58,7 +63,10 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
     const options = { execute, timeout: timeoutSeconds, [client.customFetch]: fetch };
     const configuration = await client.discovery(new URL(issuer), clientId, {}, authenticate, options);
     requireEndpoints(configuration, new URL(issuer));
-    configuration[client.customFetch] = boundedFetch;
+    const userinfo = URL.parse(String(configuration.serverMetadata().userinfo_endpoint))?.href;
+    configuration[client.customFetch] = fetchAtMost((address) =>
+      address === userinfo ? longest.userinfo : longest.answer,
+    );
     return configuration;
   }
 
@@ -71,7 +79,7 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
     };
     const configuration = new client.Configuration(endpoints, clientId, {}, client.ClientSecretPost(clientSecret));
     configuration.timeout = timeoutSeconds;
-    configuration[client.customFetch] = boundedFetch;
+    configuration[client.customFetch] = fetchAtMost(() => longest.answer);
     return configuration;
   }
 
@@ -79,7 +87,7 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
   async function discover(): Promise<string> {
     let document = '';
     await configure(async (address, init) => {
-      const answer = await boundedFetch(address, init);
+      const answer = await fetchAtMost(() => longest.document)(address, init);
       document = await answer.clone().text();
       return answer;
     });
@@ -135,10 +143,14 @@ export function createConfigurations(upstream: Upstream, { fetch, now }: Omit<Pr
 
 /**
  * Checks the endpoints: one gets the browser, and the other gets our secret.
- * @throws {Error} if one is no address, or has no TLS although the issuer has it
+ * @throws {Error} if one is no address, or has no TLS although the issuer has it, or if a text of the document is too long
  */
 function requireEndpoints(configuration: Configuration, issuer: URL): void {
-  const { authorization_endpoint, token_endpoint } = configuration.serverMetadata();
+  const metadata = configuration.serverMetadata();
+  for (const [name, value] of Object.entries(metadata))
+    if (typeof value === 'string' && value.length > longest.text)
+      throw new Error(`the ${name} of ${issuer.href} has more than ${longest.text} characters`);
+  const { authorization_endpoint, token_endpoint } = metadata;
   for (const [name, endpoint] of Object.entries({ authorization_endpoint, token_endpoint })) {
     const protocol = URL.parse(String(endpoint))?.protocol;
     if (protocol !== 'https:' && !(protocol === 'http:' && issuer.protocol === 'http:'))

@@ -212,7 +212,8 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
     },
 
     /**
-     * Makes waiting and given-up mails due, as if they were new. Returns how many there were.
+     * Makes waiting and given-up mails due, as if they were new. Returns how many there were. Of all mails, those that are due already stay
+     * as they are: a second request must not rewrite a long queue.
      * @param id of the only mail to retry. Undefined: all mails
      */
     async retry(id?: string, db = database): Promise<number> {
@@ -221,7 +222,10 @@ export function createOutbox({ database, descriptions, now }: OutboxOptions) {
         const retried = { due_at: now(), turn_at: null, expires_at: now() + keepSeconds * 1000, attempts: 0 };
         const update = db.updateTable('janua_mails').set(retried).where('purpose', '=', purpose);
         const ofMails = update.where('content', 'is', null);
-        const chosen = id === undefined ? ofMails : ofMails.where('id', '=', id);
+        const chosen =
+          id === undefined
+            ? ofMails.where((eb) => eb.or([eb('due_at', 'is', null), eb('due_at', '>', now())]))
+            : ofMails.where('id', '=', id);
         count += (await chosen.executeTakeFirst()).numUpdatedRows;
       }
       return Number(count);

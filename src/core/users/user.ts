@@ -50,12 +50,16 @@ export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, crea
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
 export const maxUsernameLength = 254;
 
+/** Characters of a typed name that are read. Composed (NFC), a longer text is no name either, and to compose it takes quadratic time. */
+const longestTyped = 2 * maxUsernameLength;
+
 /**
  * Returns the form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case. Every user name must be
- * converted first. Otherwise two spellings become two users.
+ * converted first. Otherwise two spellings become two users. A text that is too long for a name stays too long.
  */
 export function canonicalUsername(username: string): string {
-  return username.trim().normalize('NFC').toLowerCase();
+  const typed = username.trim();
+  return typed.length > longestTyped ? typed.slice(0, longestTyped) : typed.normalize('NFC').toLowerCase();
 }
 
 /**

@@ -69,6 +69,16 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(await totp.check(bob, show(secret, 1)), false);
     });
 
+    test('the address for an app fits into a QR code, however long the names are', async () => {
+      const { totp } = await open();
+      for (const account of [`${'a'.repeat(240)}@example.com`, `${'一'.repeat(230)}@example.org`, '😀'.repeat(120)]) {
+        const { uri } = await totp.begin(ann, account);
+        const shown = decodeURIComponent(uri.split(':').at(-1)?.split('?')[0] ?? '');
+        assert.ok(shown === account || (shown.endsWith('…') && account.startsWith(shown.slice(0, -1))), shown);
+        assert.ok(uri.length < 600, uri);
+      }
+    });
+
     test('no code of the last accepted step or an earlier one is accepted again', async () => {
       const { totp, show, clock } = await open();
       const { secret } = await totp.begin(ann, 'ann');

@@ -210,7 +210,8 @@ describe('a provider that says wrong things about itself is refused', () => {
     'no token endpoint': { token_endpoint: undefined },
     'a token endpoint without TLS': { token_endpoint: 'http://accounts.google.com/token' },
     'a token endpoint that is no address': { token_endpoint: '::' },
-    'more than a megabyte': { policy: huge },
+    'more than 64 KiB': { policy: [huge.slice(0, 64 * 1024)] },
+    'a text of more than 512 characters': { policy: 'x'.repeat(513) },
   }))
     test(`with ${name}, before the browser is led there`, async () => {
       const fake = createGoogle();
@@ -225,6 +226,7 @@ describe('a provider that says wrong things about itself is refused', () => {
     'keys that are no address': { discovery: { jwks_uri: '::' } },
     'a number as userinfo endpoint': { discovery: { userinfo_endpoint: 7 } },
     'userinfo that is no address': { discovery: { userinfo_endpoint: '::' } },
+    'an ID token of 128 KiB': { claims: { picture: huge.slice(0, 100 * 1024) } },
     'a megabyte of userinfo': { userinfo: { sub: String(googleUser().sub), email: 'gail@gmail.com', picture: huge } },
   }))
     test(`with ${name}, when the browser comes back`, async () => {
