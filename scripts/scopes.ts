@@ -1,5 +1,5 @@
-import { providerScopes } from '../src/capabilities/oidc/asked.ts';
 import { claimsOfScopes } from '../src/capabilities/oidc/claims.ts';
+import { providerScopes } from '../src/capabilities/oidc/sign-in/requested-scopes.ts';
 import { admins, ownScopes, rightsOf } from '../src/core/users/scopes.ts';
 import { asCode, asTable } from './markdown.ts';
 

@@ -1,7 +1,7 @@
 // Makes the pictures of the README: `node bin/node.mjs scripts/screenshots.ts`
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { nothingSet } from '../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../src/capabilities/oidc/clients/clients.ts';
 import { admins } from '../src/core/users/scopes.ts';
 import { openBrowser, sendLogin } from '../test/browser/browser.ts';
 import { caller, password, startJanua } from '../test/janua.ts';

@@ -1,4 +1,4 @@
-import { makers } from '../src/capabilities/oidc/signing-keys.ts';
+import { makers } from '../src/capabilities/oidc/keys/signing-keys.ts';
 
 /** More than any server makes: after a rotation it has another key. */
 const different = 4;

@@ -1,4 +1,4 @@
-import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
 import { Browser } from '../../test/capabilities/oidc/browser.ts';

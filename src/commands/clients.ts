@@ -1,6 +1,6 @@
-import { type ClientSettings, isClientId, nothingSet, type PkceSetting } from '../capabilities/oidc/clients.ts';
-import { describeClient } from '../capabilities/oidc/describe-client.ts';
-import type { Signature } from '../capabilities/oidc/signing-keys.ts';
+import { type ClientSettings, isClientId, nothingSet, type PkceSetting } from '../capabilities/oidc/clients/clients.ts';
+import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
+import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { jsonLine } from '../ground/text/printable.ts';

@@ -1,5 +1,5 @@
-import { describeResource } from '../capabilities/oidc/describe-client.ts';
-import type { Signature } from '../capabilities/oidc/signing-keys.ts';
+import { describeResource } from '../capabilities/oidc/clients/describe-client.ts';
+import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 import { administer } from './administer.ts';
 import { secretLines } from './clients.ts';

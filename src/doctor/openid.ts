@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { type Check, type Finding, ok, warning, wrong } from '../../selftest/finding.ts';
-import { type Client, createClients } from '../capabilities/oidc/clients.ts';
+import { type Client, createClients } from '../capabilities/oidc/clients/clients.ts';
 import { isDomain, isLoopbackHost } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';

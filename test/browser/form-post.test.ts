@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before } from 'node:test';
-import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import { startDocumentServer } from '../capabilities/oidc/document-server.ts';
 import { openSite, signIn } from './browser.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type NewClient, nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { type NewClient, nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { createAuthenticator, type Tricks } from '../capabilities/second-factor/authenticator.ts';
 import { ann, startJanua } from '../janua.ts';

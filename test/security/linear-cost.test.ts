@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../src/core/users/account.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { type Operation, readDocument } from '../fuzz/document.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { nothingSet } from '../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import { insertAll } from '../../src/ground/database/insert-new.ts';
 import type { NewRow, Tables } from '../../src/ground/database/schema.ts';

@@ -59,10 +59,10 @@ const rules: Rule[] = [
       // It asks for the addresses of the name that an operator types.
       'src/commands/ask-settings.ts',
       // It calls only what it is given.
-      'src/capabilities/oidc/documents.ts',
-      'src/capabilities/oidc/guarded-fetch.ts',
-      'src/capabilities/oidc/provider-fetch.ts',
-      'src/capabilities/oidc/resolve-addresses.ts',
+      'src/capabilities/oidc/clients/documents.ts',
+      'src/capabilities/oidc/clients/guarded-fetch.ts',
+      'src/capabilities/oidc/provider/fetch.ts',
+      'src/capabilities/oidc/clients/resolve-addresses.ts',
       // It asks the server itself.
       'src/doctor/openid.ts',
       'src/core/passwords/pwned-passwords.ts',

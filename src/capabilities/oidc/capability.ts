@@ -1,9 +1,9 @@
 import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { defineCapability } from '../capability.ts';
+import { mayUse } from './clients/library-client.ts';
 import { events } from './events.ts';
 import { createOidcParts } from './parts.ts';
-import { mayUse } from './provider-client.ts';
 
 /** OpenID Connect: applications sign their users in with Janua. */
 export const oidc = defineCapability({
@@ -55,12 +55,12 @@ export const oidc = defineCapability({
   },
 
   async addRoutes(app, parts, options) {
-    (await import('./provider.routes.ts')).addProvider(app, parts, options);
-    (await import('./interaction.routes.ts')).addInteractions(app, parts);
-    (await import('./device.routes.ts')).addDevices(app, parts);
-    (await import('./logout.routes.ts')).addApplicationLogOut(app, parts, options);
-    (await import('./clients.routes.ts')).addClients(app, parts, options);
-    (await import('./resources.routes.ts')).addResources(app, parts);
-    (await import('./applications.routes.ts')).addApplications(app, parts);
+    (await import('./provider/provider.routes.ts')).addProvider(app, parts, options);
+    (await import('./sign-in/interaction.routes.ts')).addInteractions(app, parts);
+    (await import('./sign-in/device.routes.ts')).addDevices(app, parts);
+    (await import('./logout/logout.routes.ts')).addApplicationLogOut(app, parts, options);
+    (await import('./clients/clients.routes.ts')).addClients(app, parts, options);
+    (await import('./resources/resources.routes.ts')).addResources(app, parts);
+    (await import('./clients/applications.routes.ts')).addApplications(app, parts);
   },
 });

@@ -1,9 +1,9 @@
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import { isClientId } from './clients.ts';
+import { isClientId } from './clients/clients.ts';
+import { aboutClient, isDocument } from './clients/library-client.ts';
 import type { events, RefusalReason } from './events.ts';
-import { aboutClient, isDocument } from './provider-client.ts';
-import type { RefusedRequest } from './provider-options.ts';
+import type { RefusedRequest } from './provider/options.ts';
 
 const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
   invalid_redirect_uri: 'redirect-address',

@@ -142,7 +142,7 @@ export const tables = {
     rights: all,
     expiresBy: 'id',
     aboutUser: true,
-    bound: 'by its kind: capabilities/oidc/record-limits.ts',
+    bound: 'by its kind: capabilities/oidc/records/record-limits.ts',
   },
   janua_signing_keys: { rights: all, bound: byOperator },
   janua_logout_notices: {
@@ -150,7 +150,7 @@ export const tables = {
     expiresBy: 'id',
     queue: true,
     bound:
-      'a row for each living session and application, and `mostDue` of ended ones; of documents, `mostToDocuments`: capabilities/oidc/logout-notices.ts',
+      'a row for each living session and application, and `mostDue` of ended ones; of documents, `mostToDocuments`: capabilities/oidc/logout/logout-notices.ts',
   },
   janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
   janua_migrations: { rights: read, bound: byOperator },

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import type { Page } from 'playwright-core';
-import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { noBrowser, openSite, sendLogin, signIn } from '../../browser/browser.ts';
 import { ann, password } from '../../janua.ts';
 import { blocksOf, root } from '../../page-examples.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
 import * as openid from 'openid-client';
-import { type NewClient, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { type NewClient, nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import type { Tables } from '../../../src/ground/database/schema.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';

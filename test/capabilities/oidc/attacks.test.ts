@@ -4,7 +4,7 @@ import { request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { mostWaiting } from '../../../src/capabilities/oidc/waiting-room.ts';
+import { mostWaiting } from '../../../src/capabilities/oidc/sign-in/room-limits.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { password } from '../../janua.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { LogoutNotice } from '../../../src/capabilities/oidc/logout-notice-sender.ts';
-import { createLogoutNotices } from '../../../src/capabilities/oidc/logout-notices.ts';
+import type { LogoutNotice } from '../../../src/capabilities/oidc/logout/logout-notice-sender.ts';
+import { createLogoutNotices } from '../../../src/capabilities/oidc/logout/logout-notices.ts';
 import type { AuditEvent } from '../../../src/core/audit/event.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 

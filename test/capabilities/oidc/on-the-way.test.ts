@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { NewClient } from '../../../src/capabilities/oidc/clients.ts';
+import type { NewClient } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { password } from '../../janua.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';

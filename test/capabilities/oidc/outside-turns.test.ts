@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { createDocumentFetch } from '../../../src/capabilities/oidc/documents.ts';
-import { createGuardedFetch, outsideLimits, outsidePart } from '../../../src/capabilities/oidc/guarded-fetch.ts';
-import { createRememberedAnswers } from '../../../src/capabilities/oidc/remembered-answers.ts';
-import { createSeparateFetch } from '../../../src/capabilities/oidc/separate-turns.ts';
+import { createDocumentFetch } from '../../../src/capabilities/oidc/clients/documents.ts';
+import {
+  createGuardedFetch,
+  outsideLimits,
+  outsidePart,
+} from '../../../src/capabilities/oidc/clients/guarded-fetch.ts';
+import { createRememberedAnswers } from '../../../src/capabilities/oidc/clients/remembered-answers.ts';
+import { createSeparateFetch } from '../../../src/capabilities/oidc/clients/separate-turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
 const { atOnce, ofParty, ofHost, waiting } = outsideLimits;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import type { NewClient, PkceSetting } from '../../../src/capabilities/oidc/clients.ts';
+import type { NewClient, PkceSetting } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { explain } from '../../../src/core/audit/explanation.ts';
 import { events } from '../../../src/site.ts';
 import {

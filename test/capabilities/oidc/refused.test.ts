@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import type { NewClient } from '../../../src/capabilities/oidc/clients.ts';
+import type { NewClient } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { explain } from '../../../src/core/audit/explanation.ts';
 import { events } from '../../../src/site.ts';
 import { ann, password } from '../../janua.ts';

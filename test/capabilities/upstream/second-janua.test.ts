@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { openProvider, requireAnswer } from '../oidc/application.ts';
 import { writeUpstreams } from './opened.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { requireRightsOf } from '../../../src/core/access/rights.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients.ts';
+import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { signInAs } from '../../capabilities/admin/administrator.ts';

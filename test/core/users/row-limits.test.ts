@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients.ts';
-import { createConsents } from '../../../src/capabilities/oidc/consents.ts';
-import { createResources } from '../../../src/capabilities/oidc/resources.ts';
+import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { createResources } from '../../../src/capabilities/oidc/resources/resources.ts';
+import { createConsents } from '../../../src/capabilities/oidc/sign-in/consents.ts';
 import { createPasskeys } from '../../../src/capabilities/second-factor/passkeys.ts';
 import { createPendingLogins } from '../../../src/capabilities/second-factor/pending-logins.ts';
 import { createTrustedBrowsers } from '../../../src/capabilities/second-factor/trusted-browsers.ts';

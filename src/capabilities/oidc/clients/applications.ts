@@ -1,0 +1,92 @@
+import { placeOf } from '../../../core/ports.ts';
+import type { User } from '../../../core/users/user.ts';
+import type { Database } from '../../../ground/database/database.ts';
+import { inTransaction } from '../../../ground/database/transaction.ts';
+import type { Consents } from '../sign-in/consents.ts';
+import type { Clients } from './clients.ts';
+
+export interface ApplicationOptions {
+  readonly database: Database;
+  readonly clients: Pick<Clients, 'find'>;
+  readonly consents: Pick<Consents, 'list' | 'revoke'>;
+  /** Lists the clients that hold grants of a user. */
+  readonly clientsOf: (userId: string) => Promise<readonly { readonly clientId: string; readonly since: Date }[]>;
+  /** Ends the codes, tokens and grants that a client holds of a user. */
+  readonly revokeGrants: (userId: string, clientId: string, db: Database) => Promise<void>;
+}
+
+export interface Application {
+  readonly clientId: string;
+  readonly name: string;
+  /** Scopes that the user allowed. Empty if Janua did not ask the user. */
+  readonly scopes: readonly string[];
+  readonly since: Date;
+}
+
+type Placed = Pick<Application, 'clientId' | 'since'>;
+
+/** Tells whether an application comes after a place in the list: the user allowed it earlier, or at the same time and its id is greater. */
+function isAfter({ since, clientId }: Placed, [time = '', id = '']: readonly string[]): boolean {
+  const difference = since.getTime() - Number(time);
+  return difference < 0 || (difference === 0 && clientId > id);
+}
+
+export type Applications = ReturnType<typeof createApplications>;
+
+/** Lists and revokes the applications that a user has allowed, or that hold grants of the user. */
+export function createApplications({ database, clients, consents, clientsOf, revokeGrants }: ApplicationOptions) {
+  /** A client of a metadata document is named by its host, because a user can recognize that. A removed client is named by its id. */
+  async function nameOf(id: string): Promise<string> {
+    const client = await clients.find(id);
+    return client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
+  }
+
+  type Unnamed = Omit<Application, 'name'>;
+
+  /** Lists the applications, the latest first. The list is at most as long as the user's consents and grants together. */
+  async function listUnnamed(user: User): Promise<Unnamed[]> {
+    const [given, holding] = [await consents.list(user), await clientsOf(user.id)];
+    const consented = given.map(({ clientId, scope, givenAt }) => ({ clientId, scopes: scope, since: givenAt }));
+    const known = new Set(given.map(({ clientId }) => clientId));
+    const others = holding.filter(({ clientId }) => !known.has(clientId));
+    const all = [...consented, ...others.map(({ clientId, since }) => ({ clientId, scopes: [], since }))];
+    return all.sort((one, other) => (isAfter(one, placeOf(other)) ? 1 : -1));
+  }
+
+  const name = async (one: Unnamed): Promise<Application> => ({ ...one, name: await nameOf(one.clientId) });
+
+  return {
+    /**
+     * Lists the applications, the latest first. Looks up only the names that it returns.
+     * @param after the place of the last application on the page before
+     */
+    async list(user: User, limit?: number, after?: readonly string[]): Promise<Application[]> {
+      const all = await listUnnamed(user);
+      const further = after === undefined ? all : all.filter((one) => isAfter(one, after));
+      return Promise.all(further.slice(0, limit).map(name));
+    },
+
+    count: async (user: User): Promise<number> => (await listUnnamed(user)).length,
+
+    /**
+     * Revokes an application, which then has to ask the user again, and returns it. Undefined if the list does not have it.
+     * @param recordIn records the change in its transaction
+     */
+    async revoke(
+      user: User,
+      clientId: string,
+      recordIn: (db: Database, application: Application) => Promise<void>,
+    ): Promise<Application | undefined> {
+      const found = (await listUnnamed(user)).find((one) => one.clientId === clientId);
+      if (found === undefined) return undefined;
+      const application = await name(found);
+      await inTransaction(database, async (db) => {
+        // The consent goes first. The application could otherwise renew its grant without a question to the user.
+        await consents.revoke(user, clientId, db);
+        await revokeGrants(user.id, clientId, db);
+        await recordIn(db, application);
+      });
+      return application;
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { type FieldFault, InvalidFields } from '../../../core/access/refusal.ts';
+import type { AuditOf } from '../../../core/audit/audit.ts';
+import type { ChangeKindOf } from '../../../core/audit/event.ts';
+import type { Actor } from '../../../core/changes/administration.ts';
+import { ChangeRefused } from '../../../core/users/change-refused.ts';
+import type { RequireRights, Rights } from '../../../core/users/scopes.ts';
+import type { Database } from '../../../ground/database/database.ts';
+import type { events } from '../events.ts';
+import type { NewResource, Resource, Resources } from '../resources/resources.ts';
+import type { Consents } from '../sign-in/consents.ts';
+import { type ClientRules, findClientFaults, findResourceFaults } from './client-rules.ts';
+import type { Client, ClientSettings, Clients, NewClient } from './clients.ts';
+
+export interface ClientAdministrationOptions {
+  readonly clients: Clients;
+  readonly resources: Resources;
+  readonly consents: Pick<Consents, 'forgetClient'>;
+  /** Lists the names of all groups. Undefined if a column of a team's own table has them. */
+  readonly groupNames: () => Promise<readonly string[] | undefined>;
+  readonly privateHosts: ClientRules['privateHosts'];
+  /** Ends all codes, tokens and grants that a client holds. */
+  readonly endGrantsOf: (clientId: string) => Promise<void>;
+  readonly audit: AuditOf<typeof events>;
+}
+
+/** Returns the rights of a client: the groups whose members alone may use it. No client holds scopes of Janua. */
+export const rightsOfClient = ({ groups }: Pick<ClientSettings, 'groups'>): Rights => ({ groups, scopes: [] });
+
+type AddedResource = Omit<NewResource, 'alg'> & Partial<Pick<NewResource, 'alg'>>;
+
+export type ClientAdministration = ReturnType<typeof createClientAdministration>;
+
+/**
+ * Creates the actions of administrators on clients and resources, for commands and pages. Methods throw `InvalidFields`, with the field
+ * names of the API, for invalid input, and `ChangeRefused` for a client or resource that does not exist or can have no secret.
+ * @param requireRights as for `createAdministration`
+ */
+export function createClientAdministration(
+  options: ClientAdministrationOptions,
+  actor: Actor,
+  requireRights: RequireRights = () => {},
+) {
+  const { clients, resources, consents, groupNames, privateHosts, endGrantsOf, audit } = options;
+
+  function recordIn(kind: ChangeKindOf<typeof events>, about: string) {
+    audit.requireAllowance({ kind, ...actor });
+    return (db: Database) => audit.recordIn(db, { kind, ...actor, about });
+  }
+
+  function recordClient(kind: ChangeKindOf<typeof events>) {
+    audit.requireAllowance({ kind, ...actor });
+    return (db: Database, client: Client) =>
+      audit.recordIn(db, { kind, ...actor, about: client.id, aboutName: client.name });
+  }
+
+  const judge = (client: ClientSettings) => requireRights(rightsOfClient(client));
+
+  async function requireGood(client: NewClient): Promise<void> {
+    refuse(findClientFaults(client, { groups: await groupNames(), privateHosts }));
+  }
+
+  async function requireClient(id: string): Promise<Client> {
+    const client = await clients.find(id);
+    if (client === undefined) throw noSuchClient();
+    return client;
+  }
+
+  return {
+    requireClient,
+
+    listClients: clients.list,
+
+    listResources: resources.list,
+
+    /** Adds a client, and returns it with its secret, which cannot be read again. */
+    async addClient(client: NewClient) {
+      const normalized = { ...client, name: client.name.trim() };
+      await requireGood(normalized);
+      judge(normalized);
+      return clients.add(normalized, recordClient('client-added'));
+    },
+
+    async changeClient(id: string, changes: Partial<ClientSettings>): Promise<Client> {
+      const client = await requireClient(id);
+      const whole = { ...client, ...changes, isPublic: client.secretHash === undefined };
+      await requireGood({ ...whole, name: whole.name.trim() });
+      const settings = { ...changes, name: whole.name.trim() };
+      const changed = await clients.change(id, settings, judge, recordClient('client-changed'));
+      if (changed === undefined) throw noSuchClient();
+      return changed;
+    },
+
+    /** Returns the new secret, which cannot be read again. The old one stops working at once. */
+    async rotateSecret(id: string): Promise<string> {
+      await requireClient(id);
+      const secret = await clients.rotateSecret(id, judge, recordClient('client-secret-rotated'));
+      if (secret === undefined) throw new ChangeRefused('A public client has no secret.');
+      return secret;
+    },
+
+    /** Removes a client, and ends its codes, tokens, grants and consents. */
+    async removeClient(id: string): Promise<void> {
+      if (!(await clients.remove(id, judge, recordClient('client-removed')))) throw noSuchClient();
+      // Grants and consents are void without the client. There can be very many, so they are deleted in batches.
+      await endGrantsOf(id);
+      await consents.forgetClient(id);
+    },
+
+    /** Adds a resource. The default algorithm of signed tokens is RS256. */
+    async addResource({ alg = 'RS256', ...described }: AddedResource): Promise<Resource> {
+      const resource = { ...described, alg, scopes: [...new Set(described.scopes)] };
+      refuse(findResourceFaults(resource));
+      if (!(await resources.add(resource, recordIn('resource-added', resource.uri))))
+        refuse([{ field: 'uri', code: 'resource-exists' }]);
+      return { ...resource, clientId: undefined };
+    },
+
+    /**
+     * Returns the id and the new secret with which a resource asks about its tokens. The secret cannot be read again, and the old one stops
+     * working at once.
+     */
+    async setResourceSecret(uri: string) {
+      const resource = await resources.find(uri);
+      if (resource?.tokenFormat === 'jwt')
+        throw new ChangeRefused('Its tokens are signed: it checks them by itself, and has nothing to ask.');
+      const given =
+        resource && (await resources.setSecret(resource.uri, recordIn('resource-secret-rotated', resource.uri)));
+      if (given === undefined) throw noSuchResource();
+      return given;
+    },
+
+    /** Removes a resource. Tokens that were issued for it stay valid until they expire. */
+    async removeResource(uri: string): Promise<void> {
+      if (!(await resources.remove(uri, recordIn('resource-removed', uri)))) throw noSuchResource();
+    },
+  };
+}
+
+/** @throws {InvalidFields} */
+function refuse(faults: readonly FieldFault[]): void {
+  if (faults.length > 0) throw new InvalidFields(...faults);
+}
+
+const noSuchResource = () => new ChangeRefused('There is no resource with that address.');
+
+const noSuchClient = () => new ChangeRefused('There is no client with that id. All ids: npx janua clients list');

@@ -1,0 +1,116 @@
+import { InvalidFields } from '../../../core/access/refusal.ts';
+import { readNames } from '../../../core/users/scopes.ts';
+import type { Field, Fields, Input } from '../../../web/action.ts';
+import type { Request } from '../../../web/types.ts';
+import { signatures } from '../keys/signing-keys.ts';
+import { maxNameLength } from './client-rules.ts';
+import { type Client, type ClientSettings, pkceSettings } from './clients.ts';
+
+const addresses = { list: true, maxLength: 13_000, description: '' } as const satisfies Field;
+const flag = { boolean: true, maxLength: 5, description: '' } as const satisfies Field;
+
+export const fields = {
+  name: { maxLength: maxNameLength, description: 'As users see it', examples: ['Wiki'] },
+  redirect_uris: {
+    ...addresses,
+    description: 'Where users return to after signing in',
+    examples: ['https://wiki.example.com/callback'],
+  },
+  post_logout_redirect_uris: {
+    ...addresses,
+    description: 'Where users may return to after logging out',
+    examples: ['https://wiki.example.com/'],
+  },
+  backchannel_logout_uri: {
+    description: 'Where the server tells the application that a session has ended',
+    examples: ['https://wiki.example.com/logout'],
+  },
+  client_uri: {
+    description:
+      'The page that users open to begin: the home page links to it. Without it, the home page does not show the application',
+    examples: ['https://wiki.example.com/'],
+  },
+  own: { ...flag, description: "Whether it is the operator's own: users are not asked for their consent" },
+  device: { ...flag, description: 'Whether it may use the device flow (RFC 8628)' },
+  second_factor: { ...flag, description: 'Whether every sign-in needs a second factor' },
+  groups: {
+    list: true,
+    maxLength: 6400,
+    description: 'Groups whose members may use it. None: every user may',
+    examples: ['staff'],
+  },
+  pkce: {
+    maxLength: 10,
+    description:
+      '`nonce` (default): a request needs a challenge (PKCE), or a nonce. `required`: a challenge. `optional`: neither, which only a client with a secret and addresses at https may have. A public client always needs a challenge',
+    examples: ['nonce'],
+  },
+  id_token_signed_response_alg: {
+    maxLength: 10,
+    description: 'How its ID tokens and logout tokens are signed: `RS256` (default) or `ES256`',
+    examples: ['RS256'],
+  },
+} as const satisfies Fields;
+
+export const newFields = {
+  ...fields,
+  public: { ...flag, description: 'Whether it can keep no secret, such as an application in a browser or on a phone' },
+} as const satisfies Fields;
+
+/**
+ * Reads the fields that the request sent. A browser leaves out unticked boxes and sends all other fields, so a list or box that a form
+ * lacks is empty.
+ */
+export function readSettings(input: Input<typeof fields>, request: Request): Partial<ClientSettings> {
+  const isForm = request.format === 'html';
+  const sent = Object.entries({
+    name: input.name,
+    redirectUris: readAddresses(input.redirect_uris, isForm),
+    postLogoutRedirectUris: readAddresses(input.post_logout_redirect_uris, isForm),
+    own: readFlag(input.own, isForm),
+    device: readFlag(input.device, isForm),
+    secondFactor: readFlag(input.second_factor, isForm),
+    groups: input.groups === undefined && !isForm ? undefined : readNames(input.groups),
+    pkce: readChoice('pkce', pkceSettings, input),
+    idTokenAlg: readChoice('id_token_signed_response_alg', signatures, input),
+  });
+  const backchannel = input.backchannel_logout_uri?.trim();
+  const page = input.client_uri?.trim();
+  return {
+    ...Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
+    ...(backchannel !== undefined && { backchannelLogoutUri: backchannel || undefined }),
+    ...(page !== undefined && { clientUri: page || undefined }),
+  };
+}
+
+const readAddresses = (text: string | undefined, isForm: boolean) =>
+  text?.split(/\s+/).filter(Boolean) ?? (isForm ? [] : undefined);
+
+const readFlag = (value: string | undefined, isForm: boolean) =>
+  value === undefined && !isForm ? undefined : value === 'true';
+
+/** @throws {InvalidFields} */
+function readChoice<Name extends keyof typeof fields, Choice extends string>(
+  field: Name,
+  choices: readonly Choice[],
+  { [field]: value }: Input<typeof fields>,
+): Choice | undefined {
+  const known = choices.find((choice) => choice === value);
+  if (value !== undefined && known === undefined) throw new InvalidFields({ field, code: 'malformed' });
+  return known;
+}
+
+/** Returns the values that the form shows for a client. */
+export const valuesOf = ({ name, redirectUris, postLogoutRedirectUris, ...client }: Client) => ({
+  name,
+  redirect_uris: redirectUris.join('\n'),
+  post_logout_redirect_uris: postLogoutRedirectUris.join('\n'),
+  backchannel_logout_uri: client.backchannelLogoutUri ?? '',
+  client_uri: client.clientUri ?? '',
+  own: String(client.own),
+  device: String(client.device),
+  second_factor: String(client.secondFactor),
+  groups: client.groups.join(' '),
+  pkce: client.pkce,
+  id_token_signed_response_alg: client.idTokenAlg,
+});

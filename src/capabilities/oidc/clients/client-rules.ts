@@ -1,0 +1,71 @@
+import type { FieldFault } from '../../../core/access/refusal.ts';
+import { ownScopes } from '../../../core/users/scopes.ts';
+import { isPlainLine, printable } from '../../../ground/text/printable.ts';
+import type { NewResource } from '../resources/resources.ts';
+import { providerScopes } from '../sign-in/requested-scopes.ts';
+import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './addresses.ts';
+import type { NewClient } from './clients.ts';
+import { mayOmitNonce } from './library-client.ts';
+
+export const maxNameLength = 100;
+export const mostAddresses = 50;
+
+/** RFC 6749 3.3. */
+const scopeToken = /^[!#-[\]-~]{1,100}$/;
+
+export interface ClientRules {
+  /** Names of all groups. Undefined if a column of a team's own table has them. */
+  readonly groups: readonly string[] | undefined;
+  /** Hosts that may be called without TLS. */
+  readonly privateHosts: readonly string[];
+}
+
+/** Finds the faults of a client, field by field. */
+export function findClientFaults(client: NewClient, { groups, privateHosts }: ClientRules): FieldFault[] {
+  const { name, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, clientUri, device } = client;
+  const judge = (field: string, uris: readonly string[]): FieldFault | false => {
+    if (uris.length > mostAddresses) return { field, code: 'too-many', values: { count: mostAddresses } };
+    const [fault] = uris.flatMap((uri) => {
+      const code = findRedirectFault(uri, client);
+      return code === undefined ? [] : [{ field, code, values: { address: printable(uri.slice(0, 255)) } }];
+    });
+    return fault ?? false;
+  };
+  const unknownGroup = client.groups.find((group) => groups?.includes(group) === false);
+  const checks: readonly (FieldFault | false)[] = [
+    name === '' && { field: 'name', code: 'missing' },
+    [...name].length > maxNameLength && { field: 'name', code: 'too-long', values: { count: maxNameLength } },
+    !isPlainLine(name) && { field: 'name', code: 'malformed' },
+    redirectUris.length === 0 && !device && { field: 'redirect_uris', code: 'missing' },
+    judge('redirect_uris', redirectUris),
+    judge('post_logout_redirect_uris', postLogoutRedirectUris),
+    backchannelLogoutUri !== undefined &&
+      !isBackchannelUri(backchannelLogoutUri, privateHosts) && {
+        field: 'backchannel_logout_uri',
+        code: 'not-a-backchannel',
+      },
+    clientUri !== undefined && !isPage(clientUri) && { field: 'client_uri', code: 'not-a-page' },
+    client.pkce === 'optional' &&
+      !mayOmitNonce(client, client.isPublic) && { field: 'pkce', code: 'pkce-not-optional' },
+    unknownGroup !== undefined && {
+      field: 'groups',
+      code: 'unknown-group',
+      values: { name: printable(unknownGroup.slice(0, 64)) },
+    },
+  ];
+  return checks.filter((fault) => fault !== false);
+}
+
+/** Finds the faults of a resource, field by field. */
+export function findResourceFaults({ uri, scopes }: NewResource): FieldFault[] {
+  const taken: readonly string[] = [...Object.keys(ownScopes), ...providerScopes];
+  const checks: readonly (FieldFault | false)[] = [
+    !isResourceUri(uri) && { field: 'uri', code: 'not-a-resource' },
+    scopes.length === 0 && { field: 'scopes', code: 'missing' },
+    scopes.some((scope) => !scopeToken.test(scope) || taken.includes(scope)) && {
+      field: 'scopes',
+      code: 'not-a-scope',
+    },
+  ];
+  return checks.filter((fault) => fault !== false);
+}

@@ -1,0 +1,242 @@
+import type { SignedIn } from '../../../core/access/access.ts';
+import { changeRefusals } from '../../../core/access/change-refusals.ts';
+import { type Answer, Refusal } from '../../../core/access/refusal.ts';
+import { beyondOwn, holds, requireRightsOf } from '../../../core/access/rights.ts';
+import type { Actor } from '../../../core/changes/administration.ts';
+import type { Groups } from '../../../core/users/groups.ts';
+import type { RequireRights } from '../../../core/users/scopes.ts';
+import type { Words } from '../../../ground/languages/words.ts';
+import { addAction, type Fields } from '../../../web/action.ts';
+import { tag } from '../../../web/admin-pages.ts';
+import { detailAnswer, exampleId } from '../../../web/fields.ts';
+import type { FlowOptions } from '../../../web/flow-options.ts';
+import { addForm } from '../../../web/form.ts';
+import { actorOf, signedInOf } from '../../../web/hooks/credentials.ts';
+import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../../web/list.ts';
+import { json, listOf, object, orNull, text, time } from '../../../web/openapi/responses.ts';
+import type { App, Request } from '../../../web/types.ts';
+import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
+import { fields, newFields, readSettings, valuesOf } from './client-form.ts';
+import { type Client, type Clients, nothingSet } from './clients.ts';
+import { describeClient } from './describe-client.ts';
+
+export interface ClientRouteParts {
+  readonly clients: Pick<Clients, 'find' | 'findPage'>;
+  readonly administerClients: (actor: Actor, requireRights: RequireRights) => ClientAdministration;
+  readonly groups: Pick<Groups, 'names'>;
+}
+
+const noSuchClient: Answer = { name: 'no-such-client', status: 404, detail: 'There is no client with that id' };
+
+const page = '/admin/clients';
+const params = { id: { description: 'The `client_id`', examples: [exampleId] } };
+const config = { signedIn: true, scope: 'clients:write' } as const;
+const freshly = (title: 'add' | 'change' | 'rotate' | 'remove') => ({
+  ...config,
+  freshProof: { page: ({ admin }: Words) => admin.clients[title] },
+  refusals: [noSuchClient, beyondOwn, changeRefusals['change-refused'], changeRefusals['too-many-kept']],
+});
+
+const clientFields = {
+  client_id: text(exampleId),
+  name: text('Wiki'),
+  public: { type: 'boolean', description: newFields.public.description },
+  redirect_uris: listOf(text('https://wiki.example.com/callback')),
+  post_logout_redirect_uris: listOf(text('https://wiki.example.com/')),
+  backchannel_logout_uri: orNull(text('https://wiki.example.com/logout')),
+  client_uri: orNull(text('https://wiki.example.com/', fields.client_uri.description)),
+  own: { type: 'boolean', description: fields.own.description },
+  device: { type: 'boolean', description: fields.device.description },
+  second_factor: { type: 'boolean', description: fields.second_factor.description },
+  groups: listOf(text('staff'), fields.groups.description),
+  pkce: text('nonce', fields.pkce.description),
+  id_token_signed_response_alg: text('RS256', fields.id_token_signed_response_alg.description),
+  created_at: time,
+};
+const actionsField = listOf(
+  text('change'),
+  'What the user may do with the client: `POST /api/admin/clients/ID/ACTION`',
+);
+const serverFields = {
+  issuer: text('https://auth.example.com'),
+  discovery: text('https://auth.example.com/.well-known/openid-configuration'),
+};
+const secret = { client_secret: orNull(text('x'.repeat(43), 'It is shown only now. Null for a public client')) };
+
+/** The actions on a client, as the last part of their addresses. */
+const actions = ['change', 'rotate-secret', 'remove'];
+
+const actionsFor = (signedIn: SignedIn, client: Client) =>
+  holds(signedIn, rightsOfClient(client))
+    ? actions.filter((action) => action !== 'rotate-secret' || client.secretHash !== undefined)
+    : [];
+
+/** Returns the groups as the form shows them. Administrators can choose only groups that they hold themselves. */
+const choiceOf = (signedIn: SignedIn, names: readonly string[]) =>
+  names.map((name) => ({ name, held: holds(signedIn, rightsOfClient({ groups: [name] })) }));
+
+type Parts = () => ClientRouteParts;
+
+type ServerOptions = Pick<FlowOptions, 'publicOrigins'>;
+
+const administrationOf = (parts: Parts, request: Request) =>
+  parts().administerClients(actorOf(request), requireRightsOf(signedInOf(request)));
+
+/** Returns the addresses of this server that an application needs. */
+function describeServer({ publicOrigins }: ServerOptions) {
+  const [issuer = ''] = publicOrigins;
+  return { issuer, discovery: `${issuer}/.well-known/openid-configuration` };
+}
+
+async function requireClient(parts: Parts, request: Request): Promise<Client> {
+  const client = await parts().clients.find((request.params as { readonly id: string }).id);
+  if (client === undefined) throw new Refusal(noSuchClient);
+  return client;
+}
+
+/** Finds a client whose rights the user holds. The change checks the rights again. */
+async function requireOwnRights(parts: Parts, request: Request): Promise<Client> {
+  const client = await requireClient(parts, request);
+  requireRightsOf(signedInOf(request))(rightsOfClient(client));
+  return client;
+}
+
+/** Adds the pages on which administrators add, change and remove the applications that sign their users in here. */
+export function addClients(app: App, parts: Parts, options: ServerOptions): void {
+  addClientList(app, parts, options);
+  addClientPages(app, parts, options);
+}
+
+function addClientList(app: App, parts: Parts, options: ServerOptions): void {
+  addAction(app, [page, '/api/admin/clients'], {
+    method: 'GET',
+    summary: 'Clients',
+    tag,
+    description: 'By name.',
+    config: { ...config, view: 'capabilities/oidc/clients/clients', refusals: [unreadableList] },
+    query: listQuery,
+    answer: json(
+      'The clients',
+      object('Clients', {
+        ...serverFields,
+        clients: listOf(object('A client', clientFields)),
+        next_cursor: nextCursor,
+      }),
+      { next_cursor: null },
+    ),
+    browser: 'The page with the clients',
+    async handle({ query }) {
+      const { limit, after } = readList(query, { keyLength: 2 });
+      const found = await parts().clients.findPage(limit + 1, after);
+      const { entries, next_cursor } = pageOf(found, limit, ({ name, id }) => [name, id]);
+      return { ...describeServer(options), clients: entries.map(describeClient), next_cursor, query };
+    },
+  });
+
+  addForm(app, [`${page}/add`, '/api/admin/clients/add'], {
+    summary: 'Add a client',
+    description: 'Its secret is shown once.',
+    tag,
+    config: freshly('add'),
+    view: 'capabilities/oidc/clients/add-client',
+    fields: newFields,
+    answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
+    status: 201,
+    browser: 'The page with the id and the secret',
+    show: async (request) => ({ groups: choiceOf(signedInOf(request), await parts().groups.names()) }),
+    async submit(request, reply, input) {
+      const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
+      const added = await administrationOf(parts, request).addClient(settings);
+      const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
+      if (request.format === 'json') return answer;
+      reply.code(201);
+      return { ...answer, ...describeServer(options) };
+    },
+  });
+}
+
+function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
+  addAction(app, [`${page}/:id`, '/api/admin/clients/:id'], {
+    method: 'GET',
+    summary: 'A client',
+    tag,
+    params,
+    config: { ...config, view: 'capabilities/oidc/clients/client', refusals: [noSuchClient] },
+    answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
+    browser: 'The page of the client',
+    async handle(request) {
+      const client = await requireClient(parts, request);
+      return {
+        ...describeClient(client),
+        ...describeServer(options),
+        actions: actionsFor(signedInOf(request), client),
+      };
+    },
+  });
+
+  addForm(app, [`${page}/:id/change`, '/api/admin/clients/:id/change'], {
+    summary: 'Change a client',
+    description: 'In JSON, what is not sent stays as it is.',
+    tag,
+    params,
+    config: freshly('change'),
+    view: 'capabilities/oidc/clients/change-client',
+    fields,
+    answer: detailAnswer('Client changed'),
+    browser: 'To the page of the client',
+    async show(request, typed) {
+      const client = await requireOwnRights(parts, request);
+      const values = request.method === 'POST' ? typed : valuesOf(client);
+      // A group that was removed stays in the form until the administrator unticks it.
+      const names = [...new Set([...(await parts().groups.names()), ...client.groups])];
+      return { ...describeClient(client), values, groups: choiceOf(signedInOf(request), names) };
+    },
+    async submit(request, reply, input) {
+      const { id } = await requireOwnRights(parts, request);
+      await administrationOf(parts, request).changeClient(id, readSettings(input, request));
+      return reply.proceed(`${page}/${id}?state=changed`, { detail: 'Client changed' });
+    },
+  });
+
+  addForm(app, [`${page}/:id/rotate-secret`, '/api/admin/clients/:id/rotate-secret'], {
+    summary: 'Give a client a new secret',
+    description: 'The old one stops working at once. The new one is shown once.',
+    tag,
+    params,
+    config: freshly('rotate'),
+    view: 'capabilities/oidc/clients/rotate-secret',
+    fields: {} as Fields,
+    answer: json(
+      'The new secret',
+      object('The secret', { client_id: clientFields.client_id, client_secret: text('x'.repeat(43)) }),
+    ),
+    browser: 'The page with the secret',
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
+    async submit(request) {
+      const client = await requireOwnRights(parts, request);
+      const answer = {
+        client_id: client.id,
+        client_secret: await administrationOf(parts, request).rotateSecret(client.id),
+      };
+      return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
+    },
+  });
+
+  addForm(app, [`${page}/:id/remove`, '/api/admin/clients/:id/remove'], {
+    summary: 'Remove a client',
+    description: 'Everything that it holds ends.',
+    tag,
+    params,
+    config: freshly('remove'),
+    view: 'capabilities/oidc/clients/remove-client',
+    fields: {} as Fields,
+    answer: detailAnswer('Client removed'),
+    browser: 'To the page with the clients',
+    show: async (request) => describeClient(await requireOwnRights(parts, request)),
+    async submit(request, reply) {
+      const { id } = await requireOwnRights(parts, request);
+      await administrationOf(parts, request).removeClient(id);
+      return reply.proceed(`${page}?state=removed`, { detail: 'Client removed' });
+    },
+  });
+}

@@ -1,0 +1,229 @@
+import { isDeepStrictEqual } from 'node:util';
+import { createSecret, createSessionId, hashSecret } from '../../../core/sessions/credential.ts';
+import { lockGroups } from '../../../core/users/groups.ts';
+import { limitRows } from '../../../core/users/row-limits.ts';
+import type { Database, OpenDatabase } from '../../../ground/database/database.ts';
+import { countDeleted } from '../../../ground/database/deletions.ts';
+import type { Row } from '../../../ground/database/schema.ts';
+import { shareAnswer } from '../../../ground/database/share-answer.ts';
+import { inTransaction } from '../../../ground/database/transaction.ts';
+import type { Signature } from '../keys/signing-keys.ts';
+
+/**
+ * The protection of a client's codes against injection (RFC 9700 2.1.1). `nonce`: a request needs a challenge (PKCE) or the `nonce` of
+ * OpenID Connect. `required`: it needs a challenge. `optional`: it needs neither.
+ */
+export const pkceSettings = ['nonce', 'required', 'optional'] as const;
+export type PkceSetting = (typeof pkceSettings)[number];
+
+/** The settings that the operator gives a client. */
+export interface ClientSettings {
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  readonly backchannelLogoutUri: string | undefined;
+  /** The page that users open to begin. Undefined: the home page does not show the application. */
+  readonly clientUri: string | undefined;
+  /** Whether the application is the operator's own: users are then not asked for consent. */
+  readonly own: boolean;
+  /** Whether it may use the device flow (RFC 8628). */
+  readonly device: boolean;
+  /** Whether every sign-in has to reach `urn:janua:2fa`. */
+  readonly secondFactor: boolean;
+  /** Groups whose members alone may use it. Empty: every user may. */
+  readonly groups: readonly string[];
+  /** A public client counts as `required`, whatever this says. */
+  readonly pkce: PkceSetting;
+  /** The algorithm that signs its ID tokens and logout tokens. */
+  readonly idTokenAlg: Signature;
+}
+
+/** The settings of a new client, unless the operator says otherwise. */
+export const nothingSet: ClientSettings = {
+  name: '',
+  redirectUris: [],
+  postLogoutRedirectUris: [],
+  backchannelLogoutUri: undefined,
+  clientUri: undefined,
+  own: false,
+  device: false,
+  secondFactor: false,
+  groups: [],
+  pkce: 'nonce',
+  idTokenAlg: 'RS256',
+};
+
+/** An application that signs its users in here. */
+export interface Client extends ClientSettings {
+  /** The random `client_id`. */
+  readonly id: string;
+  /** The hash that `hashSecret` returns. Undefined for a public client. */
+  readonly secretHash: string | undefined;
+  readonly createdAt: Date;
+}
+
+export interface NewClient extends ClientSettings {
+  /** Whether it can keep no secret (RFC 6749 2.1). */
+  readonly isPublic: boolean;
+}
+
+/** Throws unless the client may be changed. The error undoes the change. */
+type Judge = (client: ClientSettings) => void;
+
+/** Records a change in its transaction. */
+type RecordIn = (db: Database, client: Client) => Promise<void>;
+
+const recordNothing: RecordIn = async () => {};
+
+/** Every method throws `Unavailable` when the database cannot be reached. @param now milliseconds since 1970 */
+export type Clients = ReturnType<typeof createClients>;
+
+/** Tells whether a text has the shape of the ids that `add` makes. */
+export const isClientId = (text: string): boolean => /^[\w-]{22}$/.test(text);
+
+/** The part of a client that pages of users and groups show. */
+type NamedClient = Pick<Client, 'id' | 'name' | 'groups' | 'clientUri'>;
+
+/** Milliseconds for which one list of names serves the pages of all users. The texts of 1,000 clients may have 27 MB. */
+const namesLifetime = 1000;
+
+/** Stores clients by id, and only the hash of a secret. @param now milliseconds since 1970 */
+export function createClients({ database, prepareLookup }: OpenDatabase, now: () => number) {
+  const rows = database.selectFrom('janua_clients').selectAll();
+  const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
+
+  /** Lists all clients by name. */
+  const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow);
+
+  async function readNames(): Promise<readonly NamedClient[]> {
+    return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
+  }
+
+  const names = shareAnswer(readNames, namesLifetime, now);
+
+  async function find(id: string): Promise<Client | undefined> {
+    if (!isClientId(id)) return undefined;
+    const [row] = await findRow(id);
+    return row && fromRow(row);
+  }
+
+  /** Locks a client for a change that `judge` allows. Undefined if no client has that id. */
+  async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
+    if (!isClientId(id)) return undefined;
+    const made = await inTransaction(database, async (db) => {
+      // Locks the row. Every `work` also changes the row, because servers in a cluster see no other lock.
+      await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
+      const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
+      if (row === undefined) return undefined;
+      const client = fromRow(row);
+      judge(client);
+      return work(client, db);
+    });
+    names.forget();
+    return made;
+  }
+
+  return {
+    find,
+
+    list,
+
+    /** Lists the names of all clients, sorted. Changes by another process may show a second late. */
+    listNames: names.get,
+
+    /** Lists a page of clients, by name. @param after name and id of the last client on the page before */
+    async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
+      const page = rows.orderBy('name').orderBy('id').limit(limit);
+      if (name === undefined || id === undefined) return (await page.execute()).map(fromRow);
+      const further = page.where((or) => or.or([or('name', '>', name), or('name', '=', name).and('id', '>', id)]));
+      return (await further.execute()).map(fromRow);
+    },
+
+    exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
+
+    /** Adds a client. Its secret, which cannot be read again, is undefined for a public client. @throws {ChangeRefused} `too-many-kept` */
+    async add(
+      { isPublic, ...settings }: NewClient,
+      recordIn = recordNothing,
+    ): Promise<{ client: Client; secret: string | undefined }> {
+      const secret = isPublic ? undefined : createSecret();
+      const row = {
+        id: createSessionId(),
+        secret_hash: secret === undefined ? null : hashSecret(secret),
+        ...toColumns(settings),
+        created_at: now(),
+      };
+      const client = fromRow(row);
+      await inTransaction(database, async (db) => {
+        await lockGroups(db);
+        await db.insertInto('janua_clients').values(row).execute();
+        await limitRows(db, 'janua_clients', undefined, row.created_at);
+        await recordIn(db, client);
+      });
+      names.forget();
+      return { client, secret };
+    },
+
+    /** Returns the changed client. Undefined if no client has that id. */
+    change: (
+      id: string,
+      changes: Partial<ClientSettings>,
+      judge: Judge = () => {},
+      recordIn = recordNothing,
+    ): Promise<Client | undefined> =>
+      hold(id, judge, async (client, db) => {
+        const changed = { ...client, ...changes };
+        judge(changed);
+        if (isDeepStrictEqual(changed, client)) return client;
+        await recordIn(db, changed);
+        await db.updateTable('janua_clients').set(toColumns(changed)).where('id', '=', id).execute();
+        return changed;
+      }),
+
+    /** False if there is no client with that id. */
+    remove: async (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<boolean> =>
+      (await hold(id, judge, async (client, db) => {
+        await recordIn(db, client);
+        return countDeleted(db.deleteFrom('janua_clients').where('id', '=', id));
+      })) === 1,
+
+    /** Returns the new secret, which cannot be read again. Undefined for a public client, or if no client has that id. */
+    rotateSecret: (id: string, judge: Judge = () => {}, recordIn = recordNothing): Promise<string | undefined> =>
+      hold(id, judge, async (client, db) => {
+        if (client.secretHash === undefined) return undefined;
+        const secret = createSecret();
+        await recordIn(db, client);
+        await db
+          .updateTable('janua_clients')
+          .set({ secret_hash: hashSecret(secret) })
+          .where('id', '=', id)
+          .execute();
+        return secret;
+      }),
+  };
+}
+
+/** Returns only the settings, because `client` may have other fields. */
+function toColumns({ name, ...client }: ClientSettings) {
+  const settings = Object.entries(client).filter(([key]) => key in nothingSet);
+  return { name, settings: JSON.stringify(Object.fromEntries(settings)) };
+}
+
+function fromRow(row: Row<'janua_clients'>): Client {
+  type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg';
+  const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
+    row.settings,
+  );
+  return {
+    id: row.id,
+    name: row.name,
+    secretHash: row.secret_hash ?? undefined,
+    ...settings,
+    backchannelLogoutUri: settings.backchannelLogoutUri,
+    clientUri: settings.clientUri,
+    // A client that was added before this setting existed keeps the rule of that time.
+    pkce: settings.pkce ?? 'required',
+    idTokenAlg: settings.idTokenAlg === 'ES256' ? 'ES256' : 'RS256',
+    createdAt: new Date(Number(row.created_at)),
+  };
+}

@@ -1,0 +1,28 @@
+import type { Resource } from '../resources/resources.ts';
+import type { Client } from './clients.ts';
+
+/** Describes a client for administrators, on pages, in the API and in commands. */
+export const describeClient = ({ id, name, secretHash, createdAt, ...client }: Client) => ({
+  client_id: id,
+  name,
+  public: secretHash === undefined,
+  redirect_uris: client.redirectUris,
+  post_logout_redirect_uris: client.postLogoutRedirectUris,
+  backchannel_logout_uri: client.backchannelLogoutUri ?? null,
+  client_uri: client.clientUri ?? null,
+  own: client.own,
+  device: client.device,
+  second_factor: client.secondFactor,
+  groups: client.groups,
+  pkce: secretHash === undefined ? 'required' : client.pkce,
+  id_token_signed_response_alg: client.idTokenAlg,
+  created_at: createdAt.toISOString(),
+});
+
+export const describeResource = ({ uri, scopes, tokenFormat, alg, clientId }: Resource) => ({
+  uri,
+  scopes,
+  token_format: tokenFormat,
+  alg: tokenFormat === 'jwt' ? alg : null,
+  client_id: clientId ?? null,
+});

@@ -1,0 +1,215 @@
+import { once } from 'node:events';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
+import { createTurns } from '../../../ground/faults/turns.ts';
+import { bareHost, endSiteOf, isPublicAddress } from '../../../ground/text/networks.ts';
+import { readBody } from '../../../ground/text/read-body.ts';
+import { createDnsSearch, createSystemSearch, type FindAddresses } from './resolve-addresses.ts';
+
+export interface GuardedFetchOptions {
+  /** Names or addresses of hosts in the operator's own network that may be called, also over plain http. */
+  readonly privateHosts: readonly string[];
+  /** Called when the first connection is refused because too many wait. Called again only after the queue was empty. */
+  readonly onFull?: () => void;
+  /** Bytes of the longest body that is read. */
+  readonly mostBytes?: number;
+  /** Finds the addresses of hosts that strangers name. */
+  readonly findAddresses?: FindAddresses;
+  /** Finds the addresses of `privateHosts`. */
+  readonly findPrivate?: FindAddresses;
+  readonly isPublic?: (address: string) => boolean;
+}
+
+/** The cause of a connection, for which it is counted. */
+export interface Cause {
+  /** The key that counts the connection, such as the network of a request. Parties share the turns. */
+  readonly party: string;
+  /** The address of the client's document, if the client is known already. */
+  readonly clientId?: string | undefined;
+}
+
+export interface Turn extends Cause {
+  /** Runs when the turn has come. It may already have the response, and then needs no call. */
+  readonly within?: (call: () => Promise<Response>) => Promise<Response>;
+}
+
+export type GuardedFetch = ReturnType<typeof createGuardedFetch>;
+
+/** The part that is named unavailable when a connection gets no turn. The application is not at fault then. */
+export const outsidePart = 'The connection to applications';
+
+/**
+ * Connections to applications in this process: at once, of a party, and to a host; connections that wait; and milliseconds that each waits
+ * at most. A host is a name, and also an IPv4 address or IPv6 /48 that names resolve to: ten names of one server are one host.
+ */
+export const outsideLimits = { atOnce: 16, ofParty: 8, ofHost: 2, waiting: 100, waitingMilliseconds: 5_000 };
+
+/** Milliseconds from the start of the address look-up to the end of the response body. */
+export const patience = 3_000;
+
+/** Milliseconds until the next address of a host is tried, and the most addresses that are tried. */
+const connectMilliseconds = 1_000;
+const mostAddresses = 3;
+
+export const longestBody = 64 * 1024;
+
+/** Statuses without a body (Fetch 2.2.6). */
+const bodiless = new Set([204, 205, 304]);
+
+class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+}
+
+/** Thrown if an address takes no connections. Another address of the host may. */
+class NotConnected extends Error {
+  override readonly name = 'NotConnected';
+}
+
+const plainHost = (host: string) => bareHost(host.toLowerCase());
+
+/**
+ * `fetch` for addresses that strangers choose: documents and keys of clients, and logout notices (ASVS 1.3.6). It calls no address of a
+ * private network, follows no redirect, and waits 3 seconds. It judges the addresses of a host, and connects to one of those: a name that
+ * resolves to another address a moment later (DNS rebinding) gains nothing. Few connections are made at once (ASVS 15.2.2), and parties
+ * share the turns. Any `signal` is ignored, because the application's time limit must not include the wait for a turn.
+ */
+export function createGuardedFetch({
+  privateHosts,
+  onFull = () => {},
+  mostBytes = longestBody,
+  findAddresses = createDnsSearch(),
+  findPrivate = createSystemSearch(outsidePart),
+  isPublic = isPublicAddress,
+}: GuardedFetchOptions) {
+  const named = new Set(privateHosts.map(plainHost));
+  const { atOnce, ofParty, ofHost, waiting, waitingMilliseconds } = outsideLimits;
+  const turns = createTurns({ part: outsidePart, atOnce, waiting, onFull });
+  /** Only requests that have a turn in `turns` already wait here. */
+  const turnsOfAddresses = createTurns({ part: outsidePart, atOnce, waiting: atOnce });
+
+  /** Judges a URL before its host is looked up. @returns whether the operator has listed the host @throws {AddressRefused} */
+  function judge({ protocol, hostname }: URL): boolean {
+    const host = plainHost(hostname);
+    const isNamed = named.has(host);
+    if (protocol !== 'https:' && !(protocol === 'http:' && isNamed))
+      throw new AddressRefused(`${host} is not at https:`);
+    if (isNamed) return true;
+    const mayBePublic = isIP(host) === 0 ? host.includes('.') : isPublic(host);
+    if (!mayBePublic) throw new AddressRefused(`${host} is no public address`);
+    return false;
+  }
+
+  /** Finds the addresses to call. Only a host that the operator has listed may have a private address. */
+  async function findCallable(host: string, isNamed: boolean, deadline: AbortSignal): Promise<readonly string[]> {
+    if (isIP(host) !== 0) return [host];
+    if (isNamed) return findPrivate(host, deadline);
+    const addresses = (await findAddresses(host, deadline)).filter(isPublic);
+    if (addresses.length === 0) throw new AddressRefused(`${host} has no public address`);
+    return addresses;
+  }
+
+  /** Calls the first address that takes the connection. */
+  async function call(sent: Call, isNamed: boolean, party: string): Promise<Response> {
+    const deadline = AbortSignal.timeout(patience);
+    const addresses = await findCallable(plainHost(sent.url.hostname), isNamed, deadline);
+    let failure: unknown;
+    for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
+      const isLast = index === Math.min(addresses.length, mostAddresses) - 1;
+      // Hosts that the operator has listed have no limit for each address, because they may share one proxy.
+      const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
+      const exchange = async () => {
+        const response = await connect(sent, address, deadline, isLast ? patience : connectMilliseconds);
+        return toResponse(response, mostBytes, deadline);
+      };
+      try {
+        return await turnsOfAddresses.take({ places, parties: [party] }, exchange, deadline);
+      } catch (error) {
+        if (!(error instanceof NotConnected)) throw error;
+        failure = error.cause;
+      }
+    }
+    throw failure;
+  }
+
+  /**
+   * @throws {Error} without a complete response, or when the address is refused
+   * @throws {Unavailable} if the connection has no turn in time, by no fault of the application
+   */
+  return async (
+    input: string | URL,
+    init: RequestInit | undefined,
+    { party, within = (run) => run() }: Turn,
+  ): Promise<Response> => {
+    const url = new URL(input);
+    const isNamed = judge(url);
+    const request = new Request(url, init);
+    const { method } = request;
+    const body = Buffer.from(await request.arrayBuffer());
+    const headers = { ...Object.fromEntries(request.headers), 'user-agent': 'Janua', 'accept-encoding': 'identity' };
+    const places = [
+      { key: `party ${party}`, atOnce: ofParty },
+      { key: `host ${plainHost(url.hostname)}`, atOnce: ofHost },
+      // The same address is not fetched twice at a time.
+      ...(method === 'GET' ? [{ key: url.href, atOnce: 1 }] : []),
+    ];
+    const run = () => within(() => call({ url, body, options: { method, headers } }, isNamed, party));
+    return turns.take({ places, parties: [party] }, run, AbortSignal.timeout(waitingMilliseconds));
+  };
+}
+
+interface Call {
+  readonly url: URL;
+  readonly body: Buffer;
+  readonly options: Pick<RequestOptions, 'method' | 'headers'>;
+}
+
+/** Sends a request to an address of its host. @throws {NotConnected} if the address takes no connection within `milliseconds` */
+async function connect(
+  { url, body, options }: Call,
+  address: string,
+  signal: AbortSignal,
+  milliseconds: number,
+): Promise<IncomingMessage> {
+  const family = isIP(address);
+  const pinned: LookupFunction = (_host, { all }, done) =>
+    all ? done(null, [{ address, family }]) : done(null, address, family);
+  // Loaded only when there is something to fetch: TLS takes 9 MB.
+  const { request: send } = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
+  signal.throwIfAborted();
+  // Never uses a connection that another part of Janua has opened.
+  const sent: ClientRequest = send(url, { ...options, lookup: pinned, agent: false, signal });
+  const timer = setTimeout(() => sent.destroy(new Error(`${address} takes no connection`)), milliseconds);
+  let isConnected = false;
+  sent.once('socket', (socket) =>
+    socket.once('connect', () => {
+      isConnected = true;
+      clearTimeout(timer);
+    }),
+  );
+  // If the connection breaks in the middle of the body, the response reports the error as well.
+  sent.on('error', () => {});
+  sent.end(body);
+  try {
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return response;
+  } catch (cause) {
+    if (isConnected || signal.aborted) throw cause;
+    throw new NotConnected(address, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function toResponse(response: IncomingMessage, mostBytes: number, signal: AbortSignal): Promise<Response> {
+  const { statusCode: status = 0, headersDistinct } = response;
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  const { socket } = response;
+  const hasLength = 'content-length' in headersDistinct || 'transfer-encoding' in headersDistinct;
+  const body = await readBody(response, mostBytes);
+  // Without a length, a body ends with its connection (RFC 9112 6.3). Node then returns a partial body, even if the connection broke.
+  signal.throwIfAborted();
+  if (!hasLength && socket.errored) throw socket.errored;
+  return new Response(bodiless.has(status) ? null : body, { status, headers });
+}

@@ -1,0 +1,47 @@
+import { hash } from 'node:crypto';
+import { domainToUnicode } from 'node:url';
+import { mixesScripts } from '../../../ground/text/scripts.ts';
+import { versionOf } from '../sign-in/give-consent.ts';
+import { type Asked, requestedOf } from '../sign-in/requested-scopes.ts';
+import { isNativeAddress } from './addresses.ts';
+import { isDocument, lasts, type ProviderClient } from './library-client.ts';
+
+/** The properties of an application that the user sees before allowing it. */
+export interface ShownApplication {
+  /** The name that the operator wrote, or the application itself in its document. */
+  readonly name: string;
+  /** The host of the metadata document, in ASCII. Undefined if an administrator added the application. */
+  readonly documentHost: string | undefined;
+  /** Whether its name, or one of its hosts, mixes letters of several scripts. */
+  readonly isMixed: boolean;
+  /** The host or the scheme that gets the response. Undefined for a device. */
+  readonly host: string | undefined;
+  /** Whether any program on the user's machine could pretend to be the application. */
+  readonly isNative: boolean;
+  readonly scopes: readonly string[];
+  /** Other servers that the application may use for the user, and the scopes there. */
+  readonly resources: readonly { readonly address: string; readonly scopes: readonly string[] }[];
+  /** Whether the application keeps its grant when the session ends. */
+  readonly lasts: boolean;
+}
+
+/** Hashes the application as the user saw it, and as a consent covers it. If the hash changes, the user is asked again. */
+export const shownVersionOf = (client: ProviderClient, application: ShownApplication): string =>
+  hash('sha256', JSON.stringify([versionOf(client), application]), 'base64url');
+
+const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
+
+/** @param address the redirect address. Undefined for a device */
+export const showApplication = (client: ProviderClient, asked: Asked, address: unknown): ShownApplication => ({
+  name: client.clientName ?? new URL(client.clientId).host,
+  documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,
+  isMixed: mixesScripts([client.clientName, unicodeHostOf(client.clientId), unicodeHostOf(address)].join(' ')),
+  host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,
+  isNative: typeof address === 'string' && isNativeAddress(address),
+  scopes: requestedOf({ ...asked, resourceServers: {} }),
+  resources: Object.entries(asked.resourceServers ?? {}).map(([resource, { scopes }]) => ({
+    address: resource.replace(/^https?:\/\//, ''),
+    scopes: [...asked.requestParamScopes].filter((scope) => scopes.has(scope)),
+  })),
+  lasts: address === undefined || lasts(client, asked.requestParamScopes),
+});

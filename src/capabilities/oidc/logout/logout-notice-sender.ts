@@ -1,0 +1,182 @@
+import type { AuditOf } from '../../../core/audit/audit.ts';
+import type { Database } from '../../../ground/database/database.ts';
+import { createLeasedWork } from '../../../ground/database/leased-work.ts';
+import type { Tables } from '../../../ground/database/schema.ts';
+import { repeated } from '../../../ground/database/transaction.ts';
+import type { Log } from '../../../ground/faults/log.ts';
+import { Unavailable } from '../../../ground/faults/unavailable.ts';
+import { outsideLimits, outsidePart } from '../clients/guarded-fetch.ts';
+import { aboutClient } from '../clients/library-client.ts';
+import type { events } from '../events.ts';
+
+/** The content of a notice to an application. */
+export interface LogoutNotice {
+  readonly clientId: string;
+  readonly subject: string;
+  /** The id by which the application knows the session. */
+  readonly sid: string;
+}
+
+export interface NoticeSenderOptions {
+  readonly database: Database;
+  /**
+   * Sends a notice. Does nothing for a client that takes no notices any more. @throws {Error} if the client did not accept it within
+   * seconds
+   */
+  readonly send: (notice: LogoutNotice) => Promise<void>;
+  /** Finds the id of the user whom applications know by this subject. */
+  readonly userIdOf: (subject: string) => Promise<string | undefined>;
+  /** Finds the name of a client. Undefined if the client was removed. */
+  readonly nameOf: (clientId: string) => Promise<string | undefined>;
+  readonly audit: Pick<AuditOf<typeof events>, 'recordIfPossible'>;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Milliseconds between two looks for notices that another process made due, or that are due again. */
+const lookInterval = 2_000;
+
+/** Milliseconds between two attempts to send a notice. After the last of `pauses`, each pause is `longestPause`. */
+const firstPause = 5_000;
+const pauses = [firstPause, 30_000, 120_000, 600_000];
+const longestPause = 3_600_000;
+
+/** Clients that get notices at the same time, and notices that each of them gets at the same time. */
+const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
+
+/** Most notices to a client between two looks for due notices. A look reads all due notices. */
+const noticesPerLook = 50;
+
+/** Milliseconds for which `close` waits for notices that are being sent. */
+const closingMilliseconds = 5_000;
+
+type Row = Tables['janua_logout_notices'];
+
+/**
+ * Sends the notices that are due. Only one process sends at a time. If it crashes, another one continues within 15 seconds. A crash may
+ * send a notice twice, but loses none. A client that answers slowly delays only its own notices.
+ */
+export function createNoticeSender({ database, send, userIdOf, nameOf, audit, log, now }: NoticeSenderOptions) {
+  const busy = new Map<string, Promise<void>>();
+  let woken = Promise.withResolvers<void>();
+
+  const due = () => database.selectFrom('janua_logout_notices').where('due_at', '<=', now());
+  const hasDue = async () => (await due().select('id').limit(1).executeTakeFirst()) !== undefined;
+
+  const sending = createLeasedWork({
+    database,
+    name: 'logout-notices',
+    lookInterval,
+    hasDue,
+    work: sendAll,
+    now,
+    onFault: (error) =>
+      log.error({ event: 'logout_notices_failed', err: error }, 'notices of logouts could not be sent'),
+  });
+
+  function look(): void {
+    woken.resolve();
+    sending.look();
+  }
+
+  /** Sends until no notice is due. */
+  async function sendAll(mayGoOn: () => boolean): Promise<void> {
+    try {
+      do {
+        woken = Promise.withResolvers();
+        if (mayGoOn()) await startClients(mayGoOn);
+        await Promise.race([...busy.values(), busy.size > 0 && woken.promise]);
+      } while (busy.size > 0 || (mayGoOn() && (await hasDue())));
+    } finally {
+      await Promise.allSettled(busy.values());
+    }
+  }
+
+  async function startClients(mayGoOn: () => boolean): Promise<void> {
+    const free = clientsAtOnce - busy.size;
+    if (free === 0) return;
+    const waiting = due()
+      .select('client_id')
+      .groupBy('client_id')
+      .orderBy(({ fn }) => fn.min('due_at'))
+      .limit(free);
+    const others = busy.size === 0 ? waiting : waiting.where('client_id', 'not in', [...busy.keys()]);
+    for (const { client_id } of await others.execute())
+      busy.set(
+        client_id,
+        tell(client_id, mayGoOn).finally(() => busy.delete(client_id)),
+      );
+  }
+
+  /** Sends at most `noticesPerLook` due notices to a client. */
+  async function tell(clientId: string, mayGoOn: () => boolean): Promise<void> {
+    const ofClient = due().where('client_id', '=', clientId);
+    const rows = await ofClient.selectAll().orderBy('due_at').limit(noticesPerLook).execute();
+    let isAway = false;
+    while (rows.length > 0 && !isAway && mayGoOn())
+      isAway = (await Promise.all(rows.splice(0, noticesAtOnce).map(attempt))).includes(false);
+    if (!isAway) return;
+    // The client is unreachable: its other notices need not find that out one by one.
+    const ofIt = database.updateTable('janua_logout_notices').where('client_id', '=', clientId);
+    const others = ofIt.set({ due_at: now() + firstPause }).where('due_at', '<=', now());
+    // Giving up a notice locks the rows in another order, so the two may deadlock.
+    await repeated(() => others.execute());
+  }
+
+  async function remove({ id }: Row): Promise<void> {
+    await repeated(() => database.deleteFrom('janua_logout_notices').where('id', '=', id).execute());
+  }
+
+  /** False if the client did not accept the notice. */
+  async function attempt(row: Row): Promise<boolean> {
+    const { client_id: clientId, subject, sid } = row;
+    try {
+      await send({ clientId, subject, sid });
+    } catch (error) {
+      if (error instanceof Unavailable && error.part !== outsidePart) throw error;
+      // Without a turn, nothing was sent. The notices of the client are put off, and this does not count as a failure of the client.
+      if (error instanceof Unavailable) return false;
+      await noteFailure(row, error instanceof Error ? error.message : undefined);
+      return false;
+    }
+    await remove(row);
+    return true;
+  }
+
+  const detailsOf = ({ session_id: sessionId, client_id: clientId }: Row) =>
+    ({ event: 'logout_notice_failed', clientId, sessionId }) as const;
+
+  async function noteFailure(row: Row, reason: string | undefined): Promise<void> {
+    if (Number(row.expires_at) <= now()) return giveUp(row, undefined, reason);
+    if (row.attempts === 0)
+      log.warn({ ...detailsOf(row), reason }, 'an application did not accept the notice of a logout; it is sent again');
+    const again = { due_at: now() + (pauses[row.attempts] ?? longestPause), attempts: row.attempts + 1 };
+    await database.updateTable('janua_logout_notices').set(again).where('id', '=', row.id).execute();
+  }
+
+  /** @param reason for the log, if it differs from that of the event */
+  async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
+    log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
+    const { session_id: sessionId, client_id: clientId } = row;
+    const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
+    const event = { kind: 'logout-notice-failed', reason: why, sessionId, ...about } as const;
+    const userId = await userIdOf(row.subject);
+    await audit.recordIfPossible({ ...event, userId, caller: { route: 'logout-notice' } });
+    await remove(row);
+  }
+
+  return {
+    start: sending.start,
+    /** Looks for due notices at once. */
+    look,
+    giveUp,
+    /** Resolves when no notice is due, or another process sends. */
+    async settled(): Promise<void> {
+      look();
+      await sending.settled();
+    },
+    /** Waits for the notices that are being sent. */
+    close: (): Promise<void> => sending.close(closingMilliseconds),
+  };
+}

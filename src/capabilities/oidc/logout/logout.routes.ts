@@ -1,0 +1,236 @@
+import type { Access } from '../../../core/access/access.ts';
+import { Refusal } from '../../../core/access/refusal.ts';
+import type { Caller } from '../../../core/audit/event.ts';
+import type { SignInPort } from '../../../core/ports.ts';
+import { bodyField } from '../../../web/body-field.ts';
+import type { FlowOptions } from '../../../web/flow-options.ts';
+import { comesFromUs } from '../../../web/hooks/cross-site.ts';
+import { leave } from '../../../web/leave.ts';
+import { page, redirect, settingCookies } from '../../../web/openapi/responses.ts';
+import type { App, Reply, Request } from '../../../web/types.ts';
+import { calledName } from '../clients/library-client.ts';
+import type { OidcParts } from '../parts.ts';
+import { boundedOnly } from '../provider/bounded-request.ts';
+import type { AskedLogOut, LogOutFault } from '../provider/logout-request.ts';
+import { type ProviderParts, requireProvider, tag, unbounded } from '../provider/provider.routes.ts';
+import type { OpenIdProvider } from '../provider/provider.ts';
+import { applicationRefused, noProvider } from '../refusals.ts';
+
+export interface LogOutParts extends ProviderParts, Pick<OidcParts, 'applicationLogOut' | 'noteRefusal'> {
+  readonly access: Access;
+  readonly ports: Pick<SignInPort, 'logOut'>;
+}
+
+const path = '/oidc/logout';
+const confirmPath = `${path}/confirm`;
+const view = 'capabilities/oidc/logout/log-out';
+const fields = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'] as const;
+
+type Given = Readonly<Partial<Record<(typeof fields)[number], string>>>;
+
+/** The faults in the words of the protocol. */
+const faults: Readonly<Record<LogOutFault, string>> = {
+  'logout-hint': 'id_token_hint is not valid, or not for client_id',
+  'unknown-client': 'client not found',
+  'logout-address': 'post_logout_redirect_uri not registered',
+};
+
+/** @param sent a query or a form */
+function readGiven(sent: unknown): Given {
+  const given = fields.flatMap((name) => {
+    const value = bodyField(sent, name);
+    return typeof value === 'string' && value !== '' && value.isWellFormed() ? [[name, value]] : [];
+  });
+  return Object.fromEntries(given);
+}
+
+/**
+ * Tells whether a program sent the request, and no browser: it ends the session of the ID token that it holds. A prefetch of a browser ends
+ * nothing. Of the headers of Fetch Metadata, the `fetch` of Node sends one, and browsers send all.
+ */
+const isProgram = ({ method, headers }: Request): boolean =>
+  method !== 'HEAD' &&
+  headers.cookie === undefined &&
+  headers.origin === undefined &&
+  headers.purpose === undefined &&
+  Object.entries(headers).every(
+    ([name, value]) => !name.startsWith('sec-') || (name === 'sec-fetch-mode' && value === 'cors'),
+  );
+
+/** Returns the address to which the browser returns, with the `state` of the application. */
+function targetOf({ address }: AskedLogOut, { state }: Given): string | undefined {
+  if (address === undefined) return undefined;
+  const target = new URL(address);
+  if (state !== undefined) target.searchParams.set('state', state);
+  return target.href;
+}
+
+/** Creates the handlers of the logout pages. */
+function createSteps(parts: () => LogOutParts) {
+  async function read(sent: unknown, caller: Caller) {
+    const given = readGiven(sent);
+    const { id_token_hint: idTokenHint, client_id: clientId, post_logout_redirect_uri: address } = given;
+    const provider = await requireProvider(parts());
+    return { provider, given, asked: await provider.readLogOut({ idTokenHint, clientId, address, caller }) };
+  }
+
+  type Read = Awaited<ReturnType<typeof read>>;
+
+  const findSignedIn = ({ presented: { cookie } }: Request) => parts().access.findSignedIn({ cookie });
+
+  /** Records the fault. The pages show only the id of the request, by which the operator finds it. */
+  async function note(request: Request, { asked, given }: Read, reason: LogOutFault): Promise<void> {
+    await parts().noteRefusal({
+      request: { signedIn: await findSignedIn(request), caller: request.caller },
+      clientId: asked.client?.clientId,
+      clientName: asked.client?.clientName,
+      error: 'invalid_request',
+      detail: faults[reason],
+      parameters: given,
+      reason,
+    });
+  }
+
+  const describe = (request: Request, { asked, given }: Read) => {
+    const isFaulty = asked.fault !== undefined;
+    const application = asked.client && calledName(asked.client);
+    return { given, application, path, isFaulty, request_id: isFaulty ? request.id : undefined };
+  };
+
+  /** Answers where no session is left. */
+  function goOn(request: Request, reply: Reply, read: Read): unknown {
+    const { asked, given } = read;
+    if (asked.fault !== undefined) {
+      reply.code(400);
+      return { ...describe(request, read), isOver: true };
+    }
+    const target = targetOf(asked, given);
+    return target === undefined ? reply.redirect('/auth/login?state=0', 303) : leave(request, reply, target);
+  }
+
+  async function ask(request: Request, reply: Reply, read: Read, account: string) {
+    if (read.asked.fault !== undefined) reply.code(400);
+    return { ...describe(request, read), account, action: confirmPath };
+  }
+
+  async function endNamed(request: Request, { provider, asked, given }: Read): Promise<void> {
+    if (given.id_token_hint === undefined) return;
+    if (await parts().applicationLogOut.endNamed(provider, asked, request.caller)) return;
+    // The program must not believe that the session has ended.
+    if (asked.fault === undefined) await note(request, { provider, asked, given }, 'logout-hint');
+    throw new Refusal(applicationRefused);
+  }
+
+  async function answer(request: Request, reply: Reply, sent: unknown): Promise<unknown> {
+    const found = await read(sent, request.caller);
+    const { provider, asked } = found;
+    if (asked.fault !== undefined) await note(request, found, asked.fault);
+    if (isProgram(request)) {
+      await endNamed(request, found);
+      return goOn(request, reply, found);
+    }
+    const signedIn = await findSignedIn(request);
+    if (signedIn === undefined) return goOn(request, reply, found);
+    return mayEnd(provider, asked, signedIn)
+      ? { ...describe(request, found), action: confirmPath, goesOn: true }
+      : ask(request, reply, found, signedIn.user.username);
+  }
+
+  /** Tells whether the session may end without a question to the user. */
+  const mayEnd = (provider: OpenIdProvider, asked: AskedLogOut, { session }: { session: { id: string } }) =>
+    asked.fault === undefined && parts().applicationLogOut.proves(provider, asked, session);
+
+  /** Handles the user's answer, or the page that went on by itself. */
+  async function confirm(request: Request, reply: Reply): Promise<unknown> {
+    const found = await read(request.body, request.caller);
+    const signedIn = await findSignedIn(request);
+    // Another window has logged out already.
+    if (signedIn === undefined) return goOn(request, reply, found);
+    // The page that goes on by itself has not asked the user, and another user may have logged in since.
+    const wasAsked = bodyField(request.body, 'asked') === 'yes';
+    if (!wasAsked && !mayEnd(found.provider, found.asked, signedIn))
+      return ask(request, reply, found, signedIn.user.username);
+    const { cookie } = request.presented;
+    const hasEnded = await parts()
+      .ports.logOut({ cookie }, request.caller)
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof Refusal)) throw error;
+          return false;
+        },
+      );
+    if (hasEnded) reply.answerLogOut();
+    // With a fault, the page has said that it does not lead back.
+    return found.asked.fault === undefined ? goOn(request, reply, found) : reply.redirect('/auth/login?state=0', 303);
+  }
+
+  return { answer, confirm };
+}
+
+/** Adds the logout that an application begins (OpenID Connect RP-Initiated Logout 1.0). */
+export function addApplicationLogOut(
+  app: App,
+  parts: () => LogOutParts,
+  { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
+): void {
+  const { answer, confirm } = createSteps(parts);
+  const refusals = [noProvider, applicationRefused, ...unbounded];
+  const responses = {
+    200: page('A page that asks, or goes on by itself if the ID token is of this session'),
+    303: redirect('Back, if there is no session here'),
+    400: page('A page that asks, or says that the user is logged out. It does not lead back: the request is not right'),
+  };
+
+  app.get(
+    path,
+    {
+      ...boundedOnly,
+      config: { view, pageOnly: true, takesCredentials: 'optional', refusals },
+      schema: {
+        summary: 'Log out, from an application',
+        description:
+          'A program that sends a valid `id_token_hint`, and no cookie, ends the session of that ID token, and no other.',
+        tags: [tag],
+        response: responses,
+      },
+    },
+    (request, reply) => answer(request, reply, request.query),
+  );
+
+  app.post(
+    path,
+    {
+      ...boundedOnly,
+      config: { anySite: true, view, pageOnly: true, takesCredentials: 'optional', refusals },
+      schema: {
+        summary: 'Log out, from an application, by a form',
+        description:
+          'A page repeats the form of another site, because browsers send no cookie with it. The ID token gets into no address.',
+        tags: [tag],
+        response: responses,
+      },
+    },
+    async (request, reply) => {
+      if (comesFromUs(request, publicOrigins)) return answer(request, reply, request.body);
+      return { given: readGiven(request.body), path, action: path, goesOn: true };
+    },
+  );
+
+  app.post(
+    confirmPath,
+    {
+      ...boundedOnly,
+      config: { view, pageOnly: true, openedAt: path, takesCredentials: true, refusals },
+      schema: {
+        summary: 'Log out, from an application: the answer of the user',
+        tags: [tag],
+        response: {
+          200: settingCookies(page('A page that leads back to the application')),
+          303: settingCookies(redirect('To the login page')),
+        },
+      },
+    },
+    confirm,
+  );
+}

@@ -1,0 +1,122 @@
+import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import type { Client } from '../clients/clients.ts';
+import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
+import { Spent, TooFast } from '../records/kept-records.ts';
+import type { Payload } from '../records/record-rows.ts';
+import type { Records } from '../records/records.ts';
+import type { ResourceCredentials } from '../resources/resources.ts';
+import { findExcess } from '../sign-in/pending-address.ts';
+
+export interface AdapterOptions {
+  readonly records: Records;
+  readonly findClient: (id: string) => Promise<Client | undefined>;
+  readonly findCredentials: (clientId: string) => Promise<ResourceCredentials | undefined>;
+}
+
+/** Returns a client in the terms of RFC 7591. Its `client_secret` is a hash, which `compareClientSecret` expects. */
+const metadataOf = (client: Client): ClientMetadata => ({
+  client_id: client.id,
+  client_name: client.name,
+  redirect_uris: [...client.redirectUris],
+  post_logout_redirect_uris: [...client.postLogoutRedirectUris],
+  response_types: client.redirectUris.length > 0 ? ['code'] : [],
+  grant_types: [
+    ...(client.redirectUris.length > 0 ? [codeGrant] : []),
+    refreshGrant,
+    ...(client.device ? [deviceGrant] : []),
+  ],
+  token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
+  ...(client.secretHash !== undefined && { client_secret: client.secretHash }),
+  ...(client.backchannelLogoutUri !== undefined && {
+    backchannel_logout_uri: client.backchannelLogoutUri,
+    backchannel_logout_session_required: true,
+  }),
+  id_token_signed_response_alg: client.idTokenAlg,
+  own: client.own,
+  groups: client.groups,
+  secondFactor: client.secondFactor,
+  pkce: client.pkce,
+});
+
+/**
+ * Returns a resource as a client that can only ask about its tokens. It has neither addresses nor grants, and at other endpoints it is no
+ * client.
+ */
+const apiOf = ({ uri, clientId, secretHash }: ResourceCredentials): ClientMetadata => ({
+  client_id: clientId,
+  client_secret: secretHash,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: [],
+  token_endpoint_auth_method: 'client_secret_basic',
+  api: uri,
+});
+
+type Write = () => Promise<void>;
+
+/** The delayed writes of token requests, by their contexts. */
+const writes = new WeakMap<object, Write[]>();
+
+/** Delays the writes of a token request until the library is done, for one commit of SQLite. The request reads nothing that it writes. */
+async function put(write: Write): Promise<void> {
+  const { ctx } = Provider;
+  if (ctx?.oidc.route !== 'token') return write();
+  writes.set(ctx, [...(writes.get(ctx) ?? []), write]);
+}
+
+/**
+ * Runs the delayed writes.
+ * @throws {errors.InvalidGrant} if the code or token that the client sent was used already, or its grant was revoked meanwhile
+ */
+export async function finishWrites(ctx: object): Promise<void> {
+  const finished = await Promise.allSettled((writes.get(ctx) ?? []).map((write) => write()));
+  for (const result of finished) if (result.status === 'rejected') throw result.reason;
+}
+
+const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
+
+/** Creates the adapter through which the library finds and stores its records. */
+export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
+  const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
+  const isClient = model === 'Client';
+  const waits = model === 'Interaction' || model === 'DeviceCode';
+
+  async function run<Result>(step: () => Promise<Result>): Promise<Result> {
+    try {
+      return await step();
+    } catch (error) {
+      if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
+      if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');
+      throw error;
+    }
+  }
+
+  return {
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+      // Janua stores clients and sessions itself.
+      if (isClient || model === 'Session') return;
+      const excess = waits ? findExcess((payload.params ?? {}) as Payload) : undefined;
+      if (excess !== undefined) throw new errors.InvalidRequest(excess);
+      // A browser without a session carries its request in its address, and so does a browser that leaves for a sign-up.
+      if (model === 'Interaction' && (payload.session === undefined || isSignUp(payload))) return;
+      await put(() => run(() => upsert(id, payload, seconds)));
+    },
+    async find(id: string) {
+      const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
+      if (!isClient) return run(() => find(id, polls));
+      const client = await findClient(id);
+      if (client !== undefined) return metadataOf(client);
+      const api = Provider.ctx?.oidc.route === 'introspection' ? await findCredentials(id) : undefined;
+      return api && apiOf(api);
+    },
+    findByUserCode,
+    findByUid: async () => undefined,
+    consume: (id: string) => put(() => run(() => consume(id))),
+    async destroy(id: string): Promise<void> {
+      // Of two requests that continue a sign-in at the same time, one gets a code.
+      if (!(await run(() => destroy(id))) && model === 'Interaction')
+        throw new errors.SessionNotFound('interaction session not found');
+    },
+    revokeByGrantId: (grantId: string) => run(() => revokeByGrantId(grantId)),
+  };
+}

@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http';
+import { type ParsedUrlQuery, parse } from 'node:querystring';
+import { Refusal } from '../../../core/access/refusal.ts';
+import { bodyLimit } from '../../../web/hooks/bodies.ts';
+import { readBody } from '../../../web/hooks/read-body.ts';
+import type { App, Request } from '../../../web/types.ts';
+import { repeatedParameter, requestTooLong } from '../refusals.ts';
+
+/** Most characters in the address of a request. Proxies read no longer line. */
+export const longestAddress = 8192;
+
+/** Most parameters of a request, known and unknown. The protocol defines about forty. */
+export const mostParameters = 50;
+
+/** A request may name several resources (RFC 8707 2). */
+const repeatable: ReadonlySet<string> = new Set(['resource']);
+
+/** Parameters that the library or Janua reads by a URL parser, which needs a time that is quadratic for a long host. */
+const addresses: ReadonlySet<string> = new Set(['resource', 'redirect_uri', 'post_logout_redirect_uri']);
+
+/** Characters of such a parameter: a registered address has 255, and on loopback a port may be added. */
+export const longestUri = 261;
+
+/**
+ * A request of the protocol of bounded size. Koa parses repeated parameters in quadratic time, so the size bounds the time of the library.
+ * Only `requireBounded` makes one.
+ */
+export interface BoundedRequest {
+  readonly query: ParsedUrlQuery;
+  /** The raw body. Undefined if there is none, or if our own parser has read it. */
+  readonly body: Buffer | undefined;
+}
+
+/** @throws {Refusal} `request-too-long`, `repeated-parameter` */
+export function requireBounded({ url, body, headers }: Pick<Request, 'url' | 'body' | 'headers'>): BoundedRequest {
+  requireShort(url);
+  const start = url.indexOf('?');
+  const query = readParameters(start === -1 ? '' : url.slice(start + 1));
+  if (!Buffer.isBuffer(body)) {
+    // Our own parser has read the form.
+    requireParameters(body ?? {});
+    return { query, body: undefined };
+  }
+  // The library refuses any other type, and does not read it.
+  if (/^application\/x-www-form-urlencoded\b/i.test(headers['content-type'] ?? '')) readParameters(body.toString());
+  return { query, body };
+}
+
+/** Options of a route that reads the parameters itself. */
+export const boundedOnly = { preHandler: async (request: Request) => void requireBounded(request) };
+
+/** @throws {Refusal} `request-too-long` */
+export function requireShort(address: string): void {
+  if (address.length > longestAddress) throw new Refusal(requestTooLong);
+}
+
+/** Reads parameters with the parser that the library uses for forms. @throws as `requireParameters` */
+function readParameters(text: string): ParsedUrlQuery {
+  // A parameter beyond the limit is enough for the refusal. To read the 13,000 that a body can hold takes 20 ms.
+  const parameters = parse(text, '&', '=', { maxKeys: mostParameters + 1 });
+  requireParameters(parameters);
+  return parameters;
+}
+
+/** RFC 6749 3.1, 3.2. @throws {Refusal} `repeated-parameter`, `request-too-long` */
+function requireParameters(parameters: object): void {
+  const values = Object.entries(parameters).map(([name, value]) => ({ name, sent: [value].flat() }));
+  if (values.some(({ name, sent }) => addresses.has(name) && sent.some((uri) => String(uri).length > longestUri)))
+    throw new Refusal(requestTooLong);
+  const isRepeated = values.some(({ name, sent }) => sent.length > 1 && !repeatable.has(name));
+  const count = values.reduce((sum, { sent }) => sum + sent.length, 0);
+  if (isRepeated || count > mostParameters) throw new Refusal(repeatedParameter);
+}
+
+/** Reads bodies of the protocol as raw bytes, because the library parses them. */
+export function addRawBodies(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { bodyLimit }, (_request: Request, payload: IncomingMessage) =>
+    readBody(payload, bodyLimit),
+  );
+}

@@ -1,0 +1,143 @@
+import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Account } from '../../../core/users/account.ts';
+import { readNames } from '../../../core/users/scopes.ts';
+import { claimsOf } from '../claims.ts';
+import { isDocument, mayUse, type ProviderClient } from '../clients/library-client.ts';
+import { prefetch } from './fetch.ts';
+import type { ProviderOptions } from './options.ts';
+import { findAccountIn, requestOf } from './requests.ts';
+
+type Features = NonNullable<Configuration['features']>;
+
+/** Configures the features of the library that Janua offers. */
+export const createFeatures = (options: ProviderOptions): Features => ({
+  devInteractions: { enabled: false },
+  dPoP: { enabled: false },
+  pushedAuthorizationRequests: { enabled: false },
+  claimsParameter: { enabled: true },
+  backchannelLogout: { enabled: true },
+  rpInitiatedLogout: { enabled: true },
+  revocation: {
+    enabled: true,
+    allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+  },
+  introspection: {
+    enabled: true,
+    async allowedPolicy(ctx, client, token) {
+      if (await mayAsk(client, token, options)) {
+        const account = await findLetIn(ctx, client, token, options);
+        ctx.state.username = account && usernameFor(token, account);
+        return account !== undefined;
+      }
+      ctx.state.refusal = options.onRefused({
+        request: requestOf(ctx),
+        clientId: client.clientId,
+        clientName: client.clientName,
+        error: 'invalid_token',
+        reason: 'token-of-another',
+        detail: `the token is for ${audienceOf(token) ?? token.clientId}`,
+        parameters: {},
+      });
+      return false;
+    },
+  },
+  deviceFlow: {
+    enabled: true,
+    charset: 'base-20',
+    mask: '****-****',
+    // The `User-Agent` is left out, because a stranger chooses its length.
+    deviceInfo: (ctx) => ({ address: requestOf(ctx)?.caller.address }),
+  },
+  resourceIndicators: createResourceIndicators(options),
+  ...(options.allowsDocument && {
+    rpMetadataChoices: { enabled: true },
+    clientIdMetadataDocument: {
+      enabled: true,
+      ack: 'draft-02',
+      async allowFetch(ctx: KoaContextWithOIDC | undefined, address: string) {
+        if (!options.allowsDocument?.(address)) return false;
+        await prefetch(options, ctx, address);
+        return true;
+      },
+      allowClient: async (_ctx: KoaContextWithOIDC, { clientId }: { clientId: string }) =>
+        options.allowsDocument?.(clientId) ?? false,
+    },
+  }),
+});
+
+interface IssuedToken {
+  /** The name of its model, such as `AccessToken`. */
+  readonly kind?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly clientId?: string | undefined;
+  /** The resource that the token was made for, if any. */
+  readonly aud?: unknown;
+}
+
+const audienceOf = ({ aud }: IssuedToken) => (aud === undefined ? undefined : String(aud));
+
+/**
+ * Returns the username, if the token is an access token for a scope whose claims have it (RFC 7662 2.2). Other tokens get none, because
+ * mail servers accept each token with a username, and a refresh token lasts for a month.
+ */
+function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): string | undefined {
+  if (kind !== 'AccessToken') return undefined;
+  const { preferred_username: username, email } = claimsOf('', account);
+  const scopes = readNames(scope);
+  return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
+}
+
+/** Tells whether a client has an address on the origin of a resource. */
+const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
+  redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
+
+/** Finds the user of a token. Undefined if the user may no longer use the application that has the token. */
+async function findLetIn(
+  ctx: object,
+  asking: ProviderClient,
+  token: object,
+  options: ProviderOptions,
+): Promise<Account | undefined> {
+  const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
+  const account = accountId === undefined ? undefined : await findAccountIn(ctx, accountId, options);
+  const groups = (clientId === asking.clientId ? asking : await options.findClient(clientId))?.groups;
+  return account !== undefined && mayUse({ clientId, groups }, account.user) ? account : undefined;
+}
+
+/**
+ * Tells whether a client may ask about a token. A resource with a secret may ask about tokens that were made for it, and an application
+ * about its own. If a resource has no secret, a client with an address on its origin may ask instead.
+ */
+async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource }: ProviderOptions): Promise<boolean> {
+  const { tokenEndpointAuthMethod, api } = client;
+  const audience = audienceOf(token);
+  if (api !== undefined) return audience === api;
+  if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
+  if (token.clientId === client.clientId) return true;
+  if (audience === undefined || !isOfOrigin(client, audience)) return false;
+  const resource = await findResource(audience);
+  return resource !== undefined && resource.clientId === undefined;
+}
+
+function createResourceIndicators({ findResource }: ProviderOptions): Features['resourceIndicators'] {
+  return {
+    enabled: true,
+    defaultResource: async (_ctx, _client, oneOf) => oneOf ?? [],
+    // A token request need not repeat the resource of the authorization request. There is one at most.
+    useGrantedResource: async () => true,
+    async getResourceServerInfo({ oidc }, uri) {
+      // A token is for one resource, and the user sees one.
+      if ([oidc.params?.resource ?? []].flat().length > 1) throw new errors.InvalidTarget('name one resource');
+      const resource = await findResource(uri);
+      if (resource === undefined) throw new errors.InvalidTarget('unknown resource');
+      const isSigned = resource.tokenFormat === 'jwt';
+      return {
+        scope: resource.scopes.join(' '),
+        audience: resource.uri,
+        accessTokenFormat: resource.tokenFormat,
+        accessTokenTTL: isSigned ? 300 : 3600,
+        ...(isSigned && { jwt: { sign: { alg: resource.alg } } }),
+      };
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { SignedIn } from '../../../core/access/access.ts';
+import { createSecret } from '../../../core/sessions/credential.ts';
+import { isNativeAddress } from '../clients/addresses.ts';
+import { lasts, type ProviderClient } from '../clients/library-client.ts';
+import type { Derive } from '../records/derived-ids.ts';
+import { type Asked, requestedOf, scopesOfResources } from '../sign-in/requested-scopes.ts';
+import type { ProviderOptions } from './options.ts';
+import { signedInOf } from './requests.ts';
+
+type Grant = InstanceType<Provider['Grant']>;
+
+/** Seconds that a grant which outlives its session is valid at first: as long as a code. If no code is issued, the grant expires. */
+const firstSeconds = 60;
+
+type GrantOptions = Pick<ProviderOptions, 'records' | 'hasConsent' | 'subjectOf'>;
+
+/** Issues and finds the grants of applications, which users allow on a page, or which need no question. */
+export function createGrants(provider: Provider, { records, hasConsent, subjectOf }: GrantOptions, derive: Derive) {
+  /** Tells whether the user has to decide on a page that was not shown yet. */
+  async function needsConsent(ctx: KoaContextWithOIDC): Promise<boolean> {
+    const { client, result } = ctx.oidc;
+    const user = signedInOf(ctx)?.user;
+    if (client === undefined || user === undefined || client.own || result?.consent) return false;
+    // Any program on a machine could act as the application.
+    return (
+      isNativeAddress(String(ctx.oidc.params?.redirect_uri)) || !(await hasConsent(user, client, requestedOf(ctx.oidc)))
+    );
+  }
+
+  /** Issues a grant for an application's request, in a session. */
+  async function give(
+    to: { accountId: string; clientId: string; sessionId: string },
+    asked: Asked,
+    given?: Grant,
+    isSeparate = false,
+  ): Promise<Grant> {
+    const { accountId, clientId, sessionId } = to;
+    const grant = given ?? new provider.Grant({ accountId, clientId, ...(isSeparate && { expiresIn: firstSeconds }) });
+    if (!addAsked(grant, asked) && given !== undefined) return grant;
+    grant.jti = given?.jti ?? (isSeparate ? createSecret() : derive('grant', sessionId, clientId));
+    if (given === undefined) await records.bind(grant.jti, sessionId, () => grant.save());
+    else await grant.save();
+    return grant;
+  }
+
+  return {
+    needsConsent,
+
+    /** Finds the grant of an application, or issues it if the user need not be asked. */
+    async load(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+      const { client, session, result, account } = ctx.oidc;
+      const signedIn = signedInOf(ctx);
+      if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
+        return undefined;
+      const { clientId } = client;
+      const isLasting = lasts(client, ctx.oidc.requestParamScopes);
+      // A lasting grant is separate: it ends by itself, while a plain sign-in in the same browser stays.
+      const isSeparate = isLasting && result?.consent !== undefined;
+      const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
+      if (await needsConsent(ctx)) return given;
+      const to = { accountId: account.accountId, clientId, sessionId: session.uid };
+      const grant = await give(to, ctx.oidc, given, isSeparate);
+      if (isLasting) ctx.state.lastingGrant = grant.jti;
+      return grant;
+    },
+
+    /** Called once there is a code. Makes a lasting grant end with the stamp of the account, also if the user was not asked again. */
+    async keep(ctx: KoaContextWithOIDC): Promise<void> {
+      const [grantId, signedIn] = [ctx.state.lastingGrant, signedInOf(ctx)];
+      if (grantId !== undefined && signedIn !== undefined) await records.keep(grantId, signedIn.session.stamp);
+    },
+
+    /** Issues the grant of a device, which `answerDevice` makes last. @returns the id of the grant */
+    async giveDevice(client: ProviderClient, asked: Asked, { session, user }: SignedIn): Promise<string> {
+      const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
+      return (await give(to, asked, undefined, true)).jti;
+    },
+  };
+}
+
+/** Adds the scopes and claims of a request to a grant. False if the grant has all of them already. */
+function addAsked(grant: Grant, asked: Asked): boolean {
+  const before = JSON.stringify([grant.openid, grant.resources]);
+  if (asked.requestParamOIDCScopes.size > 0) grant.addOIDCScope(new Set(asked.requestParamOIDCScopes));
+  if (asked.requestParamClaims.size > 0) grant.addOIDCClaims(new Set(asked.requestParamClaims));
+  for (const { resource, scope } of scopesOfResources(asked)) grant.addResourceScope(resource, scope);
+  return JSON.stringify([grant.openid, grant.resources]) !== before;
+}

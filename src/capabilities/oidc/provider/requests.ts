@@ -1,0 +1,57 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import { Provider } from 'oidc-provider';
+import type { SignedIn } from '../../../core/access/access.ts';
+import type { Caller } from '../../../core/audit/event.ts';
+import type { Account } from '../../../core/users/account.ts';
+import { endSiteOf } from '../../../ground/text/networks.ts';
+import type { ProviderOptions } from './options.ts';
+
+/** The request that the provider answers. */
+export interface ProviderRequest {
+  readonly signedIn: SignedIn | undefined;
+  readonly caller: Caller;
+}
+
+/** The library passes on its own context, which has none of our data. */
+const requests = new WeakMap<IncomingMessage, ProviderRequest>();
+
+interface Context {
+  readonly req: IncomingMessage;
+}
+
+export function noteRequest(req: IncomingMessage, request: ProviderRequest): void {
+  requests.set(req, request);
+}
+
+export const requestOf = ({ req }: Context): ProviderRequest | undefined => requests.get(req);
+
+/** The caller of a page of ours that uses the library, which then has no context. */
+const callers = new AsyncLocalStorage<Caller>();
+
+/** Runs work of the library for a page of ours. Its fetches count for the caller. */
+export const asCaller = <Result>(caller: Caller, work: () => Result): Result => callers.run(caller, work);
+
+/** Returns the client's network: an IPv4 address or an IPv6 /48. */
+export const networkOf = (ctx: Context | undefined): string =>
+  endSiteOf((ctx === undefined ? callers.getStore() : requestOf(ctx)?.caller)?.address);
+
+export const signedInOf = (ctx: Context): SignedIn | undefined => requestOf(ctx)?.signedIn;
+
+/** The account that a request has read together with the session of a token, and its subject. */
+const read = new WeakMap<object, { readonly subject: string; readonly account: Account }>();
+
+/** Saves the current request of the library from reading the account again. */
+export function noteAccount(subject: string, account: Account): void {
+  if (Provider.ctx !== undefined) read.set(Provider.ctx, { subject, account });
+}
+
+/** Finds the account of a subject. Undefined if it is gone or disabled. */
+export async function findAccountIn(
+  ctx: object,
+  subject: string,
+  { findAccount }: Pick<ProviderOptions, 'findAccount'>,
+) {
+  const known = read.get(ctx);
+  return known?.subject === subject ? known.account : findAccount(subject);
+}

@@ -1,0 +1,85 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { SignedIn } from '../../../core/access/access.ts';
+import type { Session } from '../../../core/sessions/sessions.ts';
+import type { User } from '../../../core/users/user.ts';
+import { acrOf } from '../claims.ts';
+import type { Derive } from '../records/derived-ids.ts';
+import type { Payload } from '../records/record-rows.ts';
+import type { ProviderOptions } from './options.ts';
+import type { WaitingDevice } from './pending-requests.ts';
+import { noteAccount, signedInOf } from './requests.ts';
+
+/** Makes the library find Janua's sessions. The library makes its own of them for each request, and stores none. */
+export function useOurSessions(
+  { Session }: Provider,
+  { findLiving, subjectOf }: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
+  derive: Derive,
+) {
+  // Without a payload, the session stands for a browser in which no user is signed in.
+  const MadeSession = Session as unknown as new (payload?: object) => InstanceType<typeof Session>;
+
+  async function sessionOf(session: Session, user: User) {
+    return new MadeSession({
+      jti: session.id,
+      uid: session.id,
+      accountId: await subjectOf(user),
+      loginTs: Math.floor(session.authenticatedAt / 1000),
+      amr: [...session.methods],
+      acr: acrOf(session.methods),
+    });
+  }
+
+  /** Returns the proof of a session, in the terms of the protocol. */
+  async function loginOf({ session, user }: SignedIn) {
+    const { accountId = '', loginTs, amr, acr } = await sessionOf(session, user);
+    return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
+  }
+
+  Session.get = async (ctx) => {
+    const signedIn = signedInOf(ctx);
+    const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
+    const { oidc, state } = ctx as unknown as KoaContextWithOIDC;
+    oidc.entity('Session', session);
+    // A user who has logged in since the application asked is not asked again.
+    if (signedIn !== undefined && signedIn.session.authenticatedAt >= state.askedAt)
+      Object.assign(oidc, { result: { login: await loginOf(signedIn) } });
+    return session;
+  };
+  Session.findByUid = async (uid) => {
+    const living = await findLiving(uid);
+    if (living === undefined) return undefined;
+    const session = await sessionOf(living.session, living.account.user);
+    noteAccount(session.accountId ?? '', living.account);
+    return session;
+  };
+  Object.assign(Session.prototype, {
+    resetIdentifier() {},
+    sidFor(this: { uid: string }, clientId: string) {
+      return derive('sid', this.uid, clientId);
+    },
+    grantIdFor(this: { uid: string; granted?: Record<string, string> }, clientId: string, given?: string) {
+      this.granted ??= {};
+      if (given !== undefined) this.granted[clientId] = given;
+      return this.granted[clientId] ?? derive('grant', this.uid, clientId);
+    },
+  });
+
+  return {
+    loginOf,
+
+    /** Returns the content of a device code that the user has allowed. It is valid without the session. */
+    async deviceAnswer(
+      { client, asked }: WaitingDevice,
+      { session, user }: SignedIn,
+      grantId: string,
+    ): Promise<Payload> {
+      const { accountId, loginTs: authTime, amr, acr } = await sessionOf(session, user);
+      const [resource] = Object.keys(asked.resourceServers ?? {});
+      const scope = [...asked.requestParamScopes].join(' ');
+      // The `sid` is not that of the browser session in which the user allowed the device.
+      const sid = derive('sid', grantId, client.clientId);
+      const answer = { accountId, authTime, amr, acr, grantId, scope, sid, sessionUid: session.id };
+      return { ...answer, ...(resource && { resource }) };
+    },
+  };
+}

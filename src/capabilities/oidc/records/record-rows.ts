@@ -1,0 +1,71 @@
+import { hash } from 'node:crypto';
+import { type Account, stampOf } from '../../../core/users/account.ts';
+import type { OpenDatabase } from '../../../ground/database/database.ts';
+import { removeFound } from '../../../ground/database/deletions.ts';
+import type { Row } from '../../../ground/database/schema.ts';
+
+/** The content of a record: a code, a token, a grant, or a request that waits for its user. */
+export type Payload = Record<string, unknown>;
+
+export const table = 'janua_oidc_records';
+
+/** Milliseconds for which an unused grant lasts that outlives its session. */
+export const unusedMilliseconds = 30 * 86_400_000;
+
+export const keyOf = (model: string, id: string): string => hash('sha256', `${model} ${id}`, 'base64url');
+
+/** Characters that a refresh token shares with all its successors: 132 random bits, which only their holders know. */
+export const familyLength = 22;
+
+export const hasFamily = (token: string): boolean => token.length === familyLength + 43;
+
+/** Returns the key that all refresh tokens of one sign-in share. */
+export const familyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
+
+/** Stands for a record's own id in its payload. JSON never contains it, because control characters are escaped. */
+export const ownId = '\u0001';
+
+export const emptyRow = {
+  payload: '{}',
+  grant_id: null,
+  lookup: null,
+  user_id: null,
+  client_id: null,
+  session_id: null,
+  stamp: null,
+  consumed_at: null,
+  polled_at: null,
+  party: null,
+};
+
+export type RecordRows = ReturnType<typeof createRecordRows>;
+
+/** Creates the queries of records in the database. */
+export function createRecordRows(
+  { database, prepareLookup }: OpenDatabase,
+  findAccount: (userId: string) => Promise<Account | undefined>,
+) {
+  const rows = database.selectFrom(table);
+  return {
+    database,
+    rows,
+    prepareLookup,
+    /** The session of each grant that is being saved. */
+    sessionsOfNew: new Map<string, string>(),
+    findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
+    findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
+
+    /** Ends a grant at once. Its codes and tokens, which are worth nothing without it, follow in batches. */
+    async revoke(grantKey: string, db = database): Promise<void> {
+      await db.deleteFrom(table).where('id', '=', grantKey).execute();
+      await removeFound(db, table, db.selectFrom(table).select('id').where('grant_id', '=', grantKey));
+    },
+
+    /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
+    async holds({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
+      if (stamp === null) return true;
+      const account = await findAccount(user_id ?? '');
+      return account !== undefined && !account.disabled && stampOf(account) === stamp;
+    },
+  };
+}

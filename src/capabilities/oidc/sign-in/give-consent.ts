@@ -1,0 +1,75 @@
+import { hash } from 'node:crypto';
+import { byOwner, notAuthenticated, type SignedIn } from '../../../core/access/access.ts';
+import { Refusal } from '../../../core/access/refusal.ts';
+import type { AuditOf } from '../../../core/audit/audit.ts';
+import { type Account, stampOf } from '../../../core/users/account.ts';
+import { type Hold, provedBy } from '../../../core/users/held.ts';
+import type { User } from '../../../core/users/user.ts';
+import type { Database } from '../../../ground/database/database.ts';
+import { aboutClient, type ProviderClient } from '../clients/library-client.ts';
+import type { events } from '../events.ts';
+import type { WaitingRequest } from '../provider/pending-requests.ts';
+import type { Deciding } from './access-barriers.ts';
+import type { Consents } from './consents.ts';
+import { requestedOf } from './requested-scopes.ts';
+
+export interface LetInOptions {
+  readonly consents: Consents;
+  readonly findAccount: (userId: string) => Promise<Account | undefined>;
+  readonly hold: Hold;
+  readonly audit: AuditOf<typeof events>;
+}
+
+/** Hashes the application as the user saw it. If the hash changes, the user is asked again. */
+export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
+  hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
+
+export type LetIn = ReturnType<typeof createLetIn>;
+
+/** Creates the function that stores the user's consent to a request. */
+export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions) {
+  /** Reads the account as it is now: a lasting grant must not outlive a change of the account since the request was authenticated. */
+  async function requireAccount({ user, session }: SignedIn): Promise<Account> {
+    const account = await findAccount(user.id);
+    if (account === undefined || stampOf(account) !== session.stamp) throw new Refusal(notAuthenticated);
+    return account;
+  }
+
+  /**
+   * Stores a consent while the account is locked. A consent carries no stamp, so one that is given during a reset must not be stored after
+   * it.
+   */
+  async function keepConsent(
+    account: Account,
+    client: ProviderClient,
+    wanted: readonly string[],
+    recordIn: (db: Database) => Promise<void>,
+  ): Promise<void> {
+    const version = versionOf(client);
+    return hold(provedBy(account), async (held) => {
+      const before = await consents.find(held.user, client.clientId, held.db);
+      const kept = before?.version === version ? before.scope : [];
+      // An application may ask again and again. Storing each answer would use up the changes that a user may make, and record nothing new.
+      if (before?.version === version && wanted.every((scope) => kept.includes(scope))) return;
+      await consents.give(held, client.clientId, { scope: [...new Set([...kept, ...wanted])], version });
+      await recordIn(held.db);
+    });
+  }
+
+  /** @throws {Refusal} `not-authenticated`; {AccountChanged} */
+  return async (
+    { client, asked }: Pick<WaitingRequest, 'client' | 'asked'>,
+    { signedIn, caller }: Deciding,
+  ): Promise<Account> => {
+    const account = await requireAccount(signedIn);
+    const event = { kind: 'consent-given', ...aboutClient(client), ...byOwner(signedIn, caller) } as const;
+    await keepConsent(account, client, requestedOf(asked), (db) => audit.recordIn(db, event));
+    return account;
+  };
+}
+
+/** Tells whether a user has allowed an application all of these scopes before. */
+export async function hasConsent(consents: Consents, user: User, client: ProviderClient, scopes: readonly string[]) {
+  const given = await consents.find(user, client.clientId);
+  return given?.version === versionOf(client) && scopes.every((scope) => given.scope.includes(scope));
+}

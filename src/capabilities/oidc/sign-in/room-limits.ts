@@ -1,0 +1,44 @@
+import type { Database } from '../../../ground/database/database.ts';
+import { removeBeyond } from '../../../ground/database/deletions.ts';
+import { repeated } from '../../../ground/database/transaction.ts';
+import { endSiteOf } from '../../../ground/text/networks.ts';
+import { type Payload, table } from '../records/record-rows.ts';
+
+/** Most waiting requests of one user, and of all devices together, because anyone may begin one on a device. */
+export const mostWaiting = { ofUser: 20, ofDevices: 1000 };
+
+/** Returns the key that a waiting request counts for: the user of a sign-in, or the network of a device. */
+export function partyOf(model: string, { session, deviceInfo }: Payload): string | undefined {
+  if (model === 'Interaction') return (session as { accountId?: string } | undefined)?.accountId;
+  return model === 'DeviceCode' ? endSiteOf((deviceInfo as { address?: string } | undefined)?.address) : undefined;
+}
+
+/** Deletes the oldest waiting requests beyond the limit: of the user, or of the network with the most devices. */
+export async function makeRoom(database: Database, model: string, party: string): Promise<void> {
+  const waiting = database.selectFrom(table).where('model', '=', model);
+
+  async function keepLatest(of: string | null, most: number): Promise<void> {
+    const latest = waiting.select('id').where('party', '=', of).orderBy('created_at', 'desc').orderBy('id', 'desc');
+    // Two requests may delete the same rows, and deadlock.
+    await repeated(() => removeBeyond(database, table, latest, most));
+  }
+
+  if (model === 'Interaction') return keepLatest(party, mostWaiting.ofUser);
+  const counts = await waiting
+    .where('party', 'is not', null)
+    .select(({ fn }) => ['party', fn.countAll().as('count')])
+    .groupBy('party')
+    .execute();
+  const held = counts.map((row) => ({ party: row.party, count: Number(row.count) }));
+  // Of networks with equally many, the network of the present request counts as larger.
+  const isLarger = (one: (typeof held)[0], other: (typeof held)[0]) =>
+    one.count > other.count || (one.count === other.count && one.party === party);
+  const reduced = new Set<(typeof held)[0]>();
+  let excess = held.reduce((sum, { count }) => sum + count, 0) - mostWaiting.ofDevices;
+  for (; excess > 0; excess -= 1) {
+    const largest = held.reduce((best, one) => (isLarger(one, best) ? one : best));
+    largest.count -= 1;
+    reduced.add(largest);
+  }
+  for (const { party: of, count } of reduced) await keepLatest(of, count);
+}
