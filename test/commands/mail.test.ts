@@ -34,7 +34,7 @@ describe('janua mail', () => {
     };
     await run('migrate');
     assert.equal((await run('mail', 'list')).stdout, 'There is no mail to send.\n');
-    assert.equal((await run('mail', 'retry')).stdout, 'There is no mail to send.\n');
+    assert.equal((await run('mail', 'retry')).stdout, 'No mail was put off or given up.\n');
     const ids = await queue(workplace, 'ann@example.com', 'bob@example.com', 'cid@example.com');
 
     const [heading, ...rows] = (await run('mail', 'list')).stdout.trimEnd().split('\n');

@@ -50,7 +50,9 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   assert.equal((await retry({ id: 'unknown' })).statusCode, 404);
   assert.deepEqual((await retry({ id: bob.id })).json(), { count: 1 });
   assert.ok((await list()).mails.every(({ state }: { state: string }) => state === 'waiting'));
-  assert.deepEqual((await retry({})).json(), { count: 3 });
+  assert.deepEqual((await retry({})).json(), { count: 0 }, 'all of them are due already');
+  await outbox.giveUp(bob.id, '550 no such user');
+  assert.deepEqual((await retry({})).json(), { count: 1 });
   // The mail server may refuse them again, so the page does not say that they are sent.
   const retried = await janua.app.inject({ url: '/admin/mail?state=retried', headers });
   assert.match(retried.body, /role="status">Janua is trying again now/);
@@ -59,7 +61,7 @@ test('mail that waits or was given up is listed without what it tells, and sent 
     events.map((event) => 'kind' in event && [event.count, event.actorId !== undefined]),
     [
       [1, true],
-      [3, true],
+      [1, true],
     ],
   );
 });
