@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { digestOf, fold } from '../src/core/passwords/common-passwords.ts';
+import { digestOf, foldForComparison } from '../src/core/passwords/common-passwords.ts';
 import { minPasswordLength } from '../src/core/passwords/policy.ts';
 
 /**
@@ -47,6 +47,6 @@ const passwords = await readSource();
 const kept = passwords.filter(
   ({ length }, rank) => length >= minPasswordLength || (length >= minWordLength && rank < shortOnes),
 );
-const digests = new Set(kept.map((password) => digestOf(fold(password)).toString('hex')));
+const digests = new Set(kept.map((password) => digestOf(foldForComparison(password)).toString('hex')));
 await writeFile(target, Buffer.from([...digests].sort().join(''), 'hex'));
 process.stdout.write(`${digests.size} passwords\n`);

@@ -3,7 +3,7 @@ import { mostExports } from '../src/capabilities/admin/file-export.ts';
 import { mostRefusals } from '../src/capabilities/admin/user-files.routes.ts';
 import { maxNameLength as longestClientName, mostAddresses } from '../src/capabilities/oidc/clients/client-rules.ts';
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/documents.ts';
-import { longestBody, outsideLimits, patience } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
+import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
 import { mostDue, mostToDocuments } from '../src/capabilities/oidc/logout/logout-notices.ts';
 import { longestAddress, longestUri, mostParameters } from '../src/capabilities/oidc/provider/bounded-request.ts';
@@ -171,7 +171,7 @@ const limits: readonly Limit[] = [
   ['client', 'assertions of a listed host in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['network', 'assertions of clients that are not listed in five minutes', mostAssertions, '`temporarily_unavailable`'],
   ['client', 'response that Janua reads', inKiB(longestBody), 'none was there'],
-  ['client', 'time for a response', seconds(patience), 'none was there'],
+  ['client', 'time for a response', seconds(responseMilliseconds), 'none was there'],
   ['client', 'connections to one of its hosts at once', outsideLimits.ofHost, 'wait for a turn'],
   ['administrator', 'changes of a kind', describeAllowance(changeBounds.administrator), '429'],
   mails('administrator', 'resets, invitations and new addresses', perClient),

@@ -1,7 +1,7 @@
 // Makes the pictures of the README: `node bin/node.mjs scripts/screenshots.ts`
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { nothingSet } from '../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../src/capabilities/oidc/clients/clients.ts';
 import { admins } from '../src/core/users/scopes.ts';
 import { openBrowser, sendLogin } from '../test/browser/browser.ts';
 import { caller, password, startJanua } from '../test/janua.ts';
@@ -16,7 +16,7 @@ await janua.services.administration.add({ username, firstName: 'Be Hai', lastNam
 const grafana = 'https://grafana.example.com/login/generic_oauth';
 const addClient = (name: string, redirectUri: string) =>
   janua.services.clientAdministration.addClient({
-    ...{ ...nothingSet, name, redirectUris: [redirectUri], isPublic: false },
+    ...{ ...defaultSettings, name, redirectUris: [redirectUri], isPublic: false },
     clientUri: new URL(redirectUri).origin,
   });
 const { client } = await addClient('Grafana', grafana);

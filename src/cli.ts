@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { endSoon } from './commands/command.ts';
 import { createProgram } from './commands/program.ts';
 import { ChangeRefused } from './core/users/change-refused.ts';
-import { sayCommand } from './ground/config/own-command.ts';
+import { withOwnCommand } from './ground/config/own-command.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
 
@@ -21,7 +21,7 @@ function reasonOf(cause: unknown): string {
 }
 
 function complain(exitCode: number, message: string): number {
-  process.stderr.write(`${sayCommand(message)}\n`);
+  process.stderr.write(`${withOwnCommand(message)}\n`);
   return exitCode;
 }
 

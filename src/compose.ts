@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import manifest from '../package.json' with { type: 'json' };
-import { type Capability, findFeatures, type Given } from './capabilities/capability.ts';
+import { type Capability, findFeatures, type StartOptions } from './capabilities/capability.ts';
 import { type CoreOverrides, createCore } from './core/core.ts';
 import { joinPorts, type Ports } from './core/ports.ts';
 import { createReadiness } from './core/stores/readiness.ts';
@@ -65,7 +65,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   });
   const mapping = parseMapping(settings.USERS_TABLE, settings.USERS_COLUMNS);
   const mailbox = overrides.demoMailbox === true && settings.MAIL_URL === undefined;
-  const given: Given = {
+  const given: StartOptions = {
     settings,
     upstreams: readUpstreams(settings.UPSTREAMS_FILE),
     ownAccounts: mapping === undefined,
@@ -76,7 +76,7 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
   const features = findFeatures(listed, given);
   if (settings.SECOND_FACTOR === 'required' && !features.secondFactor)
     throw new Misconfiguration('SECOND_FACTOR=required: this server has no second factors.');
-  const capabilities = listed.filter((capability) => capability.isOn?.(features) ?? true);
+  const capabilities = listed.filter((capability) => capability.isEnabled?.(features) ?? true);
   const stores = await openStores(settings, { log, measures, mustExist: !overrides.migrates, now: overrides.now });
   const publicOrigins = publicOriginsOf(settings);
   const offered: Ports[] = [];

@@ -1,4 +1,4 @@
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { compose } from '../../src/compose.ts';
 import { loadSettings } from '../../src/ground/config/load.ts';
 import { Browser } from '../../test/capabilities/oidc/browser.ts';
@@ -35,7 +35,7 @@ export async function addClient(settings: Settings): Promise<Pick<Application, '
   const composition = await compose(loadSettings({}, settings));
   const { clientAdministration } = await composition.prepare();
   const { client, secret = '' } = await clientAdministration.addClient({
-    ...nothingSet,
+    ...defaultSettings,
     ...{ name: 'Application', redirectUris: [redirectUri], own: true, isPublic: false },
   });
   await composition.close();

@@ -8,7 +8,7 @@ import type { LoginPage } from '../web/login-page.ts';
 import type { App } from '../web/types.ts';
 
 /** Facts that are known before the stores answer. */
-export interface Given {
+export interface StartOptions {
   readonly settings: Settings;
   /** The providers of `UPSTREAMS_FILE`. */
   readonly upstreams: ReturnType<typeof readUpstreams>;
@@ -34,17 +34,17 @@ export interface Capability<Made extends object = object> {
   readonly name: string;
   readonly events?: Events;
   /** The features that this capability provides. */
-  features?(given: Given): Partial<Features>;
+  features?(given: StartOptions): Partial<Features>;
   /** Whether the features include this capability. Otherwise it is neither made, nor gets routes. Default: true. */
-  isOn?(features: Features): boolean;
+  isEnabled?(features: Features): boolean;
   /** Makes the parts for its routes, the commands and the core, once the stores answer. */
-  make?(core: Core, given: Given): MadeCapability<Made> | Promise<MadeCapability<Made>>;
+  make?(core: Core, given: StartOptions): MadeCapability<Made> | Promise<MadeCapability<Made>>;
   /** @param parts throws {Unavailable} until the stores have answered */
   addRoutes?(app: App, parts: () => Core & Made, options: RouteOptions): Promise<void> | void;
 }
 
 /** The features that these capabilities provide. */
-export const findFeatures = (capabilities: readonly Capability[], given: Given): Features => ({
+export const findFeatures = (capabilities: readonly Capability[], given: StartOptions): Features => ({
   mail: given.mail,
   mailbox: false,
   signUp: false,
@@ -64,5 +64,5 @@ export const defineCapability = <Made extends object>(capability: Capability<Mad
 
 /** Defines a capability that settings may leave out. Only its own routes know the type of its parts. */
 export const defineOptional = <Made extends object>(
-  capability: Capability<Made> & Pick<Required<Capability>, 'isOn'>,
+  capability: Capability<Made> & Pick<Required<Capability>, 'isEnabled'>,
 ): Capability => capability as Capability;

@@ -106,7 +106,7 @@ async function askDatabase(
   const question = 'Database: sqlite:PATH, or such as postgres://ACCOUNT@HOST/DATABASE';
   // Without a terminal, the operator does not see the proposed file. It may belong to a server in use.
   await find('database', question, check, isTerminal ? usualFile(options) : '');
-  return whole(complete);
+  return withAbsolutePath(complete);
 }
 
 /** Proposes a file that this account can make: in the folder of the service, or beside the settings. */
@@ -120,7 +120,7 @@ const addPassword = (url: string, password: string) =>
   password === '' ? url : url.replace(accountAlone, (_, start) => `${start}:${encodeURIComponent(password)}@`);
 
 /** Makes the path of a SQLite file absolute, because commands in other folders read the settings too. */
-export function whole(url: string): string {
+export function withAbsolutePath(url: string): string {
   const path = sqlitePath(url);
   return path === undefined ? url : `sqlite:${resolve(path)}`;
 }

@@ -1,4 +1,9 @@
-import { type ClientSettings, isClientId, nothingSet, type PkceSetting } from '../capabilities/oidc/clients/clients.ts';
+import {
+  type ClientSettings,
+  defaultSettings,
+  isClientId,
+  type PkceSetting,
+} from '../capabilities/oidc/clients/clients.ts';
 import { describeClient } from '../capabilities/oidc/clients/describe-client.ts';
 import type { Signature } from '../capabilities/oidc/keys/signing-keys.ts';
 import type { Services } from '../compose.ts';
@@ -28,7 +33,7 @@ interface TypedSettings {
 
 export const addClient = ({ json, public: isPublic = false, ...typed }: TypedSettings & Json & { public?: boolean }) =>
   administer('janua clients add', async ({ clientAdministration }) => {
-    const { client, secret } = await clientAdministration.addClient({ ...nothingSet, ...read(typed), isPublic });
+    const { client, secret } = await clientAdministration.addClient({ ...defaultSettings, ...read(typed), isPublic });
     if (json) return jsonLine({ ...describeClient(client), client_secret: secret ?? null }).trimEnd();
     return [`Added ${client.name}.`, `client_id: ${client.id}`, ...secretLines(secret)].join('\n');
   });

@@ -1,6 +1,6 @@
 import { explain as explainEvent } from '../core/audit/explanation.ts';
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { sayCommand } from '../ground/config/own-command.ts';
+import { withOwnCommand } from '../ground/config/own-command.ts';
 import { events } from '../site.ts';
 import { administer } from './administer.ts';
 
@@ -30,4 +30,4 @@ export const explain = (requestId: string) =>
   });
 
 /** Adds the operator's name for the command. Pages show the same advice, and do not know that name. */
-const asTyped = (advice: string) => sayCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, 'npx janua '));
+const asTyped = (advice: string) => withOwnCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, 'npx janua '));

@@ -1,6 +1,6 @@
 import type { Finding } from '../../selftest/finding.ts';
 import type { ToldFinding } from '../doctor/told.ts';
-import { sayCommand } from '../ground/config/own-command.ts';
+import { withOwnCommand } from '../ground/config/own-command.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
@@ -11,7 +11,7 @@ export function createFindingsPrinter(json: boolean) {
     print(check: string, finding: Finding): void {
       counts[finding.state] += 1;
       const { told: _, ...shown }: ToldFinding = finding;
-      process.stdout.write(json ? jsonLine({ check, ...shown }) : sayCommand(formatLine(check, finding)));
+      process.stdout.write(json ? jsonLine({ check, ...shown }) : withOwnCommand(formatLine(check, finding)));
     },
     conclude(): boolean {
       if (!json) process.stdout.write(`\n${summary(counts)}\n`);

@@ -13,7 +13,7 @@ const endings: Readonly<Record<KeyName, string>> = {
 };
 
 /** The keys that running processes replace without a restart. */
-const others: ReadonlyMap<string, (services: Services) => Promise<string>> = new Map([
+const replaceableKeys: ReadonlyMap<string, (services: Services) => Promise<string>> = new Map([
   ['encryption', rotateEncryption],
   ['signing', rotateSigning],
 ]);
@@ -21,9 +21,9 @@ const others: ReadonlyMap<string, (services: Services) => Promise<string>> = new
 /** Replaces a key. Each process uses the old key until its restart, except for `encryption` and `signing`. */
 export async function rotateKey(name: string): Promise<void> {
   const key = keyNames.find((known) => known === name);
-  const replace = key === undefined ? others.get(name) : (services: Services) => rotate(services, key);
+  const replace = key === undefined ? replaceableKeys.get(name) : (services: Services) => rotate(services, key);
   if (replace === undefined) {
-    const names = [...keyNames, ...others.keys()].join(', ');
+    const names = [...keyNames, ...replaceableKeys.keys()].join(', ');
     throw new Misconfiguration(`There is no key ${JSON.stringify(name)}: ${names}.`);
   }
   await administer('janua keys rotate', (services) => replace(services));

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { sayCommand } from '../ground/config/own-command.ts';
+import { withOwnCommand } from '../ground/config/own-command.ts';
 import { jsonLine, printable } from '../ground/text/printable.ts';
 
 interface Listing<Item> {
@@ -19,7 +19,7 @@ export async function list<Item>(
     return '';
   }
   const all = await Array.fromAsync(items);
-  return all.length === 0 ? sayCommand(none) : formatTable([heading, ...(await toRows(all))]);
+  return all.length === 0 ? withOwnCommand(none) : formatTable([heading, ...(await toRows(all))]);
 }
 
 /** Waits until the reader keeps up, because an export may be far larger than memory. */

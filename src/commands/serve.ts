@@ -1,5 +1,5 @@
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
-import { sayCommand } from '../ground/config/own-command.ts';
+import { withOwnCommand } from '../ground/config/own-command.ts';
 import { findTraceSettings } from '../ground/config/traces.ts';
 import { describeUnknown, findUnknownSettings } from '../ground/config/unknown-settings.ts';
 import type { Log } from '../ground/faults/log.ts';
@@ -37,6 +37,6 @@ async function run(orders?: Orders, onReady?: (address: ServerAddress) => void):
 function warnOfUnknown(log: Log): void {
   for (const unknown of findUnknownSettings()) {
     const { message, fix } = describeUnknown(unknown);
-    log.warn({ event: 'setting_unknown', setting: unknown.name }, sayCommand(`${message} ${fix}`));
+    log.warn({ event: 'setting_unknown', setting: unknown.name }, withOwnCommand(`${message} ${fix}`));
   }
 }

@@ -7,7 +7,7 @@ import { canonicalUsername } from '../core/users/user.ts';
 import { checkAdministrators } from '../doctor/administrators.ts';
 import { loadSettings } from '../ground/config/load.ts';
 import { originOf } from '../ground/config/origin.ts';
-import { adminCommand, commandWith, sayCommand } from '../ground/config/own-command.ts';
+import { adminCommand, commandWith, withOwnCommand } from '../ground/config/own-command.ts';
 import {
   linesOf,
   readSettingsFile,
@@ -22,7 +22,7 @@ import { unwatched } from '../ground/faults/store-watch.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
 import { canonicalMailAddress } from '../ground/text/mail-address.ts';
 import { administer } from './administer.ts';
-import { askSettings, isNewFile, patience, tryMail, whole } from './ask-settings.ts';
+import { askSettings, isNewFile, patience, tryMail, withAbsolutePath } from './ask-settings.ts';
 import { type Asking, createAsking, optionOf, type SetupOptions, say } from './asking.ts';
 import { doctor } from './doctor.ts';
 import { migrate } from './migrate.ts';
@@ -73,7 +73,7 @@ export async function setup(options: SetupOptions): Promise<boolean> {
       const { cipher, database } = services;
       await cipher.prepare(async () => !(await hasEncrypted(database)));
       finish();
-      return sayCommand(`There is an encryption key${await addAdministrator(services, person, options.admin)}`);
+      return withOwnCommand(`There is an encryption key${await addAdministrator(services, person, options.admin)}`);
     });
   } catch (error) {
     say(
@@ -112,7 +112,7 @@ function requireSame(options: SetupOptions, known: Values): void {
   const others = names.filter((name) => {
     const given = options[name]?.trim();
     const isTaken = name !== 'mailFrom' || options.mail !== 'none';
-    const compared = (value: string) => (name === 'keyFile' ? resolve(value) : plain(whole(value)));
+    const compared = (value: string) => (name === 'keyFile' ? resolve(value) : plain(withAbsolutePath(value)));
     return given && isTaken && compared(given) !== compared(known[settingOf[name]] ?? 'none');
   });
   if (others.length === 0) return;

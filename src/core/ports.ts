@@ -144,9 +144,9 @@ export interface Ports {
   readonly factors?: FactorPort;
   readonly otherProof?: OtherProof;
   /** Tells whether an account could sign in without a password, according to the transaction. */
-  hasWayIn?(user: User, db: Database): Promise<boolean>;
+  hasOtherSignIn?(user: User, db: Database): Promise<boolean>;
   /** Lists the ways to sign in to an account besides its password, by name. */
-  listWaysIn?(account: Account, language: string): Promise<readonly string[]>;
+  listOtherSignIns?(account: Account, language: string): Promise<readonly string[]>;
   listIdentities?(user: User): Promise<readonly LinkedIdentity[]>;
   /**
    * Lists applications, the latest first.
@@ -162,7 +162,7 @@ export interface Ports {
   /** Tells whether the home page offers a passkey to the user. */
   isPasskeyOffered?(signedIn: SignedIn): Promise<boolean>;
   /** Returns further data for the export of an account, by name, without secrets. */
-  dataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
+  exportDataOf?(user: User): Promise<Readonly<Record<string, unknown>>>;
   /** Finds the application that a path leads to. */
   findApplication?(path: string): Promise<NextApplication | undefined>;
   /** The path of the page on which strangers sign up. Undefined if they cannot. */
@@ -272,12 +272,13 @@ export function joinPorts(offered: readonly Ports[]) {
     factors,
     isProved: (...asked) => find('otherProof')?.isProved(...asked) ?? false,
     providersOf: async (account) => (await find('otherProof')?.providersOf(account)) ?? [],
-    async hasWayIn(user: User, db: Database): Promise<boolean> {
+    async hasOtherSignIn(user: User, db: Database): Promise<boolean> {
       // One query after the other, because a transaction has one connection.
-      for (const ports of offered) if (await ports.hasWayIn?.(user, db)) return true;
+      for (const ports of offered) if (await ports.hasOtherSignIn?.(user, db)) return true;
       return false;
     },
-    listWaysIn: (account: Account, language: string) => listAll((ports) => ports.listWaysIn?.(account, language)),
+    listOtherSignIns: (account: Account, language: string) =>
+      listAll((ports) => ports.listOtherSignIns?.(account, language)),
     listIdentities: (user: User) => listAll((ports) => ports.listIdentities?.(user)),
     listApplications: (user: User, limit?: number, after?: readonly string[]) =>
       listAll((ports) => ports.listApplications?.(user, limit, after)),
@@ -287,7 +288,7 @@ export function joinPorts(offered: readonly Ports[]) {
     listClients: () => listAll((ports) => ports.listClients?.()),
     isPasskeyOffered: async (signedIn: SignedIn) => (await find('isPasskeyOffered')?.(signedIn)) ?? false,
     dataOf: async (user: User): Promise<Readonly<Record<string, unknown>>> =>
-      Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.dataOf?.(user))))),
+      Object.assign({}, ...(await Promise.all(offered.map((ports) => ports.exportDataOf?.(user))))),
     async findApplication(path: string): Promise<NextApplication | undefined> {
       const found = await Promise.all(offered.map((ports) => ports.findApplication?.(path)));
       return found.find((application) => application !== undefined);

@@ -1,13 +1,13 @@
 import type { Finding } from '../../selftest/finding.ts';
 import type { Values } from '../ground/languages/languages.ts';
-import { type Sentence, type Told, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
+import { type Sentence, type Translatable, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
 
 /** A finding that pages show in their language. */
 export interface ToldFinding extends Finding {
-  readonly told?: Told;
+  readonly told?: Translatable;
 }
 
-const found = (state: Finding['state'], told: Told): ToldFinding => ({
+const found = (state: Finding['state'], told: Translatable): ToldFinding => ({
   state,
   ...tellFinding(told, tellInEnglish),
   told,

@@ -35,7 +35,7 @@ export function addForm<const F extends Fields>(
   const names = Object.keys(fields);
 
   async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
-    return { fields: names, values: typed, ...shownFaults(faults), ...(await form.show?.(request, typed)) };
+    return { fields: names, values: typed, ...describeFaultsForPage(faults), ...(await form.show?.(request, typed)) };
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);
@@ -75,15 +75,15 @@ export function addForm<const F extends Fields>(
 }
 
 /** Shows a page again with the fault of each field (422). A program gets the error. @param show makes the rest of the model */
-export const refuseOnPage =
+export const showPageWithFaults =
   (show: (request: FastifyRequest) => object | Promise<object>): NonNullable<Action['refuse']> =>
   async (error, request, reply) => {
     if (request.format === 'json') throw error;
     const shown = await readPage(request, () => show(request));
-    return reply.code(422).send({ ...shown, ...shownFaults(error.faults) });
+    return reply.code(422).send({ ...shown, ...describeFaultsForPage(error.faults) });
   };
 
-const shownFaults = (faults: readonly FieldFault[]) => ({
+const describeFaultsForPage = (faults: readonly FieldFault[]) => ({
   errors: Object.fromEntries(faults.toReversed().map((fault) => [fault.field, fault])),
   faulty: faults[0]?.field,
 });

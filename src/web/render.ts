@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { languageNames } from '../ground/languages/languages.ts';
-import { speak } from '../ground/languages/speech.ts';
+import { textsIn } from '../ground/languages/speech.ts';
 import { adminPagesFor } from './admin-pages.ts';
 import type { BareStyle } from './bare-style.ts';
 import { bodyField } from './body-field.ts';
@@ -33,7 +33,7 @@ export function createRender(
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
   return (view, model, request) => {
-    const { bare, freshProof } = request.routeOptions.config ?? {};
+    const { shownByOtherHost: bare, freshProof } = request.routeOptions.config ?? {};
     const [origin = ''] = publicOrigins;
     return eta.render(view, {
       path: pathOf(request),
@@ -42,7 +42,7 @@ export function createRender(
       unsent: freshProof !== undefined && bodyField(request.query, 'unsent') === '1',
       confirm: freshProof?.showsList && !request.proved ? confirmPath(originForm(request.url)) : undefined,
       ...model,
-      ...speak(request.language),
+      ...textsIn(request.language),
       withNext: pathWithNext,
       languages: languageNames,
       adminPages: adminPagesFor(request.signedIn?.scopes ?? []),

@@ -42,7 +42,7 @@ declare module 'fastify' {
      * Whether a GET has a lasting effect, such as issuing a code. It has one only if a user opens the address: neither for HEAD nor for a
      * prefetch.
      */
-    acts?: true;
+    hasLastingEffect?: true;
     /** Whether requests from other sites are allowed, because the route reads no cookie. */
     anySite?: boolean;
     /** Whether a token that is limited to some scopes is refused: the route changes or exports the account of the signed-in user. */
@@ -53,7 +53,7 @@ declare module 'fastify' {
      */
     openedAt?: string | undefined;
     /** Whether another host shows the route's pages under its own address. They contain their style, and their links are absolute. */
-    bare?: true;
+    shownByOtherHost?: true;
     /** Whether only a browser that opens a page gets a page. Its requests for scripts and pictures get JSON. */
     pagesWhereOpened?: boolean;
     /** The refusals of the route besides those of `signedIn`, for the OpenAPI document. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import type { Page } from 'playwright-core';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
@@ -198,7 +198,7 @@ async function* clients(page: Page, { username }: Person): AsyncGenerator<string
 async function* provider(page: Page, { username }: Person): AsyncGenerator<string> {
   const redirectUri = 'http://127.0.0.1:8000/callback';
   const { client, secret } = await site.janua.services.clientAdministration.addClient({
-    ...nothingSet,
+    ...defaultSettings,
     ...{ name: 'W'.repeat(100), redirectUris: [redirectUri], device: true, isPublic: false },
   });
   const scope = 'openid profile email groups offline_access';

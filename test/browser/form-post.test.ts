@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before } from 'node:test';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { startDocumentServer } from '../capabilities/oidc/document-server.ts';
 import { openSite, signIn } from './browser.ts';
 
@@ -42,7 +42,7 @@ for (const kind of ['http on loopback', 'https'])
       async ({ page }) => {
         const redirectUri = addresses[kind] ?? assert.fail(kind);
         const { client } = await site.janua.services.clientAdministration.addClient({
-          ...{ ...nothingSet, name: 'Wiki', redirectUris: [redirectUri], own: kind === 'https', isPublic: false },
+          ...{ ...defaultSettings, name: 'Wiki', redirectUris: [redirectUri], own: kind === 'https', isPublic: false },
         });
         await signIn(page);
         const query = new URLSearchParams({

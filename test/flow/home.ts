@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type NewClient, nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings, type NewClient } from '../../src/capabilities/oidc/clients/clients.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
@@ -47,7 +47,7 @@ export function testHome(stores: StoreChoice): void {
     await using other = await startJanua({ settings });
     const { groups, clients, clientAdministration, administration } = other.services;
     await groups.add({ name: 'staff', description: '', scopes: [] });
-    const client = { ...nothingSet, redirectUris: ['https://handbook.example.com/callback'], isPublic: true };
+    const client = { ...defaultSettings, redirectUris: ['https://handbook.example.com/callback'], isPublic: true };
     const added = async (settings: Partial<NewClient>) => (await clients.add({ ...client, ...settings })).client.id;
     const id = await added({ name: 'Handbook', clientUri: 'https://handbook.example.com/start' });
     await added({ name: 'élan', clientUri: 'http://localhost:3000/', groups: ['staff'] });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { createAuthenticator, type Tricks } from '../capabilities/second-factor/authenticator.ts';
 import { ann, startJanua } from '../janua.ts';
@@ -51,7 +51,7 @@ test('no long host in a request is parsed', async () => {
     },
   });
   const { app, services } = janua;
-  const settings = { ...nothingSet, name: 'Device', redirectUris: [], isPublic: true, device: true };
+  const settings = { ...defaultSettings, name: 'Device', redirectUris: [], isPublic: true, device: true };
   const { client } = await services.clientAdministration.addClient(settings);
   const post = (url: string, sent: ReturnType<typeof json | typeof form>): InjectOptions => ({
     method: 'POST',
@@ -107,7 +107,12 @@ test('no long host in a request is parsed', async () => {
 test('an Accept with an open quote costs the protocol no more than another one', async () => {
   await using janua = await startJanua();
   const redirectUris = ['https://wiki.example.com/callback'];
-  await janua.services.clientAdministration.addClient({ ...nothingSet, name: 'Wiki', redirectUris, isPublic: true });
+  await janua.services.clientAdministration.addClient({
+    ...defaultSettings,
+    name: 'Wiki',
+    redirectUris,
+    isPublic: true,
+  });
   const sent = form({ a: 'b' });
   const withAccept = (accept: string) => () =>
     ({ method: 'POST', url: '/oidc/token', ...sent, headers: { ...sent.headers, accept } }) as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../src/core/users/account.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { admins } from '../../src/core/users/scopes.ts';
@@ -96,7 +96,7 @@ before(async () => {
   const account = await users.findByUsername(ann.username);
   assert.ok(account);
   const { client } = await services.clientAdministration.addClient({
-    ...nothingSet,
+    ...defaultSettings,
     ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/callback'] },
     ...{ postLogoutRedirectUris: [goodbye], isPublic: false },
   });

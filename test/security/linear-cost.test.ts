@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../src/core/users/account.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { type Operation, readDocument } from '../fuzz/document.ts';
@@ -36,7 +36,7 @@ before(async () => {
   const { clientAdministration, administration } = janua.services;
   await administration.changeGroups(ann.username, { add: [admins] });
   const redirectUris = ['https://wiki.example.com/callback'];
-  await clientAdministration.addClient({ ...nothingSet, name: 'Wiki', redirectUris, isPublic: false });
+  await clientAdministration.addClient({ ...defaultSettings, name: 'Wiki', redirectUris, isPublic: false });
   ({ operations } = await readDocument(janua.app));
 });
 after(() => janua[Symbol.asyncDispose]());

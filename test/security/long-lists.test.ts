@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { nothingSet } from '../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import { insertAll } from '../../src/ground/database/insert-new.ts';
 import type { NewRow, Tables } from '../../src/ground/database/schema.ts';
@@ -31,7 +31,7 @@ interface Owner {
 
 type Fill<Table extends keyof Tables> = readonly [count: number, row: (index: number, owner: Owner) => NewRow<Table>];
 
-const { name: _, ...plain } = nothingSet;
+const { name: _, ...plain } = defaultSettings;
 const settingsOf = (index: number) => ({
   ...plain,
   redirectUris: [`https://app-${index}.example.com/callback`],

@@ -68,7 +68,7 @@ const makers: Record<string, () => string | Promise<string>> = {
   'the stamp of an account': createStamp,
   // Its first 16 bytes. The time and a signature follow.
   'a challenge of a passkey': () =>
-    createChallenges(key, { burn: async () => true }, now)
+    createChallenges(key, { markUsed: async () => true }, now)
       .create({ purpose: 'sign-in', cookie: 'x' })
       .slice(0, 22),
   'the state of a sign-in with another provider': async () => {

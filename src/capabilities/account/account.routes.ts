@@ -8,7 +8,7 @@ import type { App } from '../../web/types.ts';
 import { findWaitingAddress } from './email.ts';
 import type { ExportAccount } from './export.ts';
 import { describeAccount, tooManyExports } from './export.ts';
-import { ownPassword } from './options.ts';
+import { describeOwnPassword } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
 const accountSchema = object('The account', {
@@ -85,7 +85,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         passkeys: passkeys.length,
         signal,
         totp: totp !== undefined,
-        ...(await ownPassword(parts(), user)),
+        ...(await describeOwnPassword(parts(), user)),
       };
     },
   });

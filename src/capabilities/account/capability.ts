@@ -25,7 +25,7 @@ const optionsOf = (core: Core): AccountOptions => ({
 });
 
 const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
-  createAccountMails(users, tokens, outbox, hold, ports.listWaysIn, baseUrl, now);
+  createAccountMails(users, tokens, outbox, hold, ports.listOtherSignIns, baseUrl, now);
 
 /** Only for capabilities that are on where mail is sent. */
 function mailingOptionsOf(core: Core): MailingOptions {
@@ -68,7 +68,7 @@ const account = defineCapability({
 const signUp = defineOptional({
   name: 'sign-up',
   features: ({ settings, ownAccounts, mail }) => ({ signUp: mail && ownAccounts && settings.SIGN_UP === 'on' }),
-  isOn: ({ signUp }) => signUp,
+  isEnabled: ({ signUp }) => signUp,
   make: (core: Core) => ({ parts: { signUp: createSignUp(mailingOptionsOf(core)) }, signUpPath }),
   async addRoutes(app, parts, options) {
     (await import('./sign-up.routes.ts')).addSignUp(app, parts, options);
@@ -79,7 +79,7 @@ const signUp = defineOptional({
 const ownAccount = defineOptional({
   name: 'own-account',
   features: ({ ownAccounts }) => ({ ownAccounts }),
-  isOn: ({ ownAccounts }) => ownAccounts,
+  isEnabled: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
     const own = ownOptionsOf(core);
     const { mailer, sentOutbox, settings, ports, database: db } = core;
@@ -88,7 +88,9 @@ const ownAccount = defineOptional({
       parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
       // A user of another provider has no password either, and needs no invitation.
       findInvitation: async (account) =>
-        (await ports.hasWayIn(account.user, db)) ? undefined : findInvitation({ account, user: account.user, db }),
+        (await ports.hasOtherSignIn(account.user, db))
+          ? undefined
+          : findInvitation({ account, user: account.user, db }),
       isInvited: sentOutbox && isInvited,
       createInvitationLink,
       admitInvitation:
@@ -114,7 +116,7 @@ const ownAccount = defineOptional({
 const password = defineOptional({
   name: 'password',
   features: ({ settings, ownAccounts }) => ({ password: ownAccounts || settings.PASSWORD_REHASH === 'on' }),
-  isOn: ({ password }) => password,
+  isEnabled: ({ password }) => password,
   make(core: Core) {
     const options = optionsOf(core);
     return { parts: { changePassword: createChangePassword(options, createSetPassword(options)) } };
@@ -126,7 +128,7 @@ const password = defineOptional({
 
 const resetPassword = defineOptional({
   name: 'reset-password',
-  isOn: ({ mail, password }) => mail && password,
+  isEnabled: ({ mail, password }) => mail && password,
   make(core: Core) {
     const options = mailingOptionsOf(core);
     const resetPassword = createResetPassword(options, createSetPassword(options));
@@ -142,7 +144,7 @@ const resetPassword = defineOptional({
 
 const changeEmail = defineOptional({
   name: 'change-email',
-  isOn: ({ mail, ownAccounts }) => mail && ownAccounts,
+  isEnabled: ({ mail, ownAccounts }) => mail && ownAccounts,
   make(core: Core) {
     const { registry, holdNew } = ownOptionsOf(core);
     const changeEmail = createChangeEmail({ ...mailingOptionsOf(core), registry, holdNew });

@@ -46,7 +46,7 @@ export const nameFields = {
  * Finds the `next` that a link in a mail may have: only a page of an application that the operator knows. Strangers request mails to other
  * people, and an owner would open a page of Janua right after signing in.
  */
-export async function wayOnByMail(sent: unknown, findApplication: FlowOptions['findApplication']) {
+export async function findNextForMail(sent: unknown, findApplication: FlowOptions['findApplication']) {
   const next = safeNext(sent);
   const found = next === undefined ? undefined : await findApplication(next);
   return found === undefined || found.isStranger ? {} : { next, application: found.name };

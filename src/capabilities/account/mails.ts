@@ -36,7 +36,7 @@ interface Link {
 
 /**
  * Describes the mails about accounts.
- * @param listWaysIn lists the ways to sign in to an account besides its password
+ * @param listOtherSignIns lists the ways to sign in to an account besides its password
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  * @param now milliseconds since 1970
  */
@@ -45,7 +45,7 @@ export function createAccountMails(
   tokens: Tokens,
   outbox: Pick<Outbox, 'has' | 'find'>,
   hold: Hold,
-  listWaysIn: (account: Account, language: string) => Promise<readonly string[]>,
+  listOtherSignIns: (account: Account, language: string) => Promise<readonly string[]>,
   baseUrl: () => string,
   now: () => number,
 ) {
@@ -117,7 +117,7 @@ export function createAccountMails(
         const { id: userId, language: chosen = language } = account.user;
         const values = { reset: `${baseUrl()}${pathWithNext('/auth/forgot-password', next)}` };
         return {
-          wordsOf: 'sign-up-known',
+          textKey: 'sign-up-known',
           to,
           language: chosen,
           values,
@@ -163,11 +163,11 @@ export function createAccountMails(
         const { address: to, userId = '', language: asked } = mail;
         const account = await users.findById(userId);
         const { firstName: name, language = asked } = account?.user ?? {};
-        const left = account === undefined ? [] : await listWaysIn(account, language);
+        const left = account === undefined ? [] : await listOtherSignIns(account, language);
         const from = describeOrigin(mail, language);
         if (left.length === 0)
           return {
-            wordsOf: 'password-changed',
+            textKey: 'password-changed',
             to,
             name,
             language,

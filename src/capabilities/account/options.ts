@@ -63,6 +63,6 @@ export interface OwnOptions extends AccountOptions {
 }
 
 /** Tells whether the forms ask for the present password. An account that another provider or a passkey signs in may have none. */
-export const ownPassword = async ({ users }: Pick<AccountOptions, 'users'>, { id }: Pick<User, 'id'>) => ({
+export const describeOwnPassword = async ({ users }: Pick<AccountOptions, 'users'>, { id }: Pick<User, 'id'>) => ({
   hasPassword: (await users.findById(id))?.passwordHash !== undefined,
 });

@@ -10,7 +10,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
-import { emailField, newPasswordField, wayOnByMail } from './fields.ts';
+import { emailField, findNextForMail, newPasswordField } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
@@ -20,7 +20,7 @@ const done = 'Password changed. Log in with the new one';
 
 interface Parts {
   readonly resetPassword: ReturnType<typeof createResetPassword>;
-  readonly ports: Pick<JoinedPorts, 'listWaysIn'>;
+  readonly ports: Pick<JoinedPorts, 'listOtherSignIns'>;
 }
 
 type ResetRouteOptions = Pick<RouteOptions, 'features' | 'findApplication' | 'loginPage' | 'https'>;
@@ -58,8 +58,8 @@ export function addResetPassword(
   const page = name && `/account/${name}?state=8`;
 
   /** A reset ends no passkey, authenticator app or linked account. The user should look at these before going on. */
-  async function findPlace(account: Account, next: string | undefined, language: Language) {
-    if (page === undefined || (await parts().ports.listWaysIn(account, language)).length === 0) return next;
+  async function findNextAfterReset(account: Account, next: string | undefined, language: Language) {
+    if (page === undefined || (await parts().ports.listOtherSignIns(account, language)).length === 0) return next;
     if (next === undefined) return page;
     // Both together may be too long. Then `next` is dropped.
     return safeNext(pathWithNext(page, next)) ?? page;
@@ -77,11 +77,11 @@ export function addResetPassword(
     async show({ headers }, typed) {
       // The name that failed at the login may be no address: the user may have typed a password there.
       const email = typed.email ?? emailAddress(loginPage.readFailure(headers.cookie)?.username ?? '');
-      const { application } = await wayOnByMail(typed.next, findApplication);
+      const { application } = await findNextForMail(typed.next, findApplication);
       return { minutes: resetMinutes, values: { ...typed, email }, application };
     },
     async submit(request, reply, { email, next }) {
-      const wayOn = await wayOnByMail(next, findApplication);
+      const wayOn = await findNextForMail(next, findApplication);
       await parts().resetPassword.request(email, wayOn.next, request.language, request.caller);
       keepNext(request, reply, wayOn.next === undefined ? safeNext(next) : undefined);
       return reply.proceed(pathWithNext(`${forgotPasswordPath}?state=1`, next), { detail: sent });
@@ -103,7 +103,7 @@ export function addResetPassword(
     async submit(request, reply, { token = '', password, next }) {
       const { language, caller, headers } = request;
       const account = await parts().resetPassword.reset(token, password, language, caller);
-      const place = await findPlace(account, safeNext(next) ?? keptNext.read(headers.cookie), language);
+      const place = await findNextAfterReset(account, safeNext(next) ?? keptNext.read(headers.cookie), language);
       keepNext(request, reply);
       return reply.proceed(loginPath(loginMessages.passwordChanged, place), { detail: done });
     },

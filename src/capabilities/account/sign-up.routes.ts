@@ -8,7 +8,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
-import { emailField, nameFields, newPasswordField, wayOnByMail } from './fields.ts';
+import { emailField, findNextForMail, nameFields, newPasswordField } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
@@ -28,11 +28,11 @@ export function addSignUp(
     status: 202,
     browser: 'To the same page, which says that a mail is on its way',
     async show(_request, { next }) {
-      const { application } = await wayOnByMail(next, findApplication);
+      const { application } = await findNextForMail(next, findApplication);
       return { application };
     },
     async submit({ language, caller }, reply, { email, next }) {
-      const wayOn = await wayOnByMail(next, findApplication);
+      const wayOn = await findNextForMail(next, findApplication);
       await parts().signUp.request(email, wayOn.next, language, caller);
       return reply.proceed(pathWithNext(`${signUpPath}?state=1`, next), { detail: sent });
     },

@@ -2,7 +2,7 @@ import { byOwner } from '../../core/access/access.ts';
 import type { Events } from '../../core/audit/event.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
-import { refuseOnPage } from '../../web/form.ts';
+import { showPageWithFaults } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, listRefusals, nextCursor, readList } from '../../web/list.ts';
 import { json, listOf, object, orNull, type Schema, text, time } from '../../web/openapi/responses.ts';
@@ -76,7 +76,7 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
       if (request.format === 'json') return page;
       return { ...page, query: request.query, kinds: Object.keys(events), errors: {} };
     },
-    refuse: refuseOnPage(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),
+    refuse: showPageWithFaults(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),
   });
 
   addExport(app, '/admin/audit/export', () => parts().access, {

@@ -6,7 +6,7 @@ import { describeAbout, describeDecision, describeReason, explain } from '../../
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
-import type { Tell } from '../../ground/languages/sentences.ts';
+import type { Translate } from '../../ground/languages/sentences.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';
@@ -66,7 +66,7 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
  * Reads a page of events, explained in words. It takes at most four statements: the user of the filter, two for the events, and the names
  * of their users.
  */
-export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Tell) {
+export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Translate) {
   const { auditTrail, users, registry } = parts;
   const [after] = list.after ?? [];
   const { events: found, next } = await auditTrail.findPage(await filterOf(list, parts), list.limit, after);

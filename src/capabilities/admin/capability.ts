@@ -1,5 +1,5 @@
 import type { Core } from '../../core/core.ts';
-import { sayCommand } from '../../ground/config/own-command.ts';
+import { withOwnCommand } from '../../ground/config/own-command.ts';
 import { databasePart } from '../../ground/database/errors.ts';
 import { defineCapability } from '../capability.ts';
 import { events } from './events.ts';
@@ -31,7 +31,7 @@ export const admin = defineCapability({
   },
 
   async addRoutes(app, parts, options) {
-    (await import('./overview.routes.ts')).addOverview(app, parts, sayCommand);
+    (await import('./overview.routes.ts')).addOverview(app, parts, withOwnCommand);
     (await import('./users.routes.ts')).addUsers(app, parts, options);
     (await import('./user.routes.ts')).addUser(app, parts, options);
     if (options.features.ownAccounts) (await import('./user-files.routes.ts')).addUserFiles(app, parts);

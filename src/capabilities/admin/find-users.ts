@@ -1,7 +1,7 @@
 import { Refusal } from '../../core/access/refusal.ts';
 import { inOrder } from '../../core/users/search.ts';
 import { longestWord, searchable, wordsOf } from '../../core/users/user.ts';
-import type { ListEntry, ListedUser, UserDirectory, Walk } from '../../core/users/user-directory.ts';
+import type { ListEntry, ListedUser, UserDirectory, UserListQuery } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { isUnrepresentable } from '../../ground/database/errors.ts';
 import { sql } from '../../ground/database/kysely.ts';
@@ -34,7 +34,7 @@ interface FindUsersOptions {
  */
 export function createFindUsers(
   database: Database,
-  users: Pick<UserDirectory, 'findIds' | 'listSome' | 'walk' | 'walkWords'>,
+  users: Pick<UserDirectory, 'findIds' | 'listSome' | 'listPage' | 'listFound'>,
   { groupsInColumn }: FindUsersOptions,
 ) {
   async function findWithFactor(): Promise<string[]> {
@@ -43,7 +43,7 @@ export function createFindUsers(
     return [...(await apps.execute()), ...(await passkeys.execute())].map((row) => row.user_id);
   }
 
-  async function walkMembers(group: string, part: Omit<Walk, 'sort'>): Promise<ListEntry[]> {
+  async function listMembers(group: string, part: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]> {
     const where = sql`group_name = ${group}`;
     const { rows } = await sql<{ id: string; username: string }>`
       select user_id as id, username from janua_memberships
@@ -92,10 +92,10 @@ export function createFindUsers(
   }
 
   /** Reads users in the order of names, by the index of a filter. */
-  async function walk({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly ListEntry[]> {
-    if (part.sort !== 'username') return users.walk({ ...part, state });
-    if (q !== '') return users.walkWords(q, part);
-    return group === '' || groupsInColumn ? users.walk({ ...part, state }) : walkMembers(group, part);
+  async function listPage({ q, filters: { group = '', state }, ...part }: ListQuery): Promise<readonly ListEntry[]> {
+    if (part.sort !== 'username') return users.listPage({ ...part, state });
+    if (q !== '') return users.listFound(q, part);
+    return group === '' || groupsInColumn ? users.listPage({ ...part, state }) : listMembers(group, part);
   }
 
   async function findPage(asked: ListQuery) {
@@ -104,7 +104,7 @@ export function createFindUsers(
     const isFiltered = [q, ...Object.values(filters)].some((value) => value !== '');
     const most = isFiltered ? mostCandidates : limit + 1;
     const few = await findFew(query);
-    const candidates = few ? sortUsers(few, query) : await walk({ ...query, limit: most });
+    const candidates = few ? sortUsers(few, query) : await listPage({ ...query, limit: most });
     const isFound = (user: ListedUser) => {
       const words = wordsOf(user);
       return (

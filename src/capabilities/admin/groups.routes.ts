@@ -10,7 +10,7 @@ import { addAction, type Field } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
-import { refuseOnPage } from '../../web/form.ts';
+import { showPageWithFaults } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
@@ -123,7 +123,7 @@ export function addGroups(app: App, parts: () => GroupParts, { features }: Pick<
     answer: json('The group was added', object('The group', { name: text('staff') })),
     status: 201,
     browser: 'To the page with the groups',
-    refuse: refuseOnPage(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
+    refuse: showPageWithFaults(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
     async handle(request, reply, { name, scopes, description = '' }) {
       if (!groupPattern.test(name)) throw new InvalidFields({ field: 'name', code: 'not-a-group-name' });
       if (!isPlainLine(description.trim())) throw new InvalidFields({ field: 'description', code: 'malformed' });

@@ -43,11 +43,11 @@ const schema = object('What has happened', {
   ),
 });
 
-/** Adds the overview of events and faults on the server. @param sayCommand puts the name of the command into a text */
+/** Adds the overview of events and faults on the server. @param withOwnCommand puts the name of the command into a text */
 export function addOverview(
   app: App,
   parts: () => { readonly overview: ReturnType<typeof createOverview> },
-  sayCommand: (text: string) => string,
+  withOwnCommand: (text: string) => string,
 ): void {
   addAction(app, ['/admin', '/api/admin'], {
     method: 'GET',
@@ -65,13 +65,13 @@ export function addOverview(
       const tell = tellOf(request);
       const findings = overview.findings.map(({ told, ...finding }) => {
         const shown = told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true };
-        return { ...shown, ...(shown.fix !== undefined && { fix: sayCommand(shown.fix) }) };
+        return { ...shown, ...(shown.fix !== undefined && { fix: withOwnCommand(shown.fix) }) };
       });
       const stores = overview.stores.map(({ name, ...store }) => ({
         name: name === databasePart ? tell(databasePart) : name,
         ...store,
       }));
-      return { ...overview, stores, findings, command: sayCommand('npx janua') };
+      return { ...overview, stores, findings, command: withOwnCommand('npx janua') };
     },
   });
 }

@@ -5,7 +5,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { shareAnswer } from '../../ground/database/share-answer.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import type { Told } from '../../ground/languages/sentences.ts';
+import type { Translatable } from '../../ground/languages/sentences.ts';
 
 /** In milliseconds. */
 const minute = 60_000;
@@ -53,7 +53,7 @@ export interface OverviewOptions {
   readonly countSessions: (time: number) => Promise<number>;
   /** Name of each store with its check, which throws while the store cannot be used. */
   readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
-  readonly checkUp: () => Promise<readonly { readonly told?: Told; readonly fix?: string }[]>;
+  readonly checkUp: () => Promise<readonly { readonly told?: Translatable; readonly fix?: string }[]>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

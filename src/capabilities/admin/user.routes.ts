@@ -20,7 +20,7 @@ import { addAction, type Fields } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { detailAnswer, exampleId, tokenSchema } from '../../web/fields.ts';
 import type { FlowOptions } from '../../web/flow-options.ts';
-import { addForm, refuseOnPage } from '../../web/form.ts';
+import { addForm, showPageWithFaults } from '../../web/form.ts';
 import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
@@ -136,7 +136,7 @@ const newUserFields = {
 } as const satisfies Fields;
 
 /** An administrator with the link of a new user could enter the account. Applications would then take them for the owner of the address. */
-const linkNotShown: Answer = {
+const mayNotHandOverLink: Answer = {
   name: 'link-not-shown',
   status: 403,
   error: 'insufficient_scope',
@@ -342,7 +342,7 @@ function addNewUser(
     readonly administrationOf: (request: Request) => Administration;
   },
 ): void {
-  const added = [...refusals, linkNotShown];
+  const added = [...refusals, mayNotHandOverLink];
   const config = {
     signedIn: true,
     scope: 'users:write',
@@ -353,7 +353,7 @@ function addNewUser(
 
   /** @throws {Refusal} `link-not-shown` */
   function requireMayAdd(request: Request, byMail: boolean): void {
-    if (!byMail && !holdsAll(signedInOf(request))) throw new Refusal(linkNotShown);
+    if (!byMail && !holdsAll(signedInOf(request))) throw new Refusal(mayNotHandOverLink);
   }
 
   async function show(request: Request) {
@@ -398,7 +398,7 @@ function addNewUser(
     ),
     status: 201,
     browser: 'To the page of the user, or the page with the link',
-    refuse: refuseOnPage(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
+    refuse: showPageWithFaults(async (request) => ({ ...(await show(request)), values: request.body ?? {} })),
     async handle(request, reply, { groups, invite, ...sent }) {
       const username = readAddress(sent);
       const { firstName, lastName } = readName(sent);

@@ -43,7 +43,7 @@ function decide(rules: readonly Rule[], path: string): Rule[] {
  * resolve to another name. The files in `deploy/` have the same text. So it uses only the common syntax of PCRE, RE2 and JavaScript, reads
  * bytes, and has no backslash but one. Compared without case.
  */
-export const leavingPath = [
+export const ambiguousPath = [
   '^[^?]*(?://|[\\x5c;#]|[^!-~]',
   // A dot or blank at the end of a name, which some systems drop.
   '(?:[.+]|%20)(?:/|[?]|$)',
@@ -59,23 +59,23 @@ export const leavingPath = [
   '%(?:[01u]|2[35ef]|3[bf]|5c|7f|c[01]|cd%be|e0%[89]|e2%8(?:0%a[4-6]|1%8[7-9])|ef%b[89c]|f0%8))',
 ].join('|');
 
-const leaves = new RegExp(leavingPath, 'i');
+const ambiguousPathPattern = new RegExp(ambiguousPath, 'i');
 
 /** Longest path in characters that is compared with `leavingPath`. The comparison takes quadratic time. */
 const longestPath = 2048;
 
 /** Characters that are displayed as nothing, or as a blank. */
-const odd = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Z}/u;
+const invisibleCharacters = /[\p{C}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Z}/u;
 
 /** Decodes a path and converts it to lower case. Undefined if applications could read it in different ways. */
 function plainPath(uri: string | undefined): string | undefined {
   const [encoded = ''] = uri?.split('?', 1) ?? [];
-  if (!uri?.startsWith('/') || encoded.length > longestPath || leaves.test(uri)) return undefined;
+  if (!uri?.startsWith('/') || encoded.length > longestPath || ambiguousPathPattern.test(uri)) return undefined;
   try {
     const path = decodeURIComponent(encoded);
     const lower = path.toLowerCase();
     const isNormal = [path, lower].every((text) => text.normalize('NFKC') === text);
-    return isNormal && !odd.test(path) ? lower : undefined;
+    return isNormal && !invisibleCharacters.test(path) ? lower : undefined;
   } catch {
     return undefined;
   }

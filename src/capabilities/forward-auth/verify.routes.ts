@@ -48,7 +48,7 @@ const letThrough = {
 };
 
 /** The request that is audited. Its `caller` is computed when it is read. */
-type Asked = { readonly caller: Caller };
+type AuditedRequest = { readonly caller: Caller };
 
 /** Most origins that the log names, each once. An attacker who can choose the host of a request could invent any number. */
 const namedOrigins = 100;
@@ -161,7 +161,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     };
   }
 
-  async function isBarred({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, asked: Asked) {
+  async function isBarred({ origin, sentUri }: ForwardedTarget, { user, session }: SignedIn, asked: AuditedRequest) {
     const barrier = findBarrier(origin || ownOrigin(), sentUri, user.groups);
     if (barrier === undefined) return false;
     const about = `${barrier.origin}${barrier.path}=${barrier.groups.join('|')}`;
@@ -197,7 +197,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
     }
     if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
     if (request.format === 'json') throw new Refusal(notAuthenticated);
-    return reply.redirect(target.origin + (isAboutUs(target) ? '/' : (target.uri ?? '/')), 303);
+    return reply.redirect(target.origin + (isUnprotectedPage(target) ? '/' : (target.uri ?? '/')), 303);
   }
 
   for (const url of ['/auth/verify', '/auth/refused']) {
@@ -209,7 +209,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
           view: 'capabilities/forward-auth/refused',
-          bare: true,
+          shownByOtherHost: true,
           pagesWhereOpened: true,
           takesCredentials: passes,
           refusals: [notAuthenticated, invalidToken, ambiguousCredential, groupMissing],
@@ -234,4 +234,5 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
 }
 
 /** Whether the target is a page of Janua that no proxy protects. A redirect back to it would loop. */
-const isAboutUs = ({ kind, uri }: ForwardedTarget) => kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);
+const isUnprotectedPage = ({ kind, uri }: ForwardedTarget) =>
+  kind === 'own' && uri !== undefined && /^\/auth\//.test(uri);

@@ -4,7 +4,7 @@ import { defineCapability } from '../capability.ts';
 export const mailbox = defineCapability({
   name: 'mailbox',
   features: ({ mailbox }) => ({ mailbox }),
-  isOn: ({ mailbox }) => mailbox,
+  isEnabled: ({ mailbox }) => mailbox,
   async addRoutes(app, parts) {
     (await import('./mailbox.routes.ts')).addMailbox(app, (limit) => parts().outbox.listKept(limit));
   },

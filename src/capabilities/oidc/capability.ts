@@ -38,7 +38,7 @@ export const oidc = defineCapability({
       findApplication: parts.findApplication,
       listApplications: parts.applications.list,
       countApplications: parts.applications.count,
-      dataOf: async (user) => ({ sub: await parts.findSubject(user) }),
+      exportDataOf: async (user) => ({ sub: await parts.findSubject(user) }),
       listClients: parts.clients.listNames,
       listOpen: async (user) =>
         (await parts.clients.listNames())

@@ -15,7 +15,7 @@ import { createApplications } from './clients/applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './clients/client-administration.ts';
 import { createClients } from './clients/clients.ts';
 import { createDocumentFetch } from './clients/documents.ts';
-import { aboutClient, calledName, isDocument } from './clients/library-client.ts';
+import { aboutClient, displayName, isDocumentClient } from './clients/library-client.ts';
 import { createSeparateFetch } from './clients/separate-turns.ts';
 import type { events } from './events.ts';
 import { createRetiredKeys } from './keys/retired-keys.ts';
@@ -71,7 +71,7 @@ const createIsListed = (hosts: readonly string[]) => (address: string) =>
 const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allowsDocument'] =>
   hosts.length === 0
     ? undefined
-    : (address) => isDocument(address) && (hosts.includes('any') || createIsListed(hosts)(address));
+    : (address) => isDocumentClient(address) && (hosts.includes('any') || createIsListed(hosts)(address));
 
 export type OidcParts = ReturnType<typeof createOidcParts>;
 
@@ -139,7 +139,7 @@ export function createOidcParts(options: OidcOptions) {
     const clientId = searchParams.get('client_id') ?? '';
     if (pathname !== authorizationPath) return undefined;
     if (URL.canParse(clientId))
-      return allowsDocument?.(clientId) ? { name: calledName({ clientId }), isStranger: true } : undefined;
+      return allowsDocument?.(clientId) ? { name: displayName({ clientId }), isStranger: true } : undefined;
     // If the database fails here, the login goes on without the name.
     const client = await clients.find(clientId).catch(() => undefined);
     return client && { name: client.name, isStranger: false };
@@ -206,7 +206,7 @@ export function createOidcParts(options: OidcOptions) {
     noteEnding(event: AuditEvent): void {
       const ending = endingOf(event);
       // If the library is not loaded, no application knows of any session.
-      if (ending !== undefined && loader.isLoaded()) notices.wake(ending);
+      if (ending !== undefined && loader.isLoaded()) notices.checkNow(ending);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Log } from '../../ground/faults/log.ts';
 import { isClientId } from './clients/clients.ts';
-import { aboutClient, isDocument } from './clients/library-client.ts';
+import { aboutClient, isDocumentClient } from './clients/library-client.ts';
 import type { events, RefusalReason } from './events.ts';
 import type { RefusedRequest } from './provider/options.ts';
 
@@ -18,7 +18,7 @@ const reasonsOfErrors: Readonly<Record<string, RefusalReason>> = {
 /** Translates the library's error into one of our reasons. */
 function reasonOf({ error, detail, clientId = '', reason }: RefusedRequest): RefusalReason {
   if (reason !== undefined) return reason;
-  if (isDocument(clientId)) {
+  if (isDocumentClient(clientId)) {
     if (/not allowed|client not found|client is invalid/.test(detail)) return 'document-host';
     if (detail.includes('document fetch failed')) return 'document-fetch';
     if (error === 'invalid_client_metadata' || detail.startsWith('redirect_uris')) return 'document';
@@ -116,7 +116,7 @@ export const withoutSecrets = (text: string): string => text.replaceAll(secretIn
 export function createNoteRefusal(audit: AuditOf<typeof events>, log: Log) {
   return (refused: RefusedRequest): Promise<void> => {
     const { request, clientId = '', clientName, error } = refused;
-    const isKept = isClientId(clientId) || isDocument(clientId);
+    const isKept = isClientId(clientId) || isDocumentClient(clientId);
     const detail = withoutSecrets(refused.detail);
     const details = { event: 'application_refused', clientId: isKept ? clientId : undefined, error, detail };
     log.debug({ ...details, requestId: request?.caller.requestId }, 'a request of an application was refused');

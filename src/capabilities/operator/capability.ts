@@ -7,7 +7,7 @@ import { ownScopes } from '../../core/users/scopes.ts';
 import { findBackupState } from '../../ground/database/kept-backups.ts';
 import { claimLease } from '../../ground/database/lease.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
 import { createAdministratorWatch, mergeNames } from './administrators.ts';
 import { events } from './events.ts';
@@ -56,7 +56,7 @@ export const operator = defineCapability({
     const triedAt = new Map<string, number>();
     let timer: NodeJS.Timeout | undefined;
 
-    async function tellWaiting(): Promise<void> {
+    async function queueWaitingNotices(): Promise<void> {
       for (const [about, notice] of waiting) {
         waiting.delete(about);
         triedAt.set(about, now());
@@ -82,7 +82,7 @@ export const operator = defineCapability({
       mails,
       tellOperator(notice: OperatorNotice): void {
         waiting.set(notice.about, notice);
-        if (now() - (triedAt.get(notice.about) ?? 0) >= retryInterval) void tellWaiting();
+        if (now() - (triedAt.get(notice.about) ?? 0) >= retryInterval) void queueWaitingNotices();
       },
       onEvent({ kind, userId }: AuditEvent): void {
         if (changing.has(kind)) void look();
@@ -92,7 +92,7 @@ export const operator = defineCapability({
       },
       start(): void {
         void look();
-        timer ??= setInterval(tellWaiting, retryInterval).unref();
+        timer ??= setInterval(queueWaitingNotices, retryInterval).unref();
       },
       async clean(): Promise<void> {
         await look();
@@ -113,14 +113,14 @@ const addedPurpose = 'operator-administrator-added';
 const newAdministrators: MailLimit = {
   merged: {
     windowSeconds: 10 * 60,
-    into: addedPurpose,
+    mergedPurpose: addedPurpose,
     collect: ({ names: former = '' } = {}, { names = '' }) => ({ names: mergeNames(former, names) }),
   },
 };
 
 /** Drops mails to an earlier `OPERATOR_MAIL`. */
 function describeMails(operator: string | undefined, language: Core['settings']['LANGUAGE']) {
-  const { utc, words } = speak(language);
+  const { utc, words } = textsIn(language);
   const time = (text = '') => (text === '' ? words.operator.never : utc.time(new Date(Number(text))));
   const valuesOf: Readonly<Record<OperatorNotice['about'], (details: Details) => Record<string, string>>> = {
     'mail-failed': ({ since, until }) => ({ since: time(since), until: time(until) }),

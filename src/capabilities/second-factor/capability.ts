@@ -3,7 +3,7 @@ import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { findPasskeyDomain } from '../../ground/config/origin.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { speakStored } from '../../ground/languages/speech.ts';
+import { textsInStored } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
 import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
@@ -32,7 +32,7 @@ export const secondFactor = defineCapability({
       limitsOfFactor,
       trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
       policy: settings.SECOND_FACTOR,
-      hasWayIn: ports.hasWayIn,
+      hasOtherSignIn: ports.hasOtherSignIn,
       findApplication: ports.findApplication,
       clearPasswordFailures: (account, knownBrowser, caller) =>
         throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
@@ -58,18 +58,18 @@ export const secondFactor = defineCapability({
         list: manageFactors.list,
         removeAll: manageFactors.removeAll,
       },
-      async hasWayIn(user, db) {
+      async hasOtherSignIn(user, db) {
         return domain !== undefined && (await factors.passkeys.list(user, db)).length > 0;
       },
       isPasskeyOffered: async (signedIn) => domain !== undefined && passkeyOffers.isDue(signedIn),
-      async dataOf(user) {
+      async exportDataOf(user) {
         const declined = await passkeyOffers.find(user);
         const againAt = declined?.again_at;
         return { passkey_offer: declined && { again_at: againAt ? new Date(Number(againAt)).toISOString() : null } };
       },
-      async listWaysIn(account, language) {
+      async listOtherSignIns(account, language) {
         if (!isOn) return [];
-        const { words } = speakStored(language, settings.LANGUAGE);
+        const { words } = textsInStored(language, settings.LANGUAGE);
         const { passkeys, totp } = await manageFactors.list(account.user, stampOf(account));
         // The name that the user has typed could be an attacker's text.
         const names = passkeys.map(({ aaguid }) => nameProvider(aaguid) || plainName);

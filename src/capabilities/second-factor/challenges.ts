@@ -23,7 +23,7 @@ const shape = /^[\w-]{72}$/;
  * used, so that visitors who only look at the login page fill no table.
  * @param key 32 bytes or more
  */
-export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'burn'>, now: () => number) {
+export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'markUsed'>, now: () => number) {
   function sign(head: Buffer, { purpose, cookie }: Binding): string {
     const mac = createHmac('sha256', key).update(JSON.stringify(['challenge', purpose, cookie]));
     return Buffer.concat([head, mac.update(head).digest()]).toString('base64url');
@@ -37,14 +37,14 @@ export function createChallenges(key: Buffer, tokens: Pick<Tokens, 'burn'>, now:
     },
 
     /** Whether Janua made the challenge for this binding, and it has not expired. It may have been used. */
-    holds(challenge: unknown, binding: Binding): challenge is string {
+    isValid(challenge: unknown, binding: Binding): challenge is string {
       if (typeof challenge !== 'string' || !shape.test(challenge) || binding.cookie === undefined) return false;
       const head = Buffer.from(challenge, 'base64url').subarray(0, randomLength + timeLength);
       return isSame(challenge, sign(head, binding)) && expiryOf(challenge) > now();
     },
 
     /** Uses up a valid challenge: of many calls at the same time, one returns true. @throws {Unavailable} */
-    useUp: (challenge: string): Promise<boolean> => tokens.burn('challenge', challenge, expiryOf(challenge)),
+    useUp: (challenge: string): Promise<boolean> => tokens.markUsed('challenge', challenge, expiryOf(challenge)),
   };
 }
 

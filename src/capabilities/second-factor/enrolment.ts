@@ -127,7 +127,7 @@ export function createEnrolment(
      */
     async finish(secret: string, code: string, language: Language, caller: Caller) {
       const account = await open(secret, caller);
-      const event = { kind: 'factor-added', reason: 'totp', tells: () => ({ what: 'app-added' }) } as const;
+      const event = { kind: 'factor-added', reason: 'totp', noticeDetails: () => ({ what: 'app-added' }) } as const;
       const changed = await links.use(secret, caller, (spend) => {
         const enable = withCodes(async (held) => {
           await spend(held.db);

@@ -10,7 +10,7 @@ import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import type { Language } from '../../ground/languages/languages.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
 import type { Factors } from './factors.ts';
@@ -39,7 +39,7 @@ export interface FactorsChanged {
 /** Changes the factors in the transaction. */
 type Work = (held: Held) => Promise<void>;
 
-type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'tells'> & {
+type OwnEvent = Pick<ChangeEvent<readonly string[]>, 'noticeDetails'> & {
   kind: 'factor-added' | 'factor-removed' | 'recovery-codes-renewed';
   reason?: 'totp' | 'passkey';
 };
@@ -50,11 +50,14 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
  * Adds and removes the second factors of a user. Each change ends the user's other sessions, because they were started with fewer factors
  * (VM-15).
  */
-export function createManageFactors({ database, change, changeAny, audit, hasWayIn }: FactorOptions, factors: Factors) {
+export function createManageFactors(
+  { database, change, changeAny, audit, hasOtherSignIn }: FactorOptions,
+  factors: Factors,
+) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Wraps a change. The wrapped change returns the recovery codes if it has made new ones. */
-  const withCodes =
+  const renewingCodes =
     (work: Work) =>
     async (held: Held): Promise<readonly string[]> => {
       const { user, db } = held;
@@ -83,7 +86,7 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     proved: readonly AuthenticationMethod[] = [],
   ): Promise<FactorsChanged> {
     const by = { caller, language, session, proved };
-    const { made, renewed } = await change(event, provedBy(account), by, withCodes(work));
+    const { made, renewed } = await change(event, provedBy(account), by, renewingCodes(work));
     return { recoveryCodes: made, renewed };
   }
 
@@ -95,18 +98,18 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     by: FactorChange,
     reason: 'totp' | 'passkey',
     work: Work,
-    tells: OwnEvent['tells'] = () => ({ what: 'app-removed' }),
+    noticeDetails: OwnEvent['noticeDetails'] = () => ({ what: 'app-removed' }),
   ): Promise<FactorsChanged> =>
-    changeOwn(by, { kind: 'factor-removed', reason, tells }, async (held) => {
+    changeOwn(by, { kind: 'factor-removed', reason, noticeDetails }, async (held) => {
       const { account, user, db } = held;
       await work(held);
       const { hasAny } = await factors.list(user, db);
-      const canLogIn = account.passwordHash !== undefined || (await hasWayIn(user, db));
+      const canLogIn = account.passwordHash !== undefined || (await hasOtherSignIn(user, db));
       if (!canLogIn || (!hasAny && (await factors.isDemanded(account, db)))) throw new Refusal(lastFactor);
     });
 
   return {
-    withCodes,
+    withCodes: renewingCodes,
     requireMayAdd,
 
     /** Lists the factors of a user. @param stamp of the account or session. Trust under another stamp has ended */
@@ -114,7 +117,7 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
       const own = await factors.list(user);
       return {
         ...own,
-        signal: passkeys.signal(user, own.passkeys),
+        signal: passkeys.describeForBrowser(user, own.passkeys),
         recoveryCodesLeft: await recoveryCodes.count(user),
         trustedBrowsers: await trustedBrowsers.list(user, stamp),
       };
@@ -125,7 +128,7 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
       let what = 'app-added';
       return changeOwn(
         by,
-        { kind: 'factor-added', reason: 'totp', tells: () => ({ what }) },
+        { kind: 'factor-added', reason: 'totp', noticeDetails: () => ({ what }) },
         async (held) => {
           await requireMayAdd(by.signedIn, held.account, held.db);
           what = (await totp.find(held.user, held.db)) === undefined ? 'app-added' : 'app-replaced';
@@ -146,14 +149,14 @@ export function createManageFactors({ database, change, changeAny, audit, hasWay
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
       const made = await passkeys.verifyNew(sent, binding);
       const { userAgent } = by.caller;
-      const browser = nameClient(userAgent).browser && speak(by.language).client(userAgent);
+      const browser = nameClient(userAgent).browser && textsIn(by.language).client(userAgent);
       let added: Passkey | undefined;
       const changed = await changeOwn(
         by,
         {
           kind: 'factor-added',
           reason: 'passkey',
-          tells: () => ({ what: 'passkey-added', name: nameProvider(made?.aaguid) }),
+          noticeDetails: () => ({ what: 'passkey-added', name: nameProvider(made?.aaguid) }),
         },
         async (held) => {
           await requireMayAdd(by.signedIn, held.account, held.db);

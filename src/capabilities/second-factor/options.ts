@@ -38,7 +38,7 @@ export interface FactorOptions extends Pick<Changes, 'change' | 'changeAny'> {
   readonly tokens: Tokens;
   readonly admit: Admit;
   /** Whether the user can log in without a password, as the transaction sees it. */
-  readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
+  readonly hasOtherSignIn: (user: User, db: Database) => Promise<boolean>;
   readonly findApplication: JoinedPorts['findApplication'];
   readonly audit: AuditOf<typeof events & typeof linkEvents & typeof mailEvents>;
   readonly appName: string;

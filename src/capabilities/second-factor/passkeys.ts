@@ -113,7 +113,7 @@ export function createPasskeys(options: PasskeyOptions) {
      * Describes the passkeys of a user to browsers (WebAuthn Level 3, 5.1.10), which then offer only these, with the present name.
      * Undefined without a domain.
      */
-    signal(user: User, passkeys: readonly Passkey[]): PasskeySignal | undefined {
+    describeForBrowser(user: User, passkeys: readonly Passkey[]): PasskeySignal | undefined {
       const { id: userId, ...named } = describeUser(user, passkeys);
       const allAcceptedCredentialIds = passkeys.map(({ credential_id }) => credential_id);
       return domain === '' ? undefined : { rpId: domain, userId, ...named, allAcceptedCredentialIds };
@@ -142,7 +142,7 @@ export function createPasskeys(options: PasskeyOptions) {
     /** Checks the browser's answer to creation options. Undefined if it is not valid. */
     async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
       const read = readCredential(sent, 'attestationObject');
-      if (read === undefined || !challenges.holds(read.challenge, binding)) return undefined;
+      if (read === undefined || !challenges.isValid(read.challenge, binding)) return undefined;
       const made = await verifyNew(read, expected(read.challenge)).catch(() => undefined);
       return made && (await useUp(read.challenge, binding.purpose)) ? made : undefined;
     },
@@ -198,7 +198,7 @@ export function createPasskeys(options: PasskeyOptions) {
       const { user_handle: userHandle } = passkey;
       // The user handle may be missing only if the options listed the credentials (WebAuthn 7.2).
       if ((read.response.userHandle ?? (user && userHandle)) !== userHandle) return 'invalid-response';
-      if (!challenges.holds(read.challenge, binding)) return 'expired-challenge';
+      if (!challenges.isValid(read.challenge, binding)) return 'expired-challenge';
       const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
       if (used === undefined) return 'invalid-response';
       if (!(await useUp(read.challenge, passkey.userId))) return 'expired-challenge';

@@ -2,7 +2,7 @@ import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { JoinedPorts } from '../../core/ports.ts';
 import { maxNameLength, personName } from '../../core/users/user.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import { type Action, addAction, type Fields, type Input } from '../../web/action.ts';
 import { bodyField } from '../../web/body-field.ts';
 import { codeField, credentialField, detailAnswer, exampleId, idField, nextField } from '../../web/fields.ts';
@@ -139,7 +139,7 @@ function addSecurityPage(app: App, parts: Parts, findApplication: FactorRouteOpt
         recovery_codes_left: recoveryCodesLeft,
         trusted_browsers: trustedBrowsers.map(({ id, userAgent, trustedAt }) => ({
           id,
-          browser: speak('en').client(userAgent),
+          browser: textsIn('en').client(userAgent),
           user_agent: userAgent,
           trusted_at: trustedAt.toISOString(),
         })),

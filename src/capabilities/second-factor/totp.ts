@@ -42,7 +42,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
   /** Finds the secret of a user and the step of the code. Undefined if the code is wrong. */
   async function findByCode(state: State, user: Pick<User, 'id'>, code: string, db: Database) {
     const row = await findRow(state, user, db);
-    const secret = row && cipher.open(row.secret, contextOf(row.id));
+    const secret = row && cipher.decrypt(row.secret, contextOf(row.id));
     const step = secret && findStep(secret, code, now());
     return row && secret && step !== undefined ? { row, secret, step } : undefined;
   }
@@ -62,7 +62,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     const id = idOf(state, user);
     const row = {
       ...columnsOf(user),
-      secret: cipher.seal(secret, contextOf(id)),
+      secret: cipher.encrypt(secret, contextOf(id)),
       last_step: lastStep,
       created_at: now(),
       last_used_at: null,
@@ -92,7 +92,7 @@ export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 
     /** Finds the secret that `begin` made, while a code can still confirm it. It is shown again to an owner who has typed a wrong code. */
     async findWaiting(user: Pick<User, 'id'>, account: string): Promise<{ secret: string; uri: string } | undefined> {
       const row = await findRow('waiting', user, database);
-      const secret = row && cipher.open(row.secret, contextOf(row.id));
+      const secret = row && cipher.decrypt(row.secret, contextOf(row.id));
       const isOver = now() - Number(row?.created_at) >= enrolmentMilliseconds;
       return secret === undefined || isOver ? undefined : shownFor(secret, account);
     },

@@ -1,6 +1,6 @@
 import { tooManyCodes } from '../../core/access/factor.ts';
 import { maxPasswordBytes } from '../../core/passwords/passwords.ts';
-import { speak } from '../../ground/languages/speech.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import type { Words } from '../../ground/languages/words.ts';
 import { codeField, credentialField, methodField, nextField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
@@ -83,7 +83,7 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
       const usable = Object.keys(fields).filter((name) => hasPassword || name !== 'password');
       return {
         fields: usable,
-        ...describeReason(pages, safeNext(next), speak(language).words),
+        ...describeReason(pages, safeNext(next), textsIn(language).words),
         username: user.username,
         methods,
         providers,

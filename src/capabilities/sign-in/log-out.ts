@@ -1,4 +1,4 @@
-import { type Access, type Presented, whyNot } from '../../core/access/access.ts';
+import { type Access, type Presented, reasonOfRefusal } from '../../core/access/access.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { AuditOf } from '../../core/audit/audit.ts';
 import type { Caller } from '../../core/audit/event.ts';
@@ -23,7 +23,7 @@ export function createLogOut(access: Access, sessions: Sessions, audit: AuditOf<
     async logOut(presented: Presented, caller: Caller, wasSignedIn = false): Promise<void> {
       const ended = await access.findPresentedSessions(presented);
       if (!(await sessions.end(ended))) {
-        await audit.recordIfPossible({ kind: 'logout-refused', reason: whyNot(presented, caller), caller });
+        await audit.recordIfPossible({ kind: 'logout-refused', reason: reasonOfRefusal(presented, caller), caller });
         throw new Refusal(wasSignedIn || presentsSession(presented) ? sessionOver : noSession);
       }
       for (const session of ended) await recordEnd(session, caller);

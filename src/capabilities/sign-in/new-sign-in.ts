@@ -2,7 +2,7 @@ import type { NoticeSignIn } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
 import type { Mailer } from '../../core/mail/mailer.ts';
-import { addressed, describeOrigin } from '../../core/mail/notice.ts';
+import { describeOrigin, nameAndLanguageOf } from '../../core/mail/notice.ts';
 import { keptUserAgent, type Session, type Sessions } from '../../core/sessions/sessions.ts';
 import { stampOf } from '../../core/users/account.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
@@ -45,14 +45,14 @@ const keepSeconds = 24 * 60 * 60;
 export function describeNewSignIn(users: Pick<UserDirectory, 'findById'>, baseUrl: () => string): MailDescription {
   return {
     // A client that asks for many other mails, or logs in a minute after its user, must not be able to suppress this one.
-    limit: { counted: ['hour'], tells: true },
+    limit: { counted: ['hour'], reportsEvent: true },
     keepSeconds,
     async prepare(mail) {
       const { address: to, userId } = mail;
       // A mail without a user id has no account to look up, and is sent all the same.
       const account = userId === undefined ? undefined : await users.findById(userId);
       if (userId !== undefined && account === undefined) return { dropped: 'no-account' };
-      const { name, language } = addressed(account, mail.language);
+      const { name, language } = nameAndLanguageOf(account, mail.language);
       return {
         to,
         name,

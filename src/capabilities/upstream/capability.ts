@@ -21,7 +21,7 @@ export const upstream = defineCapability({
       key: await core.loadKey('ceremonies'),
       fetch: core.overrides.fetch,
       confirmBy: ports.confirmBy,
-      hasWayIn: ports.hasWayIn,
+      hasOtherSignIn: ports.hasOtherSignIn,
       signUp: settings.SIGN_UP === 'on',
       signUpDomains: settings.SIGN_UP_DOMAINS,
     };
@@ -30,10 +30,10 @@ export const upstream = defineCapability({
     return {
       parts,
       otherProof: confirming,
-      hasWayIn: linking.isLinked,
+      hasOtherSignIn: linking.isLinked,
       listIdentities: async (user) =>
         (await linking.list(user)).map(({ upstream, ...identity }) => ({ ...identity, provider: upstream })),
-      listWaysIn: async ({ user }) =>
+      listOtherSignIns: async ({ user }) =>
         (await linking.list(user)).flatMap(({ upstream, name }) =>
           upstreams.filter(({ id }) => id === upstream).map((provider) => `${provider.name} (${name})`),
         ),

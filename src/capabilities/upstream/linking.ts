@@ -19,7 +19,7 @@ export const methodsPath = '/account/sign-in-methods';
 type Offer = Identity & Pick<Flow, 'state'> & { readonly sessionId: string };
 
 /** A change of sign-in methods by a signed-in user, after a fresh proof. */
-export interface WayChange {
+export interface MethodChange {
   readonly signedIn: SignedIn;
   /** The account as it was at the proof. */
   readonly account: Account;
@@ -27,7 +27,7 @@ export interface WayChange {
   readonly caller: Caller;
 }
 
-const changeBy = ({ signedIn: { session }, language, caller }: WayChange) => ({ session, language, caller });
+const changeBy = ({ signedIn: { session }, language, caller }: MethodChange) => ({ session, language, caller });
 
 /** Links and unlinks users of other providers. Each change ends the user's other sessions. */
 export function createLinking(options: UpstreamOptions, signIn: SignIn) {
@@ -70,16 +70,16 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
     },
 
     /** @throws {Refusal} `sign-in-over`, `linked-elsewhere` */
-    async link(sent: string, by: WayChange) {
+    async link(sent: string, by: MethodChange) {
       const { signedIn, account, caller } = by;
       const offer = sealed.open<Offer>('link', sent);
       if (offer?.sessionId !== signedIn.session.id) return refuse('over', caller, signInOver, signedIn.user.id);
       const former = await identities.findUserId(offer);
       if (former !== undefined && (await findAccount(offer)) !== undefined) throw new Refusal(linkedElsewhere);
-      if (!(await tokens.burn('upstream', `link:${offer.state}`, offer.expiresAt)))
+      if (!(await tokens.markUsed('upstream', `link:${offer.state}`, offer.expiresAt)))
         return refuse('over', caller, signInOver, signedIn.user.id);
-      const tells = () => ({ provider: nameOf(offer.upstream) });
-      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, tells } as const;
+      const noticeDetails = () => ({ provider: nameOf(offer.upstream) });
+      const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, noticeDetails } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
         // The linked user is gone.
         if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
@@ -89,14 +89,14 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
     },
 
     /** @throws {Refusal} `no-such-identity`, `last-way-in` */
-    async unlink(id: string, by: WayChange) {
+    async unlink(id: string, by: MethodChange) {
       let provider = '';
-      const event = { kind: 'identity-unlinked', tells: () => ({ provider }) } as const;
+      const event = { kind: 'identity-unlinked', noticeDetails: () => ({ provider }) } as const;
       const changed = await change(event, provedBy(by.account), changeBy(by), async (held) => {
         const { user, db } = held;
         provider = nameOf((await identities.list(user, db)).find((own) => own.id === id)?.upstream);
         if (!(await identities.remove(user, id, db))) throw new Refusal(noSuchIdentity);
-        const canLogIn = held.account.passwordHash !== undefined || (await options.hasWayIn(user, db));
+        const canLogIn = held.account.passwordHash !== undefined || (await options.hasOtherSignIn(user, db));
         if (!canLogIn) throw new Refusal(lastWayIn);
       });
       return changed.renewed;

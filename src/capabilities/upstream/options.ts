@@ -30,7 +30,7 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
   readonly signUp: boolean;
   /** Domains whose addresses may sign up. None means any. */
   readonly signUpDomains: readonly string[];
-  readonly tokens: Pick<Tokens, 'burn'>;
+  readonly tokens: Pick<Tokens, 'markUsed'>;
   readonly throttle: Pick<Throttle, 'take'>;
   readonly admit: Admit;
   /** Renews a session after a new sign-in. Undefined if the account needs a second factor besides these methods. */
@@ -40,7 +40,7 @@ export interface UpstreamOptions extends ProviderOptions, Pick<Changes, 'change'
     request: ConfirmingRequest,
   ) => Promise<{ readonly account: Account; readonly session: RenewedSession } | undefined>;
   /** Whether the user can log in without a password, as the transaction sees it. */
-  readonly hasWayIn: (user: User, db: Database) => Promise<boolean>;
+  readonly hasOtherSignIn: (user: User, db: Database) => Promise<boolean>;
   /** Finds the identifier of the browser, if the account with this fingerprint has signed in with it before. */
   readonly knownBrowsers: { find(fingerprint: string, cookieHeader: string | undefined): string | undefined };
   readonly audit: AuditOf<typeof events>;

@@ -9,8 +9,8 @@ import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
 import type { UpstreamOptions } from './options.ts';
 import { createProvider, type Provider } from './provider.ts';
 import { noSuchUpstream, notConfirmed, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
-import { goingOn, type Refuse } from './refuse.ts';
-import { createSealed, flowSeconds } from './sealed.ts';
+import { type Refuse, rethrowWithNext } from './refuse.ts';
+import { createSignedTexts, flowSeconds } from './sealed.ts';
 import { provesAnew } from './upstream.ts';
 import { UpstreamFault } from './upstream-fault.ts';
 
@@ -35,7 +35,7 @@ export interface SignInRequest extends LoginRequest {
 export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
   const { upstreams, tokens, throttle, now } = options;
   const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
-  const sealed = createSealed(options.key, now);
+  const sealed = createSignedTexts(options.key, now);
   const cookie = createCookie('upstream', options.https, flowSeconds);
   const loggedOut = loggedOutCookie(options.https);
 
@@ -112,9 +112,9 @@ export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
       if (!(await throttle.take([{ key: `upstream-back:${network}`, policy: perSecond }])))
         throw new Unavailable(`The provider ${upstream}`, perSecond.firstWaitSeconds);
       return provider.inTurn(network, async () => {
-        if (!(await tokens.burn('upstream', flow.state, flow.expiresAt))) return refuse('over', caller, signInOver);
+        if (!(await tokens.markUsed('upstream', flow.state, flow.expiresAt))) return refuse('over', caller, signInOver);
         const profile = await ask(caller, provider.findProfile(address, checks), refused).catch((error) =>
-          goingOn(error, flow.next),
+          rethrowWithNext(error, flow.next),
         );
         return { flow, provider, profile };
       });

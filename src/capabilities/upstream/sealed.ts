@@ -5,7 +5,7 @@ import { isSame } from '../../core/sessions/credential.ts';
 export const flowSeconds = 600;
 
 /** Signs texts that a browser stores for this server. So a sign-in that is begun and left fills no table. @param key 32 bytes or more */
-export function createSealed(key: Buffer, now: () => number) {
+export function createSignedTexts(key: Buffer, now: () => number) {
   const digest = (...parts: string[]) =>
     createHmac('sha256', key)
       .update(JSON.stringify(['upstream', ...parts]))

@@ -5,7 +5,7 @@ import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
-import { methodsPath, type WayChange } from './linking.ts';
+import { type MethodChange, methodsPath } from './linking.ts';
 import type { UpstreamParts } from './parts.ts';
 import {
   lastWayIn,
@@ -41,7 +41,7 @@ const changed = (detail: string) => {
   return settingCookies(json(detail, object('What changed', fields, Object.keys(tokenFields)), { detail }));
 };
 
-const changeOf = (request: Request): WayChange => ({
+const changeOf = (request: Request): MethodChange => ({
   signedIn: signedInOf(request),
   account: provedOf(request),
   language: request.language,

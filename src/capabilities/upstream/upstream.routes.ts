@@ -15,7 +15,7 @@ import {
   upstreamRefused,
   upstreamUnreachable,
 } from './refusals.ts';
-import { goingOn } from './refuse.ts';
+import { rethrowWithNext } from './refuse.ts';
 import type { Flow } from './round-trips.ts';
 
 export const leadsAway = settingCookies(
@@ -147,7 +147,9 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
       const { flow, profile, provider } = await upstreamSignIn.takeBack(idOf(request), query.join('?'), request);
       reply.header('set-cookie', upstreamSignIn.cookie.removal);
       if (flow.sessionId === undefined) {
-        const admitted = await upstreamSignIn.logIn(flow, profile, request).catch((error) => goingOn(error, flow.next));
+        const admitted = await upstreamSignIn
+          .logIn(flow, profile, request)
+          .catch((error) => rethrowWithNext(error, flow.next));
         reply.answerLogin(admitted);
         reply.header('set-cookie', upstreamSignIn.loggedOut.removal);
         return reply.redirect(flow.next ?? homePath, 303);

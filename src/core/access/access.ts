@@ -50,7 +50,7 @@ export const invalidToken: Answer = {
 /** `caller` may be a getter, which computes it on each read. `ignored` says why Janua ignored the credentials of the request. */
 type Request = { readonly caller: Caller; readonly ignored?: Pick<AuditEvent, 'reason' | 'about'> | undefined };
 
-interface Looked {
+interface LookupResult {
   readonly signedIn?: SignedIn | undefined;
   /** Seconds by which the session lies in the future, if Janua refuses it for that reason. */
   readonly secondsAhead?: number | undefined;
@@ -70,7 +70,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
     return (await look(presented, request)).signedIn;
   }
 
-  async function look(presented: Presented, request?: Request): Promise<Looked> {
+  async function look(presented: Presented, request?: Request): Promise<LookupResult> {
     const { accessToken = '' } = presented;
     if (isPersonalToken(accessToken)) {
       const token = await personalTokens.find(accessToken, () => request?.caller.address);
@@ -115,7 +115,7 @@ export function createAccess({ lookUp, sessions, personalTokens, audit }: Access
       const { caller, ignored } = request;
       const why =
         secondsAhead === undefined
-          ? { reason: whyNot(presented, caller) }
+          ? { reason: reasonOfRefusal(presented, caller) }
           : { reason: 'future-session', detail: `It lies ${secondsAhead} s in the future.` };
       await audit.recordIfPossible({ kind: 'access-refused', ...why, ...ignored, caller });
       throw new Refusal(presented.accessToken === undefined ? notAuthenticated : invalidToken);
@@ -158,7 +158,7 @@ function mayUse(account: Account | undefined, session: Session): account is Acco
  */
 const isBeingRenewed = (account: Account | undefined): boolean => account?.stamp !== undefined && !account.disabled;
 
-export function whyNot({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
+export function reasonOfRefusal({ cookie, accessToken, derived }: Presented, { trace }: Caller): string {
   if (accessToken !== undefined) return 'invalid-token';
   if (cookie !== undefined || derived !== undefined) return 'dead-cookie';
   return trace?.cookie === 'several' ? 'several-cookies' : 'no-credential';

@@ -95,7 +95,7 @@ export function createAdmit(options: AdmitOptions): Admit {
   const { access, sessions, users, audit, demand, noticeSignIn, noteLogin, acceptChanges } = options;
 
   /** Ends the session of a login if a later step fails. */
-  const orEnd = <Result>(session: Session, step: Promise<Result> | undefined) =>
+  const endOnFailure = <Result>(session: Session, step: Promise<Result> | undefined) =>
     step?.catch(async (error: unknown) => {
       await sessions.end([session]);
       throw error;
@@ -112,7 +112,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const how = { methods, replaced, tokenScope, remembered, userAgent: caller.userAgent, address: caller.address };
     const owner = { userId: account.user.id, stamp: stampOf(account) };
     const session = await sessions.start(owner, how);
-    const current = await orEnd(session, users.findById(account.user.id));
+    const current = await endOnFailure(session, users.findById(account.user.id));
     const isEnabled = current !== undefined && !current.disabled;
     if (isEnabled && stampOf(current) === session.stamp) return { account: current, session };
     await sessions.end([session]);
@@ -135,8 +135,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     const { presented, caller, event, language } = admission;
     const proof = await renewProof(given, caller);
     if (proof === undefined) return undefined;
-    const stoodFor = await demand(proof, admission);
-    const reason = [event.reason, stoodFor].filter(Boolean).join('+');
+    const factorSubstitute = await demand(proof, admission);
+    const reason = [event.reason, factorSubstitute].filter(Boolean).join('+');
     const tellUser =
       event.knownBrowser === false && (await noticeSignIn?.({ account: proof.account, language, caller }));
     const signedIn = await access.findSignedIn(presented);
@@ -151,12 +151,12 @@ export function createAdmit(options: AdmitOptions): Admit {
     const { id: sessionId, userId } = session;
     const recorded = audit.record({ kind: 'login-succeeded', caller, userId, sessionId, ...event, reason });
     // The login succeeds even if its time cannot be noted. Both run at once, because they then share a commit on SQLite.
-    await Promise.all([orEnd(session, recorded), noteLogin(started.account.user).catch(() => {})]);
+    await Promise.all([endOnFailure(session, recorded), noteLogin(started.account.user).catch(() => {})]);
     const ended = [
       ...replaced.map((former) => ({ reason: 'replaced', userId: former.userId, sessionId: former.id })),
       ...session.displaced.map((id) => ({ reason: 'too-many', userId, sessionId: id })),
     ];
-    await orEnd(session, tellUser ? tellUser() : undefined);
+    await endOnFailure(session, tellUser ? tellUser() : undefined);
     for (const details of ended) await audit.recordIfPossible({ kind: 'session-ended', caller, ...details });
     return { ...started, wasSignedIn: signedIn !== undefined };
   };

@@ -47,6 +47,6 @@ export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof AccountChanged) return new Refusal(notAuthenticated);
   if (!(error instanceof ChangeRefused)) return undefined;
   const answer = changeRefusals[error.code];
-  const told = error.code === 'change-refused' ? { ...answer, detail: error.message } : answer;
-  return new Refusal(told, answer.status === tooMany.status ? 60 : undefined);
+  const adapted = error.code === 'change-refused' ? { ...answer, detail: error.message } : answer;
+  return new Refusal(adapted, answer.status === tooMany.status ? 60 : undefined);
 }

@@ -1,10 +1,10 @@
-import { speak } from '../../ground/languages/speech.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import type { ListedSession } from '../sessions/sessions.ts';
 
 /** Describes a session for programs. Pages name the browser in their own language. The schemas leave the `User-Agent` out of the JSON. */
 export const describeSession = ({ id, userAgent, address, remembered, ...times }: ListedSession) => ({
   id,
-  browser: speak('en').client(userAgent),
+  browser: textsIn('en').client(userAgent),
   user_agent: userAgent ?? null,
   address: address ?? null,
   started_at: times.startedAt,

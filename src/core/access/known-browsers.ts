@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { isSame } from '../sessions/credential.ts';
 
 /** Accounts that one browser stays known to, such as those of a family, or the private and the work account of one user. */
-const accountsKept = 4;
+const maxAccountsPerBrowser = 4;
 
 /** An identifier, our signature of it, and one signature for each account. */
 const shape = /^[\w-]{22}(?:\.[\w-]{43}){1,5}$/;
@@ -33,7 +33,7 @@ export function createKnownBrowsers(cookie: BrowserCookie, key: Buffer) {
     cookie(fingerprint: string, header: string | undefined): string {
       const { id, signatures } = read(header) ?? { id: randomBytes(16).toString('base64url'), signatures: [] };
       const own = sign(id, fingerprint);
-      const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, accountsKept);
+      const kept = [own, ...signatures.filter((signature) => signature !== own)].slice(0, maxAccountsPerBrowser);
       return cookie.header([id, sign(id, ''), ...kept].join('.'));
     },
     find(fingerprint: string, header: string | undefined): string | undefined {

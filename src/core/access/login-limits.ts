@@ -192,7 +192,7 @@ export type ListedKey = Omit<ParsedKey, 'policy'> & ListedFailures;
 /** Lists the keys with failures, page by page. @throws {Unavailable} when the store cannot be reached */
 export const listFailures = (throttle: Throttle, from?: string) => throttle.listPage(parseKey, from);
 
-export type Lifted =
+export type LiftedKeys =
   | {
       readonly userId: string | undefined;
       readonly nameDigest: string;
@@ -203,7 +203,7 @@ export type Lifted =
   | 'all';
 
 /** Forgets failures, and returns the number of keys. @throws {Unavailable} when the store cannot be reached */
-export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number> {
+export function liftFailures(throttle: Throttle, lifted: LiftedKeys): Promise<number> {
   return throttle.lift((key) => {
     if (lifted === 'all') return true;
     const parsed = parseKey(key);
@@ -215,7 +215,7 @@ export function liftFailures(throttle: Throttle, lifted: Lifted): Promise<number
 }
 
 /** Returns the prefixes of a user's keys. The user comes first in a key, because each password change looks for these prefixes. */
-function startsOf(lifted: Lifted): readonly string[] | undefined {
+function startsOf(lifted: LiftedKeys): readonly string[] | undefined {
   if (lifted === 'all' || 'address' in lifted) return undefined;
   const { userId, nameDigest } = lifted;
   const kinds = ['account', 'browser', 'factor-pair'] as const;

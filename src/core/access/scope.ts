@@ -37,16 +37,16 @@ export function grantScope(asked: string | undefined, held: readonly string[]): 
 }
 
 /** The requirements of a route for signed-in users. */
-interface Wants {
+interface RouteRequirements {
   readonly scope?: string | undefined;
   readonly refusesLimited?: boolean | undefined;
   readonly personalTokens?: boolean | undefined;
 }
 
 /** Returns the answer and the reason if a route refuses a signed-in user. Otherwise undefined. */
-export function findLack(
+export function findRefusal(
   { scopes, limited }: SignedIn,
-  { scope, refusesLimited, personalTokens = true }: Wants,
+  { scope, refusesLimited, personalTokens = true }: RouteRequirements,
   { accessToken }: Presented,
 ) {
   if (!personalTokens && isPersonalToken(accessToken))

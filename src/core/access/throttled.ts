@@ -4,7 +4,7 @@ import type { Throttle } from '../throttle/throttle.ts';
 import { passwordFingerprint } from '../users/account.ts';
 import { canonicalUsername, type User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
-import { type Lifted, type ListedKey, liftFailures, listFailures } from './login-limits.ts';
+import { type LiftedKeys, type ListedKey, liftFailures, listFailures } from './login-limits.ts';
 
 export interface ThrottledKey extends Omit<ListedKey, 'passwordFingerprint'> {
   readonly username?: string;
@@ -51,7 +51,7 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
 
   async function choose(
     target: LiftTarget,
-  ): Promise<{ lifted: Lifted; event: Pick<AuditEvent, 'userId' | 'nameDigest' | 'reason'> }> {
+  ): Promise<{ lifted: LiftedKeys; event: Pick<AuditEvent, 'userId' | 'nameDigest' | 'reason'> }> {
     if (target === 'all') return { lifted: 'all', event: { reason: 'all' } };
     if ('address' in target) return { lifted: target, event: { reason: `address ${target.address}` } };
     if ('nameDigest' in target) return { lifted: { userId: undefined, ...target, codes: true }, event: target };

@@ -124,7 +124,7 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
 
   async function recordIn(db: Database, event: AuditEvent, isChange = true): Promise<void> {
     if (isChange) requireAllowance(event);
-    const isAlwaysKept = isChange && floodBound.mayRefuse(event);
+    const isAlwaysKept = isChange && floodBound.isRefusable(event);
     const recorded = isAlwaysKept || floodBound.admits(event, false) ? toRecorded(event) : undefined;
     onCommit(db, () => {
       if (isAlwaysKept) floodBound.count(event);

@@ -1,5 +1,5 @@
 import { fill } from '../../ground/languages/languages.ts';
-import { type Sentence, type Tell, tellInEnglish } from '../../ground/languages/sentences.ts';
+import { type Sentence, type Translate, tellInEnglish } from '../../ground/languages/sentences.ts';
 import { printable } from '../../ground/text/printable.ts';
 import type { Advice, AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
 import { throttleKeys } from './event.ts';
@@ -18,7 +18,7 @@ export function explain(
   event: RecordedEvent,
   events: Events,
   { username, actor, ownTable = false }: About = {},
-  tell: Tell = tellInEnglish,
+  tell: Translate = tellInEnglish,
 ): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
@@ -56,7 +56,7 @@ function fillAdvice(
   advice: Advice,
   { about = '', groups: [group = ''] = [] }: AuditEvent,
   name = '',
-  tell: Tell,
+  tell: Translate,
 ): string {
   const [sentence, values] = typeof advice === 'string' ? [advice] : advice;
   const named = {
@@ -76,14 +76,14 @@ function findReason({ kind, reason }: Pick<AuditEvent, 'kind' | 'reason'>, event
   return reason !== undefined && Object.hasOwn(known, reason) ? known[reason] : undefined;
 }
 
-function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent, tell: Tell): string {
+function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent, tell: Translate): string {
   if (kind === 'events-left-out') return tell('nothing: the server recorded this by itself');
   if (operator !== undefined) return tell('{route}, run by {operator}', { route, operator });
   if (format === undefined) return route;
   return tell(format === 'html' ? '{route}, answered as to a browser' : '{route}, answered in JSON', { route });
 }
 
-export function describeDecision(event: AuditEvent, events: Events, tell: Tell = tellInEnglish): string {
+export function describeDecision(event: AuditEvent, events: Events, tell: Translate = tellInEnglish): string {
   const counted = event.count === undefined ? '' : ` (${event.count})`;
   const words = events[event.kind]?.words;
   const why = describeReason(event, events, tell);
@@ -91,7 +91,7 @@ export function describeDecision(event: AuditEvent, events: Events, tell: Tell =
 }
 
 /** Describes the reason for a decision, step by step for a login. A known reason is put into words. */
-export function describeReason({ kind, reason }: AuditEvent, events: Events, tell: Tell): string | undefined {
+export function describeReason({ kind, reason }: AuditEvent, events: Events, tell: Translate): string | undefined {
   const steps = reason?.split('+').map((step) => {
     const [name, ...values] = step.split(' ');
     const words = findReason({ kind, reason: name }, events)?.words;
@@ -101,12 +101,12 @@ export function describeReason({ kind, reason }: AuditEvent, events: Events, tel
 }
 
 /** Describes the subject of the event in words. */
-export function describeAbout({ about, aboutName }: AuditEvent, tell: Tell): string | undefined {
+export function describeAbout({ about, aboutName }: AuditEvent, tell: Translate): string | undefined {
   if (aboutName !== undefined) return `${aboutName} (id ${about})`;
   return about === 'with password hashes' ? tell(about) : about;
 }
 
-function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Tell) {
+function describeUser({ userId, nameDigest: digest }: AuditEvent, username: string | undefined, tell: Translate) {
   if (userId !== undefined) return `${username ?? tell('no longer a user')} (id ${userId})`;
   return digest && tell('as typed; Janua keeps only a digest of it ({digest})', { digest });
 }
@@ -114,7 +114,7 @@ function describeUser({ userId, nameDigest: digest }: AuditEvent, username: stri
 function describeAddress(
   address: string | undefined,
   { addressFrom, peer, forwardedFor }: CallerTrace,
-  tell: Tell,
+  tell: Translate,
 ): string {
   const header =
     forwardedFor === undefined ? undefined : tell('X-Forwarded-For says {header}', { header: forwardedFor });
@@ -142,7 +142,7 @@ function describeAddress(
   return tell('unknown: the trusted proxy {peer} sent no readable address of a client: {header}.', { peer, header });
 }
 
-function describeKey({ kind, failures: count, waitSeconds, stopped }: KeyTrace, tell: Tell): string {
+function describeKey({ kind, failures: count, waitSeconds, stopped }: KeyTrace, tell: Translate): string {
   const counted = tell(
     count === 1
       ? '{key} ({kind}): 1 failure before this attempt'
@@ -160,7 +160,10 @@ export function describeSeconds(seconds: number): string {
   return seconds < 7200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }
 
-function describeBrowser({ knownBrowser, nameDigest, caller: { trace } }: AuditEvent, tell: Tell): string | undefined {
+function describeBrowser(
+  { knownBrowser, nameDigest, caller: { trace } }: AuditEvent,
+  tell: Translate,
+): string | undefined {
   if (knownBrowser === undefined) return undefined;
   if (knownBrowser) return tell('known: this user has signed in with it before.');
   if (nameDigest !== undefined) return tell('not known, because there is no such user.');
@@ -183,12 +186,12 @@ const applicationCookies = {
   several: 'several cookies of Janua for {origin}',
 } as const;
 
-function describeCredentials({ cookie, cookieOf: origin, accessToken }: CallerTrace, tell: Tell): string {
+function describeCredentials({ cookie, cookieOf: origin, accessToken }: CallerTrace, tell: Translate): string {
   const cookies = origin === undefined ? tell(sessionCookies[cookie]) : tell(applicationCookies[cookie], { origin });
   return tell(accessToken === 'sent' ? '{cookies}; an access token.' : '{cookies}; no access token.', { cookies });
 }
 
-function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace, tell: Tell): string {
+function describeOrigin({ expectedOrigins, origin, fetchSite }: CallerTrace, tell: Translate): string {
   const expected = expectedOrigins.join(` ${tell('or')} `) || tell('none');
   const sent = [
     ...(fetchSite === undefined ? [] : [`Sec-Fetch-Site: ${fetchSite}`]),

@@ -41,7 +41,7 @@ export const changeBounds = {
 } as const satisfies Readonly<Record<string, Allowance>>;
 
 /** A bucket from which an event takes a token. */
-interface Claim {
+interface BucketUse {
   readonly of: 'kind' | 'party';
   readonly key: string;
   readonly allowance: Allowance;
@@ -75,7 +75,7 @@ export function createFloodBound(
     perMinute: perMinute / processes,
   });
 
-  function claimsOf({ kind, reason, userId, caller }: AuditEvent): readonly Claim[] {
+  function claimsOf({ kind, reason, userId, caller }: AuditEvent): readonly BucketUse[] {
     const { by = 'anyone', isLimitedByReason = false } = events[kind] ?? {};
     if (by === 'operator' || caller.operator !== undefined) return [];
     const { account, endSite, all } = bounds[by];
@@ -89,7 +89,7 @@ export function createFloodBound(
   }
 
   /** Returns the buckets of a change by an account, or of another act of an administrator. Operators have no limit. */
-  function claimsOfAct({ kind, userId, actorId, caller }: AuditEvent): readonly Claim[] {
+  function claimsOfAct({ kind, userId, actorId, caller }: AuditEvent): readonly BucketUse[] {
     const { by = 'anyone' } = events[kind] ?? {};
     if (caller.operator !== undefined) return [];
     if (actorId !== undefined)
@@ -111,7 +111,7 @@ export function createFloodBound(
       return false;
     },
     /** Checks whether Janua refuses the act beyond its allowance. The event of each such act is stored. */
-    mayRefuse: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
+    isRefusable: ({ kind, actorId }: AuditEvent): boolean => actorId !== undefined || !events[kind]?.isNeverRefused,
     /** Checks whether the act has an allowance left. */
     allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),
     /** Counts an act that was done. */
@@ -138,7 +138,7 @@ function createBuckets(now: () => number) {
     return Math.min(burst, known.level + minutes * perMinute);
   }
 
-  return (claims: readonly Claim[], counts: boolean): boolean => {
+  return (claims: readonly BucketUse[], counts: boolean): boolean => {
     const time = now();
     const found = claims.map(({ of, key, allowance }) => {
       const level = levelOf(buckets[of].get(key), allowance, time);

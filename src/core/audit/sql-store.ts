@@ -67,7 +67,10 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
     const border = await idAt(stepRows, rowsBetween(low, high, direction).where(indexed));
     const [from, to] = oldestFirst ? [low, border ?? high] : [border ?? low, high];
     const rows = await rowsBetween(from, to, direction).where(indexed).where(compared).selectAll().execute();
-    return { border, events: rows.map((row) => fromRow(row, described)).filter((event) => isMeant(event, filter)) };
+    return {
+      border,
+      events: rows.map((row) => fromRow(row, described)).filter((event) => matchesFilter(event, filter)),
+    };
   }
 
   return {
@@ -111,7 +114,7 @@ export function createSqlAuditStore({ database, prepareLookup }: OpenDatabase, d
         .limit(limit + 1)
         .execute();
       const shown = rows.slice(0, limit);
-      const events = shown.map((row) => fromRow(row, described)).filter((event) => isMeant(event, filter));
+      const events = shown.map((row) => fromRow(row, described)).filter((event) => matchesFilter(event, filter));
       return { events, next: rows.length > limit ? shown.at(-1)?.id : border };
     },
 
@@ -163,7 +166,7 @@ function hasField(name: string, value: string | undefined): RawBuilder<boolean>[
   return [sql<boolean>`event like ${pattern} escape '!'`];
 }
 
-function isMeant(event: RecordedEvent | UnreadableEvent, filter: EventFilter): boolean {
+function matchesFilter(event: RecordedEvent | UnreadableEvent, filter: EventFilter): boolean {
   if ('unreadable' in event) return true;
   const { userId, nameDigest, kind = event.kind, address, requestId } = filter;
   const { caller } = event;

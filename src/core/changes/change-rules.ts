@@ -18,7 +18,7 @@ export interface ChangeRule {
 
 const ends = { newStamp: true, endsSessions: true } as const;
 const newPassword = { ...ends, liftsFailures: 'passwords' } as const;
-const gone = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as const;
+const removal = { endsSessions: true, liftsFailures: 'all', locksGroups: true } as const;
 
 /**
  * The rules of all changes to an account, by the kind of event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that
@@ -53,8 +53,8 @@ const rules = {
   'user-disabled': { ...ends, endsUnstamped: true, locksGroups: true },
   // Ends everything that a thief may have got with a session. Personal access tokens end only on request (`sparesTokens`).
   'sessions-ended': { ...ends, endsUnstamped: true, notice: 'sessions-ended' },
-  'user-removed': gone,
-  'account-deleted': { ...gone, notice: 'account-deleted' },
+  'user-removed': removal,
+  'account-deleted': { ...removal, notice: 'account-deleted' },
 } as const satisfies Readonly<Record<string, ChangeRule>>;
 
 export type ChangeKind = keyof typeof rules;

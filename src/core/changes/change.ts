@@ -34,7 +34,7 @@ export interface ChangeEvent<Result> extends Pick<AuditEvent, 'reason' | 'count'
   /** Whether personal access tokens stay, although the rule ends data that carries no stamp. */
   readonly sparesTokens?: boolean;
   /** Returns further values for the notice. Called after the change was made. */
-  readonly tells?: () => Readonly<Record<string, string>>;
+  readonly noticeDetails?: () => Readonly<Record<string, string>>;
   /** Completes a change that renews the stamp, in its transaction. @param changed the account after the change */
   readonly complete?: (made: Result, changed: Account, db: Database) => Promise<void>;
 }
@@ -67,7 +67,7 @@ export interface ChangeOptions {
 type Work<Result> = (held: Held) => Promise<Result>;
 
 /** The results of the transaction of a change. */
-interface Within<Result> {
+interface TransactionResult<Result> {
   readonly made: Result;
   readonly user: User;
   /** The account after the change. Undefined unless it has a new stamp. */
@@ -84,10 +84,10 @@ export type Changes = ReturnType<typeof createChanges>;
 export function createChanges(options: ChangeOptions) {
   const { hold, holdAny, users, sessions, mailer, liftFailures, audit, log } = options;
 
-  const within =
-    <Result>(event: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<Within<Result>> =>
+  const changeInTransaction =
+    <Result>(event: ChangeEvent<Result>, by: ChangeBy, work: Work<Result>): Work<TransactionResult<Result>> =>
     async (held) => {
-      const { kind, reason, count, about, sparesTokens = false, tells, complete } = event;
+      const { kind, reason, count, about, sparesTokens = false, noticeDetails, complete } = event;
       const { caller, actorId, session, language: asked = 'en' } = by;
       const { user, db, account: before } = held;
       const { newStamp, endsLinks, endsUnstamped, notice } = changeRules[kind];
@@ -108,7 +108,12 @@ export function createChanges(options: ChangeOptions) {
         // Another user may have the former name by now, so other notices do not go there.
         const renamed = kind === 'user-renamed-elsewhere' ? before.formerName : undefined;
         const [former, email = former] = [renamed ?? user.username, changed?.user.username];
-        const details = { what: kind, ...tells?.(), ...originOf(by), ...(email !== former && { email, former }) };
+        const details = {
+          what: kind,
+          ...noticeDetails?.(),
+          ...originOf(by),
+          ...(email !== former && { email, former }),
+        };
         const mail = { purpose: notice, language: user.language ?? asked, details };
         for (const address of new Set([former, email]))
           await mailer?.notify({ ...mail, address, userId: user.id }, caller, db);
@@ -138,7 +143,7 @@ export function createChanges(options: ChangeOptions) {
 
   async function afterwards(
     kind: ChangeKind,
-    { user, account }: Within<unknown>,
+    { user, account }: TransactionResult<unknown>,
     { session, proved = [] }: ChangeBy,
   ): Promise<Renewed | undefined> {
     const { endsSessions, liftsFailures } = changeRules[kind];
@@ -161,11 +166,13 @@ export function createChanges(options: ChangeOptions) {
     userId: string,
     by: ChangeBy,
     work: Work<Result>,
-    inHold: (work: Work<Within<Result>>, options: HoldOptions) => Promise<Within<Result>>,
+    inHold: (work: Work<TransactionResult<Result>>, options: HoldOptions) => Promise<TransactionResult<Result>>,
   ): Promise<Changed<Result>> {
     const { kind } = event;
     audit.requireAllowance({ kind, userId, caller: by.caller, actorId: by.actorId });
-    const changed = await inHold(within(event, by, work), { groups: changeRules[kind].locksGroups ?? false });
+    const changed = await inHold(changeInTransaction(event, by, work), {
+      groups: changeRules[kind].locksGroups ?? false,
+    });
     return { made: changed.made, renewed: changed.isChange ? await afterwards(kind, changed, by) : undefined };
   }
 

@@ -90,10 +90,10 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
       throw error;
     });
     if ('dropped' in prepared) return prepared;
-    const { wordsOf = purpose, to, language, values, link, userId } = prepared;
+    const { textKey = purpose, to, language, values, link, userId } = prepared;
     if (!isMailAddress(to)) return { dropped: 'not-one-address', userId };
-    const words = findWords(wordsOf, language);
-    if (words === undefined) throw new TypeError(`there are no words for the mail ${wordsOf}`);
+    const words = findWords(textKey, language);
+    if (words === undefined) throw new TypeError(`there are no words for the mail ${textKey}`);
     return { ...prepared, ...render(words, { appName, language, values, link }) };
   }
 

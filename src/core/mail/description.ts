@@ -16,7 +16,7 @@ export interface MailDescription {
 /** A mail that can be sent now. */
 export interface PreparedMail {
   /** The key of its texts, if that is not the purpose. */
-  readonly wordsOf?: string | undefined;
+  readonly textKey?: string | undefined;
   readonly to: string;
   readonly name?: string | undefined;
   readonly language: string;

@@ -32,7 +32,7 @@ export interface Merging {
    */
   readonly windowSeconds: number;
   /** The purpose of the merged mail. */
-  readonly into: string;
+  readonly mergedPurpose: string;
   /** Returns the values of the merged mail. @param waiting its values so far @param purpose of the notice that joins it */
   collect(waiting: Details | undefined, details: Details, purpose: string): Details;
 }
@@ -43,7 +43,7 @@ export interface Merging {
  * the code that adds the mail claims a lease for a day.
  */
 export type MailLimit =
-  | { readonly counted: readonly Count[]; readonly tells?: true }
+  | { readonly counted: readonly Count[]; readonly reportsEvent?: true }
   | { readonly merged: Merging }
   | { readonly daily: true };
 

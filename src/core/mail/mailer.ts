@@ -122,7 +122,7 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
       await row.where('id', '=', window.mailId ?? '').execute();
       return true;
     }
-    const merged = { ...mail, purpose: merging.into, details: collected };
+    const merged = { ...mail, purpose: merging.mergedPurpose, details: collected };
     const mailId = await queue.add(merged, db, Math.max(expires_at, now()));
     await change({ kinds: JSON.stringify(kinds), mail_id: mailId ?? null, expires_at });
     return mailId !== undefined;

@@ -2,7 +2,7 @@ import { findMailRoute } from '../../ground/config/mail-server.ts';
 import type { Settings } from '../../ground/config/settings.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { speakStored } from '../../ground/languages/speech.ts';
+import { textsInStored } from '../../ground/languages/speech.ts';
 import type { Caller } from '../audit/event.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
 import type { MailDescription } from './description.ts';
@@ -40,7 +40,7 @@ export function createMailing({ settings, sends, opened, users, baseUrl, ...opti
         ...common,
         outbox,
         appName,
-        findWords: (text, language) => speakStored(language, usual).words.mails[text],
+        findWords: (text, language) => textsInStored(language, usual).words.mails[text],
         openTransport: route && (() => openTransport(route)),
       })
     : undefined;

@@ -1,4 +1,4 @@
-import { speakStored } from '../../ground/languages/speech.ts';
+import { textsInStored } from '../../ground/languages/speech.ts';
 import type { Caller } from '../audit/event.ts';
 import { keptUserAgent } from '../sessions/sessions.ts';
 import type { Account } from '../users/account.ts';
@@ -13,14 +13,14 @@ const daySeconds = 24 * 60 * 60;
  * Returns the name and the language for a mail about an account.
  * @param account undefined: the language is `usual`, and there is no name
  */
-export function addressed(account: Account | undefined, usual: string) {
+export function nameAndLanguageOf(account: Account | undefined, usual: string) {
   const { firstName: name, language = usual } = account?.user ?? {};
   return { name, language };
 }
 
 /** Returns the name and the language for a mail to the user in its row. The user may be unknown or removed. */
 async function addresseeOf({ userId, language }: QueuedMail, users: Pick<UserDirectory, 'findById'>) {
-  return addressed(userId === undefined ? undefined : await users.findById(userId), language);
+  return nameAndLanguageOf(userId === undefined ? undefined : await users.findById(userId), language);
 }
 
 /**
@@ -35,7 +35,7 @@ export function originOf({ caller, actorId }: { readonly caller: Caller; readonl
 
 /** Names the client or the actor that caused a mail, and its address. A mail of an older version has neither. */
 function describeActor({ by, userAgent, address }: Details, language: string): string {
-  const { client, words } = speakStored(language);
+  const { client, words } = textsInStored(language);
   const actor = userAgent === undefined ? words.notices.actors[by as 'administrator'] : client(userAgent);
   return [actor, address].filter(Boolean).join(', ');
 }
@@ -45,14 +45,14 @@ export function describeOrigin(
   { details, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
   language: string,
 ): string {
-  const { say, utc, words } = speakStored(language);
+  const { say, utc, words } = textsInStored(language);
   const time = utc.time(new Date(createdAt));
   return say(words.notices.from, { origin: [describeActor(details, language), time].filter(Boolean).join(', ') });
 }
 
 /** Says which change the mail reports. Without details, as in a mail of an older version, the sentence is the subject of the mail. */
 function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'details'>, language: string): string {
-  const { say, words } = speakStored(language);
+  const { say, words } = textsInStored(language);
   const { changes } = words.notices;
   const { what = '', name, ...values } = details;
   const known = [what, purpose].find((key) => Object.hasOwn(changes, key));
@@ -83,7 +83,7 @@ export const moreChanges = 'more-changes';
 export const mergedNotices = {
   merged: {
     windowSeconds: 10 * 60,
-    into: moreChanges,
+    mergedPurpose: moreChanges,
     collect(waiting, { by, userAgent, address, name: _, ...details }, purpose) {
       const { changes, origins, count } = readMerged(waiting);
       const change = JSON.stringify([purpose, details]);
@@ -107,7 +107,7 @@ export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUr
   async prepare(mail) {
     const { address: to, createdAt } = mail;
     const { name, language } = await addresseeOf(mail, users);
-    const { plural, say, utc, words } = speakStored(language);
+    const { plural, say, utc, words } = textsInStored(language);
     const { changes, origins, count } = readMerged(mail.details);
     const sentences = Object.entries(changes).map(([change, times]) => {
       const [purpose, details] = JSON.parse(change);

@@ -102,7 +102,7 @@ export function createQueue({ database, descriptions, now, onAdded }: QueueOptio
       const isStranger = 'network' in causedBy;
       const stranger = isStranger ? 1 : 0;
       const party = isStranger ? causedBy.network : `user:${causedBy.userId}`;
-      const isRequest = 'counted' in description.limit && !description.limit.tells;
+      const isRequest = 'counted' in description.limit && !description.limit.reportsEvent;
       const requests = isStranger ? rooms.stranger : rooms.request;
       const hasRoom = isRequest ? requests : rooms.notice;
       const most = isRequest ? mostMails.ofParty : mostMails.withNotices;

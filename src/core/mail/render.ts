@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { sayCommand } from '../../ground/config/own-command.ts';
+import { withOwnCommand } from '../../ground/config/own-command.ts';
 import { fill } from '../../ground/languages/languages.ts';
 import type { MailWords } from '../../ground/languages/mail-words.ts';
 import { printable } from '../../ground/text/printable.ts';
@@ -26,7 +26,7 @@ export async function loadRenderer(): Promise<RenderMail> {
   const { Eta } = await import('eta');
   const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
   return ({ subject, paragraphs, action = '', after = [] }, { appName, language, values, link }) => {
-    const say = (text: string) => printable(fill(sayCommand(text), { app: appName, ...values }));
+    const say = (text: string) => printable(fill(withOwnCommand(text), { app: appName, ...values }));
     const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
     const model = {
       ...shown,

@@ -13,7 +13,7 @@ const listFile = new URL('./common-passwords.bin', import.meta.url);
 let list: Buffer | undefined;
 
 /** Removes case, accents and compatibility forms from a text, so that `Nguyễn` and `NGUYEN` become the same. */
-export const fold = (text: string) => text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '');
+export const foldForComparison = (text: string) => text.toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '');
 
 export const digestOf = (folded: string) => hash('sha256', folded, 'buffer').subarray(0, digestBytes);
 

@@ -1,5 +1,5 @@
 import type { Log } from '../../ground/faults/log.ts';
-import { fold, isCommon } from './common-passwords.ts';
+import { foldForComparison, isCommon } from './common-passwords.ts';
 import { maxPasswordBytes } from './passwords.ts';
 import { createPwnedPasswords } from './pwned-passwords.ts';
 
@@ -54,7 +54,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions) {
         return { code: 'password-too-long', values: { count: maxPasswordBytes } };
       if ([...password.normalize('NFC')].length < minPasswordLength)
         return { code: 'password-too-short', values: { count: minPasswordLength } };
-      const folded = fold(password);
+      const folded = foldForComparison(password);
       if (partsOf(owner, appName).some((part) => folded.includes(part))) return { code: 'password-personal' };
       if (breached !== 'off' && isCommon(folded)) return { code: 'password-common' };
       if (await isPwned?.(password, owner.username)) return { code: 'password-breached' };
@@ -72,5 +72,5 @@ function partsOf({ username, firstName, lastName }: PasswordOwner, appName: stri
   const wholes = [username, username.replace(/@.*/, ''), names, appName].map((part) => part.trim());
   const joined = wholes.map((part) => part.replaceAll(/\s/g, ''));
   const parts = [...wholes, ...joined, ...names.split(/\s+/)];
-  return parts.map(fold).filter((part) => [...part].length >= minPartLength);
+  return parts.map(foldForComparison).filter((part) => [...part].length >= minPartLength);
 }

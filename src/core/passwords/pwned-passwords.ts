@@ -3,7 +3,7 @@ import type { Log } from '../../ground/faults/log.ts';
 import { createTurns } from '../../ground/faults/turns.ts';
 
 /** Milliseconds until the whole response must have arrived. */
-const patience = 1000;
+const timeoutMilliseconds = 1000;
 
 /**
  * The most requests of this process at once, of one account at once, and in the queue. Otherwise one account could open any number of
@@ -46,7 +46,7 @@ export function createPwnedPasswords(url: string, log: Pick<Log, 'warn'>) {
 /** Reads how often the service has seen each digest. Padding has the count 0. */
 async function readCounts(url: string): Promise<Map<string, number>> {
   const headers = { 'add-padding': 'true', 'user-agent': 'Janua' };
-  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(patience) });
+  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(timeoutMilliseconds) });
   if (!response.ok) throw new Error(`status ${response.status}`);
   const lines = (await response.text()).matchAll(/^([\dA-F]{35}):(\d+)\r?$/gm);
   const counts = new Map([...lines].map(([, rest = '', count]) => [rest, Number(count)]));

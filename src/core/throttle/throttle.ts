@@ -170,15 +170,15 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
 
     /**
      * Forgets the failures of keys, and returns how many keys there were.
-     * @param starts of all keys that `isMeant` can accept. Undefined: every key is read
+     * @param starts of all keys that `isChosen` can accept. Undefined: every key is read
      */
-    async lift(isMeant: (key: string) => boolean, starts?: readonly string[]): Promise<number> {
-      if (starts !== undefined) return store.forget((await store.findStarting(starts)).filter(isMeant));
+    async lift(isChosen: (key: string) => boolean, starts?: readonly string[]): Promise<number> {
+      if (starts !== undefined) return store.forget((await store.findStarting(starts)).filter(isChosen));
       let count = 0;
       let from: string | undefined;
       do {
         const { records, next } = await store.listPage(from);
-        count += await store.forget(records.map(({ key }) => key).filter(isMeant));
+        count += await store.forget(records.map(({ key }) => key).filter(isChosen));
         from = next;
         // Other requests get a turn here, because reads of SQLite never wait.
         await setImmediate();

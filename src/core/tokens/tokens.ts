@@ -65,7 +65,7 @@ export function createTokens(database: Database, now: () => number = Date.now) {
      * Marks a signed text as used until it expires. False if it was used already: of several simultaneous calls, only one gets true. Do not
      * call it in a transaction, because PostgreSQL aborts the transaction at the second use.
      */
-    burn: (purpose: string, signed: string, expiresAt: number): Promise<boolean> =>
+    markUsed: (purpose: string, signed: string, expiresAt: number): Promise<boolean> =>
       insertNew(
         database
           .insertInto('janua_tokens')

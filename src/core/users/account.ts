@@ -86,7 +86,7 @@ type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
 };
 
 /** Returns a digest that tells one stored hash from another without revealing it. */
-export const printOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
+export const passwordPrintOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
 
 /**
  * Returns a fingerprint that reveals neither name nor stored password. It covers the name, because a team may give an id to another person.

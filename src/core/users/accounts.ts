@@ -2,7 +2,7 @@ import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { accountColumns, type Row } from '../../ground/database/schema.ts';
-import { type Account, joinedStamp, printOf } from './account.ts';
+import { type Account, joinedStamp, passwordPrintOf } from './account.ts';
 import type { AccountJoin } from './account-join.ts';
 import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
 import type { Person, Source } from './source/source.ts';
@@ -162,7 +162,7 @@ function accountOfSource(row: AccountRow, source: Source): Account | undefined {
     isAddressVouched: true,
     ...(isRenamed && { formerName: row.username }),
     ...(row.disabled !== 0 && !disabled && { wasDisabled: true }),
-    hasForeignPassword: row.password_print === null ? undefined : row.password_print !== printOf(passwordHash),
+    hasForeignPassword: row.password_print === null ? undefined : row.password_print !== passwordPrintOf(passwordHash),
   };
 }
 

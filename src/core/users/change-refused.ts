@@ -1,5 +1,5 @@
 import { fill, type Values } from '../../ground/languages/languages.ts';
-import type { Sentence, Tell } from '../../ground/languages/sentences.ts';
+import type { Sentence, Translate } from '../../ground/languages/sentences.ts';
 
 /** The reasons why a change cannot be made, for pages. With `change-refused`, only the message gives the reason. */
 export type ChangeFault =
@@ -29,7 +29,7 @@ export class ChangeRefused extends Error {
 /** A detail of a user that cannot be read. Pages say why in their language. */
 export class Unreadable extends ChangeRefused {
   /** Returns the reason in a language. */
-  readonly explain: (tell: Tell) => string;
+  readonly explain: (tell: Translate) => string;
 
   constructor(sentence: Sentence, values: Values = {}) {
     super(fill(sentence, values));

@@ -1,7 +1,7 @@
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { type Candidate, candidateOf, createStamp, printOf, type Verification } from './account.ts';
+import { type Candidate, candidateOf, createStamp, passwordPrintOf, type Verification } from './account.ts';
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
 import { lastAdministrator } from './change-refused.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
@@ -84,8 +84,8 @@ export function createDirectory(
           // If another program has changed the password, the stored print stays different (`hasForeignPassword`).
           if (await source.replaceHash?.(user, before, after, db))
             await update(user.id, db)
-              .set({ password_print: printOf(after) })
-              .where('password_print', '=', printOf(before))
+              .set({ password_print: passwordPrintOf(after) })
+              .where('password_print', '=', passwordPrintOf(before))
               .execute();
         });
     },
@@ -99,7 +99,7 @@ export function createDirectory(
         }
         if (!(await source.replaceHash?.(user, account.passwordHash ?? '', passwordHash, db))) return false;
         await update(user.id, db)
-          .set({ password_print: printOf(passwordHash), password_changed_at: now() })
+          .set({ password_print: passwordPrintOf(passwordHash), password_changed_at: now() })
           .execute();
         return true;
       },
@@ -107,7 +107,7 @@ export function createDirectory(
 
     async acceptPassword({ account, user, db }) {
       await update(user.id, db)
-        .set({ password_print: printOf(account.passwordHash) })
+        .set({ password_print: passwordPrintOf(account.passwordHash) })
         .execute();
       return account.hasForeignPassword === true;
     },

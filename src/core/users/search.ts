@@ -2,7 +2,7 @@ import type { RawBuilder } from 'kysely';
 import type { Database } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { searchable, type User, wordsOf } from './user.ts';
-import type { ListEntry, ListedUser, Walk } from './user-directory.ts';
+import type { ListEntry, ListedUser, UserListQuery } from './user-directory.ts';
 
 type Expression = RawBuilder<unknown>;
 
@@ -16,7 +16,7 @@ const last = '\u{10ffff}';
 export function inOrder(
   value: Expression,
   id: Expression | undefined,
-  { after, descending, limit }: Pick<Walk, 'after' | 'descending' | 'limit'>,
+  { after, descending, limit }: Pick<UserListQuery, 'after' | 'descending' | 'limit'>,
   where: Expression = sql`1 = 1`,
 ): Expression {
   const [than, direction] = descending ? [sql`<`, sql`desc`] : [sql`>`, sql`asc`];
@@ -45,7 +45,7 @@ export function createSearch(database: Database, listSome: (ids: readonly string
     },
 
     /** Lists the users that the first kind of word finds, then those of the next kind. The key of each entry contains the kind too. */
-    async walkWords(prefix: string, { after, descending, limit }: Omit<Walk, 'sort'>): Promise<ListEntry[]> {
+    async listFound(prefix: string, { after, descending, limit }: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]> {
       const [value = '', place = ''] = after ?? [];
       const [, begin = '0', id = ''] = /^(\d) (.*)$/s.exec(place) ?? [];
       const found: { value: string; id: string; kind: number }[] = [];

@@ -14,7 +14,7 @@ export interface ListedUser extends User {
 }
 
 /** Selects a part of all users, in the order of an index. */
-export interface Walk {
+export interface UserListQuery {
   readonly sort: string;
   /** `disabled` selects disabled users, any other text enabled ones. Empty or undefined: both. */
   readonly state?: string | undefined;
@@ -81,9 +81,9 @@ export interface UserDirectory {
   listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
   /** Counts the users, up to `limit`. */
   count(limit: number): Promise<number>;
-  walk(walk: Walk): Promise<ListEntry[]>;
+  listPage(query: UserListQuery): Promise<ListEntry[]>;
   /** Lists the users with a word that begins with `prefix`, by an index and sorted by these words. The prefix is in lower case. */
-  walkWords(prefix: string, walk: Omit<Walk, 'sort'>): Promise<ListEntry[]>;
+  listFound(prefix: string, query: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]>;
   /** Returns the ids of at most `limit` users, by an index. Undefined if no index finds them. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
   /** Finds the same accounts as `findAll`, in the form of a list. */

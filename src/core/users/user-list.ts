@@ -4,7 +4,7 @@ import type { Accounts, ListedRow } from './accounts.ts';
 import { admins } from './scopes.ts';
 import { createSearch, inOrder } from './search.ts';
 import type { Source } from './source/source.ts';
-import type { ListEntry, ListedUser, Walk } from './user-directory.ts';
+import type { ListEntry, ListedUser, UserListQuery } from './user-directory.ts';
 
 const usersPerPage = 1000;
 
@@ -29,20 +29,20 @@ export function createUserList(database: Database, { accounts, source, administr
     return rows.flatMap((row) => toListed(row) ?? []);
   }
 
-  const { findByPrefix, walkWords } = createSearch(database, listSome);
+  const { findByPrefix, listFound } = createSearch(database, listSome);
 
-  async function readRows({ sort, state = '', ...part }: Walk): Promise<ListedRow[]> {
+  async function readRows({ sort, state = '', ...part }: UserListQuery): Promise<ListedRow[]> {
     const wanted = { '': sql`1 = 1`, disabled: sql`janua_users.disabled = 1` }[state] ?? sql`janua_users.disabled = 0`;
     const end = inOrder(sql.ref(`janua_users.${sort}`), sql.ref('janua_users.id'), part, sql`${counts} and ${wanted}`);
     return [...(await sql<ListedRow>`${select} ${end}`.execute(database)).rows];
   }
 
-  const keyOf = (row: ListedRow, sort: Walk['sort']) =>
+  const keyOf = (row: ListedRow, sort: UserListQuery['sort']) =>
     [String(row[sort as 'username' | 'created_at']), row.account_id] as const;
 
   /** Reads every row, in the order of names. */
   async function* listRows(): AsyncGenerator<ListedRow> {
-    let after: Walk['after'];
+    let after: UserListQuery['after'];
     for (;;) {
       const rows = await readRows({ sort: 'username', descending: false, after, limit: usersPerPage });
       yield* rows;
@@ -65,7 +65,7 @@ export function createUserList(database: Database, { accounts, source, administr
 
   return {
     listSome,
-    walkWords,
+    listFound,
 
     async *list(): AsyncGenerator<ListedUser> {
       for await (const row of listRows()) yield* [toListed(row) ?? []].flat();
@@ -84,7 +84,7 @@ export function createUserList(database: Database, { accounts, source, administr
       return Number(rows[0]?.count);
     },
 
-    async walk(part: Walk): Promise<ListEntry[]> {
+    async listPage(part: UserListQuery): Promise<ListEntry[]> {
       return (await readRows(part)).map((row) => ({ key: keyOf(row, part.sort), user: toListed(row) }));
     },
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
  * Replaces `npx janua` in a text by the command of this installation. `janua-admin` and the units (`deploy/`) set the command, because `npx
  * janua` lacks the service's settings and would act on another database.
  */
-export const sayCommand = (text: string): string =>
+export const withOwnCommand = (text: string): string =>
   text.replaceAll('npx janua', () => process.env.JANUA_COMMAND ?? 'npx janua');
 
 export const adminCommand = 'janua-admin';

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { accountName } from '../config/account-name.ts';
 import { Misconfiguration } from '../faults/misconfiguration.ts';
-import { isThere } from './sqlite.ts';
+import { fileExists } from './sqlite.ts';
 
 /**
  * Milliseconds that the start of the copy waits for other processes. Later, the copy reads one snapshot of the file and blocks no process.
@@ -17,7 +17,7 @@ const waitMilliseconds = 5000;
  * @throws {Misconfiguration} when there is no file to copy, the copy would replace a file, or it cannot be written
  */
 export async function backUpSqlite(path: string, copy: string): Promise<void> {
-  if (!isThere(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
+  if (!fileExists(path)) throw new Misconfiguration('DATABASE_URL: there is no such file.');
   const part = `${copy}.${randomBytes(6).toString('hex')}.part`;
   try {
     // The file has mode 0600 from the start, because it contains password hashes (ASVS 14.2.4).

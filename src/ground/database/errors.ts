@@ -65,7 +65,7 @@ const unknownCompletion = '40003';
 /**
  * Tells whether the server rolled back the statement or its transaction in favor of another one. It may be tried again (SQLSTATE class 40).
  */
-export function isGivenUp(error: unknown): boolean {
+export function wasRolledBack(error: unknown): boolean {
   const codes = codesOf(error instanceof Unavailable ? error.cause : error);
   const state = sqlStateOf(codes);
   return (state.startsWith('40') && state !== unknownCompletion) || givenUpByMysql.has(codes.errno);

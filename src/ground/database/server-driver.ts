@@ -4,7 +4,7 @@ import { inTime } from '../faults/in-time.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
-import { databaseUnavailable, isGivenUp } from './errors.ts';
+import { databaseUnavailable, wasRolledBack } from './errors.ts';
 import { repeated } from './transaction.ts';
 
 export interface ServerPool {
@@ -55,7 +55,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
         return result;
       } catch (error) {
         // The server has rolled the statement back, and works.
-        if (isGivenUp(error)) throw databaseUnavailable(error);
+        if (wasRolledBack(error)) throw databaseUnavailable(error);
         const reported = reportFailure(watch, kind, error);
         if (reported instanceof Unavailable) broken = true;
         throw reported;

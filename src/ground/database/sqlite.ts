@@ -26,7 +26,7 @@ interface SqliteOptions {
  * @throws {Misconfiguration} when the file cannot be opened for writing, or must exist and does not
  */
 export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
-  if (mustExist && path !== ':memory:' && !isThere(path))
+  if (mustExist && path !== ':memory:' && !fileExists(path))
     throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
   const file = openFile(path);
   const opened = identityOf(path);
@@ -45,7 +45,7 @@ export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOp
  * Tells whether a file exists. Unlike `existsSync`, it does not return false without access to the folder.
  * @throws {Misconfiguration} without access
  */
-export function isThere(path: string): boolean {
+export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {

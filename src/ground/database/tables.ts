@@ -21,7 +21,7 @@ interface KeyedBound extends Bound {
   readonly expires: boolean;
 }
 
-interface Traits {
+interface TableProperties {
   /** The rights that a server needs, and no more (ASVS 13.2.2). `janua migrate` needs more, because it makes the tables. */
   readonly rights: string;
   /**
@@ -154,16 +154,16 @@ export const tables = {
   },
   janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
   janua_migrations: { rights: read, bound: byOperator },
-} as const satisfies { readonly [Table in keyof Tables]: Traits };
+} as const satisfies { readonly [Table in keyof Tables]: TableProperties };
 
 type With<Trait> = {
   [Table in keyof typeof tables]: (typeof tables)[Table] extends Trait ? Table : never;
 }[keyof typeof tables];
 
-const traitsOf: Readonly<Record<string, Traits>> = tables;
+const traitsOf: Readonly<Record<string, TableProperties>> = tables;
 
-const namesWhere = <Trait>(has: (traits: Traits) => boolean) =>
-  Object.keys(tables).filter((table) => has(traitsOf[table] as Traits)) as With<Trait>[];
+const namesWhere = <Trait>(has: (traits: TableProperties) => boolean) =>
+  Object.keys(tables).filter((table) => has(traitsOf[table] as TableProperties)) as With<Trait>[];
 
 export type ExpiringTable = With<{ readonly expiresBy: string }>;
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Database } from './database.ts';
-import { isGivenUp } from './errors.ts';
+import { wasRolledBack } from './errors.ts';
 
 /** The number is high, because servers at different nodes of a cluster learn only at the end that they changed the same row. */
 const mostTries = 8;
@@ -47,7 +47,7 @@ export async function repeated<Result>(work: () => Promise<Result>): Promise<Res
     try {
       return await work();
     } catch (error) {
-      if (!isGivenUp(error) || tries === mostTries) throw error;
+      if (!wasRolledBack(error) || tries === mostTries) throw error;
       await setTimeout(randomInt(longestPause * 2 ** tries));
     }
   }

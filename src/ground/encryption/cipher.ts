@@ -43,7 +43,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
     },
 
     /** @param context the place of the secret. The text cannot be decrypted elsewhere @throws {Unavailable} without a key */
-    seal(secret: Buffer, context: string): string {
+    encrypt(secret: Buffer, context: string): string {
       try {
         const [key] = keys.read();
         if (key === undefined) throw new Misconfiguration(missing);
@@ -54,7 +54,7 @@ export function createCipher(keys: EncryptionKeys, log: Pick<Log, 'error'>, onFa
     },
 
     /** Decrypts a text. Undefined if that fails, for example in a copy of the database without the key. */
-    open(sealed: string, context: string): Buffer | undefined {
+    decrypt(sealed: string, context: string): Buffer | undefined {
       try {
         return decrypt(keys.read(), sealed, context);
       } catch (fault) {

@@ -13,24 +13,24 @@ export type Sentence = keyof typeof de;
 const translations: Readonly<Record<Exclude<Language, 'en'>, Readonly<Record<Sentence, string>>>> = { de, fr, es, vi };
 
 /** Returns a sentence in one language. */
-export type Tell = (sentence: Sentence, values?: Values) => string;
+export type Translate = (sentence: Sentence, values?: Values) => string;
 
-export const tellIn =
-  (language: Language): Tell =>
+export const translateIn =
+  (language: Language): Translate =>
   (sentence, values) =>
     fill(language === 'en' ? sentence : translations[language][sentence], values);
 
 /** The language of commands and programs. */
-export const tellInEnglish = tellIn('en');
+export const tellInEnglish = translateIn('en');
 
 /** A finding of `janua doctor` that can be translated. */
-export interface Told {
+export interface Translatable {
   readonly message: Sentence;
   readonly fix?: Sentence | undefined;
   readonly values?: Values;
 }
 
-export const tellFinding = ({ message, fix, values }: Told, tell: Tell) => ({
+export const tellFinding = ({ message, fix, values }: Translatable, tell: Translate) => ({
   message: tell(message, values),
   ...(fix !== undefined && { fix: tell(fix, values) }),
 });

@@ -9,30 +9,30 @@ import { words as en, type Plural, type Words } from './words.ts';
 /** The texts of every language. The types prove that no text is missing. */
 export const catalogues: Readonly<Record<Language, Words>> = { en, de, fr, es, vi };
 
-export type Speech = ReturnType<typeof createSpeech>;
+export type LanguageTexts = ReturnType<typeof createTexts>;
 
-const speeches = new Map<Language, Speech>();
+const known = new Map<Language, LanguageTexts>();
 
 /** Returns the texts of a language and its formats of times and numbers, for pages and mails. */
-export function speak(language: Language): Speech {
-  const speech = speeches.get(language) ?? createSpeech(language);
-  speeches.set(language, speech);
-  return speech;
+export function textsIn(language: Language): LanguageTexts {
+  const texts = known.get(language) ?? createTexts(language);
+  known.set(language, texts);
+  return texts;
 }
 
 /**
  * Does the same for a stored language. An older or a newer version may have stored it.
  * @param usual the language if this version does not know it
  */
-export const speakStored = (language: string, usual: Language = 'en'): Speech =>
-  speak(isLanguage(language) ? language : usual);
+export const textsInStored = (language: string, usual: Language = 'en'): LanguageTexts =>
+  textsIn(isLanguage(language) ? language : usual);
 
 const day = { year: 'numeric', month: 'long', day: 'numeric' } as const;
 const minute = { ...day, minute: '2-digit', timeZoneName: 'short' } as const;
 const second = { ...minute, month: 'short', second: '2-digit' } as const;
 const utc = { timeZone: 'UTC' } as const;
 
-function createSpeech(language: Language) {
+function createTexts(language: Language) {
   // `numeric` would be 3:43 in German, where 03:43 is right.
   const hour = language === 'en' ? 'numeric' : '2-digit';
   const plurals = onDemand(() => new Intl.PluralRules(language));

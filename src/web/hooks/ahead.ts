@@ -15,7 +15,7 @@ const isAhead = ({ headers }: FastifyRequest): boolean =>
  */
 export function addRulesOfActs(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {
-    if (!request.routeOptions.config.acts) return done();
+    if (!request.routeOptions.config.hasLastingEffect) return done();
     if (isAhead(request)) return done(new Unavailable('What is opened ahead', 1));
     if (request.method !== 'HEAD') return done();
     reply.redirect(homePath, 303);

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { notAuthenticated, type SignedIn, whyNot } from '../../core/access/access.ts';
+import { notAuthenticated, reasonOfRefusal, type SignedIn } from '../../core/access/access.ts';
 import type { RequiredProof } from '../../core/access/fresh-proof.ts';
 import { Refusal } from '../../core/access/refusal.ts';
-import { findLack } from '../../core/access/scope.ts';
+import { findRefusal } from '../../core/access/scope.ts';
 import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import type { FlowOptions } from '../flow-options.ts';
 import type { StepUp } from '../host-app.ts';
@@ -41,7 +41,7 @@ export function addGuard(app: App, guard: Guard): void {
 export function createGuard(parts: FlowOptions['parts']): Guard {
   async function refuse(
     { user, session }: SignedIn,
-    { answer, reason }: NonNullable<ReturnType<typeof findLack>>,
+    { answer, reason }: NonNullable<ReturnType<typeof findRefusal>>,
     { caller }: FastifyRequest,
   ): Promise<never> {
     const event = {
@@ -57,11 +57,15 @@ export function createGuard(parts: FlowOptions['parts']): Guard {
 
   return async (request) => {
     const { signedIn: asked, beginsSignIn, ...wants } = request.routeOptions.config;
-    if (beginsSignIn && request.format === 'html' && whyNot(request.presented, request.caller) === 'no-credential')
+    if (
+      beginsSignIn &&
+      request.format === 'html' &&
+      reasonOfRefusal(request.presented, request.caller) === 'no-credential'
+    )
       throw new Refusal(notAuthenticated);
     const stepUp = typeof asked === 'object' ? readStepUp(asked) : undefined;
     const signedIn = await parts().access.requireSignedIn(request.presented, request);
-    const lack = findLack(signedIn, wants, request.presented);
+    const lack = findRefusal(signedIn, wants, request.presented);
     if (lack !== undefined) await refuse(signedIn, lack, request);
     if (stepUp !== undefined) await parts().requireStepUp(signedIn, stepUp, request);
     request.signedIn = signedIn;

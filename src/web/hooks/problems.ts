@@ -63,10 +63,10 @@ export function createProblems(
       const next = nextOf(page, request, refusal);
       // The body of the request is lost, so the browser continues at the page that sends it.
       const { openedAt } = request.routeOptions.config;
-      const asked = refusal?.next ?? next ?? (openedAt && provedFor(request));
+      const asked = refusal?.next ?? next ?? (openedAt && findNextAfterProof(request));
       return reply.redirect(pathWithNext(page.path, page.next === 'asked-for' ? asked : next), 303);
     }
-    if (freshProof !== undefined) return reply.redirect(confirmPath(provedFor(request)), 303);
+    if (freshProof !== undefined) return reply.redirect(confirmPath(findNextAfterProof(request)), 303);
     if (login !== undefined) {
       const { message } = login;
       const next = nextOf(login, request, refusal);
@@ -117,7 +117,7 @@ function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyRep
 }
 
 /** Finds the page to continue at after a proof of identity. A sent form is lost, so its page says that it was not sent. */
-function provedFor(request: FastifyRequest): string {
+function findNextAfterProof(request: FastifyRequest): string {
   // A form continues at the address of its page. A file names a page, because a browser that saves it would keep showing the proof.
   const { openedAt = originForm(request.url) } = request.routeOptions.config;
   return isOpened(request) ? openedAt : withKept(openedAt, request.body, { unsent: '1' });

@@ -39,7 +39,7 @@ export function securityHeaders(options: { readonly https: boolean }): Record<st
 export function addSecurityHeaders(app: App, headers: Record<string, string>, bare: BareStyle): void {
   app.addHook('onRequest', ({ routeOptions }, reply: FastifyReply, done) => {
     reply.headers(headers);
-    if (routeOptions.config.bare) reply.header('content-security-policy', bare.contentSecurityPolicy);
+    if (routeOptions.config.shownByOtherHost) reply.header('content-security-policy', bare.contentSecurityPolicy);
     done();
   });
 }

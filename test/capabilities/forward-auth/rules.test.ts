@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { createFindBarrier, leavingPath } from '../../../src/capabilities/forward-auth/rules.ts';
+import { ambiguousPath, createFindBarrier } from '../../../src/capabilities/forward-auth/rules.ts';
 import { parseForwardRule } from '../../../src/ground/config/forward-rules.ts';
 import { leavingPaths, plainPaths } from './public-paths.ts';
 
@@ -133,8 +133,8 @@ describe('a rule for an application or a path', () => {
 
 test('nginx and Caddy refuse under public paths what the rules refuse', async () => {
   for (const [name, line] of [
-    ['nginx-forward-auth.conf', `if ($request_uri ~* "${leavingPath}") {`],
-    ['Caddyfile.forward-auth', `vars_regexp {http.request.orig_uri} (?i)${leavingPath}\n`],
+    ['nginx-forward-auth.conf', `if ($request_uri ~* "${ambiguousPath}") {`],
+    ['Caddyfile.forward-auth', `vars_regexp {http.request.orig_uri} (?i)${ambiguousPath}\n`],
   ] as const) {
     const file = await readFile(new URL(`../../../deploy/${name}`, import.meta.url), 'utf8');
     assert.equal(file.split(line).length, 2, name);

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import type { Page } from 'playwright-core';
-import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { noBrowser, openSite, sendLogin, signIn } from '../../browser/browser.ts';
 import { ann, password } from '../../janua.ts';
 import { blocksOf, root } from '../../page-examples.ts';
@@ -50,7 +50,7 @@ describe('Apache with mod_auth_openidc, by the lines of its recipe', { skip }, (
     const option = (name: string) => new RegExp(`--${name} '?([^ '\\n]+)`).exec(command)?.[1] ?? '';
     assert.match(command, / --own /);
     const { client, secret = '' } = await site.janua.services.clientAdministration.addClient({
-      ...nothingSet,
+      ...defaultSettings,
       name: option('name'),
       redirectUris: [option('redirect-uri')],
       postLogoutRedirectUris: [option('post-logout-redirect-uri')],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, type JsonWebKeyInput, verify } from 'node:crypto';
 import * as openid from 'openid-client';
-import { type NewClient, nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings, type NewClient } from '../../../src/capabilities/oidc/clients/clients.ts';
 import type { Tables } from '../../../src/ground/database/schema.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
@@ -11,7 +11,7 @@ const redirectUri = 'https://app.example.com/callback';
 
 /** A client that tests change. */
 export const wiki: NewClient = {
-  ...nothingSet,
+  ...defaultSettings,
   ...{ name: 'Wiki', redirectUris: [redirectUri], own: true, isPublic: false },
 };
 

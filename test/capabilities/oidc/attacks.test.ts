@@ -4,7 +4,7 @@ import { request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
@@ -478,7 +478,7 @@ describe('an address of the server', () => {
   test('never follows Host, X-Forwarded-Host or the target of a request', async () => {
     await using own = await openProvider({ settings: { PUBLIC_URL: 'https://login.example.com' } });
     const added = await own.janua.services.clientAdministration.addClient({
-      ...nothingSet,
+      ...defaultSettings,
       ...{ name: 'Television', redirectUris: ['https://app.example.com/callback'] },
       ...{ own: true, device: true, isPublic: true },
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as openid from 'openid-client';
-import { speak } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 import { ann } from '../../janua.ts';
 import { type Application, openProvider, type ProviderUnderTest, post } from './application.ts';
 
@@ -82,7 +82,7 @@ describe('a device', () => {
     assert.ok(Number(time) >= before && Number(time) <= after, asked_at);
     const { text } = await browser.open(`/oidc/device?user_code=${user_code}`);
     const words = text.replaceAll(/<[^>]*>|\s+/g, ' ').replaceAll(/ +/g, ' ');
-    const asked = `Asked at ${speak('en').utc.time(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
+    const asked = `Asked at ${textsIn('en').utc.time(time)} Asked from the address 127.0.0.1 `.replaceAll(/\s+/g, ' ');
     const who = 'Who asks An application that the operator of this site added Name Television';
     assert.ok(words.includes(`Sign in on a device ${who} ${asked}`), words);
     assert.match(words, /keeps this when your session ends/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { ann, password } from '../../janua.ts';
 import { openProvider, requireAnswer } from '../oidc/application.ts';
 import { writeUpstreams } from './opened.ts';
@@ -11,7 +11,7 @@ async function openBoth() {
   const first = opened.use(await openProvider());
   const { clientAdministration } = first.janua.services;
   const placeholder = { name: 'Second', redirectUris: ['https://second.example.com/'], own: true, isPublic: false };
-  const { client, secret } = await clientAdministration.addClient({ ...nothingSet, ...placeholder });
+  const { client, secret } = await clientAdministration.addClient({ ...defaultSettings, ...placeholder });
   const entry = { id: 'first', kind: 'janua', issuer: first.origin, clientId: client.id, clientSecret: secret };
   const file = opened.use(writeUpstreams([entry]));
   const second = opened.use(await openProvider({ settings: { UPSTREAMS_FILE: file.path } }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { requireRightsOf } from '../../../src/core/access/rights.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
@@ -47,7 +47,7 @@ async function arrange(janua: TestJanua, groupsOf: (group: string) => readonly s
   const target = await addTo(janua, `target-${count}@example.com`, [group]);
   const plain = await addTo(janua, `plain-${count}@example.com`, []);
   const actor = await addTo(janua, `actor-${count}@example.com`, groupsOf(group));
-  const settings = { ...nothingSet, name: 'Books', redirectUris: [redirect], isPublic: false };
+  const settings = { ...defaultSettings, name: 'Books', redirectUris: [redirect], isPublic: false };
   const [guarded, open] = [
     await clients.add({ ...settings, groups: [group], secondFactor: true }),
     await clients.add(settings),

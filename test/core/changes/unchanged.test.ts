@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { signInAs } from '../../capabilities/admin/administrator.ts';
@@ -77,7 +77,7 @@ test('a change that is made twice is one: the second has no event, mail or stamp
   const { app, services } = janua;
   await services.groups.add({ name: 'staff', description: '', scopes: [] });
   const { client } = await services.clientAdministration.addClient({
-    ...nothingSet,
+    ...defaultSettings,
     ...{ name: 'Wiki', redirectUris: ['https://app.example.com/callback'], isPublic: false },
   });
   const administrator = await signInAs(janua, [admins]);

@@ -10,7 +10,7 @@ import type { QueuedMail } from '../../../src/core/mail/outbox.ts';
 import type { NewMail } from '../../../src/core/mail/queue.ts';
 import { createUnthrottled } from '../../../src/core/throttle/throttle.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
-import { speak } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 import { caller, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { takeTurnAtOnce } from '../passwords/in-turn.ts';
@@ -43,7 +43,7 @@ async function open({
       },
     },
   };
-  const findWords = (purpose: string) => speak('en').words.mails[purpose];
+  const findWords = (purpose: string) => textsIn('en').words.mails[purpose];
   const office = await openOffice({ ...options, others, findWords });
   const { database, outbox: queue, now, events } = office;
   const audit = {

@@ -5,7 +5,7 @@ import { createNotice, originOf } from '../../../src/core/mail/notice.ts';
 import type { QueuedMail } from '../../../src/core/mail/outbox.ts';
 import { loadRenderer } from '../../../src/core/mail/render.ts';
 import { languages } from '../../../src/ground/languages/languages.ts';
-import { speak } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 
 const render = await loadRenderer();
 const notice = createNotice({ findById: async () => undefined }, () => 'https://auth.example.com')('/account/security');
@@ -22,7 +22,7 @@ async function textOf(purpose: string, details: Record<string, string>, language
     PreparedMail | DroppedMail,
     DroppedMail
   >;
-  const words = speak('en').words.mails[purpose] ?? assert.fail(purpose);
+  const words = textsIn('en').words.mails[purpose] ?? assert.fail(purpose);
   const { text } = render(words, { ...prepared, appName: 'Example' });
   return text.replaceAll(/(?<!\n)\n(?!\n)/g, ' ');
 }
@@ -69,10 +69,10 @@ describe('a notice says', () => {
 
   test('each change in the language of the user', async () => {
     for (const language of languages.slice(1)) {
-      const { changes, from } = speak(language).words.notices;
+      const { changes, from } = textsIn(language).words.notices;
       for (const [what, sentence] of Object.entries(changes)) {
         const text = await textOf('factors-changed', { what, name: '', provider: 'x', ...browser }, language);
-        assert.ok(text.includes(speak(language).say(sentence, { name: '', provider: 'x' })), text);
+        assert.ok(text.includes(textsIn(language).say(sentence, { name: '', provider: 'x' })), text);
         assert.ok(text.includes(from.split('{')[0] ?? '?'), text);
       }
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createClients, nothingSet } from '../../../src/capabilities/oidc/clients/clients.ts';
+import { createClients, defaultSettings } from '../../../src/capabilities/oidc/clients/clients.ts';
 import { createResources } from '../../../src/capabilities/oidc/resources/resources.ts';
 import { createConsents } from '../../../src/capabilities/oidc/sign-in/consents.ts';
 import { createPasskeys } from '../../../src/capabilities/second-factor/passkeys.ts';
@@ -97,7 +97,7 @@ function createDoors(
     janua_pending_logins: () => createPendingLogins(database, now).start(pending),
     janua_groups: (number) => groups.add({ name: `group-${number}`, description: '', scopes: [] }),
     janua_access_tokens: () => held((by) => personalTokens.create(by, { name: 'A token', scopes: [], days: 1 })),
-    janua_clients: () => createClients(opened, now).add({ ...nothingSet, isPublic: true }),
+    janua_clients: () => createClients(opened, now).add({ ...defaultSettings, isPublic: true }),
     janua_resources: (number) =>
       createResources(database, now).add({
         uri: `https://api.example/${number}`,

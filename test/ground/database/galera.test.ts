@@ -112,7 +112,9 @@ if (isLong)
               inTransaction(database, (db) => createTokens(database).consume('reset-password', another, db)),
             );
           })(),
-          burnt: await everywhere(5, ({ database }) => createTokens(database).burn('challenge', secret, Date.now())),
+          burnt: await everywhere(5, ({ database }) =>
+            createTokens(database).markUsed('challenge', secret, Date.now()),
+          ),
           leased: await everywhere(5, ({ database }) => claimLease(database, `work ${round}`, 1000, 1100)),
           'leased again': await everywhere(5, ({ database }) => claimLease(database, `work ${round}`, 1100, 1200)),
         };

@@ -18,9 +18,9 @@ describe('an encrypted secret', () => {
   test('is decrypted at its own place, and nowhere else', async () => {
     const { cipher, lines } = open();
     await cipher.prepare(async () => true);
-    const sealed = cipher.seal(secret, 'row 1');
-    assert.deepEqual(cipher.open(sealed, 'row 1'), secret);
-    assert.equal(cipher.open(sealed, 'row 2'), undefined);
+    const sealed = cipher.encrypt(secret, 'row 1');
+    assert.deepEqual(cipher.decrypt(sealed, 'row 1'), secret);
+    assert.equal(cipher.decrypt(sealed, 'row 2'), undefined);
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /"event":"secret_unreadable".*cannot be decrypted/);
     assert.doesNotMatch(lines[0] ?? '', /canary/);
@@ -62,18 +62,18 @@ describe('an encrypted secret', () => {
   test('is decrypted by the key before a rotation, but not by the one before that', async () => {
     const { cipher, keys } = open();
     await cipher.prepare(async () => true);
-    const sealed = cipher.seal(secret, 'row 1');
+    const sealed = cipher.encrypt(secret, 'row 1');
     keys.rotate();
-    assert.deepEqual(cipher.open(sealed, 'row 1'), secret);
-    assert.deepEqual(cipher.open(cipher.seal(secret, 'row 1'), 'row 1'), secret);
+    assert.deepEqual(cipher.decrypt(sealed, 'row 1'), secret);
+    assert.deepEqual(cipher.decrypt(cipher.encrypt(secret, 'row 1'), 'row 1'), secret);
     keys.rotate();
-    assert.equal(cipher.open(sealed, 'row 1'), undefined);
+    assert.equal(cipher.decrypt(sealed, 'row 1'), undefined);
   });
 });
 
 test('a key is made only where nothing was encrypted before', async () => {
   const { cipher, keys, lines } = open();
-  assert.throws(() => cipher.seal(secret, 'row 1'), Unavailable);
+  assert.throws(() => cipher.encrypt(secret, 'row 1'), Unavailable);
   await assert.rejects(
     cipher.prepare(async () => false),
     Unavailable,

@@ -6,7 +6,7 @@ import { type Language, languageNames, languages } from '../../../src/ground/lan
 import german from '../../../src/ground/languages/sentences.de.json' with { type: 'json' };
 import spanish from '../../../src/ground/languages/sentences.es.json' with { type: 'json' };
 import french from '../../../src/ground/languages/sentences.fr.json' with { type: 'json' };
-import { type Sentence, tellIn } from '../../../src/ground/languages/sentences.ts';
+import { type Sentence, translateIn } from '../../../src/ground/languages/sentences.ts';
 import vietnamese from '../../../src/ground/languages/sentences.vi.json' with { type: 'json' };
 import { catalogues } from '../../../src/ground/languages/speech.ts';
 import { words as english } from '../../../src/ground/languages/words.ts';
@@ -97,7 +97,7 @@ describe('the sentences of the audit and of the doctor', () => {
     test(`keep commands and settings as they are in ${languageNames[language]}, and are the same in number`, () => {
       assert.deepEqual(Object.keys(catalogueOf[language]), sentences);
       for (const sentence of sentences)
-        assert.deepEqual(keptOf(tellIn(language)(sentence)), keptOf(sentence), sentence);
+        assert.deepEqual(keptOf(translateIn(language)(sentence)), keptOf(sentence), sentence);
     });
 
   test('are all in use', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fill, isLanguage, preferredLanguage } from '../../../src/ground/languages/languages.ts';
-import { speak } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 
 const negotiations: [header: string | undefined, language: string | undefined][] = [
   [undefined, undefined],
@@ -52,25 +52,25 @@ test('a text gets its values, whatever they contain, and keeps places without a 
 });
 
 test('the number decides the form of a text', () => {
-  const { words, plural } = speak('de');
+  const { words, plural } = textsIn('de');
   assert.match(plural(words.login.waitMinutes, 1), / 1 Minute /);
   assert.match(plural(words.login.waitMinutes, 2), / 2 Minuten /);
   // French counts 0 as singular.
   const forms = { one: '{count} {thing}', other: '{count} {thing}s' };
-  assert.equal(speak('fr').plural(forms, 0, { thing: 'jour' }), '0 jour');
-  assert.equal(speak('en').plural(forms, 0, { thing: 'day' }), '0 days');
-  assert.equal(speak('vi').plural({ other: '{count} ngày' }, 1), '1 ngày');
-  assert.equal(speak('de').plural(forms, 15_000, { thing: 'Tag' }), '15.000 Tags');
+  assert.equal(textsIn('fr').plural(forms, 0, { thing: 'jour' }), '0 jour');
+  assert.equal(textsIn('en').plural(forms, 0, { thing: 'day' }), '0 days');
+  assert.equal(textsIn('vi').plural({ other: '{count} ngày' }, 1), '1 ngày');
+  assert.equal(textsIn('de').plural(forms, 15_000, { thing: 'Tag' }), '15.000 Tags');
 });
 
 test('a day and a time are written as the language does, and the time names its zone', () => {
   const time = new Date(2026, 10, 26, 15, 4, 5);
-  assert.equal(speak('en').utc.date(time), 'November 26, 2026');
-  assert.equal(speak('de').utc.date(time), '26. November 2026');
-  assert.equal(speak('fr').utc.date(time), '26 novembre 2026');
-  assert.equal(speak('es').utc.date(time), '26 de noviembre de 2026');
-  assert.match(speak('vi').utc.date(time), /26 tháng 11,? (năm )?2026/);
+  assert.equal(textsIn('en').utc.date(time), 'November 26, 2026');
+  assert.equal(textsIn('de').utc.date(time), '26. November 2026');
+  assert.equal(textsIn('fr').utc.date(time), '26 novembre 2026');
+  assert.equal(textsIn('es').utc.date(time), '26 de noviembre de 2026');
+  assert.match(textsIn('vi').utc.date(time), /26 tháng 11,? (năm )?2026/);
   const early = new Date('2026-11-26T03:04:05Z');
-  assert.equal(speak('de').utc.time(early), '26. November 2026 um 03:04 UTC');
-  assert.equal(speak('de').utc.moment(early), '26. Nov. 2026, 03:04:05 UTC');
+  assert.equal(textsIn('de').utc.time(early), '26. November 2026 um 03:04 UTC');
+  assert.equal(textsIn('de').utc.moment(early), '26. Nov. 2026, 03:04:05 UTC');
 });

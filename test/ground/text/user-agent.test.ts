@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { speak } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 import { nameClient } from '../../../src/ground/text/user-agent.ts';
 
 const webkit = 'AppleWebKit/537.36 (KHTML, like Gecko)';
@@ -53,8 +53,8 @@ for (const [userAgent, browser, system] of clients) {
 }
 
 test('a client has a name in every language', () => {
-  assert.equal(speak('en').client(clients[0]?.[0]), 'Firefox on Windows');
-  assert.equal(speak('fr').client(clients[0]?.[0]), 'Firefox sous Windows');
-  assert.equal(speak('de').client('curl/8'), 'curl');
-  assert.equal(speak('de').client(undefined), 'Unbekannter Browser');
+  assert.equal(textsIn('en').client(clients[0]?.[0]), 'Firefox on Windows');
+  assert.equal(textsIn('fr').client(clients[0]?.[0]), 'Firefox sous Windows');
+  assert.equal(textsIn('de').client('curl/8'), 'curl');
+  assert.equal(textsIn('de').client(undefined), 'Unbekannter Browser');
 });

@@ -41,10 +41,10 @@ export function createApplications({ database, clients, consents, clientsOf, rev
     return client?.name ?? (URL.canParse(id) ? new URL(id).host : id);
   }
 
-  type Unnamed = Omit<Application, 'name'>;
+  type ApplicationWithoutName = Omit<Application, 'name'>;
 
   /** Lists the applications, the latest first. The list is at most as long as the user's consents and grants together. */
-  async function listUnnamed(user: User): Promise<Unnamed[]> {
+  async function listWithoutNames(user: User): Promise<ApplicationWithoutName[]> {
     const [given, holding] = [await consents.list(user), await clientsOf(user.id)];
     const consented = given.map(({ clientId, scope, givenAt }) => ({ clientId, scopes: scope, since: givenAt }));
     const known = new Set(given.map(({ clientId }) => clientId));
@@ -53,7 +53,10 @@ export function createApplications({ database, clients, consents, clientsOf, rev
     return all.sort((one, other) => (isAfter(one, placeOf(other)) ? 1 : -1));
   }
 
-  const name = async (one: Unnamed): Promise<Application> => ({ ...one, name: await nameOf(one.clientId) });
+  const name = async (one: ApplicationWithoutName): Promise<Application> => ({
+    ...one,
+    name: await nameOf(one.clientId),
+  });
 
   return {
     /**
@@ -61,12 +64,12 @@ export function createApplications({ database, clients, consents, clientsOf, rev
      * @param after the place of the last application on the page before
      */
     async list(user: User, limit?: number, after?: readonly string[]): Promise<Application[]> {
-      const all = await listUnnamed(user);
+      const all = await listWithoutNames(user);
       const further = after === undefined ? all : all.filter((one) => isAfter(one, after));
       return Promise.all(further.slice(0, limit).map(name));
     },
 
-    count: async (user: User): Promise<number> => (await listUnnamed(user)).length,
+    count: async (user: User): Promise<number> => (await listWithoutNames(user)).length,
 
     /**
      * Revokes an application, which then has to ask the user again, and returns it. Undefined if the list does not have it.
@@ -77,7 +80,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
       clientId: string,
       recordIn: (db: Database, application: Application) => Promise<void>,
     ): Promise<Application | undefined> {
-      const found = (await listUnnamed(user)).find((one) => one.clientId === clientId);
+      const found = (await listWithoutNames(user)).find((one) => one.clientId === clientId);
       if (found === undefined) return undefined;
       const application = await name(found);
       await inTransaction(database, async (db) => {

@@ -17,7 +17,7 @@ import { json, listOf, object, orNull, text, time } from '../../../web/openapi/r
 import type { App, Request } from '../../../web/types.ts';
 import { type ClientAdministration, rightsOfClient } from './client-administration.ts';
 import { fields, newFields, readSettings, valuesOf } from './client-form.ts';
-import { type Client, type Clients, nothingSet } from './clients.ts';
+import { type Client, type Clients, defaultSettings } from './clients.ts';
 import { describeClient } from './describe-client.ts';
 
 export interface ClientRouteParts {
@@ -145,7 +145,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     browser: 'The page with the id and the secret',
     show: async (request) => ({ groups: choiceOf(signedInOf(request), await parts().groups.names()) }),
     async submit(request, reply, input) {
-      const settings = { ...nothingSet, ...readSettings(input, request), isPublic: input.public === 'true' };
+      const settings = { ...defaultSettings, ...readSettings(input, request), isPublic: input.public === 'true' };
       const added = await administrationOf(parts, request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
       if (request.format === 'json') return answer;

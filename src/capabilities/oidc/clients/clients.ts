@@ -39,7 +39,7 @@ export interface ClientSettings {
 }
 
 /** The settings of a new client, unless the operator says otherwise. */
-export const nothingSet: ClientSettings = {
+export const defaultSettings: ClientSettings = {
   name: '',
   redirectUris: [],
   postLogoutRedirectUris: [],
@@ -205,7 +205,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
 
 /** Returns only the settings, because `client` may have other fields. */
 function toColumns({ name, ...client }: ClientSettings) {
-  const settings = Object.entries(client).filter(([key]) => key in nothingSet);
+  const settings = Object.entries(client).filter(([key]) => key in defaultSettings);
   return { name, settings: JSON.stringify(Object.fromEntries(settings)) };
 }
 

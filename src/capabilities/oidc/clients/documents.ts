@@ -4,7 +4,7 @@ import { signatures } from '../keys/signing-keys.ts';
 import { findRedirectFault, isBackchannelUri } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { Cause, GuardedFetch } from './guarded-fetch.ts';
-import { codeGrant, isDocument, refreshGrant } from './library-client.ts';
+import { codeGrant, isDocumentClient, refreshGrant } from './library-client.ts';
 import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
@@ -150,5 +150,5 @@ function parse(text: string): unknown {
 
 function readDocument(value: unknown): Document | undefined {
   const isObject = typeof value === 'object' && value !== null;
-  return isObject && 'client_id' in value && isDocument(String(value.client_id)) ? { ...value } : undefined;
+  return isObject && 'client_id' in value && isDocumentClient(String(value.client_id)) ? { ...value } : undefined;
 }

@@ -45,7 +45,7 @@ export const outsidePart = 'The connection to applications';
 export const outsideLimits = { atOnce: 16, ofParty: 8, ofHost: 2, waiting: 100, waitingMilliseconds: 5_000 };
 
 /** Milliseconds from the start of the address look-up to the end of the response body. */
-export const patience = 3_000;
+export const responseMilliseconds = 3_000;
 
 /** Milliseconds until the next address of a host is tried, and the most addresses that are tried. */
 const connectMilliseconds = 1_000;
@@ -110,7 +110,7 @@ export function createGuardedFetch({
 
   /** Calls the first address that takes the connection. */
   async function call(sent: Call, isNamed: boolean, party: string): Promise<Response> {
-    const deadline = AbortSignal.timeout(patience);
+    const deadline = AbortSignal.timeout(responseMilliseconds);
     const addresses = await findCallable(plainHost(sent.url.hostname), isNamed, deadline);
     let failure: unknown;
     for (const [index, address] of addresses.slice(0, mostAddresses).entries()) {
@@ -118,7 +118,7 @@ export function createGuardedFetch({
       // Hosts that the operator has listed have no limit for each address, because they may share one proxy.
       const places = isNamed ? [] : [{ key: endSiteOf(address), atOnce: ofHost }];
       const exchange = async () => {
-        const response = await connect(sent, address, deadline, isLast ? patience : connectMilliseconds);
+        const response = await connect(sent, address, deadline, isLast ? responseMilliseconds : connectMilliseconds);
         return toResponse(response, mostBytes, deadline);
       };
       try {

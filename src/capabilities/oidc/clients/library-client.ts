@@ -25,31 +25,31 @@ export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const longestId = 200;
 
 /** Tells whether a metadata document describes the client: its id is then the address of the document. */
-export const isDocument = (clientId: string): boolean =>
+export const isDocumentClient = (clientId: string): boolean =>
   clientId.startsWith('https://') && clientId.length <= longestId;
 
 /** Returns the display name. A client of a metadata document is shown by its host, because it chose its name itself. */
-export const calledName = ({ clientId, clientName }: ProviderClient): string =>
-  isDocument(clientId) ? new URL(clientId).host : (clientName ?? clientId);
+export const displayName = ({ clientId, clientName }: ProviderClient): string =>
+  isDocumentClient(clientId) ? new URL(clientId).host : (clientName ?? clientId);
 
 /** Names the client in an event. The address of a document says more than the name that it chose. */
 export const aboutClient = ({ clientId, clientName }: Pick<ProviderClient, 'clientId' | 'clientName'>) => ({
   about: clientId,
-  aboutName: isDocument(clientId) ? undefined : clientName,
+  aboutName: isDocumentClient(clientId) ? undefined : clientName,
 });
 
 /**
  * Tells whether the client runs on machines of users: one of its addresses has a private-use scheme, or all are on loopback. A website
  * whose developers use a loopback address too does not count, so its grants end with the session.
  */
-const isProgram = ({ redirectUris = [], tokenEndpointAuthMethod }: ProviderClient): boolean =>
+const runsOnUserMachines = ({ redirectUris = [], tokenEndpointAuthMethod }: ProviderClient): boolean =>
   tokenEndpointAuthMethod === 'none' &&
   redirectUris.length > 0 &&
   (redirectUris.some((address) => isPrivateUse(new URL(address))) || redirectUris.every(isNativeAddress));
 
 /** Tells whether the application keeps its grant when the session ends. The user has then allowed that on a page. */
-export const lasts = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
-  scopes.has('offline_access') || (!client.own && (isProgram(client) || isDocument(client.clientId)));
+export const outlivesSession = (client: ProviderClient, scopes: ReadonlySet<string>): boolean =>
+  scopes.has('offline_access') || (!client.own && (runsOnUserMachines(client) || isDocumentClient(client.clientId)));
 
 /**
  * The reason why a request without a challenge is refused. `no-challenge`: its client always needs one. `no-challenge-but-nonce`: only a
@@ -73,7 +73,7 @@ export function findMissingChallenge(
   sent: { readonly scope?: unknown; readonly nonce?: unknown; readonly redirect_uri?: unknown },
 ): MissingChallenge | undefined {
   const { clientId, redirectUris = [], tokenEndpointAuthMethod, pkce } = client;
-  const isPublic = tokenEndpointAuthMethod === 'none' || isDocument(clientId);
+  const isPublic = tokenEndpointAuthMethod === 'none' || isDocumentClient(clientId);
   const address = URL.parse(String(sent.redirect_uri));
   const isWeb = address !== null && isWebAddress(address);
   if (isPublic || !isWeb) return 'no-challenge';

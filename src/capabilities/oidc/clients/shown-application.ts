@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { domainToUnicode } from 'node:url';
 import { mixesScripts } from '../../../ground/text/scripts.ts';
 import { versionOf } from '../sign-in/give-consent.ts';
-import { type Asked, requestedOf } from '../sign-in/requested-scopes.ts';
+import { type RequestedScopes, requestedOf } from '../sign-in/requested-scopes.ts';
 import { isNativeAddress } from './addresses.ts';
-import { isDocument, lasts, type ProviderClient } from './library-client.ts';
+import { isDocumentClient, outlivesSession, type ProviderClient } from './library-client.ts';
 
 /** The properties of an application that the user sees before allowing it. */
 export interface ShownApplication {
@@ -32,9 +32,13 @@ export const shownVersionOf = (client: ProviderClient, application: ShownApplica
 const unicodeHostOf = (address: unknown): string => domainToUnicode(URL.parse(String(address))?.hostname ?? '');
 
 /** @param address the redirect address. Undefined for a device */
-export const showApplication = (client: ProviderClient, asked: Asked, address: unknown): ShownApplication => ({
+export const showApplication = (
+  client: ProviderClient,
+  asked: RequestedScopes,
+  address: unknown,
+): ShownApplication => ({
   name: client.clientName ?? new URL(client.clientId).host,
-  documentHost: isDocument(client.clientId) ? new URL(client.clientId).host : undefined,
+  documentHost: isDocumentClient(client.clientId) ? new URL(client.clientId).host : undefined,
   isMixed: mixesScripts([client.clientName, unicodeHostOf(client.clientId), unicodeHostOf(address)].join(' ')),
   host: typeof address === 'string' ? new URL(address).host || new URL(address).protocol : undefined,
   isNative: typeof address === 'string' && isNativeAddress(address),
@@ -43,5 +47,5 @@ export const showApplication = (client: ProviderClient, asked: Asked, address: u
     address: resource.replace(/^https?:\/\//, ''),
     scopes: [...asked.requestParamScopes].filter((scope) => scopes.has(scope)),
   })),
-  lasts: address === undefined || lasts(client, asked.requestParamScopes),
+  lasts: address === undefined || outlivesSession(client, asked.requestParamScopes),
 });

@@ -19,7 +19,7 @@ export const signatures = ['RS256', 'ES256'] as const;
 export type Signature = (typeof signatures)[number];
 
 /** Key generators: P-256, and RSA with 2048 bits (RFC 7518 3.3). */
-export const makers = {
+export const keyGenerators = {
   ES256: async () => (await generate('ec', { namedCurve: 'P-256' })).privateKey,
   RS256: async () => (await generate('rsa', { modulusLength: 2048 })).privateKey,
 };
@@ -69,9 +69,9 @@ export function createSigningKeys(
   const rows = (db: Database) => db.selectFrom('janua_signing_keys');
 
   async function make(algorithm: Signature) {
-    const jwk = (await makers[algorithm]()).export({ format: 'jwk' });
+    const jwk = (await keyGenerators[algorithm]()).export({ format: 'jwk' });
     const id = thumbprintOf(jwk);
-    const private_key = cipher.seal(Buffer.from(JSON.stringify(jwk)), contextOf(id));
+    const private_key = cipher.encrypt(Buffer.from(JSON.stringify(jwk)), contextOf(id));
     return { id, algorithm, private_key, created_at: now(), retired_at: null };
   }
 
@@ -115,7 +115,7 @@ export function createSigningKeys(
   }
 
   function open({ id, algorithm, private_key, retired_at }: Row<'janua_signing_keys'>) {
-    const opened = cipher.open(private_key, contextOf(id));
+    const opened = cipher.decrypt(private_key, contextOf(id));
     if (opened !== undefined)
       return { ...JSON.parse(opened.toString()), kid: id, alg: algorithm, use: 'sig' } as SigningKey;
     // A new key in place of one in use would hide the fault. With a retired key, only the tokens that it has signed are lost.

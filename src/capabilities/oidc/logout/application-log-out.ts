@@ -2,7 +2,7 @@ import type { Caller } from '../../../core/audit/event.ts';
 import { isSame } from '../../../core/sessions/credential.ts';
 import type { Session } from '../../../core/sessions/sessions.ts';
 import type { Account } from '../../../core/users/account.ts';
-import { isDocument } from '../clients/library-client.ts';
+import { isDocumentClient } from '../clients/library-client.ts';
 import type { AskedLogOut } from '../provider/logout-request.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 
@@ -22,7 +22,7 @@ type Named = { readonly clientId: string; readonly subject: string; readonly sid
  * enough. Nor is a token whose key was retired, because the key may have leaked.
  */
 function namedBy({ client, hint }: AskedLogOut): Named | undefined {
-  if (client === undefined || hint?.sid === undefined || hint.isRetired || isDocument(client.clientId))
+  if (client === undefined || hint?.sid === undefined || hint.isRetired || isDocumentClient(client.clientId))
     return undefined;
   return { clientId: client.clientId, subject: hint.subject, sid: hint.sid };
 }
@@ -34,13 +34,13 @@ export function createApplicationLogOut({ findAccount, listSessions, endSession 
 
   return {
     /** Tells whether Janua may log out without asking the user, because the application proves that it knows this session. */
-    proves(provider: OpenIdProvider, asked: AskedLogOut, { id }: Pick<Session, 'id'>): boolean {
+    mayEndWithoutQuestion(provider: OpenIdProvider, asked: AskedLogOut, { id }: Pick<Session, 'id'>): boolean {
       const named = namedBy(asked);
       return named !== undefined && isNamed(provider, named, id);
     },
 
     /** Ends the session that the ID token names, if the session is alive. False if the token is not enough. */
-    async endNamed(provider: OpenIdProvider, asked: AskedLogOut, caller: Caller): Promise<boolean> {
+    async endSessionOfToken(provider: OpenIdProvider, asked: AskedLogOut, caller: Caller): Promise<boolean> {
       const named = namedBy(asked);
       if (named === undefined) return false;
       const account = await findAccount(named.subject);

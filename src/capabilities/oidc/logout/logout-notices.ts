@@ -4,7 +4,7 @@ import { removeBeyond } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { claimLease } from '../../../ground/database/lease.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
-import { isDocument } from '../clients/library-client.ts';
+import { isDocumentClient } from '../clients/library-client.ts';
 import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
 
 export interface LogoutNoticesOptions extends NoticeSenderOptions {
@@ -140,11 +140,11 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       const notice = { id, session_id: sessionId, client_id: clientId, subject, sid };
       const row = { ...notice, due_at: null, attempts: 0, expires_at: now() + waitingMilliseconds };
       await insertNew(database.insertInto('janua_logout_notices').values(row));
-      if (isDocument(clientId)) await limitDocuments(subject);
+      if (isDocumentClient(clientId)) await limitDocuments(subject);
     },
 
     /** Checks at once whether the session, or sessions of the user, have ended. The sweep finds the sessions of a removed user. */
-    wake: (ending: Ending): void => run(() => judgeConcerned(ending)),
+    checkNow: (ending: Ending): void => run(() => judgeConcerned(ending)),
 
     /** Begins to sweep and to send. */
     start(): void {

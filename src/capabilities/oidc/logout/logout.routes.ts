@@ -8,11 +8,11 @@ import { comesFromUs } from '../../../web/hooks/cross-site.ts';
 import { leave } from '../../../web/leave.ts';
 import { page, redirect, settingCookies } from '../../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
-import { calledName } from '../clients/library-client.ts';
+import { displayName } from '../clients/library-client.ts';
 import type { OidcParts } from '../parts.ts';
 import { boundedOnly } from '../provider/bounded-request.ts';
 import type { AskedLogOut, LogOutFault } from '../provider/logout-request.ts';
-import { type ProviderParts, requireProvider, tag, unbounded } from '../provider/provider.routes.ts';
+import { boundRefusals, type ProviderParts, requireProvider, tag } from '../provider/provider.routes.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import { applicationRefused, noProvider } from '../refusals.ts';
 
@@ -93,7 +93,7 @@ function createSteps(parts: () => LogOutParts) {
 
   const describe = (request: Request, { asked, given }: Read) => {
     const isFaulty = asked.fault !== undefined;
-    const application = asked.client && calledName(asked.client);
+    const application = asked.client && displayName(asked.client);
     return { given, application, path, isFaulty, request_id: isFaulty ? request.id : undefined };
   };
 
@@ -115,7 +115,7 @@ function createSteps(parts: () => LogOutParts) {
 
   async function endNamed(request: Request, { provider, asked, given }: Read): Promise<void> {
     if (given.id_token_hint === undefined) return;
-    if (await parts().applicationLogOut.endNamed(provider, asked, request.caller)) return;
+    if (await parts().applicationLogOut.endSessionOfToken(provider, asked, request.caller)) return;
     // The program must not believe that the session has ended.
     if (asked.fault === undefined) await note(request, { provider, asked, given }, 'logout-hint');
     throw new Refusal(applicationRefused);
@@ -138,7 +138,7 @@ function createSteps(parts: () => LogOutParts) {
 
   /** Tells whether the session may end without a question to the user. */
   const mayEnd = (provider: OpenIdProvider, asked: AskedLogOut, { session }: { session: { id: string } }) =>
-    asked.fault === undefined && parts().applicationLogOut.proves(provider, asked, session);
+    asked.fault === undefined && parts().applicationLogOut.mayEndWithoutQuestion(provider, asked, session);
 
   /** Handles the user's answer, or the page that went on by itself. */
   async function confirm(request: Request, reply: Reply): Promise<unknown> {
@@ -175,7 +175,7 @@ export function addApplicationLogOut(
   { publicOrigins }: Pick<FlowOptions, 'publicOrigins'>,
 ): void {
   const { answer, confirm } = createSteps(parts);
-  const refusals = [noProvider, applicationRefused, ...unbounded];
+  const refusals = [noProvider, applicationRefused, ...boundRefusals];
   const responses = {
     200: page('A page that asks, or goes on by itself if the ID token is of this session'),
     303: redirect('Back, if there is no session here'),

@@ -1,7 +1,7 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import type { Client } from '../clients/clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
-import { Spent, TooFast } from '../records/kept-records.ts';
+import { AlreadyUsed, PolledTooFast } from '../records/kept-records.ts';
 import type { Payload } from '../records/record-rows.ts';
 import type { Records } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
@@ -85,8 +85,8 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
     try {
       return await step();
     } catch (error) {
-      if (error instanceof Spent) throw new errors.InvalidGrant('it was used already');
-      if (error instanceof TooFast) throw new errors.SlowDown('wait five seconds before the next request');
+      if (error instanceof AlreadyUsed) throw new errors.InvalidGrant('it was used already');
+      if (error instanceof PolledTooFast) throw new errors.SlowDown('wait five seconds before the next request');
       throw error;
     }
   }

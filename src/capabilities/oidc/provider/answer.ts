@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isNativeAddress } from '../clients/addresses.ts';
-import { isDocument } from '../clients/library-client.ts';
+import { isDocumentClient } from '../clients/library-client.ts';
 import { authorizationPath, type ReturnAddress } from '../sign-in/pending-address.ts';
 import { withScopes } from '../sign-in/requested-scopes.ts';
 import type { BoundedRequest } from './bounded-request.ts';
@@ -149,7 +149,7 @@ function withBody(sent: IncomingMessage, { body }: BoundedRequest): IncomingMess
  */
 async function isStranger(ctx: KoaContextWithOIDC, { isListed, hasConsent }: ProviderOptions): Promise<boolean> {
   const { client, params, entities } = ctx.oidc;
-  if (client === undefined || !isDocument(client.clientId) || isListed(client.clientId)) return false;
+  if (client === undefined || !isDocumentClient(client.clientId) || isListed(client.clientId)) return false;
   // A program on the user's machine is no site.
   if (isNativeAddress(String(params?.redirect_uri)) || entities.Interaction?.result?.isDecided === true) return false;
   const user = signedInOf(ctx)?.user;

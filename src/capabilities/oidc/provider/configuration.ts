@@ -3,7 +3,7 @@ import { pageWithHints } from '../../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../../web/next.ts';
 import { acrValues, claimsOf, claimsOfScopes } from '../claims.ts';
 import { isSameOrigin } from '../clients/addresses.ts';
-import { codeGrant, findMissingChallenge, lasts, mayUse, refreshGrant } from '../clients/library-client.ts';
+import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';
@@ -121,7 +121,7 @@ export function configure(options: ProviderOptions, ofProvider: OfProvider): Con
     },
     clientBasedCORS: (_ctx, origin, { redirectUris = [] }) =>
       redirectUris.some((address) => isSameOrigin(origin, new URL(address).origin)),
-    expiresWithSession: async ({ oidc }, source) => !lasts(oidc.client ?? { clientId: '' }, source.scopes),
+    expiresWithSession: async ({ oidc }, source) => !outlivesSession(oidc.client ?? { clientId: '' }, source.scopes),
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed(refreshGrant),
     rotateRefreshToken: true,
     async findAccount(ctx, subject, token) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isDocument } from '../clients/library-client.ts';
+import { isDocumentClient } from '../clients/library-client.ts';
 import type { ProviderOptions } from './options.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function takeEmptySecret(
   // The id is encoded as in a form (RFC 6749 2.3.1).
   const clientId = new URLSearchParams(`id=${named ?? ''}`).get('id') || undefined;
   if (clientId === undefined) return undefined;
-  const client = isDocument(clientId) ? undefined : await findClient(clientId);
+  const client = isDocumentClient(clientId) ? undefined : await findClient(clientId);
   if (client?.secretHash !== undefined) return undefined;
   delete headers.authorization;
   return clientId;

@@ -2,7 +2,7 @@ import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provid
 import type { Account } from '../../../core/users/account.ts';
 import { readNames } from '../../../core/users/scopes.ts';
 import { claimsOf } from '../claims.ts';
-import { isDocument, mayUse, type ProviderClient } from '../clients/library-client.ts';
+import { isDocumentClient, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import { prefetch } from './fetch.ts';
 import type { ProviderOptions } from './options.ts';
 import { findAccountIn, requestOf } from './requests.ts';
@@ -25,7 +25,7 @@ export const createFeatures = (options: ProviderOptions): Features => ({
     enabled: true,
     async allowedPolicy(ctx, client, token) {
       if (await mayAsk(client, token, options)) {
-        const account = await findLetIn(ctx, client, token, options);
+        const account = await findUserOfToken(ctx, client, token, options);
         ctx.state.username = account && usernameFor(token, account);
         return account !== undefined;
       }
@@ -92,7 +92,7 @@ const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): b
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 
 /** Finds the user of a token. Undefined if the user may no longer use the application that has the token. */
-async function findLetIn(
+async function findUserOfToken(
   ctx: object,
   asking: ProviderClient,
   token: object,
@@ -112,7 +112,7 @@ async function mayAsk(client: ProviderClient, token: IssuedToken, { findResource
   const { tokenEndpointAuthMethod, api } = client;
   const audience = audienceOf(token);
   if (api !== undefined) return audience === api;
-  if (tokenEndpointAuthMethod === 'none' || isDocument(client.clientId)) return false;
+  if (tokenEndpointAuthMethod === 'none' || isDocumentClient(client.clientId)) return false;
   if (token.clientId === client.clientId) return true;
   if (audience === undefined || !isOfOrigin(client, audience)) return false;
   const resource = await findResource(audience);

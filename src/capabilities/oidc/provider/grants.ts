@@ -2,9 +2,9 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { SignedIn } from '../../../core/access/access.ts';
 import { createSecret } from '../../../core/sessions/credential.ts';
 import { isNativeAddress } from '../clients/addresses.ts';
-import { lasts, type ProviderClient } from '../clients/library-client.ts';
+import { outlivesSession, type ProviderClient } from '../clients/library-client.ts';
 import type { Derive } from '../records/derived-ids.ts';
-import { type Asked, requestedOf, scopesOfResources } from '../sign-in/requested-scopes.ts';
+import { type RequestedScopes, requestedOf, scopesOfResources } from '../sign-in/requested-scopes.ts';
 import type { ProviderOptions } from './options.ts';
 import { signedInOf } from './requests.ts';
 
@@ -31,7 +31,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
   /** Issues a grant for an application's request, in a session. */
   async function give(
     to: { accountId: string; clientId: string; sessionId: string },
-    asked: Asked,
+    asked: RequestedScopes,
     given?: Grant,
     isSeparate = false,
   ): Promise<Grant> {
@@ -54,7 +54,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
       if (client === undefined || session === undefined || account === undefined || signedIn === undefined)
         return undefined;
       const { clientId } = client;
-      const isLasting = lasts(client, ctx.oidc.requestParamScopes);
+      const isLasting = outlivesSession(client, ctx.oidc.requestParamScopes);
       // A lasting grant is separate: it ends by itself, while a plain sign-in in the same browser stays.
       const isSeparate = isLasting && result?.consent !== undefined;
       const given = isSeparate ? undefined : await provider.Grant.find(String(session.grantIdFor(clientId)));
@@ -72,7 +72,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     },
 
     /** Issues the grant of a device, which `answerDevice` makes last. @returns the id of the grant */
-    async giveDevice(client: ProviderClient, asked: Asked, { session, user }: SignedIn): Promise<string> {
+    async giveDevice(client: ProviderClient, asked: RequestedScopes, { session, user }: SignedIn): Promise<string> {
       const to = { accountId: await subjectOf(user), clientId: client.clientId, sessionId: session.id };
       return (await give(to, asked, undefined, true)).jti;
     },
@@ -80,7 +80,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
 }
 
 /** Adds the scopes and claims of a request to a grant. False if the grant has all of them already. */
-function addAsked(grant: Grant, asked: Asked): boolean {
+function addAsked(grant: Grant, asked: RequestedScopes): boolean {
   const before = JSON.stringify([grant.openid, grant.resources]);
   if (asked.requestParamOIDCScopes.size > 0) grant.addOIDCScope(new Set(asked.requestParamOIDCScopes));
   if (asked.requestParamClaims.size > 0) grant.addOIDCClaims(new Set(asked.requestParamClaims));

@@ -8,7 +8,7 @@ import { isNativeAddress, isRegistered } from '../clients/addresses.ts';
 import { type ShownApplication, showApplication, shownVersionOf } from '../clients/shown-application.ts';
 import { interactionOver } from '../refusals.ts';
 import {
-  type Barrier,
+  type AccessBarrier,
   type BarrierOptions,
   createBarriers,
   type Deciding,
@@ -16,7 +16,7 @@ import {
   type RefusedApplication,
 } from '../sign-in/access-barriers.ts';
 import { createDeviceDecisions, type DeviceOptions } from '../sign-in/device-decisions.ts';
-import { createLetIn, type LetInOptions } from '../sign-in/give-consent.ts';
+import { createGiveConsent, type LetInOptions } from '../sign-in/give-consent.ts';
 import type { WaitingRequest } from './pending-requests.ts';
 import type { OpenIdProvider } from './provider.ts';
 
@@ -43,7 +43,7 @@ export interface Step {
 export function createInteractions(options: InteractionOptions) {
   const { records, requireStepUp, hasSecondFactors } = options;
   const barriers = createBarriers(options);
-  const letIn = createLetIn(options);
+  const letIn = createGiveConsent(options);
 
   /**
    * Refuses a user who may not use the application. A program on the user's machine waits for the response, and gets it at once. A website
@@ -53,7 +53,7 @@ export function createInteractions(options: InteractionOptions) {
     provider: OpenIdProvider,
     waiting: WaitingRequest,
     request: InteractionRequest,
-    barrier: Barrier,
+    barrier: AccessBarrier,
   ): Promise<Step> {
     const { client, params } = waiting;
     const { req, res, signedIn } = request;

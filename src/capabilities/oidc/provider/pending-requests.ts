@@ -3,7 +3,7 @@ import { errors, type Provider } from 'oidc-provider';
 import type { Caller } from '../../../core/audit/event.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import { readToken } from '../keys/token-parts.ts';
-import { type Asked, readAsked } from '../sign-in/requested-scopes.ts';
+import { type RequestedScopes, readRequestedScopes } from '../sign-in/requested-scopes.ts';
 import type { ProviderOptions } from './options.ts';
 import { asCaller } from './requests.ts';
 
@@ -13,7 +13,7 @@ export interface WaitingRequest {
   readonly prompt: { readonly name: string; readonly reasons: readonly string[] };
   readonly client: ProviderClient;
   readonly params: Readonly<Record<string, unknown>>;
-  readonly asked: Asked;
+  readonly asked: RequestedScopes;
   /**
    * The subject of the ID token that the application sent as a hint. The token was verified when the request came. Undefined without one.
    */
@@ -42,7 +42,7 @@ export const createWaiting = (provider: Provider, { findResource }: Pick<Provide
       if (client === undefined) return undefined;
       const { id_token_hint: hint } = params;
       const subject = typeof hint === 'string' ? readToken(hint).payload?.sub : undefined;
-      const asked = await readAsked(params, findResource);
+      const asked = await readRequestedScopes(params, findResource);
       return { uid, prompt, client, params, subject, asked, sessionId: session?.uid };
     } catch (error) {
       if (error instanceof errors.OIDCProviderError) return undefined;
@@ -57,6 +57,6 @@ export const createWaiting = (provider: Provider, { findResource }: Pick<Provide
     if (code === undefined || client === undefined || code.accountId || code.error) return undefined;
     const { params = {}, iat, deviceInfo } = code;
     const [askedAt, askedFrom] = [new Date(Number(iat) * 1000), deviceInfo?.address];
-    return { client, params, asked: await readAsked(params, findResource), askedAt, askedFrom };
+    return { client, params, asked: await readRequestedScopes(params, findResource), askedAt, askedFrom };
   },
 });

@@ -1,4 +1,4 @@
-import { type Access, notAuthenticated, whyNot } from '../../../core/access/access.ts';
+import { type Access, notAuthenticated, reasonOfRefusal } from '../../../core/access/access.ts';
 import { Refusal } from '../../../core/access/refusal.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import type { FlowOptions } from '../../../web/flow-options.ts';
@@ -37,7 +37,7 @@ const endpoints = [
 ] as const;
 
 /** The refusals of `requireBounded`. */
-export const unbounded = [requestTooLong, repeatedParameter];
+export const boundRefusals = [requestTooLong, repeatedParameter];
 
 /** @throws {Refusal} `no-provider` */
 export async function requireProvider({ openProvider }: Pick<OidcParts, 'openProvider'>): Promise<OpenIdProvider> {
@@ -61,7 +61,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     const { cookie } = request.presented;
     const { loginPage } = notAuthenticated;
     // Every sign-in begins without a session, so only an invalid cookie is recorded: it may tell an operator something.
-    if (whyNot({ cookie }, request.caller) !== 'no-credential')
+    if (reasonOfRefusal({ cookie }, request.caller) !== 'no-credential')
       await parts()
         .access.requireSignedIn({ cookie }, request)
         .catch((error) => {
@@ -88,7 +88,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       scope.route({
         method,
         url,
-        config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider, ...unbounded] },
+        config: { anySite: true, pagesWhereOpened: true, refusals: [noProvider, ...boundRefusals] },
         schema: { summary, description, tags: [tag], response: { 200: answers, 401: refused } },
         handler: async (request, reply) => sendJson(reply, await answer(request, reply, false)),
       });
@@ -111,9 +111,9 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       {
         config: {
           view: 'capabilities/oidc/provider/answer',
-          acts: true,
+          hasLastingEffect: true,
           pageOnly: true,
-          refusals: [noProvider, applicationRefused, interactionOver, ...unbounded, notAuthenticated],
+          refusals: [noProvider, applicationRefused, interactionOver, ...boundRefusals, notAuthenticated],
         },
         schema: {
           summary: url === authorizationPath ? 'Sign in to an application' : 'Go on with a sign-in to an application',
@@ -149,7 +149,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
     authorizationPath,
     {
       ...boundedOnly,
-      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider, ...unbounded] },
+      config: { anySite: true, view: leaveView, pageOnly: true, refusals: [noProvider, ...boundRefusals] },
       schema: {
         summary: 'Sign in to an application, by a form',
         description: 'Leads to the same by GET, because browsers send no cookie with a form of another site.',

@@ -1,6 +1,6 @@
 import { mostWaiting, partyOf } from '../sign-in/room-limits.ts';
 import type { KeptRecords } from './kept-records.ts';
-import { keyOf, ownId, type Payload } from './record-rows.ts';
+import { keyOf, ownIdPlaceholder, type Payload } from './record-rows.ts';
 import type { BriefRecords } from './redis-requests.ts';
 
 /** Stores requests that wait for their user in Redis. */
@@ -8,12 +8,12 @@ export function briefOf(model: string, { put, get, remove }: BriefRecords, now: 
   const none = async () => undefined;
   async function find(id: string): Promise<Payload | undefined> {
     const text = await get(keyOf(model, id));
-    return text === null ? undefined : { ...JSON.parse(text.replaceAll(ownId, id)), jti: id };
+    return text === null ? undefined : { ...JSON.parse(text.replaceAll(ownIdPlaceholder, id)), jti: id };
   }
   return {
     async upsert(id, payload, seconds) {
       const { jti: _, ...rest } = payload;
-      const text = JSON.stringify({ ...rest, createdAt: now() }).replaceAll(id, ownId);
+      const text = JSON.stringify({ ...rest, createdAt: now() }).replaceAll(id, ownIdPlaceholder);
       const party = partyOf(model, payload);
       const waiting = party === undefined ? undefined : { party, most: mostWaiting.ofUser, now: now() };
       await put(keyOf(model, id), text, now() + seconds * 1000, waiting);

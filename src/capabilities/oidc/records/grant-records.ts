@@ -5,7 +5,7 @@ import type { RecordOptions } from './records.ts';
 
 /** Stores the grants of applications: the session of each, its lifetime, and the list of those that a user still has. */
 export function createGrantRecords(
-  { database, revoke, holds, sessionsOfNew }: RecordRows,
+  { database, revoke, isStillValid: holds, sessionsOfNew }: RecordRows,
   { limitLasting }: RecordLimits,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {

@@ -7,11 +7,11 @@ import { makeRoom, partyOf } from '../sign-in/room-limits.ts';
 import type { RecordLimits } from './record-limits.ts';
 import {
   emptyRow,
+  familyKeyOf,
   familyLength,
-  familyOf,
   hasFamily,
   keyOf,
-  ownId,
+  ownIdPlaceholder,
   type Payload,
   type RecordRows,
   table,
@@ -20,12 +20,12 @@ import {
 import type { RecordOptions } from './records.ts';
 
 /** Thrown if a code or token was used already. Everything that came from it has been revoked. */
-export class Spent extends Error {
+export class AlreadyUsed extends Error {
   override readonly name = 'Spent';
 }
 
 /** Thrown if a device asks more often than every five seconds (RFC 8628 3.5). */
-export class TooFast extends Error {
+export class PolledTooFast extends Error {
   override readonly name = 'TooFast';
 }
 
@@ -38,7 +38,7 @@ const renewalMilliseconds = 3_600_000;
 const pollMilliseconds = 5000;
 
 /** Kinds of records whose payload never changes. */
-const writtenOnce: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+const kindsWithoutUpdate: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 /** The records of one kind. */
 export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>;
@@ -48,7 +48,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  * several requests at a time, one gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createKeptRecords(
-  { database, findRow, findByLookup, revoke, holds, sessionsOfNew }: RecordRows,
+  { database, findRow, findByLookup, revoke, isStillValid: holds, sessionsOfNew }: RecordRows,
   { limitGrants, findGrant, limitOfGrant }: RecordLimits,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
@@ -63,7 +63,7 @@ export function createKeptRecords(
   async function removeUsed(id: string): Promise<void> {
     // Reads first, to avoid a deadlock: a statement that deletes by another index could lock the rows in another order than the request
     // that stores the successor.
-    const family = await findByLookup(familyOf(id));
+    const family = await findByLookup(familyKeyOf(id));
     const used = family.filter(
       (row) => row.consumed_at !== null && now() - Number(row.consumed_at) >= graceMilliseconds,
     );
@@ -76,7 +76,7 @@ export function createKeptRecords(
    * 4.14.2).
    */
   async function findUsed(id: string): Promise<Payload | undefined> {
-    const [living] = await findByLookup(familyOf(id));
+    const [living] = await findByLookup(familyKeyOf(id));
     return living && { ...toPayload(living, id), consumed: Math.floor(Number(living.created_at) / 1000) };
   }
 
@@ -86,7 +86,7 @@ export function createKeptRecords(
     return successor === undefined || successor.consumed_at === null;
   }
 
-  /** Allows one request in five seconds. @throws {TooFast} */
+  /** Allows one request in five seconds. @throws {PolledTooFast} */
   async function takePoll({ id }: Row<typeof table>): Promise<void> {
     const { numUpdatedRows } = await database
       .updateTable(table)
@@ -94,27 +94,27 @@ export function createKeptRecords(
       .where('id', '=', id)
       .where((or) => or.or([or('polled_at', 'is', null), or('polled_at', '<=', now() - pollMilliseconds)]))
       .executeTakeFirst();
-    if (numUpdatedRows === 0n) throw new TooFast();
+    if (numUpdatedRows === 0n) throw new PolledTooFast();
   }
 
   const toPayload = (row: Row<typeof table>, id: string): Payload => ({
-    ...JSON.parse(row.payload.replaceAll(ownId, id)),
+    ...JSON.parse(row.payload.replaceAll(ownIdPlaceholder, id)),
     jti: id,
     exp: Math.floor(Number(row.expires_at) / 1000),
   });
 
   /** Returns the records of one kind, with the methods that the library expects. */
   const of = (model: string) => ({
-    /** @throws {Spent} if its grant was revoked meanwhile */
+    /** @throws {AlreadyUsed} if its grant was revoked meanwhile */
     async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
       const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
       const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
       const isGrant = model === 'Grant';
       const changed = {
-        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }).replaceAll(id, ownId),
+        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }).replaceAll(id, ownIdPlaceholder),
         expires_at: now() + seconds * 1000,
       };
-      if (!writtenOnce.has(model)) {
+      if (!kindsWithoutUpdate.has(model)) {
         const update = database.updateTable(table).set(changed).where('id', '=', keyOf(model, id));
         if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
       }
@@ -125,7 +125,11 @@ export function createKeptRecords(
         ...changed,
         grant_id: grantKey,
         lookup:
-          model === 'RefreshToken' ? familyOf(id) : typeof userCode === 'string' ? keyOf('user code', userCode) : null,
+          model === 'RefreshToken'
+            ? familyKeyOf(id)
+            : typeof userCode === 'string'
+              ? keyOf('user code', userCode)
+              : null,
         user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
         client_id: typeof clientId === 'string' ? clientId : null,
         session_id: (isGrant && sessionsOfNew.get(id)) || null,
@@ -135,11 +139,11 @@ export function createKeptRecords(
       await insertNew(database.insertInto(table).values(row));
       if (row.party) await makeRoom(database, model, row.party);
       if (row.user_id) await limitGrants(row.user_id);
-      if (grantKey === null || !writtenOnce.has(model)) return;
+      if (grantKey === null || !kindsWithoutUpdate.has(model)) return;
       const [grant] = await findGrant(grantKey, model);
       if (grant === undefined) {
         await database.deleteFrom(table).where('id', '=', row.id).execute();
-        throw new Spent();
+        throw new AlreadyUsed();
       }
       if (grant.excess !== null) await limitOfGrant(grantKey, model);
       if (model !== 'RefreshToken' || grant.stamp === null) return;
@@ -148,7 +152,7 @@ export function createKeptRecords(
       await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
-    /** @param polls whether a device asks for its tokens @throws {TooFast} */
+    /** @param polls whether a device asks for its tokens @throws {PolledTooFast} */
     async find(id: string, polls = false): Promise<Payload | undefined> {
       const [row] = await findRow(keyOf(model, id));
       // Tokens without a family come from the version before, or are of another kind.
@@ -171,7 +175,7 @@ export function createKeptRecords(
       return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
     },
 
-    /** Marks a record as used. @throws {Spent} if it was used before: its grant is then revoked */
+    /** Marks a record as used. @throws {AlreadyUsed} if it was used before: its grant is then revoked */
     async consume(id: string): Promise<void> {
       const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
       if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) {
@@ -182,7 +186,7 @@ export function createKeptRecords(
       const consumedAt = Number(row?.consumed_at ?? 0);
       if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
       if (row?.grant_id) await revoke(row.grant_id);
-      throw new Spent();
+      throw new AlreadyUsed();
     },
 
     /** False if the record did not exist, as for the later of two requests. */

@@ -20,10 +20,10 @@ export const familyLength = 22;
 export const hasFamily = (token: string): boolean => token.length === familyLength + 43;
 
 /** Returns the key that all refresh tokens of one sign-in share. */
-export const familyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
+export const familyKeyOf = (token: string): string => keyOf('refresh tokens', token.slice(0, familyLength));
 
 /** Stands for a record's own id in its payload. JSON never contains it, because control characters are escaped. */
-export const ownId = '\u0001';
+export const ownIdPlaceholder = '\u0001';
 
 export const emptyRow = {
   payload: '{}',
@@ -62,7 +62,7 @@ export function createRecordRows(
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
-    async holds({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
+    async isStillValid({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
       if (stamp === null) return true;
       const account = await findAccount(user_id ?? '');
       return account !== undefined && !account.disabled && stampOf(account) === stamp;

@@ -2,12 +2,12 @@ import { byOwner, type SignedIn } from '../../../core/access/access.ts';
 import { includesSecondFactor } from '../../../core/access/factor.ts';
 import type { AuditOf } from '../../../core/audit/audit.ts';
 import type { Caller } from '../../../core/audit/event.ts';
-import { aboutClient, calledName, mayUse, type ProviderClient } from '../clients/library-client.ts';
+import { aboutClient, displayName, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import type { events } from '../events.ts';
 import { notInGroup, secondFactorOff } from '../refusals.ts';
 
 /** The reason why a user cannot use an application, which the user cannot change. */
-export type Barrier = typeof notInGroup | typeof secondFactorOff;
+export type AccessBarrier = typeof notInGroup | typeof secondFactorOff;
 
 /** The refusal, as the page shows it. */
 export interface RefusedApplication {
@@ -30,8 +30,12 @@ export interface BarrierOptions {
   readonly audit: AuditOf<typeof events>;
 }
 
-export const describeRefused = (client: ProviderClient, { user }: SignedIn, { name }: Barrier): RefusedApplication => ({
-  name: calledName(client),
+export const describeRefused = (
+  client: ProviderClient,
+  { user }: SignedIn,
+  { name }: AccessBarrier,
+): RefusedApplication => ({
+  name: displayName(client),
   account: user.username,
   reason: name,
 });
@@ -39,13 +43,13 @@ export const describeRefused = (client: ProviderClient, { user }: SignedIn, { na
 export type Barriers = ReturnType<typeof createBarriers>;
 
 export const createBarriers = ({ hasSecondFactors, audit }: BarrierOptions) => ({
-  find(client: ProviderClient, { user, session }: SignedIn): Barrier | undefined {
+  find(client: ProviderClient, { user, session }: SignedIn): AccessBarrier | undefined {
     if (!mayUse(client, user)) return notInGroup;
     const lacks = Boolean(client.secondFactor) && !hasSecondFactors && !includesSecondFactor(session.methods);
     return lacks ? secondFactorOff : undefined;
   },
 
-  async note({ signedIn, caller }: Deciding, client: ProviderClient, { name }: Barrier): Promise<void> {
+  async note({ signedIn, caller }: Deciding, client: ProviderClient, { name }: AccessBarrier): Promise<void> {
     const { groups } = client;
     const needed = name === notInGroup.name && Array.isArray(groups) ? { groups: groups.map(String) } : {};
     const event = { kind: 'application-refused', reason: name, ...aboutClient(client), ...needed } as const;

@@ -6,13 +6,13 @@ import type { OpenIdProvider } from '../provider/provider.ts';
 import type { Records } from '../records/records.ts';
 import { unknownDevice } from '../refusals.ts';
 import {
-  type Barrier,
+  type AccessBarrier,
   type Barriers,
   type Deciding,
   describeRefused,
   type RefusedApplication,
 } from './access-barriers.ts';
-import type { LetIn } from './give-consent.ts';
+import type { GiveConsent } from './give-consent.ts';
 
 export interface DeviceOptions {
   readonly records: Records;
@@ -20,7 +20,11 @@ export interface DeviceOptions {
 }
 
 /** Creates the actions of the page on which a user allows a device. */
-export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions, barriers: Barriers, letIn: LetIn) {
+export function createDeviceDecisions(
+  { records, requireStepUp }: DeviceOptions,
+  barriers: Barriers,
+  letIn: GiveConsent,
+) {
   /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, which also answers the device */
   async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
     const { signedIn, caller } = request;
@@ -69,7 +73,7 @@ export function createDeviceDecisions({ records, requireStepUp }: DeviceOptions,
 export class DeviceRefused extends Refusal {
   readonly refused: RefusedApplication;
 
-  constructor(barrier: Barrier, refused: RefusedApplication) {
+  constructor(barrier: AccessBarrier, refused: RefusedApplication) {
     super(barrier);
     this.refused = refused;
   }

@@ -24,10 +24,10 @@ export interface LetInOptions {
 export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): string =>
   hash('sha256', JSON.stringify([clientName, [...redirectUris].sort()]), 'base64url');
 
-export type LetIn = ReturnType<typeof createLetIn>;
+export type GiveConsent = ReturnType<typeof createGiveConsent>;
 
 /** Creates the function that stores the user's consent to a request. */
-export function createLetIn({ consents, findAccount, hold, audit }: LetInOptions) {
+export function createGiveConsent({ consents, findAccount, hold, audit }: LetInOptions) {
   /** Reads the account as it is now: a lasting grant must not outlive a change of the account since the request was authenticated. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
     const account = await findAccount(user.id);

@@ -34,7 +34,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
     {
       config: {
         signedIn: true,
-        acts: true,
+        hasLastingEffect: true,
         view: 'capabilities/oidc/sign-in/step',
         pageOnly: true,
         refusals: decisionRefusals,

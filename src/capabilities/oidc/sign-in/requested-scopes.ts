@@ -6,7 +6,7 @@ import type { Resource } from '../resources/resources.ts';
 export const providerScopes: readonly string[] = [...Object.keys(claimsOfScopes), 'offline_access'];
 
 /** The scopes of OpenID Connect, single claims, and scopes of resources that a request asks for. */
-export interface Asked {
+export interface RequestedScopes {
   readonly requestParamOIDCScopes: ReadonlySet<string>;
   readonly requestParamClaims: ReadonlySet<string>;
   readonly requestParamScopes: ReadonlySet<string>;
@@ -18,13 +18,13 @@ export interface Asked {
  */
 export const resourceScope = (scope: string, resource: string): string => `${scope}@${resource}`;
 
-export const scopesOfResources = ({ requestParamScopes, resourceServers = {} }: Asked) =>
+export const scopesOfResources = ({ requestParamScopes, resourceServers = {} }: RequestedScopes) =>
   Object.entries(resourceServers).flatMap(([resource, { scopes }]) =>
     [...requestParamScopes].filter((scope) => scopes.has(scope)).map((scope) => ({ resource, scope })),
   );
 
 /** Lists the scopes that a request asks for, as consents store them. A claim counts as its scope. */
-export const requestedOf = (asked: Asked): string[] => [
+export const requestedOf = (asked: RequestedScopes): string[] => [
   ...new Set([
     ...asked.requestParamOIDCScopes,
     ...[...asked.requestParamClaims].flatMap((claim) => scopeOfClaim(claim) ?? []),
@@ -44,14 +44,14 @@ function claimsIn(sent: unknown): string[] {
 type FindResource = (uri: string) => Promise<Resource | undefined>;
 
 /** Reads from the parameters of a request which scopes and claims it asks for. */
-export async function readAsked(
+export async function readRequestedScopes(
   parameters: Readonly<Record<string, unknown>>,
   findResource: FindResource,
-): Promise<Asked> {
+): Promise<RequestedScopes> {
   const { resource, claims } = parameters;
   const scope = typeof parameters.scope === 'string' ? parameters.scope : '';
   const found = await findResources(resource, findResource);
-  const scopes = [...readNames(scope), ...findUnnamed(found, scope)];
+  const scopes = [...readNames(scope), ...findImpliedScopes(found, scope)];
   return {
     requestParamScopes: new Set(scopes),
     requestParamOIDCScopes: new Set(scopes.filter((name) => providerScopes.includes(name))),
@@ -68,12 +68,12 @@ export async function withScopes<Parameters extends Readonly<Record<string, unkn
   const { resource, scope = '' } = parameters;
   // A request may name one resource. The library refuses several.
   if (typeof scope !== 'string' || Array.isArray(resource)) return parameters;
-  const unnamed = findUnnamed(await findResources(resource, findResource), scope);
+  const unnamed = findImpliedScopes(await findResources(resource, findResource), scope);
   return unnamed.length === 0 ? parameters : { ...parameters, scope: [...readNames(scope), ...unnamed].join(' ') };
 }
 
 /** Finds the scopes to add. A client of MCP names a resource, and often none of its scopes: it then gets all of them. */
-function findUnnamed(found: readonly FoundResource[], scope: string): readonly string[] {
+function findImpliedScopes(found: readonly FoundResource[], scope: string): readonly string[] {
   const names = found.flatMap(([, scopes]) => scopes);
   return readNames(scope).some((name) => names.includes(name)) ? [] : names;
 }

@@ -3,7 +3,7 @@ import type { Database } from '../../../ground/database/database.ts';
 import { insertAll, insertNew } from '../../../ground/database/insert-new.ts';
 import type { NewRow } from '../../../ground/database/schema.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
-import { createStamp, printOf } from '../account.ts';
+import { createStamp, passwordPrintOf } from '../account.ts';
 import { indexWords, searchRows } from '../search.ts';
 import type { Person, Source } from './source.ts';
 
@@ -29,7 +29,7 @@ export async function addPeople(people: readonly Person[], db: Database, now: nu
       stamp: createStamp(),
       address_proof: 'source',
       verified_address: '',
-      password_print: printOf(person.passwordHash),
+      password_print: passwordPrintOf(person.passwordHash),
     }),
   );
   await insertAll(db, 'janua_users', rows);

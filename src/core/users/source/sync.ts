@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
-import { printOf } from '../account.ts';
+import { passwordPrintOf } from '../account.ts';
 import { countChange } from '../directory.ts';
 import { indexWords } from '../search.ts';
 import { addPeople, adopt, copyOf } from './adoption.ts';
@@ -23,7 +23,7 @@ export interface Synced {
 
 type Counts = Pick<Synced, 'added' | 'changed'>;
 
-interface Known {
+interface KnownAccount {
   readonly id: string;
   readonly key: string;
 }
@@ -85,7 +85,10 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     });
 
   /** @param ending called for each account whose row has another name, unless ids are permanent */
-  async function syncPage(people: readonly Person[], ending: (account: Known) => Promise<void>): Promise<Counts> {
+  async function syncPage(
+    people: readonly Person[],
+    ending: (account: KnownAccount) => Promise<void>,
+  ): Promise<Counts> {
     if (people.length === 0) return { added: 0, changed: 0 };
     const keys = people.map(({ key }) => key);
     const rows = await accounts.where('source_key', 'in', keys).execute();
@@ -107,7 +110,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       const hasName = row.first_name === copied.first_name && row.last_name === copied.last_name;
       const isOther = !hasName || row.disabled !== copied.disabled;
       if (isOther) await copy(row.id, person);
-      const print = printOf(person.passwordHash);
+      const print = passwordPrintOf(person.passwordHash);
       const hasNewPassword = row.password_print !== null && row.password_print !== print;
       if (hasNewPassword) await end(row.id, 'password-changed-elsewhere');
       else if (row.password_print === null)
@@ -118,7 +121,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   }
 
   /** Calls `ending` for each account whose row is gone. */
-  async function findLeavers(ending: (account: Known) => Promise<void>, mayGoOn: () => boolean): Promise<void> {
+  async function findLeavers(ending: (account: KnownAccount) => Promise<void>, mayGoOn: () => boolean): Promise<void> {
     let after = '';
     while (mayGoOn()) {
       const page = database.selectFrom('janua_users').select(['id', 'source_key']).where('source_key', '>', after);
@@ -134,7 +137,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   }
 
   /** Ends an account, unless the row is back with its name by now. */
-  const endAccount = ({ id, key }: Known): Promise<boolean> =>
+  const endAccount = ({ id, key }: KnownAccount): Promise<boolean> =>
     inTransaction(database, async (db) => {
       const account = db.updateTable('janua_users').where('id', '=', id).where('source_key', '=', key);
       const { numUpdatedRows } = await account.set(countChange).executeTakeFirst();
@@ -148,7 +151,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     });
 
   /** Ends an account, and adds another one for the person who has the id now. */
-  async function replace(account: Known): Promise<boolean> {
+  async function replace(account: KnownAccount): Promise<boolean> {
     if (!(await endAccount(account))) return false;
     const person = (await source.findAll([account.key])).get(account.key);
     if (person !== undefined) await adopt(person, database, source, now());
@@ -166,8 +169,8 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   return async ({ force = false, mayGoOn = () => true }: SyncRun = {}): Promise<Synced> => {
     let [added, changed, left, leaving] = [0, 0, 0, 0];
     const allowance = await findAllowance();
-    const waiting: Known[] = [];
-    async function ending(account: Known): Promise<void> {
+    const waiting: KnownAccount[] = [];
+    async function ending(account: KnownAccount): Promise<void> {
       leaving += 1;
       if (force && (await replace(account))) left += 1;
       if (!force && leaving <= allowance) waiting.push(account);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createApplications } from '../../../../src/capabilities/oidc/clients/applications.ts';
-import { createClients, nothingSet } from '../../../../src/capabilities/oidc/clients/clients.ts';
+import { createClients, defaultSettings } from '../../../../src/capabilities/oidc/clients/clients.ts';
 import type { WaitingRequest } from '../../../../src/capabilities/oidc/provider/pending-requests.ts';
 import type { Deciding } from '../../../../src/capabilities/oidc/sign-in/access-barriers.ts';
 import { createConsents } from '../../../../src/capabilities/oidc/sign-in/consents.ts';
-import { createLetIn } from '../../../../src/capabilities/oidc/sign-in/give-consent.ts';
+import { createGiveConsent } from '../../../../src/capabilities/oidc/sign-in/give-consent.ts';
 import { notAuthenticated } from '../../../../src/core/access/access.ts';
 import { refusalOf } from '../../../../src/core/access/change-refusals.ts';
 import { type Held, provedBy } from '../../../../src/core/users/held.ts';
@@ -14,7 +14,7 @@ import { ann, password, startJanua } from '../../../janua.ts';
 import { signInWith } from '../../admin/administrator.ts';
 
 const settings = {
-  ...nothingSet,
+  ...defaultSettings,
   ...{ name: 'Wiki', redirectUris: ['https://wiki.example.com/cb'], isPublic: false },
 };
 
@@ -91,7 +91,7 @@ test('a consent that is given while a new password ends all others does not outl
     isChanged = true;
     return found;
   }
-  const letIn = createLetIn({ consents, findAccount, hold, audit });
+  const letIn = createGiveConsent({ consents, findAccount, hold, audit });
   const waiting = {
     client: { clientId: client.id },
     asked: { requestParamOIDCScopes: new Set(['openid']), requestParamClaims: new Set() },

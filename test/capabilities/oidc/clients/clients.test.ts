@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createClients, type NewClient } from '../../../../src/capabilities/oidc/clients/clients.ts';
-import { lasts } from '../../../../src/capabilities/oidc/clients/library-client.ts';
+import { outlivesSession } from '../../../../src/capabilities/oidc/clients/library-client.ts';
 import { createResources } from '../../../../src/capabilities/oidc/resources/resources.ts';
 import { createConsents } from '../../../../src/capabilities/oidc/sign-in/consents.ts';
 import { hashSecret } from '../../../../src/core/sessions/credential.ts';
@@ -257,11 +257,12 @@ test('what a client gets lasts without the session if all of its addresses say t
     [[], false],
   ] as const) {
     const client = { clientId: 'x', redirectUris };
-    const lastsWith = (tokenEndpointAuthMethod: string) => lasts({ ...client, tokenEndpointAuthMethod }, new Set());
+    const lastsWith = (tokenEndpointAuthMethod: string) =>
+      outlivesSession({ ...client, tokenEndpointAuthMethod }, new Set());
     assert.equal(lastsWith('none'), isLasting, redirectUris.join(' '));
     assert.equal(lastsWith('client_secret_basic'), false, redirectUris.join(' '));
     // The user let no application of the operator in.
     const ofOperator = { ...client, own: true, tokenEndpointAuthMethod: 'none' };
-    assert.equal(lasts(ofOperator, new Set()), false, redirectUris.join(' '));
+    assert.equal(outlivesSession(ofOperator, new Set()), false, redirectUris.join(' '));
   }
 });

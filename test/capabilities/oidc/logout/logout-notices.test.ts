@@ -72,14 +72,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       for (const one of [notice('s1'), notice('s1', 'b'), notice('s1')]) await notices.expect(one);
       await Promise.all([notices.expect(notice('s1')), notices.expect(notice('s1'))]);
       assert.equal((await rows()).length, 2);
-      notices.wake({ sessionId: 's1' });
+      notices.checkNow({ sessionId: 's1' });
       await notices.settled();
       assert.equal(receiver.received.length, 0);
       alive.clear();
-      notices.wake({ sessionId: 's2' });
+      notices.checkNow({ sessionId: 's2' });
       await notices.settled();
       assert.equal(receiver.received.length, 0);
-      notices.wake({ sessionId: 's1' });
+      notices.checkNow({ sessionId: 's1' });
       await notices.settled();
       const sent = receiver.received.toSorted((one, other) => one.sid.localeCompare(other.sid));
       assert.deepEqual(
@@ -116,7 +116,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await notices.settled();
       for (const one of [notice('s1'), notice('s2'), notice('s3'), { ...notice('s4'), subject: 'another' }])
         await notices.expect(one);
-      notices.wake({ sessionId: 's1', userId: 'ann' });
+      notices.checkNow({ sessionId: 's1', userId: 'ann' });
       await notices.settled();
       assert.deepEqual(receiver.sids().sort(), ['s2-a', 's3-a']);
     });
@@ -148,7 +148,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const notices = startProcess();
       await notices.settled();
       await notices.expect(notice('s1'));
-      notices.wake({ sessionId: 's1' });
+      notices.checkNow({ sessionId: 's1' });
       await notices.settled();
       const pauses: number[] = [];
       for (let count = 1; (await rows()).length > 0; count += 1) {
@@ -192,7 +192,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await notices.settled();
       for (let index = 0; index < 40; index += 1) await notices.expect(notice(`ended-${index}`, 'slow'));
       for (let index = 0; index < 20; index += 1) await notices.expect(notice(`ended-${index}`, `client-${index}`));
-      for (let index = 0; index < 40; index += 1) notices.wake({ sessionId: `ended-${index}` });
+      for (let index = 0; index < 40; index += 1) notices.checkNow({ sessionId: `ended-${index}` });
       // Two to the slow one, which has not answered, and all others.
       await receiver.waitFor(22);
       for (const response of unanswered) response.destroy();
@@ -218,7 +218,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await notices.settled();
       async function end(id: string, clientId: string, of = subject) {
         await notices.expect({ ...notice(id, clientId), subject: of });
-        notices.wake({ sessionId: id });
+        notices.checkNow({ sessionId: id });
         await notices.settled();
       }
       await end('other', 'away', 'other');
@@ -247,7 +247,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       notices.start();
       for (const id of ['s1', 's2', 's3']) {
         await notices.expect(notice(id));
-        notices.wake({ sessionId: id });
+        notices.checkNow({ sessionId: id });
       }
       await notices.settled();
       assert.deepEqual(
@@ -273,7 +273,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await Promise.all(
         ids.map((id, index) => processes[index % 2 === 0 ? 0 : 1].expect(notice(id, `client-${index % 7}`))),
       );
-      for (const sessionId of ids) for (const one of processes) one.wake({ sessionId });
+      for (const sessionId of ids) for (const one of processes) one.checkNow({ sessionId });
       await receiver.waitFor(ids.length);
       while ((await rows()).length > 0) await Promise.all(processes.map((one) => one.settled()));
       assert.equal(receiver.received.length, ids.length);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { Spent } from '../../../../src/capabilities/oidc/records/kept-records.ts';
+import { AlreadyUsed } from '../../../../src/capabilities/oidc/records/kept-records.ts';
 import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/record-limits.ts';
 import { createRecords } from '../../../../src/capabilities/oidc/records/records.ts';
 import { type BriefRecords, createRedisRequests } from '../../../../src/capabilities/oidc/records/redis-requests.ts';
@@ -57,7 +57,7 @@ test('a code is taken once, and taking it again revokes its grant', async () => 
   await of('AuthorizationCode').upsert('code', { grantId: 'grant', clientId: 'wiki' }, 60);
   await of('AuthorizationCode').consume('code');
   assert.ok(await of('Grant').find('grant'));
-  await assert.rejects(of('AuthorizationCode').consume('code'), Spent);
+  await assert.rejects(of('AuthorizationCode').consume('code'), AlreadyUsed);
   assert.equal(await of('Grant').find('grant'), undefined);
 });
 
