@@ -39,7 +39,6 @@ import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
-import type { Held } from './users/held.ts';
 import { createImportUsers } from './users/import-users.ts';
 import { createLastLogins } from './users/last-logins.ts';
 import { openUsers } from './users/open-users.ts';
@@ -341,13 +340,17 @@ async function openAudit(
 
 /** Records a change that another program made in a team's own table, and ends the credentials that the change makes void, once. */
 function createNoteSeen(
-  { acceptPassword, acceptName }: Pick<UserDirectory, 'acceptPassword' | 'acceptName'>,
+  {
+    acceptPassword,
+    acceptName,
+    acceptDisabled,
+  }: Pick<UserDirectory, 'acceptPassword' | 'acceptName' | 'acceptDisabled'>,
   { changeAny }: Pick<ReturnType<typeof createChanges>, 'changeAny'>,
 ) {
   const works = {
     'password-changed-elsewhere': acceptPassword,
     'user-renamed-elsewhere': acceptName,
-    'user-disabled-elsewhere': async ({ account }: Held) => account.disabled,
+    'user-disabled-elsewhere': acceptDisabled,
   };
   return async (kind: SeenChange, userId: string, caller: Caller): Promise<void> => {
     const event = { kind, isChange: (made: boolean) => made } as const;

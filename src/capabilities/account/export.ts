@@ -40,7 +40,7 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
     const { user, session } = signedIn;
     if (!(await throttle.take([{ key: `export:${user.id}`, policy: limit }]))) throw new Refusal(tooManyExports, 60);
     await audit.recordIfPossible({ kind: 'account-exported', caller, userId: user.id, sessionId: session.id });
-    const { createdAt } = await users.findDetails(user.id);
+    const { createdAt } = await users.findDetails(user);
     // Ends the export at this moment. The session of a client that reads slowly may end before the last event is read.
     const until = now() + 1;
     const events = auditTrail.find({ order: 'oldest-first', ...eventsOf(user, createdAt), until });
@@ -78,7 +78,7 @@ async function* toJson(head: object, events: AsyncIterable<RecordedEvent | Unrea
 
 /** An account as its owner sees it. */
 export async function describeAccount(user: User, users: AccountOptions['users']) {
-  const { createdAt, passwordChangedAt, verification } = await users.findDetails(user.id);
+  const { createdAt, passwordChangedAt, verification } = await users.findDetails(user);
   return {
     username: user.username,
     verification: verification ? describeVerification(verification) : null,

@@ -175,9 +175,9 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     return { user, account };
   }
 
-  async function describeVerification(userId: string) {
+  async function describeVerification(user: Pick<User, 'id' | 'username'>) {
     const { users } = parts();
-    const { how, by, at } = (await users.findDetails(userId)).verification ?? {};
+    const { how, by, at } = (await users.findDetails(user)).verification ?? {};
     if (how === undefined) return null;
     const administrator = how === 'administrator' && by !== undefined ? await users.findById(by) : undefined;
     return { how, by: administrator?.user.username ?? by ?? null, at: at?.toISOString() ?? null };
@@ -216,7 +216,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       : undefined;
     return {
       ...describeUser(user),
-      verification: await describeVerification(user.id),
+      verification: await describeVerification(user),
       invitation: await describeInvitation(account),
       sessions: (await sessions.listOf(user.id, stampOf(account))).map(describeSession),
       tokens: (await personalTokens.list(account.user)).map(describeToken),

@@ -119,6 +119,11 @@ export function createDirectory(
       return true;
     },
 
+    async acceptDisabled({ account, user, db }) {
+      if (account.disabled) await update(user.id, db).set({ disabled: 1 }).execute();
+      return account.disabled;
+    },
+
     async noteEnabled(id) {
       await update(id).set({ disabled: 0 }).execute();
     },
@@ -127,14 +132,14 @@ export function createDirectory(
       await update(id, db).set({ stamp: createStamp() }).execute();
     },
 
-    async verifyAddress({ user: { id }, db }, address, verification) {
-      await update(id, db).set(verifiedColumns(address, verification)).where('username', '=', address).execute();
+    async verifyAddress({ user: { id, username }, db }, address, verification) {
+      if (username === address) await update(id, db).set(verifiedColumns(address, verification)).execute();
     },
 
-    async findDetails(id) {
+    async findDetails({ id, username }) {
       const row = await database
         .selectFrom('janua_users')
-        .select(['username', 'address_proof', 'verified_address', 'created_at', 'password_changed_at'])
+        .select(['address_proof', 'verified_address', 'created_at', 'password_changed_at'])
         .select(['verified_how', 'verified_by', 'verified_at'])
         .where('id', '=', id)
         .executeTakeFirst();
@@ -143,7 +148,9 @@ export function createDirectory(
         createdAt: toTime(row?.created_at ?? null),
         passwordChangedAt: toTime(row?.password_changed_at ?? null),
         verification:
-          row && isVerified(row) ? { how, by: row.verified_by ?? undefined, at: toTime(row.verified_at) } : undefined,
+          row && isVerified({ ...row, username })
+            ? { how, by: row.verified_by ?? undefined, at: toTime(row.verified_at) }
+            : undefined,
       };
     },
 

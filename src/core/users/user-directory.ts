@@ -65,6 +65,8 @@ export interface UserDirectory {
   acceptPassword(held: Held): Promise<boolean>;
   /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
   acceptName(held: Held): Promise<boolean>;
+  /** Takes note that a user of a team's own table is disabled. Returns whether the user is. */
+  acceptDisabled(held: Held): Promise<boolean>;
   /**
    * Takes note that a user of a team's own table is enabled again. Otherwise Janua would not notice when the user is disabled the next
    * time.
@@ -72,7 +74,7 @@ export interface UserDirectory {
   noteEnabled(id: string): Promise<void>;
   /** Verifies an address, if the user still has it. */
   verifyAddress(held: Held, address: string, verification: Verification): Promise<void>;
-  findDetails(id: string): Promise<AccountDetails>;
+  findDetails(user: Pick<User, 'id' | 'username'>): Promise<AccountDetails>;
   setLanguage(id: string, language: string, db?: Database): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
   check(): Promise<void>;

@@ -47,7 +47,7 @@ async function open(users: 'SQLite' | 'PostgreSQL' | 'MariaDB' = 'SQLite') {
       return { email_verified, isAddressVouched: account.isAddressVouched };
     },
     verificationOf: async (name: string) =>
-      (await services.users.findDetails((await accountOf(name)).user.id)).verification,
+      (await services.users.findDetails((await accountOf(name)).user)).verification,
     [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
   };
 }

@@ -60,7 +60,7 @@ describe('a sign-in with a linked account', () => {
       }
       const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
       assert.equal(account.isAddressVerified, expected);
-      const { verification } = await services.users.findDetails(account.user.id);
+      const { verification } = await services.users.findDetails(account.user);
       assert.deepEqual(
         verification && [verification.how, verification.by],
         expected ? ['upstream', 'google'] : undefined,

@@ -97,7 +97,7 @@ test('a change that is made twice is one: the second has no event, mail or stamp
       events: kinds.filter((kind) => services.events[kind]?.isChange || kind === 'throttle-lifted').length,
       mails: mails.length,
       stamp: account && stampOf(account),
-      verified: account && (await services.users.findDetails(account.user.id)).verification,
+      verified: account && (await services.users.findDetails(account.user)).verification,
     };
   }
 

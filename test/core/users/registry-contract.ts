@@ -49,7 +49,7 @@ export function testUserRegistry(name: string, open: () => Promise<OpenRegistry>
       const setPassword = () => hold(id, async (held) => users.setPassword?.(held, 'set'));
       assert.equal(await setPassword(), true);
       assert.equal((await users.findById(id))?.passwordHash, 'set');
-      const { passwordChangedAt } = await users.findDetails(id);
+      const { passwordChangedAt } = await users.findDetails(account.user);
       assert.ok(Math.abs(Number(passwordChangedAt) - Date.now()) < 60_000);
       await hold(id, (held) => users.setName(held, { firstName: 'Anna', lastName: 'Baker' }));
       assert.equal((await users.findById(id))?.user.lastName, 'Baker');

@@ -9,11 +9,11 @@ import type { Person, Source } from './source.ts';
 
 /**
  * Detaches the account of a former person from an id in the team's table. It is never attached again, and the cleaning removes it.
+ * @param id of the account. The next person of the key may have one by now, which stays
  * @param now milliseconds since 1970
- * @param present the name of the person who has the id now
  */
-async function detach(key: string, db: Database, now: number, present: string): Promise<void> {
-  const account = db.updateTable('janua_users').where('source_key', '=', key).where('username', '!=', present);
+async function detach(id: string, key: string, db: Database, now: number): Promise<void> {
+  const account = db.updateTable('janua_users').where('id', '=', id).where('source_key', '=', key);
   await account.set({ source_key: null, left_at: now }).execute();
 }
 
@@ -78,16 +78,15 @@ export async function adopt(
   const { key, username } = person;
   for (let tries = 1; ; tries += 1) {
     const known = database.selectFrom('janua_users').select(['id', 'username']).where('source_key', '=', key);
-    const row = (await known.execute()).find((one) => source.hasPermanentIds || one.username === username);
-    if (row !== undefined) return row.id;
+    const [row] = await known.execute();
+    if (row !== undefined && (source.hasPermanentIds || row.username === username)) return row.id;
     let isPresent = true;
     const execute = () =>
       inTransaction(database, async (db) => {
         // If the row has another name by now, its account stays.
         isPresent = (await source.findAll([key], db)).get(key)?.username === username;
         if (!isPresent) return;
-        // Another process may have adopted the same person meanwhile.
-        await detach(key, db, now, username);
+        if (row !== undefined) await detach(row.id, key, db, now);
         await addPeople([person], db, now);
       });
     const isAdopted = await insertNew({ execute });

@@ -74,13 +74,22 @@ export function createSync({ database, source, now, end }: SyncOptions) {
     if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
   }
 
-  /** Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. */
+  /**
+   * Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. Only
+   * `end` stores that a user is disabled, with all that it ends: otherwise no later sync would end it.
+   */
   const copy = (id: string, person: Person) =>
     inTransaction(database, async (db) => {
       await db.updateTable('janua_users').set(countChange).where('id', '=', id).execute();
       const present = (await source.findAll([person.key], db)).get(person.key);
       if (present === undefined || present.username !== person.username) return;
-      await db.updateTable('janua_users').set(copyOf(present)).where('id', '=', id).execute();
+      const { disabled, ...names } = copyOf(present);
+      const state = disabled === 0 ? { disabled } : {};
+      await db
+        .updateTable('janua_users')
+        .set({ ...names, ...state })
+        .where('id', '=', id)
+        .execute();
       await indexWords(id, present, db);
     });
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { hash } from '@node-rs/bcrypt';
 import { passwordFingerprint, stampOf } from '../../../../src/core/users/account.ts';
 import { provedBy } from '../../../../src/core/users/held.ts';
+import { adopt } from '../../../../src/core/users/source/adoption.ts';
 import { checkSync } from '../../../../src/doctor/users-table.ts';
 import type { Settings } from '../../../../src/ground/config/settings.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
@@ -391,6 +392,45 @@ test('a passkey that is removed while it logs in starts no session, although the
   });
   assert.notEqual(answer.statusCode, 200, answer.body);
   assert.deepEqual(await services.sessions.listOf(user.id, undefined), []);
+});
+
+test('with permanent ids, an address is verified at once after a rename, and that of before at no other name', async () => {
+  await using opened = await open(inSqlite, { USERS_ID: 'permanent' });
+  const { services, signIn, rename, account } = opened;
+  await signIn(ann.username);
+  await services.administration.verify({ username: ann.username });
+  await rename(ann.username, eve);
+  const { user } = await account(eve);
+  assert.equal((await services.users.findDetails(user)).verification, undefined);
+  await services.administration.verify({ username: eve });
+  assert.equal((await account(eve)).isAddressVerified, true);
+  assert.equal((await services.users.findDetails(user)).verification?.how, 'command');
+});
+
+test('a slow login of a former person ends no account of the one who has the id by now', {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using opened = await open({ users: 'PostgreSQL', sessions: 'SQL', ownTable: true });
+  const { app, services, database, rename, signIn } = opened;
+  const { source } = services;
+  assert.ok(source);
+  await signIn(ann.username);
+  await rename(ann.username, bob);
+  const [person] = (await source.readPage(undefined, 1)).people;
+  assert.ok(person);
+  let present: Parameters<typeof isSignedIn>[1] = {};
+  const slow: typeof source = {
+    ...source,
+    async findAll(...args) {
+      const found = await source.findAll(...args);
+      if (Object.keys(present).length > 0) return found;
+      await rename(bob, eve);
+      present = await signIn(eve);
+      return found;
+    },
+  };
+  assert.equal(await adopt(person, database, slow, Date.now()), undefined);
+  assert.ok(await isSignedIn(app, present));
 });
 
 test('with permanent ids, a notice goes to the present address alone, which another user may have had before', async () => {

@@ -255,6 +255,23 @@ for (const stores of [
       assert.deepEqual(await stored(), [['eve@example.com', 'Eve', 0]]);
     });
 
+    test('ends what a user had who was disabled after the row was read', async () => {
+      await using opened = await open(stores);
+      const { services, janua, app, execute, run, logIn, database } = opened;
+      const { source } = services;
+      assert.ok(source);
+      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
+      await execute(sql`update people set first = 'Anna'`);
+      const read = await source.readPage(undefined, 10);
+      await janua.people.disable(ann.username);
+      const stale = { ...source, readPage: async () => read };
+      await createSync({ database, source: stale, now: Date.now, end: async () => {} })();
+      await run();
+      assert.equal((await opened.events('user-disabled-elsewhere')).length, 1);
+      await janua.people.enable(ann.username);
+      assert.equal(await isSignedIn(app, bearer), false);
+    });
+
     test('ends what a password opened that comes back later', async () => {
       await using opened = await open(stores);
       const { app, run, logIn, execute } = opened;

@@ -80,7 +80,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
       assert.deepEqual(account.scopes, ['reports:read', 'reports:write']);
       assert.equal(stampOf(account), printOf(ann, 'team hash'), 'its sessions go on');
       assert.deepEqual((await users.findByUsername(bob))?.user.groups, ['admins']);
-      assert.equal((await users.findDetails('8')).createdAt?.getTime(), 9);
+      assert.equal((await users.findDetails({ id: '8', username: bob })).createdAt?.getTime(), 9);
       assert.equal(await users.findByUsername(eve), undefined, 'the names of her id tell nothing');
       assert.deepEqual(await users.findIds('prefix', 'ann', 10), ['7']);
       for (const table of ['janua_totp', 'janua_consents', 'janua_subjects'] as const)
