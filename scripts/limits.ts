@@ -6,7 +6,12 @@ import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/do
 import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
 import { mostDue, mostToDocuments } from '../src/capabilities/oidc/logout/logout-notices.ts';
-import { longestAddress, longestUri, mostParameters } from '../src/capabilities/oidc/provider/bounded-request.ts';
+import {
+  longestAddress,
+  longestNonce,
+  longestUri,
+  mostParameters,
+} from '../src/capabilities/oidc/provider/bounded-request.ts';
 import { mostAssertions, mostRecords } from '../src/capabilities/oidc/records/record-limits.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/sign-in/pending-address.ts';
 import { mostWaiting } from '../src/capabilities/oidc/sign-in/room-limits.ts';
@@ -84,6 +89,7 @@ const limits: readonly Limit[] = [
   ['stranger', '`next`', `${longestNext} characters`, 'dropped'],
   ['stranger', 'address of a request of an application', `${longestAddress} characters`, '414'],
   ['stranger', 'an address within a request of an application', `${longestUri} characters`, '414'],
+  ['account', 'nonce of a request of an application', `${longestNonce} characters`, '414'],
   ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
   ['stranger', 'passwords that wait for a hash', setting('HASHING_QUEUE'), '503'],

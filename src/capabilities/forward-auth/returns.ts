@@ -47,9 +47,10 @@ export function createReturns(forwardOrigins: ReadonlySet<string>, key: () => Bu
   /** The return that this query was signed for. Undefined if we did not sign it, or its origin is no longer listed. */
   function find({ to, state, signature }: ReturnQuery): Return | undefined {
     if (typeof to !== 'string' || typeof state !== 'string' || typeof signature !== 'string') return undefined;
-    const origin = URL.canParse(to) ? new URL(to).origin : '';
-    if (!forwardOrigins.has(origin) || !isSame(signature, sign(to, state))) return undefined;
-    return { origin, state };
+    // Parsed only if we have signed it: a URL parser takes quadratic time for a long host.
+    if (key() === undefined || !isSame(signature, sign(to, state))) return undefined;
+    const { origin } = new URL(to);
+    return forwardOrigins.has(origin) ? { origin, state } : undefined;
   }
 
   return {

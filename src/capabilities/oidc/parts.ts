@@ -138,7 +138,7 @@ export function createOidcParts(options: OidcOptions) {
     const { pathname, searchParams } = new URL(path, 'http://janua.invalid');
     const clientId = searchParams.get('client_id') ?? '';
     if (pathname !== authorizationPath) return undefined;
-    if (URL.canParse(clientId))
+    if (isDocumentClient(clientId))
       return allowsDocument?.(clientId) ? { name: displayName({ clientId }), isStranger: true } : undefined;
     // If the database fails here, the login goes on without the name.
     const client = await clients.find(clientId).catch(() => undefined);

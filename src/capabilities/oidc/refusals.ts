@@ -21,7 +21,7 @@ export const requestTooLong: Answer = {
   status: 414,
   error: 'invalid_request',
   detail:
-    'The request of the application has more than 8,192 characters, or an address in it more than 261. Its maker has to shorten it',
+    'The request of the application has more than 8,192 characters, an address in it more than 261, or its nonce more than 512. Its maker has to shorten it',
   event: { kind: 'application-refused', reason: 'too-long' },
 };
 

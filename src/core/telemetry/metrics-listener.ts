@@ -74,6 +74,7 @@ async function answer(
  */
 function isOurHost(header: string | undefined, listenHost: string): boolean {
   if (header === undefined) return true;
-  const name = bareHost(URL.parse(`http://${header}`)?.hostname ?? '.');
+  // No name with a port is longer (RFC 1035 2.3.4), and a URL parser takes quadratic time for a long host.
+  const name = header.length > 261 ? '.' : bareHost(URL.parse(`http://${header}`)?.hostname ?? '.');
   return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost') || name === listenHost.toLowerCase();
 }

@@ -15,11 +15,23 @@ export const mostParameters = 50;
 /** A request may name several resources (RFC 8707 2). */
 const repeatable: ReadonlySet<string> = new Set(['resource']);
 
-/** Parameters that the library or Janua reads by a URL parser, which needs a time that is quadratic for a long host. */
-const addresses: ReadonlySet<string> = new Set(['resource', 'redirect_uri', 'post_logout_redirect_uri']);
-
-/** Characters of such a parameter: a registered address has 255, and on loopback a port may be added. */
+/** The most characters of an address in a request: a registered one has 255, and on loopback a port may be added. */
 export const longestUri = 261;
+
+/** The most characters of a `nonce`. Each refresh token is stored with it. */
+export const longestNonce = 512;
+
+/**
+ * The most characters of some parameters. A URL parser takes quadratic time for the long host of an address, and the page of a logout
+ * repeats the hint.
+ */
+const longest: ReadonlyMap<string, number> = new Map([
+  ['resource', longestUri],
+  ['redirect_uri', longestUri],
+  ['post_logout_redirect_uri', longestUri],
+  ['nonce', longestNonce],
+  ['id_token_hint', longestAddress],
+]);
 
 /**
  * A request of the protocol of bounded size. Koa parses repeated parameters in quadratic time, so the size bounds the time of the library.
@@ -65,8 +77,9 @@ function readParameters(text: string): ParsedUrlQuery {
 /** RFC 6749 3.1, 3.2. @throws {Refusal} `repeated-parameter`, `request-too-long` */
 function requireParameters(parameters: object): void {
   const values = Object.entries(parameters).map(([name, value]) => ({ name, sent: [value].flat() }));
-  if (values.some(({ name, sent }) => addresses.has(name) && sent.some((uri) => String(uri).length > longestUri)))
-    throw new Refusal(requestTooLong);
+  const isLong = ({ name, sent }: (typeof values)[number]) =>
+    sent.some((value) => String(value).length > (longest.get(name) ?? Number.POSITIVE_INFINITY));
+  if (values.some(isLong)) throw new Refusal(requestTooLong);
   const isRepeated = values.some(({ name, sent }) => sent.length > 1 && !repeatable.has(name));
   const count = values.reduce((sum, { sent }) => sum + sent.length, 0);
   if (isRepeated || count > mostParameters) throw new Refusal(repeatedParameter);

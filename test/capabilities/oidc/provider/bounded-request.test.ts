@@ -54,7 +54,12 @@ for (const path of posted)
 
 for (const path of opened)
   describe(`GET ${path}`, () => {
-    for (const [name, text, status] of [...unbounded, ['more than 8,192 characters', 'a'.repeat(8192), 414] as const])
+    for (const [name, text, status] of [
+      ...unbounded,
+      ['more than 8,192 characters', 'a'.repeat(8192), 414],
+      ['a nonce of more than 512 characters', `nonce=${'a'.repeat(513)}`, 414],
+      ['an address of more than 261 characters', `redirect_uri=https://a.example/${'a'.repeat(250)}`, 414],
+    ] as const)
       test(`refuses ${name}`, async () => {
         const answer = await ask(path, 'GET', text);
         assert.equal(answer.status, status);
