@@ -23,25 +23,9 @@ function fieldsOf(source: string, type: string): string[][] {
   ]);
 }
 
-/** What a login proved needs no advice. */
-function describeReasons(reasons: NonNullable<EventDescription['reasons']>): string {
-  const advised = Object.values(reasons).some(({ advice }) => advice !== undefined);
-  return asTable(
-    ['reason', 'why', ...(advised ? ['what to do'] : [])],
-    Object.entries(reasons).map(([reason, { words, advice = '' }]) => [
-      asCode(reason),
-      inCell(words),
-      ...(advised ? [inCell(advice)] : []),
-    ]),
-  );
-}
-
-const byReason = 'each reason has its own limits';
-
 /** Every event of the audit, from what the rooms say about theirs. */
 export async function makeEventsPage(made: string): Promise<string> {
   const kinds = Object.entries<EventDescription>(events);
-  const withReasons = kinds.filter(([, { reasons }]) => reasons !== undefined);
   const source = await readFile(new URL('../src/core/audit/event.ts', import.meta.url), 'utf8');
   return `# Events of the audit
 
@@ -51,36 +35,22 @@ ${made} [The audit](../audit.md) says how to search events, and how long Janua k
   An \`operator\` acts by a command, an app or as an administrator, or is Janua itself: such events are always kept.
   A change that would be one too many is refused (429), and what an administrator does too.
 - **Vocabulary**: the name in the OWASP Logging Vocabulary, for a collector.
-- A kind with a link has [reasons](#reasons).
+- **Reasons**: the values of \`reason\`. \`janua explain ID\` says what each means, and what to do.
 
 ## Kinds
 
 ${asTable(
-  ['kind', 'what happened', 'vocabulary', 'level', 'by'],
-  kinds.map(([kind, { words, vocabulary, level, by, reasons }]) => [
-    reasons === undefined ? asCode(kind) : `[${asCode(kind)}](#${kind})`,
+  ['kind', 'what happened', 'reasons', 'vocabulary', 'level', 'by'],
+  kinds.map(([kind, { words, vocabulary, level, by, reasons = {} }]) => [
+    asCode(kind),
     inCell(words),
+    Object.keys(reasons).map(asCode).join(' ') || '–',
     asCode(vocabulary),
     level,
     by,
   ]),
 )}
 
-## Reasons
-
-In advice, \`EMAIL\` stands for the user, \`ID\` for the client, and \`GROUP\` for a group. \`janua explain\` fills them in. It has
-other advice for [a table of your own](../own-table.md), which commands do not change.
-${withReasons
-  .map(
-    ([kind, { words, reasons = {}, isLimitedByReason }]) => `
-### ${kind}
-
-${words}${isLimitedByReason ? `; ${byReason}` : ''}.
-
-${describeReasons(reasons)}
-`,
-  )
-  .join('')}
 ## Fields
 
 ${asTable(
