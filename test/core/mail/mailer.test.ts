@@ -24,7 +24,7 @@ const usual = {
   'factors-changed': notice,
   'password-changed': notice,
   'reset-password': requested,
-  'new-sign-in': { ...notice, limit: { counted: ['hour'], tells: true } } as const,
+  'new-sign-in': { ...notice, limit: { counted: ['hour'], reportsEvent: true } } as const,
 };
 
 /** An office with the door. The demo's mailbox keeps the mails. */
