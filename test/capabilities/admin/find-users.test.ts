@@ -6,7 +6,7 @@ import { createGroups } from '../../../src/core/users/groups.ts';
 import { createLastLogins } from '../../../src/core/users/last-logins.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { parseMapping } from '../../../src/core/users/source/mapping.ts';
-import { createSync } from '../../../src/core/users/source/sync.ts';
+import { createSync, type SeenChange } from '../../../src/core/users/source/sync.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { cursorOf, mostCandidates, readList } from '../../../src/web/list.ts';
 import { openOwnAccounts, openPeople } from '../../core/users/directories.ts';
@@ -56,9 +56,9 @@ async function openOwnTable(opened: TestDatabase, engine: UserEngine) {
   }[engine];
   const execute = (text: string) => sql.raw(text).execute(opened.database);
   // Until MariaDB 11.6 the default was latin1.
-  const end = engine === 'MariaDB' ? 'character set utf8mb4' : '';
+  const charset = engine === 'MariaDB' ? 'character set utf8mb4' : '';
   await execute(
-    `create table people (no ${id}, email ${folded}, secret varchar(255), first varchar(100), last ${folded}, gone boolean) ${end}`,
+    `create table people (no ${id}, email ${folded}, secret varchar(255), first varchar(100), last ${folded}, gone boolean) ${charset}`,
   );
   const value = (column: string) => (engine === 'PostgreSQL' ? `lower(${column})` : column);
   await execute(`create unique index by_email on people (${value('email')})`);
@@ -66,7 +66,11 @@ async function openOwnTable(opened: TestDatabase, engine: UserEngine) {
   const mapping = parseMapping('people', columns);
   assert.ok(mapping);
   const { users: directory, source } = await openPeople(opened, mapping);
-  const sync = createSync({ database: opened.database, source, now: Date.now, end: async () => {} });
+  const hold = holdIn(opened.database, directory);
+  async function end(id: string, change: SeenChange): Promise<void> {
+    if (change === 'user-disabled-elsewhere') await hold(id, directory.acceptDisabled);
+  }
+  const sync = createSync({ database: opened.database, source, now: Date.now, end });
   return { users: directory, sync };
 }
 
