@@ -33,7 +33,7 @@ export function createRender(
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
   const site = { name: appName, features };
   return (view, model, request) => {
-    const { shownByOtherHost: bare, freshProof } = request.routeOptions.config ?? {};
+    const { shownByOtherHost, freshProof } = request.routeOptions.config ?? {};
     const [origin = ''] = publicOrigins;
     return eta.render(view, {
       path: pathOf(request),
@@ -47,7 +47,9 @@ export function createRender(
       languages: languageNames,
       adminPages: adminPagesFor(request.signedIn?.scopes ?? []),
       site,
-      ...(bare ? { frame: '/web/bare', home: origin + homePath, style } : { frame: '/web/layout', home: homePath }),
+      ...(shownByOtherHost
+        ? { frame: '/web/bare', home: origin + homePath, style }
+        : { frame: '/web/layout', home: homePath }),
     });
   };
 }

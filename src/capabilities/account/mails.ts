@@ -183,7 +183,7 @@ export function createAccountMails(
 
   return {
     descriptions,
-    /** Whether an enabled user has no password yet, and an invitation whose link works, or whose mail waits or was given up. */
+    /** Tells whether an enabled user has no password yet, and an invitation whose link works, or whose mail waits or was given up. */
     isInvited: async (held: Held): Promise<boolean> => !held.account.disabled && (await findOpen(held)) !== undefined,
 
     /** Finds the invitation. Undefined also for a link that an administrator handed over and that has expired. */

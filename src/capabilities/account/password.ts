@@ -14,7 +14,7 @@ export interface NewPassword {
   readonly account: Account;
   readonly password: string;
   readonly language: Language;
-  /** Whether the personal access tokens end as well. */
+  /** The personal access tokens end as well. */
   readonly endsTokens: boolean;
   readonly caller: Caller;
 }

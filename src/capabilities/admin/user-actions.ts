@@ -15,7 +15,7 @@ export interface UserAction {
   readonly scope: 'users:write' | 'sessions:write';
   /** Whether the administrator has to prove their identity again. */
   readonly fresh?: true;
-  /** Whether only members of `admins` may take the action. */
+  /** Only members of `admins` may take the action. */
   readonly byAdmins?: true;
   readonly summary: string;
   /** The text for programs. */

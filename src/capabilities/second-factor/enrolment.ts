@@ -83,7 +83,7 @@ export type Enrolment = ReturnType<typeof createEnrolment>;
 export function createEnrolment(
   options: FactorOptions,
   { totp, list }: Factors,
-  { withCodes }: Pick<ManageFactors, 'withCodes'>,
+  { renewingCodes }: Pick<ManageFactors, 'renewingCodes'>,
 ) {
   const { mailer, change, audit, findApplication } = options;
   const links = createLinks(options, purpose, enrolmentExpired);
@@ -129,7 +129,7 @@ export function createEnrolment(
       const account = await open(secret, caller);
       const event = { kind: 'factor-added', reason: 'totp', noticeDetails: () => ({ what: 'app-added' }) } as const;
       const changed = await links.use(secret, caller, (spend) => {
-        const enable = withCodes(async (held) => {
+        const enable = renewingCodes(async (held) => {
           await spend(held.db);
           if ((await list(held.user, held.db)).hasAny) throw new AccountChanged();
           if (!(await totp.enable(held, code))) throw new InvalidFields({ field: 'code', code: 'wrong-code' });

@@ -109,7 +109,7 @@ export function createManageFactors(
     });
 
   return {
-    withCodes: renewingCodes,
+    renewingCodes,
     requireMayAdd,
 
     /** Lists the factors of a user. @param stamp of the account or session. Trust under another stamp has ended */

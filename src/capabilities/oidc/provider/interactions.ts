@@ -43,7 +43,7 @@ export interface Step {
 export function createInteractions(options: InteractionOptions) {
   const { records, requireStepUp, hasSecondFactors } = options;
   const barriers = createBarriers(options);
-  const letIn = createGiveConsent(options);
+  const giveConsent = createGiveConsent(options);
 
   /**
    * Refuses a user who may not use the application. A program on the user's machine waits for the response, and gets it at once. A website
@@ -161,7 +161,7 @@ export function createInteractions(options: InteractionOptions) {
       if (prompt.name !== 'consent') throw new Refusal(interactionOver);
       if (showConsent(waiting).shown !== shown) return interactionPath(waiting);
       await take(waiting);
-      await letIn(waiting, request);
+      await giveConsent(waiting, request);
       return provider.finishInteraction(req, res, { consent: {} });
     },
 
@@ -172,7 +172,7 @@ export function createInteractions(options: InteractionOptions) {
       return provider.returnAddress(params);
     },
 
-    ...createDeviceDecisions(options, barriers, letIn),
+    ...createDeviceDecisions(options, barriers, giveConsent),
   };
 }
 

@@ -5,7 +5,7 @@ import type { RecordOptions } from './records.ts';
 
 /** Stores the grants of applications: the session of each, its lifetime, and the list of those that a user still has. */
 export function createGrantRecords(
-  { database, revoke, isStillValid: holds, sessionsOfNew }: RecordRows,
+  { database, revoke, isStillValid, sessionsOfNew }: RecordRows,
   { limitLasting }: RecordLimits,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
@@ -48,7 +48,7 @@ export function createGrantRecords(
       for (const row of await grantsOf(userId).orderBy('created_at').execute()) {
         const reason = row.session_id ?? row.stamp;
         const lives =
-          living.get(reason) ?? (row.session_id === null ? await holds(row) : await isAlive(row.session_id));
+          living.get(reason) ?? (row.session_id === null ? await isStillValid(row) : await isAlive(row.session_id));
         living.set(reason, lives);
         const clientId = row.client_id ?? '';
         if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));

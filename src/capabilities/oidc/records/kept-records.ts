@@ -48,7 +48,7 @@ export type KeptRecords = ReturnType<ReturnType<typeof createKeptRecords>['of']>
  * several requests at a time, one gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
  */
 export function createKeptRecords(
-  { database, findRow, findByLookup, revoke, isStillValid: holds, sessionsOfNew }: RecordRows,
+  { database, findRow, findByLookup, revoke, isStillValid, sessionsOfNew }: RecordRows,
   { limitGrants, findGrant, limitOfGrant }: RecordLimits,
   { now, key, userIdOf }: Pick<RecordOptions, 'now' | 'key' | 'userIdOf'>,
 ) {
@@ -157,7 +157,7 @@ export function createKeptRecords(
       const [row] = await findRow(keyOf(model, id));
       // Tokens without a family come from the version before, or are of another kind.
       if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
-      if (!(await holds(row))) {
+      if (!(await isStillValid(row))) {
         // The grant ends for good: a user who is enabled again has to allow the application again.
         await revoke(row.id);
         return undefined;

@@ -23,7 +23,7 @@ export interface DeviceOptions {
 export function createDeviceDecisions(
   { records, requireStepUp }: DeviceOptions,
   barriers: Barriers,
-  letIn: GiveConsent,
+  giveConsent: GiveConsent,
 ) {
   /** @throws {Refusal} `unknown-device`; `not-in-group` or `second-factor-off`, which also answers the device */
   async function showDevice(provider: OpenIdProvider, userCode: string, request: Deciding) {
@@ -60,7 +60,7 @@ export function createDeviceDecisions(
       const taken = await records.takeDevice(readUserCode(userCode));
       if (taken === undefined) throw new Refusal(unknownDevice);
       if (isAllowed) {
-        const account = await letIn(device, request);
+        const account = await giveConsent(device, request);
         const grantId = await provider.giveDevice(device.client, device.asked, signedIn);
         await records.answerDevice(taken, await provider.deviceAnswer(device, signedIn, grantId), stampOf(account));
       } else await records.answerDevice(taken, { error: 'access_denied', errorDescription: 'the user said no' });

@@ -91,14 +91,14 @@ test('a consent that is given while a new password ends all others does not outl
     isChanged = true;
     return found;
   }
-  const letIn = createGiveConsent({ consents, findAccount, hold, audit });
+  const giveConsent = createGiveConsent({ consents, findAccount, hold, audit });
   const waiting = {
     client: { clientId: client.id },
     asked: { requestParamOIDCScopes: new Set(['openid']), requestParamClaims: new Set() },
   };
   const deciding = { signedIn: { user: account.user, session }, caller: {} };
   await assert.rejects(
-    letIn(waiting as unknown as WaitingRequest, deciding as unknown as Deciding),
+    giveConsent(waiting as unknown as WaitingRequest, deciding as unknown as Deciding),
     (error) => refusalOf(error)?.answer === notAuthenticated,
   );
   assert.equal(await consents.find(account.user, client.id), undefined);
