@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyServerFactory,
   LogController,
 } from 'fastify';
+import { longestHost } from './ground/text/networks.ts';
 import { addSite, type SiteOptions } from './site.ts';
 import { addFavicon } from './web/assets.ts';
 import { createFlow } from './web/flow.ts';
@@ -70,8 +71,8 @@ const createLimitedServer: FastifyServerFactory = (answer, options) => {
   return server;
 };
 
-/** An absolute-form target (RFC 9112 3.2.2) whose host is longer than a name with a port can be (RFC 1035 2.3.4). */
-const longHost = /^https?:\/\/[^/?#]{262}/i;
+/** The host of an absolute-form target, with its port (RFC 9112 3.2.2). */
+const authority = /^https?:\/\/([^/?#]*)/i;
 
 /** Logs each request once: when it is answered or aborted. At `debug`, it logs the arrival too. */
 class RequestLog extends LogController {
@@ -97,8 +98,8 @@ export function createServer(options: ServerOptions): App {
     ...(measures.traces && { childLoggerFactory: createTracedLoggers(measures.traces, isTrustedPeer) }),
     bodyLimit,
     serverFactory: createLimitedServer,
-    // The router parses the host, which takes quadratic time for a long one. It refuses a target without a host.
-    rewriteUrl: ({ url = '' }) => (longHost.test(url) ? 'http://' : url),
+    // The router parses the host, and refuses a target without one.
+    rewriteUrl: ({ url = '' }) => ((authority.exec(url)?.[1] ?? '').length > longestHost ? 'http://' : url),
     ...(options.timeouts ?? usualTimeouts),
     // While closing, the server still answers requests on open connections as usual.
     return503OnClosing: false,

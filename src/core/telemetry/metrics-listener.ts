@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import { listeningFault } from '../../ground/faults/listening-fault.ts';
-import { bareHost } from '../../ground/text/networks.ts';
+import { bareHost, longestHost } from '../../ground/text/networks.ts';
 
 /** `import` is avoided for the reason given in `src/web/problem.ts`. */
 const { createServer } = process.getBuiltinModule('node:http');
@@ -74,7 +74,6 @@ async function answer(
  */
 function isOurHost(header: string | undefined, listenHost: string): boolean {
   if (header === undefined) return true;
-  // No name with a port is longer (RFC 1035 2.3.4), and a URL parser takes quadratic time for a long host.
-  const name = header.length > 261 ? '.' : bareHost(URL.parse(`http://${header}`)?.hostname ?? '.');
+  const name = header.length > longestHost ? '.' : bareHost(URL.parse(`http://${header}`)?.hostname ?? '.');
   return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost') || name === listenHost.toLowerCase();
 }

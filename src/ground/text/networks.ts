@@ -3,6 +3,12 @@ import ipaddr from 'ipaddr.js';
 /** Removes the brackets that an IPv6 address has in a URL. */
 export const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '');
 
+/**
+ * The most characters of a host with its port (RFC 1035 2.3.4). A longer one of a request is refused before it is parsed, because a URL
+ * parser takes quadratic time for it.
+ */
+export const longestHost = 261;
+
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** A network: all addresses that begin with the same bits. */
