@@ -12,6 +12,7 @@ import { provedBy } from '../../src/core/users/held.ts';
 import { createAuthenticator, type Tricks } from '../capabilities/second-factor/authenticator.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { form, json } from '../web/faces.ts';
+import { costOf } from './cost-of.ts';
 
 /** Node's own, by a path that gives no warning of its age. */
 const { encode }: { encode(text: string): string } = createRequire(import.meta.url)('node:punycode');
@@ -21,26 +22,14 @@ type App = Awaited<ReturnType<typeof startJanua>>['app'];
 /** How many times the cost of a plain request a crafted one may have. Those that stopped a process had thirty times and more. */
 const mostTimes = 4;
 
-/** Milliseconds of the processor that a request costs this thread, the least of some tries. */
-async function costOf(send: () => Promise<unknown>): Promise<number> {
-  const count = 10;
-  let least = Number.POSITIVE_INFINITY;
-  for (let tries = 0; tries < 4; tries += 1) {
-    const before = process.threadCpuUsage();
-    for (let sent = 0; sent < count; sent += 1) await send();
-    const { user, system } = process.threadCpuUsage(before);
-    least = Math.min(least, (user + system) / 1000 / count);
-  }
-  return least;
-}
-
 async function compare(
   name: string,
   crafted: () => Promise<unknown>,
   plain: () => Promise<unknown>,
 ): Promise<string[]> {
-  // The clock of a thread has ticks of some milliseconds.
-  const [cost, usual] = [await costOf(crafted), Math.max(1, await costOf(plain))];
+  const each = async (send: () => Promise<unknown>) => (await costOf(send, 10, 4)) / 10;
+  // A plain request may cost less than a tick of the clock.
+  const [cost, usual] = [await each(crafted), Math.max(1, await each(plain))];
   return cost < mostTimes * usual ? [] : [`${name}: ${cost.toFixed(1)} ms in place of ${usual.toFixed(1)} ms`];
 }
 

@@ -10,6 +10,7 @@ import { stampOf } from '../../src/core/users/account.ts';
 import { admins } from '../../src/core/users/scopes.ts';
 import { type Operation, readDocument } from '../fuzz/document.ts';
 import { ann, type TestJanua } from '../janua.ts';
+import { costOf } from './cost-of.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 /** Characters that a request can have: Node reads 16 KiB of a head, and Janua reads 64 KiB of a body, or 1 MiB with files. */
@@ -169,23 +170,13 @@ async function signIn(): Promise<string> {
   return `session=${(await sessions.start(of, { methods: ['pwd', 'otp', 'mfa'] })).cookie}`;
 }
 
-/** Milliseconds of the processor that requests cost this thread, the least of some tries. */
-async function costOf(request: InjectOptions, times: number, tries: number): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let count = 0; count < tries; count += 1) {
-    const before = process.threadCpuUsage();
-    for (let sent = 0; sent < times; sent += 1) await janua.app.inject(request);
-    const { user, system } = process.threadCpuUsage(before);
-    least = Math.min(least, (user + system) / 1000);
-  }
-  return least;
-}
+const inject = (request: InjectOptions) => () => janua.app.inject(request);
 
 /** By how much a long request costs more than short ones of the same length together. Undefined if it does not. */
 async function findExcess(shape: Shape): Promise<string | undefined> {
-  if ((await costOf(shape(step), 1, 1)) < lowMilliseconds) return undefined;
-  const long = await costOf(shape(step), 2, 3);
-  const short = await costOf(shape(1), 2 * step, 3);
+  if ((await costOf(inject(shape(step)), 1, 1)) < lowMilliseconds) return undefined;
+  const long = await costOf(inject(shape(step)), 2, 3);
+  const short = await costOf(inject(shape(1)), 2 * step, 3);
   if (long < 2 * lowMilliseconds || long < mostTimes * short) return undefined;
   return `${(long / 2).toFixed(1)} ms, and ${(short / 2).toFixed(1)} ms for ${step} that are ${step} times shorter`;
 }
