@@ -2,13 +2,14 @@
  * A URL parser compares each letter of a host with those before (RFC 3492), and other parsers of the packages have such a time for other
  * texts. A stranger with a few such requests a second could stop the process.
  */
+
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
-import { provedBy } from '../../src/core/users/held.ts';
+import { addPasskey } from '../capabilities/second-factor/add-passkey.ts';
 import { createAuthenticator, type Tricks } from '../capabilities/second-factor/authenticator.ts';
 import { ann, password, startJanua } from '../janua.ts';
 import { form, json } from '../web/faces.ts';
@@ -136,17 +137,10 @@ test('an Accept with an open quote costs the protocol no more than another one',
 test('a passkey with thousands of extensions costs no more than one with a wrong signature', async () => {
   await using janua = await startJanua();
   const { app, services } = janua;
-  const { passkeys } = services.factors;
   const account = await services.users.findByUsername(ann.username);
-  assert.ok(passkeys && account);
+  assert.ok(account);
   const authenticator = createAuthenticator();
-  const binding = { purpose: 'enrol:1', cookie: 'a' };
-  const creation = await passkeys.creationOptions(account.user, binding);
-  const made = await passkeys.verifyNew(authenticator.create(creation), binding);
-  await services.hold(provedBy(account), async (held) => {
-    assert.ok(made);
-    await passkeys.add(held, made);
-  });
+  await addPasskey(services, account, authenticator);
   const begun = await app.inject({ method: 'POST', url: '/api/passkey/options' });
   const cookie = `ceremony=${begun.cookies.find(({ name }) => name === 'ceremony')?.value}`;
   const wrong = { signature: () => Buffer.from('x') };

@@ -9,6 +9,7 @@ import { ann, caller, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { type BodyFace, bodyFaces, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../../web/faces.ts';
+import { addPasskey } from './add-passkey.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { codeOf } from './authenticator-app.ts';
 
@@ -316,17 +317,12 @@ test('a sign-up makes the account, and leads to the link in place of a session',
 
 describe('the last factor', () => {
   /** Ann's session by passkey, with the passkey. */
-  async function addPasskey(opened: Awaited<ReturnType<typeof open>>) {
+  async function addAnnsPasskey(opened: Awaited<ReturnType<typeof open>>) {
     const { services } = opened;
     const account = await services.users.adoptByUsername(ann.username);
-    const { passkeys } = services.factors;
-    assert.ok(account && passkeys);
+    assert.ok(account);
     const authenticator = createAuthenticator();
-    const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const sent = authenticator.create(await passkeys.creationOptions(account.user, binding));
-    const made = await passkeys.verifyNew(sent, binding);
-    const passkey = made && (await services.hold(provedBy(account), (held) => passkeys.add(held, made)));
-    assert.ok(passkey);
+    const passkey = await addPasskey(services, account, authenticator);
     return { account, passkey, authenticator };
   }
 
@@ -336,7 +332,7 @@ describe('the last factor', () => {
     }, async () => {
       await using opened = await open(store);
       const { services } = opened;
-      const { account, passkey } = await addPasskey(opened);
+      const { account, passkey } = await addAnnsPasskey(opened);
       // As it is now: in a table of a team, the change has noted the user.
       const user = (await services.users.findById(account.user.id))?.user ?? assert.fail();
       const { secret } = await services.factors.totp.begin(user, user.username);
@@ -354,7 +350,7 @@ describe('the last factor', () => {
   test('cannot be removed where a factor is required, and the last but one can', async () => {
     await using opened = await open();
     const { post, services } = opened;
-    const { account, passkey, authenticator } = await addPasskey(opened);
+    const { account, passkey, authenticator } = await addAnnsPasskey(opened);
     const options = await opened.app.inject({ method: 'POST', url: '/api/passkey/options' });
     const cookie = options.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
     const credential = authenticator.get(options.json());
@@ -380,7 +376,7 @@ describe('the last factor', () => {
   test('of an account without a password cannot be removed if it is the last passkey', async () => {
     await using opened = await open(undefined, { SECOND_FACTOR: 'optional' });
     const { services } = opened;
-    const { account, passkey } = await addPasskey(opened);
+    const { account, passkey } = await addAnnsPasskey(opened);
     const { user } = account;
     const session = await services.sessions.start({ userId: user.id, stamp: '' }, { methods: ['hwk', 'user'] });
     const by = { signedIn: { user, session, scopes: [], limited: false }, account, language: 'en' as const, caller };

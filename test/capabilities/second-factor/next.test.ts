@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { form, sessionCookie } from '../../web/faces.ts';
+import { addPasskey } from './add-passkey.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { codeOf } from './authenticator-app.ts';
 
@@ -23,12 +24,9 @@ const post = (url: string, fields: Record<string, string>, cookie = '') => {
 const findAnn = async () => (await janua.services.users.findByUsername(ann.username)) ?? assert.fail();
 
 test('a login by passkey leads to no other site', async () => {
-  const { passkeys } = janua.services.factors;
   const account = await findAnn();
-  const [authenticator, binding] = [createAuthenticator({}), { purpose: 'enrol:1', cookie: 'a' }];
-  const sent = authenticator.create(await passkeys.creationOptions(account.user, binding));
-  const made = (await passkeys.verifyNew(sent, binding)) ?? assert.fail();
-  await janua.services.hold(provedBy(account), (held) => passkeys.add(held, made));
+  const authenticator = createAuthenticator({});
+  await addPasskey(janua.services, account, authenticator);
   for (const next of unsafe) {
     const headers = { 'x-expected-format': 'application/json' };
     const begun = await janua.app.inject({ method: 'POST', url: '/auth/passkey/options', headers });

@@ -6,6 +6,7 @@ import { ann, caller, password, startJanua, type TestOptions } from '../../janua
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../../web/faces.ts';
+import { addPasskey } from './add-passkey.ts';
 import { type AuthenticatorOptions, createAuthenticator, type Tricks } from './authenticator.ts';
 import { codeOf } from './authenticator-app.ts';
 
@@ -21,11 +22,7 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
   assert.ok(account);
   const { user } = account;
   const authenticator = createAuthenticator(device);
-  const enrolment = { purpose: 'enrol:1', cookie: 'a' };
-  const sent = authenticator.create(await passkeys.creationOptions(user, enrolment));
-  const made = await passkeys.verifyNew(sent, enrolment);
-  const added = made && (await services.hold(provedBy(account), (held) => passkeys.add(held, made)));
-  assert.ok(added);
+  const added = await addPasskey(services, account, authenticator);
 
   /** Asks for options as a browser does, and gives them with the cookie that it got. */
   async function begin() {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { json } from '../../web/faces.ts';
+import { addPasskey } from '../second-factor/add-passkey.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from '../upstream/fakes.ts';
@@ -109,14 +110,11 @@ describe('the user is told about a login', () => {
 
   test('by passkey', async () => {
     await using opened = await open();
-    const { factors, hold, users } = opened.janua.services;
-    const passkeys = factors.passkeys ?? assert.fail();
+    const { services } = opened.janua;
+    const { users } = services;
     const account = (await users.findByUsername(ann.username)) ?? assert.fail();
     const authenticator = createAuthenticator();
-    const enrolment = { purpose: 'enrol:1', cookie: 'a' };
-    const created = authenticator.create(await passkeys.creationOptions(account.user, enrolment));
-    const made = (await passkeys.verifyNew(created, enrolment)) ?? assert.fail();
-    assert.ok(await hold(provedBy(account), (held) => passkeys.add(held, made)));
+    await addPasskey(services, account, authenticator);
     const begun = await opened.post('/api/passkey/options', {});
     const credential = authenticator.get(begun.json());
     const answer = await opened.post('/api/passkey', { credential }, { headers: cookiesOf(begun, 'ceremony') });

@@ -7,6 +7,7 @@ import { adopt } from '../../../../src/core/users/source/adoption.ts';
 import { checkSync } from '../../../../src/doctor/users-table.ts';
 import type { Settings } from '../../../../src/ground/config/settings.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
+import { addPasskey } from '../../../capabilities/second-factor/add-passkey.ts';
 import { createAuthenticator } from '../../../capabilities/second-factor/authenticator.ts';
 import { codeOf } from '../../../capabilities/second-factor/authenticator-app.ts';
 import { openTestDatabase } from '../../../ground/database/open.ts';
@@ -321,19 +322,10 @@ test('a new password of the team ends tokens, however often the password was cha
 async function openWithPasskey(settings: Partial<Settings> = {}) {
   const opened = await open(inSqlite, settings);
   const { services, app, post } = opened;
-  const { passkeys } = services.factors;
   const account = await services.users.adoptByUsername(ann.username);
-  assert.ok(passkeys && account);
+  assert.ok(account);
   const authenticator = createAuthenticator({});
-  const binding = { purpose: `enrol:${account.user.id}`, cookie: 'a' };
-  const made = await passkeys.verifyNew(
-    authenticator.create(await passkeys.creationOptions(account.user, binding)),
-    binding,
-  );
-  await services.hold(provedBy(account), async (held) => {
-    assert.ok(made);
-    await passkeys.add(held, made);
-  });
+  await addPasskey(services, account, authenticator);
   return {
     ...opened,
     user: account.user,
