@@ -37,6 +37,7 @@ import { cleaningInterval } from './stores/upkeep.ts';
 import type { Measures } from './telemetry/measures.ts';
 import { createThrottle, createUnthrottled } from './throttle/throttle.ts';
 import { createTokens } from './tokens/tokens.ts';
+import { hasForeignPassword } from './users/account.ts';
 import { prepareUnlessEnded } from './users/account-join.ts';
 import { ChangeRefused, tooManyChanges } from './users/change-refused.ts';
 import { createImportUsers } from './users/import-users.ts';
@@ -166,7 +167,7 @@ export async function createCore(options: CoreOptions) {
     noteLogin: lastLogins.noteLogin,
     async acceptChanges(account, caller) {
       const { id, sourceKey } = account.user;
-      const isKnown = account.hasForeignPassword === false && account.formerName === undefined && !account.wasDisabled;
+      const isKnown = hasForeignPassword(account) === false && account.formerName === undefined && !account.wasDisabled;
       if (sourceKey === undefined || isKnown) return account;
       for (const kind of ['user-renamed-elsewhere', 'password-changed-elsewhere'] as const)
         await noteSeen(kind, id, caller);

@@ -150,7 +150,7 @@ const openComparisons = new Map([
   ['.includes(token_format)', 'a word'],
   ['token.clientId === client.clientId', 'public ids'],
   ['account.passwordHash === candidate.passwordHash', 'two reads of one stored hash'],
-  ['row.password_print !== passwordPrintOf(passwordHash)', 'two stored values'],
+  ['passwordPrint !== passwordPrintOf(passwordHash)', 'two stored values'],
   ["askSecret('The same again: ')) === first", 'what one person types twice'],
 ]);
 

@@ -4,7 +4,7 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { type AccessTokensTable, rows } from '../../ground/database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import { type Account, hasForeignPassword, stampOf } from '../users/account.ts';
 import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
 import { limitRows } from '../users/row-limits.ts';
@@ -65,7 +65,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       if (found?.account === undefined || !isSame(hashSecret(secret), found.row.hash)) return undefined;
       const { row, account } = found;
       const time = now();
-      if (account.disabled || account.hasForeignPassword || Number(row.expires_at) <= time) return undefined;
+      if (account.disabled || hasForeignPassword(account) || Number(row.expires_at) <= time) return undefined;
       if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
         const used = { last_used_at: time, last_used_address: addressOf() ?? null };
         // The token stays valid even if its use cannot be stored.

@@ -6,7 +6,7 @@ import type { AuditEvent, Caller } from '../audit/event.ts';
 import type { Mailer } from '../mail/mailer.ts';
 import { originOf } from '../mail/notice.ts';
 import type { RenewedSession, Session, Sessions } from '../sessions/sessions.ts';
-import { type Account, stampOf } from '../users/account.ts';
+import { type Account, hasForeignPassword, stampOf } from '../users/account.ts';
 import type { Held, Hold, HoldAny, HoldOptions, Proved } from '../users/held.ts';
 import type { User } from '../users/user.ts';
 import type { UserDirectory } from '../users/user-directory.ts';
@@ -99,7 +99,7 @@ export function createChanges(options: ChangeOptions) {
         ...(endsLinks ? (['janua_tokens'] as const) : []),
         ...(endsUnstamped ? unstampedTables.filter((table) => !(sparesTokens && table === 'janua_access_tokens')) : []),
         // A change of the password would otherwise revive the tokens of the one that another program has replaced.
-        ...(before.hasForeignPassword ? unstampedTables : []),
+        ...(hasForeignPassword(before) ? unstampedTables : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();
       // Read here, because another change may follow before the session is renewed.

@@ -21,11 +21,10 @@ export interface Account {
   /** Whether this is a user of the demo, on a server that is not in the demo. A sign-up with the same address replaces the user. */
   readonly isReplaceable?: boolean;
   /**
-   * Whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens are then
-   * refused, because they carry no stamp. Undefined for an own account, and until Janua has noted the password of an account of version
-   * 0.2.
+   * The print of the password that Janua saw last in a team's own table. Null until Janua has noted the password of an account of version
+   * 0.2. Undefined for an own account.
    */
-  readonly hasForeignPassword?: boolean | undefined;
+  readonly passwordPrint?: string | null;
   /** Whether Janua last saw the user disabled, although a team's own table says otherwise now. */
   readonly wasDisabled?: boolean;
   /** Set if a team's own table has permanent ids: the id stands for the user, and no proof is bound to the name. */
@@ -79,7 +78,7 @@ export const stampOf = (account: Account): string => account.stamp ?? passwordFi
 
 /** Joins the stamp with a fingerprint of the password, because another program may change the password in a team's own table. */
 export const joinedStamp = (stamp: string, owner: PasswordOwner): string =>
-  hash('sha256', `${stamp}\0${passwordFingerprint(owner)}`, 'base64url');
+  hash('sha256', `${stamp}\0${ownerText(owner)}`, 'base64url');
 
 type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
   readonly user: Pick<User, 'id' | 'username'>;
@@ -89,10 +88,22 @@ type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
 export const passwordPrintOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
 
 /**
+ * Tells whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens are then
+ * refused, because they carry no stamp. Undefined for an own account, and until Janua has noted the password of an account of version 0.2.
+ */
+export const hasForeignPassword = ({
+  passwordPrint,
+  passwordHash,
+}: Pick<Account, 'passwordPrint' | 'passwordHash'>): boolean | undefined =>
+  passwordPrint == null ? undefined : passwordPrint !== passwordPrintOf(passwordHash);
+
+/**
  * Returns a fingerprint that reveals neither name nor stored password. It covers the name, because a team may give an id to another person.
  */
-export const passwordFingerprint = ({ user, passwordHash = '', hasPermanentId }: PasswordOwner): string =>
-  hash('sha256', `${hasPermanentId ? user.id : user.username}\0${passwordHash}`, 'base64url');
+export const passwordFingerprint = (owner: PasswordOwner): string => hash('sha256', ownerText(owner), 'base64url');
+
+const ownerText = ({ user, passwordHash = '', hasPermanentId }: PasswordOwner): string =>
+  `${hasPermanentId ? user.id : user.username}\0${passwordHash}`;
 
 /** Creates a stamp: 128 random bits, base64url. */
 export const createStamp = (): string => randomBytes(16).toString('base64url');

@@ -1,8 +1,8 @@
 import type { RawBuilder } from 'kysely';
 import type { Database, Engine, OpenDatabase } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { accountColumns, type Row } from '../../ground/database/schema.ts';
-import { type Account, joinedStamp, passwordPrintOf } from './account.ts';
+import { accountColumns, ownAccountColumns, type Row, sourceAccountColumns } from '../../ground/database/schema.ts';
+import { type Account, joinedStamp } from './account.ts';
 import type { AccountJoin } from './account-join.ts';
 import { admins, type Rights, readNames, rightsOf } from './scopes.ts';
 import type { Person, Source } from './source/source.ts';
@@ -18,23 +18,28 @@ export interface AccountOptions {
   readonly source?: Source | undefined;
 }
 
-type StoredRow = Pick<Row<'janua_users'>, (typeof accountColumns)[number]>;
+type UsersRow = Row<'janua_users'>;
+type StoredRow = Pick<UsersRow, (typeof accountColumns)[number]> & { readonly account_id: string };
+type OwnRow = StoredRow & Pick<UsersRow, (typeof ownAccountColumns)[number]>;
 
-/** A row of `janua_users`, together with the team's row if there is one. */
-export interface AccountRow extends StoredRow {
-  readonly account_id: string;
+/** A row of `janua_users`, together with the team's row. */
+interface JoinedRow extends StoredRow, Pick<UsersRow, (typeof sourceAccountColumns)[number]> {
   /** JSON: every group with its scopes, if a column of the team's table names groups. */
   readonly definitions?: string | null;
 }
 
-export type ListedRow = AccountRow & Pick<Row<'janua_users'>, 'created_at'>;
+export type AccountRow = OwnRow | JoinedRow;
+
+export type ListedRow = AccountRow & Pick<UsersRow, 'created_at'>;
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** Reads accounts: from `janua_users` alone, or together with the team's row in one statement. */
 export function createAccounts({ database, engine, prepareLookup }: OpenDatabase, options: AccountOptions) {
   const { source } = options;
-  const stored = sql.join(accountColumns.map((column) => sql.ref(`janua_users.${column}`)));
+  // A request reads an account, and each column of the answer costs time.
+  const names = [...accountColumns, ...(source === undefined ? ownAccountColumns : sourceAccountColumns)];
+  const stored = sql.join(names.map((column) => sql.ref(`janua_users.${column}`)));
   const ofSource = source && sql`, ${source.columns}${source.hasGroups ? sql`, ${definitionsOn(engine)}` : sql``}`;
   const columns = sql`janua_users.id as account_id, ${stored}${ofSource ?? sql``}`;
   const joinSource = source?.join(sql.ref('janua_users.source_key')) ?? sql``;
@@ -82,8 +87,8 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
       return (
         account && {
           ...account.user,
-          disabled: row.demo === 1 ? row.disabled === 1 : account.disabled,
-          demo: row.demo === 1,
+          disabled: isDemo(row) ? row.disabled === 1 : account.disabled,
+          demo: isDemo(row),
           addressVerified: account.isAddressVerified ?? false,
           createdAt: toTime(row.created_at),
         }
@@ -114,11 +119,14 @@ export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_pr
  * another name there, while the team may give ids to other people.
  */
 function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
-  if (options.source !== undefined) return accountOfSource(row, options.source);
+  if (!isOwn(row)) return options.source && accountOfSource(row, options.source);
   return row.login_name === null ? undefined : ownAccount(row, options);
 }
 
-function ownAccount(row: AccountRow, { demoUsers, administrators }: AccountOptions): Account {
+const isOwn = (row: AccountRow): row is OwnRow => 'login_name' in row;
+const isDemo = (row: AccountRow): boolean => isOwn(row) && row.demo === 1;
+
+function ownAccount(row: OwnRow, { demoUsers, administrators }: AccountOptions): Account {
   const isReplaceable = row.demo !== 0 && !demoUsers;
   // An invited user has no password yet.
   const passwordHash = toText(row.password) || undefined;
@@ -142,7 +150,7 @@ function ownAccount(row: AccountRow, { demoUsers, administrators }: AccountOptio
  * Reads an account of a team's own table. The team's row decides the name, the password and whether the account is enabled. With another
  * name than ours, the row belongs to another person, unless the team never gives an id to another person.
  */
-function accountOfSource(row: AccountRow, source: Source): Account | undefined {
+function accountOfSource(row: JoinedRow, source: Source): Account | undefined {
   const person = source.read(row);
   if (person === undefined || person.key !== row.source_key) return undefined;
   const isRenamed = person.username !== row.username;
@@ -162,11 +170,11 @@ function accountOfSource(row: AccountRow, source: Source): Account | undefined {
     isAddressVouched: true,
     ...(isRenamed && { formerName: row.username }),
     ...(row.disabled !== 0 && !disabled && { wasDisabled: true }),
-    hasForeignPassword: row.password_print === null ? undefined : row.password_print !== passwordPrintOf(passwordHash),
+    passwordPrint: row.password_print,
   };
 }
 
-function rightsOfPerson({ groups }: Person, row: AccountRow): Rights {
+function rightsOfPerson({ groups }: Person, row: JoinedRow): Rights {
   const kept = readNames(toText(row.group_names));
   if (groups === undefined) return rightsOf(kept, readNames(toText(row.scopes)));
   const names = [...kept.filter((name) => name === admins), ...groups].sort();

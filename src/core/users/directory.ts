@@ -1,7 +1,14 @@
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { type Candidate, candidateOf, createStamp, passwordPrintOf, type Verification } from './account.ts';
+import {
+  type Candidate,
+  candidateOf,
+  createStamp,
+  hasForeignPassword,
+  passwordPrintOf,
+  type Verification,
+} from './account.ts';
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
 import { lastAdministrator } from './change-refused.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
@@ -109,7 +116,7 @@ export function createDirectory(
       await update(user.id, db)
         .set({ password_print: passwordPrintOf(account.passwordHash) })
         .execute();
-      return account.hasForeignPassword === true;
+      return hasForeignPassword(account) === true;
     },
 
     async acceptName({ account, user, db }) {

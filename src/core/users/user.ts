@@ -68,11 +68,13 @@ export function canonicalUsername(username: string): string {
  */
 export const hasOneSpelling = (stored: string): boolean =>
   stored.length <= maxUsernameLength &&
-  stored.trim().normalize('NFC') === stored &&
-  [...stored].every((letter) => {
-    const lower = letter.toLowerCase();
-    return lower === letter || lower.toUpperCase() === letter;
-  });
+  // Most names are canonical, and each request checks one.
+  (canonicalUsername(stored) === stored ||
+    (stored.trim().normalize('NFC') === stored &&
+      [...stored].every((letter) => {
+        const lower = letter.toLowerCase();
+        return lower === letter || lower.toUpperCase() === letter;
+      })));
 
 /** Longest first or last name, in code points, as the columns count. */
 export const maxNameLength = 100;

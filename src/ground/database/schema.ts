@@ -315,16 +315,10 @@ export type MailsTable = Tables['janua_mails'];
 export type AccessTokensTable = Tables['janua_access_tokens'];
 export type PasskeysTable = Tables['janua_passkeys'];
 
+/** The columns of each account. */
 export const accountColumns = [
-  'source_key',
-  'login_name',
   'username',
-  'password',
-  'password_print',
-  'first_name',
-  'last_name',
   'disabled',
-  'demo',
   'stamp',
   'language',
   'group_names',
@@ -332,5 +326,17 @@ export const accountColumns = [
   'address_proof',
   'verified_address',
 ] as const satisfies readonly (keyof UsersTable)[];
+
+/** The columns of an account that is in no table of the team. */
+export const ownAccountColumns = [
+  'login_name',
+  'password',
+  'first_name',
+  'last_name',
+  'demo',
+] as const satisfies readonly (keyof UsersTable)[];
+
+/** The columns of an account beside those that are read from the team's row. */
+export const sourceAccountColumns = ['source_key', 'password_print'] as const satisfies readonly (keyof UsersTable)[];
 
 export const sessionColumns = Object.keys(rows.janua_sessions) as (keyof SessionsTable)[];

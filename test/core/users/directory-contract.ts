@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { stampOf } from '../../../src/core/users/account.ts';
+import { hasForeignPassword, stampOf } from '../../../src/core/users/account.ts';
 import type { UserDirectory } from '../../../src/core/users/user-directory.ts';
 import type { Database } from '../../../src/ground/database/database.ts';
 import { inTransaction } from '../../../src/ground/database/transaction.ts';
@@ -54,9 +54,10 @@ export function testUserDirectory(
     test('finds a user by name and by id', async () => {
       await using opened = await openWithAnn();
       const { users, account: found } = opened;
-      const { hasForeignPassword = false, ...account } = found;
+      const { passwordPrint, ...account } = found;
       const { sourceKey, ...user } = account.user;
-      assert.deepEqual([hasForeignPassword, sourceKey !== undefined], [false, opened.hasKeys ?? false]);
+      assert.deepEqual([hasForeignPassword(found) ?? false, sourceKey !== undefined], [false, opened.hasKeys ?? false]);
+      assert.equal(passwordPrint === undefined, sourceKey === undefined);
       assert.deepEqual(
         { ...account, user },
         {

@@ -12,10 +12,10 @@ interface SourceRow {
   readonly source_id: string | null;
   readonly source_name: string | null;
   readonly source_password: string | null;
-  readonly source_first_name: string | null;
-  readonly source_last_name: string | null;
-  readonly source_disabled: string | null;
-  readonly source_groups: string | null;
+  readonly source_first_name?: string | null;
+  readonly source_last_name?: string | null;
+  readonly source_disabled?: string | null;
+  readonly source_groups?: string | null;
   /** The name in lower case, by the database. */
   readonly source_folded: string | null;
 }
@@ -102,7 +102,7 @@ export function createSource(
       passwordHash: found.source_password ?? undefined,
       firstName: found.source_first_name ?? '',
       lastName: found.source_last_name ?? '',
-      disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, found.source_disabled),
+      disabled: mapping.disabled !== undefined && isDisabled(mapping.disabled, found.source_disabled ?? null),
       groups: mapping.groups === undefined ? undefined : readGroups(found.source_groups ?? ''),
     };
   }
@@ -249,13 +249,19 @@ function selectList(
   disabledKind: ColumnKind | undefined,
 ): RawBuilder<unknown> {
   const own = (column: string) => sql.ref(`${table}.${column}`);
-  const text = (column: string | undefined) => (column === undefined ? sql`null` : asText(engine, own(column)));
-  const isBoolean = disabled !== undefined && engine === 'postgres' && disabledKind === 'boolean';
-  return sql`${text(id)} as source_id, ${text(username)} as source_name, ${text(password)} as source_password,
-    ${text(firstName)} as source_first_name, ${text(lastName)} as source_last_name,
-    ${isBoolean ? asText(engine, sql`${own(disabled.column)}::integer`) : text(disabled?.column)} as source_disabled,
-    ${text(groups)} as source_groups,
-    ${asText(engine, sql`lower(${own(username)})`)} as source_folded`;
+  const isBoolean = engine === 'postgres' && disabledKind === 'boolean';
+  const values: { readonly [Column in keyof SourceRow]-?: RawBuilder<unknown> | undefined } = {
+    source_id: own(id),
+    source_name: own(username),
+    source_password: own(password),
+    source_first_name: firstName === undefined ? undefined : own(firstName),
+    source_last_name: lastName === undefined ? undefined : own(lastName),
+    source_disabled: disabled && (isBoolean ? sql`${own(disabled.column)}::integer` : own(disabled.column)),
+    source_groups: groups === undefined ? undefined : own(groups),
+    source_folded: sql`lower(${own(username)})`,
+  };
+  const named = Object.entries(values).filter((entry) => entry[1] !== undefined) as [string, RawBuilder<unknown>][];
+  return sql.join(named.map(([column, value]) => sql`${asText(engine, value)} as ${sql.ref(column)}`));
 }
 
 /** Reads some stored hashes, from both ends of the table. */
