@@ -11,10 +11,9 @@ export const oidc = defineCapability({
   events,
 
   async make(core: Core) {
-    const { settings, ports, access, users, sessions, stores, groups, groupsInColumn, log } = core;
+    const { settings, ports, access, users, sessions, groups, groupsInColumn, log } = core;
     const { noteEnding, logoutNotices, ...parts } = createOidcParts({
       ...core,
-      redis: stores.redis,
       findAccount: users.findById,
       findLiving: access.findLiving,
       listSessions: (account) => sessions.listOf(account.user.id, stampOf(account)),

@@ -10,7 +10,6 @@ import type { RequireRights } from '../../core/users/scopes.ts';
 import type { OpenDatabase } from '../../ground/database/database.ts';
 import type { Cipher } from '../../ground/encryption/cipher.ts';
 import type { Log } from '../../ground/faults/log.ts';
-import type { OpenRedis } from '../../ground/redis/redis.ts';
 import { createApplications } from './clients/applications.ts';
 import { type ClientAdministrationOptions, createClientAdministration } from './clients/client-administration.ts';
 import { createClients } from './clients/clients.ts';
@@ -27,7 +26,6 @@ import { createInteractions } from './provider/interactions.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
 import { createRecords } from './records/records.ts';
-import { createRedisRequests } from './records/redis-requests.ts';
 import { createNoteRefusal } from './refused-requests.ts';
 import { createResources } from './resources/resources.ts';
 import { createConsents } from './sign-in/consents.ts';
@@ -39,7 +37,6 @@ export interface OidcOptions
   extends Pick<ClientAdministrationOptions, 'groupNames' | 'privateHosts'>,
     Pick<ApplicationLogOutOptions, 'listSessions' | 'endSession'> {
   readonly opened: OpenDatabase;
-  readonly redis: OpenRedis | undefined;
   /** 32 bytes, from which ids of grants and sessions, refresh tokens and signatures are derived. */
   readonly key: Buffer;
   readonly cipher: Cipher;
@@ -77,7 +74,7 @@ export type OidcParts = ReturnType<typeof createOidcParts>;
 
 /** Creates the provider and its stores. The library is loaded only if an application could use it. */
 export function createOidcParts(options: OidcOptions) {
-  const { opened, redis, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
+  const { opened, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;
   const subjects = createSubjects(opened);
@@ -95,7 +92,6 @@ export function createOidcParts(options: OidcOptions) {
     key,
     findAccount,
     isAlive,
-    brief: redis && createRedisRequests(redis),
     userIdOf: subjects.findUserId,
   });
   const retiredKeys = createRetiredKeys(records, sessionSeconds, now);

@@ -7,8 +7,6 @@ import { password } from '../../janua.ts';
 import { isLong } from '../../long.ts';
 import { missing } from '../../servers/missing.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
-import { connectOnce } from '../../servers/redis.ts';
-import { createRedisDatabase } from '../../servers/shared.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { type Application, openProvider, type ProviderUnderTest, post, requireAnswer, rowsOf } from './application.ts';
 
@@ -21,16 +19,13 @@ const mostBytes = 8192;
 /** A server behind a proxy, so that a test may ask from any address, and what its stores hold. */
 async function openFlooded(stores: StoreChoice) {
   await using opened = new AsyncDisposableStack();
-  const redis = stores.sessions === 'Redis' ? await createRedisDatabase() : undefined;
-  if (redis) opened.defer(redis.drop);
   const folder = createTemporaryFolder('flooded');
   opened.defer(() => folder.remove());
   const server = opened.use(
     await openProvider({
-      stores: { ...stores, sessions: 'SQL' },
+      stores,
       settings: {
         TRUSTED_PROXIES: ['127.0.0.1'],
-        ...(redis && { REDIS_URL: redis.url }),
         // A database in memory cannot be read from outside.
         ...(stores.users === 'SQLite' && { DATABASE_URL: `sqlite:${folder.path}/janua.db` }),
       },
@@ -42,24 +37,11 @@ async function openFlooded(stores: StoreChoice) {
     /** Everything that waits. */
     async waiting(): Promise<string[]> {
       const rows = (await rowsOf(server, 'janua_oidc_records')) as { model: string }[];
-      const inSql = rows.filter(({ model }) => ['Interaction', 'DeviceCode'].includes(model));
-      return [...inSql.map((row) => JSON.stringify(row)), ...(await keysOf(redis?.url))];
+      const waiting = rows.filter(({ model }) => ['Interaction', 'DeviceCode'].includes(model));
+      return waiting.map((row) => JSON.stringify(row));
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
-}
-
-async function keysOf(url: string | undefined): Promise<string[]> {
-  if (url === undefined) return [];
-  const client = connectOnce(url);
-  try {
-    const keys = await client.keys('janua:oidc:*');
-    const found = await Promise.all(keys.map(async (key) => [key, await client.get(key)]));
-    // Of a request that was answered, the id alone is left.
-    return found.filter(([, value]) => value !== '').map((pair) => pair.join(''));
-  } finally {
-    client.disconnect();
-  }
 }
 
 async function inTurns(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
@@ -105,11 +87,11 @@ async function finishDevice(server: ProviderUnderTest, { clientId }: Application
 
 const choices = [
   { users: 'SQLite', sessions: 'SQL' },
-  { users: 'MariaDB', sessions: 'Redis' },
+  { users: 'MariaDB', sessions: 'SQL' },
   { users: 'PostgreSQL', sessions: 'SQL' },
 ] as const satisfies StoreChoice[];
 for (const stores of choices.slice(0, isLong ? undefined : 2)) {
-  describe(`what waits, users in ${stores.users}, requests in ${stores.sessions}`, {
+  describe(`what waits, in ${stores.users}`, {
     skip: missing(stores.users, stores.sessions),
   }, () => {
     test('strangers at the authorization endpoint store nothing', async () => {

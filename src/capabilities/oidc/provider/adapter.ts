@@ -1,9 +1,9 @@
 import { type ClientMetadata, errors, Provider } from 'oidc-provider';
 import type { Client } from '../clients/clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
-import { AlreadyUsed, PolledTooFast } from '../records/kept-records.ts';
 import type { Payload } from '../records/record-rows.ts';
 import type { Records } from '../records/records.ts';
+import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
 

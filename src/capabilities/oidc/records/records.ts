@@ -1,14 +1,25 @@
+import { createHmac } from 'node:crypto';
+import { createSecret } from '../../../core/sessions/credential.ts';
 import type { Account } from '../../../core/users/account.ts';
 import type { OpenDatabase } from '../../../ground/database/database.ts';
+import { countDeleted } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
+import type { NewRow, Row } from '../../../ground/database/schema.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
-import { waitingSeconds } from '../sign-in/pending-address.ts';
-import { briefOf } from './brief-records.ts';
-import { createGrantRecords } from './grant-records.ts';
-import { createKeptRecords } from './kept-records.ts';
-import { createRecordLimits, mostAssertions } from './record-limits.ts';
-import { createRecordRows, emptyRow, keyOf, type Payload, table } from './record-rows.ts';
-import type { BriefRecords } from './redis-requests.ts';
+import { makeRoom, partyOf } from '../sign-in/room-limits.ts';
+import { createGrants } from './grants.ts';
+import {
+  createRecordRows,
+  emptyRow,
+  familyKeyOf,
+  familyLength,
+  hasFamily,
+  keyOf,
+  ownIdPlaceholder,
+  type Payload,
+  table,
+  unusedMilliseconds,
+} from './record-rows.ts';
 
 export interface RecordOptions {
   /** Milliseconds since 1970. */
@@ -19,9 +30,28 @@ export interface RecordOptions {
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly isAlive: (sessionId: string) => Promise<boolean>;
-  /** Records in Redis. Undefined without Redis. */
-  readonly brief?: BriefRecords | undefined;
 }
+
+/** Thrown if a code or token was used already. Everything that came from it has been revoked. */
+export class AlreadyUsed extends Error {
+  override readonly name = 'Spent';
+}
+
+/** Thrown if a device asks more often than every five seconds (RFC 8628 3.5). */
+export class PolledTooFast extends Error {
+  override readonly name = 'TooFast';
+}
+
+/** Milliseconds for which a used refresh token returns its successor again. Several processes of a client may share one token. */
+const graceMilliseconds = 10_000;
+
+/** Milliseconds. A use that prolongs a grant by less is not written. */
+const renewalMilliseconds = 3_600_000;
+
+const pollMilliseconds = 5000;
+
+/** Kinds of records whose payload never changes. */
+const kindsWithoutUpdate: ReadonlySet<string> = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 /** Milliseconds for which a used assertion is stored at least. */
 const leastKept = 300_000;
@@ -44,25 +74,173 @@ export interface TakenDevice {
 
 export type Records = ReturnType<typeof createRecords>;
 
-/** Stores the records of the provider in the database, and short-lived ones in Redis if there is one. */
+/**
+ * Stores the records of the provider in the database. Stores hashes only, so a thief of the database can use none of it. A conditional update takes a code or token that may be used once: of
+ * several requests at a time, one gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
+ */
 export function createRecords(opened: OpenDatabase, options: RecordOptions) {
-  const { now, findAccount, brief } = options;
-  const rows = createRecordRows(opened, findAccount);
-  const { database, findRow, findByLookup } = rows;
-  const limits = createRecordLimits(rows, options.isAlive);
-  const kept = createKeptRecords(rows, limits, options);
-  const grants = createGrantRecords(rows, limits, options);
+  const { now, key, userIdOf } = options;
+  const rows = createRecordRows(opened, options.findAccount);
+  const { database, findRow, findByLookup, revoke, isStillValid, sessionsOfNew } = rows;
+  const grants = createGrants(rows, options);
+
+  /** Creates the first refresh token of a sign-in. */
+  const newRefreshToken = (): string => createSecret().slice(0, familyLength) + createSecret();
+
+  /** Computes the refresh token that follows another one, from that token and the key of this server. */
+  const successorOf = (token: string): string =>
+    token.slice(0, familyLength) + createHmac('sha256', key).update(token).digest('base64url');
+
+  /** Deletes used refresh tokens whose grace has passed. `findUsed` still recognizes them by their family. */
+  async function removeUsed(id: string): Promise<void> {
+    // Reads first, to avoid a deadlock: a statement that deletes by another index could lock the rows in another order than the request
+    // that stores the successor.
+    const family = await findByLookup(familyKeyOf(id));
+    const used = family.filter(
+      (row) => row.consumed_at !== null && now() - Number(row.consumed_at) >= graceMilliseconds,
+    );
+    const ids = used.map((row) => row.id);
+    if (ids.length > 0) await database.deleteFrom(table).where('id', 'in', ids).execute();
+  }
+
+  /**
+   * Finds a refresh token that was used and deleted. Its holder has had a token of the family, so it counts as used again (RFC 9700
+   * 4.14.2).
+   */
+  async function findUsed(id: string): Promise<Payload | undefined> {
+    const [living] = await findByLookup(familyKeyOf(id));
+    return living && { ...toPayload(living, id), consumed: Math.floor(Number(living.created_at) / 1000) };
+  }
+
+  async function isInGrace(id: string, consumedAt: number): Promise<boolean> {
+    if (now() - consumedAt >= graceMilliseconds) return false;
+    const [successor] = await findRow(keyOf('RefreshToken', successorOf(id)));
+    return successor === undefined || successor.consumed_at === null;
+  }
+
+  /** Allows one request in five seconds. @throws {PolledTooFast} */
+  async function takePoll({ id }: Row<typeof table>): Promise<void> {
+    const { numUpdatedRows } = await database
+      .updateTable(table)
+      .set({ polled_at: now() })
+      .where('id', '=', id)
+      .where((or) => or.or([or('polled_at', 'is', null), or('polled_at', '<=', now() - pollMilliseconds)]))
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) throw new PolledTooFast();
+  }
+
+  const toPayload = (row: Row<typeof table>, id: string): Payload => ({
+    ...JSON.parse(row.payload.replaceAll(ownIdPlaceholder, id)),
+    jti: id,
+    exp: Math.floor(Number(row.expires_at) / 1000),
+  });
 
   /** Returns the records of one kind, with the methods that the library expects. */
-  const of = (model: string) =>
-    brief !== undefined && model === 'Interaction' ? briefOf(model, brief, now) : kept.of(model);
+  const of = (model: string) => ({
+    /** @throws {AlreadyUsed} if its grant was revoked meanwhile */
+    async upsert(id: string, payload: Payload, seconds: number): Promise<void> {
+      const { jti: _, userCode, grantId, accountId, clientId, ...rest } = payload;
+      const grantKey = typeof grantId === 'string' && model !== 'Interaction' ? keyOf('Grant', grantId) : null;
+      const isGrant = model === 'Grant';
+      const changed = {
+        payload: JSON.stringify({ ...rest, grantId, accountId, clientId }).replaceAll(id, ownIdPlaceholder),
+        expires_at: now() + seconds * 1000,
+      };
+      if (!kindsWithoutUpdate.has(model)) {
+        const update = database.updateTable(table).set(changed).where('id', '=', keyOf(model, id));
+        if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return;
+      }
+      const row: NewRow<typeof table> = {
+        ...emptyRow,
+        id: keyOf(model, id),
+        model,
+        ...changed,
+        grant_id: grantKey,
+        lookup:
+          model === 'RefreshToken'
+            ? familyKeyOf(id)
+            : typeof userCode === 'string'
+              ? keyOf('user code', userCode)
+              : null,
+        user_id: isGrant ? ((await userIdOf(String(accountId))) ?? null) : null,
+        client_id: typeof clientId === 'string' ? clientId : null,
+        session_id: (isGrant && sessionsOfNew.get(id)) || null,
+        party: partyOf(model, payload) ?? null,
+        created_at: now(),
+      };
+      await insertNew(database.insertInto(table).values(row));
+      if (row.party) await makeRoom(database, model, row.party);
+      if (row.user_id) await grants.limitGrants(row.user_id);
+      if (grantKey === null || !kindsWithoutUpdate.has(model)) return;
+      const [grant] = await grants.findGrant(grantKey, model);
+      if (grant === undefined) {
+        await database.deleteFrom(table).where('id', '=', row.id).execute();
+        throw new AlreadyUsed();
+      }
+      if (grant.excess !== null) await grants.limitOfGrant(grantKey, model);
+      if (model !== 'RefreshToken' || grant.stamp === null) return;
+      const until = now() + unusedMilliseconds;
+      if (until - Number(grant.expires_at) < renewalMilliseconds) return;
+      await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
+    },
+
+    /** @param polls whether a device asks for its tokens @throws {PolledTooFast} */
+    async find(id: string, polls = false): Promise<Payload | undefined> {
+      const [row] = await findRow(keyOf(model, id));
+      // Tokens without a family come from the version before, or are of another kind.
+      if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
+      if (!(await isStillValid(row))) {
+        // The grant ends for good: a user who is enabled again has to allow the application again.
+        await revoke(row.id);
+        return undefined;
+      }
+      if (polls) await takePoll(row);
+      const payload = toPayload(row, id);
+      if (row.consumed_at === null) return payload;
+      if (model === 'RefreshToken' && (await isInGrace(id, Number(row.consumed_at)))) return payload;
+      return { ...payload, consumed: Math.floor(Number(row.consumed_at) / 1000) };
+    },
+
+    /** Finds a device code by its user code. The text of the device code is not stored. */
+    async findByUserCode(userCode: string): Promise<Payload | undefined> {
+      const [row] = await findByLookup(keyOf('user code', userCode));
+      return row && { ...toPayload(row, ''), userCode, consumed: row.consumed_at ?? undefined };
+    },
+
+    /** Marks a record as used. @throws {AlreadyUsed} if it was used before: its grant is then revoked */
+    async consume(id: string): Promise<void> {
+      const one = database.updateTable(table).set({ consumed_at: now() }).where('id', '=', keyOf(model, id));
+      if ((await one.where('consumed_at', 'is', null).executeTakeFirst()).numUpdatedRows > 0n) {
+        if (model === 'RefreshToken') await removeUsed(id);
+        return;
+      }
+      const [row] = await findRow(keyOf(model, id));
+      const consumedAt = Number(row?.consumed_at ?? 0);
+      if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
+      if (row?.grant_id) await revoke(row.grant_id);
+      throw new AlreadyUsed();
+    },
+
+    /** False if the record did not exist, as for the later of two requests. */
+    destroy: async (id: string): Promise<boolean> =>
+      (await countDeleted(database.deleteFrom(table).where('id', '=', keyOf(model, id)))) > 0,
+
+    async revokeByGrantId(grantId: string): Promise<void> {
+      const all = database.deleteFrom(table).where('grant_id', '=', keyOf('Grant', grantId));
+      await all.where('model', '=', model).execute();
+    },
+  });
 
   return {
     of,
-    newRefreshToken: kept.newRefreshToken,
-    successorOf: kept.successorOf,
-    removeOfEnded: limits.removeOfEnded,
-    ...grants,
+    newRefreshToken,
+    successorOf,
+    removeOfEnded: grants.removeOfEnded,
+    bind: grants.bind,
+    keep: grants.keep,
+    revokeOf: grants.revokeOf,
+    revokeClient: grants.revokeClient,
+    clientsOf: grants.clientsOf,
 
     /** Marks an assertion of a client as used. Of several requests with it at a time, one gets `new`. */
     async useAssertion({ issuer, jti, end, ...by }: UsedAssertion): Promise<'new' | 'used' | 'too-many'> {
@@ -71,26 +249,18 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const party = keyOf('assertions', by.party);
       // Otherwise assertions that are about to expire would make room for new ones at once, while their rows still wait for the cleaning.
       const keptUntil = Math.max(end, now() + leastKept);
-      const hasRoom =
-        brief === undefined
-          ? await limits.hasRoomForAssertion(party, now())
-          : await brief.takeRoom(id, keptUntil, { party, most: mostAssertions, now: now() });
-      if (!hasRoom) return 'too-many';
+      if (!(await grants.hasRoomForAssertion(party, now()))) return 'too-many';
       const row = { ...emptyRow, id, model, party, created_at: now(), expires_at: keptUntil };
-      const isNew =
-        brief === undefined ? insertNew(database.insertInto(table).values(row)) : brief.putNew(id, keptUntil);
-      return (await isNew) ? 'new' : 'used';
+      return (await insertNew(database.insertInto(table).values(row))) ? 'new' : 'used';
     },
 
     /** Returns when a waiting request came, in milliseconds since 1970. */
     async startOf(uid: string): Promise<number> {
-      if (brief !== undefined) return Number((await of('Interaction').find(uid))?.createdAt);
       return Number((await findRow(keyOf('Interaction', uid)))[0]?.created_at);
     },
 
     /** Claims a request that waits for its user, before a grant is issued. Of several answers at a time, one gets true. */
     async takeInteraction(uid: string): Promise<boolean> {
-      if (brief !== undefined) return brief.putNew(keyOf('Taken', uid), now() + waitingSeconds * 1000);
       const { numUpdatedRows } = await database
         .updateTable(table)
         .set({ consumed_at: now() })

@@ -2,28 +2,22 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { AlreadyUsed } from '../../../../src/capabilities/oidc/records/kept-records.ts';
-import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/record-limits.ts';
-import { createRecords } from '../../../../src/capabilities/oidc/records/records.ts';
-import { type BriefRecords, createRedisRequests } from '../../../../src/capabilities/oidc/records/redis-requests.ts';
+import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/grants.ts';
+import { AlreadyUsed, createRecords } from '../../../../src/capabilities/oidc/records/records.ts';
 import type { OpenDatabase } from '../../../../src/ground/database/database.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
-import { unwatched } from '../../../../src/ground/faults/store-watch.ts';
-import { openRedis } from '../../../../src/ground/redis/redis.ts';
 import { openMigrated } from '../../../ground/database/open.ts';
 import { missing } from '../../../servers/missing.ts';
-import { createRedisDatabase } from '../../../servers/shared.ts';
 import type { UserEngine } from '../../../stores.ts';
 
-const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: string) => true, brief?: BriefRecords) =>
+const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: string) => true) =>
   createRecords(opened, {
     now,
     key: Buffer.alloc(32),
     userIdOf: async () => 'ann',
     findAccount: async () => undefined,
     isAlive,
-    brief,
   });
 
 test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
@@ -273,17 +267,14 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
     });
   });
 
-for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
+for (const store of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   test(`a party with ${mostAssertions} used assertions in ${store} uses no more, and none of them again, until they expire`, {
     skip: missing(store),
   }, async () => {
-    await using opened = await openMigrated(store === 'Redis' ? 'SQLite' : store);
-    const database = store === 'Redis' ? await createRedisDatabase() : undefined;
-    const redis = database && openRedis(database.url, 3000, unwatched);
-    // Redis expires by its own clock.
-    const start = Date.now();
+    await using opened = await openMigrated(store);
+    const start = 0;
     let time = start;
-    const records = recordsIn(opened, () => time, undefined, redis && createRedisRequests(redis));
+    const records = recordsIn(opened, () => time);
     const use = (number: number, party = 'app.example.com') =>
       records.useAssertion({
         issuer: `https://${party}/${number % 7}.json`,
@@ -292,21 +283,16 @@ for (const store of ['SQLite', 'PostgreSQL', 'MariaDB', 'Redis'] as const)
         end: number % 2 === 0 ? start + 1 : start + 301_000,
         party,
       });
-    try {
-      for (let number = 0; number < mostAssertions; number += 50) {
-        const uses = await Promise.all(Array.from({ length: 50 }, (_, index) => use(number + index)));
-        assert.ok(uses.every((one) => one === 'new'));
-      }
-      assert.equal(await use(mostAssertions), 'too-many');
-      for (const used of [0, 1, mostAssertions - 1]) assert.notEqual(await use(used), 'new');
-      assert.equal(await use(1, 'other.example.com'), 'new');
-      time = start + 299_000;
-      assert.equal(await use(mostAssertions), 'too-many', 'all of them are kept');
-      time = start + 300_000;
-      assert.equal(await use(mostAssertions), 'new', 'half of them have expired');
-      assert.equal(await use(1), 'used');
-    } finally {
-      await redis?.close();
-      await database?.drop();
+    for (let number = 0; number < mostAssertions; number += 50) {
+      const uses = await Promise.all(Array.from({ length: 50 }, (_, index) => use(number + index)));
+      assert.ok(uses.every((one) => one === 'new'));
     }
+    assert.equal(await use(mostAssertions), 'too-many');
+    for (const used of [0, 1, mostAssertions - 1]) assert.notEqual(await use(used), 'new');
+    assert.equal(await use(1, 'other.example.com'), 'new');
+    time = start + 299_000;
+    assert.equal(await use(mostAssertions), 'too-many', 'all of them are kept');
+    time = start + 300_000;
+    assert.equal(await use(mostAssertions), 'new', 'half of them have expired');
+    assert.equal(await use(1), 'used');
   });

@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { removeBeyond } from '../../../ground/database/deletions.ts';
+import { removeBeyond, removeOfClient } from '../../../ground/database/deletions.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 import { repeated } from '../../../ground/database/transaction.ts';
-import { type RecordRows, table } from './record-rows.ts';
+import { keyOf, type RecordRows, table, unusedMilliseconds } from './record-rows.ts';
+import type { RecordOptions } from './records.ts';
 
 /**
  * Most grants of a user, lasting grants of a user, lasting grants of a user for one client, and codes or tokens of a kind of one grant.
- * Requests that wait for their user have their own limits (`waiting-room.ts`). Beyond a limit, the oldest are deleted, because the
+ * Requests that wait for their user have their own limits (`sign-in/room-limits.ts`). Beyond a limit, the oldest are deleted, because the
  * application of a user who signs in again and again would otherwise be locked out. The age of a lasting grant counts from its last use.
  */
 export const mostRecords = { grants: 1000, lastingGrants: 300, lastingGrantsOfClient: 50, ofGrant: 100 };
@@ -24,11 +25,10 @@ const sessionsPerPage = 500;
 
 const removedAtOnce = 500;
 
-export type RecordLimits = ReturnType<typeof createRecordLimits>;
-
-export function createRecordLimits(
-  { database, rows, prepareLookup, revoke }: RecordRows,
-  isAlive: (sessionId: string) => Promise<boolean>,
+/** Grants of applications: the session of each, its lifetime, how many there may be, and the list of those that a user still has. */
+export function createGrants(
+  { database, rows, prepareLookup, revoke, isStillValid, sessionsOfNew }: RecordRows,
+  { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
   /** The session at which the last sweep stopped. */
   let position = '';
@@ -40,25 +40,33 @@ export function createRecordLimits(
   const grantsOf = (userId: string, db = database) =>
     db.selectFrom(table).select('id').where('user_id', '=', userId).where('model', '=', 'Grant');
 
+  const livingOf = (userId: string, db = database) =>
+    db
+      .selectFrom(table)
+      .selectAll()
+      .where('user_id', '=', userId)
+      .where('model', '=', 'Grant')
+      .where('expires_at', '>', now());
+
+  /** Revokes the oldest lasting grants of a user. Called after a grant was made to last without its session. */
+  async function limitLasting(grantKey: string, db = database): Promise<void> {
+    const one = db.selectFrom(table).select(['user_id', 'client_id']).where('id', '=', grantKey);
+    const { user_id: userId, client_id: clientId } = (await one.executeTakeFirst()) ?? {};
+    if (!userId || !clientId) return;
+    const lasting = grantsOf(userId, db)
+      .where('stamp', 'is not', null)
+      .orderBy('expires_at', 'desc')
+      .orderBy('id', 'desc');
+    const ofClient = lasting.where('client_id', '=', clientId).offset(mostRecords.lastingGrantsOfClient);
+    await revokeAll(await ofClient.limit(removedAtOnce).execute(), db);
+    await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
+  }
+
   return {
     /** Revokes the oldest grants of a user. Called after a grant was added. */
     async limitGrants(userId: string): Promise<void> {
       const latest = grantsOf(userId).orderBy('created_at', 'desc').orderBy('id', 'desc');
       await revokeAll(await latest.limit(removedAtOnce).offset(mostRecords.grants).execute());
-    },
-
-    /** Revokes the oldest lasting grants of a user. Called after a grant was made to last without its session. */
-    async limitLasting(grantKey: string, db = database): Promise<void> {
-      const one = db.selectFrom(table).select(['user_id', 'client_id']).where('id', '=', grantKey);
-      const { user_id: userId, client_id: clientId } = (await one.executeTakeFirst()) ?? {};
-      if (!userId || !clientId) return;
-      const lasting = grantsOf(userId, db)
-        .where('stamp', 'is not', null)
-        .orderBy('expires_at', 'desc')
-        .orderBy('id', 'desc');
-      const ofClient = lasting.where('client_id', '=', clientId).offset(mostRecords.lastingGrantsOfClient);
-      await revokeAll(await ofClient.limit(removedAtOnce).execute(), db);
-      await revokeAll(await lasting.offset(mostRecords.lastingGrants).limit(removedAtOnce).execute(), db);
     },
 
     /** Tells whether an assertion may be added. @param party hash of the host or network @param time milliseconds since 1970 */
@@ -98,6 +106,44 @@ export function createRecordLimits(
         if (position === '') return;
         await setImmediate();
       }
+    },
+
+    /** Saves a new grant together with its session, because the library has no such field. */
+    async bind(grantId: string, sessionId: string, save: () => Promise<unknown>): Promise<void> {
+      sessionsOfNew.set(grantId, sessionId);
+      await save().finally(() => sessionsOfNew.delete(grantId));
+    },
+
+    /** Makes a grant outlive its session, until the stamp of the account changes or nothing has used it for 30 days. */
+    async keep(grantId: string, stamp: string, db = database): Promise<void> {
+      const kept = { stamp, session_id: null, expires_at: now() + unusedMilliseconds };
+      await db.updateTable(table).set(kept).where('id', '=', keyOf('Grant', grantId)).execute();
+      await limitLasting(keyOf('Grant', grantId), db);
+    },
+
+    async revokeOf(userId: string, clientId: string, db = database): Promise<void> {
+      const grants = livingOf(userId, db).where('client_id', '=', clientId);
+      for (const { id } of await grants.execute()) await revoke(id, db);
+    },
+
+    async revokeClient(clientId: string): Promise<void> {
+      await removeOfClient(database, table, clientId);
+    },
+
+    /** Lists the applications that hold a living grant of a user, and the time of the first such grant. */
+    async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
+      const found = new Map<string, Date>();
+      // Many grants share a few sessions or stamps, so each of these is checked once.
+      const living = new Map<string | null, boolean>();
+      for (const row of await livingOf(userId).orderBy('created_at').execute()) {
+        const reason = row.session_id ?? row.stamp;
+        const lives =
+          living.get(reason) ?? (row.session_id === null ? await isStillValid(row) : await isAlive(row.session_id));
+        living.set(reason, lives);
+        const clientId = row.client_id ?? '';
+        if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));
+      }
+      return [...found].map(([clientId, since]) => ({ clientId, since }));
     },
   };
 }
