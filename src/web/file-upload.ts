@@ -13,6 +13,9 @@ export const uploadLimit = 1024 * 1024;
 /** Most parts of a form with files, each a field or a file. Parsing a form of many parts stops the process for seconds. */
 export const mostParts = 10;
 
+/** Longest `Content-Type` that is parsed, in characters. */
+const longestType = 300;
+
 /** Longest boundary, in characters (RFC 2046 5.1.1). */
 const longestBoundary = 70;
 
@@ -46,6 +49,8 @@ export function acceptFiles(app: App, requireMaySend: (request: Request) => Prom
 }
 
 function boundaryOf(type: string): string | undefined {
+  // To parse blanks takes a time that is quadratic.
+  if (type.length > longestType) return undefined;
   try {
     return new MIMEType(type).params.get('boundary') ?? undefined;
   } catch {
