@@ -33,9 +33,11 @@ export function createGrants(
   /** The session at which the last sweep stopped. */
   let position = '';
 
-  async function revokeAll(grants: readonly { readonly id: string }[], db = database): Promise<void> {
-    for (const { id } of grants) await revoke(id, db);
-  }
+  const revokeAll = (grants: readonly { readonly id: string }[], db = database): Promise<void> =>
+    revoke(
+      grants.map(({ id }) => id),
+      db,
+    );
 
   const grantsOf = (userId: string, db = database) =>
     db.selectFrom(table).select('id').where('user_id', '=', userId).where('model', '=', 'Grant');
@@ -122,8 +124,7 @@ export function createGrants(
     },
 
     async revokeOf(userId: string, clientId: string, db = database): Promise<void> {
-      const grants = livingOf(userId, db).where('client_id', '=', clientId);
-      for (const { id } of await grants.execute()) await revoke(id, db);
+      await revokeAll(await livingOf(userId, db).where('client_id', '=', clientId).execute(), db);
     },
 
     async revokeClient(clientId: string): Promise<void> {

@@ -3,6 +3,7 @@ import { type Account, stampOf } from '../../../core/users/account.ts';
 import type { OpenDatabase } from '../../../ground/database/database.ts';
 import { removeFound } from '../../../ground/database/deletions.ts';
 import type { Row } from '../../../ground/database/schema.ts';
+import { onCommit } from '../../../ground/database/transaction.ts';
 
 /** The content of a record: a code, a token, a grant, or a request that waits for its user. */
 export type Payload = Record<string, unknown>;
@@ -55,10 +56,16 @@ export function createRecordRows(
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 
-    /** Ends a grant at once. Its codes and tokens, which are worth nothing without it, follow in batches. */
-    async revoke(grantKey: string, db = database): Promise<void> {
-      await db.deleteFrom(table).where('id', '=', grantKey).execute();
-      await removeFound(db, table, db.selectFrom(table).select('id').where('grant_id', '=', grantKey));
+    /**
+     * Ends grants at once, in the transaction if there is one. Their codes and tokens, which are worth nothing without them, follow in
+     * batches, between which others run. Those that a fault leaves behind expire.
+     */
+    async revoke(grantKeys: readonly string[], db = database): Promise<void> {
+      if (grantKeys.length === 0) return;
+      await db.deleteFrom(table).where('id', 'in', grantKeys).execute();
+      const removeTokens = () => removeFound(database, table, rows.select('id').where('grant_id', 'in', grantKeys));
+      if (db.isTransaction) onCommit(db, () => removeTokens().catch(() => {}));
+      else await removeTokens();
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */

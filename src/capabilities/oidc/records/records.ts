@@ -191,7 +191,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
       if (!(await isStillValid(row))) {
         // The grant ends for good: a user who is enabled again has to allow the application again.
-        await revoke(row.id);
+        await revoke([row.id]);
         return undefined;
       }
       if (polls) await takePoll(row);
@@ -217,7 +217,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       const [row] = await findRow(keyOf(model, id));
       const consumedAt = Number(row?.consumed_at ?? 0);
       if (row !== undefined && model === 'RefreshToken' && (await isInGrace(id, consumedAt))) return;
-      if (row?.grant_id) await revoke(row.grant_id);
+      if (row?.grant_id) await revoke([row.grant_id]);
       throw new AlreadyUsed();
     },
 
