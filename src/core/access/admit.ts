@@ -118,7 +118,8 @@ export function createAdmit(options: AdmitOptions): Admit {
     await sessions.end([session]);
     // The session must carry the current stamp.
     if (!isEnabled || !(await proof.stillHolds(current))) return undefined;
-    const again = { ...proof, account: current };
+    const again = await renewProof({ ...proof, account: current }, caller);
+    if (again === undefined) return undefined;
     await demand(again, admission);
     return start(again, admission, []);
   }
