@@ -91,6 +91,10 @@ export function createSource(
     (castable[idColumn.kind]?.pattern.test(text) === true &&
       (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
+  /** In MySQL, another type or collation may have taken the place of the one that the keys come from. */
+  const valuesOf = (keys: readonly string[]) =>
+    keys.filter(mayBeKey).map((key) => (engine === 'mysql' ? asId(sql`${key}`) : idValue(key)));
+
   /** Returns undefined if there is no usable row. */
   function read(row: object): Person | undefined {
     const found = row as SourceRow;
@@ -146,7 +150,7 @@ export function createSource(
 
     /** Returns those of the keys that the table has, with or without a usable name. */
     async findKeys(keys: readonly string[], db: Database = database): Promise<ReadonlySet<string>> {
-      const values = keys.filter(mayBeKey).map(idValue);
+      const values = valuesOf(keys);
       if (values.length === 0) return new Set();
       const found = sql<{
         key: string;
@@ -156,7 +160,7 @@ export function createSource(
 
     /** Returns the usable rows of these keys, by key. */
     async findAll(keys: readonly string[], db: Database = database): Promise<Map<string, Person>> {
-      const values = keys.filter(mayBeKey).map(idValue);
+      const values = valuesOf(keys);
       if (values.length === 0) return new Map();
       const { rows } =
         await sql<SourceRow>`select ${columns} from ${table} where ${id} in (${sql.join(values)})`.execute(db);

@@ -422,6 +422,22 @@ test('a new character set of the ids is a fault, and nobody is gone', { skip: mi
   await assert.rejects(directory.findById(user.id), /collation/i);
 });
 
+test('an id that the column can no longer hold is the id of no row', { skip: missing('MariaDB') }, async () => {
+  for (const [type, keys] of [
+    ['varchar(20) character set latin1', ['a', '?']],
+    ['int', ['1', '2']],
+    ['uuid', [uuid(), uuid()]],
+  ] as const) {
+    await using table = await openTable('MariaDB', declare({ id: `${type} primary key`, email: 'varchar(99) unique' }));
+    for (const key of keys)
+      await table.execute(`insert into people (no, email, secret) values ('${key}', '${uuid()}@example.com', 'hash')`);
+    const { source } = await openPeople(table.opened, mappingOf(), quiet);
+    const asked = [...keys, 'д', '9223372036854775808', 'none'];
+    assert.deepEqual([...(await source.findKeys(asked))].sort(), [...keys].sort(), type);
+    assert.deepEqual([...(await source.findAll(asked)).keys()].sort(), [...keys].sort(), type);
+  }
+});
+
 test('in SQLite a hash stored as bytes is read as text, and a user with a NULL key cannot sign in', async () => {
   await using table = await openTable(
     'SQLite',
