@@ -40,6 +40,9 @@ export const changeBounds = {
   administrator: { burst: 1000, perMinute: 30 },
 } as const satisfies Readonly<Record<string, Allowance>>;
 
+/** Rows that an act changes for each token that it takes, such as the members of a group. An act always takes one. */
+export const rowsOfToken = 1000;
+
 /** A bucket from which an event takes a token. */
 interface BucketUse {
   readonly of: 'kind' | 'party';
@@ -116,7 +119,7 @@ export function createFloodBound(
     allows: (event: AuditEvent): boolean => take(claimsOfAct(event), false),
     /** Counts an act that was done. */
     count(event: AuditEvent): void {
-      take(claimsOfAct(event), true);
+      take(claimsOfAct(event), true, Math.max(1, Math.ceil((event.count ?? 0) / rowsOfToken)));
     },
     close: report,
   };
@@ -138,7 +141,8 @@ function createBuckets(now: () => number) {
     return Math.min(burst, known.level + minutes * perMinute);
   }
 
-  return (claims: readonly BucketUse[], counts: boolean): boolean => {
+  /** Tells whether each bucket has a token left. @param tokens that are taken. A bucket may then owe some, until it has refilled */
+  return (claims: readonly BucketUse[], counts: boolean, tokens = 1): boolean => {
     const time = now();
     const found = claims.map(({ of, key, allowance }) => {
       const level = levelOf(buckets[of].get(key), allowance, time);
@@ -148,7 +152,7 @@ function createBuckets(now: () => number) {
     if (!counts) return passes;
     for (const { of, key, level } of found) {
       buckets[of].delete(key);
-      buckets[of].set(key, { level: passes ? level - 1 : level, at: time });
+      buckets[of].set(key, { level: passes ? level - tokens : level, at: time });
     }
     for (const key of buckets.party.keys()) {
       if (buckets.party.size <= mostBuckets) break;

@@ -41,7 +41,7 @@ export function createActing(
    */
   function recording(kind: ChangeEventKind, event: Omit<AuditEvent, 'kind' | keyof Actor>) {
     audit.requireAllowance({ kind, ...actor, ...event });
-    return (db: Database) => recordIn(db, kind, event);
+    return (db: Database, more = {}) => recordIn(db, kind, { ...event, ...more });
   }
 
   function requireRegistry(): UserRegistry {

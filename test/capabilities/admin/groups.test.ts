@@ -61,8 +61,8 @@ describe('the groups', () => {
     ] as const) {
       const events = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind }));
       assert.deepEqual(
-        events.map((event) => 'kind' in event && [event.about, event.actorId !== undefined]),
-        [[about, true]],
+        events.map((event) => 'kind' in event && [event.about, event.actorId !== undefined, event.count]),
+        [[about, true, kind === 'group-changed' || kind === 'group-removed' ? 1 : undefined]],
         kind,
       );
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAudit } from '../../../src/core/audit/audit.ts';
 import type { AuditEvent, RecordedEvent } from '../../../src/core/audit/event.ts';
-import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
+import { changeBounds, rowsOfToken } from '../../../src/core/audit/flood-bound.ts';
 import { createSqlAuditStore } from '../../../src/core/audit/sql-store.ts';
 import { changeRules } from '../../../src/core/changes/change-rules.ts';
 import { ChangeRefused, tooManyChanges } from '../../../src/core/users/change-refused.ts';
@@ -171,6 +171,19 @@ test('an administrator is refused beyond the allowance, also where an owner woul
     for (let made = 0; made < changeBounds.administrator.burst; made += 1) await audit.recordIn(db, ended);
   });
   assert.throws(() => audit.requireAllowance(ended), ChangeRefused);
+});
+
+test('a change of many rows by an administrator takes an allowance for each thousand', async () => {
+  await using opened = await open();
+  const { database, audit } = opened;
+  const changed = { kind: 'group-changed', caller, about: 'staff', actorId: 'helper' } as const;
+  const record = (count: number) => inTransaction(database, (db) => audit.recordIn(db, { ...changed, count }));
+  const { burst } = changeBounds.administrator;
+  await record((burst - 2) * rowsOfToken);
+  await record(0);
+  // The last one may take more than is left.
+  await record(60_000);
+  assert.throws(() => audit.requireAllowance(changed), ChangeRefused);
 });
 
 test('of the mails that a change could not send, some events are left out, and the change is made', async () => {
