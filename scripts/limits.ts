@@ -30,6 +30,7 @@ import { type Policy, perSecond } from '../src/core/throttle/policy.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
+import { mostWaitingForRows } from '../src/ground/database/transaction.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
 import { adminPages } from '../src/web/action.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
@@ -164,6 +165,8 @@ const limits: readonly Limit[] = [
   ['account', 'grants without a session', mostRecords.lastingGrants, 'the one unused for longest ends'],
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
   ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the one that is due first goes'],
+  ['account', 'changes at once', 1, 'wait for a turn'],
+  ['account', 'changes of all accounts that wait', mostWaitingForRows, '503 for the last of the account with the most'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],
   ['account', 'changes of a kind', describeAllowance(changeBounds.account), '429'],
   ['account', 'notices of logouts to one client that wait', mostDue, 'the oldest are given up'],

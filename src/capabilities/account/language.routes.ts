@@ -3,7 +3,7 @@ import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { limitedToken } from '../../core/access/scope.ts';
 import type { Core } from '../../core/core.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { isLanguage, languages } from '../../ground/languages/languages.ts';
 import { addAction } from '../../web/action.ts';
 import { languageCookie } from '../../web/cookies.ts';
@@ -55,7 +55,7 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         if (signedIn !== undefined && signedIn.user.language !== language) {
           const event = { kind: 'language-changed', ...byOwner(signedIn, caller) } as const;
           audit.requireAllowance(event);
-          await inTransaction(database, async (db) => {
+          await inTransactionOn(database, [signedIn.user.id], async (db) => {
             await users.setLanguage(signedIn.user.id, language, db);
             await audit.recordIn(db, event);
           });

@@ -6,7 +6,7 @@ import type { Core } from '../../core/core.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { readNames } from '../../core/users/scopes.ts';
 import { personName } from '../../core/users/user.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { addAction } from '../../web/action.ts';
 import { detailAnswer, exampleId, idField, tokenSchema } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
@@ -104,7 +104,7 @@ export function addTokens(app: App, parts: () => Parts): void {
     async handle(request, reply, { id }) {
       const signedIn = signedInOf(request);
       const { database, personalTokens, audit } = parts();
-      await inTransaction(database, async (db) => {
+      await inTransactionOn(database, [signedIn.user.id], async (db) => {
         if (!(await personalTokens.end(signedIn.user, id, db))) throw new Refusal(noSuchToken);
         await audit.recordIn(db, { kind: 'token-ended', ...byOwner(signedIn, request.caller) });
       });

@@ -5,7 +5,7 @@ import { originOf } from '../../core/mail/notice.ts';
 import type { Account } from '../../core/users/account.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { ceremonyCookie } from '../../web/cookies.ts';
 import type { Binding } from './challenges.ts';
 import type { FactorOptions } from './options.ts';
@@ -46,7 +46,7 @@ export function createFactors(options: FactorOptions) {
 
   /** Uses up a code, and mails its owner: an attacker may have found the codes. */
   const useRecoveryCode = (user: User, { code = '', language = 'en' }: SentFactor, caller: Caller) =>
-    inTransaction(database, async (db) => {
+    inTransactionOn(database, [user.id], async (db) => {
       if (!(await recoveryCodes.use(user, code, db))) return false;
       const left = String(await recoveryCodes.count(user, db));
       const mail = { purpose: 'recovery-code-used', address: user.username, language, userId: user.id };

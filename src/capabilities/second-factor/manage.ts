@@ -8,7 +8,7 @@ import type { Account } from '../../core/users/account.ts';
 import { type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { textsIn } from '../../ground/languages/speech.ts';
 import { nameClient } from '../../ground/text/user-agent.ts';
@@ -197,7 +197,7 @@ export function createManageFactors(
     /** Ends the trust in one browser, or in all without an `id`. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
       const userId = signedIn.user.id;
-      await inTransaction(database, async (db) => {
+      await inTransactionOn(database, [userId], async (db) => {
         const count = await trustedBrowsers.end(signedIn.user, id, db);
         if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
         if (count > 0) await audit.recordIn(db, { kind: 'trust-ended', reason: 'by-its-user', caller, userId });

@@ -4,7 +4,7 @@ import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor }
 import { Refusal, RefusedField } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { passwordFingerprint, stampOf } from '../../core/users/account.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { trustedCookie } from '../../web/cookies.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Factors } from './factors.ts';
@@ -101,11 +101,11 @@ export function createSecondStep(
       if (admitted === undefined) return refuse(caller, userId);
       if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
-      const trustedBrowser = await inTransaction(database, async (db) => {
+      const trustedBrowser = await inTransactionOn(database, [userId], async (db) => {
         await audit.recordIn(db, { kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
         return trustedBrowsers.trust(account.user, stamp, caller.userAgent, db);
       });
-      await inTransaction(database, async (db) => {
+      await inTransactionOn(database, [userId], async (db) => {
         if ((await trustedBrowsers.makeRoom(account.user, db)) > 0)
           await audit.recordIn(db, { kind: 'trust-ended', reason: 'too-many', caller, userId });
       });

@@ -10,7 +10,7 @@ export interface ChangeRule {
   readonly endsSessions?: true;
   /** The failed logins of the account are forgotten. `all`: the wrong codes too */
   readonly liftsFailures?: 'passwords' | 'all';
-  /** The change concerns groups or administrators, so its transaction calls `lockGroups`. */
+  /** The change concerns groups or administrators, so its transaction is an `inGroupsTransaction`. */
   readonly locksGroups?: true;
   /** The purpose of the mail that tells the user. After a change of address, the mail goes to both addresses. */
   readonly notice?: string;

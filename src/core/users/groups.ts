@@ -2,7 +2,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { countChange } from './directory.ts';
 import type { Held } from './held.ts';
@@ -50,24 +50,32 @@ export interface ChosenGroups {
 }
 
 /** Records a change in its transaction, if anything changed. */
-type RecordIn = (db: Database) => Promise<void>;
+/** @param change how many members the change concerns */
+type RecordIn = (db: Database, change?: { readonly count: number }) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};
 
 /**
  * Checks that another enabled user is an administrator.
- * @param db a transaction that has called `lockGroups`
+ * @param db an `inGroupsTransaction`
  * @throws {ChangeRefused} `last-administrator`
  */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
 /**
- * Locks all groups, as the first step of a transaction that changes groups or administrators. Such transactions wait for each other. The
+ * Runs a transaction that changes groups or administrators. Its first step locks all groups, so such transactions wait for each other. The
  * lock is a change to a row, because servers in a cluster see no other lock.
+ * @param locked further rows that it locks
  */
-export async function lockGroups(db: Database): Promise<void> {
-  await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();
-}
+export const inGroupsTransaction = <Result>(
+  database: Database,
+  work: (db: Database) => Promise<Result>,
+  locked: readonly string[] = [],
+): Promise<Result> =>
+  inTransactionOn(database, ['groups', ...locked], async (db) => {
+    await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();
+    return work(db);
+  });
 
 /** Members of a group whose rows one statement rewrites. */
 const membersAtOnce = 1_000;
@@ -86,11 +94,7 @@ export function createGroups(database: Database, options: GroupOptions) {
   const { applicationScopes, inColumn, requireOther } = options;
   const knownScopes: readonly string[] = [...Object.keys(ownScopes), ...applicationScopes];
 
-  const change = <Made>(work: (db: Database) => Promise<Made>) =>
-    inTransaction(database, async (db) => {
-      await lockGroups(db);
-      return work(db);
-    });
+  const change = <Made>(work: (db: Database) => Promise<Made>) => inGroupsTransaction(database, work);
 
   /** Finds the groups that a user was put into. `ADMINISTRATORS` may make the user an administrator besides. */
   async function namesOf({ id }: Pick<User, 'id'>, db = database): Promise<string[]> {
@@ -126,10 +130,10 @@ export function createGroups(database: Database, options: GroupOptions) {
   }
 
   /**
-   * Updates the rows of the members after a change to a group. Selects by id, because a search for a combination of groups would read every
-   * user.
+   * Updates the rows of the members after a change to a group, and returns how many there are. Selects by id, because a search for a
+   * combination of groups would read every user.
    */
-  async function rewriteMembers(name: string, db: Database): Promise<void> {
+  async function rewriteMembers(name: string, db: Database): Promise<{ readonly count: number }> {
     const groups = await readAll(db);
     const members = await db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', name).execute();
     for (let first = 0; first < members.length; first += membersAtOnce) {
@@ -144,6 +148,7 @@ export function createGroups(database: Database, options: GroupOptions) {
           .execute();
       }
     }
+    return { count: members.length };
   }
 
   async function countMembers(names: readonly string[]): Promise<Map<string, number>> {
@@ -247,8 +252,7 @@ export function createGroups(database: Database, options: GroupOptions) {
         if (group === undefined) throw noSuchGroup(name);
         if (chosen === group.scopes.join(' ')) return;
         await db.updateTable('janua_groups').set({ scopes: chosen }).where('name', '=', name).execute();
-        await rewriteMembers(name, db);
-        await recordIn(db);
+        await recordIn(db, await rewriteMembers(name, db));
       }),
 
     setSecondFactor: (
@@ -291,15 +295,15 @@ export function createGroups(database: Database, options: GroupOptions) {
             'group-demands-factor',
           );
         if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);
-        await rewriteMembers(name, db);
+        const change = await rewriteMembers(name, db);
         await db.deleteFrom('janua_memberships').where('group_name', '=', name).execute();
-        await recordIn(db);
+        await recordIn(db, change);
       }),
 
     namesOf,
 
     /**
-     * Changes the groups of a user. The transaction has called `lockGroups`.
+     * Changes the groups of a user. The transaction is an `inGroupsTransaction`.
      * @param choose returns the new groups, given those that the user is in. `rightsIn` returns the rights that groups grant. An error of
      * `choose` rolls back the transaction
      */

@@ -1,8 +1,8 @@
 import type { Database } from '../../ground/database/database.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { type Account, stampOf } from './account.ts';
 import { ChangeRefused } from './change-refused.ts';
-import { lockGroups } from './groups.ts';
+import { inGroupsTransaction } from './groups.ts';
 import type { User } from './user.ts';
 import type { NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
@@ -66,21 +66,22 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
     return account && ({ account, user: account.user, db } as Held);
   }
 
-  const inOrder = <Result>({ groups = false }: HoldOptions, work: (db: Database) => Promise<Result>): Promise<Result> =>
-    inTransaction(database, async (db) => {
-      if (groups) await lockGroups(db);
-      return work(db);
-    });
+  const inOrder = <Result>(
+    locked: string,
+    { groups = false }: HoldOptions,
+    work: (db: Database) => Promise<Result>,
+  ): Promise<Result> =>
+    groups ? inGroupsTransaction(database, work, [locked]) : inTransactionOn(database, [locked], work);
 
   const hold: Hold = ({ userId, stamp }, work, options = {}) =>
-    inOrder(options, async (db) => {
+    inOrder(userId, options, async (db) => {
       const held = await lock(userId, db);
       if (held === undefined || held.account.disabled || stampOf(held.account) !== stamp) throw new AccountChanged();
       return work(held);
     });
 
   const holdAny: HoldAny = (userId, work, options = {}) =>
-    inOrder(options, async (db) => {
+    inOrder(userId, options, async (db) => {
       const held = await lock(userId, db);
       if (held === undefined) throw new ChangeRefused('There is no user with that id.', 'no-such-user');
       return work(held);
@@ -89,7 +90,7 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
   const holdNew: HoldNew = async (user, work, options = {}) => {
     const taken = new Error('the name is taken');
     try {
-      return await inOrder(options, async (db) => {
+      return await inOrder(user.username, options, async (db) => {
         const userId = await registry?.add(user, db);
         const held = userId === undefined ? undefined : await lock(userId, db);
         if (held === undefined) throw taken;

@@ -1,13 +1,12 @@
 import type { Database } from '../../ground/database/database.ts';
 import { isDuplicate } from '../../ground/database/errors.ts';
-import { inTransaction } from '../../ground/database/transaction.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller } from '../audit/event.ts';
 import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { Unreadable } from './change-refused.ts';
-import { type Groups, lockGroups } from './groups.ts';
+import { type Groups, inGroupsTransaction } from './groups.ts';
 import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
 import type { ListedUser, NewUser, UserRegistry } from './user-directory.ts';
@@ -122,7 +121,6 @@ export function createImportUsers(
     users: readonly ImportedUser[],
     { actor, isRehearsal }: ImportBy,
   ): Promise<number> {
-    await lockGroups(db);
     const names = users.map(({ username }) => username);
     const taken = await registry.findTaken(names, db);
     const added = users.filter(({ username }) => !taken.has(username));
@@ -138,7 +136,7 @@ export function createImportUsers(
   }
 
   return async (users: readonly ImportedUser[], by: ImportBy): Promise<number> => {
-    const add = () => inTransaction(database, (db) => addIn(db, users, by));
+    const add = () => inGroupsTransaction(database, (db) => addIn(db, users, by));
     try {
       return await add();
     } catch (error) {

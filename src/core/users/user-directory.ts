@@ -133,14 +133,14 @@ export interface UserRegistry {
   requireOtherByAddress(userId: string, db?: Database): Promise<void>;
   /**
    * Changes the address, which counts as verified. Returns false when the name is taken: the transaction must then be rolled back. Sessions
-   * stay. The transaction has called `lockGroups`.
+   * stay. The transaction is an `inGroupsTransaction`.
    * @param verification default: by a mailed link
    * @throws {ChangeRefused} `last-administrator`
    */
   setUsername(held: Held, username: string, verification?: Verification): Promise<boolean>;
-  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  /** The transaction is an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
   setDisabled(held: Held, disabled: boolean): Promise<void>;
-  /** The transaction has called `lockGroups`. @throws {ChangeRefused} `last-administrator` */
+  /** The transaction is an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
 }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import { createTurns, type TakeTurn } from '../faults/turns.ts';
 import type { Database } from './database.ts';
 import { wasRolledBack } from './errors.ts';
 
@@ -12,20 +13,59 @@ const longestPause = 5;
 /** The steps to run after each open transaction is committed. */
 const afterwards = new WeakMap<Database, (() => unknown)[]>();
 
+/** Most transactions of a process that wait for a row that another transaction of the process has locked. */
+export const mostWaitingForRows = 500;
+
+const turnsOf = new WeakMap<Database, TakeTurn>();
+
 /** Makes all changes or none. @param work may run more than once: a transaction that the server rolled back has changed nothing */
 export const inTransaction = <Result>(
   database: Database,
   work: (transaction: Database) => Promise<Result>,
-): Promise<Result> =>
+): Promise<Result> => afterCommit(() => attempt(database, work));
+
+/**
+ * Does the same for a transaction that locks rows which many may want at a time. Transactions of this process that lock the same row wait
+ * outside the database. A transaction that waits inside holds a connection, and one account could hold them all.
+ * @param locked names of the rows, such as the id of an account. The last one counts as the party
+ * @throws {Unavailable} if too many wait
+ */
+export function inTransactionOn<Result>(
+  database: Database,
+  locked: readonly string[],
+  work: (transaction: Database) => Promise<Result>,
+): Promise<Result> {
+  const take =
+    turnsOf.get(database) ??
+    createTurns({ part: 'database', atOnce: Number.POSITIVE_INFINITY, waiting: mostWaitingForRows }).take;
+  turnsOf.set(database, take);
+  const places = locked.map((key) => ({ key, atOnce: 1 }));
+  return afterCommit(() => take({ places, parties: locked.slice(-1) }, () => attempt(database, work)));
+}
+
+interface Committed<Result> {
+  readonly result: Result;
+  readonly steps: readonly (() => unknown)[];
+}
+
+const attempt = <Result>(
+  database: Database,
+  work: (transaction: Database) => Promise<Result>,
+): Promise<Committed<Result>> =>
   repeated(async () => {
     const steps: (() => unknown)[] = [];
     const result = await database.transaction().execute((transaction) => {
       afterwards.set(transaction, steps);
       return work(transaction);
     });
-    for (const step of steps) await step();
-    return result;
+    return { result, steps };
   });
+
+async function afterCommit<Result>(commit: () => Promise<Committed<Result>>): Promise<Result> {
+  const { result, steps } = await commit();
+  for (const step of steps) await step();
+  return result;
+}
 
 /**
  * Adds a step that runs once the transaction is committed. It does not run for a transaction that fails, or for a try that the server

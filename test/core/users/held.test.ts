@@ -4,6 +4,8 @@ import { AccountChanged, createHold, provedBy } from '../../../src/core/users/he
 import { parseMapping } from '../../../src/core/users/source/mapping.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { rows, type Tables } from '../../../src/ground/database/schema.ts';
+import { mostWaitingForRows } from '../../../src/ground/database/transaction.ts';
+import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { openMigrated } from '../../ground/database/open.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { missing } from '../../servers/missing.ts';
@@ -91,6 +93,40 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.deepEqual([id, others], [(await users.findByUsername(bob.username))?.user.id, []]);
       assert.equal(await tokens(), 1);
     });
+
+    // In SQLite, a transaction waits for any other one, and none of them holds a connection.
+    for (const [of, options] of [
+      ['one account', {}],
+      ['groups', locked],
+    ] as const)
+      test(`leaves connections to others while many changes of ${of} wait`, { skip: engine === 'SQLite' }, async () => {
+        await using opened = await open(engine);
+        const { holdAny, users, account } = opened;
+        const other = (await users.add(bob)) ?? assert.fail();
+        const [began, ends] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const first = holdAny(
+          account.user.id,
+          async () => {
+            began.resolve();
+            await ends.promise;
+          },
+          options,
+        );
+        await began.promise;
+        const flood = Array.from({ length: mostWaitingForRows + 5 }, () =>
+          holdAny(account.user.id, async () => 'changed', options),
+        );
+        const results = Promise.allSettled(flood);
+        try {
+          assert.equal(await holdAny(other, async ({ user }) => user.username), bob.username);
+        } finally {
+          ends.resolve();
+        }
+        await first;
+        const refused = (await results).filter((result) => result.status === 'rejected');
+        assert.equal(refused.length, 5);
+        for (const { reason } of refused) assert.ok(reason instanceof Unavailable);
+      });
 
     test('that is not there is refused to an administrator', async () => {
       await using opened = await open(engine);

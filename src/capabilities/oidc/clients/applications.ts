@@ -1,7 +1,7 @@
 import { placeOf } from '../../../core/ports.ts';
 import type { User } from '../../../core/users/user.ts';
 import type { Database } from '../../../ground/database/database.ts';
-import { inTransaction } from '../../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import type { Consents } from '../sign-in/consents.ts';
 import type { Clients } from './clients.ts';
 
@@ -83,7 +83,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
       const found = (await listWithoutNames(user)).find((one) => one.clientId === clientId);
       if (found === undefined) return undefined;
       const application = await name(found);
-      await inTransaction(database, async (db) => {
+      await inTransactionOn(database, [user.id], async (db) => {
         // The consent goes first. The application could otherwise renew its grant without a question to the user.
         await consents.revoke(user, clientId, db);
         await revokeGrants(user.id, clientId, db);

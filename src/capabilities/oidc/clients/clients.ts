@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createSecret, createSessionId, hashSecret } from '../../../core/sessions/credential.ts';
-import { lockGroups } from '../../../core/users/groups.ts';
+import { inGroupsTransaction } from '../../../core/users/groups.ts';
 import { limitRows } from '../../../core/users/row-limits.ts';
 import type { Database, OpenDatabase } from '../../../ground/database/database.ts';
 import { countDeleted } from '../../../ground/database/deletions.ts';
 import type { Row } from '../../../ground/database/schema.ts';
 import { shareAnswer } from '../../../ground/database/share-answer.ts';
-import { inTransaction } from '../../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 
 /**
@@ -110,7 +110,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   /** Locks a client for a change that `judge` allows. Undefined if no client has that id. */
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
-    const made = await inTransaction(database, async (db) => {
+    const made = await inTransactionOn(database, [id], async (db) => {
       // Locks the row. Every `work` also changes the row, because servers in a cluster see no other lock.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
@@ -154,8 +154,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         created_at: now(),
       };
       const client = fromRow(row);
-      await inTransaction(database, async (db) => {
-        await lockGroups(db);
+      await inGroupsTransaction(database, async (db) => {
         await db.insertInto('janua_clients').values(row).execute();
         await limitRows(db, 'janua_clients', undefined, row.created_at);
         await recordIn(db, client);

@@ -1,12 +1,12 @@
 import { createSecret, createSessionId, hashSecret } from '../../../core/sessions/credential.ts';
-import { lockGroups } from '../../../core/users/groups.ts';
+import { inGroupsTransaction } from '../../../core/users/groups.ts';
 import { limitRows } from '../../../core/users/row-limits.ts';
 import { readNames } from '../../../core/users/scopes.ts';
 import type { Database } from '../../../ground/database/database.ts';
 import { countDeleted } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import type { Row } from '../../../ground/database/schema.ts';
-import { inTransaction } from '../../../ground/database/transaction.ts';
+import { inTransactionOn } from '../../../ground/database/transaction.ts';
 import { isResourceUri } from '../clients/addresses.ts';
 import { isClientId } from '../clients/clients.ts';
 import type { Signature } from '../keys/signing-keys.ts';
@@ -69,8 +69,7 @@ export function createResources(database: Database, now: () => number) {
     add: ({ uri, scopes, tokenFormat, alg }: NewResource, recordIn = recordNothing): Promise<boolean> =>
       insertNew({
         execute: () =>
-          inTransaction(database, async (db) => {
-            await lockGroups(db);
+          inGroupsTransaction(database, async (db) => {
             const row = { uri, scopes: scopes.join(' '), token_format: tokenFormat, alg, created_at: now() };
             await db.insertInto('janua_resources').values(row).execute();
             await limitRows(db, 'janua_resources', undefined, row.created_at);
@@ -89,7 +88,7 @@ export function createResources(database: Database, now: () => number) {
      * @param uri as it was added
      */
     setSecret: (uri: string, recordIn = recordNothing): Promise<{ clientId: string; secret: string } | undefined> =>
-      inTransaction(database, async (db) => {
+      inTransactionOn(database, [uri], async (db) => {
         const secret = createSecret();
         await db
           .updateTable('janua_resources')
@@ -109,7 +108,7 @@ export function createResources(database: Database, now: () => number) {
     /** False if no resource has that URI. */
     remove: async (uri: string, recordIn = recordNothing): Promise<boolean> =>
       isResourceUri(uri) &&
-      inTransaction(database, async (db) => {
+      inTransactionOn(database, [uri], async (db) => {
         if ((await countDeleted(db.deleteFrom('janua_resources').where('uri', '=', uri))) === 0) return false;
         await recordIn(db);
         return true;
