@@ -1,4 +1,4 @@
-import { type ClientMetadata, errors, Provider } from 'oidc-provider';
+import type { ClientMetadata } from 'oidc-provider';
 import type { Client } from '../clients/clients.ts';
 import { codeGrant, deviceGrant, refreshGrant } from '../clients/library-client.ts';
 import type { Payload } from '../records/record-rows.ts';
@@ -6,6 +6,7 @@ import type { Records } from '../records/records.ts';
 import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
+import { errors, Provider } from './library.ts';
 
 export interface AdapterOptions {
   readonly records: Records;

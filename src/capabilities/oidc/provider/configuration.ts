@@ -1,4 +1,4 @@
-import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { pageWithHints } from '../../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../../web/next.ts';
 import { acrValues, claimsOf, claimsOfScopes } from '../claims.ts';
@@ -10,6 +10,7 @@ import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pen
 import { adapterOf } from './adapter.ts';
 import { createFeatures } from './features.ts';
 import { fetchFor } from './fetch.ts';
+import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { createPolicy } from './policy.ts';
 import { findAccountIn, signedInOf } from './requests.ts';

@@ -1,9 +1,10 @@
-import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Account } from '../../../core/users/account.ts';
 import { readNames } from '../../../core/users/scopes.ts';
 import { claimsOf } from '../claims.ts';
 import { isDocumentClient, mayUse, type ProviderClient } from '../clients/library-client.ts';
 import { prefetch } from './fetch.ts';
+import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { findAccountIn, requestOf } from './requests.ts';
 

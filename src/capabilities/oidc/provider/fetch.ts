@@ -1,5 +1,6 @@
-import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
+import { Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { networkOf } from './requests.ts';
 

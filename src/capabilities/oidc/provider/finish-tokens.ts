@@ -1,6 +1,7 @@
-import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import { finishWrites } from './adapter.ts';
+import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { requestOf } from './requests.ts';
 

@@ -1,5 +1,5 @@
-import { Provider } from 'oidc-provider';
 import { isWebAddress } from '../clients/addresses.ts';
+import { Provider } from './library.ts';
 
 /** A response in OAuth 2.0 Form Post Response Mode. */
 export interface PostedAnswer {

@@ -28,7 +28,7 @@ export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded,
     lookedAt = now();
     if (keys.version === keysVersion && current !== undefined) return current;
     keysVersion = keys.version;
-    const { createProvider } = await loadLibrary();
+    const { createProvider } = await import('./provider.ts');
     onLoaded();
     return createProvider(optionsFor(keys.keys));
   }
@@ -50,15 +50,4 @@ export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded,
 
     isLoaded: (): boolean => keysVersion !== undefined,
   };
-}
-
-/** Loads the library without its warning that it is not tested on Node 26, because our own tests run on it. */
-async function loadLibrary() {
-  const { warn } = console;
-  console.warn = () => {};
-  try {
-    return await import('./provider.ts');
-  } finally {
-    console.warn = warn;
-  }
 }

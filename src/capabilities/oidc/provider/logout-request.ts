@@ -1,8 +1,9 @@
-import { errors, type Provider } from 'oidc-provider';
+import type { Provider } from 'oidc-provider';
 import type { Caller } from '../../../core/audit/event.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import { readToken } from '../keys/token-parts.ts';
+import { errors } from './library.ts';
 import { asCaller } from './requests.ts';
 
 /** The parameters of RP-Initiated Logout 1.0, 2. */

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errors, type Provider } from 'oidc-provider';
+import type { Provider } from 'oidc-provider';
 import type { Caller } from '../../../core/audit/event.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import { readToken } from '../keys/token-parts.ts';
 import { type RequestedScopes, readRequestedScopes } from '../sign-in/requested-scopes.ts';
+import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { asCaller } from './requests.ts';
 

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
-import { Provider } from 'oidc-provider';
 import type { SignedIn } from '../../../core/access/access.ts';
 import type { Caller } from '../../../core/audit/event.ts';
 import type { Account } from '../../../core/users/account.ts';
 import { endSiteOf } from '../../../ground/text/networks.ts';
+import { Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 
 /** The request that the provider answers. */
