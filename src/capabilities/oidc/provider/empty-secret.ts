@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isDocumentClient } from '../clients/library-client.ts';
 import type { ProviderOptions } from './options.ts';
 
@@ -20,21 +19,4 @@ export async function takeEmptySecret(
   if (client?.secretHash !== undefined) return undefined;
   delete headers.authorization;
   return clientId;
-}
-
-/** Makes the library read the body as if it had the client id that `takeEmptySecret` found. */
-export function nameClientInBody(provider: Provider): void {
-  const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
-  Object.defineProperty((provider as unknown as { OIDCContext: { prototype: object } }).OIDCContext.prototype, 'body', {
-    get(this: object) {
-      return bodies.get(this);
-    },
-    set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
-      const { publicClient } = this.ctx.state;
-      const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
-      // The library refuses two ids as a field that is sent twice.
-      const client_id = isOther ? [body.client_id, publicClient] : publicClient;
-      bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
-    },
-  });
 }

@@ -1,24 +1,38 @@
-import { errors, Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import { hashSecret, isSame } from '../../../core/sessions/credential.ts';
 import { isRegistered } from '../clients/addresses.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
+import type { Derive } from '../records/derived-ids.ts';
 import { takesForms } from './form-post.ts';
+import { errors, Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { networkOf } from './requests.ts';
+import type { Sessions } from './session.ts';
 
 /** The shape of a client id: printable ASCII (RFC 6749 A.1), as long as a stored id may be. */
 const clientIdShape = /^[!-~]{1,255}$/;
 
+/**
+ * Replaces members of the library. All that Janua replaces is in this file.
+ * @throws {TypeError} if the library has no such member any more
+ */
+function replace(target: object, members: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(members)) {
+    if (!(name in target)) throw new TypeError(`oidc-provider has no member ${name}`);
+    Object.assign(target, { [name]: value });
+  }
+}
+
 /** Changes how the library looks up clients, and compares their secrets and addresses. */
 export function overrideClients({ Client }: Provider): void {
   const { find } = Client;
-  Object.assign(Client, {
+  replace(Client, {
     // The library reads an unknown id as the address of a document, which takes a time that is quadratic for a long one.
     find: async (id: string) => (clientIdShape.test(id) ? find.call(Client, id) : undefined),
   });
-  Object.assign(Client.prototype, {
+  replace(Client.prototype, {
     compareClientSecret(this: { clientSecret: string }, sent: string) {
       return isSame(hashSecret(sent), this.clientSecret);
     },
@@ -36,7 +50,7 @@ export function overrideClients({ Client }: Provider): void {
 
   // The library allows a client either web addresses or native ones, and one of the other kind would make the whole client invalid. Our
   // clients may have addresses of both kinds: `findRedirectFault` has judged each of them.
-  Object.assign((Client as unknown as { Schema: { prototype: object } }).Schema.prototype, {
+  replace((Client as unknown as { Schema: { prototype: object } }).Schema.prototype, {
     redirectUris() {},
   });
 }
@@ -46,7 +60,7 @@ export function overrideTokens(
   { RefreshToken, ReplayDetection, IdToken, Client }: Provider,
   { issuer, keys, records, findRetiredKey, isListed }: ProviderOptions,
 ): void {
-  Object.assign(RefreshToken.prototype, {
+  replace(RefreshToken.prototype, {
     generateTokenId() {
       const former = Provider.ctx?.oidc.entities.RotatedRefreshToken;
       return former === undefined ? records.newRefreshToken() : records.successorOf(former.jti);
@@ -54,7 +68,7 @@ export function overrideTokens(
   });
 
   // The library finds, then saves: an assertion that is sent several times at once would be accepted each time.
-  Object.assign(ReplayDetection, {
+  replace(ReplayDetection, {
     async unique(client: string, jti: string, end: number): Promise<boolean> {
       // A stranger may have any number of hosts, so the network counts.
       const party = isListed(client) ? `host ${new URL(client).host}` : `network ${networkOf(Provider.ctx)}`;
@@ -65,7 +79,7 @@ export function overrideTokens(
   });
 
   const { validate } = IdToken;
-  Object.assign(IdToken, {
+  replace(IdToken, {
     async validate(token: string, { clientId }: ProviderClient) {
       const kid = readToken(token).header?.kid;
       // The client may have had another algorithm when the token was signed. A key has one, whatever the token says (RFC 8725 3.1).
@@ -75,6 +89,44 @@ export function overrideTokens(
         const hint = await readRetiredHint(token, { issuer, clientId, findKey: findRetiredKey });
         return hint ?? Promise.reject(error);
       });
+    },
+  });
+}
+
+/** Makes the library find Janua's sessions, and derive their names in ID tokens and the ids of their grants. */
+export function overrideSessions(
+  { Session }: Provider,
+  { get, findByUid }: Pick<Sessions, 'get' | 'findByUid'>,
+  derive: Derive,
+): void {
+  replace(Session, { get, findByUid });
+  replace(Session.prototype, {
+    resetIdentifier() {},
+    sidFor(this: { uid: string }, clientId: string) {
+      return derive('sid', this.uid, clientId);
+    },
+    grantIdFor(this: { uid: string; granted?: Record<string, string> }, clientId: string, given?: string) {
+      this.granted ??= {};
+      if (given !== undefined) this.granted[clientId] = given;
+      return this.granted[clientId] ?? derive('grant', this.uid, clientId);
+    },
+  });
+}
+
+/** Makes the library read the body as if it had the client id that `takeEmptySecret` found, because it has no hook before it. */
+export function overrideBody(provider: Provider): void {
+  const { OIDCContext } = provider as unknown as { OIDCContext: { prototype: object } };
+  const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();
+  Object.defineProperty(OIDCContext.prototype, 'body', {
+    get(this: object) {
+      return bodies.get(this);
+    },
+    set(this: { readonly ctx: KoaContextWithOIDC }, body: Readonly<Record<string, unknown>>) {
+      const { publicClient } = this.ctx.state;
+      const isOther = body?.client_id !== undefined && body.client_id !== publicClient;
+      // The library refuses two ids as a field that is sent twice.
+      const client_id = isOther ? [body.client_id, publicClient] : publicClient;
+      bodies.set(this, publicClient === undefined ? body : { ...body, client_id });
     },
   });
 }

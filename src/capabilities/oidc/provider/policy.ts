@@ -1,6 +1,7 @@
-import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import { acrValues } from '../claims.ts';
 import { mayUse } from '../clients/library-client.ts';
+import { interactionPolicy } from './library.ts';
 import { signedInOf } from './requests.ts';
 
 const { Check, Prompt } = interactionPolicy;
@@ -9,7 +10,7 @@ const { Check, Prompt } = interactionPolicy;
 export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>, offersSignUp: boolean) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
-  // The library's own check counts a login only when a request resumes, and ignores one that `useOurSessions` adds before.
+  // The library's own check counts a login only when a request resumes, and ignores one that `createSessions` adds before.
   login?.checks.remove('login_prompt');
   login?.checks.add(
     new Check(

@@ -4,15 +4,14 @@ import { createDerive } from '../records/derived-ids.ts';
 import { createReturnAddress } from '../sign-in/pending-address.ts';
 import { createAnswer } from './answer.ts';
 import { configure } from './configuration.ts';
-import { nameClientInBody } from './empty-secret.ts';
 import { reportEvents } from './finish-tokens.ts';
 import { PostingProvider } from './form-post.ts';
 import { createGrants } from './grants.ts';
 import { createReadLogOut } from './logout-request.ts';
 import type { ProviderOptions } from './options.ts';
-import { overrideClients, overrideTokens } from './overrides.ts';
+import { overrideBody, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
 import { createWaiting } from './pending-requests.ts';
-import { useOurSessions } from './session.ts';
+import { createSessions } from './session.ts';
 
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
@@ -33,10 +32,11 @@ export function createProvider(options: ProviderOptions) {
     }),
   );
   const grants = createGrants(provider, options, derive);
-  const sessions = useOurSessions(provider, options, derive);
+  const { get, findByUid, ...sessions } = createSessions(provider, options, derive);
+  overrideSessions(provider, { get, findByUid }, derive);
   overrideClients(provider);
   overrideTokens(provider, options);
-  nameClientInBody(provider);
+  overrideBody(provider);
   reportEvents(provider, options);
 
   return {

@@ -9,8 +9,10 @@ import type { ProviderOptions } from './options.ts';
 import type { WaitingDevice } from './pending-requests.ts';
 import { noteAccount, signedInOf } from './requests.ts';
 
-/** Makes the library find Janua's sessions. The library makes its own of them for each request, and stores none. */
-export function useOurSessions(
+/** Finds Janua's sessions for the library, which makes its own of them for each request, and stores none. */
+export type Sessions = ReturnType<typeof createSessions>;
+
+export function createSessions(
   { Session }: Provider,
   { findLiving, subjectOf }: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
   derive: Derive,
@@ -35,37 +37,29 @@ export function useOurSessions(
     return { accountId, ...(loginTs !== undefined && { ts: loginTs }), ...(amr && { amr }), ...(acr && { acr }) };
   }
 
-  Session.get = async (ctx) => {
-    const signedIn = signedInOf(ctx);
-    const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
-    const { oidc, state } = ctx as unknown as KoaContextWithOIDC;
-    oidc.entity('Session', session);
-    // A user who has logged in since the application asked is not asked again.
-    if (signedIn !== undefined && signedIn.session.authenticatedAt >= state.askedAt)
-      Object.assign(oidc, { result: { login: await loginOf(signedIn) } });
-    return session;
-  };
-  Session.findByUid = async (uid) => {
-    const living = await findLiving(uid);
-    if (living === undefined) return undefined;
-    const session = await sessionOf(living.session, living.account.user);
-    noteAccount(session.accountId ?? '', living.account);
-    return session;
-  };
-  Object.assign(Session.prototype, {
-    resetIdentifier() {},
-    sidFor(this: { uid: string }, clientId: string) {
-      return derive('sid', this.uid, clientId);
-    },
-    grantIdFor(this: { uid: string; granted?: Record<string, string> }, clientId: string, given?: string) {
-      this.granted ??= {};
-      if (given !== undefined) this.granted[clientId] = given;
-      return this.granted[clientId] ?? derive('grant', this.uid, clientId);
-    },
-  });
-
   return {
     loginOf,
+
+    /** Finds the session of a request. */
+    async get(ctx: object) {
+      const signedIn = signedInOf(ctx as KoaContextWithOIDC);
+      const session = signedIn === undefined ? new MadeSession() : await sessionOf(signedIn.session, signedIn.user);
+      const { oidc, state } = ctx as KoaContextWithOIDC;
+      oidc.entity('Session', session);
+      // A user who has logged in since the application asked is not asked again.
+      if (signedIn !== undefined && signedIn.session.authenticatedAt >= state.askedAt)
+        Object.assign(oidc, { result: { login: await loginOf(signedIn) } });
+      return session;
+    },
+
+    /** Finds the session of a code or token. Undefined if it has ended. */
+    async findByUid(uid: string) {
+      const living = await findLiving(uid);
+      if (living === undefined) return undefined;
+      const session = await sessionOf(living.session, living.account.user);
+      noteAccount(session.accountId ?? '', living.account);
+      return session;
+    },
 
     /** Returns the content of a device code that the user has allowed. It is valid without the session. */
     async deviceAnswer(

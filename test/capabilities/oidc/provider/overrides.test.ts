@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Provider } from 'oidc-provider';
+import { overrideClients } from '../../../../src/capabilities/oidc/provider/overrides.ts';
+
+test('a member that a new version of the library lacks is not replaced in vain', () => {
+  class Client {
+    static find() {}
+    // Without the other members.
+    compareClientSecret() {}
+  }
+  assert.throws(() => overrideClients({ Client } as unknown as Provider), /oidc-provider has no member/);
+});
