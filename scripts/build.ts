@@ -48,10 +48,9 @@ async function compile(): Promise<void> {
 /** Finds the declarations that the library's own declarations import. Gives their text by path. */
 async function findDeclarations(file: string, found = new Map<string, string>()): Promise<Map<string, string>> {
   if (found.has(file)) return found;
-  // In declarations the compiler does not rewrite imports of `.ts` files, and drops the attribute of those of JSON.
-  const text = (await readFile(join(target, file), 'utf8'))
-    .replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js')
-    .replaceAll(/( from '\.\/[^']*\.json');/g, "$1 with { type: 'json' };");
+  // In declarations the compiler does not rewrite imports of `.ts` files.
+  const compiled = await readFile(join(target, file), 'utf8');
+  const text = compiled.replaceAll(/(['"]\.{1,2}\/[^'"]*)\.ts(?=['"])/g, '$1.js');
   found.set(file, text);
   for (const [, imported = ''] of text.matchAll(/['"](\.{1,2}\/[^'"]*)\.js['"]/g))
     await findDeclarations(`${join(dirname(file), imported)}.d.ts`, found);

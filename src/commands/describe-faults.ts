@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import type { InvalidFields } from '../core/access/refusal.ts';
-import { fill } from '../ground/languages/languages.ts';
-import { words } from '../ground/languages/words.ts';
+import { textsIn } from '../ground/languages/speech.ts';
+
+const { say, words } = textsIn('en');
 
 /** Describes invalid input, in a line for each option or argument. */
 export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
-  faults
-    .map(({ field, code, values }) => `${inputOf(command, field)}: ${fill(words.fields[code], values)}.`)
-    .join('\n');
+  faults.map(({ field, code, values }) => `${inputOf(command, field)}: ${say(words.fields[code], values)}.`).join('\n');
 
 /** Finds the option or argument for a field of the API. If it can be repeated, the field is a list with a plural name. */
 function inputOf({ options, registeredArguments }: Command, field: string): string {

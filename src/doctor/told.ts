@@ -1,6 +1,7 @@
 import type { Finding } from '../../selftest/finding.ts';
 import type { Values } from '../ground/languages/languages.ts';
-import { type Sentence, type Translatable, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
+import { type Translatable, tellFinding, tellInEnglish } from '../ground/languages/sentences.ts';
+import type { Sentence } from '../ground/languages/words.ts';
 
 /** A finding that pages show in their language. */
 export interface ToldFinding extends Finding {

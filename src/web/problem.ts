@@ -1,4 +1,4 @@
-import { words } from '../ground/languages/words.ts';
+import { textsIn } from '../ground/languages/speech.ts';
 
 /** Not imported: `import` reads every export, and the WebSocket export loads a client that takes 4 MB. */
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
@@ -6,7 +6,7 @@ const { STATUS_CODES } = process.getBuiltinModule('node:http');
 export type Problem = ReturnType<typeof problem>;
 
 /** Fixed sentences: the server never repeats what a client sent (ASVS 16.5.1). */
-const sentences: Readonly<Record<number, string>> = words.problem.sentences;
+const sentences: Readonly<Record<number, string>> = textsIn('en').words.problem.sentences;
 
 interface ProblemDescription {
   readonly status: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Language, languages } from '../../src/ground/languages/languages.ts';
-import { catalogues } from '../../src/ground/languages/speech.ts';
+import { textsIn } from '../../src/ground/languages/speech.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
 import { form, json, logIn } from '../web/faces.ts';
@@ -32,7 +32,7 @@ export function testLanguage(stores: StoreChoice): void {
   for (const language of languages) {
     test(`every page comes in ${language}, and says so`, async () => {
       const { cookie } = await logIn(janua.app);
-      const { login, home, me, account, sessions, forgotPassword, mailbox, problem } = catalogues[language];
+      const { login, home, me, account, sessions, forgotPassword, mailbox, problem } = textsIn(language).words;
       for (const [url, title] of [
         ['/auth/login', login.title],
         ['/auth/home', home.title],
@@ -93,7 +93,7 @@ export function testLanguage(stores: StoreChoice): void {
       for (const language of ['it', 'DE', '', 'en\r\nset-cookie: a=b']) {
         const page = await choose({ language }, { 'accept-language': 'es' });
         assert.equal(page.statusCode, 422);
-        assert.ok(page.body.includes(catalogues.es.problem.sentences[422]), page.body);
+        assert.ok(page.body.includes(textsIn('es').words.problem.sentences[422]), page.body);
         assert.equal(page.headers['set-cookie'], undefined);
       }
     });

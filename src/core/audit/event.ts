@@ -1,5 +1,5 @@
 import type { Values } from '../../ground/languages/languages.ts';
-import type { Sentence } from '../../ground/languages/sentences.ts';
+import type { Sentence } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
 
 /** `npm run reference` prints the fields of these types, with their comments. */

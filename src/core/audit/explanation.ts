@@ -1,5 +1,6 @@
 import { fill } from '../../ground/languages/languages.ts';
-import { type Sentence, type Translate, tellInEnglish } from '../../ground/languages/sentences.ts';
+import { type Translate, tellInEnglish } from '../../ground/languages/sentences.ts';
+import type { Sentence } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
 import type { Advice, AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
 import { throttleKeys } from './event.ts';

@@ -1,4 +1,4 @@
-import type { MailWords } from '../../ground/languages/mail-words.ts';
+import type { MailWords } from '../../ground/languages/words.ts';
 import type { events } from './events.ts';
 import type { MailLimit } from './limits.ts';
 import type { QueuedMail } from './outbox.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { withOwnCommand } from '../../ground/config/own-command.ts';
 import { fill } from '../../ground/languages/languages.ts';
-import type { MailWords } from '../../ground/languages/mail-words.ts';
+import type { MailWords } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
 
 /** A mail without its recipient. */

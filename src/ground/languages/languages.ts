@@ -1,16 +1,18 @@
-/** The languages of pages and mails. Every text is written in the first language, and then translated. */
-export const languages = ['en', 'de', 'fr', 'es', 'vi'] as const;
-
-export type Language = (typeof languages)[number];
-
-/** The name of each language in that language, so that its speakers find it. */
-export const languageNames: Readonly<Record<Language, string>> = {
+/**
+ * The languages of pages and mails, each by its own name, so that its speakers find it. The texts of a language are in `CODE.json`. Every
+ * text is written in English, and then translated.
+ */
+export const languageNames = {
   en: 'English',
   de: 'Deutsch',
   fr: 'Français',
   es: 'Español',
   vi: 'Tiếng Việt',
-};
+} as const;
+
+export type Language = keyof typeof languageNames;
+
+export const languages = Object.keys(languageNames) as readonly Language[];
 
 export const isLanguage = (value: unknown): value is Language => languages.some((language) => language === value);
 

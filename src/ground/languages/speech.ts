@@ -1,13 +1,6 @@
 import { nameClient } from '../text/user-agent.ts';
-import de from './de.json' with { type: 'json' };
-import es from './es.json' with { type: 'json' };
-import fr from './fr.json' with { type: 'json' };
 import { fill, isLanguage, type Language, type Values } from './languages.ts';
-import vi from './vi.json' with { type: 'json' };
-import { words as en, type Plural, type Words } from './words.ts';
-
-/** The texts of every language. The types prove that no text is missing. */
-export const catalogues: Readonly<Record<Language, Words>> = { en, de, fr, es, vi };
+import { type Plural, readCatalogue, type Sentence } from './words.ts';
 
 export type LanguageTexts = ReturnType<typeof createTexts>;
 
@@ -44,9 +37,13 @@ function createTexts(language: Language) {
   const shortDays = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, month: 'short', day: 'numeric' }));
   const hours = onDemand(() => new Intl.DateTimeFormat(language, { ...utc, hour: '2-digit', minute: '2-digit' }));
 
+  const { sentences, ...words } = readCatalogue(language);
+
   return {
     language,
-    words: catalogues[language],
+    words,
+    /** Returns a sentence of the audit log or of `janua doctor`. */
+    tell: (sentence: Sentence, values?: Values) => fill(sentences?.[sentence] ?? sentence, values),
     /** Puts values into the places of a text. */
     say: fill,
     /** Returns the form of a text that fits a number. The number replaces `{count}`. */
@@ -66,7 +63,7 @@ function createTexts(language: Language) {
     /** Returns the browser and the system of a `User-Agent`. */
     client(userAgent: string | undefined): string {
       const { browser, system } = nameClient(userAgent);
-      const { clients } = catalogues[language];
+      const { clients } = words;
       if (browser === undefined) return clients.unknown;
       return system === undefined ? browser : fill(clients.on, { browser, system });
     },

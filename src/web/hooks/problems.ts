@@ -3,8 +3,7 @@ import { refusalOf } from '../../core/access/change-refusals.ts';
 import { type Answer, type FieldFault, InvalidFields, Refusal, RefusedField } from '../../core/access/refusal.ts';
 import { insufficientScope } from '../../core/access/scope.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
-import { fill } from '../../ground/languages/languages.ts';
-import { words } from '../../ground/languages/words.ts';
+import { textsIn } from '../../ground/languages/speech.ts';
 import { bodyField } from '../body-field.ts';
 import { pendingCookie } from '../cookies.ts';
 import type { FlowOptions } from '../flow-options.ts';
@@ -151,7 +150,8 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
 }
 
 function describeFault({ field, code, values }: FieldFault) {
-  return { field, detail: fill(words.fields[code], values) };
+  const { say, words } = textsIn('en');
+  return { field, detail: say(words.fields[code], values) };
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

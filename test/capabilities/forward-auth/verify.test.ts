@@ -6,7 +6,7 @@ import { notAuthenticated } from '../../../src/core/access/access.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import { explain } from '../../../src/core/audit/explanation.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
-import { catalogues } from '../../../src/ground/languages/speech.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 import { events } from '../../../src/site.ts';
 import { securityHeaders } from '../../../src/web/hooks/security-headers.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
@@ -571,7 +571,7 @@ describe('the way back to another host', () => {
     const inGerman = { ...forwarded(String(headers.location)), ...navigating, 'accept-language': 'de' };
     const german = await verify(inGerman);
     assert.equal(german.headers['content-language'], 'de');
-    assert.ok(german.body.includes(catalogues.de.forward.refusedHeading), german.body);
+    assert.ok(german.body.includes(textsIn('de').words.forward.refusedHeading), german.body);
   });
 
   test('is refused with a changed address or an invalid signature', async () => {

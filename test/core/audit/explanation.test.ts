@@ -8,7 +8,7 @@ import type {
   RecordedEvent,
 } from '../../../src/core/audit/event.ts';
 import { explain as explainBy } from '../../../src/core/audit/explanation.ts';
-import { translateIn } from '../../../src/ground/languages/sentences.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
 import { events } from '../../../src/site.ts';
 import { caller, recorded } from './events.ts';
 
@@ -140,7 +140,7 @@ describe('every reason', () => {
       ['login-succeeded', 'upstream+of-a-newer-version', 'anderer Anbieter + of-a-newer-version.'],
       ['throttle-lifted', 'address 2001:db8::1', 'Adresse 2001:db8::1.'],
     ] as const) {
-      const lines = explainBy(recorded(0, { kind, reason }), events, {}, translateIn('de'));
+      const lines = explainBy(recorded(0, { kind, reason }), events, {}, textsIn('de').tell);
       assert.equal(new Map(lines).get('Entscheidung')?.split(': ').slice(1).join(': '), said);
     }
   });

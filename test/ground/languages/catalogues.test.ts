@@ -3,13 +3,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Answer } from '../../../src/core/access/refusal.ts';
 import { type Language, languageNames, languages } from '../../../src/ground/languages/languages.ts';
-import german from '../../../src/ground/languages/sentences.de.json' with { type: 'json' };
-import spanish from '../../../src/ground/languages/sentences.es.json' with { type: 'json' };
-import french from '../../../src/ground/languages/sentences.fr.json' with { type: 'json' };
-import { type Sentence, translateIn } from '../../../src/ground/languages/sentences.ts';
-import vietnamese from '../../../src/ground/languages/sentences.vi.json' with { type: 'json' };
-import { catalogues } from '../../../src/ground/languages/speech.ts';
-import { words as english } from '../../../src/ground/languages/words.ts';
+import { textsIn } from '../../../src/ground/languages/speech.ts';
+import { readCatalogue } from '../../../src/ground/languages/words.ts';
 import { events } from '../../../src/site.ts';
 import { crossSite } from '../../../src/web/hooks/cross-site.ts';
 import { startServer } from '../../web/server.ts';
@@ -24,7 +19,7 @@ function* textsOf(words: object, path = ''): Generator<[path: string, text: stri
   }
 }
 
-const catalogueOf = { de: german, fr: french, es: spanish, vi: vietnamese };
+const english = textsIn('en').words;
 
 const pluralForms = ['zero', 'one', 'two', 'few', 'many', 'other'];
 
@@ -34,7 +29,7 @@ const places = new Map(Array.from(textsOf(english), ([path, text]) => [path, pla
 
 for (const language of languages) {
   describe(languageNames[language], () => {
-    const texts = [...textsOf(catalogues[language])];
+    const texts = [...textsOf(textsIn(language).words)];
 
     test('has every text, and no other', () => {
       assert.deepEqual([...new Set(texts.map(([path]) => path))].sort(), [...places.keys()].sort());
@@ -46,9 +41,9 @@ for (const language of languages) {
 
     test('ends what error pages say with a full stop', () => {
       // A heading.
-      const { 'group-missing': _, ...refusals } = catalogues[language].refusals;
-      for (const text of Object.values({ ...refusals, ...catalogues[language].problem.sentences }))
-        assert.match(text, /\.$/);
+      const { problem, refusals } = textsIn(language).words;
+      const { 'group-missing': _, ...sentences } = refusals;
+      for (const text of Object.values({ ...sentences, ...problem.sentences })) assert.match(text, /\.$/);
     });
 
     test('has the same places for values as English', () => {
@@ -57,7 +52,7 @@ for (const language of languages) {
 
     test('names commands in mails as English does, in the form that is replaced by the name of the command', () => {
       const commandsOf = (language: Language) =>
-        Object.entries(catalogues[language].mails).map(([purpose, mail]) => [
+        Object.entries(textsIn(language).words.mails).map(([purpose, mail]) => [
           purpose,
           JSON.stringify(mail).match(/(?:npx )?\bjanua [a-z]+(?: --?[a-z-]+)?/g),
         ]);
@@ -69,7 +64,7 @@ for (const language of languages) {
     test('has a text for each kind of number that the language knows', () => {
       // Spanish and French know `many` for millions, which no text counts.
       const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
-      const { waitSeconds, waitMinutes } = catalogues[language].login;
+      const { waitSeconds, waitMinutes } = textsIn(language).words.login;
       for (const forms of [waitSeconds, waitMinutes])
         assert.deepEqual(Object.keys(forms).sort(), pluralCategories.filter((form) => form !== 'many').sort());
     });
@@ -84,7 +79,7 @@ for (const language of languages) {
 }
 
 describe('the sentences of the audit and of the doctor', () => {
-  const sentences = Object.keys(german) as Sentence[];
+  const sentences = Object.keys(readCatalogue('de').sentences ?? {});
   /** What stays as it is: commands, their options, settings, addresses, fields, and places for values. */
   const keptOf = (text: string) =>
     [
@@ -95,9 +90,12 @@ describe('the sentences of the audit and of the doctor', () => {
 
   for (const language of languages.filter((one) => one !== 'en'))
     test(`keep commands and settings as they are in ${languageNames[language]}, and are the same in number`, () => {
-      assert.deepEqual(Object.keys(catalogueOf[language]), sentences);
-      for (const sentence of sentences)
-        assert.deepEqual(keptOf(translateIn(language)(sentence)), keptOf(sentence), sentence);
+      const translations = Object.entries(readCatalogue(language).sentences ?? {});
+      assert.deepEqual(
+        translations.map(([sentence]) => sentence),
+        sentences,
+      );
+      for (const [sentence, text] of translations) assert.deepEqual(keptOf(text), keptOf(sentence), sentence);
     });
 
   test('are all in use', () => {
