@@ -1,6 +1,6 @@
 /**
  * The languages of pages and mails, each by its own name, so that its speakers find it. The texts of a language are in `CODE.json`. Every
- * text is written in English, and then translated.
+ * text is written in English, which is shown where a language lacks it.
  */
 export const languageNames = {
   en: 'English',

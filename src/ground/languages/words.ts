@@ -35,9 +35,35 @@ export type Words = Translated<Omit<typeof english, 'mails'>> & { readonly mails
  */
 export type Sentence = keyof (typeof german)['sentences'];
 
-/** The file of a language. English sentences are their own keys. */
-type Catalogue = Words & { readonly sentences?: Readonly<Partial<Record<Sentence, string>>> };
+/** The texts of a language. English sentences are their own keys. */
+export type Catalogue = Words & { readonly sentences?: Readonly<Partial<Record<Sentence, string>>> };
+
+/** Texts in a file, in sections. The forms of a plural are one text, because languages have different ones, and so are paragraphs. */
+export interface Texts {
+  [key: string]: string | string[] | Texts;
+}
+
+const pluralForms = ['zero', 'one', 'two', 'few', 'many', 'other'];
+
+export const isPlural = (text: object): text is Plural =>
+  'other' in text && Object.keys(text).every((form) => pluralForms.includes(form));
+
+const isSection = (text: Texts[string] | undefined): text is Texts =>
+  typeof text === 'object' && !Array.isArray(text) && !isPlural(text);
 
 /** Reads the file of a language. Most servers show few languages, and each takes 400 KB. */
-export const readCatalogue = (language: Language): Catalogue =>
+export const readTexts = (language: Language): Texts =>
   JSON.parse(readFileSync(new URL(`${language}.json`, import.meta.url), 'utf8'));
+
+/** Adds the English texts that a language lacks. */
+function complete(texts: Texts, english: Texts): object {
+  for (const [key, text] of Object.entries(english)) {
+    const known = texts[key];
+    if (known === undefined) texts[key] = text;
+    else if (isSection(text) && isSection(known)) complete(known, text);
+  }
+  return texts;
+}
+
+/** Reads the file of a language, with English for what it lacks. */
+export const readCatalogue = (language: Language) => complete(readTexts(language), readTexts('en')) as Catalogue;
