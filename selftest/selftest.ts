@@ -121,6 +121,8 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
 /** Replaces control and other invisible characters. A malicious server could send them to the terminal. */
 const printable = (text: string) => text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
 
-function readable({ state, message, fix }: Finding): Finding {
-  return { state, message: printable(message), ...(fix === undefined ? {} : { fix: printable(fix) }) };
-}
+const readable = ({ message, fix, ...finding }: Finding): Finding => ({
+  ...finding,
+  message: printable(message),
+  ...(fix && { fix: printable(fix) }),
+});

@@ -1,6 +1,6 @@
 import type { Finding } from '../../selftest/finding.ts';
-import type { ToldFinding } from '../doctor/told.ts';
 import { withOwnCommand } from '../ground/config/own-command.ts';
+import { fill } from '../ground/languages/languages.ts';
 import { jsonLine } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
@@ -8,10 +8,10 @@ export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
 export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };
   return {
-    print(check: string, finding: Finding): void {
-      counts[finding.state] += 1;
-      const { told: _, ...shown }: ToldFinding = finding;
-      process.stdout.write(json ? jsonLine({ check, ...shown }) : withOwnCommand(formatLine(check, finding)));
+    print(check: string, { state, message, fix, values }: Finding): void {
+      counts[state] += 1;
+      const shown = { state, message: fill(message, values), ...(fix && { fix: fill(fix, values) }) };
+      process.stdout.write(json ? jsonLine({ check, ...shown }) : withOwnCommand(formatLine(check, shown)));
     },
     conclude(): boolean {
       if (!json) process.stdout.write(`\n${summary(counts)}\n`);
@@ -23,9 +23,9 @@ export function createFindingsPrinter(json: boolean) {
 /** Widths of the columns for the state and the check. The longest name is `second-factors`. */
 const [stateWidth, checkWidth] = [9, 15];
 
-function formatLine(check: string, { state, message, fix }: Finding): string {
+function formatLine(check: string, { state, message, fix }: Omit<Finding, 'values'>): string {
   const indent = ' '.repeat(stateWidth + checkWidth);
-  return `${state.padEnd(stateWidth)}${check.padEnd(checkWidth)}${message}\n${fix === undefined ? '' : `${indent}Fix: ${fix}\n`}`;
+  return `${state.padEnd(stateWidth)}${check.padEnd(checkWidth)}${message}\n${fix ? `${indent}Fix: ${fix}\n` : ''}`;
 }
 
 function summary({ warning, wrong }: { warning: number; wrong: number }): string {

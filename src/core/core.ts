@@ -11,7 +11,7 @@ import { createCipher } from '../ground/encryption/cipher.ts';
 import { openEncryptionKeys } from '../ground/encryption/key-file.ts';
 import type { Log } from '../ground/faults/log.ts';
 import { faultsOf, lineOf } from '../ground/faults/misconfiguration.ts';
-import type { Translatable } from '../ground/languages/sentences.ts';
+import type { Values } from '../ground/languages/languages.ts';
 import { createAccess } from './access/access.ts';
 import { createAdmit } from './access/admit.ts';
 import { type BrowserCookie, createKnownBrowsers } from './access/known-browsers.ts';
@@ -93,7 +93,13 @@ export interface CoreOptions {
   readonly mailWorks: boolean;
   /** Runs the checks of `janua doctor`. */
   readonly checkUp: () => Promise<
-    readonly { readonly check: string; readonly state: string; readonly fix?: string; readonly told?: Translatable }[]
+    readonly {
+      readonly check: string;
+      readonly state: string;
+      readonly message: string;
+      readonly fix?: string;
+      readonly values: Values;
+    }[]
   >;
   readonly browserCookie: BrowserCookie;
   /** The origins of our own pages. Empty until the server listens, if only then its port is known. */

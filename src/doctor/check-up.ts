@@ -1,4 +1,4 @@
-import type { Check } from '../../selftest/finding.ts';
+import type { Check, Finding } from '../../selftest/finding.ts';
 import { clocksOf } from '../core/stores/clocks.ts';
 import type { Stores } from '../core/stores/stores.ts';
 import { findMailRoute } from '../ground/config/mail-server.ts';
@@ -11,7 +11,6 @@ import { checkMailOutage } from './mail-outage.ts';
 import { checkPublicUrl } from './public-url.ts';
 import { checkSigningKeys } from './signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
-import type { ToldFinding } from './told.ts';
 
 /** Milliseconds for which the findings are kept. */
 const freshness = 60_000;
@@ -21,7 +20,7 @@ export type CheckUp = ReturnType<typeof createCheckUp>;
 /** Runs the checks of `janua doctor` that cost a running server next to nothing. For mail, it reports the last attempts. */
 export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
   const { opened } = stores;
-  let latest: Promise<readonly (ToldFinding & { readonly check: string })[]> | undefined;
+  let latest: ReturnType<typeof look> | undefined;
 
   async function look() {
     const path = sqlitePath(settings.DATABASE_URL);
@@ -34,7 +33,7 @@ export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' 
       ...(path && path !== ':memory:' && { file: checkSqliteFile(path) }),
     };
     const clocks = clocksOf(stores).map((clock) => [`${clock.store}-clock`, checkClock(clock)] as const);
-    const found: (ToldFinding & { readonly check: string })[] = [];
+    const found: (Finding & { readonly check: string })[] = [];
     for (const [check, findings] of [...Object.entries(checks), ...clocks]) {
       try {
         for await (const finding of findings) found.push({ check, ...finding });

@@ -1,6 +1,6 @@
-import type { Check } from '../../selftest/finding.ts';
+import type { Check, Finding } from '../../selftest/finding.ts';
 import { clockLimits, compareClock, type StoreClock } from '../core/stores/clocks.ts';
-import { ok, type ToldFinding, warning, wrong } from './told.ts';
+import { ok, warning, wrong } from './told.ts';
 
 export async function* checkClock({ name: store, ...clock }: StoreClock): Check {
   const seconds = await compareClock({ name: store, ...clock }, Date.now);
@@ -14,7 +14,7 @@ export async function* checkClock({ name: store, ...clock }: StoreClock): Check 
 }
 
 /** @param ahead seconds by which our clock is ahead */
-export function judgeClock(store: string, ahead: number): ToldFinding {
+export function judgeClock(store: string, ahead: number): Finding {
   const size = Math.abs(ahead);
   const { noticed, harmful } = clockLimits;
   if (size < noticed)

@@ -1,5 +1,4 @@
-import type { Translate } from '../ground/languages/sentences.ts';
-import { textsIn } from '../ground/languages/speech.ts';
+import { type Translate, textsIn } from '../ground/languages/speech.ts';
 import type { Request } from './types.ts';
 
 /** Chooses the language of events and findings: that of the page, or English for JSON. */

@@ -6,7 +6,7 @@ import { describeAbout, describeDecision, describeReason, explain } from '../../
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
 import type { UserDirectory } from '../../core/users/user-directory.ts';
-import type { Translate } from '../../ground/languages/sentences.ts';
+import type { Translate } from '../../ground/languages/speech.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
 import { parseTime } from '../../ground/text/time.ts';

@@ -1,5 +1,6 @@
 import { databasePart } from '../../ground/database/errors.ts';
-import { tellFinding } from '../../ground/languages/sentences.ts';
+import { fill } from '../../ground/languages/languages.ts';
+import type { Sentence } from '../../ground/languages/words.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { refuseList, unreadableList } from '../../web/list.ts';
@@ -63,9 +64,15 @@ export function addOverview(
       if (!names.includes(chosen as string)) refuseList();
       const overview = await parts().overview.read(chosen as Range);
       const tell = tellOf(request);
-      const findings = overview.findings.map(({ told, ...finding }) => {
-        const shown = told === undefined ? finding : { ...finding, ...tellFinding(told, tell), isTold: true };
-        return { ...shown, ...(shown.fix !== undefined && { fix: withOwnCommand(shown.fix) }) };
+      const findings = overview.findings.map(({ message, fix, values, ...finding }) => {
+        // A fault of a setting or of a store has no translation, and stays in English.
+        const shown = tell(message as Sentence, values);
+        return {
+          ...finding,
+          message: shown,
+          isEnglish: shown === fill(message, values),
+          ...(fix && { fix: withOwnCommand(tell(fix as Sentence, values)) }),
+        };
       });
       const stores = overview.stores.map(({ name, ...store }) => ({
         name: name === databasePart ? tell(databasePart) : name,

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { firstIdAt } from '../../core/audit/event-id.ts';
 import type { AuditStore } from '../../core/audit/sql-store.ts';
+import type { Core } from '../../core/core.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { shareAnswer } from '../../ground/database/share-answer.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import type { Translatable } from '../../ground/languages/sentences.ts';
 
 /** In milliseconds. */
 const minute = 60_000;
@@ -47,13 +47,12 @@ const summed = ['users-imported', 'events-left-out'];
 /** Id of the row whose count is the time until which events are counted. */
 const position = 'position';
 
-export interface OverviewOptions {
+export interface OverviewOptions extends Pick<Core, 'checkUp'> {
   readonly database: Database;
   readonly auditTrail: Pick<AuditStore, 'find'>;
   readonly countSessions: (time: number) => Promise<number>;
   /** Name of each store with its check, which throws while the store cannot be used. */
   readonly stores: readonly (readonly [name: string, check: () => Promise<void>])[];
-  readonly checkUp: () => Promise<readonly { readonly told?: Translatable; readonly fix?: string }[]>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

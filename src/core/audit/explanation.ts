@@ -1,5 +1,5 @@
 import { fill } from '../../ground/languages/languages.ts';
-import { type Translate, tellInEnglish } from '../../ground/languages/sentences.ts';
+import { type Translate, textsIn } from '../../ground/languages/speech.ts';
 import type { Sentence } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
 import type { Advice, AuditEvent, CallerTrace, Events, KeyTrace, Reason, RecordedEvent } from './event.ts';
@@ -19,7 +19,7 @@ export function explain(
   event: RecordedEvent,
   events: Events,
   { username, actor, ownTable = false }: About = {},
-  tell: Translate = tellInEnglish,
+  tell: Translate = textsIn('en').tell,
 ): [heading: string, text: string][] {
   const name = username === undefined ? undefined : printable(username);
   const { trace, userAgent } = event.caller;
@@ -84,7 +84,7 @@ function describeAsked({ kind, caller: { route, format, operator } }: AuditEvent
   return tell(format === 'html' ? '{route}, answered as to a browser' : '{route}, answered in JSON', { route });
 }
 
-export function describeDecision(event: AuditEvent, events: Events, tell: Translate = tellInEnglish): string {
+export function describeDecision(event: AuditEvent, events: Events, tell: Translate = textsIn('en').tell): string {
   const counted = event.count === undefined ? '' : ` (${event.count})`;
   const words = events[event.kind]?.words;
   const why = describeReason(event, events, tell);

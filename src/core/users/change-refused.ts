@@ -1,5 +1,5 @@
 import { fill, type Values } from '../../ground/languages/languages.ts';
-import type { Translate } from '../../ground/languages/sentences.ts';
+import type { Translate } from '../../ground/languages/speech.ts';
 import type { Sentence } from '../../ground/languages/words.ts';
 
 /** The reasons why a change cannot be made, for pages. With `change-refused`, only the message gives the reason. */

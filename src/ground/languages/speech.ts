@@ -4,6 +4,9 @@ import { type Plural, readCatalogue, type Sentence } from './words.ts';
 
 export type LanguageTexts = ReturnType<typeof createTexts>;
 
+/** Returns a sentence in one language. */
+export type Translate = LanguageTexts['tell'];
+
 const known = new Map<Language, LanguageTexts>();
 
 /** Returns the texts of a language and its formats of times and numbers, for pages and mails. */
