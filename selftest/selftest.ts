@@ -44,11 +44,11 @@ export async function selftest(options: SelftestOptions, tell: Tell): Promise<nu
       for (;;) {
         const { done, value } = await carriedOut.next();
         if (done) return value;
-        tell(check, readable(value));
+        tell(check, value);
       }
     } catch (error) {
       if (options.signal?.aborted) return undefined;
-      tell(check, readable(explain(error)));
+      tell(check, explain(error));
       return undefined;
     }
   }
@@ -117,12 +117,3 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
       );
   }
 }
-
-/** Replaces control and other invisible characters. A malicious server could send them to the terminal. */
-const printable = (text: string) => text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
-
-const readable = ({ message, fix, ...finding }: Finding): Finding => ({
-  ...finding,
-  message: printable(message),
-  ...(fix && { fix: printable(fix) }),
-});

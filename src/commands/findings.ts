@@ -1,10 +1,11 @@
 import type { Finding } from '../../selftest/finding.ts';
 import { withOwnCommand } from '../ground/config/own-command.ts';
 import { fill } from '../ground/languages/languages.ts';
-import { jsonLine } from '../ground/text/printable.ts';
+import { jsonLine, printable } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
 
+/** Prints findings as text, or as lines of JSON. A malicious server could put control characters into one. */
 export function createFindingsPrinter(json: boolean) {
   const counts = { ok: 0, warning: 0, wrong: 0 };
   return {
@@ -25,7 +26,7 @@ const [stateWidth, checkWidth] = [9, 15];
 
 function formatLine(check: string, { state, message, fix }: Omit<Finding, 'values'>): string {
   const indent = ' '.repeat(stateWidth + checkWidth);
-  return `${state.padEnd(stateWidth)}${check.padEnd(checkWidth)}${message}\n${fix ? `${indent}Fix: ${fix}\n` : ''}`;
+  return `${state.padEnd(stateWidth)}${check.padEnd(checkWidth)}${printable(message)}\n${fix ? `${indent}Fix: ${printable(fix)}\n` : ''}`;
 }
 
 function summary({ warning, wrong }: { warning: number; wrong: number }): string {
