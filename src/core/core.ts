@@ -19,7 +19,7 @@ import { liftFailures } from './access/login-limits.ts';
 import { createRedisLookUp, createSqlLookUp } from './access/look-up.ts';
 import { createPersonalTokens } from './access/personal-tokens.ts';
 import { createThrottled } from './access/throttled.ts';
-import { createAudit } from './audit/audit.ts';
+import { type AuditOf, createAudit } from './audit/audit.ts';
 import type { AuditEvent, Caller, Events } from './audit/event.ts';
 import { createSqlAuditStore } from './audit/sql-store.ts';
 import { createEndAddressLinks } from './changes/address-links.ts';
@@ -108,6 +108,9 @@ export interface CoreOptions {
 }
 
 export type Core = Awaited<ReturnType<typeof createCore>>;
+
+/** The core for a part that records these events only. */
+export type CoreWith<Described extends Events> = Omit<Core, 'audit'> & { readonly audit: AuditOf<Described> };
 
 /** Creates the part that all capabilities need: accounts, sessions, and permissions. */
 export async function createCore(options: CoreOptions) {

@@ -8,7 +8,6 @@ import type { App } from '../../web/types.ts';
 import { findWaitingAddress } from './email.ts';
 import type { ExportAccount } from './export.ts';
 import { describeAccount, tooManyExports } from './export.ts';
-import { describeOwnPassword } from './options.ts';
 import type { OwnSessions } from './sessions.ts';
 
 const accountSchema = object('The account', {
@@ -85,7 +84,8 @@ export function addAccount(app: App, parts: () => Parts): void {
         passkeys: passkeys.length,
         signal,
         totp: totp !== undefined,
-        ...(await describeOwnPassword(parts(), user)),
+        // The forms then ask for it. An account that another provider or a passkey signs in may have none.
+        hasPassword: (await users.findById(user.id))?.passwordHash !== undefined,
       };
     },
   });

@@ -4,41 +4,27 @@ import { provedBy } from '../../core/users/held.ts';
 import { defineCapability, defineOptional } from '../capability.ts';
 import { createDeleteAccount } from './deletion.ts';
 import { createChangeEmail } from './email.ts';
-import { events } from './events.ts';
+import { events, type OwnAccounts, type WithMail } from './events.ts';
 import { createExportAccount } from './export.ts';
 import { createAccountMails } from './mails.ts';
-import type { AccountOptions, MailingOptions, OwnOptions } from './options.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
 import { createOwnSessions } from './sessions.ts';
 import { createFinishSignUp, createSignUp, signUpPath } from './sign-up.ts';
 
-const optionsOf = (core: Core): AccountOptions => ({
-  ...core,
-  policy: core.passwordPolicy,
-  outbox: core.sentOutbox,
-  listIdentities: core.ports.listIdentities,
-  listApplications: core.ports.listApplications,
-  dataOf: core.ports.dataOf,
-  signUp: core.settings.SIGN_UP === 'on',
-  signUpDomains: core.settings.SIGN_UP_DOMAINS,
-});
-
 const mailsOf = ({ users, tokens, outbox, hold, ports, baseUrl, now }: Core) =>
   createAccountMails(users, tokens, outbox, hold, ports.listOtherSignIns, baseUrl, now);
 
-/** Only for capabilities that are on where mail is sent. */
-function mailingOptionsOf(core: Core): MailingOptions {
-  const { sentOutbox: outbox, mailer, access } = core;
-  if (outbox === undefined || mailer === undefined) throw new TypeError('this needs mail');
-  return { ...optionsOf(core), outbox, mailer, access };
+function requireMail(core: Core): WithMail {
+  const { sentOutbox, mailer } = core;
+  if (sentOutbox === undefined || mailer === undefined) throw new TypeError('this needs mail');
+  return { ...core, sentOutbox, mailer };
 }
 
-/** Only for capabilities that are on where the accounts are in Janua's own table. */
-function ownOptionsOf(core: Core): OwnOptions {
+function requireOwnAccounts(core: Core): OwnAccounts {
   const { registry, holdNew } = core;
   if (registry === undefined || holdNew === undefined) throw new TypeError('this needs accounts of our own');
-  return { ...optionsOf(core), registry, holdNew };
+  return { ...core, registry, holdNew };
 }
 
 /** The pages that each user has: the home page, the account, its sessions and tokens, and the language. */
@@ -47,10 +33,9 @@ const account = defineCapability({
   events,
 
   make(core: Core) {
-    const options = optionsOf(core);
-    const ownSessions = createOwnSessions(options);
+    const ownSessions = createOwnSessions(core);
     return {
-      parts: { ownSessions, exportAccount: createExportAccount(options, ownSessions) },
+      parts: { ownSessions, exportAccount: createExportAccount(core, ownSessions) },
       mails: mailsOf(core).descriptions,
     };
   },
@@ -69,7 +54,7 @@ const signUp = defineOptional({
   name: 'sign-up',
   features: ({ settings, ownAccounts, mail }) => ({ signUp: mail && ownAccounts && settings.SIGN_UP === 'on' }),
   isEnabled: ({ signUp }) => signUp,
-  make: (core: Core) => ({ parts: { signUp: createSignUp(mailingOptionsOf(core)) }, signUpPath }),
+  make: (core: Core) => ({ parts: { signUp: createSignUp(requireMail(core)) }, signUpPath }),
   async addRoutes(app, parts, options) {
     (await import('./sign-up.routes.ts')).addSignUp(app, parts, options);
   },
@@ -81,7 +66,7 @@ const ownAccount = defineOptional({
   features: ({ ownAccounts }) => ({ ownAccounts }),
   isEnabled: ({ ownAccounts }) => ownAccounts,
   make(core: Core) {
-    const own = ownOptionsOf(core);
+    const own = requireOwnAccounts(core);
     const { mailer, sentOutbox, settings, ports, database: db } = core;
     const { createInvitationLink, findInvitation, isInvited } = mailsOf(core);
     return {
@@ -118,8 +103,7 @@ const password = defineOptional({
   features: ({ settings, ownAccounts }) => ({ password: ownAccounts || settings.PASSWORD_REHASH === 'on' }),
   isEnabled: ({ password }) => password,
   make(core: Core) {
-    const options = optionsOf(core);
-    return { parts: { changePassword: createChangePassword(options, createSetPassword(options)) } };
+    return { parts: { changePassword: createChangePassword(core, createSetPassword(core)) } };
   },
   async addRoutes(app, parts) {
     (await import('./password.routes.ts')).addChangePassword(app, parts);
@@ -130,8 +114,7 @@ const resetPassword = defineOptional({
   name: 'reset-password',
   isEnabled: ({ mail, password }) => mail && password,
   make(core: Core) {
-    const options = mailingOptionsOf(core);
-    const resetPassword = createResetPassword(options, createSetPassword(options));
+    const resetPassword = createResetPassword(requireMail(core), createSetPassword(core));
     return {
       parts: { resetPassword },
       sendReset: (user, actor) => resetPassword.send(user, core.settings.LANGUAGE, actor),
@@ -146,8 +129,8 @@ const changeEmail = defineOptional({
   name: 'change-email',
   isEnabled: ({ mail, ownAccounts }) => mail && ownAccounts,
   make(core: Core) {
-    const { registry, holdNew } = ownOptionsOf(core);
-    const changeEmail = createChangeEmail({ ...mailingOptionsOf(core), registry, holdNew });
+    const { registry, holdNew } = requireOwnAccounts(core);
+    const changeEmail = createChangeEmail({ ...requireMail(core), registry, holdNew });
     return {
       parts: { changeEmail },
       offerAddress: (account, address, actor) => changeEmail.offer(account, address, core.settings.LANGUAGE, actor),

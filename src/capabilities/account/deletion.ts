@@ -3,13 +3,13 @@ import type { Caller } from '../../core/audit/event.ts';
 import type { Account } from '../../core/users/account.ts';
 import { provedBy } from '../../core/users/held.ts';
 import type { Language } from '../../ground/languages/languages.ts';
-import type { OwnOptions } from './options.ts';
+import type { OwnAccounts } from './events.ts';
 
 /**
  * Deletes the account of a user who has just proved their identity, with its sessions and links. The audit keeps its events by id.
  * @throws {AccountChanged} if it has changed since the proof; {ChangeRefused} `last-administrator`
  */
-export function createDeleteAccount({ change, registry }: OwnOptions) {
+export function createDeleteAccount({ change, registry }: OwnAccounts) {
   return async ({ session }: SignedIn, account: Account, language: Language, caller: Caller): Promise<void> => {
     const by = { caller, language, session };
     await change({ kind: 'account-deleted' }, provedBy(account), by, (held) => registry.remove(held));

@@ -10,8 +10,8 @@ import type { Account } from '../../core/users/account.ts';
 import { tooManyMails } from '../../core/users/change-refused.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import type { OwnAccounts, WithMail } from './events.ts';
 import { requireAddress } from './fields.ts';
-import type { MailingOptions, OwnOptions } from './options.ts';
 
 export const emailPath = '/account/email';
 
@@ -39,10 +39,10 @@ export async function findWaitingAddress(
 }
 
 /** Changes the address of an account, once its owner has proved the new one (VM-61). Sessions go on, because the owner stays the same. */
-export function createChangeEmail(options: MailingOptions & OwnOptions) {
-  const { registry, mailer, change, endAddressLinks, access, audit } = options;
-  const links = createLinks(options, 'confirm-email', emailExpired, { isForNewAddress: true });
-  const offeredLinks = createLinks(options, 'confirm-offered-email', offerExpired, { isForNewAddress: true });
+export function createChangeEmail(core: WithMail & OwnAccounts) {
+  const { registry, mailer, change, endAddressLinks, access, audit } = core;
+  const links = createLinks(core, 'confirm-email', emailExpired, { isForNewAddress: true });
+  const offeredLinks = createLinks(core, 'confirm-offered-email', offerExpired, { isForNewAddress: true });
 
   /**
    * Changes the address to that of the link.

@@ -1,4 +1,12 @@
 import type { Advice, Events } from '../../core/audit/event.ts';
+import type { CoreWith } from '../../core/core.ts';
+import type { events as mailEvents } from '../../core/mail/events.ts';
+import type { Mailer } from '../../core/mail/mailer.ts';
+import type { Outbox } from '../../core/mail/outbox.ts';
+import type { events as sessionEvents } from '../../core/sessions/events.ts';
+import type { events as linkEvents } from '../../core/tokens/events.ts';
+import type { HoldNew } from '../../core/users/held.ts';
+import type { UserRegistry } from '../../core/users/user-directory.ts';
 
 const byOwner = { by: 'account-holder', level: 'info' } as const;
 const updated = { ...byOwner, vocabulary: 'user_updated' } as const;
@@ -81,3 +89,11 @@ export const events = {
     words: 'The user exported what Janua stores about them',
   },
 } as const satisfies Events;
+
+export type AccountCore = CoreWith<typeof events & typeof linkEvents & typeof mailEvents & typeof sessionEvents>;
+
+/** Only where mail is sent. */
+export type WithMail = AccountCore & { readonly sentOutbox: Outbox; readonly mailer: Mailer };
+
+/** Only where the accounts are in Janua's own table. */
+export type OwnAccounts = AccountCore & { readonly registry: UserRegistry; readonly holdNew: HoldNew };

@@ -11,7 +11,7 @@ import type { Policy } from '../../core/throttle/policy.ts';
 import type { OneTimeToken } from '../../core/tokens/tokens.ts';
 import type { PastVerification } from '../../core/users/account.ts';
 import { eventsOf, type User } from '../../core/users/user.ts';
-import type { AccountOptions } from './options.ts';
+import type { AccountCore } from './events.ts';
 import type { OwnSessions } from './sessions.ts';
 
 /** Exports are limited, because each reads the whole audit. */
@@ -32,9 +32,8 @@ export const tooManyExports: Answer = {
 export type ExportAccount = ReturnType<typeof createExportAccount>;
 
 /** Exports the data that Janua stores about a user as JSON, without secrets (GDPR 15 and 20). @throws {Refusal} `too-many-exports` */
-export function createExportAccount(options: AccountOptions, ownSessions: OwnSessions) {
-  const { users, tokens, personalTokens, auditTrail, audit, throttle, now } = options;
-  const { listIdentities, listApplications, dataOf, findLastLogin, outbox } = options;
+export function createExportAccount(core: AccountCore, ownSessions: OwnSessions) {
+  const { users, tokens, personalTokens, auditTrail, audit, throttle, now, ports, findLastLogin, sentOutbox } = core;
 
   return async (signedIn: SignedIn, factors: OwnFactors, caller: Caller) => {
     const { user, session } = signedIn;
@@ -51,13 +50,13 @@ export function createExportAccount(options: AccountOptions, ownSessions: OwnSes
         last_login_at: (await findLastLogin(user))?.toISOString() ?? null,
       },
       second_factors: describeFactors(factors),
-      identities: (await listIdentities(user)).map(describeIdentity),
-      applications: (await listApplications(user)).map(describeApplication),
+      identities: (await ports.listIdentities(user)).map(describeIdentity),
+      applications: (await ports.listApplications(user)).map(describeApplication),
       sessions: (await ownSessions.list(signedIn)).map((own) => ({ ...describeSession(own), current: own.current })),
       tokens: (await personalTokens.list(user)).map(describeToken),
       links: (await tokens.listOf(user.id)).map(describeLink),
-      mails: ((await outbox?.listOf(user)) ?? []).map(describeMail),
-      ...(await dataOf(user)),
+      mails: ((await sentOutbox?.listOf(user)) ?? []).map(describeMail),
+      ...(await ports.dataOf(user)),
     };
     return Readable.from(toJson(head, events), { objectMode: false });
   };
@@ -77,7 +76,7 @@ async function* toJson(head: object, events: AsyncIterable<RecordedEvent | Unrea
 }
 
 /** An account as its owner sees it. */
-export async function describeAccount(user: User, users: AccountOptions['users']) {
+export async function describeAccount(user: User, users: AccountCore['users']) {
   const { createdAt, passwordChangedAt, verification } = await users.findDetails(user);
   return {
     username: user.username,

@@ -7,7 +7,7 @@ import { type Account, stampOf } from '../../core/users/account.ts';
 import { AccountChanged, type Held, provedBy } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
-import type { AccountOptions } from './options.ts';
+import type { AccountCore } from './events.ts';
 
 export interface NewPassword {
   /** The account as it was when its owner proved their identity. */
@@ -22,7 +22,7 @@ export interface NewPassword {
 export type SetPassword = ReturnType<typeof createSetPassword>;
 
 /** The steps that a change and a reset of a password share. */
-export const createSetPassword = ({ users, passwords, policy }: AccountOptions) => ({
+export const createSetPassword = ({ users, passwords, passwordPolicy }: AccountCore) => ({
   /**
    * @param field the field of the form
    * @param requireUse see `Passwords.hash`
@@ -35,7 +35,7 @@ export const createSetPassword = ({ users, passwords, policy }: AccountOptions) 
     caller: Caller,
     requireUse: () => Promise<unknown>,
   ): Promise<string> {
-    const fault = await policy.findFault(password, user);
+    const fault = await passwordPolicy.findFault(password, user);
     if (fault !== undefined) throw new InvalidFields({ field, ...fault });
     return passwords.hash(workOfNewPassword(user.username, caller), password, requireUse);
   },
@@ -47,7 +47,7 @@ export const createSetPassword = ({ users, passwords, policy }: AccountOptions) 
 });
 
 /** Changes the password of a signed-in user who has just proved their identity. The session goes on with new credentials. */
-export function createChangePassword({ change, users, personalTokens }: AccountOptions, setPassword: SetPassword) {
+export function createChangePassword({ change, users, personalTokens }: AccountCore, setPassword: SetPassword) {
   async function requireUnchanged(account: Account): Promise<void> {
     const current = await users.findById(account.user.id);
     if (current === undefined || current.disabled || stampOf(current) !== stampOf(account)) throw new AccountChanged();

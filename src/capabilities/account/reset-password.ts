@@ -6,8 +6,8 @@ import { tooManyMails } from '../../core/users/change-refused.ts';
 import { provedBy } from '../../core/users/held.ts';
 import { emailAddress, type User } from '../../core/users/user.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import type { WithMail } from './events.ts';
 import { requireAddress } from './fields.ts';
-import type { MailingOptions } from './options.ts';
 import type { SetPassword } from './password.ts';
 
 export const forgotPasswordPath = '/auth/forgot-password';
@@ -15,9 +15,9 @@ export const forgotPasswordPath = '/auth/forgot-password';
 export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
-export function createResetPassword(options: MailingOptions, setPassword: SetPassword) {
-  const { mailer, outbox, change, users, audit } = options;
-  const links = createLinks(options, 'reset-password', resetExpired);
+export function createResetPassword(core: WithMail, setPassword: SetPassword) {
+  const { mailer, sentOutbox, change, users, audit } = core;
+  const links = createLinks(core, 'reset-password', resetExpired);
 
   return {
     /**
@@ -44,7 +44,7 @@ export function createResetPassword(options: MailingOptions, setPassword: SetPas
       const mail = { purpose: 'reset-password', address, userId, language: language ?? usual, causedBy };
       const permit = await mailer.admit(mail, caller);
       if (permit === undefined) throw tooManyMails();
-      await outbox.removeAbout('reset-password', userId);
+      await sentOutbox.removeAbout('reset-password', userId);
       if (!(await permit())) throw tooManyMails();
     },
 

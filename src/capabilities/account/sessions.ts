@@ -2,7 +2,7 @@ import type { SignedIn } from '../../core/access/access.ts';
 import { type Answer, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import type { ChangeBy, Renewed } from '../../core/changes/change.ts';
-import type { AccountOptions } from './options.ts';
+import type { AccountCore } from './events.ts';
 
 /** The answer is the same for a session of another user, one that has ended, and one that never existed. */
 export const noSuchSession: Answer = {
@@ -14,7 +14,7 @@ export const noSuchSession: Answer = {
 export type OwnSessions = ReturnType<typeof createOwnSessions>;
 
 /** Lists and ends only the sessions of the signed-in user (ASVS 7.5.2). */
-export function createOwnSessions({ sessions, change, endAddressLinks, audit }: AccountOptions) {
+export function createOwnSessions({ sessions, change, endAddressLinks, audit }: AccountCore) {
   /** Lists the session of the request first, then the latest. */
   async function list({ user, session }: SignedIn) {
     const own = (await sessions.listOf(user.id, session.stamp)).map((one) => ({

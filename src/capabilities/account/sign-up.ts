@@ -7,8 +7,8 @@ import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
+import type { OwnAccounts, WithMail } from './events.ts';
 import { requireAddress, requireNames } from './fields.ts';
-import type { MailingOptions, OwnOptions } from './options.ts';
 
 export const signUpPath = '/auth/sign-up';
 
@@ -28,7 +28,9 @@ export interface NewAccount {
  * Creates accounts for owners of e-mail addresses. Only the link in the mail creates the account. So no account has an unproven address
  * (VM-62), and the request reveals nothing about the address (ASVS 6.3.8, VM-23).
  */
-export function createSignUp({ mailer, audit, signUpDomains }: MailingOptions) {
+export function createSignUp({ mailer, audit, settings }: WithMail) {
+  const { SIGN_UP_DOMAINS: signUpDomains } = settings;
+
   return {
     /**
      * Mails a link, or a note that the account exists already.
@@ -53,9 +55,11 @@ const isOfDomain = (address: string, domains: readonly string[]) =>
 const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
 /** Finishes a sign-up or an invitation. An invited user already has an account, without a password. */
-export function createFinishSignUp(options: OwnOptions) {
-  const { registry, users, passwords, policy, admit, change, holdNew, audit, signUp, signUpDomains } = options;
-  const links = createLinks(options, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
+export function createFinishSignUp(core: OwnAccounts) {
+  const { registry, users, passwords, passwordPolicy, admit, change, holdNew, audit, settings } = core;
+  const { SIGN_UP_DOMAINS: signUpDomains } = settings;
+  const signUp = settings.SIGN_UP === 'on';
+  const links = createLinks(core, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
 
   /** Signs the new owner in. Undefined if that is not possible now. The account exists all the same. */
   async function admitOwner(
@@ -100,7 +104,7 @@ export function createFinishSignUp(options: OwnOptions) {
       const { token: secret = '', password } = entered;
       const { address: username, account: invited } = await open(secret, caller);
       const names = requireNames(entered);
-      const fault = await policy.findFault(password, { username, ...names });
+      const fault = await passwordPolicy.findFault(password, { username, ...names });
       if (fault !== undefined) throw new InvalidFields({ field: 'password', ...fault });
       const work = workOfNewPassword(username, caller);
       const passwordHash = await passwords.hash(work, password, () => open(secret, caller));
