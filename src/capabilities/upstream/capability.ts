@@ -13,19 +13,9 @@ export const upstream = defineCapability({
   features: ({ upstreams }) => ({ upstreams: upstreams.map(({ id, name }) => ({ id, name })) }),
 
   async make(core: Core, { upstreams }) {
-    const { settings, ports, users, baseUrl, database, now } = core;
-    const options = {
-      ...core,
-      upstreams,
-      identities: createIdentities(database, now),
-      key: await core.loadKey('ceremonies'),
-      fetch: core.overrides.fetch,
-      confirmBy: ports.confirmBy,
-      hasOtherSignIn: ports.hasOtherSignIn,
-      signUp: settings.SIGN_UP === 'on',
-      signUpDomains: settings.SIGN_UP_DOMAINS,
-    };
-    const parts = createUpstreamParts(options);
+    const { users, baseUrl, database, now } = core;
+    const identities = createIdentities(database, now);
+    const parts = createUpstreamParts({ ...core, upstreams, identities, key: await core.loadKey('ceremonies') });
     const { linking, confirming } = parts;
     return {
       parts,

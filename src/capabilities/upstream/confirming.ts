@@ -1,7 +1,7 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import type { ConfirmingRequest } from '../../core/access/fresh-proof.ts';
 import type { Account } from '../../core/users/account.ts';
-import type { UpstreamOptions } from './options.ts';
+import type { UpstreamCore } from './events.ts';
 import { notConfirmed, signInOver } from './refusals.ts';
 import type { Flow } from './round-trips.ts';
 import { methodsOf, type SignIn } from './sign-in.ts';
@@ -15,7 +15,7 @@ interface Proof {
 
 /** Accepts a new sign-in with another provider as proof of the session owner's identity. */
 export const createConfirming = (
-  { upstreams, identities, confirmBy }: UpstreamOptions,
+  { upstreams, identities, ports }: UpstreamCore,
   { sealed, cookie, refuse, findAccount }: SignIn,
 ) => ({
   /** Lists the ids of the linked providers that can make the user sign in again. */
@@ -36,7 +36,7 @@ export const createConfirming = (
     if ((await findAccount(profile))?.user.id !== user.id)
       return refuse('not-own', caller, notConfirmed(flow.next), user.id);
     await identities.noteUse(profile, flow.upstream).catch(() => {});
-    const confirmed = await confirmBy(signedIn, methodsOf(profile), request);
+    const confirmed = await ports.confirmBy(signedIn, methodsOf(profile), request);
     const proof: Proof = { sessionId: session.id, authenticatedAt: session.authenticatedAt };
     return { confirmed, cookie: confirmed ? cookie.removal : cookie.header(sealed.seal('proof', proof)) };
   },

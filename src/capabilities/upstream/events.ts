@@ -1,4 +1,7 @@
 import type { Events } from '../../core/audit/event.ts';
+import type { CoreWith } from '../../core/core.ts';
+import type { Identities } from './identities.ts';
+import type { Upstream } from './upstream.ts';
 
 const byOwner = { by: 'account-holder', vocabulary: 'authn_password_change', level: 'info' } as const;
 
@@ -94,3 +97,10 @@ export const events = {
     words: 'A user of another provider was unlinked from the account by its user',
   },
 } as const satisfies Events;
+
+export interface UpstreamCore extends CoreWith<typeof events> {
+  readonly upstreams: readonly Upstream[];
+  readonly identities: Identities;
+  /** Signing key of 32 bytes or more. */
+  readonly key: Buffer;
+}

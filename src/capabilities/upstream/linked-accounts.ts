@@ -1,9 +1,9 @@
 import type { Account } from '../../core/users/account.ts';
-import type { UpstreamOptions } from './options.ts';
+import type { UpstreamCore } from './events.ts';
 import type { Profile } from './upstream.ts';
 
 /** Finds the account with which an identity is linked. */
-export function createLinkedAccounts({ identities, users }: Pick<UpstreamOptions, 'identities' | 'users'>) {
+export function createLinkedAccounts({ identities, users }: Pick<UpstreamCore, 'identities' | 'users'>) {
   /** Undefined if the user is gone, or the id in a team's own table belongs to another person. */
   async function accountOf(userId: string): Promise<Account | undefined> {
     const account = await users.findById(userId);

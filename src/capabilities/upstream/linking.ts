@@ -6,8 +6,8 @@ import type { Account } from '../../core/users/account.ts';
 import { provedBy } from '../../core/users/held.ts';
 import type { Database } from '../../ground/database/database.ts';
 import type { Language } from '../../ground/languages/languages.ts';
+import type { UpstreamCore } from './events.ts';
 import { type Identity, identityId } from './identities.ts';
-import type { UpstreamOptions } from './options.ts';
 import { lastWayIn, linkedElsewhere, noSuchIdentity, signInOver } from './refusals.ts';
 import type { Flow } from './round-trips.ts';
 import type { SignIn } from './sign-in.ts';
@@ -30,8 +30,8 @@ export interface MethodChange {
 const changeBy = ({ signedIn: { session }, language, caller }: MethodChange) => ({ session, language, caller });
 
 /** Links and unlinks users of other providers. Each change ends the user's other sessions. */
-export function createLinking(options: UpstreamOptions, signIn: SignIn) {
-  const { upstreams, identities, tokens, change } = options;
+export function createLinking(core: UpstreamCore, signIn: SignIn) {
+  const { upstreams, identities, tokens, change, ports } = core;
   const { sealed, refuse, findAccount } = signIn;
 
   /** Identities whose provider is still configured. With others, no user can log in. */
@@ -96,7 +96,7 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
         const { user, db } = held;
         provider = nameOf((await identities.list(user, db)).find((own) => own.id === id)?.upstream);
         if (!(await identities.remove(user, id, db))) throw new Refusal(noSuchIdentity);
-        const canLogIn = held.account.passwordHash !== undefined || (await options.hasOtherSignIn(user, db));
+        const canLogIn = held.account.passwordHash !== undefined || (await ports.hasOtherSignIn(user, db));
         if (!canLogIn) throw new Refusal(lastWayIn);
       });
       return changed.renewed;
@@ -105,5 +105,5 @@ export function createLinking(options: UpstreamOptions, signIn: SignIn) {
 }
 
 /** Describes the mail about a change of sign-in methods. */
-export const describeMethodsChanged = (users: UpstreamOptions['users'], baseUrl: () => string) =>
+export const describeMethodsChanged = (users: UpstreamCore['users'], baseUrl: () => string) =>
   createNotice(users, baseUrl)(methodsPath);

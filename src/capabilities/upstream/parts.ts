@@ -1,16 +1,16 @@
 import type { Access } from '../../core/access/access.ts';
 import { createConfirming } from './confirming.ts';
+import type { UpstreamCore } from './events.ts';
 import { createLinking } from './linking.ts';
-import type { UpstreamOptions } from './options.ts';
 import { createSignIn } from './sign-in.ts';
 
 /** Makes the parts that sign users in with other providers and link their accounts. */
-export function createUpstreamParts(options: UpstreamOptions) {
-  const upstreamSignIn = createSignIn(options);
+export function createUpstreamParts(core: UpstreamCore) {
+  const upstreamSignIn = createSignIn(core);
   return {
     upstreamSignIn,
-    linking: createLinking(options, upstreamSignIn),
-    confirming: createConfirming(options, upstreamSignIn),
+    linking: createLinking(core, upstreamSignIn),
+    confirming: createConfirming(core, upstreamSignIn),
   };
 }
 

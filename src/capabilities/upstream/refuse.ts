@@ -1,7 +1,6 @@
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import type { events } from './events.ts';
-import type { UpstreamOptions } from './options.ts';
+import type { events, UpstreamCore } from './events.ts';
 import { upstreamRefused } from './refusals.ts';
 
 export type Reason = keyof (typeof events)['upstream-refused']['reasons'];
@@ -16,7 +15,7 @@ export function rethrowWithNext(error: unknown, next: string | undefined): never
 
 /** Refuses a sign-in, and records why. */
 export const createRefuse =
-  ({ audit }: Pick<UpstreamOptions, 'audit'>) =>
+  ({ audit }: Pick<UpstreamCore, 'audit'>) =>
   async (reason: Reason, caller: Caller, answer = upstreamRefused, userId?: string): Promise<never> => {
     await audit.recordIfPossible({ kind: 'upstream-refused', reason, caller, userId });
     throw new Refusal(answer);

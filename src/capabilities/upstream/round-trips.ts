@@ -6,7 +6,7 @@ import { perSecond } from '../../core/throttle/policy.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';
-import type { UpstreamOptions } from './options.ts';
+import type { UpstreamCore } from './events.ts';
 import { createProvider, type Provider } from './provider.ts';
 import { noSuchUpstream, notConfirmed, signInOver, upstreamRefused, upstreamUnreachable } from './refusals.ts';
 import { type Refuse, rethrowWithNext } from './refuse.ts';
@@ -32,14 +32,15 @@ export interface SignInRequest extends LoginRequest {
 }
 
 /** Sends a browser to another provider, and handles its return. */
-export function createRoundTrips(options: UpstreamOptions, refuse: Refuse) {
-  const { upstreams, tokens, throttle, now } = options;
-  const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, options)]));
-  const sealed = createSignedTexts(options.key, now);
-  const cookie = createCookie('upstream', options.https, flowSeconds);
-  const loggedOut = loggedOutCookie(options.https);
+export function createRoundTrips(core: UpstreamCore, refuse: Refuse) {
+  const { upstreams, tokens, throttle, now } = core;
+  const own = { ...core, fetch: core.overrides.fetch };
+  const providers = new Map(upstreams.map((upstream) => [upstream.id, createProvider(upstream, own)]));
+  const sealed = createSignedTexts(core.key, now);
+  const cookie = createCookie('upstream', core.https, flowSeconds);
+  const loggedOut = loggedOutCookie(core.https);
 
-  const redirectUri = (id: string) => `${options.baseUrl()}/auth/upstream/${id}/callback`;
+  const redirectUri = (id: string) => `${core.baseUrl()}/auth/upstream/${id}/callback`;
 
   /** Nonce and verifier are derived with this server's key. Addresses contain only the state. */
   const checksOf = (state: string, since?: number) => ({

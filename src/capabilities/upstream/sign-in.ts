@@ -6,9 +6,9 @@ import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import { maxNameLength } from '../../core/users/user.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
+import type { UpstreamCore } from './events.ts';
 import { identityId } from './identities.ts';
 import { createLinkedAccounts } from './linked-accounts.ts';
-import type { UpstreamOptions } from './options.ts';
 import { notLinked, upstreamRefused } from './refusals.ts';
 import { createRefuse, type Reason } from './refuse.ts';
 import { createRoundTrips, type Flow, type SignInRequest } from './round-trips.ts';
@@ -29,12 +29,12 @@ export const newAccounts = {
 export type SignIn = ReturnType<typeof createSignIn>;
 
 /** Signs in users of other providers. */
-export function createSignIn(options: UpstreamOptions) {
-  const { identities, users, holdNew, change, audit, admit, knownBrowsers, throttle } = options;
-  const refuse = createRefuse(options);
-  const linked = createLinkedAccounts(options);
+export function createSignIn(core: UpstreamCore) {
+  const { identities, users, holdNew, change, audit, admit, knownBrowsers, throttle, settings } = core;
+  const refuse = createRefuse(core);
+  const linked = createLinkedAccounts(core);
   const { accountOf, findAccount } = linked;
-  const domains = options.signUpDomains.map(canonicalDomain);
+  const domains = settings.SIGN_UP_DOMAINS.map(canonicalDomain);
 
   /**
    * Limited even after a deletion. Otherwise a user could delete and create accounts, and each would have its own limits of mails and
@@ -50,7 +50,7 @@ export function createSignIn(options: UpstreamOptions) {
   async function signUp(upstream: string, profile: Profile, { caller }: SignInRequest): Promise<Account> {
     const { trustedAddress: username, firstName, lastName } = profile;
     const refuseNew = (reason: Reason) => refuse(reason, caller, notLinked);
-    if (holdNew === undefined || !options.signUp) return refuseNew('not-linked');
+    if (holdNew === undefined || settings.SIGN_UP === 'off') return refuseNew('not-linked');
     if (username === undefined) return refuseNew('untrusted-address');
     if (domains.length > 0 && !domains.includes(username.slice(username.indexOf('@') + 1)))
       return refuseNew('other-domain');
@@ -104,7 +104,7 @@ export function createSignIn(options: UpstreamOptions) {
   }
 
   return {
-    ...createRoundTrips(options, refuse),
+    ...createRoundTrips(core, refuse),
     ...linked,
     refuse,
 
