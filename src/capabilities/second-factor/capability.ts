@@ -1,4 +1,3 @@
-import { attemptOf, limitsOf, limitsOfFactor } from '../../core/access/login-limits.ts';
 import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { findPasskeyDomain } from '../../ground/config/origin.ts';
@@ -7,7 +6,6 @@ import { textsInStored } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
 import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
-import type { FactorOptions } from './options.ts';
 import { createFactorParts } from './parts.ts';
 import { createPasskeys, nameProvider, plainName } from './passkeys.ts';
 import { rotateEncryptionKey } from './rotate-encryption-key.ts';
@@ -23,21 +21,12 @@ export const secondFactor = defineCapability({
   }),
 
   async make(core: Core) {
-    const { settings, ports, throttle, audit, database, now, baseUrl } = core;
+    const { settings, database, now, baseUrl } = core;
     const domain = findPasskeyDomain(settings);
     const isOn = settings.SECOND_FACTOR !== 'off';
-    const options = {
-      ...core,
-      passkeys: createPasskeys({ ...core, key: await core.loadKey('ceremonies'), domain, origins: core.publicOrigins }),
-      limitsOfFactor,
-      trustedBrowserDays: settings.TRUSTED_BROWSER_DAYS,
-      policy: settings.SECOND_FACTOR,
-      hasOtherSignIn: ports.hasOtherSignIn,
-      findApplication: ports.findApplication,
-      clearPasswordFailures: (account, knownBrowser, caller) =>
-        throttle.forgive(limitsOf(attemptOf(account.user.username, account, knownBrowser, caller, audit))),
-    } satisfies FactorOptions;
-    const parts = createFactorParts(options);
+    const key = await core.loadKey('ceremonies');
+    const passkeys = createPasskeys({ ...core, key, domain, origins: core.publicOrigins });
+    const parts = createFactorParts({ ...core, passkeys });
     const { factors, manageFactors, secondFactor, passkeyOffers } = parts;
     const { createEnrolmentLink, descriptions } = createFactorMails(core, baseUrl);
     return {
@@ -83,10 +72,9 @@ export const secondFactor = defineCapability({
   async addRoutes(app, parts, options) {
     const { secondFactor, passkeyDomain } = options.features;
     if (!secondFactor) return;
-    const own = { ...options, trustedBrowserDays: options.settings.TRUSTED_BROWSER_DAYS };
-    (await import('./second-factor.routes.ts')).addSecondFactor(app, parts, own);
+    (await import('./second-factor.routes.ts')).addSecondFactor(app, parts, options);
     (await import('./enrolment.routes.ts')).addEnrolment(app, parts);
-    (await import('./security.routes.ts')).addSecurity(app, parts, own);
-    if (passkeyDomain !== undefined) (await import('./passkey.routes.ts')).addPasskeys(app, parts, own);
+    (await import('./security.routes.ts')).addSecurity(app, parts, options);
+    if (passkeyDomain !== undefined) (await import('./passkey.routes.ts')).addPasskeys(app, parts, options);
   },
 });

@@ -2,6 +2,7 @@ import type { Admission } from '../../core/access/admit.ts';
 import { enrolmentRequired } from '../../core/access/factor.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
+import type { Core } from '../../core/core.ts';
 import type { MailDescription } from '../../core/mail/description.ts';
 import { createNotice } from '../../core/mail/notice.ts';
 import { createLinks } from '../../core/tokens/links.ts';
@@ -10,9 +11,9 @@ import { AccountChanged, type Proved, provedBy } from '../../core/users/held.ts'
 import type { Database } from '../../ground/database/database.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { pathWithNext } from '../../web/next.ts';
+import type { FactorCore } from './events.ts';
 import type { Factors } from './factors.ts';
 import type { ManageFactors } from './manage.ts';
-import type { FactorOptions } from './options.ts';
 import { enrolmentExpired } from './refusals.ts';
 
 export const enrolmentPath = '/auth/enrol-factor';
@@ -26,7 +27,7 @@ export const linkMinutes = 30;
  * @param baseUrl the address of this server for browsers. It is configured, and never taken from a request (VM-55, VM-56).
  */
 export function createFactorMails(
-  { users, tokens, hold, now }: Pick<FactorOptions, 'users' | 'tokens' | 'hold' | 'now'>,
+  { users, tokens, hold, now }: Pick<Core, 'users' | 'tokens' | 'hold' | 'now'>,
   baseUrl: () => string,
 ) {
   /**
@@ -81,12 +82,12 @@ export type Enrolment = ReturnType<typeof createEnrolment>;
  * alone adds no factor.
  */
 export function createEnrolment(
-  options: FactorOptions,
+  core: FactorCore,
   { totp, list }: Factors,
   { renewingCodes }: Pick<ManageFactors, 'renewingCodes'>,
 ) {
-  const { mailer, change, audit, findApplication } = options;
-  const links = createLinks(options, purpose, enrolmentExpired);
+  const { mailer, change, audit, ports } = core;
+  const links = createLinks(core, purpose, enrolmentExpired);
 
   /** Finds the account that the link was made for. @throws {Refusal} `link-expired` */
   async function open(secret: string, caller: Caller): Promise<Account> {
@@ -105,7 +106,7 @@ export function createEnrolment(
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
     async demand(account: Account, { language, caller, next }: Admission): Promise<never> {
       const { user } = account;
-      const isStranger = next !== undefined && (await findApplication(next))?.isStranger;
+      const isStranger = next !== undefined && (await ports.findApplication(next))?.isStranger;
       const details = next && !isStranger && { details: { next } };
       const mail = { purpose, address: user.username, ...provedBy(account), language, ...details };
       // Without mail, an operator gives the user a link.

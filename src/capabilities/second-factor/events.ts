@@ -1,6 +1,10 @@
 import { factorNames } from '../../core/access/events.ts';
 import { factorReasons, passkeyReasons } from '../../core/access/factor.ts';
 import type { Events } from '../../core/audit/event.ts';
+import type { CoreWith } from '../../core/core.ts';
+import type { events as mailEvents } from '../../core/mail/events.ts';
+import type { events as linkEvents } from '../../core/tokens/events.ts';
+import type { Passkeys } from './passkeys.ts';
 
 const refusedLogin = { vocabulary: 'authn_login_fail', by: 'anyone', level: 'warn', isLimitedByReason: true } as const;
 const throttled = { vocabulary: 'excess_rate_limit_exceeded', by: 'anyone', level: 'warn' } as const;
@@ -120,3 +124,7 @@ export const events = {
     },
   },
 } as const satisfies Events;
+
+export interface FactorCore extends CoreWith<typeof events & typeof linkEvents & typeof mailEvents> {
+  readonly passkeys: Passkeys;
+}

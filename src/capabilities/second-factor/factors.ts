@@ -1,4 +1,5 @@
 import { type CheckFactor, type FactorMethod, type SentFactor, tooManyCodes } from '../../core/access/factor.ts';
+import { limitsOfFactor } from '../../core/access/login-limits.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { originOf } from '../../core/mail/notice.ts';
@@ -8,7 +9,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { ceremonyCookie } from '../../web/cookies.ts';
 import type { Binding } from './challenges.ts';
-import type { FactorOptions } from './options.ts';
+import type { FactorCore } from './events.ts';
 import { passkeyMethods } from './passkeys.ts';
 import { createPendingLogins } from './pending-logins.ts';
 import { createRecoveryCodes } from './recovery-codes.ts';
@@ -18,12 +19,12 @@ import { createTrustedBrowsers } from './trusted-browsers.ts';
 export type Factors = ReturnType<typeof createFactors>;
 
 /** Stores second factors, lists those of an account, and checks sent factors. */
-export function createFactors(options: FactorOptions) {
-  const { database, mailer, passkeys, trustedBrowserDays, policy, groups, throttle, limitsOfFactor, audit, now } =
-    options;
-  const totp = createTotp(options);
+export function createFactors(core: FactorCore) {
+  const { database, mailer, passkeys, settings, groups, throttle, audit, now } = core;
+  const { SECOND_FACTOR: policy } = settings;
+  const totp = createTotp(core);
   const recoveryCodes = createRecoveryCodes(database);
-  const ceremony = ceremonyCookie(options.https);
+  const ceremony = ceremonyCookie(core.https);
 
   /** Binds the challenge of a passkey to its purpose and to the browser that answers it. */
   const bindingOf = (purpose: string, { cookie }: SentFactor['headers']): Binding => ({
@@ -90,7 +91,7 @@ export function createFactors(options: FactorOptions) {
     list,
     checkFactor,
     pendingLogins: createPendingLogins(database, now),
-    trustedBrowsers: createTrustedBrowsers(database, trustedBrowserDays, now),
+    trustedBrowsers: createTrustedBrowsers(database, settings.TRUSTED_BROWSER_DAYS, now),
 
     /** Whether the account must have a second factor, by the settings or by one of its groups. `db` may be a transaction. */
     isDemanded: async ({ user }: Pick<Account, 'user'>, db?: Database): Promise<boolean> =>

@@ -13,8 +13,8 @@ import type { Language } from '../../ground/languages/languages.ts';
 import { textsIn } from '../../ground/languages/speech.ts';
 import { nameClient } from '../../ground/text/user-agent.ts';
 import type { Binding } from './challenges.ts';
+import type { FactorCore } from './events.ts';
 import type { Factors } from './factors.ts';
-import type { FactorOptions } from './options.ts';
 import { nameProvider, type Passkey, passkeyMethods } from './passkeys.ts';
 import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
 
@@ -50,10 +50,7 @@ export type ManageFactors = ReturnType<typeof createManageFactors>;
  * Adds and removes the second factors of a user. Each change ends the user's other sessions, because they were started with fewer factors
  * (VM-15).
  */
-export function createManageFactors(
-  { database, change, changeAny, audit, hasOtherSignIn }: FactorOptions,
-  factors: Factors,
-) {
+export function createManageFactors({ database, change, changeAny, audit, ports }: FactorCore, factors: Factors) {
   const { passkeys, totp, recoveryCodes, trustedBrowsers } = factors;
 
   /** Wraps a change. The wrapped change returns the recovery codes if it has made new ones. */
@@ -104,7 +101,7 @@ export function createManageFactors(
       const { account, user, db } = held;
       await work(held);
       const { hasAny } = await factors.list(user, db);
-      const canLogIn = account.passwordHash !== undefined || (await hasOtherSignIn(user, db));
+      const canLogIn = account.passwordHash !== undefined || (await ports.hasOtherSignIn(user, db));
       if (!canLogIn || (!hasAny && (await factors.isDemanded(account, db)))) throw new Refusal(lastFactor);
     });
 

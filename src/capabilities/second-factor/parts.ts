@@ -1,23 +1,23 @@
 import { createEnrolment } from './enrolment.ts';
+import type { FactorCore } from './events.ts';
 import { createFactors } from './factors.ts';
 import { createManageFactors } from './manage.ts';
-import type { FactorOptions } from './options.ts';
 import { createLogInByPasskey } from './passkey-log-in.ts';
 import { createPasskeyOffers } from './passkey-offers.ts';
 import { createSecondStep } from './second-step.ts';
 
 export type FactorParts = ReturnType<typeof createFactorParts>;
 
-export function createFactorParts(options: FactorOptions) {
-  const factors = createFactors(options);
-  const manageFactors = createManageFactors(options, factors);
-  const enrolment = createEnrolment(options, factors, manageFactors);
+export function createFactorParts(core: FactorCore) {
+  const factors = createFactors(core);
+  const manageFactors = createManageFactors(core, factors);
+  const enrolment = createEnrolment(core, factors, manageFactors);
   return {
     factors,
     manageFactors,
     enrolment,
-    passkeyOffers: createPasskeyOffers(options),
-    secondFactor: createSecondStep(options, factors, enrolment),
-    logInByPasskey: createLogInByPasskey(options, factors),
+    passkeyOffers: createPasskeyOffers(core),
+    secondFactor: createSecondStep(core, factors, enrolment),
+    logInByPasskey: createLogInByPasskey(core, factors),
   };
 }

@@ -2,8 +2,8 @@ import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { type Account, passwordFingerprint } from '../../core/users/account.ts';
+import type { FactorCore } from './events.ts';
 import type { Factors } from './factors.ts';
-import type { FactorOptions } from './options.ts';
 import { type Passkey, passkeyMethods } from './passkeys.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
@@ -14,7 +14,7 @@ export interface PasskeyLogin extends LoginRequest {
 
 /** Logs in by a passkey. The passkey names its user. */
 export function createLogInByPasskey(
-  { users, admit, knownBrowsers, audit }: FactorOptions,
+  { users, admit, knownBrowsers, audit }: FactorCore,
   { passkeys, bindingOf }: Factors,
 ) {
   const isThere = async ({ id }: Passkey, { user }: Account): Promise<boolean> =>

@@ -1,13 +1,13 @@
 import type { SignedIn } from '../../core/access/access.ts';
 import type { User } from '../../core/users/user.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
-import type { FactorOptions } from './options.ts';
+import type { FactorCore } from './events.ts';
 
 /** Milliseconds until a passkey is offered again to a user who has chosen "not now". */
 const pause = 30 * 24 * 60 * 60 * 1000;
 
 /** Offers a passkey to users who sign in by a password, and stores their refusal. */
-export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorOptions, 'database' | 'passkeys' | 'now'>) {
+export function createPasskeyOffers({ database, passkeys, now }: Pick<FactorCore, 'database' | 'passkeys' | 'now'>) {
   /** Finds the refusal of a user. Undefined without one. */
   const find = (user: Pick<User, 'id'>) =>
     database.selectFrom('janua_passkey_offers').select('again_at').where('user_id', '=', user.id).executeTakeFirst();

@@ -9,8 +9,8 @@ import { homePath, safeNext } from '../../web/next.ts';
 import { json, object, settingCookies, text } from '../../web/openapi/responses.ts';
 import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
+import type { RouteOptions } from '../capability.ts';
 import type { Binding } from './challenges.ts';
-import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
@@ -63,7 +63,7 @@ const page = text('https://auth.example.com/account/security');
 type PasskeyParts = Pick<FactorParts, 'logInByPasskey' | 'factors'>;
 
 /** Adds the login by a passkey alone, and the challenge for a passkey as fresh proof. */
-export function addPasskeys(app: App, parts: () => PasskeyParts, { https, publicOrigins }: FactorRouteOptions): void {
+export function addPasskeys(app: App, parts: () => PasskeyParts, { https, publicOrigins }: RouteOptions): void {
   const [tag, openedAt] = ['Sign in', '/auth/login'] as const;
 
   app.get(

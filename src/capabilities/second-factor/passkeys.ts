@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { AuthenticatorTransport } from '@simplewebauthn/server';
 import type { PasskeyFault } from '../../core/access/factor.ts';
+import type { Core } from '../../core/core.ts';
 import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
@@ -15,11 +16,10 @@ import { boundOf } from '../../ground/database/tables.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
-import type { FactorOptions } from './options.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
 import { columnsOf, timesOf } from './rows.ts';
 
-interface PasskeyOptions extends Pick<FactorOptions, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
+interface PasskeyOptions extends Pick<Core, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
   /** Signs challenges. */
   readonly key: Buffer;
   /** The domain of the passkeys. Without it, none can be made or used. Passkeys from before stay stored, and still count as factors. */

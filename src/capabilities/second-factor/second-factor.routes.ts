@@ -6,7 +6,7 @@ import { homePath, pathWithNext, safeNext, secondFactorPath } from '../../web/ne
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
-import type { FactorRouteOptions } from './options.ts';
+import type { RouteOptions } from '../capability.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
@@ -24,8 +24,9 @@ const tokenField = {
   examples: ['m9wTrqmiCb1pEU9oSIvH5g…'],
 } as const;
 
-export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: FactorRouteOptions): void {
-  const { https, trustedBrowserDays, features } = options;
+export function addSecondFactor(app: App, parts: () => SecondFactorParts, options: RouteOptions): void {
+  const { https, features } = options;
+  const { TRUSTED_BROWSER_DAYS: trustedBrowserDays } = options.settings;
   const [pending, trusted] = [pendingCookie(https), trustedCookie(https, trustedBrowserDays)];
 
   /** The secret of the pending login: the `mfa_token` of a program, or the cookie of a page. */

@@ -1,14 +1,15 @@
 import type { Admission, LoginRequest, Proof } from '../../core/access/admit.ts';
 import type { ProvedBy } from '../../core/access/events.ts';
 import { challengePurposes, includesSecondFactor, mfaRequired, type SentFactor } from '../../core/access/factor.ts';
+import { attemptOf, limitsOf } from '../../core/access/login-limits.ts';
 import { Refusal, RefusedField } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { passwordFingerprint, stampOf } from '../../core/users/account.ts';
 import { inTransactionOn } from '../../ground/database/transaction.ts';
 import { trustedCookie } from '../../web/cookies.ts';
 import type { Enrolment } from './enrolment.ts';
+import type { FactorCore } from './events.ts';
 import type { Factors } from './factors.ts';
-import type { FactorOptions } from './options.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 
 export interface SentStep extends SentFactor, LoginRequest {
@@ -18,7 +19,7 @@ export interface SentStep extends SentFactor, LoginRequest {
 }
 
 export function createSecondStep(
-  { users, admit, clearPasswordFailures, knownBrowsers, https, audit, database }: FactorOptions,
+  { users, admit, throttle, knownBrowsers, https, audit, database }: FactorCore,
   { pendingLogins, trustedBrowsers, methodsOf, isDemanded, checkFactor }: Factors,
   enrolment: Pick<Enrolment, 'demand'>,
 ) {
@@ -99,7 +100,10 @@ export function createSecondStep(
       };
       const admitted = await admit(proof, { presented, language, headers, caller, remembered, scope, event });
       if (admitted === undefined) return refuse(caller, userId);
-      if (proved.includes('pwd')) await clearPasswordFailures(account, knownBrowser, caller).catch(() => {});
+      if (proved.includes('pwd')) {
+        const attempt = attemptOf(account.user.username, account, knownBrowser, caller, audit);
+        await throttle.forgive(limitsOf(attempt)).catch(() => {});
+      }
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
       const trustedBrowser = await inTransactionOn(database, [userId], async (db) => {
         await audit.recordIn(db, { kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });

@@ -12,9 +12,9 @@ import { homePath, safeNext } from '../../web/next.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
+import type { RouteOptions } from '../capability.ts';
 import { appSecret, codesSchema, drawSecret, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
-import type { FactorRouteOptions } from './options.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
@@ -99,14 +99,14 @@ function addChange<const F extends Fields>(app: App, path: string, definition: C
   });
 }
 
-export function addSecurity(app: App, parts: Parts, { https, features, findApplication }: FactorRouteOptions): void {
+export function addSecurity(app: App, parts: Parts, { https, features, findApplication }: RouteOptions): void {
   addSecurityPage(app, parts, findApplication);
   addAuthenticatorApp(app, parts);
   addCodesAndTrust(app, parts);
   if (features.passkeyDomain !== undefined) addPasskeyChanges(app, parts, https);
 }
 
-function addSecurityPage(app: App, parts: Parts, findApplication: FactorRouteOptions['findApplication']): void {
+function addSecurityPage(app: App, parts: Parts, findApplication: RouteOptions['findApplication']): void {
   addAction(app, addresses(''), {
     method: 'GET',
     summary: 'Security',
@@ -214,7 +214,7 @@ function addCodesAndTrust(app: App, parts: Parts): void {
   });
 }
 
-function addPasskeyChanges(app: App, parts: Parts, https: FactorRouteOptions['https']): void {
+function addPasskeyChanges(app: App, parts: Parts, https: RouteOptions['https']): void {
   const purposeOf = ({ signedIn: { session } }: FactorChange) => `enrol:${session.id}`;
 
   addPasskeyOptions(app, https, addresses('/passkeys/options'), {

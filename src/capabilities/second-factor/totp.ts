@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Core } from '../../core/core.ts';
 import type { Held } from '../../core/users/held.ts';
 import type { User } from '../../core/users/user.ts';
 import type { Database } from '../../ground/database/database.ts';
@@ -6,7 +7,6 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { encryptionContext, hasEncrypted } from '../../ground/database/encrypted.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { rfc4648, toBase32 } from './base32.ts';
-import type { FactorOptions } from './options.ts';
 import { columnsOf, timesOf } from './rows.ts';
 import { findStep, stepSeconds } from './totp-code.ts';
 
@@ -24,7 +24,7 @@ const contextOf = (id: string) => encryptionContext('janua_totp', id);
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
  * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
  */
-export function createTotp(options: Pick<FactorOptions, 'database' | 'cipher' | 'appName' | 'now'>) {
+export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName' | 'now'>) {
   const { database, cipher, appName, now } = options;
 
   async function findRow(state: State, user: Pick<User, 'id'>, db: Database) {
