@@ -1,6 +1,7 @@
 import type { Services } from '../compose.ts';
 import type { RecordedEvent } from '../core/audit/event.ts';
 import type { AuditFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
+import { canonicalUsername } from '../core/users/user.ts';
 import type { UserDirectory } from '../core/users/user-directory.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { findNearest } from '../ground/text/nearest.ts';
@@ -8,7 +9,6 @@ import { parseTime } from '../ground/text/time.ts';
 import { events } from '../site.ts';
 import { parseAddress } from '../web/client-address.ts';
 import { administer } from './administer.ts';
-import { createFindOnce, identify } from './find-users.ts';
 import { list } from './list.ts';
 
 interface AuditOptions {
@@ -71,6 +71,17 @@ function kindOf(kind: string | undefined): string | undefined {
       ? `--kind must be one of: ${kinds.join(', ')}.`
       : `--kind must be a kind of event. Did you mean ${nearest}?`,
   );
+}
+
+/** Finds the id of the user with a name, and the digest that stands for a name without a user. */
+async function identify(username: string, { users, audit }: Services) {
+  const name = canonicalUsername(username);
+  return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };
+}
+
+function createFindOnce(users: UserDirectory): UserDirectory['findById'] {
+  const found = new Map<string, ReturnType<UserDirectory['findById']>>();
+  return (userId) => found.getOrInsertComputed(userId, () => users.findById(userId));
 }
 
 function addressOf(text: string | undefined): string | undefined {

@@ -1,8 +1,19 @@
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { settingsHelp } from '../ground/config/describe.ts';
+import { type SettingSchema, settingSchemas } from '../ground/config/settings.ts';
 import { add, collect, describeOption, endSoon, from, json, numberOption } from './command.ts';
 import { hearLauncher } from './launcher.ts';
+
+const settingsHelp = `
+Settings, from the environment (those with a password also from a file, such as by DATABASE_URL_FILE):
+${Object.entries<SettingSchema>(settingSchemas).map(describeSetting).join('\n')}
+`;
+
+function describeSetting([name, schema]: [string, SettingSchema]): string {
+  const { description, default: fallback } = schema;
+  const shown = fallback === undefined || (Array.isArray(fallback) && fallback.length === 0) ? '' : ` [${fallback}]`;
+  return `  ${name.padEnd(26)}${description.replaceAll('`', '')}${shown}`;
+}
 
 /** Defines all commands, with their options and help. Each command loads its file only when it runs. */
 export function createProgram(): Command {
