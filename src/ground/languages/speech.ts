@@ -64,8 +64,8 @@ function createTexts(language: Language) {
     /** Formats an hour, in UTC. */
     hour: (time: Date | number) => hours().format(time),
     /** Returns the browser and the system of a `User-Agent`. */
-    client(userAgent: string | undefined): string {
-      const { browser, system } = nameClient(userAgent);
+    client(userAgent: string | null | undefined): string {
+      const { browser, system } = nameClient(userAgent ?? undefined);
       const { clients } = words;
       if (browser === undefined) return clients.unknown;
       return system === undefined ? browser : fill(clients.on, { browser, system });

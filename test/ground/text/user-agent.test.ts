@@ -57,4 +57,6 @@ test('a client has a name in every language', () => {
   assert.equal(textsIn('fr').client(clients[0]?.[0]), 'Firefox sous Windows');
   assert.equal(textsIn('de').client('curl/8'), 'curl');
   assert.equal(textsIn('de').client(undefined), 'Unbekannter Browser');
+  // The JSON of a session says null, and its pages say what the user reads.
+  assert.equal(textsIn('en').client(null), 'Unknown browser');
 });
