@@ -10,7 +10,7 @@ const unescaped: Readonly<Record<string, readonly string[]>> = {
   'capabilities/admin/frame.eta': ['<%~ it.body %>'],
   'web/layout.eta': ['<%~ it.body %>'],
   'web/bare.eta': ['<%~ it.style %>', '<%~ it.body %>'],
-  'core/mail/mail.text.eta': ["<%~ it.blocks.join('\\n\\n') %>", '<%~ it.app %>'],
+  'core/mail/mail.text.eta': ['<%~ it.text %>', '<%~ it.app %>'],
 };
 
 /** Mail programs know no other styles. Another host has none of our files; the policy names the hash of this style. */

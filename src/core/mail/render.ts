@@ -25,20 +25,27 @@ export type RenderMail = (words: MailWords, frame: Frame) => RenderedMail;
 export async function loadRenderer(): Promise<RenderMail> {
   const { Eta } = await import('eta');
   const eta = new Eta({ views: fileURLToPath(new URL('.', import.meta.url)), cache: true, autoTrim: [false, 'nl'] });
-  return ({ subject, paragraphs, action = '', after = [] }, { appName, language, values, link }) => {
-    const say = (text: string) => printable(fill(withOwnCommand(text), { app: appName, ...values }));
-    const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
-    const model = {
-      ...shown,
-      app: printable(appName),
-      language,
-      link,
-      subject: say(subject),
-      /** The link has a line of its own, after the paragraph that introduces it. */
-      blocks: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)],
-    };
+  return (words, frame) => {
+    const model = createModel(words, frame);
     const [text, html] = [eta.render('/mail.text.eta', model), eta.render('/mail.html.eta', model)];
     return { subject: model.subject, text, html };
+  };
+}
+
+function createModel(
+  { subject, paragraphs, action = '', after = [] }: MailWords,
+  { appName, language, values, link }: Frame,
+) {
+  const say = (text: string) => printable(fill(withOwnCommand(text), { app: appName, ...values }));
+  const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
+  return {
+    ...shown,
+    app: printable(appName),
+    language,
+    link,
+    subject: say(subject),
+    /** The link has a line of its own, after the paragraph that introduces it. */
+    text: [...shown.paragraphs.map(wrap), ...(link === undefined ? [] : [link]), ...shown.after.map(wrap)].join('\n\n'),
   };
 }
 
