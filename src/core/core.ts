@@ -79,6 +79,14 @@ export interface CoreOverrides {
   fetch?(address: string, options: object): Promise<Response>;
 }
 
+/** A finding of a check of the server. */
+export interface Finding {
+  readonly state: 'ok' | 'warning' | 'wrong';
+  readonly message: string;
+  readonly fix?: string;
+  readonly values: Values;
+}
+
 export interface CoreOptions {
   readonly settings: Settings;
   readonly overrides: CoreOverrides;
@@ -92,15 +100,7 @@ export interface CoreOptions {
   readonly ports: JoinedPorts;
   readonly mailWorks: boolean;
   /** Runs the checks of `janua doctor`. */
-  readonly checkUp: () => Promise<
-    readonly {
-      readonly check: string;
-      readonly state: string;
-      readonly message: string;
-      readonly fix?: string;
-      readonly values: Values;
-    }[]
-  >;
+  readonly checkUp: () => Promise<readonly (Finding & { readonly check: string })[]>;
   readonly browserCookie: BrowserCookie;
   /** The origins of our own pages. Empty until the server listens, if only then its port is known. */
   readonly publicOrigins: ReadonlySet<string>;
