@@ -7,6 +7,7 @@ import { acceptedBodyTypes } from './hooks/bodies.ts';
 import { signedInOf } from './hooks/credentials.ts';
 import { exampleOf, page, type Response, redirect, settingCookies } from './openapi/responses.ts';
 import type { App } from './types.ts';
+import type { View } from './view.ts';
 
 export interface Field {
   readonly description: string;
@@ -36,7 +37,7 @@ export type Input<F extends Fields> = {
 };
 
 /** An action that users take on pages and programs by JSON, with one handler. */
-export interface Action<F extends Fields = Fields> {
+export interface Action<F extends Fields = Fields, Shown = unknown> {
   readonly method: 'GET' | 'POST';
   readonly summary: string;
   readonly description?: string;
@@ -45,7 +46,7 @@ export interface Action<F extends Fields = Fields> {
    * GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows a result that is shown only
    * once.
    */
-  readonly config: FastifyContextConfig;
+  readonly config: FastifyContextConfig & { readonly view?: View<Shown> | string };
   readonly fields?: F;
   /** The parts of the address that vary, such as `:id`. */
   readonly params?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;
@@ -60,8 +61,11 @@ export interface Action<F extends Fields = Fields> {
   readonly readsBody?: true;
   /** Answers fields that cannot be accepted. Default: a refusal. */
   refuse?(error: InvalidFields, request: FastifyRequest, reply: FastifyReply): unknown;
-  handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
+  handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): Answered<NoInfer<Shown>>;
 }
+
+/** What a handler returns: the model of its page, or the reply that it has sent. */
+export type Answered<Shown> = Shown | FastifyReply | Promise<Shown | FastifyReply>;
 
 /** Answers a field that is no text, such as a number or a list. */
 const unreadableFields: Answer = {
@@ -104,10 +108,10 @@ export async function readPage<Model>(request: FastifyRequest, read: () => Model
 }
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
-export function addAction<const F extends Fields>(
+export function addAction<const F extends Fields, Shown>(
   app: App,
   addresses: readonly [page: string, api: string],
-  action: Action<F>,
+  action: Action<F, Shown>,
 ) {
   const { method, summary, description, tag, fields, params, query, answer, status = 200, browser, readsBody } = action;
   const read = readsBody ? undefined : fields;

@@ -1,41 +1,52 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldFault } from '../core/access/refusal.ts';
-import { type Action, addAction, type Field, type Fields, type Input, readPage, textOf } from './action.ts';
+import {
+  type Action,
+  type Answered,
+  addAction,
+  type Field,
+  type Fields,
+  type Input,
+  readPage,
+  textOf,
+} from './action.ts';
 import { json, listOf, object, type Response, text } from './openapi/responses.ts';
 import type { App } from './types.ts';
+import type { View } from './view.ts';
 
 /** The texts that the user typed or that a link contained, without passwords. */
 type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
-export interface Form<F extends Fields>
+export interface Form<F extends Fields, Shown = unknown>
   extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
   readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
-  /** The template of the page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
-  readonly view: string;
+  /** The page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
+  readonly view: View<Shown> | string;
   readonly fields: F;
   readonly shown?: Response;
   /** The query of the page besides its fields, for the OpenAPI document. */
   readonly query?: Action['query'];
   /** Makes the model of the page, besides the typed values. May throw a refusal. */
-  show?(request: FastifyRequest, typed: Typed): object | Promise<object>;
+  show?(request: FastifyRequest, typed: Typed): NoInfer<Shown> | Promise<NoInfer<Shown>>;
   /** @throws {InvalidFields} to show the form again */
-  submit(request: FastifyRequest, reply: FastifyReply, input: Input<F>): unknown;
+  submit(request: FastifyRequest, reply: FastifyReply, input: Input<F>): Answered<NoInfer<Shown>>;
 }
 
 const fieldNames = object('The fields to send', { fields: listOf(text('email')) });
 
-export function addForm<const F extends Fields>(
+export function addForm<const F extends Fields, Shown>(
   app: App,
   addresses: readonly [page: string, api: string],
-  form: Form<F>,
+  form: Form<F, Shown>,
 ) {
   const { config: given, view, fields, show: _, shown, query, submit, ...action } = form;
   const config = { ...given, view };
   const names = Object.keys(fields);
 
-  async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<object> {
-    return { fields: names, values: typed, ...describeFaultsForPage(faults), ...(await form.show?.(request, typed)) };
+  async function show(request: FastifyRequest, typed: Typed, faults: readonly FieldFault[]): Promise<Shown> {
+    const shown = (await form.show?.(request, typed)) as Shown;
+    return { fields: names, values: typed, ...describeFaultsForPage(faults), ...shown };
   }
 
   const linked = Object.entries(fields).filter(([, { inLink }]) => inLink);

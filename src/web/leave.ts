@@ -1,8 +1,22 @@
 import { header, page, type Response } from './openapi/responses.ts';
 import { originForm } from './request-target.ts';
 import type { Reply, Request } from './types.ts';
+import { view } from './view.ts';
 
-export const leaveView = 'web/leave';
+interface Leaving {
+  readonly target: string;
+  /** Names the site. */
+  readonly origin: string;
+  readonly path: string;
+}
+
+declare module './view.ts' {
+  interface Pages {
+    'web/leave': Leaving;
+  }
+}
+
+export const leaveView = view('web/leave');
 
 /** The page of `leave`, for the OpenAPI document. */
 export const leavePage = (description: string): Response => ({
@@ -14,7 +28,7 @@ export const leavePage = (description: string): Response => ({
  * Sends a browser to another site. `form-action` limits forms and their redirects to our own pages, so after a form of ours, a page leads
  * on. The route must have `leaveView`.
  */
-export function leave(request: Request, reply: Reply, target: string): unknown {
+export function leave(request: Request, reply: Reply, target: string): Leaving | Reply {
   if (request.headers['sec-fetch-site'] !== 'same-origin') return reply.redirect(target, 303);
   reply.header('refresh', `0; url=${target}`);
   const { host, protocol } = new URL(target);

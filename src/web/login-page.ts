@@ -6,8 +6,42 @@ import { createCookie } from './cookies.ts';
 import type { FlowOptions } from './flow-options.ts';
 import { isRequestId } from './hooks/request-id.ts';
 import { pathWithNext, safeNext } from './next.ts';
+import type { Page } from './page.ts';
+import { view } from './view.ts';
 
-export const loginView = 'web/login-page';
+declare module './view.ts' {
+  interface Pages {
+    'web/login-page': ReturnType<typeof describe>;
+  }
+}
+
+/** What the page shows of a login. */
+type LoginModel = Awaited<ReturnType<LoginPage['show']>>;
+
+function describe({ message, application, username, next, ...login }: LoginModel, page: Page) {
+  const { words, site, plural, withNext } = page;
+  const { mail, password, signUp, passkeyDomain } = site.features;
+  const links = [
+    ...(password ? [{ address: withNext('/auth/forgot-password', next), text: words.login.forgotPassword }] : []),
+    ...(signUp ? [{ address: withNext('/auth/sign-up', next), text: words.login.signUp }] : []),
+  ];
+  return {
+    ...login,
+    username,
+    next,
+    message: message && {
+      ...message,
+      text: words.loginMessages[message.key],
+      wait: message.wait && plural(words.login[message.wait.key], message.wait.count),
+    },
+    lead: page.say(words.login.lead, { name: application ?? site.name }),
+    hasPasskeys: passkeyDomain !== undefined,
+    focusesPassword: username !== '',
+    links: mail ? links : undefined,
+  };
+}
+
+export const loginView = view('web/login-page', describe);
 
 /** Seconds for which a browser stores a failed login: until its user has gone on to request a new password. */
 const keptSeconds = 300;
@@ -92,7 +126,9 @@ function describeMessage(message: LoginMessage, waitSeconds?: number) {
 
 /** The number, and the key of the sentence that contains it. */
 const describeWait = (seconds: number) =>
-  seconds < 120 ? { key: 'waitSeconds', count: seconds } : { key: 'waitMinutes', count: Math.ceil(seconds / 60) };
+  seconds < 120
+    ? ({ key: 'waitSeconds', count: seconds } as const)
+    : ({ key: 'waitMinutes', count: Math.ceil(seconds / 60) } as const);
 
 /** The address of the login page, even for a signed-in user. Their session ends when the other login succeeds. */
 export const otherLoginPath = (next: unknown) => pathWithNext('/auth/login?account=other', next);

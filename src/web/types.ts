@@ -7,6 +7,7 @@ import type { Account } from '../core/users/account.ts';
 import type { Language } from '../ground/languages/languages.ts';
 import type { Words } from '../ground/languages/words.ts';
 import type { TokenAnswer } from './token-answer.ts';
+import type { View } from './view.ts';
 
 /** The format of a response: a page for a user, JSON for a program. */
 export type Format = 'html' | 'json';
@@ -29,8 +30,8 @@ declare module './host-app.ts' {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The template for the handler's result, named from `src/` without extension. Without it the response is JSON in either format. */
-    view?: string | undefined;
+    /** The page that shows the handler's result. Without it the response is JSON in either format. */
+    view?: View | string | undefined;
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;

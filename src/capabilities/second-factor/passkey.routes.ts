@@ -39,7 +39,7 @@ export function addPasskeyOptions<const F extends Fields>(
     description: `For \`PublicKeyCredential.${takenBy ?? 'parseRequestOptionsFromJSON'}\``,
     additionalProperties: true,
   };
-  addAction<F>(app, addresses, {
+  addAction<F, unknown>(app, addresses, {
     ...action,
     method: 'POST',
     description: 'Gives a challenge, and the cookie `ceremony`, which has to come back with the passkey.',

@@ -85,7 +85,7 @@ function answer(reply: Reply, message: [string, number], made: Partial<FactorsCh
 
 function addChange<const F extends Fields>(app: App, path: string, definition: Change<F>): void {
   const { refusals, message, change, ...action } = definition;
-  addAction<F>(app, addresses(path), {
+  addAction<F, unknown>(app, addresses(path), {
     ...action,
     method: 'POST',
     tag,

@@ -2,8 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { withoutBlanks } from '../field-value.ts';
 import { decodedPath } from '../request-target.ts';
 import type { App, Format } from '../types.ts';
+import type { View } from '../view.ts';
 
-export type RenderPage = (view: string, model: object, request: FastifyRequest) => string;
+/** Renders what a handler has answered. Only its route knows the type, by which `addAction` checks the handler. */
+export type RenderPage = (view: View | string, answer: object, request: FastifyRequest) => string;
 
 export const formatHeader = 'x-expected-format';
 

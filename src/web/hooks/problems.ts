@@ -10,7 +10,9 @@ import type { FlowOptions } from '../flow-options.ts';
 import { failedLoginOf, isAboutLogin, type LoginPage, loginPath, loginView } from '../login-page.ts';
 import { confirmPath, homePath, pathWithNext, secondFactorPath } from '../next.ts';
 import { oauthEndpoint, type Problem, problem } from '../problem.ts';
+import { problemView } from '../problem-page.ts';
 import { decodedPath, isOpened, originForm, withKept } from '../request-target.ts';
+import type { View } from '../view.ts';
 import { acceptedBodyTypes } from './bodies.ts';
 import { describePage, type RenderPage } from './format.ts';
 
@@ -28,12 +30,17 @@ export function createProblems(
   const findSignedIn = (request: FastifyRequest) =>
     Promise.try(() => parts().access.findSignedIn(request.presented)).catch(() => undefined);
 
-  function sendPage(request: FastifyRequest, reply: FastifyReply, view: string, model: object): FastifyReply {
+  function sendPage<Answer extends object>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    view: View<Answer>,
+    answer: Answer,
+  ): FastifyReply {
     describePage(request, reply);
     return reply
       .type('text/html; charset=utf-8')
       .serializer(String)
-      .send(render(view, model, request));
+      .send(render(view, answer, request));
   }
 
   return async (thrown, request, reply) => {
@@ -90,7 +97,7 @@ export function createProblems(
     const requestId = refusal !== undefined || problem.status !== 404 ? request.id : undefined;
     // The page keeps the menu, unless a store may have failed.
     if (problem.status < 500) request.signedIn ??= await findSignedIn(request);
-    return sendPage(request, reply, 'web/problem', {
+    return sendPage(request, reply, problemView, {
       signedIn: request.signedIn !== undefined,
       status: problem.status,
       refusal: refusal?.answer.name,

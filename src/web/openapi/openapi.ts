@@ -15,6 +15,7 @@ import { crossSite } from '../hooks/cross-site.ts';
 import { formatHeader } from '../hooks/format.ts';
 import { createStaticBody, type StaticBody, sendStaticBody } from '../static-body.ts';
 import type { App } from '../types.ts';
+import { view } from '../view.ts';
 import { json, page, problemSchema, problems, redirect, settingCookies } from './responses.ts';
 
 /**
@@ -106,7 +107,7 @@ export function addDocumentation(
     documented.get(
       '/docs',
       {
-        config: { view: 'web/openapi/docs', pageOnly: true, problems: [500] },
+        config: { view: view('web/openapi/docs'), pageOnly: true, problems: [500] },
         schema: { summary: 'Swagger UI', tags: ['Operation'], response: { 200: page('Swagger UI') } },
       },
       async (_request, reply) => {

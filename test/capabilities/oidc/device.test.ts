@@ -40,7 +40,7 @@ describe('a device', () => {
     const page = await browser.open(`/oidc/device?user_code=${encodeURIComponent(typed)}`);
     assert.match(page.text, /Television/);
     assert.match(page.text, new RegExp(`<code>${device.user_code}</code>`));
-    assert.match(page.text, /<dd>\s+ann@<wbr>example\.com/, 'the account that the device gets');
+    assert.match(page.text, /<dd>\s*ann@<wbr>example\.com/, 'the account that the device gets');
     const done = await browser.submit('/oidc/device', { user_code: typed, decision: 'allow' });
     assert.match(done.url.href, /state=allowed/);
     passPause();

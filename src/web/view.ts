@@ -1,0 +1,26 @@
+import type { Page, Repeated } from './page.ts';
+
+/** The model of each template that is a page, by the name of the template from `src/`. It also gets the members of `Page`. */
+// biome-ignore lint/suspicious/noEmptyInterface: each room adds its own
+export interface Pages {}
+
+/** The model of each template that pages include, which gets nothing else. */
+// biome-ignore lint/suspicious/noEmptyInterface: each room adds its own
+export interface Partials {}
+
+/** A page that a route shows. `Answer` is what its handler returns. */
+export interface View<Answer = never> {
+  readonly template: keyof Pages;
+  /** Makes the model of the template. It holds every decision, so the template has none. */
+  readonly describe: (answer: Answer, page: Page) => object;
+}
+
+/** Without `describe`, the answer of the handler is the model. */
+export function view<const Name extends keyof Pages>(template: Name): View<Pages[Name] & Repeated>;
+export function view<const Name extends keyof Pages, Answer>(
+  template: Name,
+  describe: (answer: Answer, page: Page) => Pages[Name],
+): View<Answer & Repeated>;
+export function view(template: keyof Pages, describe: View<object>['describe'] = (answer) => answer): View<object> {
+  return { template, describe };
+}
