@@ -7,6 +7,7 @@ import type { Features } from './flow-options.ts';
 import { accountPath, confirmPath, homePath, pathWithNext } from './next.ts';
 import { isOpened, originForm, rawPath, withKept } from './request-target.ts';
 import type { Request } from './types.ts';
+import type { Pages, Partials } from './view.ts';
 
 declare module './view.ts' {
   interface Pages {
@@ -27,6 +28,13 @@ declare module './view.ts' {
     'web/upstreams': ReturnType<ReturnType<typeof createUpstreamsOf>>;
   }
 }
+
+/** The model of a template that includes or shows itself. Types prove that every template gets a model of its own. */
+export type ModelOf<Name extends keyof Pages | keyof Partials> = Name extends keyof Partials
+  ? Partials[Name]
+  : Name extends keyof Pages
+    ? Pages[Name] & Page
+    : never;
 
 /** The members that a page gives its layout. */
 export interface Head {
@@ -182,8 +190,23 @@ const createFieldOf = (form: Form) => (field: Field) => {
 };
 
 /** The words for a key that comes from elsewhere. A key without words stands for itself. */
-const wordsFor = (texts: object, key: string): string =>
+export const wordsFor = (texts: object, key: string): string =>
   Object.hasOwn(texts, key) ? String(Reflect.get(texts, key)) : key;
+
+/** The field for a code of an authenticator app, or for a recovery code. */
+export function codeFieldOf({ words, fieldOf }: Page, method: string, focus = false) {
+  const isTotp = method === 'totp';
+  const autocomplete = isTotp ? 'one-time-code' : 'off';
+  const inputmode = isTotp ? 'numeric' : undefined;
+  return fieldOf({
+    name: 'code',
+    label: wordsFor(words.secondFactor.labels, method),
+    autocomplete,
+    inputmode,
+    maxlength: 100,
+    focus,
+  });
+}
 
 /** A part of a list that was read, with the query that read it. */
 export interface Listed {

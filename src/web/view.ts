@@ -15,6 +15,9 @@ export interface View<Answer = never> {
   readonly describe: (answer: Answer, page: Page) => object;
 }
 
+/** What a view shows. */
+export type Answer<Of> = Of extends View<infer Answered> ? Answered : never;
+
 /** Without `describe`, the answer of the handler is the model. */
 export function view<const Name extends keyof Pages>(template: Name): View<Pages[Name] & Repeated>;
 export function view<const Name extends keyof Pages, Answer>(

@@ -10,8 +10,8 @@ import { enrolmentPath, linkMinutes } from './enrolment.ts';
 import { appSecret, codesSchema, withQrCode } from './fields.ts';
 import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
+import { enrolmentView } from './views.ts';
 
-const view = 'capabilities/second-factor/enrol-factor';
 const tag = 'Second factors';
 const detail = 'Authenticator app added. Log in with it';
 
@@ -25,7 +25,7 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     description: 'Enables the authenticator app and ends every session of the account. It does not sign in.',
     tag,
     config: { refusals: [enrolmentExpired] },
-    view,
+    view: enrolmentView,
     fields: { token: tokenField, code: { ...codeField, required: true }, next: nextField },
     shown: linkAnswer(['email']),
     answer: json('The app was added', object(detail, { detail: text(detail), recovery_codes: codesSchema })),
@@ -48,7 +48,7 @@ export function addEnrolment(app: App, parts: () => Pick<FactorParts, 'enrolment
     summary: 'Begin to add the first factor by a link',
     tag,
     fields: { token: tokenField, next: nextField },
-    config: { view, openedAt: '/auth/login', refusals: [enrolmentExpired] },
+    config: { view: enrolmentView, openedAt: '/auth/login', refusals: [enrolmentExpired] },
     answer: appSecret,
     browser: 'The page with the QR code',
     handle: async ({ caller }, _reply, { token = '', next }) =>

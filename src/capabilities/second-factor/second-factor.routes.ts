@@ -10,6 +10,7 @@ import type { RouteOptions } from '../capability.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
+import { secondFactorView } from './views.ts';
 
 /** The page Security, with the message how many recovery codes are left. */
 const recoveredPath = '/account/security?state=9';
@@ -37,7 +38,7 @@ export function addSecondFactor(app: App, parts: () => SecondFactorParts, option
     description: 'Finishes a login that waits for a second factor. Both responses set the session cookie.',
     tag,
     config: { refusals: [invalidFactor, loginOver, tooManyCodes] },
-    view: 'capabilities/second-factor/second-factor',
+    view: secondFactorView,
     fields: {
       mfa_token: tokenField,
       method: methodField,

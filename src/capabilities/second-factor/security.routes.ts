@@ -13,11 +13,13 @@ import { json, listOf, object, orNull, settingCookies, text, time } from '../../
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
+import type { Answer } from '../../web/view.ts';
 import { appSecret, codesSchema, drawSecret, withQrCode } from './fields.ts';
 import type { FactorChange, FactorsChanged } from './manage.ts';
 import type { FactorParts } from './parts.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { factorDemanded, lastFactor, noSuchFactor } from './refusals.ts';
+import { codesView, securityView, totpView } from './views.ts';
 
 interface SecurityParts extends Pick<FactorParts, 'manageFactors' | 'factors' | 'passkeyOffers'> {
   readonly ports: Pick<JoinedPorts, 'listIdentities'>;
@@ -85,11 +87,11 @@ function answer(reply: Reply, message: [string, number], made: Partial<FactorsCh
 
 function addChange<const F extends Fields>(app: App, path: string, definition: Change<F>): void {
   const { refusals, message, change, ...action } = definition;
-  addAction<F, unknown>(app, addresses(path), {
+  addAction<F, Answer<typeof codesView>>(app, addresses(path), {
     ...action,
     method: 'POST',
     tag,
-    config: { ...fresh, view: 'capabilities/second-factor/codes', refusals },
+    config: { ...fresh, view: codesView, refusals },
     answer: changed(message[0]),
     browser: 'To the page Security, or the page with new recovery codes',
     async handle(request, reply, input) {
@@ -111,7 +113,7 @@ function addSecurityPage(app: App, parts: Parts, findApplication: RouteOptions['
     method: 'GET',
     summary: 'Security',
     tag,
-    config: { signedIn: true, freshProof, view: 'capabilities/second-factor/security' },
+    config: { signedIn: true, freshProof, view: securityView },
     query: { next: { description: nextField.description } },
     answer: json('The second factors', securitySchema),
     browser: 'The page Security',
@@ -154,7 +156,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     summary: 'Begin to add an authenticator app',
     tag,
     fields: { next: nextField },
-    config: { ...fresh, view: 'capabilities/second-factor/totp', refusals: [factorDemanded] },
+    config: { ...fresh, view: totpView, refusals: [factorDemanded] },
     answer: appSecret,
     browser: 'The page with the QR code',
     async handle(request, _reply, { next }) {
@@ -168,7 +170,7 @@ function addAuthenticatorApp(app: App, parts: Parts): void {
     summary: 'Add an authenticator app',
     tag,
     config: { signedIn: true, freshProof: { page: ({ security }) => security.addApp }, refusals: [factorDemanded] },
-    view: 'capabilities/second-factor/totp',
+    view: totpView,
     fields: { code: { ...codeField, required: true }, next: nextField },
     answer: changed('Authenticator app added'),
     browser: 'The page with the recovery codes, or the page Security',
