@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import type { Page, Repeated } from './page.ts';
 
 /** The model of each template that is a page, by the name of the template from `src/`. It also gets the members of `Page`. */
@@ -17,6 +18,9 @@ export interface View<Answer = never> {
 
 /** What a view shows. */
 export type Answer<Of> = Of extends View<infer Answered> ? Answered : never;
+
+/** What the handler of a page returns, unless `addAction` says so: the answer that its view shows, or the reply that it has sent. */
+export type Shown<Of> = Promise<Answer<Of> | FastifyReply>;
 
 /** Without `describe`, the answer of the handler is the model. */
 export function view<const Name extends keyof Pages>(template: Name): View<Pages[Name] & Repeated>;

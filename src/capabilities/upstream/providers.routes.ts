@@ -2,6 +2,7 @@ import { addAction } from '../../web/action.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import type { UpstreamParts } from './parts.ts';
+import { providersView } from './views.ts';
 
 const schema = object('A provider', {
   id: text('google'),
@@ -18,7 +19,7 @@ export function addProviders(app: App, parts: () => UpstreamParts): void {
     method: 'GET',
     summary: 'Providers that users can sign in with',
     tag: 'Administration',
-    config: { signedIn: true, scope: 'settings:read', view: 'capabilities/upstream/providers' },
+    config: { signedIn: true, scope: 'settings:read', view: providersView },
     answer: json('The providers', object('The providers', { upstreams: listOf(schema) })),
     browser: 'The page with the providers',
     async handle() {

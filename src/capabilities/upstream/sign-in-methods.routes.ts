@@ -16,6 +16,7 @@ import {
   upstreamUnreachable,
 } from './refusals.ts';
 import { leadAway, leadsAway } from './upstream.routes.ts';
+import { leadView, methodsView } from './views.ts';
 
 const tag = 'Account';
 const addresses = (path: string) => [`${methodsPath}${path}`, `/api${methodsPath}${path}`] as const;
@@ -63,7 +64,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     method: 'GET',
     summary: 'Accounts of other providers',
     tag,
-    config: { signedIn: true, freshProof, view: 'capabilities/upstream/sign-in-methods' },
+    config: { signedIn: true, freshProof, view: methodsView },
     answer: json('The ways to sign in', listSchema),
     browser: 'The page with the linked accounts',
     async handle(request) {
@@ -90,7 +91,7 @@ export function addSignInMethods(app: App, parts: () => UpstreamParts): void {
     fields: { upstream: { ...idField('The id of the provider'), examples: ['google'] } },
     config: {
       ...config,
-      view: 'capabilities/upstream/lead',
+      view: leadView,
       refusals: [noSuchUpstream, upstreamUnreachable],
     },
     answer: leadsAway,

@@ -4,6 +4,7 @@ import { ambiguousCredential, signedInOf } from '../../web/hooks/credentials.ts'
 import { accountPath, homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { header, json, object, page, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
+import type { Shown } from '../../web/view.ts';
 import { methodsPath } from './linking.ts';
 import type { UpstreamParts } from './parts.ts';
 import {
@@ -17,6 +18,7 @@ import {
 } from './refusals.ts';
 import { rethrowWithNext } from './refuse.ts';
 import type { Flow } from './round-trips.ts';
+import { leadView, linkView } from './views.ts';
 
 export const leadsAway = settingCookies(
   json(
@@ -56,7 +58,7 @@ function addSignIn(app: App, parts: () => UpstreamParts): void {
     },
     config: {
       openedAt: '/auth/login',
-      view: 'capabilities/upstream/lead',
+      view: leadView,
       refusals: [noSuchUpstream, upstreamUnreachable],
     },
     answer: leadsAway,
@@ -83,7 +85,7 @@ function addConfirmation(app: App, parts: () => UpstreamParts): void {
     config: {
       signedIn: true,
       openedAt: '/auth/confirm',
-      view: 'capabilities/upstream/lead',
+      view: leadView,
       refusals: [noSuchUpstream, upstreamUnreachable],
     },
     answer: leadsAway,
@@ -108,7 +110,7 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
     '/auth/upstream/:id/callback',
     {
       config: {
-        view: 'capabilities/upstream/link',
+        view: linkView,
         pageOnly: true,
         refusals: [
           noSuchUpstream,
@@ -139,7 +141,7 @@ function addCallback(app: App, parts: () => UpstreamParts): void {
         },
       },
     },
-    async (request, reply) => {
+    async (request, reply): Shown<typeof linkView> => {
       // The callback works once, and a HEAD request must not use it up.
       if (request.method === 'HEAD') throw new Refusal(signInOver);
       const { upstreamSignIn, linking, confirming } = parts();
