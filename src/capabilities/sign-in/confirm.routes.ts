@@ -9,6 +9,7 @@ import { accountPath, homePath, safeNext } from '../../web/next.ts';
 import { detailWithTokens } from '../../web/token-answer.ts';
 import type { App, FreshProof } from '../../web/types.ts';
 import type { Confirm } from './confirm.ts';
+import { confirmView } from './confirm-page.ts';
 import { tooManyConfirmations } from './refusals.ts';
 
 export interface ConfirmParts {
@@ -68,7 +69,7 @@ export function addConfirm(app: App, parts: () => ConfirmParts): void {
       'Checks the user again: the password and, if the account has one, a second factor; or a passkey alone. The session stays and gets new credentials; the old ones become invalid. Both responses set the session cookie.',
     tag: 'Sign in',
     config: { signedIn: true, refusals: [tooManyConfirmations, tooManyCodes] },
-    view: 'capabilities/sign-in/confirm',
+    view: confirmView,
     fields,
     answer: detailWithTokens('The session has new credentials', 'Confirmed'),
     browser: 'To `next`, or to the account page',
