@@ -16,6 +16,7 @@ import type { App, Request } from '../../web/types.ts';
 import { createFindTarget, type ForwardedTarget, type TargetOptions } from './forwarded-target.ts';
 import type { HostCredentials } from './host-credentials.ts';
 import { identityHeaders } from './identity-headers.ts';
+import { type RefusedRequest, refusedView } from './refused-page.ts';
 import { type Returns, takeTicket } from './returns.ts';
 import type { FindBarrier } from './rules.ts';
 
@@ -87,7 +88,7 @@ function createTickets(parts: () => ForwardAuthParts, returns: Returns) {
     if (signedIn !== undefined) return reply.redirect(origin + uri, 303);
     // No redirect to the login: a browser that keeps no cookies would loop forever. `no-referrer` hides the ticket from the page's link.
     reply.code(400).header('referrer-policy', 'no-referrer');
-    return reply.send({ again: origin + uri, request_id: request.id });
+    return reply.send({ again: origin + uri, request_id: request.id } satisfies RefusedRequest);
   }
 
   return { presentedFor, redeem };
@@ -193,7 +194,8 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
       const { another, cookie } = findOtherLogin(target, request);
       if (cookie !== undefined) reply.header('set-cookie', cookie);
       const { host } = new URL(target.origin || ownOrigin());
-      return reply.code(403).send({ host, username: signedIn.user.username, another, request_id: request.id });
+      const username = signedIn.user.username;
+      return reply.code(403).send({ host, username, another, request_id: request.id } satisfies RefusedRequest);
     }
     if (passes) return reply.headers(identityHeaders(signedIn)).removeHeader('content-type').send();
     if (request.format === 'json') throw new Refusal(notAuthenticated);
@@ -208,7 +210,7 @@ export function addVerify(app: App, parts: () => ForwardAuthParts, options: Forw
         // An app that makes a WebSocket of each upgrade request does not call the handler, but calls the hooks.
         preHandler: async (request, reply) => answer(request, reply, passes),
         config: {
-          view: 'capabilities/forward-auth/refused',
+          view: refusedView,
           shownByOtherHost: true,
           pagesWhereOpened: true,
           takesCredentials: passes,
