@@ -2,6 +2,7 @@ import type { KeptMail } from '../../core/mail/outbox.ts';
 import { addAction } from '../../web/action.ts';
 import { json, object } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 
 /** Most mails that the page shows. */
 const mostMails = 100;
@@ -18,6 +19,17 @@ const mailSchema = object('A mail', {
 
 const mailboxSchema = object('The mailbox', { mails: { type: 'array', items: mailSchema } });
 
+declare module '../../web/view.ts' {
+  interface Pages {
+    'capabilities/mailbox/mailbox': ReturnType<typeof describe>;
+  }
+}
+
+const describe = ({ mails }: { readonly mails: readonly (KeptMail & { readonly created_at: string })[] }) => ({
+  // The box is narrower than the lines of the mail.
+  mails: mails.map((mail) => ({ ...mail, text: mail.text.replaceAll(/(\S)\n(?=\S)/g, '$1 ') })),
+});
+
 export interface MailboxOptions {
   /** Finds the mails that the demo would have sent, newest first. Undefined in production. */
   readonly findKeptMail?: ((limit: number) => Promise<readonly KeptMail[]>) | undefined;
@@ -30,7 +42,7 @@ export function addMailbox(app: App, findKeptMail: NonNullable<MailboxOptions['f
     summary: 'Mailbox',
     description: 'The mails that the server would have sent, newest first. In the demo only.',
     tag: 'Demo',
-    config: { view: 'capabilities/mailbox/mailbox' },
+    config: { view: view('capabilities/mailbox/mailbox', describe) },
     answer: json('The mailbox', mailboxSchema, {
       mails: [
         {
