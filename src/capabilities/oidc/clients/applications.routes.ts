@@ -11,6 +11,7 @@ import type { App } from '../../../web/types.ts';
 import type { events } from '../events.ts';
 import type { Application, Applications } from './applications.ts';
 import { aboutClient } from './library-client.ts';
+import { applicationsView } from './views.ts';
 
 export interface ApplicationRouteParts {
   readonly applications: Applications;
@@ -46,7 +47,7 @@ export function addApplications(app: App, parts: () => ApplicationRouteParts): v
     summary: 'Applications that the user let in',
     tag: 'Account',
     description: 'The latest first.',
-    config: { signedIn: true, view: 'capabilities/oidc/clients/applications', refusals: [unreadableList] },
+    config: { signedIn: true, view: applicationsView, refusals: [unreadableList] },
     query: listQuery,
     answer: json(
       'The applications',

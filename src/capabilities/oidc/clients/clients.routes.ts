@@ -19,6 +19,7 @@ import { type ClientAdministration, rightsOfClient } from './client-administrati
 import { fields, newFields, readSettings, valuesOf } from './client-form.ts';
 import { type Client, type Clients, defaultSettings } from './clients.ts';
 import { describeClient } from './describe-client.ts';
+import { changeView, clientsView, clientView, newClientView, removalView, rotationView } from './views.ts';
 
 export interface ClientRouteParts {
   readonly clients: Pick<Clients, 'find' | 'findPage'>;
@@ -113,7 +114,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'Clients',
     tag,
     description: 'By name.',
-    config: { ...config, view: 'capabilities/oidc/clients/clients', refusals: [unreadableList] },
+    config: { ...config, view: clientsView, refusals: [unreadableList] },
     query: listQuery,
     answer: json(
       'The clients',
@@ -138,7 +139,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
     description: 'Its secret is shown once.',
     tag,
     config: freshly('add'),
-    view: 'capabilities/oidc/clients/add-client',
+    view: newClientView,
     fields: newFields,
     answer: json('The client was added', object('The client', { ...clientFields, ...secret })),
     status: 201,
@@ -148,7 +149,7 @@ function addClientList(app: App, parts: Parts, options: ServerOptions): void {
       const settings = { ...defaultSettings, ...readSettings(input, request), isPublic: input.public === 'true' };
       const added = await administrationOf(parts, request).addClient(settings);
       const answer = { ...describeClient(added.client), client_secret: added.secret ?? null };
-      if (request.format === 'json') return answer;
+      if (request.format === 'json') return reply.code(201).send(answer);
       reply.code(201);
       return { ...answer, ...describeServer(options) };
     },
@@ -161,7 +162,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     summary: 'A client',
     tag,
     params,
-    config: { ...config, view: 'capabilities/oidc/clients/client', refusals: [noSuchClient] },
+    config: { ...config, view: clientView, refusals: [noSuchClient] },
     answer: json('The client', object('The client', { ...clientFields, ...serverFields, actions: actionsField })),
     browser: 'The page of the client',
     async handle(request) {
@@ -180,7 +181,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     tag,
     params,
     config: freshly('change'),
-    view: 'capabilities/oidc/clients/change-client',
+    view: changeView,
     fields,
     answer: detailAnswer('Client changed'),
     browser: 'To the page of the client',
@@ -204,7 +205,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     tag,
     params,
     config: freshly('rotate'),
-    view: 'capabilities/oidc/clients/rotate-secret',
+    view: rotationView,
     fields: {} as Fields,
     answer: json(
       'The new secret',
@@ -212,13 +213,13 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     ),
     browser: 'The page with the secret',
     show: async (request) => describeClient(await requireOwnRights(parts, request)),
-    async submit(request) {
+    async submit(request, reply) {
       const client = await requireOwnRights(parts, request);
       const answer = {
         client_id: client.id,
         client_secret: await administrationOf(parts, request).rotateSecret(client.id),
       };
-      return request.format === 'json' ? answer : { ...answer, ...describeClient(client) };
+      return request.format === 'json' ? reply.send(answer) : { ...answer, ...describeClient(client) };
     },
   });
 
@@ -228,7 +229,7 @@ function addClientPages(app: App, parts: Parts, options: ServerOptions): void {
     tag,
     params,
     config: freshly('remove'),
-    view: 'capabilities/oidc/clients/remove-client',
+    view: removalView,
     fields: {} as Fields,
     answer: detailAnswer('Client removed'),
     browser: 'To the page with the clients',

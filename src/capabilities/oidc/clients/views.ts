@@ -1,0 +1,177 @@
+import { type Listed, type Page, wordsFor } from '../../../web/page.ts';
+import { view } from '../../../web/view.ts';
+import type { describeClient } from './describe-client.ts';
+
+declare module '../../../web/view.ts' {
+  interface Pages {
+    'capabilities/oidc/clients/add-client': ReturnType<typeof describeNewClient>;
+    'capabilities/oidc/clients/applications': ReturnType<typeof describeApplications>;
+    'capabilities/oidc/clients/change-client': ReturnType<typeof describeChange>;
+    'capabilities/oidc/clients/client': ReturnType<typeof describeClientPage>;
+    'capabilities/oidc/clients/clients': ReturnType<typeof describeClients>;
+    'capabilities/oidc/clients/remove-client': ReturnType<typeof describeRemoval>;
+    'capabilities/oidc/clients/rotate-secret': ReturnType<typeof describeRotation>;
+  }
+  interface Partials {
+    'capabilities/oidc/clients/client-fields': ReturnType<typeof fieldsOf> & Page;
+    'capabilities/oidc/clients/server': Server & Pick<Page, 'words'>;
+  }
+}
+
+/** The addresses of this server that an application needs. */
+interface Server {
+  readonly issuer: string;
+  readonly discovery: string;
+}
+
+type Client = ReturnType<typeof describeClient>;
+type Options = keyof Page['words']['admin']['clients']['options'];
+
+const options = ['own', 'device', 'second_factor'] as const satisfies Options[];
+const titleOf = (title: string, { name }: { readonly name: string }) => `${title}: ${name}`;
+const addressOf = ({ client_id }: Pick<Client, 'client_id'>) => `/admin/clients/${client_id}`;
+
+interface Clients extends Server, Listed {
+  readonly clients: readonly Client[];
+}
+
+const describeClients = ({ clients, ...list }: Clients, { words, say }: Page) => ({
+  ...list,
+  clients: clients.map(({ client_id, name, groups }) => ({
+    ...{ client_id, name },
+    users:
+      groups.length === 0
+        ? words.admin.clients.everyone
+        : say(words.admin.clients.onlyGroups, { groups: groups.join(', ') }),
+  })),
+});
+
+interface ClientAnswer extends Client, Server {
+  /** What the user may do with the client. */
+  readonly actions: readonly string[];
+}
+
+function describeClientPage(client: ClientAnswer, { words: { admin }, adminPages }: Page) {
+  const { clients: words } = admin;
+  const titles = {
+    change: words.change,
+    'rotate-secret': words.rotate,
+    remove: words.remove,
+  };
+  const { warnings } = words.pkce;
+  const mayListUsers = adminPages.some(([, name]) => name === 'users');
+  return {
+    ...client,
+    here: addressOf(client),
+    warning: client.public || client.pkce === 'nonce' ? undefined : wordsFor(warnings, client.pkce),
+    pkce: wordsFor(words.pkce, client.public ? 'required' : client.pkce),
+    groups: client.groups.map((name) => ({
+      name,
+      address: mayListUsers ? `/admin/users?group=${encodeURIComponent(name)}` : undefined,
+    })),
+    kind: client.public ? words.isPublic : words.hasSecret,
+    options: options.filter((name) => client[name]).map((name) => words.options[name]),
+    actions: client.actions.map((action) => ({ action, title: wordsFor(titles, action) })),
+  };
+}
+
+interface Choice {
+  readonly name: string;
+  readonly held: boolean;
+}
+
+function fieldsOf(groups: readonly Choice[], page: Page) {
+  const { words, values, errorOf } = page;
+  const { clients } = words.admin;
+  const ticked = (values.groups ?? '').split(' ');
+  const choicesOf = (field: string, texts: object, names: readonly string[]) =>
+    names.map((name) => ({ name, text: wordsFor(texts, name), isChosen: values[field] === name }));
+  const { pkce, idTokenAlg } = clients;
+  return {
+    choices: groups.map(({ name, held }) => ({ name, held, isTicked: ticked.includes(name) })),
+    groupsError: errorOf('groups'),
+    selects: [
+      { field: 'pkce', texts: pkce, choices: choicesOf('pkce', pkce, ['nonce', 'required', 'optional']) },
+      {
+        ...{ field: 'id_token_signed_response_alg', texts: idTokenAlg },
+        choices: choicesOf('id_token_signed_response_alg', idTokenAlg, ['RS256', 'ES256']),
+      },
+    ].map(({ field, texts, choices }) => ({
+      ...{ field, choices, label: texts.label, hint: texts.hint, error: errorOf(field) },
+    })),
+    options: options.map((name) => ({ name, text: clients.options[name], isTicked: values[name] === 'true' })),
+  };
+}
+
+/** The form, or the client that was added by it. */
+type NewClient =
+  | { readonly groups: readonly Choice[]; readonly client_id?: undefined }
+  | (Client & Server & { readonly client_secret: string | null });
+
+function describeNewClient(answer: NewClient, page: Page) {
+  const { words, say, values } = page;
+  if (answer.client_id === undefined)
+    return { form: { ...page, ...fieldsOf(answer.groups, page) }, isPublic: values.public === 'true' };
+  const { name, client_id, issuer, discovery, client_secret } = answer;
+  return {
+    added: {
+      message: say(words.admin.clients.added, { name }),
+      ...{ client_id, issuer, discovery, words, ...secretOf(client_id, client_secret, page) },
+    },
+  };
+}
+
+const secretOf = (id: string, client_secret: string | null | undefined, { secretOf, words }: Page) =>
+  client_secret ? { client_secret, secret: secretOf(client_secret, words.admin.clients.id, id) } : {};
+
+type Change = Omit<Client, 'groups'> & { readonly groups: readonly Choice[] };
+
+const describeChange = (client: Change, page: Page) => ({
+  name: client.name,
+  title: titleOf(page.words.admin.clients.change, client),
+  here: addressOf(client),
+  form: { ...page, ...fieldsOf(client.groups, page) },
+});
+
+const describeRemoval = (client: Client, { words, say }: Page) => ({
+  title: titleOf(words.admin.clients.remove, client),
+  here: addressOf(client),
+  lead: say(words.admin.clients.removeLead, { name: client.name }),
+});
+
+const describeRotation = (client: Pick<Client, 'client_id' | 'name'> & { client_secret?: string }, page: Page) => ({
+  title: titleOf(page.words.admin.clients.rotate, client),
+  here: addressOf(client),
+  lead: page.say(page.words.admin.clients.rotateLead, { name: client.name }),
+  ...secretOf(client.client_id, client.client_secret, page),
+});
+
+interface Applications extends Listed {
+  readonly applications: readonly {
+    readonly client_id: string;
+    readonly name: string;
+    readonly scope: string;
+    readonly since: string;
+  }[];
+}
+
+const describeApplications = ({ applications, ...list }: Applications, page: Page) => ({
+  ...list,
+  applications: applications.map(({ scope, ...application }) => ({
+    ...application,
+    scopes:
+      scope
+        .split(' ')
+        .filter(Boolean)
+        .map((name) => wordsFor(page.words.applications.scopes, name))
+        .join(', ') || page.words.applications.notAsked,
+  })),
+});
+
+export const newClientView = view('capabilities/oidc/clients/add-client', describeNewClient);
+export const applicationsView = view('capabilities/oidc/clients/applications', describeApplications);
+export const changeView = view('capabilities/oidc/clients/change-client', describeChange);
+export const clientView = view('capabilities/oidc/clients/client', describeClientPage);
+export const clientsView = view('capabilities/oidc/clients/clients', describeClients);
+export const removalView = view('capabilities/oidc/clients/remove-client', describeRemoval);
+export const rotationView = view('capabilities/oidc/clients/rotate-secret', describeRotation);
