@@ -13,6 +13,7 @@ import type { ClientAdministration } from '../clients/client-administration.ts';
 import { describeResource } from '../clients/describe-client.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import type { NewResource, Resources } from './resources.ts';
+import { resourcesView, secretView } from './views.ts';
 
 export interface ResourceRouteParts {
   readonly resources: Pick<Resources, 'find' | 'findPage'>;
@@ -46,7 +47,7 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
     description: 'Adds a server that accepts access tokens (RFC 8707).',
     tag,
     config: { ...config, refusals: [unreadableList] },
-    view: 'capabilities/oidc/resources/resources',
+    view: resourcesView,
     query: listQuery,
     fields: {
       uri,
@@ -104,7 +105,7 @@ export function addResources(app: App, parts: () => ResourceRouteParts): void {
       freshProof: { page: ({ admin }) => admin.resources.secret },
       refusals: [noSuchResource, changeRefusals['change-refused']],
     },
-    view: 'capabilities/oidc/resources/resource-secret',
+    view: secretView,
     fields: { uri: { ...uri, inLink: true } },
     answer: json(
       'The new secret',

@@ -1,0 +1,49 @@
+import type { Listed, Page } from '../../../web/page.ts';
+import { view } from '../../../web/view.ts';
+import type { describeResource } from '../clients/describe-client.ts';
+
+declare module '../../../web/view.ts' {
+  interface Pages {
+    'capabilities/oidc/resources/resources': ReturnType<typeof describeResources>;
+    'capabilities/oidc/resources/resource-secret': ReturnType<typeof describeSecret>;
+  }
+}
+
+type Resource = ReturnType<typeof describeResource>;
+
+interface Resources extends Listed {
+  readonly resources: readonly Resource[];
+}
+
+function describeResources({ resources, ...list }: Resources, { words, say, values }: Page) {
+  const { formats, asksAs } = words.admin.resources;
+  return {
+    ...list,
+    resources: resources.map(({ uri, scopes, token_format, alg, client_id }) => ({
+      ...{ uri, alg },
+      scopes: scopes.join(', '),
+      format: formats[token_format],
+      asksAs: client_id && say(asksAs, { id: client_id }),
+      secretPage: token_format === 'opaque' ? `/admin/resources/secret?uri=${encodeURIComponent(uri)}` : undefined,
+    })),
+    isJwt: values.token_format === 'jwt',
+    algorithms: ['RS256', 'ES256'].map((name) => ({ name, isChosen: values.alg === name })),
+  };
+}
+
+interface Secret extends Pick<Resource, 'uri' | 'client_id'> {
+  readonly client_secret?: string;
+}
+
+function describeSecret({ uri, client_id, client_secret }: Secret, { words, say, secretOf }: Page) {
+  const { resources, clients } = words.admin;
+  return {
+    ...{ uri, client_id: client_id ?? '', client_secret: client_secret ?? '' },
+    title: `${resources.secret}: ${uri}`,
+    secret: client_secret && secretOf(client_secret, clients.id, client_id ?? undefined),
+    lead: say(client_id ? resources.secretAgain : resources.secretLead, { uri }),
+  };
+}
+
+export const resourcesView = view('capabilities/oidc/resources/resources', describeResources);
+export const secretView = view('capabilities/oidc/resources/resource-secret', describeSecret);
