@@ -8,6 +8,7 @@ import { comesFromUs } from '../../../web/hooks/cross-site.ts';
 import { leave } from '../../../web/leave.ts';
 import { page, redirect, settingCookies } from '../../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
+import type { Answer, Shown } from '../../../web/view.ts';
 import { displayName } from '../clients/library-client.ts';
 import type { OidcParts } from '../parts.ts';
 import { boundedOnly } from '../provider/bounded-request.ts';
@@ -15,6 +16,7 @@ import type { AskedLogOut, LogOutFault } from '../provider/logout-request.ts';
 import { boundRefusals, type ProviderParts, requireProvider, tag } from '../provider/provider.routes.ts';
 import type { OpenIdProvider } from '../provider/provider.ts';
 import { applicationRefused, noProvider } from '../refusals.ts';
+import { logOutView } from './log-out-page.ts';
 
 export interface LogOutParts extends ProviderParts, Pick<OidcParts, 'applicationLogOut' | 'noteRefusal'> {
   readonly access: Access;
@@ -23,7 +25,7 @@ export interface LogOutParts extends ProviderParts, Pick<OidcParts, 'application
 
 const path = '/oidc/logout';
 const confirmPath = `${path}/confirm`;
-const view = 'capabilities/oidc/logout/log-out';
+const view = logOutView;
 const fields = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'] as const;
 
 type Given = Readonly<Partial<Record<(typeof fields)[number], string>>>;
@@ -92,13 +94,12 @@ function createSteps(parts: () => LogOutParts) {
   }
 
   const describe = (request: Request, { asked, given }: Read) => {
-    const isFaulty = asked.fault !== undefined;
     const application = asked.client && displayName(asked.client);
-    return { given, application, path, isFaulty, request_id: isFaulty ? request.id : undefined };
+    return { given, application, path, request_id: asked.fault && request.id };
   };
 
   /** Answers where no session is left. */
-  function goOn(request: Request, reply: Reply, read: Read): unknown {
+  function goOn(request: Request, reply: Reply, read: Read): Answer<typeof logOutView> | Reply {
     const { asked, given } = read;
     if (asked.fault !== undefined) {
       reply.code(400);
@@ -121,7 +122,7 @@ function createSteps(parts: () => LogOutParts) {
     throw new Refusal(applicationRefused);
   }
 
-  async function answer(request: Request, reply: Reply, sent: unknown): Promise<unknown> {
+  async function answer(request: Request, reply: Reply, sent: unknown): Shown<typeof logOutView> {
     const found = await read(sent, request.caller);
     const { provider, asked } = found;
     if (asked.fault !== undefined) await note(request, found, asked.fault);
@@ -141,7 +142,7 @@ function createSteps(parts: () => LogOutParts) {
     asked.fault === undefined && parts().applicationLogOut.mayEndWithoutQuestion(provider, asked, session);
 
   /** Handles the user's answer, or the page that went on by itself. */
-  async function confirm(request: Request, reply: Reply): Promise<unknown> {
+  async function confirm(request: Request, reply: Reply): Shown<typeof logOutView> {
     const found = await read(request.body, request.caller);
     const signedIn = await findSignedIn(request);
     // Another window has logged out already.
@@ -211,7 +212,7 @@ export function addApplicationLogOut(
         response: responses,
       },
     },
-    async (request, reply) => {
+    async (request, reply): Shown<typeof logOutView> => {
       if (comesFromUs(request, publicOrigins)) return answer(request, reply, request.body);
       return { given: readGiven(request.body), path, action: path, goesOn: true };
     },

@@ -6,10 +6,12 @@ import { leave, leavePage, leaveView } from '../../../web/leave.ts';
 import { json, object, page, redirect, settingCookies, text } from '../../../web/openapi/responses.ts';
 import { originForm } from '../../../web/request-target.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
+import type { Shown } from '../../../web/view.ts';
 import type { OidcParts } from '../parts.ts';
 import { applicationRefused, interactionOver, noProvider, repeatedParameter, requestTooLong } from '../refusals.ts';
 import { authorizationPath } from '../sign-in/pending-address.ts';
 import type { ProviderAnswer } from './answer.ts';
+import { answerView } from './answer-page.ts';
 import { addRawBodies, boundedOnly, requireBounded, requireShort } from './bounded-request.ts';
 import type { PostedAnswer } from './form-post.ts';
 import type { OpenIdProvider } from './provider.ts';
@@ -110,7 +112,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
       url,
       {
         config: {
-          view: 'capabilities/oidc/provider/answer',
+          view: answerView,
           hasLastingEffect: true,
           pageOnly: true,
           refusals: [noProvider, applicationRefused, interactionOver, ...boundRefusals, notAuthenticated],
@@ -128,7 +130,7 @@ export function addProvider(app: App, parts: () => ProviderParts, options: Pick<
           },
         },
       },
-      async (request, reply) => {
+      async (request, reply): Shown<typeof answerView> => {
         const { location, loginNext, fault, form, status, stranger } = await answer(request, reply, true);
         if (stranger !== undefined) {
           reply.code(400);
@@ -174,11 +176,12 @@ export function repeat(
   const target = `${path}?${new URLSearchParams(fields)}`;
   requireShort(target);
   reply.header('refresh', `0; url=${target}`);
-  return { target, origin: [...publicOrigins][0], path };
+  const [origin = ''] = publicOrigins;
+  return { target, origin, path };
 }
 
 /** @param location an address of this server, or of the application */
-function goOn(request: Request, reply: Reply, location: string): unknown {
+function goOn(request: Request, reply: Reply, location: string) {
   return location.startsWith('/') ? reply.redirect(location, 303) : leave(request, reply, location);
 }
 
@@ -186,7 +189,7 @@ function goOn(request: Request, reply: Reply, location: string): unknown {
  * Answers with a page that sends the form by itself, and has a button for browsers that run no script. Only the policy of this page allows
  * the address of the form.
  */
-function postForm(request: Request, reply: Reply, { address, fields }: PostedAnswer): unknown {
+function postForm(request: Request, reply: Reply, { address, fields }: PostedAnswer) {
   const { protocol, hostname, origin } = new URL(address);
   // Browsers apply the policy to redirects that follow, so the origin of the application alone is too little. A policy cannot name [::1].
   const local = hostname === '[::1]' ? protocol : origin;

@@ -1,0 +1,47 @@
+import type { leaveView } from '../../../web/leave.ts';
+import type { Page } from '../../../web/page.ts';
+import { type Answer, view } from '../../../web/view.ts';
+
+/** The page that asks, that goes on by itself, or that says that the user is logged out. */
+interface LogOut {
+  readonly given: Readonly<Record<string, string>>;
+  readonly path: string;
+  readonly action?: string;
+  readonly goesOn?: true;
+  readonly isOver?: true;
+  /** The user who is asked. */
+  readonly account?: string;
+  readonly application?: string | undefined;
+  /** By which the operator finds the fault. */
+  readonly request_id?: string | undefined;
+  readonly target?: undefined;
+}
+
+declare module '../../../web/view.ts' {
+  interface Pages {
+    'capabilities/oidc/logout/log-out': ReturnType<typeof describe>;
+  }
+}
+
+function describe(answer: LogOut | Answer<typeof leaveView>, page: Page) {
+  if (answer.target !== undefined) return { leave: { ...answer, ...page } };
+  const { words, say, site } = page;
+  const { logOut } = words.oidc;
+  const { name } = site;
+  const { goesOn, isOver, account, application, action, given, request_id } = answer;
+  return {
+    isAsked: account !== undefined,
+    title: goesOn ? logOut.goesOn : isOver ? logOut.over : logOut.title,
+    asked: account && {
+      lead: application ? say(logOut.lead, { application, name }) : say(logOut.plain, { name }),
+      account: say(logOut.account, { account }),
+    },
+    fault: request_id && { text: say(logOut.noReturn, { name }), request_id },
+    form: action && {
+      ...{ action, goesOn, fields: Object.entries(given) },
+      submit: goesOn ? logOut.next : logOut.submit,
+    },
+  };
+}
+
+export const logOutView = view('capabilities/oidc/logout/log-out', describe);
