@@ -54,7 +54,7 @@ test('every page for a signed-in user has the head with the button to log out', 
     const template = read(view);
     // A page between two sites, and pages of administrators, which their frame contains.
     if (view === 'web/leave' || template.includes("layout('/capabilities/admin/frame'")) continue;
-    const included = [...template.matchAll(/include\('\/([\w/-]+)', it\)/g)].map(([, name = '']) => read(name));
+    const included = [...template.matchAll(/include\('\/([\w/-]+)', it\.\w+\)/g)].map(([, name = '']) => read(name));
     for (const page of template.includes('layout(') ? [template] : included)
       assert.match(page, /layout\('\/web\/layout', \{[^}]*signedIn: (?:true|it\.)/, view);
   }

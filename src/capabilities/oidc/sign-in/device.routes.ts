@@ -9,6 +9,7 @@ import { requireProvider } from '../provider/provider.routes.ts';
 import { noProvider, notInGroup, secondFactorOff, unknownDevice } from '../refusals.ts';
 import { DeviceRefused } from './device-decisions.ts';
 import { decisionRefusals, type InteractionParts } from './interaction.routes.ts';
+import { deviceView } from './views.ts';
 
 const deviceRefusals: readonly Answer[] = [noProvider, notInGroup, secondFactorOff, unknownDevice];
 
@@ -35,7 +36,7 @@ export function addDevices(app: App, parts: () => InteractionParts): void {
     method: 'GET',
     summary: 'Sign in on a device: the page',
     tag,
-    config: { signedIn: true, beginsSignIn: true, view: 'capabilities/oidc/sign-in/device', refusals: deviceRefusals },
+    config: { signedIn: true, beginsSignIn: true, view: deviceView, refusals: deviceRefusals },
     query: { user_code: userCode },
     answer: json(
       'The device',

@@ -5,9 +5,11 @@ import { signedInOf } from '../../../web/hooks/credentials.ts';
 import { otherLoginPath } from '../../../web/login-page.ts';
 import { page, redirect, settingCookies } from '../../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
+import type { Shown } from '../../../web/view.ts';
 import type { OidcParts } from '../parts.ts';
 import { type ProviderParts, requireProvider, tag, uidParameter } from '../provider/provider.routes.ts';
 import { interactionOver, noProvider } from '../refusals.ts';
+import { stepView } from './views.ts';
 
 export type InteractionParts = Pick<OidcParts, 'interactions'> & Pick<ProviderParts, 'openProvider'>;
 
@@ -35,7 +37,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
       config: {
         signedIn: true,
         hasLastingEffect: true,
-        view: 'capabilities/oidc/sign-in/step',
+        view: stepView,
         pageOnly: true,
         refusals: decisionRefusals,
       },
@@ -51,7 +53,7 @@ export function addInteractions(app: App, parts: () => InteractionParts): void {
         },
       },
     },
-    async (request, reply) => {
+    async (request, reply): Shown<typeof stepView> => {
       const step = await parts().interactions.goOn(await requireProvider(parts()), decidingOf(request, reply));
       if (step.to !== undefined) return reply.redirect(pathOf(step.to), 303);
       if (step.refused !== undefined) reply.code(403);
