@@ -10,6 +10,7 @@ import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type AuditParts, auditRules, exportEvents, filterOf, listEvents } from './audit.ts';
 import { addExport } from './file-export.ts';
+import { auditView } from './views.ts';
 
 const nothing = (description?: string): Schema => ({
   type: ['string', 'null'],
@@ -67,13 +68,13 @@ export function addAudit(app: App, parts: () => AuditParts, events: Events): voi
     summary: 'Audit',
     description: 'Events, the newest first.',
     tag,
-    config: { ...config, view: 'capabilities/admin/audit' },
+    config: { ...config, view: auditView },
     query: { ...filters, ...listQuery },
     answer: json('Events', listSchema),
     browser: 'The page with the events',
-    async handle(request) {
+    async handle(request, reply) {
       const page = await listEvents(readList(request.query, rules), events, parts(), tellOf(request));
-      if (request.format === 'json') return page;
+      if (request.format === 'json') return reply.send(page);
       return { ...page, query: request.query, kinds: Object.keys(events), errors: {} };
     },
     refuse: showPageWithFaults(({ query }) => ({ events: [], next_cursor: null, query, kinds: Object.keys(events) })),

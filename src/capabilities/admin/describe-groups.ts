@@ -48,6 +48,8 @@ export async function createDescribeGroup(signedIn: SignedIn, { ports }: GuardPa
   return (group: StoredGroup) => describeGroup(signedIn, group, guarded);
 }
 
+export type DescribedGroup = ReturnType<typeof describeGroup>;
+
 interface Guarded {
   readonly paths: readonly GuardedPath[];
   readonly clients: readonly GuardedClient[];

@@ -16,6 +16,7 @@ import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../w
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App, FreshProof, Request } from '../../web/types.ts';
 import { createDescribeGroup, type GuardParts, groupFields } from './describe-groups.ts';
+import { groupsView } from './views.ts';
 
 export interface GroupParts extends GuardParts {
   readonly administer: (actor: Actor, requireRights: RequireRights) => Administration;
@@ -55,7 +56,7 @@ const listSchema = object('Groups', {
 });
 
 const page = '/admin/groups';
-const view = 'capabilities/admin/groups';
+const view = groupsView;
 const refusals = [
   beyondOwn,
   changeRefusals['change-refused'],

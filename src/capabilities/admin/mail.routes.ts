@@ -8,6 +8,7 @@ import { actorOf } from '../../web/hooks/credentials.ts';
 import { listQuery, nextCursor, pageOf, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { mailView } from './views.ts';
 
 export type MailParts = Pick<Core, 'outbox' | 'retryMails'>;
 
@@ -31,7 +32,7 @@ const listSchema = object('The mails that wait or were given up', {
 const noSuchMail: Answer = { name: 'no-such-mail', status: 404, detail: 'There is no mail with that id' };
 
 /** Leaves out the details of the mail. Its link is made just before it is sent. */
-const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failure, requestId }: QueuedMail) => ({
+export const describeMail = ({ id, purpose, address, createdAt, dueAt, attempts, failure, requestId }: QueuedMail) => ({
   id,
   purpose,
   address,
@@ -53,7 +54,7 @@ export function addMail(app: App, parts: () => MailParts, { mail: sends }: Pick<
     summary: 'Mail',
     description: 'The mails that wait or were given up, the newest first.',
     tag,
-    config: { ...config, view: 'capabilities/admin/mail', refusals: [unreadableList] },
+    config: { ...config, view: mailView, refusals: [unreadableList] },
     query: listQuery,
     answer: json('The mails', listSchema, { next_cursor: null }),
     browser: 'The page with the mails',

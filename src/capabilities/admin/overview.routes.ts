@@ -8,6 +8,7 @@ import { json, listOf, object, text, time } from '../../web/openapi/responses.ts
 import { tellOf } from '../../web/tell-of.ts';
 import type { App } from '../../web/types.ts';
 import { type createOverview, type Range, ranges } from './overview.ts';
+import { overviewView } from './views.ts';
 
 const count = { type: 'integer', examples: [57] };
 const names = Object.keys(ranges);
@@ -54,7 +55,7 @@ export function addOverview(
     method: 'GET',
     summary: 'Overview',
     tag,
-    config: { signedIn: true, scope: 'audit:read', view: 'capabilities/admin/overview', refusals: [unreadableList] },
+    config: { signedIn: true, scope: 'audit:read', view: overviewView, refusals: [unreadableList] },
     query: { range: { description: 'What the charts show: `24h`, `7d` or `30d`', examples: ['7d'] } },
     answer: json('The overview', schema),
     browser: 'The page with the charts',

@@ -2,6 +2,7 @@ import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { settingsView } from './views.ts';
 
 export interface SettingParts {
   /** The settings in effect, without passwords. */
@@ -26,7 +27,7 @@ export function addSettings(app: App, parts: () => SettingParts): void {
     summary: 'Settings',
     description: 'The settings in effect, and where they are from.',
     tag,
-    config: { signedIn: true, scope: 'settings:read', view: 'capabilities/admin/settings' },
+    config: { signedIn: true, scope: 'settings:read', view: settingsView },
     answer: json('The settings', object('Settings', { settings: listOf(settingSchema) })),
     browser: 'The page with the settings',
     handle: () => ({ settings: parts().shownSettings }),

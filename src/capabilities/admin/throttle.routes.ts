@@ -10,6 +10,7 @@ import { actorOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { cursorOf, listQuery, nextCursor, readList, unreadableList } from '../../web/list.ts';
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { throttleView } from './views.ts';
 
 /** A key of the throttle that has failures. */
 interface ThrottledKey {
@@ -51,7 +52,7 @@ const listSchema = object('Who has to wait', {
 });
 
 /** Leaves out the ids of browsers. */
-const describeWait = ({ kind, username, userId, nameDigest, address, failures, ...key }: ThrottledKey) => ({
+export const describeWait = ({ kind, username, userId, nameDigest, address, failures, ...key }: ThrottledKey) => ({
   kind,
   username: username ?? null,
   user_id: userId ?? null,
@@ -85,7 +86,7 @@ export function addThrottle(app: App, parts: () => ThrottleParts): void {
     method: 'GET',
     summary: 'Who has to wait',
     tag,
-    config: { ...config, view: 'capabilities/admin/throttle', refusals: [unreadableList] },
+    config: { ...config, view: throttleView, refusals: [unreadableList] },
     query: { cursor: listQuery.cursor },
     answer: json('Who has to wait', listSchema, { next_cursor: null }),
     browser: 'The page with who has to wait',

@@ -16,6 +16,7 @@ import { tellOf } from '../../web/tell-of.ts';
 import type { App, Request } from '../../web/types.ts';
 import { addExport } from './file-export.ts';
 import { onlyAdmins } from './user.routes.ts';
+import { importView } from './user-views.ts';
 
 /** Most refused rows that a response explains. An explanation is many times longer than its row. */
 export const mostRefusals = 1000;
@@ -97,7 +98,7 @@ function addImport(app: App, parts: () => Parts): void {
       freshProof: { page: ({ admin }) => admin.users.import },
       refusals: [onlyAdmins],
     },
-    view: 'capabilities/admin/import-users',
+    view: importView,
     fields: {
       rows: {
         required: true,

@@ -38,6 +38,7 @@ import {
   type UserAction,
   userActionList,
 } from './user-actions.ts';
+import { actionView, newUserView, userView } from './user-views.ts';
 import { describeUser, type UserListParts, userFields } from './users.routes.ts';
 
 export interface UserParts extends UserListParts {
@@ -250,7 +251,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
     config: {
       signedIn: true,
       scope: 'users:read',
-      view: 'capabilities/admin/user',
+      view: userView,
       refusals: [changeRefusals['no-such-user'], unreadableList],
     },
     query: {
@@ -278,7 +279,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
         freshProof: action.fresh && { page: ({ admin }) => admin.user.actions[name].title },
         refusals: action.byAdmins ? [...refusals, onlyAdmins] : refusals,
       },
-      view: 'capabilities/admin/user-action',
+      view: actionView,
       fields: action.fields ?? ({} as Fields),
       answer: detailAnswer(action.detail),
       browser: 'To the page of the user',
@@ -347,7 +348,7 @@ function addNewUser(
     signedIn: true,
     scope: 'users:write',
     freshProof: { page: ({ admin }: Words) => admin.user.add },
-    view: 'capabilities/admin/add-user',
+    view: newUserView,
     refusals: added,
   };
 
@@ -409,9 +410,9 @@ function addNewUser(
         .invite({ username, firstName, lastName, groups: names }, byMail)
         .catch(refuseTaken);
       if (added.link === undefined) return reply.proceed(`/admin/users/${added.id}?state=invited`, { id: added.id });
-      if (request.format === 'json') return added;
+      if (request.format === 'json') return reply.code(201).send(added);
       reply.code(201);
-      return { ...added, email: username };
+      return { id: added.id, link: added.link, email: username };
     },
   });
 }

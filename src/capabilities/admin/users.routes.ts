@@ -9,6 +9,7 @@ import { listQuery, listRefusals, nextCursor as nextCursorSchema, readList } fro
 import { json, listOf, object, orNull, text, time } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
 import { type createFindUsers, type FoundUser, userRules } from './find-users.ts';
+import { usersView } from './user-views.ts';
 
 export const userFields = {
   id: text('9b2f1f3e-6a3c-4a52-8c57-1b0c4a526a3c'),
@@ -72,11 +73,11 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
     summary: 'Users',
     description: 'Sorted by `username`, or by the word that was found if more than 2,000 are.',
     tag,
-    config: { signedIn: true, scope: 'users:read', view: 'capabilities/admin/users', refusals: listRefusals },
+    config: { signedIn: true, scope: 'users:read', view: usersView, refusals: listRefusals },
     query,
     answer: json('Users', listSchema, { next_cursor: null }),
     browser: 'The page with the users',
-    async handle(request) {
+    async handle(request, reply) {
       const { findUsers, users: directory } = parts();
       const list = readList(request.query, userRules);
       const { users, nextCursor } = await findUsers.list(list);
@@ -87,7 +88,7 @@ export function addUsers(app: App, parts: () => UserListParts, { features }: Pic
         next_cursor: nextCursor ?? null,
         total: isFiltered || counted > mostCounted ? null : counted,
       };
-      if (request.format === 'json') return page;
+      if (request.format === 'json') return reply.send(page);
       const signedIn = signedInOf(request);
       // Without mail, the administrator gets the link, and only members of `admins` may have it.
       const mayAdd =
