@@ -9,6 +9,7 @@ import { findWaitingAddress } from './email.ts';
 import type { ExportAccount } from './export.ts';
 import { describeAccount, tooManyExports } from './export.ts';
 import type { OwnSessions } from './sessions.ts';
+import { accountView } from './views.ts';
 
 const accountSchema = object('The account', {
   username: text('ann@example.com'),
@@ -58,7 +59,7 @@ export function addAccount(app: App, parts: () => Parts): void {
     method: 'GET',
     summary: 'Account',
     tag: 'Account',
-    config: { signedIn: true, view: 'capabilities/account/account' },
+    config: { signedIn: true, view: accountView },
     answer: json('The account', accountSchema),
     browser: 'The page Account',
     async handle(request) {

@@ -5,6 +5,7 @@ import { addForm } from '../../web/form.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import type { createDeleteAccount } from './deletion.ts';
 import { currentPasswordField } from './fields.ts';
 
@@ -24,7 +25,7 @@ export function addDeleteAccount(app: App, parts: () => Parts): void {
       freshProof: { page: ({ account }) => account.delete },
       refusals: [changeRefusals['last-administrator']],
     },
-    view: 'capabilities/account/delete',
+    view: view('capabilities/account/delete'),
     fields: { current_password: currentPasswordField },
     answer: detailAnswer(detail),
     browser: 'To the login page, with message 7',

@@ -7,9 +7,11 @@ import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import type { createChangeEmail } from './email.ts';
 import { emailExpired, emailPath, offerExpired } from './email.ts';
 import { currentPasswordField, emailField } from './fields.ts';
+import { confirmEmailView } from './views.ts';
 
 const lastAdministrator = changeRefusals['last-administrator'];
 
@@ -30,7 +32,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
       freshProof: { page: ({ account }) => account.changeEmail },
       refusals: [lastAdministrator],
     },
-    view: 'capabilities/account/email',
+    view: view('capabilities/account/email'),
     fields: { current_password: currentPasswordField, email: emailField },
     answer: detailAnswer(sent),
     status: 202,
@@ -47,7 +49,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
     summary: 'Confirm the new address',
     tag: 'Account',
     config: { refusals: [emailExpired, lastAdministrator] },
-    view: 'capabilities/account/confirm-email',
+    view: confirmEmailView,
     fields: { token: tokenField },
     shown: linkAnswer(),
     answer: detailAnswer(confirmed),
@@ -72,7 +74,7 @@ export function addChangeEmail(app: App, parts: () => Parts): void {
       freshProof: { page: ({ confirmEmail }) => confirmEmail.heading },
       refusals: [offerExpired, lastAdministrator],
     },
-    view: 'capabilities/account/confirm-email',
+    view: confirmEmailView,
     fields: { token: tokenField },
     shown: linkAnswer(),
     answer: detailAnswer(confirmed),

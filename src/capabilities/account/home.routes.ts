@@ -6,6 +6,7 @@ import { pageOf, readList, unreadableList } from '../../web/list.ts';
 import { homePath } from '../../web/next.ts';
 import { page } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import { homeView } from './views.ts';
 
 /** Longest part of an address that a cursor holds, in characters. `readList` refuses a longer one. */
 const comparedLength = 400;
@@ -29,7 +30,7 @@ export function addHome(app: App, parts: () => Pick<Core, 'ports' | 'checkUp'>):
   app.get(
     homePath,
     {
-      config: { signedIn: true, view: 'capabilities/account/home', pageOnly: true, refusals: [unreadableList] },
+      config: { signedIn: true, view: homeView, pageOnly: true, refusals: [unreadableList] },
       schema: {
         summary: 'Home page',
         description:

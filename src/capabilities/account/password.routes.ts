@@ -6,6 +6,7 @@ import { loginPath } from '../../web/login-page.ts';
 import { accountPath } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import { currentPasswordField, newPasswordField } from './fields.ts';
 import type { createChangePassword } from './password.ts';
 
@@ -22,7 +23,7 @@ export function addChangePassword(app: App, parts: () => Parts): void {
       'Ends all other sessions. This one goes on with new credentials. Both responses set the session cookie.',
     tag: 'Account',
     config: { signedIn: true, freshProof: { page: ({ account }) => account.changePassword } },
-    view: 'capabilities/account/password',
+    view: view('capabilities/account/password'),
     fields: { current_password: currentPasswordField, new_password: newPasswordField, end_tokens: endTokensField },
     // Without tokens if the session has ended while the password was changed.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),

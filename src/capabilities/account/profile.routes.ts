@@ -5,6 +5,7 @@ import { addForm } from '../../web/form.ts';
 import { signedInOf } from '../../web/hooks/credentials.ts';
 import { accountPath } from '../../web/next.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import { nameFields, requireNames } from './fields.ts';
 
 const detail = 'Name changed';
@@ -16,7 +17,7 @@ export function addProfile(app: App, parts: () => Parts): void {
     summary: 'Change the name',
     tag: 'Account',
     config: { signedIn: true },
-    view: 'capabilities/account/profile',
+    view: view('capabilities/account/profile'),
     fields: nameFields,
     answer: detailAnswer(detail),
     browser: 'To the account page, with a message',

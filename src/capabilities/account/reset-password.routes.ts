@@ -9,11 +9,13 @@ import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { pathWithNext, safeNext } from '../../web/next.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import type { RouteOptions } from '../capability.ts';
 import { emailField, findNextForMail, newPasswordField } from './fields.ts';
 import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
 import { forgotPasswordPath, resetExpired } from './reset-password.ts';
+import { forgotPasswordView } from './views.ts';
 
 const sent = 'If the address belongs to an account, a mail is on its way';
 const done = 'Password changed. Log in with the new one';
@@ -69,7 +71,7 @@ export function addResetPassword(
     summary: 'Forgot password',
     description: 'Mails a link to the owner of the account. The response is the same for every address.',
     tag: 'Account',
-    view: 'capabilities/account/forgot-password',
+    view: forgotPasswordView,
     fields: { email: emailField, next: nextField },
     answer: detailAnswer(sent),
     status: 202,
@@ -93,7 +95,7 @@ export function addResetPassword(
     description: 'Sets a new password and ends every session of the account. It does not sign in.',
     tag: 'Account',
     config: { refusals: [resetExpired] },
-    view: 'capabilities/account/reset-password',
+    view: view('capabilities/account/reset-password'),
     fields: { token: tokenField, password: newPasswordField, next: nextField },
     shown: linkAnswer(),
     answer: detailAnswer(done),

@@ -9,6 +9,7 @@ import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App, FreshProof } from '../../web/types.ts';
 import type { OwnSessions } from './sessions.ts';
 import { noSuchSession } from './sessions.ts';
+import { sessionsView } from './views.ts';
 
 const sessionSchema = object('A session', {
   id: text(exampleId),
@@ -38,7 +39,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     summary: 'Sessions',
     description: 'The sessions of the signed-in user: first the one that asks, then the latest.',
     tag: 'Account',
-    config: { signedIn: true, view: 'capabilities/account/sessions', freshProof },
+    config: { signedIn: true, view: sessionsView, freshProof },
     answer: json('The sessions', sessionsSchema),
     browser: 'The page with the sessions',
     handle: async (request) => ({

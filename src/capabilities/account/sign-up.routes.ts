@@ -8,8 +8,10 @@ import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
+import { view } from '../../web/view.ts';
 import { emailField, findNextForMail, nameFields, newPasswordField } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
+import { signUpView } from './views.ts';
 
 const sent = 'If the address can be used, a mail is on its way';
 
@@ -22,7 +24,7 @@ export function addSignUp(
     summary: 'Sign up',
     description: 'Mails a link to the address. The response is the same for every address.',
     tag: 'Account',
-    view: 'capabilities/account/sign-up',
+    view: signUpView,
     fields: { email: emailField, next: nextField },
     answer: detailAnswer(sent),
     status: 202,
@@ -52,7 +54,7 @@ export function addFinishSignUp(
       'Creates the account and signs its owner in. Both responses set the session cookie. If the owner cannot be signed in now, there are no tokens: they can log in.',
     tag: 'Account',
     config: { refusals: [signUpExpired] },
-    view: 'capabilities/account/finish-sign-up',
+    view: view('capabilities/account/finish-sign-up'),
     fields: { token: tokenField, next: nextField, ...nameFields, password: newPasswordField },
     shown: linkAnswer(),
     answer: detailWithTokens('The account was created', 'Account created', Object.keys(tokenFields)),

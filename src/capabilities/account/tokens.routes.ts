@@ -13,6 +13,7 @@ import { addForm } from '../../web/form.ts';
 import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, text, time } from '../../web/openapi/responses.ts';
 import type { App, Request } from '../../web/types.ts';
+import { tokensView } from './views.ts';
 
 const noSuchToken: Answer = { name: 'no-such-token', status: 404, detail: 'You have no token with that id' };
 
@@ -40,7 +41,7 @@ export function addTokens(app: App, parts: () => Parts): void {
       freshProof: { page: ({ tokens }) => tokens.title, showsList: true },
       refusals: [changeRefusals['too-many-kept']],
     },
-    view: 'capabilities/account/tokens',
+    view: tokensView,
     fields: {
       name: { required: true, maxLength: 100, description: 'What the token is for', examples: ['Nightly report'] },
       scope: {
@@ -87,7 +88,7 @@ export function addTokens(app: App, parts: () => Parts): void {
       });
       const { id, token, expiresAt } = made;
       const answer = { id, token, expires_at: expiresAt.toISOString(), scope: scopes.join(' ') };
-      if (request.format === 'json') return answer;
+      if (request.format === 'json') return reply.code(201).send(answer);
       reply.code(201);
       return { ...(await show(request)), ...answer, values: {}, errors: {} };
     },

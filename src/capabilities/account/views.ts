@@ -1,0 +1,198 @@
+import type { describeSession } from '../../core/access/describe-session.ts';
+import type { describeToken } from '../../core/access/describe-token.ts';
+import type { PasskeySignal } from '../../core/ports.ts';
+import type { Listed, Page } from '../../web/page.ts';
+import { view } from '../../web/view.ts';
+import type { describeAccount } from './export.ts';
+
+declare module '../../web/view.ts' {
+  interface Pages {
+    'capabilities/account/account': ReturnType<typeof describeAccountPage>;
+    'capabilities/account/confirm-email': ReturnType<typeof describeConfirmEmail>;
+    'capabilities/account/delete': Named;
+    'capabilities/account/email': Named;
+    'capabilities/account/finish-sign-up': Addressed;
+    'capabilities/account/forgot-password': ReturnType<typeof describeForgotPassword>;
+    'capabilities/account/home': ReturnType<typeof describeHome>;
+    'capabilities/account/me': Me;
+    'capabilities/account/password': Named;
+    'capabilities/account/profile': object;
+    'capabilities/account/reset-password': Addressed;
+    'capabilities/account/sessions': ReturnType<typeof describeSessions>;
+    'capabilities/account/sign-up': ReturnType<typeof describeSignUp>;
+    'capabilities/account/tokens': ReturnType<typeof describeTokens>;
+  }
+}
+
+interface Named {
+  readonly username: string;
+}
+
+/** The address that a link was mailed to. */
+interface Addressed {
+  readonly email: string;
+}
+
+interface Me extends Named {
+  readonly first_name: string;
+  readonly last_name: string;
+}
+
+type Account = Awaited<ReturnType<typeof describeAccount>>;
+
+interface AccountAnswer extends Account {
+  readonly identities?: number;
+  readonly applications?: number;
+  readonly tokens?: number;
+  readonly waitingAddress?: string | undefined;
+  readonly sessions: number;
+  readonly second_factor: boolean;
+  readonly scope: string;
+  readonly passkeys: number;
+  readonly signal: PasskeySignal | undefined;
+  readonly totp: boolean;
+  readonly hasPassword: boolean;
+}
+
+function describeAccountPage(answer: AccountAnswer, page: Page) {
+  const { words, site, plural, say, timeOf } = page;
+  const { account, security } = words;
+  const { features } = site;
+  const { username, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
+  const factors = [...(totp ? [security.app] : []), ...(passkeys > 0 ? [plural(account.passkeyCount, passkeys)] : [])];
+  return {
+    ...{ username, first_name, last_name },
+    ownAccount: features.ownAccounts
+      ? {
+          verified: page.verifiedOf(answer.verification),
+          waiting: waitingAddress && say(account.waitingAddress, { email: waitingAddress }),
+          mayChangeEmail: features.mail,
+        }
+      : undefined,
+    passwordChanged: answer.password_changed_at ? timeOf(account.changedAt, answer.password_changed_at) : undefined,
+    password: hasPassword ? '••••••••' : '',
+    mayChangePassword: features.password,
+    factors: features.secondFactor
+      ? factors.join(', ') || (hasPassword ? account.passwordOnly : account.noFactor)
+      : undefined,
+    linked: features.upstreams.length > 0 ? plural(account.linkedCount, answer.identities ?? 0) : undefined,
+    sessions: plural(account.sessionCount, answer.sessions),
+    tokens: plural(account.tokenCount, answer.tokens ?? 0),
+    applications: plural(account.applicationCount, answer.applications ?? 0),
+    since: answer.created_at ? timeOf('{date}', answer.created_at) : undefined,
+    passkeys: answer.signal && page.passkeysOf(answer.signal),
+  };
+}
+
+interface ConfirmEmail extends Addressed {
+  /** Whether an administrator offers the address, and the one that the user has. */
+  readonly offered?: boolean;
+  readonly former?: string;
+}
+
+function describeConfirmEmail({ email, offered, former = '' }: ConfirmEmail, { words, say }: Page) {
+  const { confirmEmail } = words;
+  return {
+    offered,
+    lead: offered ? say(confirmEmail.offered, { email, former }) : say(confirmEmail.lead, { email }),
+    action: offered ? '/account/confirm-email' : '/auth/confirm-email',
+  };
+}
+
+interface ForgotPassword {
+  readonly minutes: number;
+  /** The name of the application that the user came from. */
+  readonly application: string | undefined;
+}
+
+const sentTo = (application: string | undefined, { words, say, state }: Page) =>
+  state === '1' ? { openHere: application && say(words.account.openHere, { name: application }) } : undefined;
+
+function describeForgotPassword({ minutes, application }: ForgotPassword, page: Page) {
+  return {
+    sent: sentTo(application, page),
+    sentMore: page.say(page.words.forgotPassword.sentMore, { minutes }),
+    login: page.withNext('/auth/login', page.values.next),
+  };
+}
+
+const describeSignUp = ({ application }: Pick<ForgotPassword, 'application'>, page: Page) => ({
+  sent: sentTo(application, page),
+  upstreams: page.upstreamsOf({ next: page.values.next }),
+  login: page.withNext('/auth/login', page.values.next),
+});
+
+interface Home extends Me, Listed {
+  readonly applications: readonly { readonly name: string; readonly address: string; readonly host: string }[];
+  readonly offersPasskey: boolean;
+  /** How many checks report a fault. */
+  readonly findings: number;
+}
+
+function describeHome({ applications, findings, ...home }: Home, { words, say, plural, language }: Page) {
+  const { welcome, welcomeName } = words.home;
+  return {
+    ...home,
+    heading: home.first_name ? say(welcomeName, { name: home.first_name }) : welcome,
+    findings: findings > 0 ? plural(words.home.findings, findings) : undefined,
+    applications: applications.map(({ name, address, host }) => ({
+      ...{ name, address },
+      host: name === host ? undefined : host,
+      letter: [...name][0]?.toLocaleUpperCase(language) ?? '',
+    })),
+  };
+}
+
+interface Sessions {
+  readonly sessions: readonly (ReturnType<typeof describeSession> & { readonly current: boolean })[];
+}
+
+function describeSessions({ sessions }: Sessions, page: Page) {
+  const { words, site, client, confirm } = page;
+  return {
+    lead: site.features.password ? words.sessions.lead : words.sessions.leadWithoutPassword,
+    sessions: sessions.map((session) => ({
+      ...session,
+      client: client(session.user_agent),
+      mayEnd: !session.current && confirm === undefined,
+    })),
+  };
+}
+
+interface Tokens {
+  readonly tokens: readonly ReturnType<typeof describeToken>[];
+  /** The scopes that the user may choose. */
+  readonly scopes: readonly string[];
+  /** The new token. */
+  readonly token?: string;
+}
+
+function describeTokens({ tokens, scopes, token }: Tokens, page: Page) {
+  const { words, say, timeOf, values } = page;
+  const ticked = (values.scope ?? '').split(' ');
+  return {
+    token,
+    tokens: tokens.map(({ id, name, scope, expires_at, last_used_at, last_used_address }) => ({
+      ...{ id, name, expires_at },
+      scope: scope || words.tokens.noScope,
+      lastUsed:
+        last_used_at === null
+          ? undefined
+          : timeOf(say(words.tokens.lastUsed, { address: last_used_address ?? '' }), last_used_at),
+    })),
+    hasScopes: scopes.length > 0,
+    choices:
+      scopes.length > 0 || page.errors.scope
+        ? scopes.map((scope) => ({ scope, isTicked: ticked.includes(scope) }))
+        : undefined,
+    days: values.expires_in_days ?? '30',
+  };
+}
+
+export const accountView = view('capabilities/account/account', describeAccountPage);
+export const confirmEmailView = view('capabilities/account/confirm-email', describeConfirmEmail);
+export const forgotPasswordView = view('capabilities/account/forgot-password', describeForgotPassword);
+export const homeView = view('capabilities/account/home', describeHome);
+export const sessionsView = view('capabilities/account/sessions', describeSessions);
+export const signUpView = view('capabilities/account/sign-up', describeSignUp);
+export const tokensView = view('capabilities/account/tokens', describeTokens);
