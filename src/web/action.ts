@@ -46,7 +46,7 @@ export interface Action<F extends Fields = Fields, Shown = unknown> {
    * GET shows the handler's result in the `view`. POST redirects the browser with `reply.proceed`, or shows a result that is shown only
    * once.
    */
-  readonly config: FastifyContextConfig & { readonly view?: View<Shown> | string };
+  readonly config: FastifyContextConfig & { readonly view?: View<Shown> };
   readonly fields?: F;
   /** The parts of the address that vary, such as `:id`. */
   readonly params?: Readonly<Record<string, Pick<Field, 'description' | 'examples'>>>;

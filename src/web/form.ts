@@ -22,7 +22,7 @@ export interface Form<F extends Fields, Shown = unknown>
   extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
   readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
   /** The page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
-  readonly view: View<Shown> | string;
+  readonly view: View<Shown>;
   readonly fields: F;
   readonly shown?: Response;
   /** The query of the page besides its fields, for the OpenAPI document. */

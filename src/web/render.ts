@@ -14,8 +14,7 @@ export function createRender(
   { style }: BareStyle,
 ): RenderPage {
   const eta = new Eta({ views: templates, cache: true, autoTrim: false });
-  return (shown, answer, request) => {
-    const { template, describe } = typeof shown === 'string' ? { template: shown, describe: () => answer } : shown;
+  return ({ template, describe }, answer, request) => {
     // With a free port, there is no origin until the app listens.
     const [origin = ''] = publicOrigins;
     const page = createPage({ name, features, origin, style }, request, answer);

@@ -31,7 +31,7 @@ declare module './host-app.ts' {
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The page that shows the handler's result. Without it the response is JSON in either format. */
-    view?: View | string | undefined;
+    view?: View | undefined;
     /** The route answers with a page even if JSON was requested. Its refusals still follow the format. */
     pageOnly?: boolean;
     documented?: boolean;

@@ -5,7 +5,7 @@ import type { App, Format } from '../types.ts';
 import type { View } from '../view.ts';
 
 /** Renders what a handler has answered. Only its route knows the type, by which `addAction` checks the handler. */
-export type RenderPage = (view: View | string, answer: object, request: FastifyRequest) => string;
+export type RenderPage = (view: View, answer: object, request: FastifyRequest) => string;
 
 export const formatHeader = 'x-expected-format';
 
