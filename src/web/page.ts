@@ -29,7 +29,7 @@ declare module './view.ts' {
   }
 }
 
-/** The model of a template that includes or shows itself. Types prove that every template gets a model of its own. */
+/** All that a template gets. The check of templates compares each with it. */
 export type ModelOf<Name extends keyof Pages | keyof Partials> = Name extends keyof Partials
   ? Partials[Name]
   : Name extends keyof Pages

@@ -32,6 +32,9 @@ export async function loadRenderer(): Promise<RenderMail> {
   };
 }
 
+/** The model of both templates. @public */
+export type MailModel = ReturnType<typeof createModel>;
+
 function createModel(
   { subject, paragraphs, action = '', after = [] }: MailWords,
   { appName, language, values, link }: Frame,

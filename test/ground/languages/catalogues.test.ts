@@ -132,17 +132,5 @@ describe('the template', () => {
       assert.doesNotMatch(html.replaceAll(/<.*?>/gs, ''), /\p{L}/u);
       assert.doesNotMatch(html, /\b(?:aria-label|alt|placeholder|title)="[^"]*\p{L}/u);
     });
-
-    test(`${name} uses words that exist`, () => {
-      const { words } = textsIn('en');
-      const sections = new Map(Object.keys(words).map((section) => [`it.words.${section}`, section]));
-      const [, names = ''] = /const \{([^}]*)\} = it\.words\b(?!\.)/.exec(template) ?? [];
-      for (const [, section = '', alias] of names.matchAll(/(\w+)(?:: (\w+))?/g))
-        sections.set(alias ?? section, section);
-      for (const [reference, section] of sections) {
-        const uses = template.matchAll(new RegExp(`(?<![\\w./])${reference.replaceAll('.', '\\.')}\\.(\\w+)`, 'g'));
-        for (const [use, key = ''] of uses) assert.ok(key in Object(Reflect.get(words, section)), use);
-      }
-    });
   }
 });
