@@ -56,7 +56,7 @@ It starts Redis and PostgreSQL itself if they are installed.
   --quick         a short run, to check that the bench works
   --rounds N      rounds of each measurement, 1 to 50 [5; 2 with --quick or --timing]
   --without-peers Janua, a bare Fastify route and argon2 alone
-  --write         writes tables and picture into docs/performance.md; needs the main table, with the peers and at least
+  --write         writes the tables into docs/performance.md; needs the main table, with the peers and at least
                   ${leastWritten} rounds
   --hashing       another table: how many passwords to hash at the same time
   --scale         another table: many users and sessions compared with few, on each store; needs postgresql, mariadb-server

@@ -85,7 +85,7 @@ async function printMain({ effort, withoutPeers, writes }: Options): Promise<voi
   const [date] = new Date().toISOString().split('T');
   const machine = `${describeMachine()}, with a load of ${before.toFixed(1)} before the run.`;
   const circumstances = [`By \`npm run bench -- --write\` on ${date}: ${machine}`, versions, rounds];
-  await writePage(measured, tables, circumstances);
+  await writePage(tables, circumstances);
 }
 
 async function printHashing(effort: Effort): Promise<void> {

@@ -1,12 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { formatMarkdown } from '../table.ts';
-import type { Measured } from './measure.ts';
-import { describePanels } from './panels.ts';
-import { drawPanels } from './picture.ts';
 import type { Table } from './tables.ts';
 
-const docs = new URL('../../docs/', import.meta.url);
-const pictureName = 'images/performance.svg';
+const page = new URL('../../docs/performance.md', import.meta.url);
 
 const [begin, end] = ['<!-- begin: the bench writes this section -->', '<!-- end: the bench writes this section -->'];
 
@@ -14,20 +10,9 @@ const [begin, end] = ['<!-- begin: the bench writes this section -->', '<!-- end
  * Writes the measured figures into docs/performance.md.
  * @param circumstances lines with the date, the machine and the versions
  */
-export async function writePage(
-  measured: Measured,
-  tables: readonly Table[],
-  circumstances: readonly string[],
-): Promise<void> {
-  const page = new URL('performance.md', docs);
-  const alternative = 'Bars of the medians in the tables below: Janua on three stores, and its peers';
-  const sections = [
-    ...circumstances,
-    `![${alternative}](${pictureName})`,
-    ...tables.map(({ title, lines }) => `**${title}**\n\n${formatMarkdown(lines)}`),
-  ];
+export async function writePage(tables: readonly Table[], circumstances: readonly string[]): Promise<void> {
+  const sections = [...circumstances, ...tables.map(({ title, lines }) => `**${title}**\n\n${formatMarkdown(lines)}`)];
   await writeFile(page, replaceSection(await readFile(page, 'utf8'), sections.join('\n\n')));
-  await writeFile(new URL(pictureName, docs), drawPanels('Janua beside its peers', describePanels(measured)));
 }
 
 /** @throws if the page lacks the section's markers */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { names } from '../../../bench/comparison/names.ts';
-import { describePanels } from '../../../bench/comparison/panels.ts';
 import { describeMeasured } from '../../../bench/comparison/tables.ts';
 import { alone, justMet } from './measured.ts';
 
@@ -28,16 +27,8 @@ test('logins are compared with argon2 alone', () => {
   assert.equal(lineOf('Login, 16 at a time', names.sqlite)?.[3], '0.92');
 });
 
-test('a server that was not measured has no line and no bar', () => {
+test('a server that was not measured has no line', () => {
   assert.equal(lineOf('Who am I, by cookie', names.express, alone), undefined);
-  const [panel] = describePanels(alone);
-  assert.deepEqual(
-    panel?.bars.map(({ label, text, isOwn }) => [label, text, isOwn]),
-    [
-      [names.sqlite, '30,000', true],
-      [names.bare, '90,000', false],
-    ],
-  );
 });
 
 test('each line has as many cells as the heading', () => {
