@@ -23,7 +23,6 @@ export interface Effort {
 
 /** The tables that an option selects instead of the main table. */
 const tables = [
-  'hashing',
   'scale',
   'many',
   'timing',
@@ -58,7 +57,6 @@ It starts Redis and PostgreSQL itself if they are installed.
   --without-peers Janua, a bare Fastify route and argon2 alone
   --write         writes the tables into docs/performance.md; needs the main table, with the peers and at least
                   ${leastWritten} rounds
-  --hashing       another table: how many passwords to hash at the same time
   --scale         another table: many users and sessions compared with few, on each store; needs postgresql, mariadb-server
                   and redis-server, 4 GB of memory and 5 GB of disk
   --many          another table: ten million users beside ten thousand, on PostgreSQL; needs 40 GB of disk and 8 GB of memory, and
@@ -107,7 +105,6 @@ export function readOptions(args: string[]): Options {
     options: {
       help: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
-      hashing: { type: 'boolean', default: false },
       scale: { type: 'boolean', default: false },
       many: { type: 'boolean', default: false },
       timing: { type: 'boolean', default: false },

@@ -11,7 +11,6 @@ import { describeMeasured } from './comparison/tables.ts';
 import { measureAdmin } from './measures/admin.ts';
 import { measureApplications } from './measures/applications.ts';
 import { measureAuthorizations } from './measures/authorizations.ts';
-import { measureHashing } from './measures/hashing.ts';
 import { measureLoad } from './measures/load.ts';
 import { measureMany } from './measures/many.ts';
 import { measureScale } from './measures/scale.ts';
@@ -21,7 +20,6 @@ import { measureWorkers } from './measures/workers.ts';
 import { type Effort, type Options, readOptions, usageText } from './options.ts';
 import { createCrowd } from './population/stored-kinds.ts';
 import { formatRows, formatTable } from './table.ts';
-import { createWorkspace } from './workspace.ts';
 
 /** Minutes after which the bench ends in any case. */
 const deadline = ({ table, effort, soakMinutes }: Options): number => {
@@ -57,7 +55,6 @@ async function main(): Promise<void> {
 
 const prints: Readonly<Record<Options['table'], (options: Options) => Promise<void>>> = {
   main: printMain,
-  hashing: ({ effort }) => printHashing(effort),
   scale: ({ effort }) => printScale(effort),
   many: ({ effort }) => printMany(effort),
   timing: ({ effort }) => printTiming(effort),
@@ -86,10 +83,6 @@ async function printMain({ effort, withoutPeers, writes }: Options): Promise<voi
   const machine = `${describeMachine()}, with a load of ${before.toFixed(1)} before the run.`;
   const circumstances = [`By \`npm run bench -- --write\` on ${date}: ${machine}`, versions, rounds];
   await writePage(tables, circumstances);
-}
-
-async function printHashing(effort: Effort): Promise<void> {
-  console.log(formatTable(await measureHashing(await createWorkspace(16), effort)));
 }
 
 async function printScale(effort: Effort): Promise<void> {
