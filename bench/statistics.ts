@@ -4,8 +4,12 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
+/** Gives the median of a reading over all rounds. NaN if there were none. */
+export const medianOf = <Round>(rounds: readonly Round[] | undefined, read: (round: Round) => number): number =>
+  summarize((rounds ?? []).map(read)).median;
+
 /** One figure over all rounds. */
-export interface Summary {
+interface Summary {
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
@@ -19,7 +23,7 @@ export function summarize(values: readonly number[]): Summary {
 }
 
 /** How well size alone separates two samples. */
-export interface Separation {
+interface Separation {
   /**
    * How often a value of the second is larger than one of the first (Mann and Whitney 1947). A tie counts as half.
    * 0.5 means that the samples cannot be distinguished.
@@ -30,22 +34,10 @@ export interface Separation {
 }
 
 export function separate(first: readonly number[], second: readonly number[]): Separation {
-  const all = [...first.map((value) => ({ value, wins: 0 })), ...second.map((value) => ({ value, wins: 1 }))];
-  all.sort((a, b) => a.value - b.value);
-  let rankSum = 0;
-  for (let start = 0; start < all.length; ) {
-    let end = start;
-    let ofSecond = 0;
-    for (; end < all.length && all[end]?.value === all[start]?.value; end += 1) ofSecond += all[end]?.wins ?? 0;
-    // Equal values share the mean of their ranks. Ranks count from 1.
-    rankSum += ofSecond * ((start + 1 + end) / 2);
-    start = end;
-  }
   const [n, m] = [first.length, second.length];
-  return {
-    area: (rankSum - (m * (m + 1)) / 2) / (n * m),
-    standardError: Math.sqrt((n + m + 1) / (12 * n * m)),
-  };
+  let wins = 0;
+  for (const one of first) for (const other of second) wins += other > one ? 1 : other === one ? 0.5 : 0;
+  return { area: wins / (n * m), standardError: Math.sqrt((n + m + 1) / (12 * n * m)) };
 }
 
 /** Compares samples only within each pair, because the samples of a pair were taken under the same circumstances. */
@@ -61,7 +53,7 @@ export function separatePairs(pairs: readonly (readonly [readonly number[], read
 }
 
 /** A line through points, fitted by least squares. */
-export interface Trend {
+interface Trend {
   readonly slope: number;
   readonly standardError: number;
 }
@@ -74,6 +66,48 @@ export function fitTrend(points: readonly (readonly [x: number, y: number])[]): 
   const slope = sum(points.map(([x, y]) => (x - meanX) * (y - meanY))) / spread;
   const residual = sum(points.map(([x, y]) => (y - meanY - slope * (x - meanX)) ** 2));
   return { slope, standardError: Math.sqrt(residual / (count - 2) / spread) };
+}
+
+/** `not known`: the limit was missed, but chance or noise of the machine may be the cause. */
+export type Verdict = 'holds' | 'does not hold' | 'not known';
+
+/** How the response times of two classes of logins differ. */
+export interface Difference extends Separation {
+  /** The difference of the medians, in milliseconds. */
+  readonly milliseconds: number;
+}
+
+/**
+ * The limits below which two classes count as the same: the distance of the area from 0.5, and the larger of the milliseconds and the
+ * share of the reference.
+ */
+const sameTime = { area: 0.05, milliseconds: 5, share: 0.1 } as const;
+
+/** A deviation of up to this many standard errors may be chance. */
+const certainty = 2;
+
+/**
+ * Judges whether two classes take the same time.
+ * @param reference the median of the reference class, in milliseconds
+ * @param control the measured difference of two classes that are the same
+ */
+export function judgeTiming(difference: Difference, reference: number, control: Difference): Verdict {
+  const mostMilliseconds = Math.max(sameTime.milliseconds, reference * sameTime.share);
+  const slower = Math.abs(difference.milliseconds) - mostMilliseconds;
+  const apart = distance(difference) - sameTime.area;
+  if (slower <= 0 && apart <= 0) return 'holds';
+  const noise = Math.abs(control.milliseconds);
+  const isSlower = slower > noise;
+  const isApart = apart > certainty * difference.standardError && distance(difference) > 2 * distance(control);
+  return isSlower || isApart ? 'does not hold' : 'not known';
+}
+
+const distance = ({ area }: Separation) => Math.abs(area - 0.5);
+
+/** Judges whether a slope stays within a limit, in the unit of the slope. */
+export function judgeTrend({ slope, standardError }: Trend, limit: number): Verdict {
+  if (slope + certainty * standardError <= limit) return 'holds';
+  return slope - certainty * standardError > limit ? 'does not hold' : 'not known';
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -1,38 +1,21 @@
-import type { Summary } from './statistics.ts';
+/** Lines of cells. The first line is the heading. */
+export type Lines = readonly (readonly string[])[];
 
-/** A line of the main table. */
-export interface Row {
-  readonly what: string;
-  readonly unit: string;
-  readonly digits?: number;
-  readonly summary: Summary;
-  /** The figure divided by that of the line that it is compared with. */
-  readonly ratio?: number;
-  readonly goal?: { readonly text: string; readonly met: boolean };
-  readonly note?: string;
+export interface Table {
+  readonly title: string;
+  readonly lines: Lines;
 }
 
-const heading = ['', 'median', 'lowest to highest', 'ratio', 'goal', 'met', ''];
+/** Formats counts by their names. */
+export const describeCounts = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts)
+    .map((entry) => entry.join(': '))
+    .join(', ');
 
-export function formatRows(rows: readonly Row[]): string {
-  return formatTable([heading, ...rows.map(cells)]);
-}
-
-function cells({ what, unit, digits = 0, summary, ratio, goal, note }: Row): string[] {
-  const show = (value: number) => value.toFixed(digits);
-  return [
-    what,
-    `${show(summary.median)} ${unit}`,
-    `${show(summary.lowest)} to ${show(summary.highest)}`,
-    ratio?.toFixed(2) ?? '',
-    goal?.text ?? '',
-    goal === undefined ? '' : goal.met ? 'yes' : 'NO',
-    note ?? '',
-  ];
-}
+export const yesOrNo = (met: boolean) => (met ? 'yes' : 'NO');
 
 /** Aligns columns: the first to the left, figures to the right. The last column has no padding. */
-export function formatTable(lines: readonly (readonly string[])[]): string {
+export function formatTable(lines: Lines): string {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
     .map((line) =>
@@ -48,7 +31,7 @@ export function formatTable(lines: readonly (readonly string[])[]): string {
 }
 
 /** Formats the same lines as a Markdown table. */
-export function formatMarkdown([heading = [], ...lines]: readonly (readonly string[])[]): string {
+export function formatMarkdown([heading = [], ...lines]: Lines): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const alignment = heading.map((_, column) => (column === 0 ? '---' : '---:'));
   return [line(heading), `|${alignment.join('|')}|`, ...lines.map(line)].join('\n');

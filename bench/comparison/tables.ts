@@ -1,142 +1,164 @@
-import { type Figures, summarizeFigure } from '../measures/requests.ts';
-import { summarize } from '../statistics.ts';
-import { type Goal, judgeGoals, medianOf } from './goals.ts';
-import type { Measured, Series } from './measure.ts';
-import { type Name, names } from './names.ts';
-
-/** Lines of cells. The first line is the heading. */
-export interface Table {
-  readonly title: string;
-  readonly lines: readonly (readonly string[])[];
-}
+import type { Figures } from '../measure.ts';
+import { medianOf, summarize } from '../statistics.ts';
+import { type Table, yesOrNo } from '../table.ts';
+import type { Measured, Series } from './compare.ts';
+import { type Name, names } from './contenders.ts';
 
 /** A server that used less of a core was waiting. With more cores it would answer more requests. */
 const saturated = 0.9;
 
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 }).format;
+const one = (value: number) => value.toFixed(1);
 
 /** Describes all results, with the goals first. */
 export function describeMeasured(measured: Measured): Table[] {
-  const { cookie, token, page, login } = measured;
+  const { cookie, token, page } = measured;
+  const goals = judgeGoals(measured).map(({ what, limit, value = 'not measured', met }) => [
+    ...[what, limit, value],
+    met === undefined ? '' : yesOrNo(met),
+  ]);
   return [
-    describeGoals(judgeGoals(measured)),
+    { title: 'Goals', lines: [['', 'goal', 'measured', 'met'], ...goals] },
     describeRequests('Who am I, by cookie', cookie, cookie),
     describeRequests('Who am I, by token', token, cookie),
     describeRequests('The login page', page, cookie),
-    describeLogins(login),
+    describeLogins(measured),
     describeStorms(measured),
     describeStarts(measured),
   ];
 }
 
-function describeGoals(goals: readonly Goal[]): Table {
-  return {
-    title: 'Goals',
-    lines: [
-      ['', 'goal', 'measured', 'met'],
-      ...goals.map(({ what, limit, value = 'not measured', met }) => [
-        what,
-        limit,
-        value,
-        met === undefined ? '' : met ? 'yes' : 'NO',
-      ]),
+/** Readers of a round. */
+const [cpuOf, speedOf, timeOf, p99Of] = [
+  ({ cpu }: Figures) => cpu,
+  ({ perSecond }: Figures) => perSecond,
+  ({ median }: Pick<Figures, 'median'>) => median,
+  ({ p99 }: Pick<Figures, 'p99'>) => p99,
+];
+
+const comparisons = {
+  'at most': (value: number, limit: number) => value <= limit,
+  'at least': (value: number, limit: number) => value >= limit,
+  below: (value: number, limit: number) => value < limit,
+};
+
+/** Gives goals with their results, which are undefined if they were not measured. `--soak 60` judges the memory after an hour of load. */
+export function judgeGoals({ cookie, token, login, storm, start }: Measured) {
+  const timesBare = (name: Name, series = cookie) =>
+    medianOf(series[name], cpuOf) / medianOf(cookie[names.bare], cpuOf);
+  const speed = (name: Name, series = cookie) => medianOf(series[name], speedOf);
+  const ofHashing = (speed(names.sqlite, login) / speed(names.argon2, login)) * 100;
+  const busy = (name: Name) => medianOf(storm[name], p99Of);
+  const [milliseconds, megabytes] = [
+    medianOf(start[names.sqlite], (round) => round.milliseconds),
+    medianOf(start[names.sqlite], (round) => round.megabytes),
+  ];
+  const toBare = 'CPU relative to the bare route';
+  const goals: [
+    what: string,
+    value: number,
+    keyof typeof comparisons,
+    limit: number,
+    unit?: string,
+    digits?: number,
+  ][] = [
+    [`who am I, SQLite: ${toBare}`, timesBare(names.sqlite), 'at most', 2.8],
+    [`who am I by token, SQLite: ${toBare}`, timesBare(names.sqlite, token), 'at most', 2.7],
+    [`who am I, Redis + SQLite: ${toBare}`, timesBare(names.redis), 'at most', 4.5],
+    [`who am I, PostgreSQL: ${toBare}`, timesBare(names.postgresAlone), 'at most', 4],
+    [`who am I, Redis + PostgreSQL: ${toBare}`, timesBare(names.postgres), 'at most', 6],
+    ...(
+      [
+        [names.express, 'express-session + passport', 2.5],
+        [names.betterAuth, 'better-auth', 15],
+      ] as const
+    ).map(([peer, title, limit]): (typeof goals)[number] => [
+      `who am I, SQLite: requests/s relative to ${title}`,
+      speed(names.sqlite) / speed(peer),
+      'at least',
+      limit,
+    ]),
+    ['login, SQLite: logins/s relative to argon2 alone', ofHashing, 'at least', 92, ' %', 1],
+    ['who am I, SQLite: p99 while 8 clients log in', busy(names.sqlite), 'below', 6, ' ms', 1],
+    [
+      'who am I, SQLite: p99 while 8 clients log in, relative to express-session + passport',
+      ...([busy(names.sqlite) / busy(names.express), 'at most', 0.5] as const),
     ],
-  };
+    ['start to the first 200, SQLite', milliseconds, 'below', 350, ' ms', 0],
+    ['memory at rest, SQLite', megabytes, 'below', 100, ' MB', 0],
+  ];
+  return goals.map(([what, value, comparison, limit, unit = '', digits = 2]) => ({
+    ...{ what, limit: `${comparison} ${limit}${unit}` },
+    value: Number.isNaN(value) ? undefined : `${value.toFixed(digits)}${unit}`,
+    met: Number.isNaN(value) ? undefined : comparisons[comparison](value, limit),
+  }));
 }
 
 /** @param bare the results that contain the bare route, for the comparison of CPU */
 function describeRequests(title: string, series: Series<Figures>, bare: Series<Figures>): Table {
-  const ours = medianOf(series, names.sqlite, 'perSecond');
-  const bareCpu = medianOf(bare, names.bare, 'cpu');
-  return {
-    title,
-    lines: [
-      ['', 'requests/s', 'lowest to highest', 'vs. SQLite', 'p50', 'p99', 'CPU', 'vs. bare', 'cores busy'],
-      ...linesOf(series, (rounds) => {
-        const { median, lowest, highest } = summarizeFigure(rounds, 'perSecond');
-        const cpu = summarizeFigure(rounds, 'cpu').median;
-        const busy = summarizeFigure(rounds, 'busyCores').median;
-        return [
-          whole.format(median),
-          `${whole.format(lowest)} to ${whole.format(highest)}`,
-          (median / ours).toFixed(2),
-          `${summarizeFigure(rounds, 'median').median.toFixed(2)} ms`,
-          `${summarizeFigure(rounds, 'p99').median.toFixed(2)} ms`,
-          `${cpu.toFixed(0)} µs`,
-          (cpu / bareCpu).toFixed(2),
-          busy < saturated ? `${busy.toFixed(2)} (waits)` : busy.toFixed(2),
-        ];
-      }),
-    ],
-  };
+  const heading = ['requests/s', 'lowest to highest', 'vs. SQLite', 'p50', 'p99', 'CPU', 'vs. bare', 'cores busy'];
+  return describe(title, heading, series, (rounds) => {
+    const cpu = medianOf(rounds, cpuOf);
+    const busy = medianOf(rounds, ({ busyCores }) => busyCores);
+    return [
+      ...rangeOf(rounds, speedOf, whole),
+      (medianOf(rounds, speedOf) / medianOf(series[names.sqlite], speedOf)).toFixed(2),
+      ...[`${medianOf(rounds, timeOf).toFixed(2)} ms`, `${medianOf(rounds, p99Of).toFixed(2)} ms`],
+      ...[`${cpu.toFixed(0)} µs`, (cpu / medianOf(bare[names.bare], cpuOf)).toFixed(2)],
+      busy < saturated ? `${busy.toFixed(2)} (waits)` : busy.toFixed(2),
+    ];
+  });
 }
 
-function describeLogins(series: Series<Figures>): Table {
-  const alone = medianOf(series, names.argon2, 'perSecond');
-  return {
-    title: 'Login, 16 at a time',
-    lines: [
-      ['', 'logins/s', 'lowest to highest', 'vs. argon2', 'p50', 'p99', 'CPU'],
-      ...linesOf(series, (rounds) => {
-        const { median, lowest, highest } = summarizeFigure(rounds, 'perSecond');
-        return [
-          median.toFixed(1),
-          `${lowest.toFixed(1)} to ${highest.toFixed(1)}`,
-          (median / alone).toFixed(2),
-          `${summarizeFigure(rounds, 'median').median.toFixed(1)} ms`,
-          `${summarizeFigure(rounds, 'p99').median.toFixed(1)} ms`,
-          `${(summarizeFigure(rounds, 'cpu').median / 1000).toFixed(1)} ms`,
-        ];
-      }),
-    ],
-  };
+function describeLogins({ login }: Measured): Table {
+  const heading = ['logins/s', 'lowest to highest', 'vs. argon2', 'p50', 'p99', 'CPU'];
+  return describe('Login, 16 at a time', heading, login, (rounds) => [
+    ...rangeOf(rounds, speedOf, one),
+    (medianOf(rounds, speedOf) / medianOf(login[names.argon2], speedOf)).toFixed(2),
+    ...[timeOf, p99Of, (round: Figures) => cpuOf(round) / 1000].map((read) => `${one(medianOf(rounds, read))} ms`),
+  ]);
 }
 
 function describeStorms({ storm }: Measured): Table {
-  return {
-    title: 'Who am I, while 8 clients log in continuously',
-    lines: [
-      ['', 'p99 idle', 'p99 during logins', 'ratio', 'p50 during logins', 'logins/s'],
-      ...linesOf(storm, (rounds) => {
-        const idle = summarize(rounds.map(({ idleP99 }) => idleP99)).median;
-        const p99 = summarize(rounds.map((round) => round.p99)).median;
-        return [
-          `${idle.toFixed(1)} ms`,
-          `${p99.toFixed(1)} ms`,
-          (p99 / idle).toFixed(2),
-          `${summarize(rounds.map(({ median }) => median)).median.toFixed(1)} ms`,
-          summarize(rounds.map(({ logins }) => logins)).median.toFixed(1),
-        ];
-      }),
-    ],
-  };
+  const heading = ['p99 idle', 'p99 during logins', 'ratio', 'p50 during logins', 'logins/s'];
+  return describe('Who am I, while 8 clients log in continuously', heading, storm, (rounds) => {
+    const [idle, busy] = [medianOf(rounds, ({ idleP99 }) => idleP99), medianOf(rounds, p99Of)];
+    return [
+      ...[`${one(idle)} ms`, `${one(busy)} ms`, (busy / idle).toFixed(2), `${one(medianOf(rounds, timeOf))} ms`],
+      one(medianOf(rounds, ({ logins }) => logins)),
+    ];
+  });
 }
 
 function describeStarts({ start, memory }: Measured): Table {
-  return {
-    title: 'Start and memory',
-    lines: [
-      ['', 'start to the first 200', 'lowest to highest', 'memory at rest', 'memory after the load'],
-      ...linesOf(start, (rounds, name) => {
-        const { median, lowest, highest } = summarize(rounds.map(({ milliseconds }) => milliseconds));
-        return [
-          `${median.toFixed(0)} ms`,
-          `${lowest.toFixed(0)} to ${highest.toFixed(0)}`,
-          `${summarize(rounds.map(({ megabytes }) => megabytes)).median.toFixed(0)} MB`,
-          `${summarize(memory[name] ?? []).median.toFixed(0)} MB`,
-        ];
-      }),
-    ],
-  };
+  const heading = ['start to the first 200', 'lowest to highest', 'memory at rest', 'memory after the load'];
+  return describe('Start and memory', heading, start, (rounds, name) => {
+    const [median, range = ''] = rangeOf(
+      rounds,
+      ({ milliseconds }) => milliseconds,
+      (value) => value.toFixed(0),
+    );
+    const [rest, after] = [medianOf(rounds, ({ megabytes }) => megabytes), medianOf(memory[name], Number)];
+    return [`${median} ms`, range, `${rest.toFixed(0)} MB`, `${after.toFixed(0)} MB`];
+  });
+}
+
+/** A median, and the range around it. */
+function rangeOf<Round>(rounds: readonly Round[], read: (round: Round) => number, show: (value: number) => string) {
+  const { median, lowest, highest } = summarize(rounds.map(read));
+  return [show(median), `${show(lowest)} to ${show(highest)}`];
 }
 
 /** Gives a line for each contender, in the order of `names`. */
-function linesOf<Result>(
+function describe<Result>(
+  title: string,
+  heading: readonly string[],
   series: Series<Result>,
-  describe: (rounds: readonly Result[], name: Name) => readonly string[],
-): string[][] {
-  return Object.values(names).flatMap((name) => {
+  cells: (rounds: readonly Result[], name: Name) => readonly string[],
+): Table {
+  const lines = Object.values(names).flatMap((name) => {
     const rounds = series[name];
-    return rounds === undefined ? [] : [[name, ...describe(rounds, name)]];
+    return rounds === undefined ? [] : [[name, ...cells(rounds, name)]];
   });
+  return { title, lines: [['', ...heading], ...lines] };
 }

@@ -1,6 +1,7 @@
 // Follows better-auth's documentation for Node (better-auth.com/docs): installation, adapters/sqlite (node:sqlite),
 // authentication/email-password (argon2 instead of its scrypt), plugins/bearer, concepts/rate-limit (off, like Janua's),
 // integrations/express (getSession in a custom route). better-auth reads NODE_ENV itself.
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { hash, verify } from '@node-rs/argon2';
@@ -8,8 +9,7 @@ import { betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import { fromNodeHeaders, toNodeHandler } from 'better-auth/node';
 import { bearer } from 'better-auth/plugins';
-import { offer } from '../processes/child.ts';
-import { usage, usageAtRest } from '../processes/server-tasks.ts';
+import { offer } from '../child.ts';
 import { cost } from './cost.mjs';
 
 const { PORT, DATABASE_FILE, COOKIE_CACHE, OWN_HASH } = process.env;
@@ -19,7 +19,8 @@ const argon2 = {
   verify: ({ hash: stored, password }) => verify(stored, password),
 };
 
-const auth = betterAuth({
+const isNew = !existsSync(DATABASE_FILE);
+const options = {
   baseURL: 'http://localhost',
   database: new DatabaseSync(DATABASE_FILE),
   emailAndPassword: { enabled: true, ...(OWN_HASH === 'on' ? {} : { password: argon2 }) },
@@ -27,7 +28,9 @@ const auth = betterAuth({
   rateLimit: { enabled: false },
   // Longer than the measurement.
   ...(COOKIE_CACHE === 'on' ? { session: { cookieCache: { enabled: true, maxAge: 60 * 60 } } } : {}),
-});
+};
+if (isNew) await (await getMigrations(options)).runMigrations();
+const auth = betterAuth(options);
 const handle = toNodeHandler(auth);
 
 const server = createServer(async (request, response) => {
@@ -35,16 +38,10 @@ const server = createServer(async (request, response) => {
   const session = await auth.api.getSession({ headers: fromNodeHeaders(request.headers) });
   return response.setHeader('Content-Type', 'application/json').end(JSON.stringify(session));
 });
-const listening = Promise.withResolvers();
-server.listen(Number(PORT), '127.0.0.1', () => listening.resolve(server.address().port));
+server.listen(Number(PORT), '127.0.0.1');
 
 offer({
-  port: () => listening.promise,
-  usage,
-  usageAtRest,
   async addUsers(usernames, password) {
-    const { runMigrations } = await getMigrations(auth.options);
-    await runMigrations();
     for (const email of usernames) await auth.api.signUpEmail({ body: { email, password, name: 'Ann Archer' } });
   },
 });

@@ -13,8 +13,7 @@ import session from 'express-session';
 import passport from 'passport';
 import { Strategy as LocalStrategy } from 'passport-local';
 import { createClient } from 'redis';
-import { offer } from '../processes/child.ts';
-import { usage, usageAtRest } from '../processes/server-tasks.ts';
+import { offer } from '../child.ts';
 import { cost } from './cost.mjs';
 
 const { PORT, DATABASE_FILE, REDIS_URL, SESSION_SECRET } = process.env;
@@ -69,14 +68,9 @@ app.get('/me', (request, response) => {
   const { username, first_name, last_name } = request.user;
   return response.json({ username, first_name, last_name });
 });
-
-const listening = Promise.withResolvers();
-const server = app.listen(Number(PORT), '127.0.0.1', () => listening.resolve(server.address().port));
+app.listen(Number(PORT), '127.0.0.1');
 
 offer({
-  port: () => listening.promise,
-  usage,
-  usageAtRest,
   async addUsers(usernames, password) {
     for (const username of usernames) insertUser.run(username, await hash(password, cost), 'Ann', 'Archer');
   },

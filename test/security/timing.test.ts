@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { separate } from '../../bench/statistics.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { json } from '../web/faces.ts';
-
-/**
- * Tells how well the time separates one kind of failure from another: 0.5 is not at all, 0 and 1 are always (the area under
- * the curve of a rank test).
- */
-function separability(one: readonly number[], other: readonly number[]): number {
-  let above = 0;
-  for (const a of one) for (const b of other) above += a > b ? 1 : a === b ? 0.5 : 0;
-  return above / (one.length * other.length);
-}
 
 /** A request with bodies of several kinds, which must take the same time. */
 interface Compared {
@@ -44,7 +35,7 @@ async function requireSameTime(janua: TestJanua, compared: Compared): Promise<vo
   // With 40 tries of each kind, chance stays within 0.18 of 0.5 in 99.5 % of cases. On a busy machine it may not.
   for (let attempt = 0; attempt < 4 && worst > 0.18; attempt++) {
     const [known = [], ...others] = await measure(janua, compared, 40);
-    worst = Math.max(...others.map((times) => Math.abs(separability(known, times) - 0.5)));
+    worst = Math.max(...others.map((times) => Math.abs(separate(known, times).area - 0.5)));
   }
   assert.ok(worst <= 0.18, `response times of ${compared.url} reveal the kind: ${worst.toFixed(2)}`);
 }

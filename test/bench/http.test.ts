@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { openConnection } from '../../bench/processes/connection.ts';
+import { exchangeOnce } from '../../bench/http.ts';
 
 /** Asks a server that sends its answer in these pieces, one write each. */
 async function ask(...pieces: string[]) {
@@ -14,12 +14,10 @@ async function ask(...pieces: string[]) {
   await once(server, 'listening');
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
-  const connection = await openConnection(address.port);
   try {
-    const { status, body } = await connection.exchange(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+    const { status, body } = await exchangeOnce(address.port, 'GET / HTTP/1.1\r\n\r\n');
     return { status, body: body.toString() };
   } finally {
-    connection.close();
     server.close();
   }
 }

@@ -1,6 +1,28 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
+/** Formats whole HTTP requests in advance, so that sending them costs the client almost nothing. */
+export const getRequest = (path: string, ...fields: string[]) => format('GET', path, fields);
+
+export const postRequest = (path: string, body: object, ...fields: string[]) =>
+  format('POST', path, ['Content-Type: application/json', ...fields], JSON.stringify(body));
+
+export const postForm = (path: string, body: Readonly<Record<string, string>>, ...fields: string[]) =>
+  format(
+    'POST',
+    path,
+    ['Content-Type: application/x-www-form-urlencoded', ...fields],
+    new URLSearchParams(body).toString(),
+  );
+
+export const loginRequest = (username: string, password: string, path = '/api/login', ...fields: string[]) =>
+  postRequest(path, { username, password }, ...fields);
+
+function format(method: string, path: string, fields: readonly string[], body = ''): string {
+  const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+  return [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...fields, ...length, '', body].join('\r\n');
+}
+
 export interface Answer {
   readonly status: number;
   /** The status line and the fields. */
@@ -8,11 +30,23 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** The values of a field. @param name in lower case */
+export const fieldsOf = (head: string, name: string): string[] =>
+  head
+    .split('\r\n')
+    .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+    .map((line) => line.slice(name.length + 1).trim());
+
+/** Formats the cookies of a response as a field of a request, without their attributes. */
+export const cookieField = ({ head }: Answer) =>
+  `Cookie: ${fieldsOf(head, 'set-cookie')
+    .map((cookie) => cookie.split(';')[0])
+    .join('; ')}`;
+
 /** A persistent connection. It allows one exchange at a time. */
-export interface Connection {
+export interface Connection extends Disposable {
   /** Sends one request and waits for its whole response. */
   exchange(request: Buffer): Promise<Answer>;
-  close(): void;
 }
 
 /** Milliseconds without data after which the connection fails. */
@@ -50,8 +84,14 @@ export async function openConnection(port: number): Promise<Connection> {
       socket.write(request);
       return waiting.promise;
     },
-    close: () => socket.destroy(),
+    [Symbol.dispose]: () => socket.destroy(),
   };
+}
+
+/** Exchanges one request on a connection of its own. */
+export async function exchangeOnce(port: number, request: string): Promise<Answer> {
+  using connection = await openConnection(port);
+  return await connection.exchange(Buffer.from(request));
 }
 
 /** Reads the first response in these bytes, with its end. Undefined while it is incomplete. */

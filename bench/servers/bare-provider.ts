@@ -1,21 +1,12 @@
 // The limit of the library: `oidc-provider` alone, with its store in memory, and a user who is signed in without a password.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type Application, redirectUri } from '../application-settings.ts';
-import { offer } from './child.ts';
-import { usage, usageAtRest } from './server-tasks.ts';
 
 // It says on standard error that it is not tested on this version of Node.
 console.warn = () => {};
 const { Provider } = await import('oidc-provider');
 
-const client: Pick<Application, 'clientId' | 'secret'> = { clientId: 'application', secret: 'secret-of-the-bench' };
-const server = createServer().listen(0, '127.0.0.1');
-await new Promise((resolve) => server.once('listening', resolve));
-// Between its turns the client sends nothing, and keeps its connections.
-server.keepAliveTimeout = 0;
-const { port } = server.address() as AddressInfo;
+const { PORT, CLIENT_ID = '', CLIENT_SECRET = '', REDIRECT_URI = '' } = process.env;
 
 const jwks = {
   keys: [
@@ -23,13 +14,13 @@ const jwks = {
     generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
   ],
 };
-const provider = new Provider(`http://localhost:${port}`, {
+const provider = new Provider(`http://localhost:${PORT}`, {
   jwks,
   clients: [
     {
-      client_id: client.clientId,
-      client_secret: client.secret,
-      redirect_uris: [redirectUri],
+      client_id: CLIENT_ID,
+      client_secret: CLIENT_SECRET,
+      redirect_uris: [REDIRECT_URI],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
     },
@@ -37,8 +28,13 @@ const provider = new Provider(`http://localhost:${port}`, {
   claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
   conformIdTokenClaims: false,
   cookies: { keys: ['key-of-the-bench'] },
-  routes: { authorization: '/oidc/auth', token: '/oidc/token' },
-  features: { devInteractions: { enabled: false } },
+  routes: {
+    authorization: '/oidc/auth',
+    token: '/oidc/token',
+    userinfo: '/oidc/userinfo',
+    introspection: '/oidc/introspection',
+  },
+  features: { devInteractions: { enabled: false }, introspection: { enabled: true, allowedPolicy: async () => true } },
   interactions: { url: () => '/oidc/interaction' },
   issueRefreshToken: async () => true,
   rotateRefreshToken: true,
@@ -57,9 +53,11 @@ const provider = new Provider(`http://localhost:${port}`, {
   },
 });
 const answer = provider.callback();
-server.on('request', (request, response) => {
+const server = createServer((request, response) => {
+  if (request.url === '/health') return response.setHeader('Content-Length', 0).end();
   if (!request.url?.startsWith('/oidc/interaction')) return answer(request, response);
   return provider.interactionFinished(request, response, { login: { accountId: 'ann' } });
 });
-
-offer({ port: async () => port, client: () => client, usage, usageAtRest });
+// Between its turns the client sends nothing, and keeps its connections.
+server.keepAliveTimeout = 0;
+server.listen(Number(PORT), '127.0.0.1');
