@@ -130,12 +130,12 @@ function addKinds(settings: Settings): Promise<Kind[]> {
   });
 }
 
-/** The tries of all kinds in random order. The formats alternate. */
+/** Tries of all kinds in turns, each time in random order. The formats alternate. */
 function turnsOf({ requestOf }: Scenario, subjects: readonly Subject[], tries: number) {
   const turns = subjects.flatMap((subject, index) =>
     Array.from({ length: tries }, (_, turn) => {
       const format = formats[turn % formats.length] ?? 'json';
-      return { subject, format, request: requestOf(subject.kind, format, index), place: Math.random() };
+      return { subject, format, request: requestOf(subject.kind, format, index), place: turn + Math.random() };
     }),
   );
   return turns.sort((a, b) => a.place - b.place);
@@ -143,7 +143,7 @@ function turnsOf({ requestOf }: Scenario, subjects: readonly Subject[], tries: n
 
 type Turn = ReturnType<typeof turnsOf>[number];
 
-/** Requests in one task of the client, few enough to finish before the task's deadline. */
+/** Requests of each connection in one task of the client, few enough to finish before the task's deadline. */
 const batch = 50;
 
 async function send(
@@ -153,8 +153,9 @@ async function send(
   { connections }: Scenario,
 ): Promise<Exchange[]> {
   const exchanges: Exchange[] = [];
-  for (let start = 0; start < turns.length; start += batch) {
-    const requests = turns.slice(start, start + batch).map(({ request }) => request);
+  const size = batch * connections;
+  for (let start = 0; start < turns.length; start += size) {
+    const requests = turns.slice(start, start + size).map(({ request }) => request);
     exchanges.push(...(await client.ask('exchange', port, requests, connections)).exchanges);
   }
   return exchanges;
