@@ -5,7 +5,6 @@ import type { HashingThreads } from '../../src/core/passwords/hashing/threads.ts
 import { Unavailable } from '../../src/ground/faults/unavailable.ts';
 import { hashingThreads } from '../cheap-hashes/threads.ts';
 import { ann, password, startJanua } from '../janua.ts';
-import { json } from '../web/faces.ts';
 
 const mallory = { username: 'mallory@example.com', firstName: 'M', lastName: 'M' };
 
@@ -40,12 +39,6 @@ function createStoppableThreads() {
   };
 }
 
-interface Sent {
-  readonly body: Record<string, unknown>;
-  readonly headers?: Record<string, string>;
-  readonly from?: string;
-}
-
 async function start(HASHING_QUEUE: number) {
   const { threads, ...gate } = createStoppableThreads();
   const janua = await startJanua({
@@ -53,27 +46,12 @@ async function start(HASHING_QUEUE: number) {
     overrides: { hashingThreads: threads },
   });
   await janua.people.add({ ...mallory, password });
-  const { app, services } = janua;
-
-  function post(url: string, { body, headers = {}, from = '192.0.2.9' }: Sent) {
-    const sent = json(body);
-    const request = { method: 'POST' as const, url, ...sent, headers: { ...sent.headers, ...headers } };
-    return app.inject({ ...request, remoteAddress: from });
-  }
-
   return Object.assign(janua, gate, {
-    post,
-    logIn: (username: string, from: string) => post('/api/login', { body: { username, password }, from }),
-    async bearerOf(username: string) {
-      const { access_token } = (await post('/api/login', { body: { username, password } })).json();
-      return { authorization: `Bearer ${access_token}` };
-    },
+    tryLogin: (username: string, from: string) => janua.post('/api/login', { username, password }, {}, from),
     /** The token of the link in the newest mail. */
     async linkBy(url: string, email: string): Promise<string> {
-      await post(url, { body: { email } });
-      await services.mail?.settled();
-      const links = (await services.outbox.listKept(9)).flatMap(({ to, link }) => (to === email && link ? [link] : []));
-      return new URL(links[0] ?? assert.fail()).searchParams.get('token') ?? assert.fail();
+      await janua.post(url, { email });
+      return janua.tokenTo(email);
     },
   });
 }
@@ -103,21 +81,21 @@ const another = (index: number) => `a few words with the number ${index}`;
 /** Every way to have a new password hashed, many times at once, by one client who holds an account, a link or rights. */
 const ways: Readonly<Record<string, (janua: Crowded) => Promise<Send>>> = {
   async 'changes of a password'(janua) {
-    const headers = await janua.bearerOf(mallory.username);
-    return (index) => janua.post('/api/account/password', { body: { new_password: another(index) }, headers });
+    const { bearer } = await janua.logIn(mallory.username);
+    return (index) => janua.post('/api/account/password', { new_password: another(index) }, bearer);
   },
   async 'resets by a link'(janua) {
     const token = await janua.linkBy('/api/forgot-password', mallory.username);
-    return (index) => janua.post('/api/reset-password', { body: { token, password: another(index) } });
+    return (index) => janua.post('/api/reset-password', { token, password: another(index) });
   },
   async 'sign-ups by a link'(janua) {
     const token = await janua.linkBy('/api/sign-up', 'new@example.com');
     const names = { first_name: 'N', last_name: 'N' };
-    return (index) => janua.post('/api/sign-up/finish', { body: { token, ...names, password: another(index) } });
+    return (index) => janua.post('/api/sign-up/finish', { token, ...names, password: another(index) });
   },
   async 'confirmations of identity'(janua) {
-    const headers = await janua.bearerOf(mallory.username);
-    return () => janua.post('/api/confirm', { body: { password }, headers });
+    const { bearer } = await janua.logIn(mallory.username);
+    return () => janua.post('/api/confirm', { password }, bearer);
   },
   async 'new passwords by a program of the operator'({ services }) {
     return async (index) => {
@@ -152,7 +130,7 @@ for (const [what, prepare] of Object.entries(ways))
     // The queue is full, and what did not fit in is refused.
     await storm.haveAnswers(100);
     const refused = storm.answered();
-    const logins = sendAtOnce(20, (index) => janua.logIn(ann.username, `198.51.100.${index}`));
+    const logins = sendAtOnce(20, (index) => janua.tryLogin(ann.username, `198.51.100.${index}`));
     while (storm.answered() + logins.answered() < refused + 12) await setImmediate();
     janua.go();
     assert.deepEqual(await logins.statuses(), Array(20).fill(200));
@@ -181,9 +159,9 @@ for (const [what, prepare] of Object.entries(links))
       const { url, fields } = await prepare(janua);
       janua.stop();
       // No password may wait, and each account has room for a few logins.
-      const logins = sendAtOnce(20, (index) => janua.logIn(ann.username, `198.51.100.${index}`));
+      const logins = sendAtOnce(20, (index) => janua.tryLogin(ann.username, `198.51.100.${index}`));
       await logins.haveAnswers(18);
-      const send = () => janua.post(url, { body: { ...fields, password: another(1) } });
+      const send = () => janua.post(url, { ...fields, password: another(1) });
       const refused = await send();
       assert.equal(refused.statusCode, 503);
       assert.ok(Number(refused.headers['retry-after']) > 0);
@@ -198,12 +176,12 @@ for (const [what, prepare] of Object.entries(links))
       await using janua = await start(40);
       const { username, url, fields } = await prepare(janua);
       janua.stop();
-      const uses = sendAtOnce(20, (index) => janua.post(url, { body: { ...fields, password: another(index) } }));
+      const uses = sendAtOnce(20, (index) => janua.post(url, { ...fields, password: another(index) }));
       janua.go();
       const statuses = await uses.statuses();
       assert.equal(statuses.filter((status) => status === 410).length, 19);
       assert.equal(janua.newHashes(), 1, 'a link that is spent costs no hash');
-      const login = { body: { username, password: another(statuses.findIndex(hasSucceeded)) } };
+      const login = { username, password: another(statuses.findIndex(hasSucceeded)) };
       assert.equal((await janua.post('/api/login', login)).statusCode, 200);
     });
   });
@@ -224,7 +202,7 @@ describe('an account is read again when the turn comes', () => {
         const send = (await prepare?.(janua)) ?? assert.fail();
         janua.stop();
         // Logins of others have all the turns: four for each of the two threads.
-        const logins = sendAtOnce(8, (index) => janua.logIn(`${index}@example.com`, `198.51.100.${index}`));
+        const logins = sendAtOnce(8, (index) => janua.tryLogin(`${index}@example.com`, `198.51.100.${index}`));
         while (janua.services.load().waiting < 6) await setImmediate();
         const sent = sendAtOnce(3, send);
         while (janua.services.load().waiting < 9) await setImmediate();

@@ -1,6 +1,5 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { App, Format } from '../../src/web/types.ts';
-import { ann, password } from '../janua.ts';
 
 /** One way to act: an address, a type of body, and a format. */
 export interface BodyFace {
@@ -10,9 +9,10 @@ export interface BodyFace {
   request(fields: Record<string, unknown>): InjectOptions;
 }
 
-const asJson = { 'x-expected-format': 'application/json' };
+/** Asks for JSON at the address of a page. */
+export const asJson = { 'x-expected-format': 'application/json' };
 
-export function form(fields: Record<string, unknown>): Pick<InjectOptions, 'payload' | 'headers'> {
+export function form(fields: object): Pick<InjectOptions, 'payload' | 'headers'> {
   const body = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) {
     for (const item of [value].flat()) body.append(name, String(item));
@@ -20,7 +20,7 @@ export function form(fields: Record<string, unknown>): Pick<InjectOptions, 'payl
   return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: body.toString() };
 }
 
-export function json(fields: Record<string, unknown>): Pick<InjectOptions, 'payload' | 'headers'> {
+export function json(fields: object): Pick<InjectOptions, 'payload' | 'headers'> {
   return { headers: { 'content-type': 'application/json' }, payload: JSON.stringify(fields) };
 }
 
@@ -70,8 +70,8 @@ export interface SignedIn {
   readonly bearer: { authorization: string };
 }
 
-export async function logIn(app: App, username = ann.username): Promise<SignedIn> {
-  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username, password }) });
+export async function logIn(app: App, username = 'ann@example.com'): Promise<SignedIn> {
+  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username, password: 'correct horse battery' }) });
   return {
     cookie: { cookie: `session=${sessionCookie(answer)}` },
     bearer: { authorization: `Bearer ${answer.json().access_token}` },

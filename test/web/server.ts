@@ -7,8 +7,9 @@ import { createServer, type ServerOptions } from '../../src/server.ts';
 import { capabilities, events, type SiteOptions } from '../../src/site.ts';
 import { browserCookie } from '../../src/web/cookies.ts';
 import type { App } from '../../src/web/types.ts';
+import { type Client, createClient } from '../client.ts';
 
-export interface TestServer extends AsyncDisposable {
+export interface TestServer extends AsyncDisposable, Client {
   readonly app: App;
   /** The logged lines. */
   readonly log: string[];
@@ -39,7 +40,7 @@ export async function startServer(
   });
   addRoutes?.(app);
   await app.ready();
-  return { app, log, [Symbol.asyncDispose]: () => app.close() };
+  return { ...createClient(app), app, log, [Symbol.asyncDispose]: () => app.close() };
 }
 
 /** The options of the flow, with the test's own parts. */
