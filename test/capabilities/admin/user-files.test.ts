@@ -214,8 +214,16 @@ test('a form with a file has at most ten parts, and is counted before it is pars
       [manyFields(1, 'a'.repeat(71)), 400, 0],
       [{ payload: 'x', headers: { 'content-type': 'multipart/form-data' } }, 400, 0],
       [{ payload: 'x', headers: { 'content-type': 'multipart/form-data; boundary=' } }, 400, 0],
-      [{ ...manyFields(1), headers: { 'content-type': `multipart/form-data; boundary=a;x${' '.repeat(200)}x` } }, 422, 1],
-      [{ ...manyFields(1), headers: { 'content-type': `multipart/form-data; boundary=a;x${' '.repeat(300)}x` } }, 400, 0],
+      [
+        { ...manyFields(1), headers: { 'content-type': `multipart/form-data; boundary=a;x${' '.repeat(200)}x` } },
+        422,
+        1,
+      ],
+      [
+        { ...manyFields(1), headers: { 'content-type': `multipart/form-data; boundary=a;x${' '.repeat(300)}x` } },
+        400,
+        0,
+      ],
     ] as const
   ).entries()) {
     parse.mock.resetCalls();
