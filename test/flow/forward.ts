@@ -20,7 +20,7 @@ export function testForward(stores: StoreChoice): void {
   after(() => janua[Symbol.asyncDispose]());
 
   async function signIn(): Promise<ForwardBrowser> {
-    const browser = createForwardBrowser(janua.app);
+    const browser = createForwardBrowser(janua);
     assert.equal(await signInAt(browser, `${appOrigin}/reports?a=b`), `${appOrigin}/reports?a=b`);
     const answer = await browser.ask(`${appOrigin}/x`, {});
     assert.deepEqual(
@@ -34,7 +34,7 @@ export function testForward(stores: StoreChoice): void {
 
   test('a ticket is refused if its user was disabled after it was given', async () => {
     const browser = await signIn();
-    browser.cookies.delete(appOrigin);
+    browser.sites.delete(appOrigin);
     const way = await browser.ask(`${appOrigin}/x`);
     const back = await browser.ask(String(way.headers.location));
     await janua.people.disable(ann.username);
@@ -46,8 +46,8 @@ export function testForward(stores: StoreChoice): void {
 
   const endings: Record<string, (browser: ForwardBrowser) => Promise<unknown>> = {
     async 'logs out on our own pages'(browser) {
-      const cookie = `__Host-session=${browser.cookies.get(own)?.get('__Host-session')}`;
-      await janua.app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } });
+      const cookie = `__Host-session=${browser.sites.get(own)?.jar['__Host-session']}`;
+      await janua.post('/auth/logout', undefined, { cookie });
     },
     'logs in again in the same browser': (browser) => browser.logIn(''),
     'gets a new password': () => janua.people.setPassword(ann.username, 'correct horse battery'),

@@ -21,14 +21,12 @@ syncBuiltinESMExports();
 test('logins, sessions, linked accounts and the way to another application are hashed and signed with SHA-256 alone', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch, settings: forwardSettings });
-  const { janua } = opened;
   used.clear();
-  const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
-  const { cookies } = await janua.app.inject(login);
-  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
-  assert.equal((await janua.app.inject({ ...login, headers: { cookie } })).statusCode, 200);
+  const known = opened.browser();
+  for (let count = 0; count < 2; count += 1)
+    assert.equal((await known.post('/api/login', { username: ann.username, password })).statusCode, 200);
 
-  const browser = createForwardBrowser(janua.app);
+  const browser = createForwardBrowser(opened);
   await browser.logIn('');
   assert.equal((await browser.open(`${appOrigin}/x`)).answer.statusCode, 200);
   assert.deepEqual([...used].sort(), ['createHmac sha256', 'hash sha256']);

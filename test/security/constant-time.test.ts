@@ -20,19 +20,20 @@ const secretOf = (credential: string) => hashSecret(credential.split('.').at(-1)
 
 test('every presented credential is compared in constant time', async () => {
   await using janua = await startJanua({ settings: forwardSettings });
-  const login = { method: 'POST', url: '/api/login', payload: { username: ann.username, password } } as const;
-  const known = (await janua.app.inject(login)).cookies.find(({ name }) => name === '__Host-browser')?.value ?? '';
-  const cookie = `__Host-browser=${known}`;
-  const { access_token: accessToken } = (await janua.app.inject({ ...login, headers: { cookie } })).json();
-  await janua.app.inject({ url: '/api/me', headers: { authorization: `Bearer ${accessToken}` } });
+  const login = { username: ann.username, password };
+  const { cookies } = await janua.post('/api/login', login);
+  const known = cookies.find(({ name }) => name === '__Host-browser')?.value ?? '';
+  const headers = { cookie: `__Host-browser=${known}` };
+  const { access_token: accessToken } = (await janua.post('/api/login', login, headers)).json();
+  await janua.get('/api/me', { authorization: `Bearer ${accessToken}` });
 
-  const browser = createForwardBrowser(janua.app);
+  const browser = createForwardBrowser(janua);
   await browser.logIn('');
   const way = String((await browser.ask(`${appOrigin}/x`)).headers.location);
   const address = String((await browser.ask(way)).headers.location);
   await browser.ask(address);
   await browser.ask(`${appOrigin}/x`);
-  const cookieAt = (origin: string, name: string) => browser.cookies.get(origin)?.get(name) ?? '';
+  const cookieAt = (origin: string, name: string) => browser.sites.get(origin)?.jar[name] ?? '';
 
   const [, made = '', signature = ''] = known.split('.');
   for (const [what, text] of Object.entries({

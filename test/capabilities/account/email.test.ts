@@ -1,31 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { admins } from '../../../src/core/users/scopes.ts';
-import { ann, password, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
+import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { json, logIn, sessionCookie } from '../../web/faces.ts';
+import { sessionCookie } from '../../web/faces.ts';
 import { signInAs, signInWith } from '../admin/administrator.ts';
 
 const bob = { username: 'bob@example.com', firstName: 'Bob', lastName: 'Baker' };
 
 async function openAccounts(options: TestOptions = {}) {
   const janua = await startJanua(options);
-  const post = (url: string, fields: Record<string, string>, headers: Record<string, string> = {}) => {
-    const sent = json(fields);
-    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
   return {
     ...janua,
-    post,
     /** Asks for another address, and gives the token of the mailed link. */
     async ask(headers: { readonly cookie: string }, email: string) {
-      assert.equal((await post('/api/account/email', { email }, headers)).statusCode, 202);
-      return tokenTo(janua, email);
+      assert.equal((await janua.post('/api/account/email', { email }, headers)).statusCode, 202);
+      return janua.tokenTo(email);
     },
     isAdministrator: async (username: string) =>
       (await janua.services.users.findByUsername(username))?.user.groups.includes(admins),
-    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
 
@@ -36,27 +30,20 @@ async function openListed(stores: StoreChoice = { users: 'SQLite', sessions: 'SQ
   return janua;
 }
 
-async function tokenTo({ services }: Pick<TestJanua, 'services'>, email: string): Promise<string> {
-  await services.mail?.settled();
-  const { link } = (await services.outbox.listKept(9)).find(({ to }) => to === email) ?? {};
-  return new URL(link ?? assert.fail(`no link to ${email}`)).searchParams.get('token') ?? '';
-}
-
 describe('the last administrator whom ADMINISTRATORS names', () => {
   const other = 'other@example.com';
   const told = 'This is the last administrator. Make another one first';
 
   test('is refused another address, and a page says why', async () => {
     await using janua = await openListed();
-    const { app, post, services } = janua;
+    const { post, services } = janua;
     await services.administration.disable(bob.username);
-    const { cookie } = await logIn(app);
+    const { cookie } = await janua.logIn();
     assert.equal((await post('/api/account/email', { email: other }, cookie)).json().detail, told);
     const page = await post('/account/email', { email: other }, { ...cookie, 'accept-language': 'de' });
     assert.deepEqual([page.statusCode, page.body.includes('Das ist der letzte Administrator')], [409, true]);
     await assert.rejects(services.administration.offerAddress(ann.username, other), { code: 'last-administrator' });
-    await services.mail?.settled();
-    assert.deepEqual(await services.outbox.listKept(9), []);
+    assert.deepEqual(await janua.mails(), []);
   });
 
   test('is not one whom the group admins makes', async () => {
@@ -70,11 +57,11 @@ describe('the last administrator whom ADMINISTRATORS names', () => {
 
   test('keeps the address that a link would take, until there is another administrator', async () => {
     await using janua = await openListed();
-    const { app, post, services } = janua;
+    const { post, services } = janua;
     const { administration } = services;
     await administration.offerAddress(ann.username, 'offered@example.com');
-    const { cookie } = await logIn(app);
-    const [asked, offered] = [await janua.ask(cookie, other), await tokenTo(janua, 'offered@example.com')];
+    const { cookie } = await janua.logIn();
+    const [asked, offered] = [await janua.ask(cookie, other), await janua.tokenTo('offered@example.com')];
     await administration.disable(bob.username);
     for (const [url, token] of [
       ['/api/confirm-email', asked],
@@ -92,7 +79,7 @@ describe('the last administrator whom ADMINISTRATORS names', () => {
       await using janua = await openListed({ users, sessions: 'SQL' });
       const names = [ann.username, bob.username];
       const tokens: string[] = [];
-      for (const name of names) tokens.push(await janua.ask((await logIn(janua.app, name)).cookie, `new-${name}`));
+      for (const name of names) tokens.push(await janua.ask((await janua.logIn(name)).cookie, `new-${name}`));
       const answers = await Promise.all(tokens.map((token) => janua.post('/api/confirm-email', { token })));
       assert.deepEqual(answers.map(({ statusCode }) => statusCode).sort(), [200, 409]);
       assert.deepEqual((await Promise.all(names.map(janua.isAdministrator))).filter(Boolean), [true]);
@@ -102,10 +89,9 @@ describe('the last administrator whom ADMINISTRATORS names', () => {
 /** Ann, and a thief of her session, which has just begun. */
 async function openRobbed() {
   const janua = await openAccounts();
-  const { app, services } = janua;
-  const [{ cookie: own }, { cookie: stolen }] = [await logIn(app), await logIn(app)];
+  const [{ cookie: own }, { cookie: stolen }] = [await janua.logIn(), await janua.logIn()];
   const stolenId = stolen.cookie.slice('session='.length).split('.', 1)[0] ?? '';
-  const { id: userId } = (await services.users.findByUsername(ann.username))?.user ?? assert.fail();
+  const { id: userId } = (await janua.account()).user;
   const helper = await signInWith(janua, 'users:read', 'sessions:write');
   return { ...janua, own, stolen, stolenId, userId, helper };
 }
@@ -131,7 +117,7 @@ describe('a link to a new address', () => {
     test(`ends when ${way}, and the link of a reset with all sessions alone`, async () => {
       await using janua = await openRobbed();
       await janua.services.administration.sendReset(ann.username);
-      const reset = await tokenTo(janua, ann.username);
+      const reset = await janua.tokenTo(ann.username);
       const token = await janua.ask(janua.stolen, email);
       await end(janua);
       assert.equal((await janua.post('/api/confirm-email', { token })).statusCode, 410);
@@ -165,8 +151,7 @@ describe('a link to a new address', () => {
       if (moment === 'waits') await endOne(janua);
       Object.assign(services.outbox, { findDue });
       services.mail?.wake();
-      await services.mail?.settled();
-      const mails = await services.outbox.listKept(9);
+      const mails = await janua.mails();
       assert.ok(mails.some(({ to }) => to === ann.username));
       for (const { link = '' } of mails.filter(({ to }) => to === email)) {
         const token = new URL(link).searchParams.get('token') ?? '';
@@ -184,22 +169,17 @@ describe('a link to a new address', () => {
 });
 
 test('the former mailbox gets the same notice of a change to a taken address as to a free one', async () => {
-  let time = Date.now();
-  await using janua = await startJanua({ overrides: { now: () => time } });
-  const { app, people, services } = janua;
+  await using janua = await startJanua();
   const taken = 'bob@example.com';
-  await people.add({ username: taken, password, firstName: 'Bob', lastName: 'Baker' });
+  await janua.people.add({ username: taken, password, firstName: 'Bob', lastName: 'Baker' });
   const addresses = ['free@example.com', taken];
   for (const email of addresses) {
-    const { bearer } = await logIn(app);
-    const sent = json({ email });
-    const headers = { ...sent.headers, ...bearer };
-    assert.equal((await app.inject({ ...sent, method: 'POST', url: '/api/account/email', headers })).statusCode, 202);
+    const { bearer } = await janua.logIn();
+    assert.equal((await janua.post('/api/account/email', { email }, bearer)).statusCode, 202);
     // Otherwise the second notice is merged.
-    time += 11 * 60_000;
+    janua.pass(11 * 60_000);
   }
-  await services.mail?.settled();
-  const notices = (await services.outbox.listKept(9)).filter(({ to }) => to === ann.username);
+  const notices = await janua.mails(ann.username);
   assert.deepEqual(
     notices.map(({ subject, text }) => [subject, addresses.filter((address) => text.includes(address))]),
     [taken, 'free@example.com'].map((address) => [notices[0]?.subject, [address]]),
@@ -208,17 +188,14 @@ test('the former mailbox gets the same notice of a change to a taken address as 
 
 test('the account page shows the newest address that waits for its link, and none of an address bar', async () => {
   await using janua = await startJanua();
-  const { app, services } = janua;
-  const { cookie, bearer } = await logIn(app);
+  const { services } = janua;
+  const { cookie, bearer } = await janua.logIn();
   const shown = async () => {
-    const { body } = await app.inject({ url: '/account?state=2&email=evil@example.com', headers: cookie });
+    const { body } = await janua.get('/account?state=2&email=evil@example.com', cookie);
     assert.ok(!body.includes('evil'), body);
     return /Waiting for confirmation: ([^<]*)</.exec(body)?.[1];
   };
-  const send = (url: string, fields: Record<string, unknown>) => {
-    const sent = json(fields);
-    return app.inject({ ...sent, method: 'POST', url, headers: { ...sent.headers, ...bearer } });
-  };
+  const send = (url: string, fields: object) => janua.post(url, fields, bearer);
   assert.equal(await shown(), undefined);
   for (const [email, page] of [
     ['first@example.com', 'first@example.com'],
@@ -229,8 +206,7 @@ test('the account page shows the newest address that waits for its link, and non
     await services.mail?.settled();
     assert.equal(await shown(), page);
   }
-  const mail = (await services.outbox.listKept(9)).find(({ to }) => to === 'o&x@example.com');
-  await send('/api/confirm-email', { token: /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] });
+  await send('/api/confirm-email', { token: await janua.tokenTo('o&x@example.com') });
   assert.equal(await shown(), undefined);
   const same = await send('/api/account/email', { email: 'O&X@example.com' });
   assert.deepEqual(
@@ -244,9 +220,5 @@ test('the account page shows the newest address that waits for its link, and non
     new_password: 'four words with spaces',
   });
   const own = { cookie: `session=${sessionCookie(changed)}` };
-  assert.doesNotMatch(
-    (await app.inject({ url: '/account', headers: own })).body,
-    /Waiting for/,
-    'a new password ends it',
-  );
+  assert.doesNotMatch((await janua.get('/account', own)).body, /Waiting for/, 'a new password ends it');
 });

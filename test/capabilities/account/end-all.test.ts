@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import * as openid from 'openid-client';
 import { stampOf } from '../../../src/core/users/account.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
+import type { SignedIn } from '../../client.ts';
 import { insertSample, keyOf } from '../../ground/database/sample-rows.ts';
 import { ann } from '../../janua.ts';
-import { isSignedIn, json, logIn, type SignedIn, sessionCookie } from '../../web/faces.ts';
+import { sessionCookie } from '../../web/faces.ts';
 import { signInWith } from '../admin/administrator.ts';
 import { openProvider } from '../oidc/application.ts';
 
@@ -15,9 +16,8 @@ const stamped = ['janua_tokens', 'janua_trusted_browsers', 'janua_pending_logins
 async function open() {
   const provider = await openProvider();
   const { janua } = provider;
-  const { app, services } = janua;
-  const read = async () => (await services.users.findByUsername(ann.username)) ?? assert.fail();
-  const account = await read();
+  const { services } = janua;
+  const account = await janua.account();
   const { user } = account;
   const native = await provider.addApplication({ own: false });
   const browser = await provider.browser();
@@ -30,20 +30,17 @@ async function open() {
   );
   for (const table of stamped)
     await insertSample(services.database, table, { user_id: user.id, [keyOf(table)]: 'x', stamp: stampOf(account) });
-  const [own, other] = [await logIn(app), await logIn(app)];
-  const post = (url: string, fields: Record<string, string>, credential: Record<string, string>) => {
-    const sent = json(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...credential } });
-  };
+  const [own, other] = [await janua.logIn(), await janua.logIn()];
   const mayRefresh = () =>
     openid.refreshTokenGrant(native.config, refreshToken).then(
       () => true,
       () => false,
     );
   return {
-    ...{ janua, app, services, user, own, other, post, read, account },
-    mayRefresh,
-    counts: () => isSignedIn(app, { authorization: `Bearer ${made.token}` }),
+    ...janua,
+    ...{ janua, user, own, other, mayRefresh },
+    before: account,
+    counts: () => janua.isSignedIn({ authorization: `Bearer ${made.token}` }),
     async left() {
       const rows = stamped.map((table) => services.database.selectFrom(table).select('user_id').execute());
       const counts = (await Promise.all(rows)).map(
@@ -51,15 +48,11 @@ async function open() {
       );
       return [...counts, (await services.ports.listApplications(user)).length];
     },
-    async mails() {
+    async endMails() {
       const mails = services.database.selectFrom('janua_mails').select(['purpose', 'details']).execute();
       return (await mails)
         .filter(({ purpose }) => purpose === 'sessions-ended')
         .map(({ details }) => JSON.parse(details));
-    },
-    async events() {
-      const found = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first', kind: 'sessions-ended' }));
-      return found.map((event) => ('kind' in event ? [event.reason, event.userId, event.count] : []));
     },
     [Symbol.asyncDispose]: provider[Symbol.asyncDispose],
   };
@@ -114,24 +107,27 @@ describe('the end of all sessions', () => {
     for (const endsTokens of [false, true])
       test(`by ${name} ends what acts without a session${endsTokens ? ', and personal tokens' : ''}`, async () => {
         await using opened = await open();
-        const { app, own, other, user, account } = opened;
+        const { own, other, user } = opened;
         assert.deepEqual(
           [await opened.mayRefresh(), await opened.counts(), await opened.left()],
           [true, true, [1, 1, 1, 1]],
         );
         const renewed = await end(opened, endsTokens);
-        assert.notEqual(stampOf(await opened.read()), stampOf(account));
+        assert.notEqual(stampOf(await opened.account()), stampOf(opened.before));
         assert.deepEqual([await opened.mayRefresh(), await opened.counts()], [false, !endsTokens]);
         assert.deepEqual(await opened.left(), [0, 0, 0, 0]);
-        const living = (one: SignedIn) => isSignedIn(app, one.cookie);
+        const living = (one: SignedIn) => opened.isSignedIn(one.cookie);
         assert.deepEqual([await living(own), await living(other)], [false, false]);
         assert.equal(renewed !== undefined, keepsOwn);
-        if (renewed !== undefined) assert.ok(await isSignedIn(app, { cookie: `session=${renewed}` }));
-        const [reason, userId, count] = (await opened.events())[0] ?? [];
+        if (renewed !== undefined) assert.ok(await opened.isSignedIn({ cookie: `session=${renewed}` }));
+        const [ended, ...more] = await opened.events({ kind: 'sessions-ended' });
         const reasons = [...(keepsOwn ? ['by-its-user'] : []), ...(endsTokens ? ['with-tokens'] : [])];
-        assert.deepEqual([reason, userId, count], [reasons.join('+') || undefined, user.id, keepsOwn ? 2 : 3]);
-        assert.equal((await opened.events()).length, 1);
-        const [mail, ...others] = await opened.mails();
+        assert.deepEqual(
+          [ended?.reason, ended?.userId, ended?.count],
+          [reasons.join('+') || undefined, user.id, keepsOwn ? 2 : 3],
+        );
+        assert.deepEqual(more, []);
+        const [mail, ...others] = await opened.endMails();
         assert.deepEqual(others, []);
         const by = name === 'an administrator' ? 'administrator' : name === 'a command' ? 'operator' : undefined;
         assert.equal(mail?.by, by);

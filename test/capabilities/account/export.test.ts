@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSubjects } from '../../../src/capabilities/oidc/subjects.ts';
-import { ann, startJanua } from '../../janua.ts';
-import { logIn } from '../../web/faces.ts';
+import { startJanua } from '../../janua.ts';
+import { addPasskey } from '../second-factor/add-passkey.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 
 test('a user who exports again and again has to wait, in a page and in JSON, whatever the session', async () => {
   await using janua = await startJanua({ settings: { THROTTLE: 'on' } });
-  const [first, second] = [await logIn(janua.app), await logIn(janua.app)];
+  const [first, second] = [await janua.logIn(), await janua.logIn()];
   const ask = (url: string, { cookie } = second, method: 'GET' | 'HEAD' = 'GET') =>
     janua.app.inject({ method, url, headers: cookie });
   // It reads nothing, and so is no export.
@@ -23,32 +23,26 @@ test('a user who exports again and again has to wait, in a page and in JSON, wha
 });
 
 test('an export has the last login, and what applications know the user by once one has asked', async () => {
-  let time = Date.now();
-  await using janua = await startJanua({ overrides: { now: () => time } });
-  const { app, services } = janua;
-  const exported = async () =>
-    (await app.inject({ url: '/api/account/export', headers: (await logIn(app)).bearer })).json();
+  await using janua = await startJanua({ time: Date.now() });
+  const { services } = janua;
+  const exported = async () => (await janua.get('/api/account/export', (await janua.logIn()).bearer)).json();
   const before = await exported();
-  assert.deepEqual([before.account.last_login_at, 'sub' in before], [new Date(time).toISOString(), false]);
-  time += 1000;
-  const { user } = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+  assert.deepEqual([before.account.last_login_at, 'sub' in before], [new Date(janua.now()).toISOString(), false]);
+  janua.pass(1000);
+  const { user } = await janua.account();
   const subject = await createSubjects(services.opened).subjectOf(user);
   const after = await exported();
-  assert.deepEqual([after.account.last_login_at, after.sub], [new Date(time).toISOString(), subject]);
+  assert.deepEqual([after.account.last_login_at, after.sub], [new Date(janua.now()).toISOString(), subject]);
 });
 
 test('the export names the passkeys of a user, and has of these and of the events only what is for the user', async () => {
   await using janua = await startJanua();
-  const { users, factors, hold, sessions } = janua.services;
-  const account = (await users.findByUsername(ann.username)) ?? assert.fail();
+  const account = await janua.account();
   const owner = { userId: account.user.id, stamp: account.stamp ?? '' };
-  const binding = { purpose: 'enrol:1', cookie: 'a' };
-  const sent = createAuthenticator({}).create(await factors.passkeys.creationOptions(account.user, binding));
-  const made = (await factors.passkeys.verifyNew(sent, binding)) ?? assert.fail();
-  await hold(owner, (held) => factors.passkeys.add(held, made));
-  const { cookie } = await sessions.start(owner, { methods: ['pwd', 'hwk', 'mfa'] });
+  await addPasskey(janua.services, account, createAuthenticator());
+  const { cookie } = await janua.services.sessions.start(owner, { methods: ['pwd', 'hwk', 'mfa'] });
   const headers = { cookie: `session=${cookie}` };
-  const answer = await janua.app.inject({ url: '/api/account/export', headers });
+  const answer = await janua.get('/api/account/export', headers);
   const { second_factors, events } = answer.json();
   const [passkey, ...others] = second_factors.passkeys;
   assert.deepEqual([Object.keys(passkey), others], [['name', 'created_at', 'last_used_at'], []]);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
+import type { SentHeaders } from '../../client.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
-import { form, logIn } from '../../web/faces.ts';
+import { asJson } from '../../web/faces.ts';
 
 let janua: TestJanua;
 before(async () => {
@@ -10,10 +11,7 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-const choose = (headers: Record<string, string>, language = 'de') => {
-  const sent = form({ language });
-  return janua.app.inject({ method: 'POST', url: '/auth/language', ...sent, headers: { ...sent.headers, ...headers } });
-};
+const choose = (headers: SentHeaders, language = 'de') => janua.post('/auth/language', { language }, headers);
 
 test('a choice of language that names no way back leads home, wherever the browser comes from', async () => {
   for (const referer of ['http://localhost/account', 'https://evil.example/account'])
@@ -21,19 +19,19 @@ test('a choice of language that names no way back leads home, wherever the brows
 });
 
 test('“who am I” has the same fields for a user who has chosen a language', async () => {
-  const { cookie } = await logIn(janua.app);
+  const { cookie } = await janua.logIn();
   await choose(cookie);
-  assert.equal((await janua.services.users.findByUsername(ann.username))?.user.language, 'de');
+  assert.equal((await janua.account()).user.language, 'de');
   const { username, firstName: first_name, lastName: last_name } = ann;
   for (const url of ['/api/me', '/admin/me']) {
-    const headers = { ...cookie, 'x-expected-format': 'application/json' };
-    assert.deepEqual((await janua.app.inject({ url, headers })).json(), { username, first_name, last_name });
+    const headers = { ...cookie, ...asJson };
+    assert.deepEqual((await janua.get(url, headers)).json(), { username, first_name, last_name });
   }
 });
 
 test('a user who makes too many changes of a kind has to wait, and the last one is not made', async () => {
-  const { cookie } = await logIn(janua.app);
-  const headers = { ...cookie, 'x-expected-format': 'application/json' };
+  const { cookie } = await janua.logIn();
+  const headers = { ...cookie, ...asJson };
   let chosen = 'de';
   let answer = await choose(headers, chosen);
   for (let sent = 0; answer.statusCode !== 429; sent += 1) {
@@ -44,9 +42,7 @@ test('a user who makes too many changes of a kind has to wait, and the last one 
   }
   assert.equal(answer.headers['retry-after'], '60');
   assert.equal(answer.json().detail, 'Too many changes of this kind. Wait a minute');
-  const { language } = (await janua.services.users.findByUsername(ann.username))?.user ?? {};
-  const events = await Array.fromAsync(
-    janua.services.auditTrail.find({ order: 'newest-first', kind: 'language-changed' }),
-  );
+  const { language } = (await janua.account()).user;
+  const events = await janua.events({ kind: 'language-changed' });
   assert.deepEqual([events.length, language], [changeBounds.account.burst, chosen]);
 });

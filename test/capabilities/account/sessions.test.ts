@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startJanua } from '../../janua.ts';
-import { isSignedIn, json, logIn } from '../../web/faces.ts';
 import { signInWith } from '../admin/administrator.ts';
 
 for (const rehash of ['on', 'off'] as const)
@@ -10,20 +9,18 @@ for (const rehash of ['on', 'off'] as const)
       stores: { users: 'SQLite', sessions: 'SQL', ownTable: true },
       settings: { PASSWORD_REHASH: rehash },
     });
-    const { cookie } = await logIn(janua.app);
-    const { body } = await janua.app.inject({ url: '/account/sessions', headers: cookie });
+    const { cookie } = await janua.logIn();
+    const { body } = await janua.get('/account/sessions', cookie);
     assert.match(body, /end it/);
     assert.equal(body.includes('change your password'), rehash === 'on');
   });
 
 test('an administrator who may end any session ends none of another user among their own', async () => {
   await using janua = await startJanua();
-  const { app } = janua;
-  const { cookie } = await logIn(app);
+  const { cookie } = await janua.logIn();
   const id = cookie.cookie.slice('session='.length).split('.')[0] ?? '';
-  const sent = json({ id });
-  const headers = { ...sent.headers, ...(await signInWith(janua, 'sessions:write', 'users:write')) };
-  const answer = await app.inject({ ...sent, method: 'POST', url: '/api/account/sessions/end', headers });
+  const headers = await signInWith(janua, 'sessions:write', 'users:write');
+  const answer = await janua.post('/api/account/sessions/end', { id }, headers);
   assert.equal(answer.statusCode, 404);
-  assert.ok(await isSignedIn(app, cookie));
+  assert.ok(await janua.isSignedIn(cookie));
 });

@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SentHeaders } from '../../client.ts';
 import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { startProxy } from '../../servers/proxy.ts';
 import { createRedisDatabase } from '../../servers/shared.ts';
-import { form, isSignedIn, json, logIn, sessionCookie } from '../../web/faces.ts';
+import { sessionCookie } from '../../web/faces.ts';
 
 async function open({ settings, ...options }: TestOptions = {}) {
   const janua = await startJanua({ ...options, settings: { SIGN_UP: 'on', ...settings } });
-  const { app, services } = janua;
   const names = { first_name: 'Ann', last_name: 'A', password };
   return {
-    janua,
-    async tokenTo(email: string): Promise<string> {
-      await app.inject({ method: 'POST', url: '/api/sign-up', ...json({ email }) });
-      await services.mail?.settled();
-      const [mail] = (await app.inject('/api/demo/mail')).json().mails;
-      return /token=([\w-]{43})/.exec(mail.text)?.[1] ?? assert.fail(mail.text);
+    ...janua,
+    async begin(email: string): Promise<string> {
+      await janua.post('/api/sign-up', { email });
+      return janua.tokenTo(email);
     },
-    finish(url: string, token: string, headers: Record<string, string> = {}, more: Record<string, string> = {}) {
-      const fields = { token, ...names, ...more };
-      const sent = url.startsWith('/api/') ? json(fields) : form(fields);
-      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-    },
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+    finish: (url: string, token: string, headers?: SentHeaders, more: object = {}) =>
+      janua.post(url, { token, ...names, ...more }, headers),
   };
 }
 
@@ -33,32 +27,32 @@ test('a new account has the language that its owner chose, and none that only th
     ['chosen@example.com', { cookie: 'language=fr', 'accept-language': 'de' }, 'fr'],
     ['asked@example.com', { 'accept-language': 'de' }, undefined],
   ] as const) {
-    await opened.finish('/api/sign-up/finish', await opened.tokenTo(email), headers);
-    assert.equal((await opened.janua.services.users.findByUsername(email))?.user.language, language);
+    await opened.finish('/api/sign-up/finish', await opened.begin(email), headers);
+    assert.equal((await opened.services.users.findByUsername(email))?.user.language, language);
   }
 });
 
 test('the end of a sign-up ends the session that the client presents', async () => {
   await using opened = await open();
   for (const [index, url] of ['/auth/sign-up/finish', '/api/sign-up/finish'].entries()) {
-    const { cookie } = await logIn(opened.janua.app);
-    const answer = await opened.finish(url, await opened.tokenTo(`${index}@example.com`), cookie);
-    assert.ok(await isSignedIn(opened.janua.app, { cookie: `session=${sessionCookie(answer)}` }));
-    assert.equal(await isSignedIn(opened.janua.app, cookie), false);
+    const { cookie } = await opened.logIn();
+    const answer = await opened.finish(url, await opened.begin(`${index}@example.com`), cookie);
+    assert.ok(await opened.isSignedIn({ cookie: `session=${sessionCookie(answer)}` }));
+    assert.equal(await opened.isSignedIn(cookie), false);
   }
 });
 
 test('a link of a sign-up ends when strangers may no longer sign up, or not with that domain', async () => {
   await using opened = await open();
-  const token = await opened.tokenTo('late@example.com');
+  const token = await opened.begin('late@example.com');
   for (const [settings, status] of [
     [{ SIGN_UP: 'off' }, 410],
     [{ SIGN_UP_DOMAINS: ['example.org'] }, 410],
     [{ SIGN_UP_DOMAINS: ['example.com'] }, 201],
   ] as const) {
     // The next server adds her again.
-    await opened.janua.people.remove(ann.username);
-    await using later = await open({ settings: { DATABASE_URL: opened.janua.databaseUrl, ...settings } });
+    await opened.people.remove(ann.username);
+    await using later = await open({ settings: { DATABASE_URL: opened.databaseUrl, ...settings } });
     const answer = await later.finish('/api/sign-up/finish', token);
     assert.equal(answer.statusCode, status, JSON.stringify(settings));
   }
@@ -70,14 +64,13 @@ test('an expired link of a sign-up or an invitation leads to a new sign-up, wher
     ['off', false],
   ] as const) {
     await using opened = await open({ settings: { SIGN_UP } });
-    const { app } = opened.janua;
-    const link = { url: '/auth/sign-up/finish?token=x&next=/auth/me' };
-    const { statusCode, body } = await app.inject(link);
+    const link = '/auth/sign-up/finish?token=x&next=/auth/me';
+    const { statusCode, body } = await opened.get(link);
     assert.deepEqual([statusCode, body.includes('ask an administrator for a new link')], [410, true]);
     assert.equal(body.includes('href="/auth/sign-up?next=%2Fauth%2Fme"'), isOffered, SIGN_UP);
     assert.ok(body.includes('href="/auth/login?next=%2Fauth%2Fme"'));
-    const { cookie } = await logIn(app);
-    assert.ok(!(await app.inject({ ...link, headers: cookie })).body.includes('href="/auth/sign-up'));
+    const { cookie } = await opened.logIn();
+    assert.ok(!(await opened.get(link, cookie)).body.includes('href="/auth/sign-up'));
   }
 });
 
@@ -86,7 +79,7 @@ test('the end of a sign-up leads to no other site', async () => {
   for (const [index, next] of ['//evil.example', 'https://evil.example/', '/\\evil.example'].entries()) {
     const answer = await opened.finish(
       '/auth/sign-up/finish',
-      await opened.tokenTo(`${index}@example.com`),
+      await opened.begin(`${index}@example.com`),
       {},
       { next },
     );
@@ -96,14 +89,10 @@ test('the end of a sign-up leads to no other site', async () => {
 
 test('a chosen password is kept with the space at its end', async () => {
   await using opened = await open();
-  const { app } = opened.janua;
+  const { post } = opened;
   const [username, chosen] = ['new@example.com', 'a few words with spaces '];
-  const post = (url: string, fields: Record<string, string>, headers: Record<string, string> = {}) => {
-    const sent = json(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
   const judge = async (entered: string) => (await post('/api/login', { username, password: entered })).statusCode;
-  const made = await opened.finish('/api/sign-up/finish', await opened.tokenTo(username), {}, { password: chosen });
+  const made = await opened.finish('/api/sign-up/finish', await opened.begin(username), {}, { password: chosen });
   assert.deepEqual([await judge(chosen), await judge(chosen.trim())], [200, 400]);
   const authorization = `Bearer ${made.json().access_token}`;
   const next = `other ${chosen}`;
@@ -113,8 +102,8 @@ test('a chosen password is kept with the space at its end', async () => {
 
 test('a link makes no second account once the first is deleted', async () => {
   await using opened = await open();
-  const { administration } = opened.janua.services;
-  const token = await opened.tokenTo('new@example.com');
+  const { administration } = opened.services;
+  const token = await opened.begin('new@example.com');
   assert.equal((await opened.finish('/api/sign-up/finish', token)).statusCode, 201);
   await administration.remove('new@example.com');
   assert.equal((await opened.finish('/api/sign-up/finish', token)).statusCode, 410);
@@ -128,7 +117,7 @@ test('users learn that their account exists although they could not be signed in
   await using proxy = await startProxy(Number(url.port));
   url.port = String(proxy.port);
   await using opened = await open({ settings: { REDIS_URL: url.href, STORE_TIMEOUT_SECONDS: 1 } });
-  const [first, second] = [await opened.tokenTo('one@example.com'), await opened.tokenTo('two@example.com')];
+  const [first, second] = [await opened.begin('one@example.com'), await opened.begin('two@example.com')];
   proxy.hold();
   const program = await opened.finish('/api/sign-up/finish', first);
   assert.deepEqual([program.statusCode, program.json()], [201, { detail: 'Account created. Please log in' }]);
@@ -136,19 +125,19 @@ test('users learn that their account exists although they could not be signed in
   assert.equal(browser.headers.location, '/auth/login?state=11');
   assert.equal(sessionCookie(browser), undefined);
   proxy.pass();
-  const page = await opened.janua.app.inject('/auth/login?state=11');
+  const page = await opened.get('/auth/login?state=11');
   assert.match(page.body, /Your account was created\. Please sign in\./);
   for (const username of ['one@example.com', 'two@example.com'])
-    assert.ok(await opened.janua.services.users.findByUsername(username));
+    assert.ok(await opened.services.users.findByUsername(username));
   await redis.drop();
 });
 
 test('outside the demo, the owner of an address of the demo can sign up', async () => {
   await using opened = await open();
-  const { services } = opened.janua;
+  const { services } = opened;
   const demo = { username: 'demo@example.com', firstName: 'D', lastName: 'D', passwordHash: 'x', demo: true };
   const former = await services.registry?.add(demo);
-  const answer = await opened.finish('/api/sign-up/finish', await opened.tokenTo(demo.username));
+  const answer = await opened.finish('/api/sign-up/finish', await opened.begin(demo.username));
   assert.equal(answer.statusCode, 201, answer.body);
   const account = await services.users.findByUsername(demo.username);
   assert.deepEqual([account?.disabled, account?.user.firstName], [false, 'Ann']);

@@ -6,7 +6,6 @@ import { admins } from '../../../src/core/users/scopes.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
-import { json, logIn } from '../../web/faces.ts';
 import { signInAs } from '../admin/administrator.ts';
 
 const { username } = ann;
@@ -17,50 +16,47 @@ async function open(users: 'SQLite' | 'PostgreSQL' | 'MariaDB' = 'SQLite') {
     stores: { users, sessions: 'SQL' },
     settings: { PUBLIC_URL: 'http://localhost:5000', SIGN_UP: 'on' },
   });
-  const { app, services } = janua;
-  const post = async (url: string, body: Record<string, unknown>, headers: Record<string, string> = {}) => {
-    const sent = json(body);
-    const answer = await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-    assert.ok(answer.statusCode < 300, `${url}: ${answer.body}`);
+  const { services } = janua;
+  const send = async (...request: Parameters<typeof janua.post>) => {
+    const answer = await janua.post(...request);
+    assert.ok(answer.statusCode < 300, `${request[0]}: ${answer.body}`);
     return answer.json();
   };
-  const accountOf = async (name: string) => (await services.users.findByUsername(name)) ?? assert.fail(name);
   const invite = async (isMailed: boolean) =>
-    post('/api/admin/users', { ...eve, invite: isMailed }, await signInAs(janua, [admins]));
+    send('/api/admin/users', { ...eve, invite: isMailed }, await signInAs(janua, [admins]));
   return {
-    ...{ janua, services, post, accountOf, invite },
+    ...janua,
+    ...{ send, invite },
     /** The token of the last link that was mailed. */
     async mailedToken(): Promise<string> {
-      await services.mail?.settled();
-      const tokens = (await services.outbox.listKept(9)).map(({ link }) => /token=([\w-]{43})/.exec(String(link))?.[1]);
+      const tokens = (await janua.mails()).map(({ link }) => /token=([\w-]{43})/.exec(String(link))?.[1]);
       return tokens.find((token) => token !== undefined) ?? assert.fail();
     },
     /** Changes Ann's row, as another program does. */
     change: async (text: string) =>
-      services.hold(provedBy(await accountOf(username)), ({ db, user }) =>
+      services.hold(provedBy(await janua.account(username)), ({ db, user }) =>
         sql`update janua_users set ${sql.raw(text)} where id = ${user.id}`.execute(db),
       ),
     /** What applications and proxies are told of the address. */
     async told(name: string) {
-      const account = await accountOf(name);
+      const account = await janua.account(name);
       const { email_verified } = { email_verified: undefined, ...claimsOf('subject', account) };
       return { email_verified, isAddressVouched: account.isAddressVouched };
     },
     verificationOf: async (name: string) =>
-      (await services.users.findDetails((await accountOf(name)).user)).verification,
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+      (await services.users.findDetails((await janua.account(name)).user)).verification,
   };
 }
 
 type Opened = Awaited<ReturnType<typeof open>>;
 
-async function reset({ post, mailedToken }: Opened, name: string): Promise<void> {
-  await post('/api/forgot-password', { email: name });
-  await post('/api/reset-password', { token: await mailedToken(), password: 'a few words with spaces' });
+async function reset({ send, mailedToken }: Opened, name: string): Promise<void> {
+  await send('/api/forgot-password', { email: name });
+  await send('/api/reset-password', { token: await mailedToken(), password: 'a few words with spaces' });
 }
 
-const finish = ({ post }: Opened, token = '') =>
-  post('/api/sign-up/finish', { token, first_name: 'Eve', last_name: 'E', password: 'a few words with spaces' });
+const finish = ({ send }: Opened, token = '') =>
+  send('/api/sign-up/finish', { token, first_name: 'Eve', last_name: 'E', password: 'a few words with spaces' });
 
 /** What happened to a user, and what verified the address in the end. */
 const histories: Readonly<
@@ -70,7 +66,7 @@ const histories: Readonly<
   'after a reset by a mailed link': [username, (opened) => reset(opened, username), 'mail'],
   'after a reset that nobody finished': [
     username,
-    ({ post }) => post('/api/forgot-password', { email: username }),
+    ({ send }) => send('/api/forgot-password', { email: username }),
     undefined,
   ],
   'after a new password by a command': [
@@ -88,7 +84,7 @@ const histories: Readonly<
   'after a sign-up': [
     eve.email,
     async (opened) => {
-      await opened.post('/api/sign-up', { email: eve.email });
+      await opened.send('/api/sign-up', { email: eve.email });
       await finish(opened, await opened.mailedToken());
     },
     'mail',
@@ -121,10 +117,10 @@ const histories: Readonly<
   ],
   'after a change of the address by a mailed link': [
     'new@example.com',
-    async ({ janua, post, mailedToken }) => {
-      const { bearer } = await logIn(janua.app);
-      await post('/api/account/email', { email: 'new@example.com' }, bearer);
-      await post('/api/confirm-email', { token: await mailedToken() });
+    async ({ logIn, send, mailedToken }) => {
+      const { bearer } = await logIn();
+      await send('/api/account/email', { email: 'new@example.com' }, bearer);
+      await send('/api/confirm-email', { token: await mailedToken() });
     },
     'mail',
   ],
@@ -132,9 +128,9 @@ const histories: Readonly<
     'new@example.com',
     async (opened) => {
       await opened.change("username = 'new@example.com', login_name = 'new@example.com'");
-      const { bearer } = await logIn(opened.janua.app, 'new@example.com');
-      await opened.post('/api/account/email', { email: 'new@example.com' }, bearer);
-      await opened.post('/api/confirm-email', { token: await opened.mailedToken() });
+      const { bearer } = await opened.logIn('new@example.com');
+      await opened.send('/api/account/email', { email: 'new@example.com' }, bearer);
+      await opened.send('/api/confirm-email', { token: await opened.mailedToken() });
     },
     'mail',
   ],
@@ -151,7 +147,7 @@ const histories: Readonly<
     async (opened) => {
       await reset(opened, username);
       await opened.services.administration.remove(username);
-      await opened.janua.people.add({ ...ann, password });
+      await opened.people.add({ ...ann, password });
     },
     undefined,
   ],
@@ -189,11 +185,11 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
     skip: missing(users),
   }, async () => {
     await using opened = await open(users);
-    const { services, change, post, mailedToken, told } = opened;
-    await post('/api/forgot-password', { email: username });
+    const { services, change, send, mailedToken, told } = opened;
+    await send('/api/forgot-password', { email: username });
     const token = await mailedToken();
     await change("username = 'new@example.com', login_name = 'new@example.com', address_proof = 'none'");
-    await assert.rejects(post('/api/reset-password', { token, password: 'a few words with spaces' }), /has expired/);
+    await assert.rejects(send('/api/reset-password', { token, password: 'a few words with spaces' }), /has expired/);
     assert.deepEqual(await told('new@example.com'), { email_verified: false, isAddressVouched: false });
     await reset(opened, 'new@example.com');
     assert.deepEqual(await told('new@example.com'), { email_verified: true, isAddressVouched: true });
@@ -215,8 +211,7 @@ test('a verified address makes no administrator of a user who is in ADMINISTRATO
 
 test('users see how their address was verified, and find it in their export', async () => {
   await using opened = await open();
-  const { app } = opened.janua;
-  const get = async (url: string) => app.inject({ url, headers: (await logIn(app)).cookie });
+  const get = async (url: string) => opened.get(url, (await opened.logIn()).cookie);
   assert.match((await get('/account')).body, /Not verified/);
   await opened.services.administration.verify(username);
   assert.match((await get('/account')).body, /Verified by the operator on /);

@@ -4,19 +4,18 @@ import { setImmediate } from 'node:timers/promises';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { admins, ownScopes } from '../../../src/core/users/scopes.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
+import type { SentHeaders } from '../../client.ts';
 import { ann, startJanua } from '../../janua.ts';
-import { form } from '../../web/faces.ts';
 import { signInAs, signInWith } from './administrator.ts';
 
 async function open(...scopes: string[]) {
   const janua = await startJanua({ settings: { SCOPES: ['reports:read'] } });
   const headers = await (scopes.length === 0 ? signInAs(janua, [admins]) : signInWith(janua, ...scopes));
-  const list = async () => (await janua.app.inject({ url: '/api/admin/groups', headers })).json();
-  const post = (path: string, payload: object) =>
-    janua.app.inject({ method: 'POST', url: `/api/admin/groups${path}`, headers, payload });
+  const list = async () => (await janua.get('/api/admin/groups', headers)).json();
+  const change = (path: string, fields: object) => janua.post(`/api/admin/groups${path}`, fields, headers);
   const find = async (name: string) =>
     (await list()).groups.find((group: { readonly name: string }) => group.name === name);
-  return { ...janua, headers, list, find, post };
+  return { ...janua, headers, list, find, change };
 }
 
 const everything = [...Object.keys(ownScopes), 'reports:read'];
@@ -27,31 +26,30 @@ describe('the groups', () => {
     assert.deepEqual((await janua.find(admins)).scopes, Object.keys(ownScopes));
     assert.deepEqual((await janua.list()).scopes, everything);
     const staff = { name: 'staff', scopes: ['users:read', 'reports:read'], description: 'All employees' };
-    const added = await janua.post('', staff);
+    const added = await janua.change('', staff);
     assert.deepEqual([added.statusCode, added.json()], [201, { name: 'staff' }]);
     assert.deepEqual(await janua.find('staff'), {
       ...{ ...staff, scopes: ['reports:read', 'users:read'], members: 0 },
       ...{ rules: [], clients: [], more_clients: 0, held: true, second_factor: false, unknown_scopes: [] },
     });
     for (const demanded of [true, false]) {
-      assert.equal((await janua.post('/second-factor', { name: 'staff', demanded })).statusCode, 200);
+      assert.equal((await janua.change('/second-factor', { name: 'staff', demanded })).statusCode, 200);
       assert.equal((await janua.find('staff')).second_factor, demanded);
-      const page = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
+      const page = await janua.get('/admin/groups', janua.headers);
       assert.equal(page.body.includes('Its users need a second factor'), demanded);
     }
 
     await janua.services.administration.changeGroups(ann.username, { add: ['staff'] });
-    assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
-    assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, ['reports:read']);
+    assert.equal((await janua.change('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
+    assert.deepEqual((await janua.account()).scopes, ['reports:read']);
     // The same again is no change.
-    assert.equal((await janua.post('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
-    const page = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
+    assert.equal((await janua.change('/scopes', { name: 'staff', scopes: ['reports:read'] })).statusCode, 200);
+    const page = await janua.get('/admin/groups', janua.headers);
     assert.match(page.body, /href="\/admin\/users\?group=staff">1 user</);
 
-    assert.equal((await janua.post('/remove', { name: 'staff' })).statusCode, 200);
+    assert.equal((await janua.change('/remove', { name: 'staff' })).statusCode, 200);
     assert.equal(await janua.find('staff'), undefined);
-    assert.deepEqual((await janua.services.users.findByUsername(ann.username))?.scopes, []);
-    const { auditTrail } = janua.services;
+    assert.deepEqual((await janua.account()).scopes, []);
     for (const [kind, about] of [
       ['group-added', 'staff'],
       ['group-changed', 'staff reports:read'],
@@ -59,9 +57,9 @@ describe('the groups', () => {
       ['group-factor-optional', 'staff'],
       ['group-removed', 'staff'],
     ] as const) {
-      const events = await Array.fromAsync(auditTrail.find({ order: 'newest-first', kind }));
+      const events = await janua.events({ kind });
       assert.deepEqual(
-        events.map((event) => 'kind' in event && [event.about, event.actorId !== undefined, event.count]),
+        events.map((event) => [event.about, event.actorId !== undefined, event.count]),
         [[about, true, kind === 'group-changed' || kind === 'group-removed' ? 1 : undefined]],
         kind,
       );
@@ -75,7 +73,7 @@ describe('the groups', () => {
       [{ SECOND_FACTOR: 'off' }, [0, 0]],
     ] as const) {
       await using janua = await startJanua({ settings });
-      const { body } = await janua.app.inject({ url: '/admin/groups', headers: await signInAs(janua, [admins]) });
+      const { body } = await janua.get('/admin/groups', await signInAs(janua, [admins]));
       const countOf = (text: string) => body.split(text).length - 1;
       assert.deepEqual([countOf('action="/admin/groups/scopes"'), countOf('<summary aria-label="Change')], forms);
     }
@@ -99,12 +97,12 @@ describe('the groups', () => {
       ['/scopes', { name: 'plain', scopes: [] }],
       ['/remove', { name: 'plain' }],
     ] as const) {
-      const answer = await janua.post(path, payload);
+      const answer = await janua.change(path, payload);
       assert.deepEqual([answer.statusCode, answer.json().error], [403, 'insufficient_scope'], path + payload.name);
     }
     assert.deepEqual((await janua.find('auditors')).scopes, ['audit:read']);
     for (const name of ['auditors', admins]) assert.equal((await janua.find(name)).second_factor, true, name);
-    assert.equal((await janua.post('', { name: 'less', scopes: ['users:read'] })).statusCode, 201);
+    assert.equal((await janua.change('', { name: 'less', scopes: ['users:read'] })).statusCode, 201);
   });
 
   test('refuse a name, a scope or a description that cannot be, and a group that is not there', async () => {
@@ -125,15 +123,12 @@ describe('the groups', () => {
       ['/remove', { name: 'a\0' }, 422],
       ['/remove', { name: '\ud800' }, 422],
     ] as const)
-      assert.equal((await janua.post(path, payload)).statusCode, status, path + JSON.stringify(payload));
-    assert.equal((await janua.post('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);
-    const again = form({ name: admins, scopes: [] });
-    const taken = { method: 'POST', url: '/admin/groups', ...again } as const;
-    const refused = await janua.app.inject({ ...taken, headers: { ...again.headers, ...janua.headers } });
+      assert.equal((await janua.change(path, payload)).statusCode, status, path + JSON.stringify(payload));
+    assert.equal((await janua.change('', { name: 'other', scopes: ['a:b'] })).statusCode, 403);
+    const refused = await janua.post('/admin/groups', { name: admins, scopes: [] }, janua.headers);
     assert.match(refused.body, /id="name-error">There is a group of this name already/);
-    const typed = form({ name: 'Staff!', description: 'All "employees"', scopes: ['audit:read', 'reports:read'] });
-    const headers = { ...typed.headers, ...janua.headers };
-    const page = await janua.app.inject({ method: 'POST', url: '/admin/groups', ...typed, headers });
+    const typed = { name: 'Staff!', description: 'All "employees"', scopes: ['audit:read', 'reports:read'] };
+    const page = await janua.post('/admin/groups', typed, janua.headers);
     assert.equal(page.statusCode, 422);
     assert.match(page.body, /id="name-error">Small letters/);
     for (const value of ['Staff!', 'All &quot;employees&quot;'])
@@ -147,55 +142,48 @@ describe('the groups', () => {
 
   test('want a fresh proof of identity', async () => {
     await using janua = await open(...everything);
-    const account = await janua.services.users.findByUsername('group-1@example.com');
-    assert.ok(account);
+    const account = await janua.account('group-1@example.com');
     const { token } = await janua.services.hold(provedBy(account), (held) =>
       janua.services.personalTokens.create(held, { name: 'x', scopes: everything, days: 1 }),
     );
     await janua.services.groups.add({ name: 'old', description: '', scopes: [] });
     for (const path of ['', '/scopes', '/remove']) {
-      const answer = await janua.app.inject({
-        method: 'POST',
-        url: `/api/admin/groups${path}`,
-        headers: { authorization: `Bearer ${token}` },
-        payload: { name: path === '' ? 'new' : 'old', scopes: [] },
-      });
+      const answer = await janua.post(
+        `/api/admin/groups${path}`,
+        { name: path === '' ? 'new' : 'old', scopes: [] },
+        { authorization: `Bearer ${token}` },
+      );
       assert.deepEqual([answer.statusCode, answer.json().error], [401, 'insufficient_user_authentication'], path);
     }
   });
 
   test('demand a second factor, or no longer do, only in a session that has proved one', async () => {
     await using janua = await open(...everything);
-    const { groups, sessions, users } = janua.services;
+    const { groups, sessions } = janua.services;
     await groups.add({ name: 'strict', description: '', scopes: [] });
-    const account = await users.findByUsername('group-1@example.com');
-    assert.ok(account);
+    const account = await janua.account('group-1@example.com');
     const { accessToken, cookie } = await sessions.start(provedBy(account), { methods: ['pwd'] });
     for (const demanded of [true, false]) {
-      const answer = await janua.app.inject({
-        method: 'POST',
-        url: '/api/admin/groups/second-factor',
-        headers: { authorization: `Bearer ${accessToken}` },
-        payload: { name: 'strict', demanded },
-      });
+      const answer = await janua.post(
+        '/api/admin/groups/second-factor',
+        { name: 'strict', demanded },
+        { authorization: `Bearer ${accessToken}` },
+      );
       assert.deepEqual([answer.statusCode, answer.json().error], [403, 'second_factor_missing']);
     }
-    const demand = form({ name: 'strict', demanded: 'true' });
-    const headers = { ...demand.headers, cookie: `session=${cookie}` };
-    const led = await janua.app.inject({ method: 'POST', url: '/admin/groups/second-factor', ...demand, headers });
+    const headers = { cookie: `session=${cookie}` };
+    const led = await janua.post('/admin/groups/second-factor', { name: 'strict', demanded: 'true' }, headers);
     assert.equal(led.headers.location, '/account/security?state=7&next=%2Fadmin%2Fgroups%3Funsent%3D1');
-    const { body } = await janua.app.inject({ url: led.headers.location, headers });
+    const { body } = await janua.get(led.headers.location, headers);
     assert.match(body, /This step needs a second factor/);
     const [, next = ''] = /name="next" value="([^"]*)"/.exec(body) ?? [];
-    const list = (await janua.app.inject({ url: next, headers })).body;
+    const list = (await janua.get(next, headers)).body;
     assert.match(list, /<article>\s*<p class="message" role="status">Nothing was sent or changed yet/);
     assert.equal(list.match(/Nothing was sent/g)?.length, 1);
     assert.match(body, /<a href="\/auth\/home">Go to the home page</);
     await janua.services.administration.changeGroups(account.user.username, { add: ['strict'] });
     await groups.setSecondFactor('strict', true);
-    const sent = form({ name: 'strict' });
-    const remove = (url: string, headers: object) =>
-      janua.app.inject({ ...sent, method: 'POST', url, headers: { ...sent.headers, ...headers } });
+    const remove = (url: string, headers: SentHeaders) => janua.post(url, { name: 'strict' }, headers);
     const refused = await remove('/api/admin/groups/remove', { authorization: `Bearer ${accessToken}` });
     assert.equal(refused.statusCode, 409);
     assert.match(refused.json().detail, /^The group demands a second factor/);
@@ -206,7 +194,7 @@ describe('the groups', () => {
 
   test('show no forms to those who may only read', async () => {
     await using janua = await open('users:read');
-    const { body } = await janua.app.inject({ url: '/admin/groups', headers: janua.headers });
+    const { body } = await janua.get('/admin/groups', janua.headers);
     assert.match(body, /Administrators of Janua/);
     assert.doesNotMatch(body, /action="\/admin\/groups/);
   });
@@ -219,7 +207,7 @@ test('the list of groups counts the members of each up to 100,000', async () => 
   await sql`insert into janua_memberships (id, group_name, user_id, username)
     with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 100_000)
     select n, 'staff', n, '' from numbers`.execute(database);
-  const show = async () => (await janua.app.inject({ url: '/admin/groups', headers: janua.headers })).body;
+  const show = async () => (await janua.get('/admin/groups', janua.headers)).body;
   assert.equal((await janua.find('staff')).members, 100_000);
   assert.match(await show(), />100,000 users</);
   await sql`insert into janua_memberships values ('x', 'staff', 'x', '')`.execute(database);
@@ -243,9 +231,7 @@ test('a form that is refused is read as its page is: one of each administrator a
     reading -= 1;
     return page;
   });
-  const typed = form({ name: 'Staff!' });
-  const request = { method: 'POST', url: '/admin/groups', ...typed } as const;
-  const headers = { ...typed.headers, ...janua.headers };
-  const answers = await Promise.all(Array.from({ length: 20 }, () => janua.app.inject({ ...request, headers })));
+  const send = () => janua.post('/admin/groups', { name: 'Staff!' }, janua.headers);
+  const answers = await Promise.all(Array.from({ length: 20 }, send));
   for (const { statusCode } of answers) assert.equal(statusCode, 422);
 });

@@ -1,38 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { perClient, perHour, perTarget } from '../../../src/core/mail/limits.ts';
+import { withHeaders } from '../../client.ts';
 import { startJanua } from '../../janua.ts';
-import { form, json } from '../../web/faces.ts';
 import { addTo, signInAs, signInWith } from './administrator.ts';
 
 /** A server with its limits, and an administrator who may change users. */
 async function open() {
-  let time = Date.now();
-  const janua = await startJanua({
-    settings: { THROTTLE: 'on', REAUTHENTICATION_SECONDS: 86_400 },
-    overrides: { now: () => time },
-  });
-  const { app, services } = janua;
+  const janua = await startJanua({ settings: { THROTTLE: 'on', REAUTHENTICATION_SECONDS: 86_400 }, time: Date.now() });
   const headers = await signInWith(janua, 'users:read', 'users:write');
   return {
     ...janua,
-    pass(seconds: number): void {
-      time += seconds * 1000;
-    },
     addUser: (name: string) => addTo(janua, `${name}@example.com`, []),
-    post(url: string, body: Record<string, unknown> = {}, by: Record<string, string> = headers) {
-      const sent = url.startsWith('/api/') ? json(body) : form(body);
-      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...by } });
-    },
-    async mails() {
-      await services.mail?.settled();
-      return services.outbox.listKept(500);
-    },
+    admin: withHeaders(janua, headers),
     reasons: async () =>
-      (await Array.fromAsync(services.auditTrail.find({ order: 'newest-first', kind: 'mail-not-sent' }))).map(
-        (event) => 'reason' in event && [event.reason, event.actorId !== undefined],
-      ),
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+      (await janua.events({ kind: 'mail-not-sent' })).map(({ reason, actorId }) => [reason, actorId !== undefined]),
   };
 }
 
@@ -46,7 +28,8 @@ const invited = (number: number) => ({
 describe('an administrator cannot flood', () => {
   test('a user with resets: one a minute and five an hour, whoever sends them', async () => {
     await using opened = await open();
-    const { post, pass } = opened;
+    const { pass } = opened;
+    const { post } = opened.admin;
     const id = await opened.addUser('bob');
     const other = await signInAs(opened, ['admins']);
     const statuses: number[] = [];
@@ -54,7 +37,7 @@ describe('an administrator cannot flood', () => {
       await opened.mails();
       statuses.push((await post(`/api/admin/users/${id}/send-reset`)).statusCode);
       statuses.push((await post(`/api/admin/users/${id}/send-reset`, {}, other)).statusCode);
-      pass(61);
+      pass(61_000);
     }
     assert.equal(statuses.filter((status) => status === 200).length, perHour.free);
     assert.ok(statuses.every((status) => status === 200 || status === 429));
@@ -64,10 +47,13 @@ describe('an administrator cannot flood', () => {
   for (const [what, make] of [
     [
       'many users with resets',
-      async ({ post, addUser }: Opened, number: number) =>
-        post(`/api/admin/users/${await addUser(`user${number}`)}/send-reset`),
+      async ({ admin, addUser }: Opened, number: number) =>
+        admin.post(`/api/admin/users/${await addUser(`user${number}`)}/send-reset`),
     ],
-    ['strangers with invitations', ({ post }: Opened, number: number) => post('/api/admin/users', invited(number))],
+    [
+      'strangers with invitations',
+      ({ admin }: Opened, number: number) => admin.post('/api/admin/users', invited(number)),
+    ],
   ] as const)
     test(`${what}, and is told`, async () => {
       await using opened = await open();
@@ -83,7 +69,8 @@ describe('an administrator cannot flood', () => {
 
   test('an outsider by inviting, deleting and inviting again', async () => {
     await using opened = await open();
-    const { post, pass } = opened;
+    const { pass } = opened;
+    const { post } = opened.admin;
     for (let count = 0; count < 15; count += 1) {
       const added = await post('/api/admin/users', invited(1));
       // Otherwise it is dropped with the account.
@@ -91,7 +78,7 @@ describe('an administrator cannot flood', () => {
       if (added.statusCode === 201)
         assert.equal((await post(`/api/admin/users/${added.json().id}/delete`)).statusCode, 200);
       else assert.equal(added.statusCode, 429);
-      pass(61);
+      pass(61_000);
     }
     assert.equal((await opened.mails()).length, perHour.free);
     assert.equal(await opened.services.users.findByUsername('new1@example.org'), undefined);
@@ -104,17 +91,18 @@ describe('an administrator cannot flood', () => {
     const statuses: number[] = [];
     for (let number = 0; number < perTarget.free + 5; number += 1)
       statuses.push(
-        (await opened.post(`/api/admin/users/${id}/set-email`, { email: `${number}@example.org` }, admin)).statusCode,
+        (await opened.admin.post(`/api/admin/users/${id}/set-email`, { email: `${number}@example.org` }, admin))
+          .statusCode,
       );
     assert.deepEqual(statuses, [...Array(perTarget.free).fill(200), ...Array(5).fill(429)]);
   });
 
   test('and the page says so, without adding the user', async () => {
     await using opened = await open();
-    const first = await opened.post('/admin/users', invited(1));
+    const first = await opened.admin.post('/admin/users', invited(1));
     assert.equal(first.statusCode, 303, first.body);
     const id = (await opened.services.users.findByUsername('new1@example.org'))?.user.id;
-    const again = await opened.post(`/admin/users/${id}/send-reset`);
+    const again = await opened.admin.post(`/admin/users/${id}/send-reset`);
     assert.equal(again.statusCode, 429);
     assert.match(again.body, /Too many mails: to that address, about that user, or by you\. Wait before the next\./);
   });
@@ -122,13 +110,12 @@ describe('an administrator cannot flood', () => {
 
 test('strangers do not use up what administrators may send, nor the other way round', async () => {
   await using opened = await open();
-  const { post } = opened;
+  const { post } = opened.admin;
   const id = await opened.addUser('bob');
-  const ask = () =>
-    opened.app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: 'bob@example.com' }) });
+  const ask = () => opened.post('/api/forgot-password', { email: 'bob@example.com' });
   assert.equal((await ask()).statusCode, 202);
   assert.equal((await post(`/api/admin/users/${id}/send-reset`)).statusCode, 200);
-  opened.pass(61);
+  opened.pass(61_000);
   assert.equal((await opened.mails()).length, 2);
   assert.equal((await post(`/api/admin/users/${id}/send-reset`)).statusCode, 200);
   assert.equal((await ask()).statusCode, 202);
@@ -147,10 +134,9 @@ test('an operator may invite 500 users', async () => {
 describe('a reset link', () => {
   /** Asks for a reset link, as an administrator or as a stranger, and gives its token once it is mailed. */
   async function get(opened: Opened, id: string, by: 'administrator' | 'stranger'): Promise<string> {
-    opened.pass(61);
-    if (by === 'administrator') await opened.post(`/api/admin/users/${id}/send-reset`);
-    else
-      await opened.app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: 'bob@example.com' }) });
+    opened.pass(61_000);
+    if (by === 'administrator') await opened.admin.post(`/api/admin/users/${id}/send-reset`);
+    else await opened.post('/api/forgot-password', { email: 'bob@example.com' });
     return new URL((await opened.mails())[0]?.link ?? '').searchParams.get('token') ?? '';
   }
 
@@ -165,7 +151,7 @@ describe('a reset link', () => {
       const id = await opened.addUser('bob');
       const [former, latest] = [await get(opened, id, first), await get(opened, id, second)];
       const isOpen = async (token: string) =>
-        (await opened.app.inject(`/auth/reset-password?token=${token}`)).statusCode === 200;
+        (await opened.get(`/auth/reset-password?token=${token}`)).statusCode === 200;
       assert.deepEqual([await isOpen(former), await isOpen(latest)], [works, true]);
     });
 
@@ -175,7 +161,7 @@ describe('a reset link', () => {
     // Commands leave it to the server to send.
     const { administration, outbox } = opened.services;
     await administration.sendReset({ userId: id });
-    opened.pass(61);
+    opened.pass(61_000);
     await administration.sendReset({ userId: id });
     assert.equal((await Array.fromAsync(outbox.list())).length, 1);
     await opened.mails();

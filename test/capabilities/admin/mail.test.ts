@@ -17,7 +17,7 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   const headers = { ...(await signInWith(janua, 'settings:read')), origin: 'http://localhost:5000' };
   const { outbox } = janua.services;
   const queue = queueOf(janua.services);
-  const list = async (query = '') => (await janua.app.inject({ url: `/api/admin/mail${query}`, headers })).json();
+  const list = async (query = '') => (await janua.get(`/api/admin/mail${query}`, headers)).json();
   assert.deepEqual(await list(), { sends: true, mails: [], next_cursor: null });
   for (const address of ['ann@example.com', 'bob@example.com', 'cid@example.com'])
     await queue.add({ purpose: 'reset-password', address, language: 'en', details: { secret: 'canary' } });
@@ -38,15 +38,14 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   );
   const { id, purpose, due_at, failure } = mails[1] ?? {};
   assert.deepEqual([id, purpose, due_at, failure], [bob.id, 'reset-password', null, '550 no such user']);
-  const page = await janua.app.inject({ url: '/admin/mail', headers });
+  const page = await janua.get('/admin/mail', headers);
   assert.match(page.body, /550 no such user/);
   assert.doesNotMatch(page.body, /first page/);
-  const second = await janua.app.inject({ url: `/admin/mail?limit=2&cursor=${pages[0].next_cursor}`, headers });
+  const second = await janua.get(`/admin/mail?limit=2&cursor=${pages[0].next_cursor}`, headers);
   assert.match(second.body, /<a href="\/admin\/mail\?limit=2">Back to the first page</);
   assert.doesNotMatch(page.body + JSON.stringify(pages), /canary/);
 
-  const retry = (payload: object) =>
-    janua.app.inject({ method: 'POST', url: '/api/admin/mail/retry', headers, payload });
+  const retry = (fields: object) => janua.post('/api/admin/mail/retry', fields, headers);
   assert.equal((await retry({ id: 'unknown' })).statusCode, 404);
   assert.deepEqual((await retry({ id: bob.id })).json(), { count: 1 });
   assert.ok((await list()).mails.every(({ state }: { state: string }) => state === 'waiting'));
@@ -54,11 +53,11 @@ test('mail that waits or was given up is listed without what it tells, and sent 
   await outbox.giveUp(bob.id, '550 no such user');
   assert.deepEqual((await retry({})).json(), { count: 1 });
   // The mail server may refuse them again, so the page does not say that they are sent.
-  const retried = await janua.app.inject({ url: '/admin/mail?state=retried', headers });
+  const retried = await janua.get('/admin/mail?state=retried', headers);
   assert.match(retried.body, /role="status">Janua is trying again now/);
-  const events = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', kind: 'mail-retried' }));
+  const events = await janua.events({ kind: 'mail-retried' });
   assert.deepEqual(
-    events.map((event) => 'kind' in event && [event.count, event.actorId !== undefined]),
+    events.map(({ count, actorId }) => [count, actorId !== undefined]),
     [
       [1, true],
       [1, true],
@@ -69,8 +68,8 @@ test('mail that waits or was given up is listed without what it tells, and sent 
 test('without a mail server the page of the mail says so', async () => {
   await using janua = await startJanua({ overrides: { demoMailbox: false } });
   const headers = await signInWith(janua, 'settings:read');
-  const answer = await janua.app.inject({ url: '/api/admin/mail', headers });
+  const answer = await janua.get('/api/admin/mail', headers);
   assert.deepEqual(answer.json(), { sends: false, mails: [], next_cursor: null });
-  const page = await janua.app.inject({ url: '/admin/mail', headers });
+  const page = await janua.get('/admin/mail', headers);
   assert.match(page.body, /MAIL_URL is not set/);
 });

@@ -169,7 +169,7 @@ test('the overview says that so many mails wait that requests are soon dropped',
     ...{ created_at: 0, due_at: Date.now() + 3600_000, expires_at: Date.now() + 3600_000, stranger: 1 },
   }));
   await insertAll(janua.services.database, 'janua_mails', rows);
-  const { body } = await janua.app.inject({ url: '/admin', headers });
+  const { body } = await janua.get('/admin', headers);
   assert.match(body, /8000 mails wait\. From 10000 on, Janua drops requests for mail\./);
 });
 
@@ -184,7 +184,7 @@ test('the overview and the home page say that the mail server takes no mail', as
   await queueOf(janua.services).add({ purpose: 'sign-up', address: 'eve@example.com', language: 'en' });
   await mail?.settled();
   const headers = await signInWith(janua, 'audit:read');
-  const ask = async (url: string) => (await janua.app.inject({ url, headers })).body;
+  const ask = async (url: string) => (await janua.get(url, headers)).body;
   const wrong = JSON.parse(await ask('/api/admin')).findings.filter(
     ({ state }: { state: string }) => state === 'wrong',
   );
@@ -216,7 +216,7 @@ test('the page and the API tell the same, and name what is wrong', async () => {
   const started = await sessions.start({ userId: account.user.id, stamp: stampOf(account) }, { methods: ['pwd'] });
   await audit.record({ kind: 'login-succeeded', caller });
   const headers = { cookie: `session=${started.cookie}` };
-  const ask = (url: string) => janua.app.inject({ url, headers });
+  const ask = (url: string) => janua.get(url, headers);
   const { series, stores, findings } = (await ask('/api/admin')).json();
   const totals = Object.fromEntries(series.map((one: { name: string; totals: object }) => [one.name, one.totals]));
   assert.deepEqual(totals.sign_ins, { '24h': 1, '7d': 1, '30d': 1 });

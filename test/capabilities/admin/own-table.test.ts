@@ -8,15 +8,15 @@ import { sql } from '../../../src/ground/database/kysely.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
-import { form, logIn } from '../../web/faces.ts';
 
 const ada = 'ada@example.com';
 const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
 
 /** Makes Ada an administrator, and gives her session and the id of another user. */
-async function signInAda({ services }: TestJanua, person: string) {
+async function signInAda(janua: TestJanua, person: string) {
+  const { services } = janua;
   await services.administration.setGroups(ada, [admins]);
-  const account = (await services.users.findByUsername(ada)) ?? assert.fail();
+  const account = await janua.account(ada);
   const owner = { userId: account.user.id, stamp: stampOf(account) };
   const { cookie } = await services.sessions.start(owner, { methods: ['pwd'] });
   const { user } = (await services.users.adoptByUsername(person)) ?? assert.fail(person);
@@ -40,11 +40,9 @@ test('an action on a user leads back to the page of the user, whatever character
     // As an account of version 0.2 has the key of the row for its id.
     await sql`update janua_users set id = source_key where id = ${id}`.execute(team.database);
     const path = '/admin/users/a%2Fb%3Fx%23y';
-    const sent = form({});
-    const request = { ...sent, method: 'POST', url: `${path}/end-sessions` } as const;
-    const answer = await janua.app.inject({ ...request, headers: { ...sent.headers, ...headers } });
+    const answer = await janua.post(`${path}/end-sessions`, {}, headers);
     assert.deepEqual([answer.statusCode, answer.headers.location], [303, `${path}?state=end-sessions`]);
-    assert.equal((await janua.app.inject({ url: path, headers })).statusCode, 200);
+    assert.equal((await janua.get(path, headers)).statusCode, 200);
   } finally {
     folder.remove();
   }
@@ -52,11 +50,11 @@ test('an action on a user leads back to the page of the user, whatever character
 
 test('a user who is given the id of another one has a page of their own, without the events of the former one', async () => {
   await using janua = await startJanua({ stores });
-  const { app, people, services } = janua;
+  const { people, services } = janua;
   await people.add({ ...ann, username: ada, password });
   const { headers, id } = await signInAda(janua, ann.username);
-  const open = (of: string) => app.inject({ url: `/api/admin/users/${of}`, headers });
-  await logIn(app);
+  const open = (of: string) => janua.get(`/api/admin/users/${of}`, headers);
+  await janua.logIn();
   assert.ok((await open(id)).json().events.length > 0);
   await using direct = await openTestDatabase(janua.databaseUrl);
   await sql`update people set email = 'eve@example.com' where email = ${ann.username}`.execute(direct.database);

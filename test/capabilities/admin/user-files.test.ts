@@ -2,25 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { ann, startJanua, type TestOptions } from '../../janua.ts';
-import { form, json, logIn } from '../../web/faces.ts';
+import { asJson, form, json } from '../../web/faces.ts';
 import { signInAs, signInWith } from './administrator.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
 
 async function open(scopes: readonly string[] = [], options: TestOptions = {}) {
   const janua = await startJanua(options);
   const headers = await (scopes.length === 0 ? signInAs(janua, [admins]) : signInWith(janua, ...scopes));
-  const { app, services } = janua;
-  const send = (url: string, sent: ReturnType<typeof form>) =>
-    app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
+  const send = (url: string, sent: ReturnType<typeof form>) => janua.send({ method: 'POST', url, ...sent }, headers);
   const importRows = async (rows: string, dry_run?: boolean) =>
     send('/api/admin/users/import', json({ rows, ...(dry_run !== undefined && { dry_run }) }));
-  const download = (format: string) => app.inject({ url: `/admin/users/export?format=${format}`, headers });
-  const events = async (kind: string) =>
-    (await Array.fromAsync(services.auditTrail.find({ kind, order: 'oldest-first' }))).map(
-      (event) => 'kind' in event && [event.count, event.about, event.actorId !== undefined],
-    );
-  return { ...janua, headers, send, importRows, download, events, [Symbol.asyncDispose]: janua[Symbol.asyncDispose] };
+  const download = (format: string) => janua.get(`/admin/users/export?format=${format}`, headers);
+  const imports = async (kind: string) =>
+    (await janua.events({ kind })).map(({ count, about, actorId }) => [count, about, actorId !== undefined]);
+  return { ...janua, headers, send, importRows, download, imports };
 }
 
 const rows = [
@@ -33,7 +27,7 @@ const rows = [
 
 test('an import is tried first, then adds users by the rules of the command, and names the administrator', async () => {
   await using janua = await open();
-  const { services, importRows, events } = janua;
+  const { services, importRows, imports } = janua;
   await services.groups.add({ name: 'staff', description: '', scopes: [] });
   const find = () => services.users.findByUsername('new@example.com');
   const expected = (dry_run: boolean, added: number) => ({ dry_run, added, there_already: 1 - added, more_refused: 0 });
@@ -54,7 +48,7 @@ test('an import is tried first, then adds users by the rules of the command, and
   }
   const { user } = (await find()) ?? assert.fail();
   assert.deepEqual([user.firstName, user.lastName, user.groups], ['Änn', 'A, B', ['staff']]);
-  assert.deepEqual(await events('users-imported'), [[1, undefined, true]]);
+  assert.deepEqual(await imports('users-imported'), [[1, undefined, true]]);
   const wrong = (await importRows('name\nann')).json();
   assert.deepEqual([wrong.added, wrong.refused.length], [0, 1]);
   assert.match(wrong.refused[0].detail, /^The column name is unknown/);
@@ -64,7 +58,7 @@ test('an import is tried first, then adds users by the rules of the command, and
 
 test('the page checks the rows before it offers to import them', async () => {
   await using janua = await open();
-  const page = await janua.app.inject({ url: '/admin/users/import', headers: janua.headers });
+  const page = await janua.get('/admin/users/import', janua.headers);
   assert.match(page.body, /username, first_name/);
   const button = /<button type="submit">Import users</;
   assert.doesNotMatch(page.body, button);
@@ -153,8 +147,8 @@ async function upload(
 
 test('the page takes a file as Excel saves it, shows its rows, and takes them without the file', async () => {
   await using janua = await open();
-  const { send, app } = janua;
-  const page = await app.inject({ url: '/admin/users/import', headers: janua.headers });
+  const { send } = janua;
+  const page = await janua.get('/admin/users/import', janua.headers);
   assert.match(page.body, /<form [^>]*enctype="multipart\/form-data">.*<input [^>]*name="rows" type="file"/s);
   const file = Buffer.from('username;first_name\r\nnew@example.com;J\xfcrgen', 'latin1');
   const checked = await send('/admin/users/import', await upload(file, { rows: 'ignored', dry_run: 'true' }));
@@ -233,10 +227,9 @@ test('a form with a file has at most ten parts, and is counted before it is pars
 });
 
 test('the rows of an administrator who may not import them are not read', async (t) => {
-  let time = Date.now();
   await using helper = await open(['users:read', 'users:write']);
-  await using stale = await open([], { overrides: { now: () => time } });
-  time += 3_600_000;
+  await using stale = await open();
+  stale.pass(3_600_000);
   const parse = t.mock.method(Response.prototype, 'formData');
   for (const [{ send }, status] of [
     [helper, 403],
@@ -251,7 +244,7 @@ test('the rows of an administrator who may not import them are not read', async 
 
 test('an export gives no secret, is recorded, and can be imported again', async () => {
   await using janua = await open();
-  const { services, download, events, importRows } = janua;
+  const { services, download, imports, importRows } = janua;
   const known = (await Array.fromAsync(services.administration.list())).filter(({ demo }) => !demo);
   for (const format of ['csv', 'jsonl']) {
     const { statusCode, body, headers } = await download(format);
@@ -265,7 +258,7 @@ test('an export gives no secret, is recorded, and can be imported again', async 
       ...{ dry_run: true, added: 0, there_already: known.length, refused: [], more_refused: 0 },
     });
   }
-  assert.deepEqual(await events('users-exported'), [
+  assert.deepEqual(await imports('users-exported'), [
     [undefined, undefined, true],
     [undefined, undefined, true],
   ]);
@@ -274,8 +267,8 @@ test('an export gives no secret, is recorded, and can be imported again', async 
 
 test('an export leaves out users of the demo, and the list says so', async () => {
   await using janua = await open();
-  const { app, services, headers, download } = janua;
-  const list = async () => (await app.inject({ url: '/admin/users', headers })).body;
+  const { services, headers, download } = janua;
+  const list = async () => (await janua.get('/admin/users', headers)).body;
   assert.doesNotMatch(await list(), /demo/i);
   const names = { username: 'demo@example.com', firstName: 'D', lastName: 'D' };
   await services.registry?.add({ ...names, passwordHash: 'x', demo: true });
@@ -284,22 +277,21 @@ test('an export leaves out users of the demo, and the list says so', async () =>
 });
 
 test('an import is for members of admins, and both need a fresh proof', async () => {
-  let time = Date.now();
   await using helper = await open(['users:read', 'users:write']);
   assert.equal((await helper.importRows(rows)).statusCode, 403);
   assert.equal((await helper.download('csv')).statusCode, 200);
-  await using janua = await open([], { overrides: { now: () => time } });
-  time += 3_600_000;
+  await using janua = await open();
+  janua.pass(3_600_000);
   assert.equal((await janua.importRows(rows)).json().error, 'insufficient_user_authentication');
   const page = await janua.download('csv');
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/confirm?next=%2Fadmin%2Fusers']);
-  assert.deepEqual(await janua.events('users-exported'), []);
+  assert.deepEqual(await janua.imports('users-exported'), []);
 });
 
 test('a table of a team has neither', async () => {
   await using janua = await startJanua({ stores: { users: 'SQLite', sessions: 'SQL', ownTable: true } });
   await janua.services.administration.changeGroups(ann.username, { add: [admins] });
-  const { bearer } = await logIn(janua.app);
+  const { bearer } = await janua.logIn();
   for (const url of ['/api/admin/users/import', '/admin/users/export?format=csv'])
-    assert.equal((await janua.app.inject({ url, headers: { ...bearer, ...asJson } })).statusCode, 404, url);
+    assert.equal((await janua.get(url, { ...bearer, ...asJson })).statusCode, 404, url);
 });

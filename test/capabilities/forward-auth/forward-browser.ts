@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LightMyRequestResponse } from 'fastify';
-import type { App } from '../../../src/web/types.ts';
-import { ann, password } from '../../janua.ts';
-import { form } from '../../web/faces.ts';
+import type { CookieClient, SentHeaders } from '../../client.ts';
+import { ann, password, type TestJanua } from '../../janua.ts';
 
 export const own = 'https://auth.example.com';
 export const appOrigin = 'https://app.example.com';
@@ -29,44 +28,31 @@ export function forwarded(address: string, method = 'GET'): Record<string, strin
 
 /** A browser with its cookies. It visits our host and other hosts, whose proxy asks us. */
 export interface ForwardBrowser {
-  readonly cookies: Map<string, Map<string, string>>;
+  readonly sites: Map<string, CookieClient>;
   /** Sends one request, without following redirects. */
-  ask(address: string, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
+  ask(address: string, headers?: SentHeaders): Promise<LightMyRequestResponse>;
   /** Sends a request and follows all redirects. Status 200 means that the application may answer. */
   open(address: string): Promise<{ address: string; answer: LightMyRequestResponse }>;
   /** Sends the login form. Gives the redirect. @param username Ann by default */
   logIn(next: string, secret?: string, username?: string): Promise<LightMyRequestResponse>;
 }
 
-export function createForwardBrowser(app: App): ForwardBrowser {
-  const cookies = new Map<string, Map<string, string>>();
-
-  function keep(origin: string, { headers }: LightMyRequestResponse): void {
-    const jar = cookies.get(origin) ?? new Map<string, string>();
-    cookies.set(origin, jar);
-    for (const cookie of [headers['set-cookie'] ?? []].flat()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      if (/Max-Age=0(;|$)/.test(cookie)) jar.delete(name);
-      else jar.set(name, value);
-    }
+export function createForwardBrowser(janua: Pick<TestJanua, 'browser'>): ForwardBrowser {
+  const sites = new Map<string, CookieClient>();
+  function at(origin: string): CookieClient {
+    const site = sites.get(origin) ?? janua.browser();
+    sites.set(origin, site);
+    return site;
   }
 
-  const cookieOf = (origin: string): Record<string, string> => {
-    const pairs = [...(cookies.get(origin) ?? [])].map(([name, value]) => `${name}=${value}`);
-    return pairs.length === 0 ? {} : { cookie: pairs.join('; ') };
-  };
-
-  async function ask(address: string, headers: Record<string, string> = navigating) {
+  function ask(address: string, headers: SentHeaders = navigating) {
     const { origin } = new URL(address);
-    const url = origin === own ? address.slice(own.length) : '/auth/verify';
-    const said = origin === own ? {} : forwarded(address);
-    const answer = await app.inject({ url, headers: { ...said, ...cookieOf(origin), ...headers } });
-    keep(origin, answer);
-    return answer;
+    if (origin === own) return at(own).get(address.slice(own.length), headers);
+    return at(origin).get('/auth/verify', { ...forwarded(address), ...headers });
   }
 
   return {
-    cookies,
+    sites,
     ask,
     async open(address) {
       let at = address;
@@ -78,10 +64,8 @@ export function createForwardBrowser(app: App): ForwardBrowser {
       throw new Error(`the redirects form a loop: ${at}`);
     },
     async logIn(next, secret = password, username = ann.username) {
-      const sent = form({ username, password: secret, next });
-      const headers = { ...sent.headers, ...cookieOf(own), 'sec-fetch-site': 'same-origin' };
-      const answer = await app.inject({ method: 'POST', url: '/auth/token', payload: sent.payload ?? '', headers });
-      keep(own, answer);
+      const fields = { username, password: secret, next };
+      const answer = await at(own).post('/auth/token', fields, { 'sec-fetch-site': 'same-origin' });
       assert.equal(answer.statusCode, 303);
       return answer;
     },

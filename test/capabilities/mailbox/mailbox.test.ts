@@ -4,8 +4,7 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { queueOf } from '../../core/mail/post-office.ts';
 import { startJanua, type TestJanua } from '../../janua.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
+import { asJson } from '../../web/faces.ts';
 
 /** Adds a notice that an address was changed. */
 const addNotice = ({ services }: TestJanua, address: string, changes: { requestId?: string; email?: string } = {}) =>
@@ -20,13 +19,13 @@ const addReset = ({ services }: TestJanua) =>
 describe("the demo's mailbox", () => {
   test('shows what would have been sent, newest first, as a page and as JSON', async () => {
     await using janua = await startJanua();
-    const { app, services } = janua;
-    assert.deepEqual((await app.inject('/api/demo/mail')).json(), { mails: [] });
-    assert.match((await app.inject('/demo/mail')).body, /There is no mail yet/);
+    const { services } = janua;
+    assert.deepEqual((await janua.get('/api/demo/mail')).json(), { mails: [] });
+    assert.match((await janua.get('/demo/mail')).body, /There is no mail yet/);
     await addNotice(janua, 'ann@example.com');
     await addReset(janua);
     await services.mail?.settled();
-    const { mails } = (await app.inject('/api/demo/mail')).json();
+    const { mails } = (await janua.get('/api/demo/mail')).json();
     assert.deepEqual(
       mails.map((mail: object) => Object.keys(mail).sort()),
       Array.from({ length: 2 }, () => ['created_at', 'html', 'id', 'subject', 'text', 'to']),
@@ -38,8 +37,8 @@ describe("the demo's mailbox", () => {
     assert.match(reset.html, /^<!doctype html>/);
     const [link = ''] = /http:\S+/.exec(reset.text) ?? [];
     assert.match(link, /^http:\/\/localhost:5000\/auth\/reset-password\?token=[\w-]{43}$/);
-    assert.deepEqual((await app.inject({ url: '/demo/mail', headers: asJson })).json(), { mails });
-    const page = (await app.inject('/demo/mail')).body;
+    assert.deepEqual((await janua.get('/demo/mail', asJson)).json(), { mails });
+    const page = (await janua.get('/demo/mail')).body;
     assert.ok(page.includes(`<a class="button" href="${link}">Open the link</a>`));
     assert.ok(page.indexOf(reset.subject) < page.indexOf(notice.subject));
   });
@@ -48,7 +47,7 @@ describe("the demo's mailbox", () => {
     await using janua = await startJanua();
     await addNotice(janua, 'ann@example.com', { email: '<script>alert(1)</script>' });
     await janua.services.mail?.settled();
-    const page = (await janua.app.inject('/demo/mail')).body;
+    const page = (await janua.get('/demo/mail')).body;
     assert.ok(page.includes('&lt;script&gt;alert(1)&lt;/script&gt;'));
     assert.doesNotMatch(page, /<script>|<iframe|srcdoc/);
   });
@@ -57,7 +56,7 @@ describe("the demo's mailbox", () => {
     const mailServer = { MAIL_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'janua@example.com' };
     for (const options of [{ overrides: { demoMailbox: false } }, { settings: mailServer }]) {
       await using janua = await startJanua(options);
-      for (const url of ['/demo/mail', '/api/demo/mail']) assert.equal((await janua.app.inject(url)).statusCode, 404);
+      for (const url of ['/demo/mail', '/api/demo/mail']) assert.equal((await janua.get(url)).statusCode, 404);
     }
   });
 });
@@ -65,7 +64,7 @@ describe("the demo's mailbox", () => {
 test('no mail is sent before the server knows its own address, whatever host a request names', async () => {
   await using janua = await startJanua({ settings: { PORT: 0 } });
   const { app, services } = janua;
-  await app.inject({ url: '/auth/login', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } });
+  await janua.get('/auth/login', { host: 'evil.example', 'x-forwarded-host': 'evil.example' });
   await addReset(janua);
   await services.mail?.settled();
   assert.deepEqual(await services.outbox.listKept(10), []);
@@ -90,14 +89,13 @@ test('what became of a mail is found by the id of the request that caused it', a
 });
 
 test('a day later, the mails of the demo are removed', async () => {
-  let shift = 0;
-  await using janua = await startJanua({ overrides: { now: () => Date.now() + shift } });
+  await using janua = await startJanua();
   const { services } = janua;
   await addNotice(janua, 'ann@example.com');
   await services.mail?.settled();
   await services.clean();
   assert.equal((await services.outbox.listKept(10)).length, 1);
-  shift = 25 * 60 * 60 * 1000;
+  janua.pass(25 * 60 * 60 * 1000);
   await services.clean();
   assert.deepEqual(await services.outbox.listKept(10), []);
 });

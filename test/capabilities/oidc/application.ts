@@ -42,28 +42,19 @@ export interface Begun {
 export interface ProviderUnderTest extends AsyncDisposable {
   readonly janua: TestJanua;
   readonly origin: string;
-  readonly clock: { time: number };
   /** A browser; signed in as Ann unless it is told otherwise. */
   browser(signedIn?: boolean): Promise<Browser>;
   addApplication(client?: Partial<NewClient>): Promise<Application>;
 }
 
-/** A server that listens, with a clock that tests can move on. */
+/** A server that listens. */
 export async function openProvider(options: TestOptions = {}): Promise<ProviderUnderTest> {
-  // Signatures are checked against the real time.
-  const clock = { time: 0 };
-  const settings = { PORT: 0, ...options.settings };
-  const janua = await startJanua({
-    ...options,
-    settings,
-    overrides: { now: () => Date.now() + clock.time, ...options.overrides },
-  });
-  const origin = (await janua.app.listen({ port: 0, host: '127.0.0.1' })).replace('127.0.0.1', 'localhost');
+  const janua = await startJanua({ ...options, settings: { PORT: 0, ...options.settings } });
+  const origin = await janua.listen();
 
   return {
     janua,
     origin,
-    clock,
     async browser(signedIn = true) {
       const browser = new Browser(origin);
       if (signedIn) await browser.logIn(ann.username, password);
@@ -80,9 +71,7 @@ export async function openProvider(options: TestOptions = {}): Promise<ProviderU
         redirectUris: client.redirectUris,
       });
     },
-    async [Symbol.asyncDispose]() {
-      await janua[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
 

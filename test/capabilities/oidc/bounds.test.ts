@@ -58,9 +58,9 @@ describe('what an application keeps', () => {
   test('ends with the session, when it has expired and is not yet removed', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const { refresh_token: token = '' } = await signIn(app, browser);
-    server.clock.time += 25 * 3_600_000;
+    server.janua.pass(25 * 3_600_000);
     await assert.rejects(openid.refreshTokenGrant(app.config, token), { error: 'invalid_grant' });
-    server.clock.time = 0;
+    server.janua.pass(Date.now() - server.janua.now());
     assert.ok(await openid.refreshTokenGrant(app.config, token), 'the session is still stored');
   });
 
@@ -70,7 +70,7 @@ describe('what an application keeps', () => {
     let current = first;
     for (let uses = 0; uses < 5; uses += 1) {
       current = await openid.refreshTokenGrant(app.config, current.refresh_token ?? '');
-      server.clock.time += 11_000;
+      server.janua.pass(11_000);
     }
     assert.equal(await isTaken(app, current), true);
     const held = await server.janua.services.opened.database
@@ -83,7 +83,7 @@ describe('what an application keeps', () => {
     await assert.rejects(openid.refreshTokenGrant(app.config, first.refresh_token ?? ''), { error: 'invalid_grant' });
     await assert.rejects(openid.refreshTokenGrant(app.config, current.refresh_token ?? ''), { error: 'invalid_grant' });
     assert.equal(await isTaken(app, current), false);
-    server.clock.time = 0;
+    server.janua.pass(Date.now() - server.janua.now());
   });
 
   test('is removed from the store after its session has ended', async () => {
@@ -146,10 +146,10 @@ describe('a request', () => {
   test('waits for the decision of its user for a quarter of an hour', async () => {
     const [app, browser] = [await server.addApplication({ own: false }), await server.browser()];
     const waiting = await browser.open((await app.begin()).address);
-    server.clock.time += 16 * 60_000;
+    server.janua.pass(16 * 60_000);
     await server.janua.services.clean();
     assert.equal((await browser.submit(waiting.url, { decision: 'allow' })).status, 400);
-    server.clock.time = 0;
+    server.janua.pass(Date.now() - server.janua.now());
   });
 
   test('that the store cannot answer is a fault of the server, and not of the application', async () => {

@@ -15,11 +15,10 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-const now = () => Date.now() + server.clock.time;
+const now = () => server.janua.now();
 
 async function requireAccount(username: string) {
-  const account = await server.janua.services.users.findByUsername(username);
-  assert.ok(account);
+  const account = await server.janua.account(username);
   return account;
 }
 
@@ -39,7 +38,7 @@ async function addUser({ hasApp = false } = {}) {
     username,
     /** A code that was not used yet. */
     nextCode() {
-      server.clock.time += 60_000;
+      server.janua.pass(60_000);
       return codeOf(secret, now());
     },
   };
@@ -77,7 +76,7 @@ describe('what an application gets to know', () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
     const loggedIn = now();
     for (let use = 0; use < 2; use += 1) {
-      server.clock.time += 10 * 60_000;
+      server.janua.pass(10 * 60_000);
       assert.equal((await browser.open('/api/me')).status, 200);
     }
     const { auth_time: time = 0 } = (await app.signIn(browser)).claims() ?? {};

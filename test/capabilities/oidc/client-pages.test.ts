@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { admins } from '../../../src/core/users/scopes.ts';
+import { withHeaders } from '../../client.ts';
 import { startJanua, type TestJanua } from '../../janua.ts';
 import { signInAs, signInWith } from '../admin/administrator.ts';
 
@@ -18,27 +19,13 @@ before(async () => {
 after(() => janua[Symbol.asyncDispose]());
 
 function actAs(headers: { readonly cookie: string }) {
-  const get = (url: string) => janua.app.inject({ url, headers });
-  const post = (url: string, payload: object) => janua.app.inject({ method: 'POST', url, headers, payload });
-  /** As a browser does. A list is several fields of one name. */
-  const send = (url: string, fields: Readonly<Record<string, string | readonly string[]>>) =>
-    janua.app.inject({
-      method: 'POST',
-      url,
-      headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded', accept: 'text/html' },
-      payload: new URLSearchParams(
-        Object.entries(fields).flatMap(([name, values]) => [values].flat().map((value) => [name, value])),
-      ).toString(),
-    });
-  const add = async (fields: object = wiki) => (await post('/api/admin/clients/add', fields)).json();
-  const kinds = async (about: string) => {
-    const { auditTrail } = janua.services;
-    const events = await Array.fromAsync(auditTrail.find({ order: 'oldest-first' }));
-    return events.flatMap((event) =>
-      'kind' in event && event.about === about ? [[event.kind, event.aboutName].join(' ').trim()] : [],
-    );
-  };
-  return { get, post, send, add, kinds };
+  const client = withHeaders(janua, headers);
+  const add = async (fields: object = wiki) => (await client.post('/api/admin/clients/add', fields)).json();
+  const kinds = async (about: string) =>
+    (await janua.events())
+      .filter((event) => event.about === about)
+      .map(({ kind, aboutName }) => [kind, aboutName].join(' ').trim());
+  return { ...client, add, kinds };
 }
 
 describe('the clients', () => {
@@ -74,8 +61,8 @@ describe('the clients', () => {
   });
 
   test('are added on a page, which shows the secret once', async () => {
-    const { get, send } = clerk;
-    const page = await send('/admin/clients/add', {
+    const { get, post } = clerk;
+    const page = await post('/admin/clients/add', {
       ...wiki,
       redirect_uris: `${redirect}\r\nhttps://b.example/cb\r\n`,
     });
@@ -92,10 +79,10 @@ describe('the clients', () => {
   });
 
   test('keep what was typed in a form that is refused', async () => {
-    const { send } = administrator;
+    const { post } = administrator;
     await janua.services.groups.add({ name: 'staff', description: '', scopes: [] });
     const typed = { name: 'Wiki', redirect_uris: 'javascript:alert(1)', own: 'true', groups: ['admins', 'staff'] };
-    const { statusCode, body } = await send('/admin/clients/add', typed);
+    const { statusCode, body } = await post('/admin/clients/add', typed);
     assert.equal(statusCode, 422);
     assert.match(body, /<textarea id="redirect_uris"[^>]*aria-invalid="true"[^>]*>javascript:alert\(1\)<\/textarea>/s);
     assert.match(body, /id="name"[^>]*value="Wiki"/s);
@@ -115,41 +102,41 @@ describe('the clients', () => {
   });
 
   test('say in red what they demand in place of the usual, by the API, the form and the page', async () => {
-    const { add, get, post, send } = clerk;
+    const { add, get, post } = clerk;
     const red = async (id: string) =>
       /<p class="message alarming">([^<]*)</.exec((await get(`/admin/clients/${id}`)).body)?.[1] ?? '';
     const { client_id: id, pkce } = await add();
     assert.deepEqual([pkce, await red(id)], ['nonce', '']);
     assert.match((await get(`/admin/clients/${id}/change`)).body, /<option value="nonce" selected>/);
     const here = `/admin/clients/${id}/change`;
-    await send(here, { ...wiki, pkce: 'optional' });
+    await post(here, { ...wiki, pkce: 'optional' });
     assert.match(await red(id), /neither PKCE nor a nonce/);
     await post(`/api${here}`, { pkce: 'required' });
     assert.match(await red(id), /has to send PKCE/);
     assert.match((await get(here)).body, /<option value="required" selected>/);
-    await send(here, wiki);
+    await post(here, wiki);
     assert.equal((await get(`/api/admin/clients/${id}`)).json().pkce, 'required');
     const free = await add({ ...wiki, public: true });
     assert.deepEqual([free.pkce, await red(free.client_id)], ['required', '']);
-    const refused = await send(here, { ...wiki, redirect_uris: 'http://localhost/', pkce: 'optional' });
+    const refused = await post(here, { ...wiki, redirect_uris: 'http://localhost/', pkce: 'optional' });
     assert.equal(refused.statusCode, 422);
     assert.match(refused.body, /<small class="field-error" id="pkce-error">Only a client with a secret/);
   });
 
   test('choose how their ID tokens are signed, by the API and the form', async () => {
-    const { add, get, post, send } = clerk;
+    const { add, get, post } = clerk;
     const { client_id: id, id_token_signed_response_alg: usual } = await add();
     assert.equal(usual, 'RS256');
     const here = `/admin/clients/${id}/change`;
     const algorithm = async () => (await get(`/api/admin/clients/${id}`)).json().id_token_signed_response_alg;
-    await send(here, { ...wiki, id_token_signed_response_alg: 'ES256' });
+    await post(here, { ...wiki, id_token_signed_response_alg: 'ES256' });
     assert.equal(await algorithm(), 'ES256');
     assert.match((await get(here)).body, /<option value="ES256" selected>/);
     assert.match((await get(`/admin/clients/${id}`)).body, /<dt>Signature of ID tokens<\/dt><dd>ES256<\/dd>/);
     // A page that was opened before there was a choice.
-    await send(here, wiki);
+    await post(here, wiki);
     assert.equal(await algorithm(), 'ES256');
-    const refused = await send(here, { ...wiki, id_token_signed_response_alg: 'none' });
+    const refused = await post(here, { ...wiki, id_token_signed_response_alg: 'none' });
     assert.equal(refused.statusCode, 422);
     assert.match(refused.body, /<small class="field-error" id="id_token_signed_response_alg-error">/);
     const answer = await post(`/api${here}`, { id_token_signed_response_alg: 'HS256' });
@@ -160,7 +147,7 @@ describe('the clients', () => {
   });
 
   test('lose what is no longer ticked in a form', async () => {
-    const { add, get, send } = administrator;
+    const { add, get, post } = administrator;
     const { client_id } = await add({
       ...wiki,
       own: true,
@@ -170,7 +157,7 @@ describe('the clients', () => {
     });
     const form = await get(`/admin/clients/${client_id}/change`);
     assert.match(form.body, /name="own" value="true" checked/);
-    const sent = await send(`/admin/clients/${client_id}/change`, {
+    const sent = await post(`/admin/clients/${client_id}/change`, {
       ...wiki,
       backchannel_logout_uri: '',
       client_uri: '',
@@ -268,14 +255,14 @@ describe('the resources', () => {
   const mcp = { uri: 'https://mcp.example.com', scopes: ['files:read'], token_format: 'jwt' };
 
   test('are added once, listed and removed', async () => {
-    const { get, post, send, kinds } = clerk;
+    const { get, post, kinds } = clerk;
     const added = await post('/api/admin/resources', mcp);
     const whole = { ...mcp, alg: 'RS256', client_id: null };
     assert.deepEqual([added.statusCode, added.json()], [201, whole]);
     assert.equal((await post('/api/admin/resources', mcp)).statusCode, 422);
     assert.deepEqual((await administrator.get('/api/admin/audit?kind=application-refused')).json().events, []);
     const form = { uri: 'http://127.0.0.1:9000/mcp', scopes: 'files:read files:write' };
-    assert.equal((await send('/admin/resources', form)).headers.location, '/admin/resources?state=added');
+    assert.equal((await post('/admin/resources', form)).headers.location, '/admin/resources?state=added');
     const { resources } = (await get('/api/admin/resources')).json();
     assert.deepEqual(resources, [
       { uri: form.uri, scopes: ['files:read', 'files:write'], token_format: 'opaque', alg: null, client_id: null },
@@ -294,7 +281,7 @@ describe('the resources', () => {
   });
 
   test('get a secret, which is shown once, by the API and on a page', async () => {
-    const { get, post, send, kinds } = clerk;
+    const { get, post, kinds } = clerk;
     const uri = 'https://files.example.com';
     await post('/api/admin/resources', { uri, scopes: ['files:read'] });
     const given = (await post('/api/admin/resources/secret', { uri })).json();
@@ -305,7 +292,7 @@ describe('the resources', () => {
     );
     const form = await get(`/admin/resources/secret?uri=${encodeURIComponent(uri)}`);
     assert.match(form.body, new RegExp(`<title>Janua New secret: ${uri}<.*name="uri" value="${uri}"`, 's'));
-    const page = await send('/admin/resources/secret', { uri });
+    const page = await post('/admin/resources/secret', { uri });
     assert.equal(page.statusCode, 200, page.body);
     const [, secret = ''] = /<pre class="codes">([\w-]{43})</.exec(page.body) ?? [];
     assert.notEqual(secret, given.client_secret);

@@ -129,7 +129,7 @@ const basicPlan: Readonly<Record<string, Run>> = {
   },
   'prompt=login wants a new proof, and the session goes on': async (app, browser) => {
     const first = await app.signIn(browser);
-    server.clock.time += 5_000;
+    server.janua.pass(5_000);
     const begun = await app.begin({ prompt: 'login' });
     const page = await browser.open(begun.address);
     assert.match(page.url.pathname, /^\/auth\/confirm/);
@@ -372,15 +372,15 @@ describe('the documents of the provider', () => {
     const before = await readToken(own, old);
     const fastBefore = await readToken(own, fastOld);
     assert.deepEqual([before.alg, fastBefore.alg], ['RS256', 'ES256']);
-    own.clock.time += 200_000;
+    own.janua.pass(200_000);
     await own.janua.services.rotateSigningKeys();
-    own.clock.time += 61_000;
+    own.janua.pass(61_000);
     // Another process may not know the new key yet.
     assert.equal((await readToken(own, (await app.signIn(browser)).id_token ?? '')).kid, before.kid);
     assert.equal((await readToken(own, (await fast.signIn(browser)).id_token ?? '')).kid, fastBefore.kid);
     const { keys } = (await (await fetch(`${own.origin}/oidc/jwks`)).json()) as { keys: object[] };
     assert.equal(keys.length, 4);
-    own.clock.time += 121_000;
+    own.janua.pass(121_000);
     const { id_token: young = '' } = await app.signIn(browser, { id_token_hint: old });
     assert.notEqual((await readToken(own, young)).kid, before.kid);
     assert.equal((await readToken(own, old)).kid, before.kid);
@@ -388,9 +388,9 @@ describe('the documents of the provider', () => {
     assert.notEqual((await readToken(own, fastYoung)).kid, fastBefore.kid);
     await browser.open(`/oidc/logout?id_token_hint=${old}`);
     assert.equal((await browser.open('/api/me')).status, 401, 'a hint of the old key counts');
-    own.clock.time += 25 * 3_600_000;
+    own.janua.pass(25 * 3_600_000);
     await fetch(`${own.origin}/oidc/jwks`);
-    own.clock.time += 61_000;
+    own.janua.pass(61_000);
     for (const token of [old, fastOld]) await assert.rejects(readToken(own, token), /no key/);
   });
 });

@@ -190,7 +190,7 @@ describe('consent', () => {
       test(`is asked once beside ${name}, for an application at ${redirect}`, async () => {
         const app = await server.addApplication({ own: false, redirectUris: [redirect] });
         const browser = await server.browser();
-        server.clock.time += 1_000;
+        server.janua.pass(1_000);
         const begun = await app.begin(parameters);
         let page = await browser.open(begun.address);
         if (parameters.prompt !== undefined) {

@@ -25,7 +25,7 @@ async function poll({ clientId }: Application, { device_code }: Pick<Device, 'de
   return (await answer.json()) as { error?: string; access_token?: string };
 }
 
-const passPause = () => (server.clock.time += 5_000);
+const passPause = () => server.janua.pass(5_000);
 
 describe('a device', () => {
   test('gets its tokens when the user has typed its code and said yes', async () => {
@@ -129,7 +129,7 @@ describe('a device', () => {
     const unknown = await browser.open('/oidc/device?user_code=BBBB-BBBB');
     assert.match(unknown.text, /There is no device that waits with this code/);
     assert.equal((await browser.submit('/oidc/device', { user_code: 'BBBB-BBBB', decision: 'allow' })).status, 404);
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + server.clock.time + 601_000 });
+    t.mock.timers.enable({ apis: ['Date'], now: server.janua.now() + 601_000 });
     assert.match((await poll(app, device)).error ?? '', /^(expired_token|invalid_grant)$/);
     const answer = { user_code: device.user_code, decision: 'allow' };
     assert.equal((await browser.submit('/oidc/device', answer)).status, 404);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { NewClient } from '../../../src/capabilities/oidc/clients/clients.ts';
-import { stampOf } from '../../../src/core/users/account.ts';
-import { password } from '../../janua.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
+import { password, type TestJanua } from '../../janua.ts';
+import { addApp, codeOf } from '../second-factor/authenticator-app.ts';
 import { type Begun, openProvider, type ProviderUnderTest, requireAnswer } from './application.ts';
 import { type Browser, hiddenFields, type Place } from './browser.ts';
 
@@ -57,11 +56,9 @@ async function openMail({ janua }: ProviderUnderTest, browser: Browser, address:
   return browser.open(link.pathname + link.search);
 }
 
-async function linkTo({ services, app }: ProviderUnderTest['janua'], address: string): Promise<URL> {
-  await services.mail?.settled();
-  const { mails } = (await app.inject('/api/demo/mail')).json<{ mails: { to: string; text: string }[] }>();
-  const text = mails.find(({ to }) => to === address)?.text ?? '';
-  return new URL(/https?:\/\/\S*[?&]token=\S*/.exec(text)?.[0] ?? assert.fail(`no link in ${text}`));
+async function linkTo(janua: TestJanua, address: string): Promise<URL> {
+  const [mail] = await janua.mails(address);
+  return new URL(/https?:\/\/\S*[?&]token=\S*/.exec(mail?.text ?? '')?.[0] ?? assert.fail(`no link in ${mail?.text}`));
 }
 
 async function requireFinished({ app, begun }: Awaited<ReturnType<typeof arrive>>, place: Place): Promise<void> {
@@ -119,7 +116,7 @@ describe('the way to the application leads', () => {
   test('past what a reset leaves, if something still signs in', async () => {
     const username = 'factors@example.com';
     const arrived = await arrive(site, username);
-    const { time } = await addApp(site, username);
+    const { time } = await addAppOf(site, username);
     await send(arrived.browser, await follow(arrived.browser, arrived.login, 'Forgot password\\?'), {
       email: username,
     });
@@ -252,13 +249,7 @@ test('no mailed link leads to another site', async () => {
 const secretOf = ({ text }: Place): string => /secret=([A-Z2-7]+)/.exec(text)?.[1] ?? assert.fail(text);
 
 /** Adds an authenticator app, and gives the codes that it shows some seconds from now. */
-async function addApp({ janua }: ProviderUnderTest, username: string) {
-  const { users, factors, hold } = janua.services;
-  const account = await users.findByUsername(username);
-  assert.ok(account);
-  const { secret } = await factors.totp.begin(account.user, username);
-  await hold({ userId: account.user.id, stamp: stampOf(account) }, (held) =>
-    factors.totp.enable(held, codeOf(secret, Date.now())),
-  );
+async function addAppOf({ janua }: ProviderUnderTest, username: string) {
+  const secret = await addApp(janua, await janua.account(username));
   return { time: (seconds: number) => codeOf(secret, Date.now() + seconds * 1000) };
 }

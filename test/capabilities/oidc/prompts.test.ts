@@ -29,7 +29,7 @@ const logIn = (browser: Browser, username: string, next: string) =>
 /** Who is signed in. Undefined if nobody is. */
 async function whoIs(browser: Browser, { janua }: ProviderUnderTest = server): Promise<string | undefined> {
   const headers = { cookie: browser.cookieHeader('/') };
-  return (await janua.app.inject({ url: '/api/me', headers })).json().username;
+  return (await janua.get('/api/me', headers)).json().username;
 }
 
 const emailOf = async (app: Application, ...[begun, answer]: Parameters<Application['finish']>) =>
@@ -74,12 +74,12 @@ describe('prompt=select_account', () => {
     const answer = requireAnswer(await logIn(browser, bob, next));
     assert.equal(await emailOf(app, begun, answer), bob);
     assert.equal(await whoIs(browser), bob);
-    assert.equal((await server.janua.app.inject({ url: '/api/me', headers: { cookie: old } })).statusCode, 401);
+    assert.equal((await server.janua.get('/api/me', { cookie: old })).statusCode, 401);
   });
 
   test('asks for a new proof too, if the application does, unless the user has logged in since', async () => {
     const [app, browser] = [await server.addApplication(), await server.browser()];
-    server.clock.time += 5_000;
+    server.janua.pass(5_000);
     const { begun, page } = await choose(server, app, browser, 'select_account login');
     const confirm = await browser.submit(page.url, { decision: 'continue' });
     const next = nextOf(confirm, '/auth/confirm');
@@ -143,10 +143,8 @@ describe('prompt=select_account', () => {
 /** Signs up as a stranger does, by the link in the mail. */
 async function signUp(browser: Browser, email: string, next: string): Promise<Place> {
   await browser.submit('/auth/sign-up', { email, next });
-  await server.janua.services.mail?.settled();
-  const { mails } = (await server.janua.app.inject('/api/demo/mail')).json();
-  const { text } = mails.find(({ to }: { readonly to: string }) => to === email);
-  const link = new URL(/https?:\/\/\S*sign-up\/finish\S*/.exec(text)?.[0] ?? assert.fail(text));
+  const [mail] = await server.janua.mails(email);
+  const link = new URL(/https?:\/\/\S*sign-up\/finish\S*/.exec(mail?.text ?? '')?.[0] ?? assert.fail(mail?.text));
   const form = await browser.open(link.pathname + link.search);
   const [, kept = ''] = /name="next" value="([^"]*)"/.exec(form.text) ?? [];
   const sent = { token: link.searchParams.get('token') ?? '', next: kept.replaceAll('&amp;', '&') };
@@ -161,7 +159,7 @@ describe('prompt=create', () => {
       const next = nextOf(await browser.open(begun.address), '/auth/sign-up');
       assert.equal(await whoIs(browser), isSignedIn ? ann.username : undefined);
       // The mail takes its time.
-      server.clock.time += 60 * 60_000;
+      server.janua.pass(60 * 60_000);
       const email = `new-${isSignedIn}@example.com`;
       const answer = requireAnswer(await signUp(browser, email, next));
       assert.equal(await emailOf(app, begun, answer), email);

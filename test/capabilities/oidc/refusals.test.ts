@@ -291,9 +291,7 @@ describe('what was refused is explained', () => {
       post_logout_redirect_uri: `https://x.example/?token=${secret('token')}`,
     };
     await browser.open(`/oidc/logout?${new URLSearchParams(leaves)}`);
-    const rows = JSON.stringify(
-      await Array.fromAsync(server.janua.services.auditTrail.find({ order: 'newest-first' })),
-    );
+    const rows = JSON.stringify(await server.janua.events({ order: 'newest-first' }));
     assert.ok(rows.includes('https://app.example.com/callback?code='), 'the rest of the address is kept');
     assert.ok(rows.includes('a=b'));
     for (const kept of ['canary', code, hint.split('.')[2] ?? '', application.secret ?? '', begun.verifier])

@@ -67,7 +67,7 @@ for (const [why, { settings, client, says, advice }] of Object.entries(barriers)
       const [app, browser] = [await addApplication(), await server.browser()];
       const begun = await app.begin({ login_hint: ann.username });
       const page = await browser.open(begun.address);
-      server.clock.time += 1000;
+      server.janua.pass(1000);
       let login = await browser.submit(page.url, { decision: 'another' });
       assert.equal(login.url.pathname, '/auth/login');
       assert.match(login.text, /name="username" value=""/);

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
-import type { RecordedEvent } from '../../../src/core/audit/event.ts';
 import { stampOf } from '../../../src/core/users/account.ts';
-import { AccountChanged, type Held, provedBy } from '../../../src/core/users/held.ts';
+import { AccountChanged, provedBy } from '../../../src/core/users/held.ts';
 import type { Settings } from '../../../src/ground/config/settings.ts';
 import { ann, caller, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { type BodyFace, bodyFaces, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../../web/faces.ts';
+import { type BodyFace, bodyFaces, loginFaces, sessionCookie } from '../../web/faces.ts';
 import { addPasskey } from './add-passkey.ts';
 import { createAuthenticator } from './authenticator.ts';
-import { codeOf } from './authenticator-app.ts';
+import { addApp, codeOf } from './authenticator-app.ts';
 
 const stores: StoreChoice[] = [
   { users: 'SQLite', sessions: 'SQL' },
@@ -22,40 +21,26 @@ const stores: StoreChoice[] = [
 
 /** A server on which every account must have a second factor. */
 async function open(stores: StoreChoice = { users: 'SQLite', sessions: 'SQL' }, settings: Partial<Settings> = {}) {
-  let time = Date.now();
   const janua = await startJanua({
-    ...{ stores, settings: { SECOND_FACTOR: 'required', ...settings } },
-    overrides: { now: () => time },
+    ...{ stores, time: Date.now(), settings: { SECOND_FACTOR: 'required', ...settings } },
   });
-  const { app, services } = janua;
-  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-    const sent = url.startsWith('/api/') ? json(fields) : form(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
+  const { services } = janua;
   /** The texts of the mails with that subject, newest first. */
-  async function mails(subject: string): Promise<string[]> {
-    await services.mail?.settled();
-    const { mails } = (await app.inject('/api/demo/mail')).json<{ mails: { subject: string; text: string }[] }>();
-    return mails.filter((mail) => mail.subject === subject).map(({ text }) => text);
-  }
+  const textsOf = async (subject: string) =>
+    (await janua.mails()).filter((mail) => mail.subject === subject).map(({ text }) => text);
   const tokenIn = (text = '') => /token=([\w-]{43})/.exec(text)?.[1] ?? assert.fail(`no link in ${text}`);
   return {
-    ...{ janua, app, services, post, mails },
-    clock: { pass: (milliseconds: number) => (time += milliseconds) },
-    codeOf: (secret: string) => codeOf(secret, time),
-    tokenMailed: async () => tokenIn((await mails('Add a second factor'))[0]),
+    ...janua,
+    textsOf,
+    codeOf: (secret: string) => codeOf(secret, janua.now()),
+    tokenMailed: async () => tokenIn((await textsOf('Add a second factor'))[0]),
     /** A link as an operator makes it. */
     async makeToken() {
       const account = await services.users.adoptByUsername(ann.username);
       assert.ok(account);
       return tokenIn(await services.createEnrolmentLink(provedBy(account)));
     },
-    login: () => post('/api/login', { username: ann.username, password }),
-    events: async () =>
-      (await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' })))
-        .filter((event): event is RecordedEvent => 'kind' in event)
-        .map(({ kind }) => kind),
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+    login: () => janua.post('/api/login', { username: ann.username, password }),
   };
 }
 
@@ -70,16 +55,16 @@ for (const store of stores) {
     test('a password gets no session in any face, but a mail', async () => {
       await using opened = await open(store);
       for (const { name, format, request } of loginFaces) {
-        const answer = await opened.app.inject(request({ username: ann.username, password }));
+        const answer = await opened.send(request({ username: ann.username, password }));
         assert.equal(sessionCookie(answer), undefined, name);
         assert.ok(answer.cookies.every(({ name }) => name !== 'pending'));
         if (format === 'html')
           assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/auth/enrol-factor?state=1'], name);
         else assert.deepEqual([answer.statusCode, answer.json().error], [403, 'enrolment_required'], name);
       }
-      assert.match((await opened.app.inject('/auth/enrol-factor?state=1')).body, /We have sent you a mail/);
-      assert.ok((await opened.mails('Add a second factor')).length > 0);
-      assert.ok((await opened.events()).includes('enrolment-demanded'));
+      assert.match((await opened.get('/auth/enrol-factor?state=1')).body, /We have sent you a mail/);
+      assert.ok((await opened.textsOf('Add a second factor')).length > 0);
+      assert.ok((await opened.kinds(/^enrolment/)).includes('enrolment-demanded'));
       const wrong = await opened.post('/api/login', { username: ann.username, password: 'wrong' });
       assert.equal(wrong.json().error, 'invalid_grant', 'a wrong password does not tell that a factor is missing');
     });
@@ -92,30 +77,30 @@ for (const store of stores) {
         [next, `next=${encodeURIComponent(next)}`],
         ['//evil.example', undefined],
       ] as const) {
-        const answer = await opened.app.inject(request({ username: ann.username, password, next: sent }));
+        const answer = await opened.send(request({ username: ann.username, password, next: sent }));
         const location = String(answer.headers.location);
         assert.equal(location, ['/auth/enrol-factor?state=1', kept].filter(Boolean).join('&'));
-        const page = (await opened.app.inject(location)).body;
+        const page = (await opened.get(location)).body;
         assert.ok(page.includes(`href="${['/auth/login', kept].filter(Boolean).join('?')}"`), page);
       }
     });
 
     test('the link adds a factor and starts no session, and the login then asks for it', async () => {
       await using opened = await open(store);
-      const { app, post } = opened;
+      const { post, get } = opened;
       await opened.login();
       const token = await opened.tokenMailed();
       for (let looks = 0; looks < 3; looks += 1) {
-        const page = await app.inject(`/auth/enrol-factor?token=${token}`);
+        const page = await get(`/auth/enrol-factor?token=${token}`);
         assert.equal(page.statusCode, 200, page.body);
         assert.doesNotMatch(page.body, /secret=/, 'a mail scanner gets no secret');
       }
-      assert.deepEqual((await app.inject(`/api/enrol-factor?token=${token}`)).json(), { email: ann.username });
+      assert.deepEqual((await get(`/api/enrol-factor?token=${token}`)).json(), { email: ann.username });
       const begun = await post('/auth/enrol-factor/begin', { token });
       const secret = /secret=([A-Z2-7]{32})/.exec(begun.body)?.[1] ?? assert.fail(begun.body);
       // A look replaces no secret.
       for (const path of ['/auth/enrol-factor', '/api/enrol-factor'])
-        assert.equal((await app.inject(`${path}?token=${token}`)).statusCode, 200);
+        assert.equal((await get(`${path}?token=${token}`)).statusCode, 200);
       const wrong = await post('/auth/enrol-factor', { token, code: '000000' });
       assert.equal(wrong.statusCode, 422);
       assert.match(wrong.body, /This code is not valid/);
@@ -125,9 +110,9 @@ for (const store of stores) {
       assert.equal(new Set(codes).size, 10);
       assert.match(done.body, /Your authenticator app is set up/);
       const [, login] = /href="(\/auth\/login\?state=12)"/.exec(done.body) ?? assert.fail(done.body);
-      assert.match((await app.inject(login ?? '')).body, /Your authenticator app is set up/);
+      assert.match((await get(login ?? '')).body, /Your authenticator app is set up/);
       assert.equal(sessionCookie(done), undefined);
-      const [told, ...others] = await opened.mails('Your second factors were changed');
+      const [told, ...others] = await opened.textsOf('Your second factors were changed');
       assert.match(told ?? '', /An authenticator app was added\.\s+From: \w+/);
       assert.equal(others.length, 0);
       assertExpired(await post('/api/enrol-factor/begin', { token }));
@@ -135,8 +120,8 @@ for (const store of stores) {
       const { error, mfa_token } = (await opened.login()).json();
       assert.equal(error, 'mfa_required');
       const step = await post('/api/second-factor', { mfa_token, method: 'recovery_code', code: codes[0] });
-      assert.ok(await isSignedIn(app, { authorization: `Bearer ${step.json().access_token}` }), step.body);
-      const [used] = await opened.mails('A recovery code was used');
+      assert.ok(await opened.isSignedIn({ authorization: `Bearer ${step.json().access_token}` }), step.body);
+      const [used] = await opened.textsOf('A recovery code was used');
       assert.match(used ?? '', /You have 9\s+left\.\s+From: \w+.*\/account\/security/s);
     });
 
@@ -164,7 +149,7 @@ for (const store of stores) {
       assert.ok(account);
       const owner = { userId: account.user.id, stamp: stampOf(account) };
       const session = await services.sessions.start(owner, { methods: ['pwd'] });
-      assert.ok(await isSignedIn(opened.app, { authorization: `Bearer ${session.accessToken}` }));
+      assert.ok(await opened.isSignedIn({ authorization: `Bearer ${session.accessToken}` }));
     });
   });
 }
@@ -180,24 +165,18 @@ for (const store of stores)
       await administration.setSecondFactor('staff', true);
       const join = (name: string) => administration.changeGroups(ann.username, { add: [name] });
       const error = async () => (await opened.login()).json().error as unknown;
-      return {
-        ...opened,
-        administration,
-        join,
-        error,
-        [Symbol.asyncDispose]: () => opened.janua[Symbol.asyncDispose](),
-      };
+      return { ...opened, administration, join, error };
     }
 
     test('of its users alone, as long as it demands one, and their sessions from before go on', async () => {
       await using opened = await openGroup();
       const { administration, join, error } = opened;
       await join('press');
-      const { bearer } = await logIn(opened.app);
+      const { bearer } = await opened.logIn();
       assert.equal(await error(), undefined, 'another group does not matter');
       await join('staff');
       assert.equal(await error(), 'enrolment_required');
-      assert.ok(await isSignedIn(opened.app, bearer));
+      assert.ok(await opened.isSignedIn(bearer));
       await administration.setSecondFactor('staff', false);
       assert.equal(await error(), undefined);
       await administration.setSecondFactor('staff', true);
@@ -210,7 +189,7 @@ for (const store of stores)
 
     test('which a session without one does not add: a stolen password would be enough', async () => {
       await using opened = await openGroup();
-      const { bearer } = await logIn(opened.app);
+      const { bearer } = await opened.logIn();
       const begun = await opened.post('/api/account/security/totp/begin', {}, bearer);
       await opened.join('staff');
       const code = opened.codeOf(begun.json().secret);
@@ -254,12 +233,12 @@ describe('the link', () => {
     await using opened = await open();
     const { post, services } = opened;
     const late = await opened.makeToken();
-    opened.clock.pass(30 * 60_000);
+    opened.pass(30 * 60_000);
     assertExpired(await post('/auth/enrol-factor/begin', { token: late }));
     for (const token of ['', 'x'.repeat(43), late])
-      assertExpired(await opened.app.inject(`/auth/enrol-factor?token=${token}`));
+      assertExpired(await opened.get(`/auth/enrol-factor?token=${token}`));
     await post('/api/forgot-password', { email: ann.username });
-    const reset = /token=([\w-]{43})/.exec((await opened.mails('Choose a new password'))[0] ?? '')?.[1];
+    const reset = /token=([\w-]{43})/.exec((await opened.textsOf('Choose a new password'))[0] ?? '')?.[1];
     assertExpired(await post('/api/enrol-factor/begin', { token: reset }));
 
     const before = await opened.makeToken();
@@ -279,10 +258,10 @@ describe('the link', () => {
   test('is mailed once a minute at most, whatever the login does', async () => {
     await using opened = await open(undefined, { THROTTLE: 'on' });
     for (let logins = 0; logins < 4; logins += 1) assert.equal((await opened.login()).statusCode, 403);
-    assert.equal((await opened.mails('Add a second factor')).length, 1);
-    opened.clock.pass(61_000);
+    assert.equal((await opened.textsOf('Add a second factor')).length, 1);
+    opened.pass(61_000);
     await opened.login();
-    assert.equal((await opened.mails('Add a second factor')).length, 2);
+    assert.equal((await opened.textsOf('Add a second factor')).length, 2);
   });
 
   test('is asked of the operator where no mail is sent', async () => {
@@ -291,13 +270,9 @@ describe('the link', () => {
       settings: { SECOND_FACTOR: 'required' },
       overrides: { now: () => time++, demoMailbox: false },
     });
-    const login = await janua.app.inject({
-      method: 'POST',
-      url: '/auth/token',
-      ...form({ username: ann.username, password }),
-    });
+    const login = await janua.post('/auth/token', { username: ann.username, password });
     assert.equal(login.headers.location, '/auth/enrol-factor?state=1');
-    assert.match((await janua.app.inject('/auth/enrol-factor?state=1')).body, /Ask the operator/);
+    assert.match((await janua.get('/auth/enrol-factor?state=1')).body, /Ask the operator/);
   });
 });
 
@@ -305,12 +280,12 @@ test('a sign-up makes the account, and leads to the link in place of a session',
   for (const { name, format, request } of bodyFaces('/auth/sign-up/finish', '/api/sign-up/finish')) {
     await using opened = await open(undefined, { SIGN_UP: 'on' });
     await opened.post('/api/sign-up', { email: 'new@example.com' });
-    const token = /token=([\w-]{43})/.exec((await opened.mails('Finish your account'))[0] ?? '')?.[1];
-    const answer = await opened.app.inject(request({ token, first_name: 'N', last_name: 'New', password }));
+    const token = /token=([\w-]{43})/.exec((await opened.textsOf('Finish your account'))[0] ?? '')?.[1];
+    const answer = await opened.send(request({ token, first_name: 'N', last_name: 'New', password }));
     assert.equal(sessionCookie(answer), undefined, name);
     if (format === 'html') assert.equal(answer.headers.location, '/auth/enrol-factor?state=1', name);
     else assert.deepEqual([answer.statusCode, answer.json().error], [403, 'enrolment_required'], name);
-    assert.equal((await opened.mails('Add a second factor')).length, 1, name);
+    assert.equal((await opened.textsOf('Add a second factor')).length, 1, name);
     assert.ok(await opened.services.users.findByUsername('new@example.com'), name);
   }
 });
@@ -335,9 +310,7 @@ describe('the last factor', () => {
       const { account, passkey } = await addAnnsPasskey(opened);
       // As it is now: in a table of a team, the change has noted the user.
       const user = (await services.users.findById(account.user.id))?.user ?? assert.fail();
-      const { secret } = await services.factors.totp.begin(user, user.username);
-      const enable = (held: Held) => services.factors.totp.enable(held, opened.codeOf(secret));
-      assert.ok(await services.hold(provedBy(account), enable));
+      await addApp(opened, { ...account, user });
       const proof = { userId: user.id, stamp: stampOf(account) };
       const session = await services.sessions.start(proof, { methods: ['pwd', 'otp', 'mfa'] });
       const by = { signedIn: { user, session, scopes: [], limited: false }, account, language: 'en' as const, caller };
@@ -351,7 +324,7 @@ describe('the last factor', () => {
     await using opened = await open();
     const { post, services } = opened;
     const { account, passkey, authenticator } = await addAnnsPasskey(opened);
-    const options = await opened.app.inject({ method: 'POST', url: '/api/passkey/options' });
+    const options = await opened.post('/api/passkey/options');
     const cookie = options.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
     const credential = authenticator.get(options.json());
     const login = await post('/api/passkey', { credential }, { cookie });
@@ -362,7 +335,7 @@ describe('the last factor', () => {
     const page = await post('/account/security/passkeys/remove', { id: passkey.id }, bearer);
     assert.match(page.body, /must keep this factor/);
     assert.deepEqual(await services.factors.methodsOf(account), ['passkey']);
-    assert.ok(await isSignedIn(opened.app, bearer), 'a refused change ends nothing');
+    assert.ok(await opened.isSignedIn(bearer), 'a refused change ends nothing');
 
     const { secret } = (await post('/api/account/security/totp/begin', {}, bearer)).json();
     const added = await post('/api/account/security/totp', { code: opened.codeOf(secret) }, bearer);
@@ -396,7 +369,7 @@ test('of several renewals of the recovery codes at the same time, one is made', 
 }, async () => {
   await using opened = await open({ users: 'PostgreSQL', sessions: 'SQL' }, { SECOND_FACTOR: 'optional' });
   const { services } = opened;
-  const { cookie } = await logIn(opened.app);
+  const { cookie } = await opened.logIn();
   const { secret } = (await opened.post('/api/account/security/totp/begin', {}, cookie)).json();
   await opened.post('/api/account/security/totp', { code: opened.codeOf(secret) }, cookie);
   const account = await services.users.adoptByUsername(ann.username);

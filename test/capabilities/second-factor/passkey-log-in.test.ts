@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { RecordedEvent } from '../../../src/core/audit/event.ts';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, caller, password, startJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { bodyFaces, form, isSignedIn, json, sessionCookie } from '../../web/faces.ts';
+import { asJson, bodyFaces, form, json, sessionCookie } from '../../web/faces.ts';
 import { addPasskey } from './add-passkey.ts';
 import { type AuthenticatorOptions, createAuthenticator, type Tricks } from './authenticator.ts';
-import { codeOf } from './authenticator-app.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
+import { addApp, codeOf } from './authenticator-app.ts';
 
 /** A server with an account of Ann, and a passkey of hers. */
 async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}) {
   const janua = await startJanua(options);
-  const { app, services } = janua;
+  const { services } = janua;
   const { passkeys } = services.factors;
   assert.ok(passkeys);
   const account = await services.users.adoptByUsername(ann.username);
@@ -26,7 +23,7 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
 
   /** Asks for options as a browser does, and gives them with the cookie that it got. */
   async function begin() {
-    const answer = await app.inject({ method: 'POST', url: '/auth/passkey/options', headers: asJson });
+    const answer = await janua.post('/auth/passkey/options', undefined, asJson);
     assert.equal(answer.statusCode, 200);
     const ceremony = answer.cookies.find(({ name }) => name === 'ceremony');
     return { options: answer.json(), cookie: `ceremony=${ceremony?.value}` };
@@ -36,17 +33,9 @@ async function open(options: TestOptions = {}, device: AuthenticatorOptions = {}
     const { options, cookie } = await begin();
     return { credential: authenticator.get(options, tricks), cookie };
   }
-  const post = (url: string, sent: ReturnType<typeof json | typeof form>, cookie: string) =>
-    app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, cookie } });
-  async function events(): Promise<string[]> {
-    const found = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
-    return found
-      .filter((event): event is RecordedEvent => 'kind' in event && /passkey|login/.test(event.kind))
-      .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
-  }
   return {
-    ...{ janua, app, services, passkeys, authenticator, user, added, begin, prove, post, events },
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
+    ...janua,
+    ...{ passkeys, authenticator, user, added, begin, prove },
   };
 }
 
@@ -73,14 +62,14 @@ for (const store of stores) {
           return findById(id);
         },
       });
-      const answer = await post('/api/passkey', json({ credential }), cookie);
+      const answer = await post('/api/passkey', { credential }, { cookie });
       assert.equal(answer.statusCode, 400, answer.body);
       assert.deepEqual(await services.sessions.listOf(user.id, undefined), []);
     });
 
     test('a passkey logs its user in, once for each challenge, in every face', async () => {
       await using opened = await open({ stores: store });
-      const { app, services, prove, events, user } = opened;
+      const { app, services, prove, isSignedIn, user } = opened;
       const faces = bodyFaces('/auth/passkey', '/api/passkey');
       let former: string | undefined;
       for (const [index, { name, format, request }] of faces.entries()) {
@@ -90,16 +79,16 @@ for (const store of stores) {
         const send = () => app.inject({ ...sent, headers: { ...sent.headers, cookie: `${cookie}; ${former}` } });
         const answer = await send();
         if (former !== undefined)
-          assert.equal(await isSignedIn(app, { cookie: former }), false, `${name}: the session before`);
+          assert.equal(await isSignedIn({ cookie: former }), false, `${name}: the session before`);
         former = `session=${sessionCookie(answer)}`;
         if (format === 'html') {
           assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/admin/me'], name);
           assert.doesNotMatch(JSON.stringify(answer.headers) + answer.body, /janua_/, `${name}: no access token`);
         } else {
           assert.equal(answer.statusCode, 200, name);
-          assert.ok(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), name);
+          assert.ok(await isSignedIn({ authorization: `Bearer ${answer.json().access_token}` }), name);
         }
-        assert.ok(await isSignedIn(app, { cookie: former }), name);
+        assert.ok(await isSignedIn({ cookie: former }), name);
         const session = answer.cookies.find((one) => one.name === 'session');
         assert.equal(
           session?.maxAge !== undefined,
@@ -110,7 +99,7 @@ for (const store of stores) {
       }
       assert.equal((await services.sessions.listOf(user.id, undefined)).length, 1);
       assert.deepEqual(
-        await events(),
+        await opened.kinds(/passkey|login/),
         faces.flatMap(() => ['login-succeeded: passkey', 'passkey-refused: expired-challenge']),
       );
     });
@@ -121,8 +110,8 @@ test('a login drops a next that is too long', async () => {
   await using opened = await open();
   const { post, prove } = opened;
   const { credential, cookie } = await prove();
-  const sent = form({ credential: JSON.stringify(credential), next: '/a'.repeat(5000) });
-  const answer = await post('/auth/passkey', sent, cookie);
+  const sent = { credential: JSON.stringify(credential), next: '/a'.repeat(5000) };
+  const answer = await post('/auth/passkey', sent, { cookie });
   assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/auth/home']);
   assert.ok(sessionCookie(answer));
 });
@@ -131,8 +120,7 @@ test('a program may send the credential as an object', async () => {
   await using opened = await open();
   const { post, prove } = opened;
   const { credential, cookie } = await prove();
-  const sent = json({ credential });
-  const answer = await post('/api/passkey', sent, cookie);
+  const answer = await post('/api/passkey', { credential }, { cookie });
   assert.equal(answer.statusCode, 200);
   assert.deepEqual(Object.keys(answer.json()), ['access_token', 'token_type', 'expires_in']);
 });
@@ -142,8 +130,7 @@ test('the session tells how its user signed in', async () => {
     await using opened = await open({}, { isSyncable });
     const { post, prove, services } = opened;
     const { credential, cookie } = await prove();
-    const sent = json({ credential });
-    const answer = await post('/api/passkey', sent, cookie);
+    const answer = await post('/api/passkey', { credential }, { cookie });
     const signedIn = await services.access.findSignedIn({ cookie: sessionCookie(answer) });
     assert.deepEqual(signedIn?.session.methods, [isSyncable ? 'swk' : 'hwk', 'user']);
   }
@@ -165,9 +152,9 @@ const refused: Record<string, Case> = {
   'with two of the cookies': { cookie: 'ceremony=a; ceremony=b', reason: 'expired-challenge' },
   'of another browser': { cookie: `ceremony=${'a'.repeat(43)}`, reason: 'expired-challenge' },
   'that was removed': { before: remove, reason: 'unknown-passkey' },
-  'of a disabled user': { before: ({ janua }) => janua.people.disable(ann.username), reason: 'disabled-user' },
+  'of a disabled user': { before: ({ people }) => people.disable(ann.username), reason: 'disabled-user' },
   'of a user who is gone': {
-    before: ({ janua }) => janua.people.remove(ann.username),
+    before: ({ people }) => people.remove(ann.username),
     reason: 'unknown-passkey',
   },
 };
@@ -176,28 +163,25 @@ describe('a login is refused with a passkey', () => {
   for (const [name, { tricks, before, cookie: other, reason }] of Object.entries(refused))
     test(name, async () => {
       await using opened = await open();
-      const { app, prove, events } = opened;
+      const { prove, post } = opened;
       const { credential, cookie } = await prove(tricks);
       await before?.(opened);
-      const sent = form({ credential: JSON.stringify(credential), next: '/admin/me' });
-      const headers = { ...sent.headers, cookie: other ?? cookie };
-      const answer = await app.inject({ method: 'POST', url: '/api/passkey', ...sent, headers });
+      const sent = { credential: JSON.stringify(credential), next: '/admin/me' };
+      const headers = { cookie: other ?? cookie };
+      const answer = await post('/api/passkey', sent, headers);
       assert.equal(answer.statusCode, 400);
       const isUnknown = reason === 'unknown-passkey';
       const words = isUnknown ? 'There is no such passkey' : 'This passkey cannot be used here';
       const { error, error_description: detail } = answer.json();
       assert.deepEqual([error, detail], ['invalid_grant', words]);
       assert.equal(sessionCookie(answer), undefined);
-      assert.deepEqual(await events(), [`passkey-refused: ${reason}`]);
+      assert.deepEqual(await opened.kinds(/passkey|login/), [`passkey-refused: ${reason}`]);
 
-      const page = await app.inject({ method: 'POST', url: '/auth/passkey', ...sent, headers });
+      const page = await post('/auth/passkey', sent, headers);
       if (isUnknown) return;
       assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login?state=8&next=%2Fadmin%2Fme']);
       const [failure] = page.cookies;
-      const shown = await app.inject({
-        url: String(page.headers.location),
-        headers: { cookie: `${failure?.name}=${failure?.value}` },
-      });
+      const shown = await opened.get(String(page.headers.location), { cookie: `${failure?.name}=${failure?.value}` });
       assert.match(shown.body, /You could not be signed in with this passkey/);
       assert.match(shown.body, new RegExp(`<code>${page.headers['x-request-id']}</code>`));
     });
@@ -228,22 +212,21 @@ describe('a login is refused with a passkey', () => {
 
 test('only the answer to an unknown passkey lets the browser forget it', async () => {
   await using opened = await open();
-  const { app, post, passkeys, user, added, prove } = opened;
+  const { post, passkeys, user, added, prove } = opened;
   const { credential, cookie } = await prove();
   await passkeys.remove(user, added.id);
-  const sent = form({ credential: JSON.stringify(credential) });
-  const page = await post('/auth/passkey', sent, cookie);
+  const page = await post('/auth/passkey', { credential: JSON.stringify(credential) }, { cookie });
   assert.equal(page.statusCode, 400);
   assert.match(page.body, /This passkey is not known here any more/);
   assert.ok(page.body.includes(`data-unknown="${JSON.stringify(credential).replaceAll('"', '&quot;')}"`));
-  const linked = await app.inject('/auth/login?state=9&credential=x');
+  const linked = await opened.get('/auth/login?state=9&credential=x');
   assert.match(linked.body, /This passkey is not known here any more/);
   assert.doesNotMatch(linked.body, /data-unknown/);
 });
 
 test('a user who only looks leaves nothing, and keeps the cookie for all tabs', async () => {
   await using opened = await open();
-  const { app, begin } = opened;
+  const { begin } = opened;
   const { options, cookie } = await begin();
   assert.deepEqual(options, {
     challenge: options.challenge,
@@ -252,7 +235,7 @@ test('a user who only looks leaves nothing, and keeps the cookie for all tabs', 
     userVerification: 'required',
     timeout: 300_000,
   });
-  const again = await app.inject({ method: 'POST', url: '/api/passkey/options', headers: { cookie } });
+  const again = await opened.post('/api/passkey/options', undefined, { cookie });
   assert.deepEqual(
     again.cookies.map(({ name, value, httpOnly, sameSite, maxAge }) => [
       `${name}=${value}`,
@@ -262,13 +245,9 @@ test('a user who only looks leaves nothing, and keeps the cookie for all tabs', 
     ]),
     [[cookie, true, 'Lax', 600]],
   );
-  const forced = await app.inject({
-    method: 'POST',
-    url: '/api/passkey/options',
-    headers: { cookie: 'ceremony=known' },
-  });
+  const forced = await opened.post('/api/passkey/options', undefined, { cookie: 'ceremony=known' });
   assert.notEqual(forced.cookies[0]?.value, 'known', 'no client chooses the value');
-  const page = await app.inject({ method: 'POST', url: '/auth/passkey/options' });
+  const page = await opened.post('/auth/passkey/options');
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login']);
 });
 
@@ -287,14 +266,10 @@ test('wrong passkeys, which cannot be guessed, do not make the owner at the same
 });
 
 test('a login that a second factor finishes clears the failures of its password, whatever the factor', async () => {
-  let time = Date.now();
-  await using opened = await open({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
-  const { services, authenticator, post, user } = opened;
-  const { totp } = services.factors;
-  const { secret } = await totp.begin(user, ann.username);
-  const account = await services.users.findById(user.id);
-  assert.ok(account && (await services.hold(provedBy(account), (held) => totp.enable(held, codeOf(secret, time)))));
-  const send = (given: string) => post('/api/login', json({ username: ann.username, password: given }), '');
+  await using opened = await open({ settings: { THROTTLE: 'on' }, time: Date.now() });
+  const { authenticator, post } = opened;
+  const secret = await addApp(opened, await opened.account());
+  const send = (given: string) => post('/api/login', { username: ann.username, password: given });
   // An eighth failure would make the user wait.
   const fail = async () => {
     for (let count = 0; count < 7; count += 1) assert.equal((await send('wrong')).statusCode, 400);
@@ -302,13 +277,17 @@ test('a login that a second factor finishes clears the failures of its password,
   await fail();
   for (const method of ['passkey', 'totp']) {
     // The address is forgiven its failures.
-    time += 3_600_000;
+    opened.pass(3_600_000);
     const { mfa_token } = (await send(password)).json();
-    const asked = await post('/api/second-factor/options', json({ mfa_token }), '');
+    const asked = await post('/api/second-factor/options', { mfa_token });
     const credential = authenticator.get(asked.json());
-    const step = { mfa_token, method, ...(method === 'passkey' ? { credential } : { code: codeOf(secret, time) }) };
+    const step = {
+      mfa_token,
+      method,
+      ...(method === 'passkey' ? { credential } : { code: codeOf(secret, opened.now()) }),
+    };
     const cookie = `ceremony=${asked.cookies.find(({ name }) => name === 'ceremony')?.value}`;
-    assert.equal((await post('/api/second-factor', json(step), cookie)).statusCode, 200, method);
+    assert.equal((await post('/api/second-factor', step, { cookie })).statusCode, 200, method);
     await fail();
   }
 });
@@ -322,21 +301,21 @@ test('SECOND_FACTOR=off, or a host that is an address, leaves passkeys out', asy
   ]) {
     await using janua = await startJanua({ settings });
     for (const url of ['/auth/passkey', '/auth/passkey/options', '/api/passkey'])
-      assert.equal((await janua.app.inject({ method: 'POST', url })).statusCode, 404);
-    assert.doesNotMatch((await janua.app.inject('/auth/login')).body, /passkey|webauthn/);
+      assert.equal((await janua.post(url)).statusCode, 404);
+    assert.doesNotMatch((await janua.get('/auth/login')).body, /passkey|webauthn/);
   }
 });
 
 test('a host that can have no passkeys still refuses the password alone to an account with one', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://192.0.2.1' } });
-  const { app, services } = janua;
+  const { services } = janua;
   const account = await services.users.adoptByUsername(ann.username);
   assert.ok(account);
   const owner = account.user;
   const kind = { counter: 0, syncable: false, synced: false, transports: 'usb', aaguid: '' };
   const made = { credential_id: 'made-elsewhere', public_key: '', ...kind };
   await services.hold(provedBy(account), (held) => services.factors.passkeys.add(held, made));
-  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const answer = await janua.post('/api/login', { username: ann.username, password });
   assert.deepEqual([answer.statusCode, answer.json().methods], [403, ['passkey']]);
   await services.manageFactors.removeAll(account.user, { caller });
   assert.deepEqual((await services.factors.list(owner)).passkeys, []);
@@ -344,17 +323,17 @@ test('a host that can have no passkeys still refuses the password alone to an ac
 
 test('browsers and providers of passkeys are told what the account has, and where it is managed', async () => {
   await using opened = await open({ settings: { PUBLIC_URL: 'http://localhost:5000' } });
-  const { app, authenticator, passkeys, user, added } = opened;
+  const { authenticator, passkeys, user, added } = opened;
   const { credential, cookie: ceremony } = await opened.prove();
-  const admitted = await opened.post('/auth/passkey', form({ credential: JSON.stringify(credential) }), ceremony);
+  const admitted = await opened.post('/auth/passkey', { credential: JSON.stringify(credential) }, { cookie: ceremony });
   const headers = { cookie: `session=${sessionCookie(admitted)}` };
   async function signals() {
-    const pages = await Promise.all(['/account', '/account/security'].map((url) => app.inject({ url, headers })));
+    const pages = await Promise.all(['/account', '/account/security'].map((url) => opened.get(url, headers)));
     const told = pages.map(({ body }) =>
       JSON.parse(/data-signal="([^"]*)"/.exec(body)?.[1]?.replaceAll('&quot;', '"') ?? '{}'),
     );
     assert.deepEqual(told[0], told[1]);
-    const programs = await app.inject({ url: '/api/account', headers });
+    const programs = await opened.get('/api/account', headers);
     assert.equal(programs.json().signal, undefined);
     return told[0];
   }
@@ -363,10 +342,7 @@ test('browsers and providers of passkeys are told what the account has, and wher
   assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [authenticator.id] });
   await passkeys.remove(user);
   assert.deepEqual(await signals(), { ...named, allAcceptedCredentialIds: [] }, 'the browser forgets the last one too');
-  const places = await app.inject({
-    url: '/.well-known/passkey-endpoints',
-    headers: { origin: 'https://provider.example' },
-  });
+  const places = await opened.get('/.well-known/passkey-endpoints', { origin: 'https://provider.example' });
   const security = 'http://localhost:5000/account/security';
   assert.deepEqual([places.statusCode, places.json()], [200, { enroll: security, manage: security }]);
   assert.match(String(places.headers['content-type']), /^application\/json/);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { provedBy } from '../../../src/core/users/held.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
-import { form, json, loginFaces } from '../../web/faces.ts';
-import { codeOf } from '../second-factor/authenticator-app.ts';
+import { loginFaces } from '../../web/faces.ts';
+import { addApp } from '../second-factor/authenticator-app.ts';
 
 let janua: TestJanua;
 before(async () => {
@@ -13,7 +12,7 @@ after(() => janua[Symbol.asyncDispose]());
 
 test('no field of a login may be in the query besides next, even beside the body', async () => {
   const fields = { username: ann.username, password, grant_type: 'password', scope: '', remember: 'on' };
-  const send = (url: string) => janua.app.inject({ method: 'POST', url, ...json(fields) });
+  const send = (url: string) => janua.post(url, fields);
   for (const name of Object.keys(fields))
     for (const query of [`${name}=x`, name]) {
       const answer = await send(`/api/login?${query}`);
@@ -25,31 +24,27 @@ test('no field of a login may be in the query besides next, even beside the body
 
 test('the login page may not be stored when it removes a cookie', async () => {
   const [{ request } = assert.fail()] = loginFaces;
-  const failed = await janua.app.inject(request({ username: ann.username, password: 'wrong' }));
+  const failed = await janua.send(request({ username: ann.username, password: 'wrong' }));
   const failure = failed.cookies.find(({ name }) => name === 'login-failure')?.value ?? assert.fail();
   for (const cookie of [`login-failure=${failure}`, 'session=dead', `login-failure=${failure}; session=dead`]) {
-    const { statusCode, headers } = await janua.app.inject({ url: '/auth/login', headers: { cookie } });
+    const { statusCode, headers } = await janua.get('/auth/login', { cookie });
     assert.deepEqual([statusCode, headers['cache-control']], [200, 'no-store'], cookie);
     assert.match(String(headers['set-cookie']), /Max-Age=0/, cookie);
   }
 });
 
 test('a logout of a login that waits is told that there was no session, and ends the wait', async () => {
-  const { users, hold, factors } = janua.services;
+  const { factors } = janua.services;
   const username = 'waits@example.com';
   await janua.people.add({ username, password, firstName: 'W', lastName: 'A' });
-  const account = await users.findByUsername(username);
-  assert.ok(account);
-  const { secret } = await factors.totp.begin(account.user, username);
-  const code = codeOf(secret, Date.now());
-  assert.ok(await hold(provedBy(account), (held) => factors.totp.enable(held, code)));
-  const login = await janua.app.inject({ method: 'POST', url: '/auth/token', ...form({ username, password }) });
+  await addApp(janua, await janua.account(username));
+  const login = await janua.post('/auth/token', { username, password });
   const waiting = login.cookies.find(({ name }) => name === 'pending')?.value ?? assert.fail();
   assert.ok(await factors.pendingLogins.find(waiting));
   const headers = { cookie: `pending=${waiting}` };
-  const page = await janua.app.inject({ method: 'POST', url: '/auth/logout', headers });
+  const page = await janua.post('/auth/logout', undefined, headers);
   assert.deepEqual([page.statusCode, page.headers.location], [303, '/auth/login?state=1']);
   assert.equal(await factors.pendingLogins.find(waiting), undefined);
-  const program = await janua.app.inject({ method: 'POST', url: '/api/logout', headers });
+  const program = await janua.post('/api/logout', undefined, headers);
   assert.equal(program.statusCode, 401);
 });

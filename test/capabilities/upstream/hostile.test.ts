@@ -38,7 +38,7 @@ describe('a sign-in is refused with an ID token', () => {
       fake.tricks = tricks;
       assert.equal((await browser.back(back)).statusCode, 403);
       assert.equal(browser.jar.session, undefined);
-      assert.deepEqual(await opened.events(), ['upstream-refused: invalid-response']);
+      assert.deepEqual(await opened.decisions(), ['upstream-refused: invalid-response']);
     });
 
   test('with the nonce of another sign-in', async () => {
@@ -152,11 +152,10 @@ describe('a browser is not taken back', () => {
 
   test('after ten minutes', async () => {
     const fake = createGoogle();
-    let time = Date.now();
-    await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+    await using opened = await open({ fetch: fake.fetch, time: Date.now() });
     const browser = opened.createBrowser();
     const back = fake.authorize(await browser.begin(), googleUser());
-    time += 10 * 60 * 1000;
+    opened.pass(10 * 60 * 1000);
     assert.deepEqual(refusalOf(await browser.back(back)), over);
   });
 });
@@ -181,7 +180,7 @@ describe('a sign-in is refused', () => {
       const back = new URL(fake.authorize(await browser.begin(), googleUser()));
       change(back.searchParams);
       assert.equal((await browser.back(back.href)).statusCode, 403);
-      assert.deepEqual(await opened.events(), [`upstream-refused: ${reason}`]);
+      assert.deepEqual(await opened.decisions(), [`upstream-refused: ${reason}`]);
     });
 
   test('with a code that a user got in another browser', async () => {
@@ -217,8 +216,8 @@ describe('a provider that says wrong things about itself is refused', () => {
       const fake = createGoogle();
       fake.tricks = { discovery };
       await using opened = await open({ fetch: fake.fetch });
-      assert.deepEqual(refusalOf(await opened.createBrowser().send('POST', '/auth/upstream/google')), unreachable);
-      assert.deepEqual(await opened.events(), ['upstream-refused: unreachable']);
+      assert.deepEqual(refusalOf(await opened.createBrowser().post('/auth/upstream/google', {})), unreachable);
+      assert.deepEqual(await opened.decisions(), ['upstream-refused: unreachable']);
     });
 
   for (const [name, tricks] of Object.entries<Tricks>({
@@ -236,17 +235,16 @@ describe('a provider that says wrong things about itself is refused', () => {
       const browser = opened.createBrowser();
       const back = fake.authorize(await browser.begin(), googleUser({ email: undefined }));
       assert.ok([403, 503].includes((await browser.back(back)).statusCode));
-      assert.match((await opened.events()).join(), /^upstream-refused: (invalid-response|unreachable)$/);
+      assert.match((await opened.decisions()).join(), /^upstream-refused: (invalid-response|unreachable)$/);
     });
 });
 
 test('what a provider said about itself before stays while it says wrong things', async () => {
   const fake = createGoogle();
-  let time = Date.now();
-  await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+  await using opened = await open({ fetch: fake.fetch, time: Date.now() });
   const browser = opened.createBrowser();
   await browser.begin();
-  time += 61 * 60 * 1000;
+  opened.pass(61 * 60 * 1000);
   fake.tricks = { discovery: { authorization_endpoint: 'javascript:alert(1)' } };
   assert.match(await browser.begin(), /^https:\/\/accounts\.google\.com\/o\/oauth2\/v2\/auth\?/);
 });
@@ -255,11 +253,11 @@ test('a form of another site begins nothing, and an unknown provider is not ther
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
   const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
-  const answer = await opened.app.inject({ method: 'POST', url: '/auth/upstream/google', headers });
+  const answer = await opened.post('/auth/upstream/google', undefined, headers);
   assert.equal(answer.statusCode, 403);
   assert.equal(fake.calls.length, 0);
-  assert.equal((await opened.app.inject({ method: 'POST', url: '/auth/upstream/other' })).statusCode, 404);
-  assert.equal((await opened.app.inject('/auth/upstream/other/callback?state=x&code=y')).statusCode, 404);
+  assert.equal((await opened.post('/auth/upstream/other')).statusCode, 404);
+  assert.equal((await opened.get('/auth/upstream/other/callback?state=x&code=y')).statusCode, 404);
 });
 
 test('a field that the form does not have makes no other sign-in of it', async () => {
@@ -275,7 +273,7 @@ test('a field that the form does not have makes no other sign-in of it', async (
   const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
   assert.deepEqual([signedIn?.user.username, signedIn?.session.remembered], ['gail@gmail.com', false]);
 
-  const begun = await browser.send('POST', '/account/sign-in-methods/begin', { ...extras, upstream: 'google' });
+  const begun = await browser.post('/account/sign-in-methods/begin', { ...extras, upstream: 'google' });
   const linking = await browser.back(fake.authorize(leadOf(begun), googleUser({ sub: 'another' })));
   assert.equal(linking.statusCode, 200, 'the page with the button that links');
 });
@@ -308,7 +306,7 @@ test('the cookie of a sign-in is not larger than browsers keep, however long nex
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
   for (const next of [`/${'x'.repeat(2799)}`, `/${'x'.repeat(5000)}`, `/${'ä'.repeat(1000)}`]) {
-    const answer = await opened.createBrowser().send('POST', '/auth/upstream/google', { next, remember: 'on' });
+    const answer = await opened.createBrowser().post('/auth/upstream/google', { next, remember: 'on' });
     assert.equal(answer.cookies.length, 1);
     for (const { name, value } of answer.cookies)
       assert.ok('__Host-'.length + name.length + 1 + value.length <= 4096, name);
@@ -326,7 +324,7 @@ test('a provider whose document names another issuer is not used', async () => {
         : answer;
     },
   });
-  assert.equal((await opened.createBrowser().send('POST', '/auth/upstream/google')).statusCode, 503);
+  assert.equal((await opened.createBrowser().post('/auth/upstream/google', {})).statusCode, 503);
 });
 
 test('a stranger who sends many browsers back asks the provider a few times at once, and others have their turn', async () => {
@@ -352,7 +350,7 @@ test('a stranger who sends many browsers back asks the provider a few times at o
     const { pathname, search } = new URL(fake.authorize(await browser.begin(), googleUser()));
     const headers = { cookie: `upstream=${browser.jar.upstream}` };
     return async () => {
-      const { statusCode } = await opened.app.inject({ url: pathname + search, headers, remoteAddress });
+      const { statusCode } = await opened.get(pathname + search, headers, remoteAddress);
       if (statusCode === 503) refused += 1;
       changed.emit('change');
       return statusCode;

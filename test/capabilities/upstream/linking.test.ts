@@ -6,11 +6,11 @@ import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, caller } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { isSignedIn, logIn } from '../../web/faces.ts';
+import { addPasskey } from '../second-factor/add-passkey.ts';
 import { createAuthenticator } from '../second-factor/authenticator.ts';
 import { codeOf } from '../second-factor/authenticator-app.ts';
 import { createGoogle, googleUser } from './fakes.ts';
-import { google, leadOf, open, refusalOf } from './opened.ts';
+import { google, leadOf, open, refusalOf, sessionIn } from './opened.ts';
 
 const page = '/account/sign-in-methods';
 
@@ -20,7 +20,7 @@ type Fake = ReturnType<typeof createGoogle>;
 
 /** What the page with the button sends. */
 async function offer(browser: Browser, fake: Fake, user = googleUser()): Promise<string> {
-  const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+  const url = leadOf(await browser.post(`${page}/begin`, { upstream: 'google' }));
   const shown = await browser.back(fake.authorize(url, user));
   assert.equal(shown.statusCode, 200, shown.body);
   assert.match(shown.body, /signed in at Google as gail@gmail\.com.* sign in as ann@example\.com/);
@@ -29,12 +29,12 @@ async function offer(browser: Browser, fake: Fake, user = googleUser()): Promise
 }
 
 async function link(browser: Browser, fake: Fake, user = googleUser()) {
-  const answer = await browser.send('POST', `${page}/link`, { link: await offer(browser, fake, user) });
+  const answer = await browser.post(`${page}/link`, { link: await offer(browser, fake, user) });
   assert.deepEqual([answer.statusCode, answer.headers.location], [303, `${page}?state=linked`], answer.body);
 }
 
 async function idOf(browser: Browser): Promise<string> {
-  const { body } = await browser.send('GET', page);
+  const { body } = await browser.get(page);
   return /name="id" value="([\w-]+)"/.exec(body)?.[1] ?? assert.fail(body);
 }
 
@@ -56,17 +56,16 @@ describe('a sign-in with a linked account', () => {
         const former = other.jar.session ?? '';
         await other.back(fake.authorize(await other.begin(), googleUser(changes)));
         assert.equal(await other.whoAmI(), ann.username);
-        assert.equal(await isSignedIn(opened.app, { cookie: `session=${former}` }), false, 'the session before');
+        assert.equal(await opened.isSignedIn({ cookie: `session=${former}` }), false, 'the session before');
       }
-      const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+      const account = await opened.account();
       assert.equal(account.isAddressVerified, expected);
       const { verification } = await services.users.findDetails(account.user);
       assert.deepEqual(
         verification && [verification.how, verification.by],
         expected ? ['upstream', 'google'] : undefined,
       );
-      const events = services.auditTrail.find({ order: 'oldest-first', kind: 'address-verified-upstream' });
-      assert.equal((await Array.fromAsync(events)).length, Number(expected));
+      assert.equal((await opened.events({ kind: 'address-verified-upstream' })).length, Number(expected));
     });
 
   test('verifies the address of the account that it creates', async () => {
@@ -92,7 +91,7 @@ for (const store of stores) {
     test('an account is not linked after the password has changed since the proof', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
-      const { services, janua } = opened;
+      const { services, people } = opened;
       const browser = opened.createBrowser();
       await browser.logIn();
       const sent = await offer(browser, fake);
@@ -101,14 +100,13 @@ for (const store of stores) {
         async findById(id: string) {
           const proven = await findById(id);
           Object.assign(services.users, { findById });
-          await janua.people.setPassword(ann.username, 'a password that the owner has chosen');
+          await people.setPassword(ann.username, 'a password that the owner has chosen');
           return proven;
         },
       });
-      const answer = await browser.send('POST', `${page}/link`, { link: sent });
+      const answer = await browser.post(`${page}/link`, { link: sent });
       assert.match(String(answer.headers.location), /^\/auth\/login/, answer.body);
-      const account = await services.users.findByUsername(ann.username);
-      assert.ok(account);
+      const account = await opened.account();
       assert.deepEqual(await services.linking.list(account.user), []);
     });
 
@@ -120,12 +118,12 @@ for (const store of stores) {
       const browser = opened.createBrowser();
       await browser.logIn();
       await link(browser, fake);
-      await using team = await openTestDatabase(opened.janua.databaseUrl);
+      await using team = await openTestDatabase(opened.databaseUrl);
       await sql`update people set email = 'eve@example.com'`.execute(team.database);
       const other = opened.createBrowser();
       const refused = await other.back(fake.authorize(await other.begin(), googleUser()));
       assert.equal(refused.statusCode, 403);
-      assert.ok((await opened.events()).includes('upstream-refused: void-identity'));
+      assert.ok((await opened.decisions()).includes('upstream-refused: void-identity'));
     });
 
     test('a user links an account, logs in with it, and unlinks it', async () => {
@@ -133,24 +131,23 @@ for (const store of stores) {
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
       const browser = opened.createBrowser();
       await browser.logIn();
-      const elsewhere = await logIn(opened.app);
+      const elsewhere = await opened.logIn();
       await link(browser, fake);
-      assert.equal(await isSignedIn(opened.app, elsewhere.cookie), false, 'the other sessions end');
+      assert.equal(await opened.isSignedIn(elsewhere.cookie), false, 'the other sessions end');
       assert.equal(await browser.whoAmI(), ann.username);
 
       const other = opened.createBrowser();
       await other.back(fake.authorize(await other.begin(), googleUser()));
       assert.equal(await other.whoAmI(), ann.username);
-      await opened.services.mail?.settled();
-      const [mail] = (await opened.app.inject('/api/demo/mail')).json().mails;
-      assert.match(mail.text, /An account at Google was linked\.\s+From: .*account\/sign-in-methods/s);
+      const [mail] = await opened.mails();
+      assert.match(mail?.text ?? '', /An account at Google was linked\.\s+From: .*account\/sign-in-methods/s);
 
-      const answer = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+      const answer = await browser.post(`${page}/unlink`, { id: await idOf(browser) });
       assert.equal(answer.headers.location, `${page}?state=unlinked`);
       assert.equal(await other.whoAmI(), undefined);
       const refused = await other.back(fake.authorize(await other.begin(), googleUser()));
       assert.equal(refused.statusCode, 403);
-      const events = (await opened.events()).filter((event) => !event.startsWith('login-succeeded: password'));
+      const events = (await opened.decisions()).filter((event) => !event.startsWith('login-succeeded: password'));
       assert.deepEqual(events, [
         'identity-linked: by-owner',
         'login-succeeded: upstream',
@@ -171,9 +168,9 @@ for (const store of stores) {
         backs.push(() => browser.back(back));
       }
       for (const answer of await Promise.all(backs.map((back) => back())))
-        assert.equal(answer.statusCode, 303, `${answer.body}\n${(await opened.events()).join('\n')}`);
+        assert.equal(answer.statusCode, 303, `${answer.body}\n${(await opened.decisions()).join('\n')}`);
       for (const browser of browsers) assert.equal(await browser.whoAmI(), 'gail@gmail.com');
-      const events = await opened.events();
+      const events = await opened.decisions();
       assert.equal(events.filter((event) => event === 'identity-linked: new-account').length, 1);
     });
 
@@ -197,7 +194,7 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
     await using opened = await open({ fetch: fake.fetch, settings: { SECOND_FACTOR } });
     const browser = opened.createBrowser();
     await browser.back(fake.authorize(await browser.begin(), googleUser()));
-    const unlink = async () => browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+    const unlink = async () => browser.post(`${page}/unlink`, { id: await idOf(browser) });
     assert.deepEqual(refusalOf(await unlink()), [
       409,
       'You could then no longer sign in. Set a password or add a passkey first.',
@@ -205,17 +202,9 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
     assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 
     // With a passkey it may go, and the passkey is then the last way in.
-    const { factors, users, manageFactors } = opened.services;
-    const account = await users.findByUsername('gail@gmail.com');
-    assert.ok(account);
-    const authenticator = createAuthenticator();
-    const owner = account.user;
-    const binding = { purpose: 'enrol:1', cookie: 'a' };
-    const created = authenticator.create(await factors.passkeys.creationOptions(owner, binding));
-    const made = await factors.passkeys.verifyNew(created, binding);
-    const { hold } = opened.services;
-    const added = made && (await hold(provedBy(account), (held) => factors.passkeys.add(held, made)));
-    assert.ok(added);
+    const { users, manageFactors } = opened.services;
+    const account = await opened.account('gail@gmail.com');
+    const added = await addPasskey(opened.services, account, createAuthenticator());
     // The session needs the passkey as fresh proof from now on.
     const signedIn = await opened.services.access.findSignedIn({ cookie: browser.jar.session });
     assert.ok(signedIn);
@@ -236,27 +225,26 @@ for (const SECOND_FACTOR of ['optional', 'off'] as const)
 describe('linking is refused', () => {
   test('without a fresh proof', async () => {
     const fake = createGoogle();
-    let time = Date.now();
-    await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+    await using opened = await open({ fetch: fake.fetch, time: Date.now() });
     const browser = opened.createBrowser();
     await browser.logIn();
     const sent = await offer(browser, fake);
-    time += 9.5 * 60 * 1000;
-    assert.equal((await browser.send('GET', page)).statusCode, 200);
-    time += 60 * 1000;
+    opened.pass(9.5 * 60 * 1000);
+    assert.equal((await browser.get(page)).statusCode, 200);
+    opened.pass(60 * 1000);
     const confirm = `/auth/confirm?next=${encodeURIComponent(`${page}?unsent=1`)}`;
     for (const [path, fields] of [
       ['begin', { upstream: 'google' }],
       ['link', { link: sent }],
       ['unlink', { id: 'x' }],
     ] as const)
-      assert.equal((await browser.send('POST', `${page}/${path}`, fields)).headers.location, confirm, path);
+      assert.equal((await browser.post(`${page}/${path}`, fields)).headers.location, confirm, path);
   });
 
   test('to another session than the one that began', async () => {
     const fake = createGoogle();
     await using opened = await open({ fetch: fake.fetch });
-    await opened.janua.people.add({
+    await opened.people.add({
       username: 'eve@example.com',
       firstName: 'E',
       lastName: 'E',
@@ -264,19 +252,16 @@ describe('linking is refused', () => {
     });
     const [victim, attacker] = [opened.createBrowser(), opened.createBrowser()];
     await victim.logIn();
-    attacker.jar.session = (await logIn(opened.app, 'eve@example.com')).cookie.cookie.replace('session=', '');
-    const url = leadOf(await attacker.send('POST', `${page}/begin`, { upstream: 'google' }));
+    attacker.jar.session = sessionIn(await opened.logIn('eve@example.com'));
+    const url = leadOf(await attacker.post(`${page}/begin`, { upstream: 'google' }));
     const back = fake.authorize(url, googleUser());
     // The attacker brings cookie and address into the browser of the victim.
     victim.jar.upstream = attacker.jar.upstream ?? '';
     assert.equal((await victim.back(back)).statusCode, 400);
-    const sent = fake.authorize(
-      leadOf(await attacker.send('POST', `${page}/begin`, { upstream: 'google' })),
-      googleUser(),
-    );
+    const sent = fake.authorize(leadOf(await attacker.post(`${page}/begin`, { upstream: 'google' })), googleUser());
     const offered = /name="link" value="([^"]+)"/.exec((await attacker.back(sent)).body)?.[1];
-    assert.equal((await victim.send('POST', `${page}/link`, { link: offered })).statusCode, 400);
-    assert.equal((await victim.send('POST', `${page}/link`, { link: 'x' })).statusCode, 400);
+    assert.equal((await victim.post(`${page}/link`, { link: offered })).statusCode, 400);
+    assert.equal((await victim.post(`${page}/link`, { link: 'x' })).statusCode, 400);
   });
 
   test('by a button that was pressed before', async () => {
@@ -285,9 +270,9 @@ describe('linking is refused', () => {
     const browser = opened.createBrowser();
     await browser.logIn();
     const sent = { link: await offer(browser, fake) };
-    assert.equal((await browser.send('POST', `${page}/link`, sent)).statusCode, 303);
-    await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
-    const again = await browser.send('POST', `${page}/link`, sent);
+    assert.equal((await browser.post(`${page}/link`, sent)).statusCode, 303);
+    await browser.post(`${page}/unlink`, { id: await idOf(browser) });
+    const again = await browser.post(`${page}/link`, sent);
     assert.equal(again.statusCode, 400);
     assert.match(again.body, /href="\/auth\/login">Sign in</);
   });
@@ -300,10 +285,10 @@ describe('linking is refused', () => {
     const early = await offer(browser, fake);
     await gail.back(fake.authorize(await gail.begin(), googleUser()));
     const taken = [409, 'That account is linked with another account here.'];
-    assert.deepEqual(refusalOf(await browser.send('POST', `${page}/link`, { link: early })), taken);
-    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    assert.deepEqual(refusalOf(await browser.post(`${page}/link`, { link: early })), taken);
+    const url = leadOf(await browser.post(`${page}/begin`, { upstream: 'google' }));
     assert.deepEqual(refusalOf(await browser.back(fake.authorize(url, googleUser()))), taken);
-    const unlinking = await browser.send('POST', `${page}/unlink`, { id: await idOf(gail) });
+    const unlinking = await browser.post(`${page}/unlink`, { id: await idOf(gail) });
     assert.equal(unlinking.statusCode, 404);
     assert.ok(await idOf(gail), 'the owner still has it');
   });
@@ -314,7 +299,7 @@ describe('linking is refused', () => {
     const browser = opened.createBrowser();
     await browser.logIn();
     await link(browser, fake);
-    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    const url = leadOf(await browser.post(`${page}/begin`, { upstream: 'google' }));
     assert.equal((await browser.back(fake.authorize(url, googleUser()))).headers.location, `${page}?state=known`);
   });
 });
@@ -324,14 +309,14 @@ test('a disabled account is refused like an answer that is not valid', async () 
   await using opened = await open({ fetch: fake.fetch });
   const browser = opened.createBrowser();
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
-  await opened.janua.people.disable('gail@gmail.com');
+  await opened.people.disable('gail@gmail.com');
   assert.equal(await browser.whoAmI(), undefined);
   const back = fake.authorize(await browser.begin(), googleUser());
   assert.deepEqual(refusalOf(await browser.back(back)), [
     403,
     'You could not be signed in with that provider. Try again, or sign in another way.',
   ]);
-  assert.equal((await opened.events()).at(-1), 'upstream-refused: disabled-user');
+  assert.equal((await opened.decisions()).at(-1), 'upstream-refused: disabled-user');
 });
 
 test('an account that was removed leaves nothing, and the next login makes a new one', async () => {
@@ -339,7 +324,7 @@ test('an account that was removed leaves nothing, and the next login makes a new
   await using opened = await open({ fetch: fake.fetch });
   const browser = opened.createBrowser();
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
-  await opened.janua.people.remove('gail@gmail.com');
+  await opened.people.remove('gail@gmail.com');
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
   assert.equal(await browser.whoAmI(), 'gail@gmail.com');
 });
@@ -351,9 +336,8 @@ describe('the second factor of the account', () => {
     const browser = opened.createBrowser();
     await browser.logIn();
     await link(browser, fake);
-    const { createEnrolmentLink, enrolment, users } = opened.services;
-    const account = await users.findByUsername(ann.username);
-    assert.ok(account);
+    const { createEnrolmentLink, enrolment } = opened.services;
+    const account = await opened.account();
     const token = (await createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
     const { secret } = await enrolment.begin(token, caller);
     await enrolment.finish(token, codeOf(secret, Date.now()), 'en', caller);
@@ -370,8 +354,8 @@ describe('the second factor of the account', () => {
     assert.equal(await browser.whoAmI(), undefined);
     assert.ok(browser.jar.pending);
     const step = { method: 'totp', code: codeOf(secret, Date.now() + 30_000), next: '/account' };
-    assert.equal((await browser.send('POST', '/auth/second-factor', step)).headers.location, '/account');
-    assert.equal((await opened.events()).at(-1), 'login-succeeded: upstream+totp');
+    assert.equal((await browser.post('/auth/second-factor', step)).headers.location, '/account');
+    assert.equal((await opened.decisions()).at(-1), 'login-succeeded: upstream+totp');
   });
 
   for (const claims of [{ amr: ['pwd', 'mfa'] }, { acr: 'mfa' }])
@@ -406,7 +390,7 @@ test('a login by another provider needs a second factor, if every account must h
 test('a program begins too, and gets the address as JSON', async () => {
   const fake = createGoogle();
   await using opened = await open({ fetch: fake.fetch });
-  const answer = await opened.app.inject({ method: 'POST', url: '/api/upstream/google' });
+  const answer = await opened.post('/api/upstream/google');
   assert.equal(answer.statusCode, 200);
   assert.deepEqual(Object.keys(answer.json()), ['url']);
   const cookie = answer.cookies.find(({ name }) => name === 'upstream');
@@ -421,7 +405,7 @@ test('a user of a provider has a name that is one plain line of a bounded length
   const browser = opened.createBrowser();
   await browser.logIn();
   for (const email of ['gail\u202E@gmail.com', 'gail\n@gmail.com', `${'x'.repeat(300)}@gmail.com`]) {
-    const url = leadOf(await browser.send('POST', `${page}/begin`, { upstream: 'google' }));
+    const url = leadOf(await browser.post(`${page}/begin`, { upstream: 'google' }));
     const shown = await browser.back(fake.authorize(url, googleUser({ sub: '4711', email })));
     assert.match(shown.body, /signed in at Google as 4711[^\d]/, email);
   }
@@ -432,11 +416,11 @@ test('an account without a password can set one', async () => {
   await using opened = await open({ fetch: fake.fetch });
   const browser = opened.createBrowser();
   await browser.back(fake.authorize(await browser.begin(), googleUser()));
-  const answer = await browser.send('POST', '/account/password', {
+  const answer = await browser.post('/account/password', {
     new_password: 'staple of many batteries',
   });
   assert.equal(answer.headers.location, '/account?state=1');
-  const removed = await browser.send('POST', `${page}/unlink`, { id: await idOf(browser) });
+  const removed = await browser.post(`${page}/unlink`, { id: await idOf(browser) });
   assert.equal(removed.headers.location, `${page}?state=unlinked`);
 });
 
@@ -446,7 +430,7 @@ test('the export has the linked accounts', async () => {
   const browser = opened.createBrowser();
   await browser.logIn();
   await link(browser, fake);
-  const { identities } = (await browser.send('GET', '/api/account/export')).json();
+  const { identities } = (await browser.get('/api/account/export')).json();
   assert.deepEqual(
     identities.map(({ upstream, name }: Record<string, string>) => [upstream, name]),
     [['google', 'gail@gmail.com']],

@@ -58,7 +58,7 @@ describe('after the user has logged out, a provider', () => {
       const signIn = async () => browser.back(fake.authorize(await begin(), user));
       assert.equal(promptOf(await begin()), null);
       assert.equal((await signIn()).statusCode, 303);
-      await browser.send('POST', '/auth/logout', { signed_in: 'yes' });
+      await browser.post('/auth/logout', { signed_in: 'yes' });
       assert.equal(promptOf(await begin()), expected);
       assert.equal(promptOf(await begin()), expected, 'the first way there was not taken to its end');
       assert.equal((await signIn()).statusCode, 303);
@@ -70,7 +70,7 @@ describe('after the user has logged out, a provider', () => {
     await using opened = await open({ fetch: fake.fetch, settings: { SIGN_UP: 'off' } });
     const browser = opened.createBrowser();
     await browser.logIn();
-    await browser.send('POST', '/auth/logout', { signed_in: 'yes' });
+    await browser.post('/auth/logout', { signed_in: 'yes' });
     assert.equal((await browser.back(fake.authorize(await browser.begin(), googleUser()))).statusCode, 403);
     assert.equal(promptOf(await browser.begin()), 'select_account');
   });
@@ -79,8 +79,8 @@ describe('after the user has logged out, a provider', () => {
     await using opened = await open({ fetch: createGoogle().fetch });
     const browser = opened.createBrowser();
     await browser.logIn();
-    const { sessions } = (await browser.send('GET', '/api/account/sessions')).json();
-    await browser.send('POST', '/account/sessions/end', { id: sessions[0].id });
+    const { sessions } = (await browser.get('/api/account/sessions')).json();
+    await browser.post('/account/sessions/end', { id: sessions[0].id });
     assert.equal(promptOf(await browser.begin()), 'select_account');
   });
 
@@ -89,7 +89,7 @@ describe('after the user has logged out, a provider', () => {
     const browser = opened.createBrowser();
     browser.jar['logged-out'] = '1';
     await browser.logIn();
-    const lead = leadOf(await browser.send('POST', '/account/sign-in-methods/begin', { upstream: 'google' }));
+    const lead = leadOf(await browser.post('/account/sign-in-methods/begin', { upstream: 'google' }));
     assert.equal(promptOf(lead), null);
   });
 
@@ -110,7 +110,7 @@ test('without providers, a logout leaves no cookie but the removal of the sessio
   await using opened = await open({ entries: [] });
   const browser = opened.createBrowser();
   await browser.logIn();
-  const answer = await browser.send('POST', '/auth/logout', { signed_in: 'yes' });
+  const answer = await browser.post('/auth/logout', { signed_in: 'yes' });
   assert.deepEqual(
     answer.cookies.map(({ name, value }) => [name, value]),
     [['session', '']],

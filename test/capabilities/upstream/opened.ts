@@ -3,10 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import type { CustomFetch } from 'openid-client';
-import type { RecordedEvent } from '../../../src/core/audit/event.ts';
-import { ann, startJanua, type TestOptions } from '../../janua.ts';
+import type { SignedIn } from '../../client.ts';
+import { startJanua, type TestOptions } from '../../janua.ts';
 import { createTemporaryFolder } from '../../servers/process-end.ts';
-import { form, logIn } from '../../web/faces.ts';
 
 export type Entry = Readonly<Record<string, unknown>>;
 
@@ -34,57 +33,41 @@ export async function open({ entries = [google], fetch, settings, overrides, ...
     settings: { UPSTREAMS_FILE: file.path, SIGN_UP: 'on', ...settings },
     overrides: { ...(fetch && { fetch }), ...overrides },
   });
-  const { app, services } = janua;
 
-  function createBrowser(jar: Record<string, string> = {}) {
-    async function send(method: 'GET' | 'POST', url: string, fields: Record<string, unknown> = {}) {
-      const cookie = Object.entries(jar)
-        .map(([name, value]) => `${name}=${value}`)
-        .join('; ');
-      const sent = method === 'POST' ? form(fields) : { headers: {} };
-      const answer = await app.inject({ method, url, ...sent, headers: { ...sent.headers, cookie } });
-      for (const { name, value, maxAge } of answer.cookies) {
-        if (value === '' || maxAge === 0) delete jar[name];
-        else jar[name] = value;
-      }
-      return answer;
-    }
+  function createBrowser(jar?: Record<string, string>) {
+    const browser = janua.browser(jar);
     return {
-      jar,
-      send,
+      ...browser,
       /** Presses the button of a provider, and gives the address that the browser is led to. */
       async begin(id = 'google', fields: Record<string, unknown> = {}): Promise<string> {
-        return leadOf(await send('POST', `/auth/upstream/${id}`, fields));
+        return leadOf(await browser.post(`/auth/upstream/${id}`, fields));
       },
       /** Comes back from the provider. */
-      back: (address: string) => send('GET', address.replace(new URL(address).origin, '')),
+      back: (address: string) => browser.get(address.replace(new URL(address).origin, '')),
       async whoAmI(): Promise<string | undefined> {
-        const cookie = `session=${jar.session}`;
-        const { statusCode, body } = await app.inject({ url: '/api/me', headers: { cookie } });
+        const { statusCode, body } = await janua.get('/api/me', { cookie: `session=${browser.jar.session}` });
         return statusCode === 200 ? JSON.parse(body).username : undefined;
       },
       /** Logs Ann in by her password. */
       async logIn(): Promise<void> {
-        jar.session = (await logIn(app, ann.username)).cookie.cookie.replace('session=', '');
+        browser.jar.session = sessionIn(await janua.logIn());
       },
     };
   }
 
-  async function events(): Promise<string[]> {
-    const found = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
-    return found
-      .filter((event): event is RecordedEvent => 'kind' in event && /login|upstream|identity/.test(event.kind))
-      .map(({ kind, reason }) => (reason === undefined ? kind : `${kind}: ${reason}`));
-  }
-
   return {
-    ...{ janua, app, services, createBrowser, events },
+    ...janua,
+    createBrowser,
+    decisions: () => janua.kinds(/login|upstream|identity/),
     async [Symbol.asyncDispose]() {
       await janua[Symbol.asyncDispose]();
       file[Symbol.dispose]();
     },
   };
 }
+
+/** The value of the cookie of a session. */
+export const sessionIn = ({ cookie }: SignedIn) => cookie.cookie.replace('session=', '');
 
 export function leadOf(answer: LightMyRequestResponse): string {
   assert.equal(answer.statusCode, 200, answer.body);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ann, password } from '../../janua.ts';
-import { form } from '../../web/faces.ts';
 import { createGoogle, googleUser } from './fakes.ts';
 import { gitHub, google, open } from './opened.ts';
 
@@ -10,7 +9,7 @@ test('the buttons are on the pages where users log in or sign up, in the order o
   await using opened = await open({ entries: [gitHub, { ...google, name: 'Search & Co' }], fetch: fake.fetch });
   const browser = opened.createBrowser();
   const buttons = async (path: string) => {
-    const { body } = await browser.send('GET', path);
+    const { body } = await browser.get(path);
     return Array.from(
       body.matchAll(/action="(\/auth\/(?:confirm\/)?upstream\/\w+)">(.*?)<\/form>/gs),
       ([, action, form = '']) => [
@@ -28,9 +27,9 @@ test('the buttons are on the pages where users log in or sign up, in the order o
   assert.deepEqual(await buttons('/auth/sign-up'), listed());
   await browser.logIn();
   assert.deepEqual(await buttons('/auth/confirm?next=/account'), [], 'the user has linked none');
-  assert.equal((await browser.send('POST', '/auth/confirm/upstream/github')).statusCode, 404);
-  assert.match((await browser.send('GET', '/account')).body, /href="\/account\/sign-in-methods"/);
-  assert.match((await browser.send('GET', '/account/security')).body, /href="\/account\/sign-in-methods"/);
+  assert.equal((await browser.post('/auth/confirm/upstream/github', {})).statusCode, 404);
+  assert.match((await browser.get('/account')).body, /href="\/account\/sign-in-methods"/);
+  assert.match((await browser.get('/account/security')).body, /href="\/account\/sign-in-methods"/);
 });
 
 test('a next that is too long or leads to another site is dropped', async () => {
@@ -46,10 +45,10 @@ test('a next that is too long or leads to another site is dropped', async () => 
 test('without providers there is none of it', async () => {
   await using opened = await open({ entries: [] });
   const browser = opened.createBrowser();
-  assert.doesNotMatch((await browser.send('GET', '/auth/login')).body, /upstream/);
-  assert.equal((await browser.send('POST', '/auth/upstream/google')).statusCode, 404);
+  assert.doesNotMatch((await browser.get('/auth/login')).body, /upstream/);
+  assert.equal((await browser.post('/auth/upstream/google', {})).statusCode, 404);
   await browser.logIn();
-  assert.equal((await browser.send('GET', '/account/sign-in-methods')).statusCode, 404);
+  assert.equal((await browser.get('/account/sign-in-methods')).statusCode, 404);
 });
 
 test('administrators see the providers, the addresses to register, and whether each can be reached', async () => {
@@ -60,7 +59,7 @@ test('administrators see the providers, the addresses to register, and whether e
   await browser.logIn();
   for (const isAway of [false, true]) {
     fake.tricks = { isAway };
-    assert.deepEqual((await browser.send('GET', '/api/admin/upstreams')).json().upstreams[0], {
+    assert.deepEqual((await browser.get('/api/admin/upstreams')).json().upstreams[0], {
       id: 'google',
       kind: 'google',
       name: 'Google',
@@ -69,7 +68,7 @@ test('administrators see the providers, the addresses to register, and whether e
       reachable: !isAway,
     });
   }
-  const { body } = await browser.send('GET', '/admin/upstreams');
+  const { body } = await browser.get('/admin/upstreams');
   assert.match(body, /Cannot be reached/);
   assert.doesNotMatch(body, /our secret/);
 });
@@ -80,27 +79,21 @@ test('after a reset, the page lists the accounts elsewhere, with and without sec
     ['off', '/account/sign-in-methods?state=8'],
   ] as const) {
     await using opened = await open({ settings: { SECOND_FACTOR } });
-    const { app, services } = opened.janua;
-    const { user } = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+    const { services } = opened;
+    const { user } = await opened.account();
     const row = { id: 'x', upstream: 'google', user_id: user.id, issuer: 'i', subject: 's', name: 'Ann <at> work' };
     await services.database
       .insertInto('janua_identities')
       .values({ ...row, linked_at: 0 })
       .execute();
-    await app.inject({ method: 'POST', url: '/api/forgot-password', ...form({ email: ann.username }) });
-    await services.mail?.settled();
-    const [mail] = await services.outbox.listKept(1);
-    const token = new URL(mail?.link ?? '').searchParams.get('token');
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/auth/reset-password',
-      ...form({ token, password: `${password}!` }),
-    });
+    await opened.post('/api/forgot-password', { email: ann.username });
+    const token = await opened.tokenTo(ann.username);
+    const answer = await opened.post('/auth/reset-password', { token, password: `${password}!` });
     assert.equal(answer.headers.location, `/auth/login?state=6&next=${encodeURIComponent(page)}`);
     const browser = opened.createBrowser();
-    const login = await browser.send('POST', '/api/login', { username: ann.username, password: `${password}!` });
+    const login = await browser.post('/api/login', { username: ann.username, password: `${password}!` });
     assert.equal(login.statusCode, 200, login.body);
-    const { body } = await browser.send('GET', page);
+    const { body } = await browser.get(page);
     assert.match(body, /Remove every passkey, app and linked account that you do not know\./);
     assert.match(body, /Ann &lt;at> work|Ann &lt;at&gt; work/);
   }

@@ -4,7 +4,6 @@ import type { LightMyRequestResponse } from 'fastify';
 import { newAccounts } from '../../../src/capabilities/upstream/sign-in.ts';
 import { perSecond } from '../../../src/core/throttle/policy.ts';
 import { password } from '../../janua.ts';
-import { json } from '../../web/faces.ts';
 import {
   createGitHub,
   createGoogle,
@@ -43,13 +42,12 @@ test('a new user of Google gets an account without a password, and the same one 
   const moved = googleUser({ email: 'new@gmail.com', name: 'Other' });
   assert.equal((await later.back(fake.authorize(await later.begin(), moved))).headers.location, '/auth/home');
   assert.equal(await later.whoAmI(), 'gail@gmail.com');
-  assert.deepEqual(await opened.events(), [
+  assert.deepEqual(await opened.decisions(), [
     'identity-linked: new-account',
     'login-succeeded: upstream',
     'login-succeeded: upstream',
   ]);
-  const sent = json({ username: 'gail@gmail.com', password });
-  const guessed = await opened.app.inject({ method: 'POST', url: '/api/login', ...sent });
+  const guessed = await opened.post('/api/login', { username: 'gail@gmail.com', password });
   assert.deepEqual([guessed.statusCode, guessed.json().error], [400, 'invalid_grant'], 'as for an unknown name');
 });
 
@@ -164,7 +162,7 @@ describe('GitHub', () => {
     const back = new URL(fake.authorize(await browser.begin('github'), gitHubUser()));
     back.searchParams.set('code', 'injected');
     assert.equal((await browser.back(back.href)).statusCode, 403);
-    assert.deepEqual(await opened.events(), ['upstream-refused: invalid-response']);
+    assert.deepEqual(await opened.decisions(), ['upstream-refused: invalid-response']);
   });
 });
 
@@ -228,7 +226,7 @@ describe('a new account needs an address that a trusted provider has verified', 
       const browser = opened.createBrowser();
       const answer = await browser.back(fake.authorize(await browser.begin(), googleUser(user)));
       assert.deepEqual(refusalOf(answer), notLinked);
-      assert.deepEqual(await opened.events(), [`upstream-refused: ${reason}`]);
+      assert.deepEqual(await opened.decisions(), [`upstream-refused: ${reason}`]);
       assert.equal(browser.jar.session, undefined);
     });
 
@@ -254,17 +252,13 @@ test('an identity whose account is deleted again and again creates no more accou
     await opened.services.administration.remove('gail@gmail.com');
   }
   assert.equal(await signIn(), 403);
-  assert.ok((await opened.events()).includes('upstream-refused: too-many-accounts'));
+  assert.ok((await opened.decisions()).includes('upstream-refused: too-many-accounts'));
   assert.equal(await signIn(googleUser({ sub: 'other', email: 'other@gmail.com' })), 303);
 });
 
 test('a network that sends browsers back without end is refused for a moment, and the provider is asked no more', async () => {
   const fake = createGoogle();
-  const clock = { now: Date.now() };
-  await using opened = await open({
-    ...{ fetch: fake.fetch, settings: { THROTTLE: 'on' } },
-    overrides: { now: () => clock.now },
-  });
+  await using opened = await open({ fetch: fake.fetch, settings: { THROTTLE: 'on' }, time: Date.now() });
   const back = async () => {
     const browser = opened.createBrowser();
     const address = new URL(fake.authorize(await browser.begin(), googleUser()));
@@ -274,7 +268,7 @@ test('a network that sends browsers back without end is refused for a moment, an
   for (let count = 0; count < perSecond.free; count += 1) assert.equal(await back(), 403);
   const asked = fake.calls.length;
   assert.deepEqual([await back(), fake.calls.length], [503, asked]);
-  clock.now += 2_000;
+  opened.pass(2_000);
   assert.equal(await back(), 403);
 });
 
@@ -326,7 +320,7 @@ describe('a provider that is away', () => {
       assert.deepEqual(refusalOf(answer), unreachable);
       assert.ok(answer.body.includes('href="/auth/login?next=%2Faccount%2Ftokens">Sign in<'), answer.body);
     };
-    assertUnreachable(await browser.send('POST', '/auth/upstream/google', { next }));
+    assertUnreachable(await browser.post('/auth/upstream/google', { next }));
     fake.tricks = {};
     for (const tricks of [{ isAway: true }, { status: 502 }]) {
       const back = fake.authorize(await browser.begin('google', { next }), googleUser());
@@ -334,24 +328,23 @@ describe('a provider that is away', () => {
       assertUnreachable(await browser.back(back));
       fake.tricks = {};
     }
-    assert.deepEqual(new Set(await opened.events()), new Set(['upstream-refused: unreachable']));
+    assert.deepEqual(new Set(await opened.decisions()), new Set(['upstream-refused: unreachable']));
   });
 
   test('is known from before for an hour, and longer while it is away', async () => {
     const fake = createGoogle();
-    let time = Date.now();
-    await using opened = await open({ fetch: fake.fetch, overrides: { now: () => time } });
+    await using opened = await open({ fetch: fake.fetch, time: Date.now() });
     const discoveries = () => fake.calls.filter((url) => url.includes('/.well-known/')).length;
     const browser = opened.createBrowser();
     await browser.begin();
     await browser.begin();
     assert.equal(discoveries(), 1);
-    time += 61 * 60 * 1000;
+    opened.pass(61 * 60 * 1000);
     fake.tricks = { isAway: true };
     await browser.begin();
     await browser.begin();
     assert.equal(discoveries(), 2);
-    time += 2 * 60 * 1000;
+    opened.pass(2 * 60 * 1000);
     fake.tricks = {};
     await browser.begin();
     assert.equal(discoveries(), 3);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { asJson } from '../../../web/faces.ts';
 import { basic, openProvider, type ProviderUnderTest } from '../application.ts';
 
 let server: ProviderUnderTest;
@@ -18,8 +19,6 @@ const opened = [
   ...['/oidc/userinfo', '/oidc/jwks', '/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'],
   ...['/oidc/auth', '/oidc/auth/x', '/oidc/logout'],
 ];
-
-const asJson = { 'x-expected-format': 'application/json' };
 
 const ask = (path: string, method: string, query: string, body?: string) =>
   fetch(`${server.origin}${path}?${query}`, {

@@ -121,15 +121,14 @@ const ways: Readonly<Record<string, (browser: Browser, login: Place) => Promise<
     const { services, people } = server.janua;
     const username = 'factor@example.com';
     await people.add({ username, firstName: 'Fay', lastName: 'Factor', password });
-    const account = await services.users.findByUsername(username);
-    assert.ok(account);
+    const account = await server.janua.account(username);
     const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
     const { secret } = await services.enrolment.begin(token, caller);
-    const now = () => Date.now() + server.clock.time;
+    const { now } = server.janua;
     await services.enrolment.finish(token, codeOf(secret, now()), 'en', caller);
     const { url } = await browser.submit('/auth/token', { username, password, next: nextOf(login) });
     assert.equal(url.pathname, '/auth/second-factor');
-    server.clock.time += 60_000;
+    server.janua.pass(60_000);
     const next = url.searchParams.get('next') ?? '';
     return browser.submit('/auth/second-factor', { method: 'totp', code: codeOf(secret, now()), next });
   },
@@ -227,7 +226,7 @@ describe('a longer request', () => {
 /** A user who logs in at the time of the test, after a browser has kept a request. */
 async function logInLater(t: TestContext, parameters: Sent) {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
-  server.clock.time = 0;
+  server.janua.pass(Date.now() - server.janua.now());
   const [app, browser] = [await server.addApplication(), await server.browser(false)];
   const begun = await app.begin(parameters);
   const next = nextOf(await browser.open(begun.address));
@@ -282,7 +281,7 @@ describe('a login after the request', () => {
   test('has to be later: a session that was there before is asked', async () => {
     const [app, stranger] = [await server.addApplication(), await server.browser(false)];
     const browser = await server.browser();
-    server.clock.time += 1000;
+    server.janua.pass(1000);
     const begun = await app.begin({ prompt: 'login' });
     const next = nextOf(await stranger.open(begun.address));
     const asked = await browser.open(next);
