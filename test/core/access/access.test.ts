@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startJanua } from '../../janua.ts';
-import { logIn } from '../../web/faces.ts';
 
 test('a session that lies over a minute in the future is refused, and the reason says so', async () => {
   const clock = { time: Date.UTC(2030, 0, 1) };
   await using janua = await startJanua({ overrides: { now: () => clock.time } });
-  const { cookie, bearer } = await logIn(janua.app);
+  const { cookie, bearer } = await janua.logIn();
   const changed = (text: string) => text.replace(/.{4}$/, 'AAAA');
   const credentials = {
     cookie,
@@ -17,7 +16,7 @@ test('a session that lies over a minute in the future is refused, and the reason
   async function refusals() {
     const found: Record<string, string | undefined> = {};
     for (const [name, headers] of Object.entries(credentials)) {
-      const answer = await janua.app.inject({ url: '/api/me', headers });
+      const answer = await janua.get('/api/me', headers);
       if (answer.statusCode === 200) continue;
       const [event] = await janua.services.auditTrail.findByRequestId(String(answer.headers['x-request-id']));
       assert.ok(event && !('unreadable' in event));

@@ -2,53 +2,28 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { codeOf } from '../../capabilities/second-factor/authenticator-app.ts';
+import { type SentHeaders, signedInBy } from '../../client.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { form } from '../../web/faces.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
+import { asJson, form } from '../../web/faces.ts';
 
 /** A server with routes that want a scope: its own, or those of an app with Janua in it. */
 async function open({ mounted = false, ...stores }: Partial<StoreChoice> = {}) {
-  const { compose } = await import('../../../src/compose.ts');
   const janua = await startJanua({
     settings: { SCOPES: ['reports:read', 'reports:write'] },
     stores: { users: 'SQLite', sessions: 'SQL', mounted, ...stores },
-    async compose(settings, overrides) {
-      const composition = await compose(settings, overrides);
-      const { createServer, createPlugin } = composition;
-      const config = { signedIn: true, scope: 'reports:read' };
-      const alone = { signedIn: true, personalTokens: false };
+    addRoutes(app) {
       const reports = async () => ({ reports: [] });
-      return {
-        ...composition,
-        async createServer() {
-          const app = await createServer();
-          app.get('/salaries', { config: alone }, reports);
-          app.get('/reports', { config }, reports);
-          app.get('/scope-alone', { config: { scope: 'reports:read' } }, reports);
-          return app;
-        },
-        async createPlugin(onClose) {
-          const plugin = await createPlugin(onClose);
-          return Object.assign(
-            async (host: Parameters<typeof plugin>[0], options: Parameters<typeof plugin>[1]) => {
-              host.get('/salaries', { config: alone }, reports);
-              host.get('/reports', { config }, reports);
-              host.get('/scope-alone', { config: { scope: 'reports:read' } }, reports);
-              await plugin(host, options);
-            },
-            { [Symbol.for('skip-override')]: true },
-          );
-        },
-      };
+      app.get('/salaries', { config: { signedIn: true, personalTokens: false } }, reports);
+      app.get('/reports', { config: { signedIn: true, scope: 'reports:read' } }, reports);
+      app.get('/scope-alone', { config: { scope: 'reports:read' } }, reports);
     },
   });
   const { administration } = janua.services;
   await administration.addGroup({ name: 'staff', description: '', scopes: ['reports:read', 'users:read'] });
 
-  async function logIn(scope?: string) {
+  async function logInFor(scope?: string) {
     const sent = form({
       username: ann.username,
       password,
@@ -56,20 +31,12 @@ async function open({ mounted = false, ...stores }: Partial<StoreChoice> = {}) {
       ...(scope !== undefined && { scope }),
     });
     const answer = await janua.app.inject({ method: 'POST', url: '/api/login', ...sent });
-    assert.equal(answer.statusCode, 200, answer.body);
-    const cookie = answer.cookies.find(({ name }) => name === 'session');
-    return {
-      body: answer.json(),
-      bearer: { authorization: `Bearer ${answer.json().access_token}` },
-      cookie: { cookie: `session=${cookie?.value}` },
-    };
+    return { body: answer.json(), ...signedInBy(answer) };
   }
   return {
     ...janua,
-    logIn,
+    logInFor,
     add: () => administration.changeGroups(ann.username, { add: ['staff'] }),
-    ask: (url: string, headers: Record<string, string>) => janua.app.inject({ url, headers }),
-    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
 
@@ -77,10 +44,10 @@ for (const mounted of [false, true]) {
   describe(`a route ${mounted ? 'of an app with Janua in it' : 'of our own server'} that wants a scope`, () => {
     test('passes a user whose group grants it, from the very next request on and until the group is left', async () => {
       await using opened = await open({ mounted });
-      const { ask, logIn, add, services } = opened;
-      const { cookie, bearer } = await logIn();
+      const { get, logInFor, add, services } = opened;
+      const { cookie, bearer } = await logInFor();
       const statuses = async () =>
-        Promise.all([cookie, bearer].map(async (credential) => (await ask('/reports', credential)).statusCode));
+        Promise.all([cookie, bearer].map(async (credential) => (await get('/reports', credential)).statusCode));
       assert.deepEqual(await statuses(), [403, 403]);
       await add();
       assert.deepEqual(await statuses(), [200, 200]);
@@ -96,36 +63,33 @@ for (const mounted of [false, true]) {
 
     test('takes a personal access token, unless it says otherwise', async () => {
       await using opened = await open({ mounted });
-      const { ask, logIn, add, services } = opened;
+      const { get, logInFor, add, services } = opened;
       await add();
-      const account = await services.users.findByUsername(ann.username);
-      assert.ok(account);
+      const account = await opened.account();
       const made = { name: 'x', scopes: ['reports:read'], days: 1 };
       const { token } = await services.hold(provedBy(account), (held) => services.personalTokens.create(held, made));
       const personal = { authorization: `Bearer ${token}` };
-      assert.equal((await ask('/reports', personal)).statusCode, 200);
-      const refused = await ask('/salaries', { ...personal, ...asJson });
+      assert.equal((await get('/reports', personal)).statusCode, 200);
+      const refused = await get('/salaries', { ...personal, ...asJson });
       assert.deepEqual(
         [refused.statusCode, refused.json().detail],
         [403, 'This takes no personal access token. Log in'],
       );
-      assert.match((await ask('/salaries', personal)).body, /This takes no personal access token/);
-      const { cookie, bearer } = await logIn();
-      for (const credential of [cookie, bearer, (await logIn('reports:read')).bearer])
-        assert.equal((await ask('/salaries', credential)).statusCode, 200);
-      const [event] = await Array.fromAsync(
-        services.auditTrail.find({ order: 'newest-first', kind: 'permission-refused' }),
-      );
-      assert.ok(event && 'reason' in event);
+      assert.match((await get('/salaries', personal)).body, /This takes no personal access token/);
+      const { cookie, bearer } = await logInFor();
+      for (const credential of [cookie, bearer, (await logInFor('reports:read')).bearer])
+        assert.equal((await get('/salaries', credential)).statusCode, 200);
+      const [event] = await opened.events({ order: 'newest-first', kind: 'permission-refused' });
+      assert.ok(event);
       assert.equal(event.reason, 'personal-token');
     });
 
     test('tells a program and a browser which scope is missing, and janua explain too', async () => {
       await using opened = await open({ mounted });
-      const { ask, logIn, services } = opened;
-      const { cookie, bearer } = await logIn();
+      const { get, logInFor } = opened;
+      const { cookie, bearer } = await logInFor();
       for (const url of ['/reports', '/scope-alone']) {
-        const program = await ask(url, { ...bearer, ...asJson });
+        const program = await get(url, { ...bearer, ...asJson });
         assert.equal(program.statusCode, 403);
         assert.equal(program.json().error, 'insufficient_scope');
         // RFC 6749 5.2 allows no quotation mark.
@@ -134,20 +98,18 @@ for (const mounted of [false, true]) {
           program.headers['www-authenticate'],
           'Bearer realm="janua", error="insufficient_scope", scope="reports:read"',
         );
-        const page = await ask(url, cookie);
+        const page = await get(url, cookie);
         assert.equal(page.statusCode, 403);
         assert.match(
           page.body,
           /You lack the permission reports:read\. An administrator of Janua can give it to you\./,
         );
         assert.equal(page.headers['set-cookie'], undefined);
-        const anonymous = await ask(url, asJson);
+        const anonymous = await get(url, asJson);
         assert.equal(anonymous.statusCode, 401);
-        assert.equal((await ask(url, {})).statusCode, 303);
+        assert.equal((await get(url, {})).statusCode, 303);
       }
-      const events = await Array.fromAsync(
-        services.auditTrail.find({ order: 'newest-first', kind: 'permission-refused' }),
-      );
+      const events = await opened.events({ order: 'newest-first', kind: 'permission-refused' });
       assert.equal(events.length, 4);
       for (const event of events) {
         assert.ok('about' in event);
@@ -168,10 +130,10 @@ for (const stores of [
   }, () => {
     test('narrows the access token, and not the cookie', async () => {
       await using opened = await open(stores);
-      const { ask, logIn, add } = opened;
+      const { get, logInFor, add } = opened;
       await add();
       const scopeOf = async (credential: Record<string, string>) =>
-        (await ask('/api/account', credential)).json().scope;
+        (await get('/api/account', credential)).json().scope;
       for (const [asked, granted] of [
         [undefined, 'reports:read users:read'],
         ['', 'reports:read users:read'],
@@ -182,41 +144,39 @@ for (const stores of [
         ['REPORTS:READ', ''],
         ['x'.repeat(9000), ''],
       ] as const) {
-        const { body, bearer, cookie } = await logIn(asked);
+        const { body, bearer, cookie } = await logInFor(asked);
         assert.equal(body.scope, granted, String(asked));
         assert.equal(await scopeOf(bearer), granted);
         assert.equal(await scopeOf(cookie), 'reports:read users:read');
-        assert.equal((await ask('/reports', bearer)).statusCode, granted.includes('reports:read') ? 200 : 403);
+        assert.equal((await get('/reports', bearer)).statusCode, granted.includes('reports:read') ? 200 : 403);
       }
     });
 
     test('gives no field to a user without groups who asked for nothing', async () => {
       await using opened = await open(stores);
-      assert.deepEqual(Object.keys((await opened.logIn()).body), ['access_token', 'token_type', 'expires_in']);
-      assert.equal((await opened.logIn('reports:read')).body.scope, '');
+      assert.deepEqual(Object.keys((await opened.logInFor()).body), ['access_token', 'token_type', 'expires_in']);
+      assert.equal((await opened.logInFor('reports:read')).body.scope, '');
     });
   });
 }
 
 test('a token that lost or never got a scope has it not, and one that gets it back has it again', async () => {
   await using opened = await open();
-  const { ask, logIn, add, services } = opened;
+  const { get, logInFor, add, services } = opened;
   await add();
-  const { bearer } = await logIn('reports:read');
+  const { bearer } = await logInFor('reports:read');
   await services.administration.changeGroups(ann.username, { remove: ['staff'] });
-  assert.equal((await ask('/reports', bearer)).statusCode, 403);
+  assert.equal((await get('/reports', bearer)).statusCode, 403);
   await add();
-  assert.equal((await ask('/reports', bearer)).statusCode, 200);
+  assert.equal((await get('/reports', bearer)).statusCode, 200);
 });
 
 test('a narrowed token changes no account, and cannot get a wider one by a confirmation', async () => {
   await using opened = await open();
-  const { logIn, app } = opened;
-  const { bearer, cookie } = await logIn('reports:read');
-  const post = (url: string, credential: Record<string, string>, fields: Record<string, unknown>) => {
-    const sent = form(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...credential, ...asJson } });
-  };
+  const { logInFor } = opened;
+  const { bearer, cookie } = await logInFor('reports:read');
+  const post = (url: string, credential: SentHeaders, fields: object) =>
+    opened.post(url, fields, { ...credential, ...asJson });
   for (const [url, fields] of [
     ['/api/confirm', { password }],
     ['/auth/confirm', { password }],
@@ -236,10 +196,9 @@ test('a narrowed token changes no account, and cannot get a wider one by a confi
 
 test('the scope outlives the second factor', async () => {
   await using opened = await open();
-  const { app, services, add } = opened;
+  const { app, services, add, get } = opened;
   await add();
-  const account = await services.users.findByUsername(ann.username);
-  assert.ok(account);
+  const account = await opened.account();
   const link = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   const { secret } = await services.enrolment.begin(link, { route: 'a test' });
   await services.enrolment.finish(link, codeOf(secret, Date.now()), 'en', { route: 'a test' });
@@ -250,12 +209,12 @@ test('the scope outlives the second factor', async () => {
   assert.equal(done.statusCode, 200, done.body);
   assert.equal(done.json().scope, 'users:read');
   const bearer = { authorization: `Bearer ${done.json().access_token}` };
-  assert.equal((await app.inject({ url: '/api/account', headers: bearer })).json().scope, 'users:read');
+  assert.equal((await get('/api/account', bearer)).json().scope, 'users:read');
 });
 
 test('the OpenAPI document names the scopes, and Authorize offers them', async () => {
   await using opened = await open();
-  const document = (await opened.app.inject('/openapi.json')).json();
+  const document = (await opened.get('/openapi.json')).json();
   const { scopes } = document.components.securitySchemes.password.flows.password;
   assert.deepEqual(Object.keys(scopes), [
     ...['users:read', 'users:write', 'audit:read', 'sessions:write', 'clients:write', 'settings:read'],
@@ -265,11 +224,10 @@ test('the OpenAPI document names the scopes, and Authorize offers them', async (
 
 test('the last administrator cannot delete the own account', async () => {
   await using opened = await open();
-  const { app, logIn, services } = opened;
+  const { logInFor, services } = opened;
   await services.administration.changeGroups(ann.username, { add: ['admins'] });
-  const { cookie } = await logIn();
-  const sent = form({ current_password: password });
-  const remove = (url: string) => app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...cookie } });
+  const { cookie } = await logInFor();
+  const remove = (url: string) => opened.post(url, { current_password: password }, cookie);
   assert.equal((await remove('/api/account/delete')).statusCode, 409);
   assert.match((await remove('/account/delete')).body, /This is the last administrator/);
   assert.ok(await services.users.findByUsername(ann.username));

@@ -4,11 +4,11 @@ import { sql } from '../../../src/ground/database/kysely.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { createAuthenticator } from '../../capabilities/second-factor/authenticator.ts';
 import { codeOf } from '../../capabilities/second-factor/authenticator-app.ts';
+import type { SentHeaders } from '../../client.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
 import { ann, password, startJanua, type TestOptions } from '../../janua.ts';
 import { isLong } from '../../long.ts';
 import type { StoreChoice } from '../../stores.ts';
-import { form, isSignedIn, json, logIn } from '../../web/faces.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 
 const newPassword = 'a much better password than before';
@@ -28,22 +28,20 @@ async function open(stores: StoreChoice, options: TestOptions = {}, deferred?: s
     ...options.settings,
   };
   const janua = await startJanua({ stores, ...options, settings, overrides: { demoMailbox: false } });
-  const { app, services, people } = janua;
-  const { bearer } = await logIn(app);
+  const { services } = janua;
+  // Ann has no factor.
+  const { bearer } = settings.SECOND_FACTOR === 'required' ? { bearer: {} } : await janua.logIn();
 
-  const post = (url: string, fields: Record<string, unknown> = {}, headers: Record<string, string> = bearer) => {
-    const sent = json(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
-  const get = async (url: string, headers: Record<string, string> = bearer) => {
-    const answer = await app.inject({ url, headers });
+  const post = (url: string, fields: object = {}, headers: SentHeaders = bearer) => janua.post(url, fields, headers);
+  const get = async (url: string, headers: SentHeaders = bearer) => {
+    const answer = await janua.get(url, headers);
     assert.equal(answer.statusCode, 200, answer.body);
     return answer.json();
   };
 
   return {
-    ...{ janua, app, services, people, smtp, bearer, post, get },
-    account: async () => (await services.users.findByUsername(ann.username)) ?? assert.fail('the user is not there'),
+    ...janua,
+    ...{ smtp, bearer, post, get },
     /** Sends what waits, until nothing does. */
     async sendAll() {
       await services.outbox.retry();
@@ -155,7 +153,7 @@ export function testDoors(stores: StoreChoice): void {
 
   test('no token that is asked for beside a reset signs in afterwards', async () => {
     await using opened = await open(stores);
-    const { app, post, tokenTo, sendAll } = opened;
+    const { post, tokenTo, sendAll } = opened;
     let bearer: Record<string, string> = opened.bearer;
     let current = password;
     for (const next of [newPassword, `${newPassword} again`]) {
@@ -172,7 +170,7 @@ export function testDoors(stores: StoreChoice): void {
       for (const answer of answers) {
         assert.ok([201, 401].includes(answer.statusCode), answer.body);
         const authorization = `Bearer ${answer.json().token}`;
-        assert.equal(await isSignedIn(app, { authorization }), false, 'the token signs in');
+        assert.equal(await opened.isSignedIn({ authorization }), false, 'the token signs in');
       }
       const login = await post('/api/login', { username: ann.username, password: current }, {});
       bearer = { authorization: `Bearer ${login.json().access_token}` };
@@ -183,14 +181,17 @@ export function testDoors(stores: StoreChoice): void {
 
   test('the mail after a reset names what still signs in, and the next login shows it', async () => {
     await using opened = await open(stores);
-    const { app, post, tokenTo, sendAll, smtp } = opened;
+    const { post, tokenTo, sendAll, smtp } = opened;
     const { secret } = (await post('/api/account/security/totp/begin')).json();
     const added = await post('/api/account/security/totp', { code: codeOf(secret, Date.now()) });
     assert.equal(added.statusCode, 200, added.body);
     await post('/api/forgot-password', { email: ann.username }, {});
     await sendAll();
-    const fields = form({ token: tokenTo(ann.username), password: newPassword });
-    const reset = await app.inject({ method: 'POST', url: '/auth/reset-password', ...fields });
+    const reset = await opened.post(
+      '/auth/reset-password',
+      { token: tokenTo(ann.username), password: newPassword },
+      {},
+    );
     assert.equal(reset.headers.location, '/auth/login?state=6&next=%2Faccount%2Fsecurity%3Fstate%3D8');
     await sendAll();
     const notices = smtp.received.filter(({ data }) => data.includes('Your password was reset'));
@@ -236,12 +237,12 @@ export function testDoors(stores: StoreChoice): void {
     assert.equal(added.json().access_token, undefined);
     assert.ok((await services.manageFactors.list((await account()).user, '')).totp);
     // The new stamp ends the session, and the user signs in with the app or a code.
-    assert.equal(await isSignedIn(opened.app, opened.bearer), false);
+    assert.equal(await opened.isSignedIn(opened.bearer), false);
   });
 
   test('a session is not renewed under the stamp of a later change', async () => {
     await using opened = await open(stores);
-    const { app, services, post, people } = opened;
+    const { services, post, people } = opened;
     const { secret } = (await post('/api/account/security/totp/begin')).json();
     const { endOthersOf } = services.sessions;
     Object.assign(services.sessions, {
@@ -256,7 +257,7 @@ export function testDoors(stores: StoreChoice): void {
     assert.equal(added.statusCode, 200, added.body);
     assert.equal(added.json().recovery_codes.length, 10);
     const { access_token: token = '' } = added.json();
-    assert.equal(await isSignedIn(app, { authorization: `Bearer ${token}` }), false);
+    assert.equal(await opened.isSignedIn({ authorization: `Bearer ${token}` }), false);
   });
 }
 
@@ -268,8 +269,7 @@ const mails: Readonly<Record<string, { readonly to: string; ask(opened: Opened):
   },
   'the first factor': {
     to: ann.username,
-    // Her login has asked for it.
-    ask: async () => {},
+    ask: ({ post }) => post('/api/login', { username: ann.username, password }, {}),
   },
   'an invitation': {
     to: 'thief@example.com',
@@ -315,8 +315,7 @@ function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
             toIts.filter(({ data }) => data.replaceAll('=\n', '').includes('token=')),
             [],
           );
-          const found = services.auditTrail.find({ order: 'oldest-first', kind: 'mail-not-sent' });
-          const reasons = (await Array.fromAsync(found)).map((event) => 'kind' in event && event.reason);
+          const reasons = (await opened.events({ kind: 'mail-not-sent' })).map(({ reason }) => reason);
           assert.deepEqual(reasons, ['outdated']);
         });
       }
@@ -394,11 +393,11 @@ function testOwnAccounts(stores: StoreChoice, isWhole: boolean): void {
 function testOwnTable(stores: StoreChoice): void {
   test('the new owner of an id inherits nothing, and sees nothing of the former one', async () => {
     await using opened = await open(stores);
-    const { janua, services, post, get, account, app, smtp } = opened;
+    const { services, post, get, account, smtp } = opened;
     await post('/api/account/tokens', { name: 'report', expires_in_days: 30 });
     const former = await account();
     const { id } = former.user;
-    await using team = await openTestDatabase(janua.databaseUrl);
+    await using team = await openTestDatabase(opened.databaseUrl);
     smtp.direct((command) => (command.startsWith('RCPT') ? { answer: '450 later' } : undefined));
     await post('/api/account/password', { new_password: 'the last password of the former' });
     await sql`update people set email = 'bob@example.com' where email = ${ann.username}`.execute(team.database);
@@ -429,6 +428,6 @@ function testOwnTable(stores: StoreChoice): void {
       [[ann.username]],
     );
     assert.ok(!smtp.received.some(({ data }) => data.includes('Bob')));
-    assert.equal(await isSignedIn(app, opened.bearer), false);
+    assert.equal(await opened.isSignedIn(opened.bearer), false);
   });
 }

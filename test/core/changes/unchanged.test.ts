@@ -5,7 +5,6 @@ import { stampOf } from '../../../src/core/users/account.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { signInAs } from '../../capabilities/admin/administrator.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
-import { json, logIn } from '../../web/faces.ts';
 
 interface Place {
   readonly janua: TestJanua;
@@ -22,11 +21,8 @@ const uri = 'https://api.example.com';
 const byAdministrator =
   (action: string, fields: Record<string, string> = {}): Change =>
   async ({ janua, administrator }) => {
-    const { user } = (await janua.services.users.findByUsername(ann.username)) ?? assert.fail();
-    const sent = json(fields);
-    const url = `/api/admin/users/${user.id}/${action}`;
-    const headers = { ...sent.headers, ...administrator };
-    return (await janua.app.inject({ method: 'POST', url, ...sent, headers })).statusCode;
+    const { user } = await janua.account();
+    return (await janua.post(`/api/admin/users/${user.id}/${action}`, fields, administrator)).statusCode;
   };
 
 /** Changes whose second time finds everything as it is. An error counts as the answer. */
@@ -74,27 +70,23 @@ const alwaysNew = [
 
 test('a change that is made twice is one: the second has no event, mail or stamp', async () => {
   await using janua = await startJanua({ overrides: { demoMailbox: true } });
-  const { app, services } = janua;
+  const { services } = janua;
   await services.groups.add({ name: 'staff', description: '', scopes: [] });
   const { client } = await services.clientAdministration.addClient({
     ...defaultSettings,
     ...{ name: 'Wiki', redirectUris: ['https://app.example.com/callback'], isPublic: false },
   });
   const administrator = await signInAs(janua, [admins]);
-  const { bearer } = await logIn(app);
-  const own: Place['own'] = (url, fields) => {
-    const sent = json(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...bearer } });
-  };
+  const { bearer } = await janua.logIn();
+  const own: Place['own'] = (url, fields) => janua.post(url, fields, bearer);
   const place: Place = { janua, clientId: client.id, administrator, own };
 
   async function traces() {
-    const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
-    const kinds = events.flatMap((event) => ('kind' in event ? [event.kind] : []));
+    const events = await janua.events();
     const mails = await services.database.selectFrom('janua_mails').select('id').execute();
     const account = await services.users.findByUsername(ann.username);
     return {
-      events: kinds.filter((kind) => services.events[kind]?.isChange || kind === 'throttle-lifted').length,
+      events: events.filter(({ kind }) => services.events[kind]?.isChange || kind === 'throttle-lifted').length,
       mails: mails.length,
       stamp: account && stampOf(account),
       verified: account && (await services.users.findDetails(account.user)).verification,

@@ -11,7 +11,7 @@ import { createMetrics } from '../../../src/core/telemetry/metrics.ts';
 import { openProvider } from '../../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
-import { form, logIn } from '../../web/faces.ts';
+import { asJson, form } from '../../web/faces.ts';
 import { queueOf } from '../mail/post-office.ts';
 import { startScriptedSmtp } from '../mail/scripted-smtp.ts';
 import { type Figure, readFigures, sumOf } from './figures.ts';
@@ -39,11 +39,11 @@ describe('the metrics count', () => {
 
   test('requests by route, method, status and format, with their durations', async () => {
     await using janua = await startJanua({ settings: measured });
-    await janua.app.inject('/api/me');
-    await janua.app.inject('/admin/me?canary=1');
-    await janua.app.inject({ url: '/admin/me', headers: { 'x-expected-format': 'application/json' } });
-    await janua.app.inject('/canary');
-    await janua.app.inject('/%zz-canary');
+    await janua.get('/api/me');
+    await janua.get('/admin/me?canary=1');
+    await janua.get('/admin/me', asJson);
+    await janua.get('/canary');
+    await janua.get('/%zz-canary');
     await janua.app.inject({ method: 'DELETE', url: '/api/me' });
     const figures = await read(janua);
     const requests = figures
@@ -131,16 +131,14 @@ describe('the metrics count', () => {
         'the counter exists with 0 before the first login',
       );
 
-    const first = await logIn(janua.app);
-    const sent = form(right);
-    const headers = { ...sent.headers, ...first.cookie };
-    const again = await janua.app.inject({ ...sent, method: 'POST', url: '/api/login', headers });
+    const first = await janua.logIn();
+    const again = await janua.send({ method: 'POST', url: '/api/login', ...form(right) }, first.cookie);
     assert.equal(again.statusCode, 200);
     const bearer = { authorization: `Bearer ${again.json().access_token}` };
-    assert.equal((await janua.app.inject({ method: 'POST', url: '/api/logout', headers: bearer })).statusCode, 200);
-    await logIn(janua.app);
+    assert.equal((await janua.post('/api/logout', undefined, bearer)).statusCode, 200);
+    await janua.logIn();
     await janua.services.administration.endSessions({ username: ann.username });
-    await logIn(janua.app);
+    await janua.logIn();
     now += 40 * 24 * 60 * 60 * 1000;
     await janua.services.clean();
     await tryLogin(janua, { username: ann.username });
@@ -216,15 +214,15 @@ describe('the metrics count', () => {
 
   test('calls of the stores, and failed calls', async () => {
     await using janua = await startJanua({ settings: measured });
-    const { cookie } = await logIn(janua.app);
-    await janua.app.inject({ url: '/api/me', headers: cookie });
+    const { cookie } = await janua.logIn();
+    await janua.get('/api/me', cookie);
     const figures = await read(janua);
     for (const operation of ['sessions.insert', 'access.lookUp', 'users.findById', 'audit.insert'])
       assert.ok(sumOf(figures, 'janua_store_duration_seconds_count', { store: 'database', operation }), operation);
     assert.ok(sumOf(figures, 'janua_store_duration_seconds_count', { store: 'database', operation: 'failures.count' }));
     assert.equal(sumOf(figures, 'janua_store_errors_total'), undefined);
     await janua.closeStores();
-    assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).statusCode, 500);
+    assert.equal((await janua.get('/api/me', cookie)).statusCode, 500);
     const failed = { store: 'database', operation: 'access.lookUp', error: 'unexpected' };
     assert.equal(sumOf(await read(janua), 'janua_store_errors_total', failed), 1);
   });

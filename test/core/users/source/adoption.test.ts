@@ -10,35 +10,27 @@ import { sql } from '../../../../src/ground/database/kysely.ts';
 import { addPasskey } from '../../../capabilities/second-factor/add-passkey.ts';
 import { createAuthenticator } from '../../../capabilities/second-factor/authenticator.ts';
 import { codeOf } from '../../../capabilities/second-factor/authenticator-app.ts';
+import type { SentHeaders } from '../../../client.ts';
 import { openTestDatabase } from '../../../ground/database/open.ts';
 import { ann, password, startJanua } from '../../../janua.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
-import { isSignedIn, json } from '../../../web/faces.ts';
+import { asJson } from '../../../web/faces.ts';
 
 const [bob, eve] = ['bob@example.com', 'eve@example.com'];
 
 async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
   const janua = await startJanua({ stores, settings: { SCOPES: ['reports:read'], ...settings } });
-  const { app, services } = janua;
   const direct = await openTestDatabase(janua.databaseUrl);
   const { database } = direct;
   const execute = async (statement: ReturnType<typeof sql>) => {
     await statement.execute(database);
   };
-  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-    const sent = json(fields);
-    return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
-  const logIn = (username: string) => post('/api/login', { username, password });
   return {
-    ...{ janua, app, services, database, execute, post, logIn },
-    account: async (username: string) => (await services.users.findByUsername(username)) ?? assert.fail(username),
-    async signIn(username: string) {
-      const answer = await logIn(username);
-      assert.equal(answer.statusCode, 200, answer.body);
-      return { authorization: `Bearer ${answer.json().access_token}` };
-    },
+    ...janua,
+    ...{ database, execute },
+    tryLogin: (username: string) => janua.post('/api/login', { username, password }),
+    signIn: async (username: string) => (await janua.logIn(username)).bearer,
     rename: (from: string, to: string) => execute(sql`update people set email = ${to} where email = ${from}`),
     rows: () => database.selectFrom('janua_users').selectAll().orderBy('created_at').execute(),
     async [Symbol.asyncDispose]() {
@@ -78,15 +70,15 @@ for (const stores of [
   }, () => {
     test('get an account at their first login, once, under an id that is not their key', async () => {
       await using opened = await open(stores);
-      const { services, logIn, rows, account } = opened;
+      const { services, tryLogin, rows, account } = opened;
       assert.equal(await services.users.findByUsername(ann.username), undefined);
       const failed = await opened.post('/api/login', { username: ann.username, password: 'wrong' });
       assert.deepEqual([failed.statusCode, await rows()], [400, []], 'a wrong password adopts nobody');
-      const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(ann.username)));
+      const answers = await Promise.all(Array.from({ length: 10 }, () => tryLogin(ann.username)));
       assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200]);
       for (const answer of answers) {
         const headers = { authorization: `Bearer ${answer.json().access_token}` };
-        assert.ok(await isSignedIn(opened.app, headers), 'a weak hash is replaced once');
+        assert.ok(await opened.isSignedIn(headers), 'a weak hash is replaced once');
       }
       const [row, ...others] = await rows();
       assert.deepEqual([others, row?.source_key, row?.login_name], [[], '1', null]);
@@ -97,9 +89,9 @@ for (const stores of [
 
     test('with another name are other people, to whom nothing of the former user comes', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, services, rename, account, user: former, bearer, token, signIn } = opened;
+      const { services, rename, account, user: former, bearer, token, signIn } = opened;
       await rename(ann.username, eve);
-      for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), false);
+      for (const credential of [bearer, token]) assert.equal(await opened.isSignedIn(credential), false);
       assert.equal(await services.users.findByUsername(eve), undefined, 'Janua has not seen them');
       assert.equal(await services.users.findById(former.id), undefined);
       const present = await signIn(eve);
@@ -115,32 +107,32 @@ for (const stores of [
       assert.deepEqual(await services.consents.list(user), []);
       // The key goes back to the former user, who begins anew.
       await rename(eve, ann.username);
-      assert.equal(await isSignedIn(app, present), false);
-      assert.equal((await opened.logIn(ann.username)).statusCode, 200, 'no factor of before is asked for');
+      assert.equal(await opened.isSignedIn(present), false);
+      assert.equal((await opened.tryLogin(ann.username)).statusCode, 200, 'no factor of before is asked for');
       assert.ok(![former.id, user.id].includes((await account(ann.username)).user.id));
-      for (const credential of [bearer, token, present]) assert.equal(await isSignedIn(app, credential), false);
+      for (const credential of [bearer, token, present]) assert.equal(await opened.isSignedIn(credential), false);
     });
 
     test('keep all that they have if their name comes back before another one signs in', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, rename, account, user, token } = opened;
+      const { rename, account, user, token } = opened;
       await rename(ann.username, eve);
       await rename(eve, ann.username);
       assert.deepEqual((await account(ann.username)).user, { ...user, groups: ['staff'] });
-      assert.equal(await isSignedIn(app, token), true);
+      assert.equal(await opened.isSignedIn(token), true);
     });
 
     test('who swap their names swap nothing else', async () => {
       await using opened = await open(stores);
-      const { janua, app, services, rename, account, signIn } = opened;
-      await janua.people.add({ ...ann, username: bob, password });
+      const { services, rename, account, signIn } = opened;
+      await opened.people.add({ ...ann, username: bob, password });
       const [ofAnn, ofBob] = [await signIn(ann.username), await signIn(bob)];
       await services.administration.changeGroups(ann.username, { add: ['admins'] });
       const before = [(await account(ann.username)).user.id, (await account(bob)).user.id];
       await rename(ann.username, 'swap@example.com');
       await rename(bob, ann.username);
       await rename('swap@example.com', bob);
-      for (const credential of [ofAnn, ofBob]) assert.equal(await isSignedIn(app, credential), false);
+      for (const credential of [ofAnn, ofBob]) assert.equal(await opened.isSignedIn(credential), false);
       for (const name of [ann.username, bob]) {
         await signIn(name);
         const { user } = await account(name);
@@ -150,7 +142,7 @@ for (const stores of [
 
     test('renamed back and forth during 50 logins are never two people at once', async () => {
       await using opened = await open(stores);
-      const { app, rename, logIn, rows } = opened;
+      const { rename, tryLogin, rows } = opened;
       const renames = (async () => {
         for (let turn = 0; turn < 10; turn += 1) {
           await rename(ann.username, eve);
@@ -158,7 +150,7 @@ for (const stores of [
         }
       })();
       const answers = await Promise.all(
-        Array.from({ length: 50 }, (_, index) => logIn(index % 2 === 0 ? ann.username : eve)),
+        Array.from({ length: 50 }, (_, index) => tryLogin(index % 2 === 0 ? ann.username : eve)),
       );
       await renames;
       for (const { statusCode } of answers)
@@ -167,16 +159,16 @@ for (const stores of [
       assert.ok(present.length <= 1, 'one account has the key');
       for (const answer of answers.filter(({ statusCode }) => statusCode === 200)) {
         const { authorization } = { authorization: `Bearer ${answer.json().access_token}` };
-        const me = await app.inject({ url: '/api/me', headers: { authorization } });
+        const me = await opened.get('/api/me', { authorization });
         if (me.statusCode === 200) assert.equal(me.json().username, ann.username);
       }
     });
 
     test('are no administrators by the membership of a former user of their key, or of a row that is gone', async () => {
       await using opened = await open(stores);
-      const { services, janua, rename, execute, signIn } = opened;
+      const { services, rename, execute, signIn } = opened;
       const { administration } = services;
-      await janua.people.add({ ...ann, username: bob, password });
+      await opened.people.add({ ...ann, username: bob, password });
       for (const name of [ann.username, bob]) await administration.changeGroups(name, { add: ['admins'] });
       await rename(ann.username, eve);
       await signIn(eve);
@@ -189,57 +181,55 @@ for (const stores of [
 
     test('lose their personal tokens when the team changes the password, from then on for good', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, janua, services, user, token, database } = opened;
+      const { services, user, token, database } = opened;
       await database.deleteFrom('janua_totp').execute();
-      await janua.people.setPassword(ann.username, 'another password of Ann');
-      assert.equal(await isSignedIn(app, token), false);
+      await opened.people.setPassword(ann.username, 'another password of Ann');
+      assert.equal(await opened.isSignedIn(token), false);
       const answer = await opened.post('/api/login', { username: ann.username, password: 'another password of Ann' });
       assert.equal(answer.statusCode, 200, answer.body);
       assert.deepEqual(await services.personalTokens.list(user), []);
-      assert.equal(await isSignedIn(app, token), false);
+      assert.equal(await opened.isSignedIn(token), false);
       const bearer = { authorization: `Bearer ${answer.json().access_token}` };
       const made = await opened.post('/api/account/tokens', { name: 'new', expires_in_days: 30 }, bearer);
-      assert.equal(await isSignedIn(app, { authorization: `Bearer ${made.json().token}` }), true);
+      assert.equal(await opened.isSignedIn({ authorization: `Bearer ${made.json().token}` }), true);
     });
 
     test('end the tokens of a former password once, although many sign in with the new one at a time', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, janua, services, database, post } = opened;
+      const { database, post } = opened;
       await database.deleteFrom('janua_totp').execute();
       const fields = { username: ann.username, password: 'another password of Ann' };
-      await janua.people.setPassword(ann.username, fields.password);
+      await opened.people.setPassword(ann.username, fields.password);
       const answers = await Promise.all(Array.from({ length: 6 }, () => post('/api/login', fields)));
       for (const answer of answers) assert.equal(answer.statusCode, 200, answer.body);
       const [bearer] = answers.map((answer) => ({ authorization: `Bearer ${answer.json().access_token}` }));
-      assert.ok(bearer && (await isSignedIn(app, bearer)));
-      const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
-      const kinds = events.filter((event) => 'kind' in event && event.kind === 'password-changed-elsewhere');
-      assert.equal(kinds.length, 1);
+      assert.ok(bearer && (await opened.isSignedIn(bearer)));
+      assert.equal((await opened.events({ kind: 'password-changed-elsewhere' })).length, 1);
     });
 
     test('whose row is away can be signed out for good by the id of the account', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, services, execute, user, bearer, token, database } = opened;
+      const { services, execute, user, bearer, token, database } = opened;
       await execute(sql`create table kept as select * from people`);
       await execute(sql`delete from people`);
       await services.administration.endSessions({ userId: user.id }, { endsTokens: true });
       await execute(sql`insert into people select * from kept`);
-      for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), false);
+      for (const credential of [bearer, token]) assert.equal(await opened.isSignedIn(credential), false);
       assert.deepEqual(await database.selectFrom('janua_consents').selectAll().execute(), []);
       assert.equal((await services.factors.totp.find(user)) !== undefined, true, 'second factors stay');
     });
 
     test('who are disabled lose each session for good that an application asks for meanwhile', async () => {
       await using opened = await open(stores);
-      const { app, janua, services, signIn, account } = opened;
+      const { services, signIn, account } = opened;
       const bearer = await signIn(ann.username);
       const [session] = await services.sessions.listOf((await account(ann.username)).user.id, undefined);
       assert.ok(session);
       assert.ok(await services.access.findLiving(session.id));
-      await janua.people.disable(ann.username);
+      await opened.people.disable(ann.username);
       assert.equal(await services.access.findLiving(session.id), undefined);
-      await janua.people.enable(ann.username);
-      assert.equal(await isSignedIn(app, bearer), false);
+      await opened.people.enable(ann.username);
+      assert.equal(await opened.isSignedIn(bearer), false);
     });
 
     test('with another name are not known to a command that only reads, or ends something', async () => {
@@ -276,12 +266,12 @@ for (const stores of [
 
     test('whose row has gone from the table lose everything at the next cleaning, and begin anew if it returns', async () => {
       await using opened = await openWithAnn(stores);
-      const { app, services, execute, user, bearer, rows, database } = opened;
+      const { services, execute, user, bearer, rows, database } = opened;
       const [row] = (
         await sql<Record<string, unknown>>`select email, secret, first, last from people`.execute(database)
       ).rows;
       await execute(sql`delete from people`);
-      assert.equal(await isSignedIn(app, bearer), false);
+      assert.equal(await opened.isSignedIn(bearer), false);
       const refused = await services.userSync?.run({});
       assert.deepEqual([refused?.left, refused?.tooMany], [0, 1], 'an emptied table ends no account');
       assert.equal((await rows())[0]?.source_key, '1');
@@ -297,7 +287,7 @@ for (const stores of [
       await execute(sql`insert into people (no, email, secret, first, last)
         values (1, ${row?.email}, ${row?.secret}, ${row?.first}, ${row?.last})`);
       await opened.signIn(ann.username);
-      assert.equal(await isSignedIn(app, bearer), false);
+      assert.equal(await opened.isSignedIn(bearer), false);
     });
   });
 
@@ -305,23 +295,23 @@ const inSqlite = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
 
 test('a new password of the team ends tokens, however often the password was changed before', async () => {
   await using opened = await open(inSqlite, { PASSWORD_REHASH: 'off' });
-  const { app, post, execute, database } = opened;
-  const logIn = async (secret: string) => {
+  const { post, execute, database } = opened;
+  const logInBy = async (secret: string) => {
     await execute(sql`update people set secret = ${await hash(secret, 4)}`);
     const answer = await post('/api/login', { username: ann.username, password: secret });
     return { authorization: `Bearer ${answer.json().access_token}` };
   };
-  for (let count = 0; count < 60; count += 1) await logIn(`the thief's password ${count}`);
-  const made = await post('/api/account/tokens', { name: 'thief', expires_in_days: 30 }, await logIn('the last one'));
-  assert.ok(await isSignedIn(app, { authorization: `Bearer ${made.json().token}` }));
-  await logIn('the password of the help desk');
+  for (let count = 0; count < 60; count += 1) await logInBy(`the thief's password ${count}`);
+  const made = await post('/api/account/tokens', { name: 'thief', expires_in_days: 30 }, await logInBy('the last one'));
+  assert.ok(await opened.isSignedIn({ authorization: `Bearer ${made.json().token}` }));
+  await logInBy('the password of the help desk');
   assert.deepEqual(await database.selectFrom('janua_access_tokens').select('id').execute(), []);
 });
 
 /** Ann has a passkey. A step may come between the reads of a login by it. */
 async function openWithPasskey(settings: Partial<Settings> = {}) {
   const opened = await open(inSqlite, settings);
-  const { services, app, post } = opened;
+  const { services } = opened;
   const account = await services.users.adoptByUsername(ann.username);
   assert.ok(account);
   const authenticator = createAuthenticator({});
@@ -331,9 +321,8 @@ async function openWithPasskey(settings: Partial<Settings> = {}) {
     user: account.user,
     /** @param step runs when the login reads the account for the second time */
     async logInByPasskey(step = async () => {}) {
-      const headers = { 'x-expected-format': 'application/json' };
-      const options = await app.inject({ method: 'POST', url: '/auth/passkey/options', headers });
-      const cookie = `ceremony=${options.cookies.find(({ name }) => name === 'ceremony')?.value}`;
+      const browser = opened.browser();
+      const options = await browser.post('/auth/passkey/options', undefined, asJson);
       const { findById } = services.users;
       let reads = 0;
       Object.assign(services.users, {
@@ -343,7 +332,7 @@ async function openWithPasskey(settings: Partial<Settings> = {}) {
           return findById(id);
         },
       });
-      const answer = await post('/api/passkey', { credential: authenticator.get(options.json()) }, { cookie });
+      const answer = await browser.post('/api/passkey', { credential: authenticator.get(options.json()) });
       Object.assign(services.users, { findById });
       return answer;
     },
@@ -352,7 +341,7 @@ async function openWithPasskey(settings: Partial<Settings> = {}) {
 
 test('tokens of a password that the team replaces during a login by a passkey never count again', async () => {
   await using opened = await openWithPasskey();
-  const { app, janua, post, logInByPasskey } = opened;
+  const { post, logInByPasskey } = opened;
   const bearerOf = (answer: Awaited<ReturnType<typeof logInByPasskey>>) => ({
     authorization: `Bearer ${answer.json().access_token}`,
   });
@@ -362,17 +351,17 @@ test('tokens of a password that the team replaces during a login by a passkey ne
     bearerOf(await logInByPasskey()),
   );
   const token = { authorization: `Bearer ${made.json().token}` };
-  assert.ok(await isSignedIn(app, token));
-  const signedIn = await logInByPasskey(() => janua.people.setPassword(ann.username, 'a password of the help desk'));
+  assert.ok(await opened.isSignedIn(token));
+  const signedIn = await logInByPasskey(() => opened.people.setPassword(ann.username, 'a password of the help desk'));
   assert.equal(signedIn.statusCode, 200, signedIn.body);
-  assert.equal(await isSignedIn(app, token), false);
+  assert.equal(await opened.isSignedIn(token), false);
   const changed = await post(
     '/api/account/password',
     { new_password: 'a wholly new password of hers' },
     bearerOf(signedIn),
   );
   assert.equal(changed.statusCode, 200, changed.body);
-  assert.equal(await isSignedIn(app, token), false);
+  assert.equal(await opened.isSignedIn(token), false);
 });
 
 test('what the team ended never counts again, although its password changes while a session starts', async () => {
@@ -427,14 +416,14 @@ test('a slow login of a former person ends no account of the one who has the id 
   skip: missing('PostgreSQL'),
 }, async () => {
   await using opened = await open({ users: 'PostgreSQL', sessions: 'SQL', ownTable: true });
-  const { app, services, database, rename, signIn } = opened;
+  const { services, database, rename, signIn } = opened;
   const { source } = services;
   assert.ok(source);
   await signIn(ann.username);
   await rename(ann.username, bob);
   const [person] = (await source.readPage(undefined, 1)).people;
   assert.ok(person);
-  let present: Parameters<typeof isSignedIn>[1] = {};
+  let present: SentHeaders = {};
   const slow: typeof source = {
     ...source,
     async findAll(...args) {
@@ -446,20 +435,19 @@ test('a slow login of a former person ends no account of the one who has the id 
     },
   };
   assert.equal(await adopt(person, database, slow, Date.now()), undefined);
-  assert.ok(await isSignedIn(app, present));
+  assert.ok(await opened.isSignedIn(present));
 });
 
 test('with permanent ids, a notice goes to the present address alone, which another user may have had before', async () => {
   await using opened = await open(inSqlite, { USERS_ID: 'permanent' });
-  const { janua, services, signIn, rename, post } = opened;
-  await janua.people.add({ ...ann, username: bob, password });
+  const { signIn, rename, post } = opened;
+  await opened.people.add({ ...ann, username: bob, password });
   const bearer = await signIn(ann.username);
   await rename(ann.username, eve);
   await rename(bob, ann.username);
   const fields = { current_password: password, new_password: 'a wholly new password of hers' };
   assert.equal((await post('/api/account/password', fields, bearer)).statusCode, 200);
-  await services.mail?.settled();
-  const told = (await services.outbox.listKept(10)).filter(({ subject }) => /password/i.test(subject));
+  const told = (await opened.mails()).filter(({ subject }) => /password/i.test(subject));
   assert.deepEqual(
     told.map(({ to }) => to),
     [eve],
@@ -469,8 +457,8 @@ test('with permanent ids, a notice goes to the present address alone, which anot
 test('with permanent ids, a browser that one user has used is not known for another one', async () => {
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
   await using opened = await open(stores, { USERS_ID: 'permanent', PASSWORD_REHASH: 'off' });
-  const { janua, execute, account, services } = opened;
-  await janua.people.add({ ...ann, username: bob, password });
+  const { execute, account, services } = opened;
+  await opened.people.add({ ...ann, username: bob, password });
   await execute(sql`update people set secret = '!'`);
   await services.userSync?.run();
   const [known, other] = [await account(ann.username), await account(bob)].map(passwordFingerprint);
@@ -480,14 +468,14 @@ test('with permanent ids, a browser that one user has used is not known for anot
 test('with permanent ids, a new name is the same user, who keeps all but open links, and is told', async () => {
   const stores = { users: 'SQLite', sessions: 'SQL', ownTable: true } as const;
   await using opened = await openWithAnn(stores, { USERS_ID: 'permanent' });
-  const { app, services, rename, account, user, bearer, token, database, post } = opened;
+  const { services, rename, account, user, bearer, token, database, post } = opened;
   await services.administration.verify({ username: ann.username });
   assert.equal((await account(ann.username)).isAddressVerified, true);
   const issue = { purpose: 'reset-password', address: ann.username, userId: user.id, expiresAt: Date.now() + 60_000 };
   await services.tokens.issue({ ...issue, stamp: stampOf(await account(ann.username)) });
   await rename(ann.username, eve);
   assert.equal((await account(eve)).isAddressVerified, false, 'of the new name, nothing is proved');
-  for (const credential of [bearer, token]) assert.equal(await isSignedIn(app, credential), true);
+  for (const credential of [bearer, token]) assert.equal(await opened.isSignedIn(credential), true);
   assert.deepEqual((await account(eve)).user, { ...user, username: eve, groups: ['staff'] });
   assert.equal(await services.users.findByUsername(ann.username), undefined);
   const answer = await post('/api/login', { username: eve, password });
@@ -497,8 +485,7 @@ test('with permanent ids, a new name is the same user, who keeps all but open li
   assert.deepEqual({ ...row }, { id: user.id, username: eve });
   assert.deepEqual(await services.users.findIds('prefix', 'eve@', 10), [user.id]);
   assert.deepEqual(await services.users.findIds('prefix', 'ann@', 10), []);
-  await services.mail?.settled();
-  const told = (await services.outbox.listKept(10)).filter(({ subject }) => /address/i.test(subject));
+  const told = (await opened.mails()).filter(({ subject }) => /address/i.test(subject));
   assert.deepEqual(told.map(({ to }) => to).sort(), [ann.username, eve]);
 });
 
@@ -514,17 +501,17 @@ for (const users of ['SQLite', 'PostgreSQL', 'MariaDB'] as const)
   }, async () => {
     const stores = { users, sessions: 'SQL', ownTable: true } as const;
     await using opened = await open(stores, { USERS_ID: 'permanent' });
-    const { app, janua, execute, signIn, rename, account } = opened;
+    const { execute, signIn, rename, account } = opened;
     // Then the database does not know that these capitals are the same letters.
     if (users === 'PostgreSQL') await execute(sql`alter table people alter column email type varchar(254) collate "C"`);
     if (users === 'MariaDB')
       await execute(sql`alter table people modify email varchar(254) charset utf8mb4 collate utf8mb4_general_ci`);
     const [small, capital] = unequalPairs[users];
     const names = [small, 'mallory@example.com'] as const;
-    for (const username of names) await janua.people.add({ ...ann, username, password });
+    for (const username of names) await opened.people.add({ ...ann, username, password });
     const [victim, bearer] = [await signIn(names[0]), await signIn(names[1])];
     const { user } = await account(names[0]);
     await rename(names[1], capital);
-    assert.deepEqual([await isSignedIn(app, victim), await isSignedIn(app, bearer)], [true, false]);
+    assert.deepEqual([await opened.isSignedIn(victim), await opened.isSignedIn(bearer)], [true, false]);
     assert.equal((await account(names[0])).user.id, user.id);
   });

@@ -12,13 +12,12 @@ import { openTestDatabase } from '../../../ground/database/open.ts';
 import { ann, password, startJanua } from '../../../janua.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
-import { isSignedIn, json } from '../../../web/faces.ts';
 
 const unknown = 'nobody has this';
 
 async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
   const janua = await startJanua({ stores, settings });
-  const { app, services } = janua;
+  const { services } = janua;
   const { userSync } = services;
   assert.ok(userSync);
   const direct = await openTestDatabase(janua.databaseUrl);
@@ -33,10 +32,11 @@ async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
     }
   }
   return {
-    ...{ janua, app, services, database, execute, addRows },
+    ...janua,
+    ...{ database, execute, addRows },
     run: (how?: Parameters<typeof userSync.run>[0]) => userSync.run(how),
-    logIn: (username: string) => app.inject({ method: 'POST', url: '/api/login', ...json({ username, password }) }),
-    async events(kind: string) {
+    tryLogin: (username: string) => janua.post('/api/login', { username, password }),
+    async stored(kind: string) {
       const rows = await database.selectFrom('janua_audit').select('event').where('kind', '=', kind).execute();
       return rows.map(({ event }): { readonly about?: string } => JSON.parse(event));
     },
@@ -64,7 +64,7 @@ for (const stores of [
   }, () => {
     test('adds those who have never signed in, in parts, and lists find them', async () => {
       await using opened = await open(stores);
-      const { addRows, run, services, accounts, events } = opened;
+      const { addRows, run, services, accounts, stored } = opened;
       await addRows(1000, 1203);
       assert.deepEqual(await run(), { added: 1204, changed: 0, left: 0 });
       assert.deepEqual(await run(), { added: 0, changed: 0, left: 0 });
@@ -73,7 +73,7 @@ for (const stores of [
       for (const word of ['user-2001@', 'first-2001'])
         assert.equal((await services.users.findIds('prefix', word, 10))?.length, 1, word);
       assert.deepEqual(
-        (await events('users-synced')).map(({ about }) => about),
+        (await stored('users-synced')).map(({ about }) => about),
         ['added 1204, changed 0, left 0'],
       );
     });
@@ -94,32 +94,27 @@ for (const stores of [
 
     test('notes new names and states, and ends what a new password and a disabled user end', async () => {
       await using opened = await open(stores);
-      const { janua, app, services, run, logIn, execute, database, events } = opened;
-      await janua.people.add({ ...ann, username: 'bob@example.com', password });
+      const { services, run, tryLogin, execute, database, stored } = opened;
+      await opened.people.add({ ...ann, username: 'bob@example.com', password });
       await run();
-      const [first, second] = [await logIn(ann.username), await logIn('bob@example.com')];
+      const [first, second] = [await tryLogin(ann.username), await tryLogin('bob@example.com')];
       const bearer = { authorization: `Bearer ${first.json().access_token}` };
       const other = { authorization: `Bearer ${second.json().access_token}` };
-      const fields = json({ name: 'report', expires_in_days: 30 });
-      await app.inject({
-        ...{ method: 'POST', url: '/api/account/tokens' },
-        ...fields,
-        headers: { ...fields.headers, ...other },
-      });
+      await opened.post('/api/account/tokens', { name: 'report', expires_in_days: 30 }, other);
       await execute(sql`update people set first = 'Renamed' where email = ${ann.username}`);
-      await janua.people.disable(ann.username);
-      await janua.people.setPassword('bob@example.com', 'another password of Bob');
+      await opened.people.disable(ann.username);
+      await opened.people.setPassword('bob@example.com', 'another password of Bob');
       assert.deepEqual(await run(), { added: 0, changed: 2, left: 0 });
       assert.deepEqual(await run(), { added: 0, changed: 0, left: 0 });
       const [found] = (await services.users.findIds('prefix', 'renamed', 10)) ?? [];
       const { user, disabled } = (await services.users.findById(found ?? '')) ?? assert.fail();
       assert.deepEqual([user.username, user.firstName, disabled], [ann.username, 'Renamed', true]);
-      await janua.people.enable(ann.username);
+      await opened.people.enable(ann.username);
       await run();
-      assert.equal(await isSignedIn(app, bearer), false, 'the session from before stays ended');
+      assert.equal(await opened.isSignedIn(bearer), false, 'the session from before stays ended');
       assert.deepEqual(await database.selectFrom('janua_access_tokens').selectAll().execute(), []);
       for (const kind of ['password-changed-elsewhere', 'user-disabled-elsewhere'])
-        assert.equal((await events(kind)).length, 1, kind);
+        assert.equal((await stored(kind)).length, 1, kind);
     });
 
     test('ends the accounts of those who left, but not of more than a twentieth unless it is told to', async () => {
@@ -196,9 +191,9 @@ for (const stores of [
 
     test('goes on although a name is too long, or has several spellings, whose user cannot sign in', async () => {
       await using opened = await open(stores);
-      const { run, execute, logIn, accounts, janua } = opened;
+      const { run, execute, tryLogin, accounts } = opened;
       const { username } = ann;
-      assert.equal((await logIn(username)).statusCode, 200);
+      assert.equal((await tryLogin(username)).statusCode, 200);
       for (const [no, name] of [
         [1000, `${'x'.repeat(200)}@${'y'.repeat(60)}.com`],
         [1001, ` ${username}`],
@@ -209,46 +204,46 @@ for (const stores of [
         // A column may be too short, or its index may know that two names are one.
         await execute(add).catch(() => {});
       }
-      await janua.people.add({ ...ann, username: 'bob@example.com', password });
+      await opened.people.add({ ...ann, username: 'bob@example.com', password });
       await run();
       assert.deepEqual(
         (await accounts()).map((row) => row.username),
         [username, 'bob@example.com'],
       );
-      for (const name of [username, 'bob@example.com']) assert.equal((await logIn(name)).statusCode, 200, name);
+      for (const name of [username, 'bob@example.com']) assert.equal((await tryLogin(name)).statusCode, 200, name);
     });
 
     test('sees that a user is disabled for a second time', async () => {
       await using opened = await open(stores);
-      const { janua, app, run, logIn } = opened;
+      const { run, tryLogin } = opened;
       for (let turn = 0; turn < 2; turn += 1) {
-        const answer = await logIn(ann.username);
+        const answer = await tryLogin(ann.username);
         assert.equal(answer.statusCode, 200, answer.body);
         const bearer = { authorization: `Bearer ${answer.json().access_token}` };
-        await janua.people.disable(ann.username);
+        await opened.people.disable(ann.username);
         await run();
-        await janua.people.enable(ann.username);
-        assert.equal(await isSignedIn(app, bearer), false, `the session of turn ${turn}`);
+        await opened.people.enable(ann.username);
+        assert.equal(await opened.isSignedIn(bearer), false, `the session of turn ${turn}`);
       }
     });
 
     test('stores a row as it is by then, and not as it was read', async () => {
       await using opened = await open(stores, { USERS_ID: 'permanent' });
-      const { services, janua, execute, run, logIn, database, accounts } = opened;
+      const { services, execute, run, tryLogin, database, accounts } = opened;
       const { source } = services;
       assert.ok(source);
-      await logIn(ann.username);
+      await tryLogin(ann.username);
       const stored = async () => (await accounts()).map((row) => [row.username, row.first_name, row.disabled]);
       const syncStale = async (readPage: typeof source.readPage) =>
         await createSync({ database, source: { ...source, readPage }, now: Date.now, end: async () => {} })();
-      await janua.people.disable(ann.username);
+      await opened.people.disable(ann.username);
       const disabled = await source.readPage(undefined, 10);
-      await janua.people.enable(ann.username);
+      await opened.people.enable(ann.username);
       await syncStale(async () => disabled);
       assert.deepEqual(await stored(), [[ann.username, ann.firstName, 0]]);
       const former = await source.readPage(undefined, 10);
       await execute(sql`update people set email = 'eve@example.com', first = 'Eve'`);
-      assert.equal((await logIn('eve@example.com')).statusCode, 200);
+      assert.equal((await tryLogin('eve@example.com')).statusCode, 200);
       await syncStale(async () => former);
       assert.equal((await stored())[0]?.[0], 'eve@example.com');
       await run();
@@ -257,43 +252,43 @@ for (const stores of [
 
     test('ends what a user had who was disabled after the row was read', async () => {
       await using opened = await open(stores);
-      const { services, janua, app, execute, run, logIn, database } = opened;
+      const { services, execute, run, tryLogin, database } = opened;
       const { source } = services;
       assert.ok(source);
-      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
+      const bearer = { authorization: `Bearer ${(await tryLogin(ann.username)).json().access_token}` };
       await execute(sql`update people set first = 'Anna'`);
       const read = await source.readPage(undefined, 10);
-      await janua.people.disable(ann.username);
+      await opened.people.disable(ann.username);
       const stale = { ...source, readPage: async () => read };
       await createSync({ database, source: stale, now: Date.now, end: async () => {} })();
       await run();
-      assert.equal((await opened.events('user-disabled-elsewhere')).length, 1);
-      await janua.people.enable(ann.username);
-      assert.equal(await isSignedIn(app, bearer), false);
+      assert.equal((await opened.stored('user-disabled-elsewhere')).length, 1);
+      await opened.people.enable(ann.username);
+      assert.equal(await opened.isSignedIn(bearer), false);
     });
 
     test('ends what a password opened that comes back later', async () => {
       await using opened = await open(stores);
-      const { app, run, logIn, execute } = opened;
-      await logIn(ann.username);
-      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
+      const { run, tryLogin, execute } = opened;
+      await tryLogin(ann.username);
+      const bearer = { authorization: `Bearer ${(await tryLogin(ann.username)).json().access_token}` };
       await execute(sql`create table former as select secret from people where email = ${ann.username}`);
       await execute(sql`update people set secret = '!' where email = ${ann.username}`);
       await run();
       await execute(sql`update people set secret = (select secret from former) where email = ${ann.username}`);
-      assert.equal(await isSignedIn(app, bearer), false);
-      assert.equal((await logIn(ann.username)).statusCode, 200);
+      assert.equal(await opened.isSignedIn(bearer), false);
+      assert.equal((await tryLogin(ann.username)).statusCode, 200);
     });
 
     test('goes on beside logins, removals and other syncs', async () => {
       await using opened = await open(stores);
-      const { addRows, run, execute, logIn, accounts, janua, app } = opened;
+      const { addRows, run, execute, tryLogin, accounts } = opened;
       await addRows(1000, 700);
-      for (let no = 0; no < 5; no += 1) await janua.people.add({ ...ann, username: `p${no}@example.com`, password });
+      for (let no = 0; no < 5; no += 1) await opened.people.add({ ...ann, username: `p${no}@example.com`, password });
       const changes = (async () => {
         for (let no = 1000; no < 1040; no += 1) await execute(sql`delete from people where no = ${no}`);
       })();
-      const logins = Promise.all(Array.from({ length: 10 }, (_, index) => logIn(`p${index % 5}@example.com`)));
+      const logins = Promise.all(Array.from({ length: 10 }, (_, index) => tryLogin(`p${index % 5}@example.com`)));
       const syncs = await Promise.allSettled([run(), run()]);
       const refused = syncs.flatMap((sync) => (sync.status === 'rejected' ? [sync.reason] : []));
       assert.deepEqual(refused.map(String), [
@@ -307,20 +302,20 @@ for (const stores of [
       assert.equal(rows.length, 666);
       for (const answer of answers) {
         assert.equal(answer.statusCode, 200, answer.body);
-        assert.ok(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }));
+        assert.ok(await opened.isSignedIn({ authorization: `Bearer ${answer.json().access_token}` }));
       }
     });
 
     test('keeps the account of a person who has the id by now, if it read the row before', async () => {
       await using opened = await open(stores);
-      const { services, execute, logIn, accounts, database } = opened;
+      const { services, execute, tryLogin, accounts, database } = opened;
       const { source } = services;
       assert.ok(source);
       const { people } = await source.readPage(undefined, 10);
       const [before] = people;
       assert.ok(before);
       await execute(sql`update people set email = 'eve@example.com' where email = ${ann.username}`);
-      assert.equal((await logIn('eve@example.com')).statusCode, 200);
+      assert.equal((await tryLogin('eve@example.com')).statusCode, 200);
       assert.equal(await adopt(before, database, source, Date.now()), undefined);
       assert.deepEqual(
         (await accounts()).map(({ username, left_at }) => [username, left_at]),
@@ -355,15 +350,15 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
 
     test('ends no account whose row is removed in a transaction that is rolled back', async () => {
       await using opened = await open(stores);
-      const { janua, run, logIn, accounts } = opened;
+      const { run, tryLogin, accounts } = opened;
       // Janua hashes the password anew, and so has no reason to write the row again.
-      assert.equal((await logIn(ann.username)).statusCode, 200);
-      await using team = await openTestDatabase(janua.databaseUrl);
+      assert.equal((await tryLogin(ann.username)).statusCode, 200);
+      await using team = await openTestDatabase(opened.databaseUrl);
       const rolledBack = new Error('rolled back');
       const removal = team.database.transaction().execute(async (transaction) => {
         await sql`delete from people where email = ${ann.username}`.execute(transaction);
         assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 0 });
-        assert.equal((await logIn(ann.username)).statusCode, 200);
+        assert.equal((await tryLogin(ann.username)).statusCode, 200);
         throw rolledBack;
       });
       await assert.rejects(removal, rolledBack);
@@ -395,25 +390,25 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
 
     test('waits for a table that the program has locked no longer than the store may take, and ends nothing', async () => {
       await using opened = await open(stores, { STORE_TIMEOUT_SECONDS: 1 });
-      const { janua, app, run, logIn, accounts } = opened;
-      const bearer = { authorization: `Bearer ${(await logIn(ann.username)).json().access_token}` };
-      await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
+      const { run, tryLogin, accounts } = opened;
+      const bearer = { authorization: `Bearer ${(await tryLogin(ann.username)).json().access_token}` };
+      await using team = await openTestDatabase(opened.databaseUrl, undefined, 1);
       const { lock, unlock } = locks[users];
       await lock.execute(team.database);
-      assert.equal((await logIn(ann.username)).statusCode, 503);
-      assert.equal((await app.inject({ url: '/api/me', headers: bearer })).statusCode, 503);
+      assert.equal((await tryLogin(ann.username)).statusCode, 503);
+      assert.equal((await opened.get('/api/me', bearer)).statusCode, 503);
       await assert.rejects(run({ force: true }), Unavailable);
       await unlock.execute(team.database);
       assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 0 });
       assert.equal((await accounts()).length, 1);
-      assert.ok(await isSignedIn(app, bearer));
+      assert.ok(await opened.isSignedIn(bearer));
     });
 
     test('goes on, or does the rest the next time, if all connections are ended in the middle', async () => {
       await using opened = await open(stores);
-      const { janua, addRows, run, accounts } = opened;
+      const { addRows, run, accounts } = opened;
       await addRows(1000, 1500);
-      await using team = await openTestDatabase(janua.databaseUrl, undefined, 1);
+      await using team = await openTestDatabase(opened.databaseUrl, undefined, 1);
       let failures = 0;
       for (let turn = 0; turn < 3; turn += 1) {
         const synced = run().catch((error: unknown) => {
