@@ -16,16 +16,15 @@ import websocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { cleaningInterval } from '../src/core/stores/upkeep.ts';
 import { ChangeRefused, createJanua, type GivenSettings, type Janua, Misconfiguration } from '../src/janua.ts';
+import { type Client, createClient } from './client.ts';
 import { ann, password } from './janua.ts';
 import { createTemporaryFolder } from './servers/process-end.ts';
-import { form, json, sessionCookie } from './web/faces.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
+import { asJson, form, json, sessionCookie } from './web/faces.ts';
 
 const inMemory = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' } as const;
 
 /** An app with routes of its own and Janua as a part. Ann has a session. */
-interface Host extends AsyncDisposable {
+interface Host extends AsyncDisposable, Client {
   readonly app: FastifyInstance;
   readonly janua: Janua;
   readonly cookie: { cookie: string };
@@ -52,6 +51,7 @@ async function startHost({
   const login = await app.inject({ method: 'POST', url: '/auth/token', ...form({ username: ann.username, password }) });
   const name = settings.PUBLIC_URL?.startsWith('https:') ? '__Host-session' : 'session';
   return {
+    ...createClient(app),
     app,
     janua,
     cookie: { cookie: `${name}=${sessionCookie(login)}` },
@@ -67,13 +67,9 @@ const reports = (app: FastifyInstance) => {
 describe('a route of the app with signedIn', () => {
   test('knows the user by cookie or token, and its answer is not cached', async () => {
     await using host = await startHost({ after: reports });
-    const login = await host.app.inject({
-      method: 'POST',
-      url: '/api/login',
-      ...json({ username: ann.username, password }),
-    });
+    const login = await host.post('/api/login', { username: ann.username, password });
     for (const headers of [host.cookie, { authorization: `Bearer ${login.json().access_token}` }]) {
-      const answer = await host.app.inject({ url: '/reports', headers });
+      const answer = await host.get('/reports', headers);
       assert.deepEqual(answer.json(), { reader: 'Ann' });
       assert.equal(answer.headers['cache-control'], 'no-store');
       assert.equal(answer.headers['content-security-policy'], undefined, 'Janua sends no CSP on routes of the app');
@@ -84,32 +80,32 @@ describe('a route of the app with signedIn', () => {
 
   test('sends a browser without a session to the login page and back, and answers a program 401', async () => {
     await using host = await startHost({ after: reports });
-    const page = await host.app.inject('/reports?year=2026');
+    const page = await host.get('/reports?year=2026');
     assert.equal(page.statusCode, 303);
     assert.equal(page.headers.location, '/auth/login?state=2&next=%2Freports%3Fyear%3D2026');
     assert.equal(page.headers['cache-control'], 'no-store');
     assert.match(String(page.headers['content-security-policy']), /default-src 'none'/);
-    const dead = await host.app.inject({ url: '/reports', headers: { cookie: 'session=dead' } });
+    const dead = await host.get('/reports', { cookie: 'session=dead' });
     assert.match(String(dead.headers['set-cookie']), /^session=; .*Max-Age=0$/);
-    const login = await host.app.inject({ url: String(dead.headers.location), headers: { cookie: 'session=dead' } });
+    const login = await host.get(String(dead.headers.location), { cookie: 'session=dead' });
     assert.match(
       String(login.headers['set-cookie']),
       /^session=; .*Max-Age=0$/,
       'a page with a message clears it, too',
     );
 
-    const program = await host.app.inject({ url: '/reports', headers: asJson });
+    const program = await host.get('/reports', asJson);
     assert.equal(program.statusCode, 401);
     const request_id = program.headers['x-request-id'];
     assert.deepEqual(program.json(), { title: 'Unauthorized', status: 401, detail: 'Not authenticated', request_id });
     assert.equal(program.headers['www-authenticate'], 'Bearer realm="janua"');
-    const token = await host.app.inject({ url: '/reports', headers: { ...asJson, authorization: 'Bearer x' } });
+    const token = await host.get('/reports', { ...asJson, authorization: 'Bearer x' });
     assert.equal(token.headers['www-authenticate'], 'Bearer realm="janua", error="invalid_token"');
     const twice = await host.app.inject({ method: 'HEAD', url: '/reports' });
     assert.equal(twice.statusCode, 303);
 
-    await host.app.inject({ method: 'POST', url: '/auth/logout', headers: host.cookie });
-    assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
+    await host.post('/auth/logout', undefined, host.cookie);
+    assert.equal((await host.get('/reports', host.cookie)).statusCode, 303);
   });
 
   test('refuses requests from another site, including a WebSocket', async () => {
@@ -148,10 +144,10 @@ describe('a route of the app with signedIn', () => {
         );
       },
     });
-    const answer = await host.app.inject({ url: '/api/things/list', headers: host.cookie });
+    const answer = await host.get('/api/things/list', host.cookie);
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['cache-control'], 'private, max-age=60');
-    const refused = await host.app.inject('/api/things/list');
+    const refused = await host.get('/api/things/list');
     assert.equal(refused.statusCode, 401, 'a path under /api/ gets the response for programs');
   });
 
@@ -161,7 +157,7 @@ describe('a route of the app with signedIn', () => {
         app.get('/open', async ({ user }) => ({ reader: user.firstName }));
       },
     });
-    const answer = await host.app.inject({ url: '/open', headers: host.cookie });
+    const answer = await host.get('/open', host.cookie);
     assert.equal(answer.statusCode, 500);
     assert.match(answer.json().message, /only a route with `signedIn` has a user/);
   });
@@ -169,7 +165,7 @@ describe('a route of the app with signedIn', () => {
   test('lets no request in when the look-up of the session fails, and does not reveal why', async () => {
     await using host = await startHost({ after: reports });
     await host.janua.close();
-    const answer = await host.app.inject({ url: '/reports', headers: { ...host.cookie, ...asJson } });
+    const answer = await host.get('/reports', { ...host.cookie, ...asJson });
     assert.equal(answer.statusCode, 500);
     assert.match(answer.json().detail, /^Something went wrong on our side/);
   });
@@ -210,7 +206,7 @@ describe('an app on a Unix socket', () => {
     await using host = await startHost({ settings: { TRUSTED_PROXIES: ['unix'] } });
     await host.app.listen({ host: '127.0.0.1', port: 0 });
     const headers = { 'x-forwarded-for': '203.0.113.9', 'x-request-id': 'chosen' };
-    const answer = await host.app.inject({ url: '/api/me', headers });
+    const answer = await host.get('/api/me', headers);
     assert.notEqual(answer.headers['x-request-id'], 'chosen');
   });
 });
@@ -222,14 +218,10 @@ describe('an app that takes request ids from a header', () => {
       await using host = await startHost({ options, after: (app) => app.get('/own', async ({ id }) => id) });
       const headers = { [requestIdHeader]: 'chosen' };
       for (const url of ['/api/me', '/auth/login', '/health/live']) {
-        const id = (await host.app.inject({ url, headers })).headers['x-request-id'];
+        const id = (await host.get(url, headers)).headers['x-request-id'];
         assert.match(String(id), /^[\da-f-]{36}$/, url);
       }
-      assert.equal(
-        (await host.app.inject({ url: '/own', headers })).body,
-        'chosen',
-        "the app's own routes keep the client's id",
-      );
+      assert.equal((await host.get('/own', headers)).body, 'chosen', "the app's own routes keep the client's id");
     });
 });
 
@@ -259,7 +251,7 @@ describe('the log of the app', () => {
       await using host = await startHost({ settings, options: { logger, genReqId, ...options }, after: reports });
       for (const url of ['/api/me', '/reports']) {
         ids.clear();
-        const answer = await host.app.inject({ url, headers: { 'x-request-id': 'sent' } });
+        const answer = await host.get(url, { 'x-request-id': 'sent' });
         const shown = String(answer.headers['x-request-id']);
         const madeOrSent = (id: string) => (/^[\da-f-]{36}$/.test(id) ? 'made' : id);
         assert.deepEqual([...ids].map(madeOrSent), [logged], url);
@@ -389,7 +381,7 @@ test("the app's own OpenAPI document does not show our routes, and ours does not
       app.get('/document', async () => app.swagger());
     },
   });
-  const pathsOf = async (url: string) => Object.keys((await host.app.inject(url)).json().paths);
+  const pathsOf = async (url: string) => Object.keys((await host.get(url)).json().paths);
   assert.deepEqual(await pathsOf('/document'), ['/reports', '/document']);
   const ours = await pathsOf('/openapi.json');
   assert.ok(ours.includes('/api/login'));
@@ -406,8 +398,8 @@ test('the app and Janua serve each their own files by the same plugin', async ()
       app.get('/own', (_request, reply) => reply.sendFile('janua.test.ts'));
     },
   });
-  assert.match((await host.app.inject('/own')).body, /serve each their own files/);
-  assert.match((await host.app.inject('/assets/pico.css')).body, /Pico/);
+  assert.match((await host.get('/own')).body, /serve each their own files/);
+  assert.match((await host.get('/assets/pico.css')).body, /Pico/);
 });
 
 test('Janua works in an app that speaks HTTP/2', async () => {
@@ -539,7 +531,7 @@ describe('settings of the library', () => {
     process.env.APP_NAME = 'Not this';
     try {
       await using host = await startHost({ settings: { APP_NAME: undefined } });
-      assert.match((await host.app.inject('/auth/login')).body, /<title>Janua Login<\/title>/);
+      assert.match((await host.get('/auth/login')).body, /<title>Janua Login<\/title>/);
     } finally {
       delete process.env.APP_NAME;
     }
@@ -556,9 +548,9 @@ describe('settings of the library', () => {
 
   test('determine the cookie and the own origin', async () => {
     await using host = await startHost({ after: reports, settings: { PUBLIC_URL: 'https://app.example.com' } });
-    assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 200);
+    assert.equal((await host.get('/reports', host.cookie)).statusCode, 200);
     const origin = { origin: 'https://app.example.com', ...host.cookie };
-    assert.equal((await host.app.inject({ method: 'POST', url: '/reports', headers: origin })).statusCode, 200);
+    assert.equal((await host.post('/reports', undefined, origin)).statusCode, 200);
   });
 });
 
@@ -584,7 +576,7 @@ describe('an app that listens', () => {
     await using host = await startHost({ after: reports });
     await host.app.listen({ port: 0, host: '0.0.0.0' });
     for (const url of ['/reports', '/api/me']) {
-      const answer = await host.app.inject({ url, headers: host.cookie });
+      const answer = await host.get(url, host.cookie);
       assert.equal(answer.statusCode, 503);
       assert.equal(answer.headers['retry-after'], '60');
     }
@@ -596,7 +588,7 @@ test('`janua.users` changes users, and refuses changes, like the commands', asyn
   const { users } = host.janua;
   await assert.rejects(users.add({ ...ann, password }), ChangeRefused);
   await users.disable(ann.username);
-  assert.equal((await host.app.inject({ url: '/reports', headers: host.cookie })).statusCode, 303);
+  assert.equal((await host.get('/reports', host.cookie)).statusCode, 303);
 });
 
 test('metrics are served at their own address until the app closes', async () => {

@@ -10,7 +10,7 @@ import { startJanua } from './janua.ts';
 import { missing } from './servers/missing.ts';
 import { connectOnce, startRedis } from './servers/redis.ts';
 import type { StoreChoice, UserEngine } from './stores.ts';
-import { logIn, meFaces } from './web/faces.ts';
+import { meFaces } from './web/faces.ts';
 
 // The tests count the real requests to a server, whatever function of the client library sends them: the messages on the
 // wire to PostgreSQL and MariaDB, the commands that Redis reports, and the statements that SQLite executes.
@@ -55,9 +55,9 @@ function testCounts(stores: StoreChoice): void {
         return compose({ ...settings, DATABASE_URL: counted.url }, overrides);
       },
     });
-    const ended = await logIn(janua.app);
-    const ann = await logIn(janua.app);
-    await janua.app.inject({ method: 'POST', url: '/api/logout', headers: ended.cookie });
+    const ended = await janua.logIn();
+    const ann = await janua.logIn();
+    await janua.post('/api/logout', undefined, ended.cookie);
     const count = async () => ({ sql: (await sql?.count()) ?? 0, redis: (await redis?.count()) ?? 0 });
 
     const asked = [
@@ -72,7 +72,7 @@ function testCounts(stores: StoreChoice): void {
     for (const { name, request } of meFaces) {
       for (const { who, headers, expected } of asked) {
         const before = await count();
-        await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+        await janua.send(request, headers);
         await setTimeout(aftermath);
         const after = await count();
         const { session, user, event } = expected;

@@ -70,11 +70,11 @@ for (const left of capabilities.filter(({ name }) => name !== 'sign-in'))
       const url = path.replaceAll(/\{\w+\}/g, 'x');
       for (const format of ['text/html', 'application/json']) {
         const sent = { 'x-expected-format': format, ...(needsCredentials(operation) && { authorization }) };
-        const { statusCode, body } = await app.inject({ method: 'GET', url, headers: sent });
+        const { statusCode, body } = await janua.get(url, sent);
         assert.ok(statusCode < 500, `${key}: ${statusCode} ${body}`);
       }
     }
     await services.clean();
-    const logout = await app.inject({ method: 'POST', url: '/api/logout', headers: { authorization } });
+    const logout = await janua.post('/api/logout', undefined, { authorization });
     assert.equal(logout.statusCode, 200);
   });

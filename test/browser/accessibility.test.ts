@@ -116,8 +116,7 @@ async function* homeAndAccount(page: Page, { username, newcomer }: Person): Asyn
 /** The pages that add the first factor by a link. */
 async function* enrolment(page: Page, { newcomer: username }: Person): AsyncGenerator<string> {
   await site.janua.people.add({ ...ann, username, password });
-  const account = await site.janua.services.users.findByUsername(username);
-  assert.ok(account);
+  const account = await site.janua.account(username);
   yield* openEach(page, ['/auth/enrol-factor?state=1']);
   yield* openEach(page, [await site.janua.services.createEnrolmentLink(provedBy(account))]);
   await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
@@ -270,7 +269,7 @@ async function* administration(page: Page, { username }: Person): AsyncGenerator
 
 /** The pages that another host shows under its own address, as its proxy gets them. */
 async function* shownElsewhere(page: Page, { username }: Person): AsyncGenerator<string> {
-  const login = await site.janua.app.inject({ method: 'POST', url: '/api/login', payload: { username, password } });
+  const login = await site.janua.post('/api/login', { username, password });
   const authorization = `Bearer ${login.json().access_token}`;
   for (const [uri, more] of [
     ['/?janua-ticket=1', {}],

@@ -4,8 +4,7 @@ import german from '../../src/ground/languages/de.json' with { type: 'json' };
 import { password as annsPassword } from '../janua.ts';
 import { openMail, openSite, sendLogin, signIn, submit } from './browser.ts';
 
-let time = Date.now();
-const site = openSite({ settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
+const site = openSite({ settings: { SIGN_UP: 'on' }, time: Date.now() });
 
 const password = 'one horse and two staples';
 const newPassword = 'three horses and one staple';
@@ -222,7 +221,7 @@ site.test(
       await heading(page, 'Change your email address');
     };
     await signIn(page);
-    time += 11 * 60 * 1000;
+    site.janua.pass(11 * 60 * 1000);
     await page.goto('/auth/home');
     await change(page, 'Change your email address');
     await page.getByRole('link', { name: 'Cancel' }).click();
@@ -230,7 +229,7 @@ site.test(
     await page.getByRole('link', { name: 'Change your email address' }).click();
     await confirm();
     assert.equal(await page.getByLabel('password').count(), 0);
-    time += 11 * 60 * 1000;
+    site.janua.pass(11 * 60 * 1000);
     await submit(page, 'Send link', { 'New email': 'late@example.com' });
     await confirm();
     await message(page, 'Nothing was sent or changed');
@@ -250,7 +249,7 @@ site.test(
     await signIn(page);
     await page.goto('/account');
     assert.equal(await save(), 'account.json');
-    time += 11 * 60 * 1000;
+    site.janua.pass(11 * 60 * 1000);
     await page.getByRole('link', { name: 'Download your data' }).click();
     await submit(page, 'Confirm', { Password: annsPassword });
     await message(page, 'You can download your data now.');

@@ -54,8 +54,7 @@ export function openSite(options: TestOptions = {}): Site {
     if (noBrowser) return;
     // A link in a mail leads to the origin that the settings name: this machine, at the port where the app listens.
     janua = resources.use(await startJanua({ ...options, settings: { PORT: 0, ...options.settings } }));
-    const { port } = new URL(await janua.app.listen({ host: '127.0.0.1', port: 0 }));
-    origin = `http://localhost:${port}`;
+    origin = await janua.listen();
     browser = resources.adopt(await openBrowser(), (launched) => launched.close());
   });
   after(() => resources.disposeAsync());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NewPasskey } from '../../src/capabilities/second-factor/ceremonies.ts';
 import { provedBy } from '../../src/core/users/held.ts';
+import { addPasskey as addPasskeyTo } from '../capabilities/second-factor/add-passkey.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
 import { ann } from '../janua.ts';
 import { openSite, type Visit } from './browser.ts';
@@ -12,11 +13,10 @@ const toBase64 = (text = '') => Buffer.from(text, 'base64url').toString('base64'
 
 async function findAnn() {
   const { services } = site.janua;
-  const account = await services.users.findByUsername(ann.username);
-  assert.ok(account);
+  const account = await site.janua.account();
   const { passkeys } = services.factors;
   const add = (made: NewPasskey) => services.hold(provedBy(account), (held) => passkeys.add(held, made));
-  return { passkeys, add, user: account.user };
+  return { passkeys, add, account, user: account.user };
 }
 
 /** An authenticator of the browser, which answers by itself. */
@@ -34,12 +34,9 @@ async function addDevice({ context, page }: Visit, options: object = {}) {
 
 /** Gives Ann a passkey, and puts it into an authenticator of the browser. */
 async function addPasskey(visit: Visit, options: object = {}) {
-  const { passkeys, add, user } = await findAnn();
+  const { passkeys, account, user } = await findAnn();
   const device = createAuthenticator({ origin: site.origin });
-  const sent = device.create(await passkeys.creationOptions(user, enrolment));
-  const made = await passkeys.verifyNew(sent, enrolment);
-  const added = made && (await add(made));
-  assert.ok(added);
+  const added = await addPasskeyTo(site.janua.services, account, device);
   const { cdp, authenticatorId } = await addDevice(visit, options);
   await cdp.send('WebAuthn.addCredential', {
     authenticatorId,

@@ -5,8 +5,7 @@ import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { ann, password } from '../janua.ts';
 import { addAuthenticator, openSite, sendLogin, signIn, submit } from './browser.ts';
 
-let time = Date.now();
-const site = openSite({ overrides: { now: () => time } });
+const site = openSite({ time: Date.now() });
 
 let people = 0;
 
@@ -35,7 +34,7 @@ async function enrol(page: Page, copies = true) {
   const secret = (await page.locator('code').textContent()) ?? '';
   assert.equal(await copyFrom(page), copies ? secret : undefined);
   assert.match((await page.getByRole('link', { name: 'Open in an app' }).getAttribute('href')) ?? '', /^otpauth:\/\//);
-  await submit(page, 'Confirm', { Code: codeOf(secret, time) });
+  await submit(page, 'Confirm', { Code: codeOf(secret, site.janua.now()) });
   await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
   await page.getByText('Your authenticator app is set up. You are logged out everywhere else.').waitFor();
   const codes = (await page.locator('.codes').textContent())?.trim().split('\n') ?? [];
@@ -55,8 +54,8 @@ async function enrol(page: Page, copies = true) {
     codes,
     /** A code that was not used yet. */
     next() {
-      time += 30_000;
-      return codeOf(secret, time);
+      site.janua.pass(30_000);
+      return codeOf(secret, site.janua.now());
     },
   };
 }
@@ -141,7 +140,7 @@ site.test(
     await page.getByText('8 codes are left').waitFor();
     assert.equal(await page.getByRole('link', { name: 'Continue' }).getAttribute('href'), '/admin/me');
     await page.getByRole('button', { name: 'Replace the authenticator app' }).click();
-    await submit(page, 'Confirm', { Code: codeOf((await page.locator('code').textContent()) ?? '', time) });
+    await submit(page, 'Confirm', { Code: codeOf((await page.locator('code').textContent()) ?? '', site.janua.now()) });
     await page.waitForURL('/admin/me');
 
     await page.goto('/account/security');
@@ -189,7 +188,7 @@ site.test(
     await usePasskey(page);
     await page.waitForURL('/account/sessions');
     // The proof is no longer fresh.
-    time += 3_600_000;
+    site.janua.pass(3_600_000);
     await page.goto('/account/security');
     await page.getByRole('link', { name: 'Confirm that it is you to change this' }).click();
     await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();

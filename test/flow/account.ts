@@ -3,46 +3,31 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { ChangeRefused } from '../../src/core/users/change-refused.ts';
+import type { Client } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
+import { json, sessionCookie } from '../web/faces.ts';
 
 const newPassword = 'a much better password than before';
 
 /** What users manage themselves, on any stores. */
 export function testAccount(stores: StoreChoice): void {
   let janua: TestJanua;
-  /** The limits of mails go by the clock. */
-  let time = Date.now();
   before(async () => {
-    janua = await startJanua({ stores, settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
+    janua = await startJanua({ stores, settings: { SIGN_UP: 'on' }, time: Date.now() });
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-    const sent = url.startsWith('/api/') ? json(fields) : form(fields);
-    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
-  const get = (url: string, headers: Record<string, string> = {}) => janua.app.inject({ url, headers });
+  const post: Client['post'] = (...request) => janua.post(...request);
+  const get: Client['get'] = (...request) => janua.get(...request);
 
-  interface Mail {
-    readonly to: string;
-    readonly subject: string;
-    readonly text: string;
-  }
-
-  /** The mails to an address, newest first. */
-  async function mailsTo(address: string): Promise<Mail[]> {
-    await janua.services.mail?.settled();
-    const { mails } = (await get('/api/demo/mail')).json<{ mails: Mail[] }>();
-    return mails.filter(({ to }) => to === address);
-  }
+  const mailsTo = (address: string) => janua.mails(address);
 
   /** The token of the link in the newest mail to an address. Moves the clock past the limit of one mail a minute. */
   async function tokenTo(address: string): Promise<string> {
-    const [mail] = await mailsTo(address);
-    time += 61_000;
-    return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${address}`);
+    const token = await janua.tokenTo(address);
+    janua.pass(61_000);
+    return token;
   }
 
   let people = 0;
@@ -84,7 +69,7 @@ export function testAccount(stores: StoreChoice): void {
           const { statusCode, headers, body } = await post(url, { email });
           const { date, 'x-request-id': id, ...compared } = headers;
           answers.push(JSON.stringify([url, statusCode, compared, body]));
-          time += 61_000;
+          janua.pass(61_000);
         }
       }
       assert.equal(new Set(answers).size, 2);
@@ -139,7 +124,7 @@ export function testAccount(stores: StoreChoice): void {
           const { statusCode, headers, body } = await post(url, { email });
           const { date, 'x-request-id': id, ...compared } = headers;
           answers.push(JSON.stringify([url, statusCode, compared, body]));
-          time += 61_000;
+          janua.pass(61_000);
         }
       }
       assert.equal(new Set(answers).size, 2);
@@ -150,7 +135,7 @@ export function testAccount(stores: StoreChoice): void {
     for (const reset of ['/auth/reset-password', '/api/reset-password']) {
       test(`a link works once at ${reset}, ends every session, and signs nobody in`, async () => {
         const username = await addPerson();
-        const { cookie, bearer } = await logIn(janua.app, username);
+        const { cookie, bearer } = await janua.logIn(username);
         await post('/auth/forgot-password', { email: username });
         const token = await tokenTo(username);
         // A mail scanner opens the link several times.
@@ -162,8 +147,8 @@ export function testAccount(stores: StoreChoice): void {
         assert.equal(answer.statusCode, reset.startsWith('/api') ? 200 : 303, answer.body);
         assert.equal(sessionCookie(answer), undefined);
         assert.equal(await countSessions(username), 0);
-        assert.equal(await isSignedIn(janua.app, cookie), false);
-        assert.equal(await isSignedIn(janua.app, bearer), false);
+        assert.equal(await janua.isSignedIn(cookie), false);
+        assert.equal(await janua.isSignedIn(bearer), false);
         await assertExpired(reset.replace('/api', '/auth'), { token });
         assert.equal((await post('/api/login', { username, password })).statusCode, 400);
         assert.equal((await post('/api/login', { username, password: newPassword })).statusCode, 200);
@@ -187,14 +172,14 @@ export function testAccount(stores: StoreChoice): void {
 
     test('a request without a token gets nothing of the links that are open', async () => {
       const username = await addPerson();
-      const bearer = ownOnly.skip ? undefined : (await logIn(janua.app, username)).bearer;
+      const bearer = ownOnly.skip ? undefined : (await janua.logIn(username)).bearer;
       await post('/auth/forgot-password', { email: username });
       if (bearer !== undefined) {
         await post('/auth/sign-up', { email: `open-${username}` });
         await post('/api/account/email', { email: `next-${username}`, current_password: password }, bearer);
       }
       await janua.services.mail?.settled();
-      time += 61_000;
+      janua.pass(61_000);
       const paths = ['reset-password', 'sign-up/finish', 'confirm-email', 'enrol-factor', 'enrol-factor/begin'];
       const fields = { password: newPassword, first_name: 'A', last_name: 'B', code: '123456' };
       for (const url of paths.flatMap((path) => [`/auth/${path}`, `/api/${path}`])) {
@@ -218,7 +203,7 @@ export function testAccount(stores: StoreChoice): void {
           assert.ok(!answer.body.includes(username), `${url} ${JSON.stringify(token)}`);
         }
       }
-      assert.ok(await logIn(janua.app, username), 'the password has not changed');
+      assert.ok(await janua.logIn(username), 'the password has not changed');
     });
 
     test('a blank, foreign, truncated or expired token gets the same page', async () => {
@@ -231,7 +216,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.equal(page.statusCode, 410);
         pages.add(page.body.replaceAll(/value="\/auth[^"]*"|<code>[^<]*/g, ''));
       }
-      time += 31 * 60_000;
+      janua.pass(31 * 60_000);
       const page = await get(`/auth/reset-password?token=${token}`);
       assert.equal(page.statusCode, 410);
       pages.add(page.body.replaceAll(/value="\/auth[^"]*"|<code>[^<]*/g, ''));
@@ -243,7 +228,7 @@ export function testAccount(stores: StoreChoice): void {
   describe('the account', () => {
     test('shows name, address and sessions to its owner alone', async () => {
       const username = await addPerson();
-      const { cookie, bearer } = await logIn(janua.app, username);
+      const { cookie, bearer } = await janua.logIn(username);
       const { created_at: created, ...rest } = (await get('/api/account', bearer)).json();
       assert.deepEqual(rest, {
         username,
@@ -271,7 +256,7 @@ export function testAccount(stores: StoreChoice): void {
       // Janua knows a user of a team's own table once they have logged in.
       await janua.services.users.adoptByUsername(username);
       await post('/api/login', { username, password: 'wrong' });
-      const { bearer } = await logIn(janua.app, username);
+      const { bearer } = await janua.logIn(username);
       await post('/api/forgot-password', { email: username });
       const link = await tokenTo(username);
       const { body } = await get('/api/account/export', bearer);
@@ -288,7 +273,7 @@ export function testAccount(stores: StoreChoice): void {
         assert.ok(told.includes(event), `${told}`);
       for (const secret of [bearer.authorization.split('.')[1] ?? '', link]) assert.ok(!body.includes(secret));
       assert.doesNotMatch(body, /password_?hash|\$argon2|stamp/i);
-      time += 601_000;
+      janua.pass(601_000);
       const stale = await get('/api/account/export', bearer);
       assert.equal(stale.statusCode, 401);
       assert.match(String(stale.headers['www-authenticate']), /insufficient_user_authentication.*max_age=600/);
@@ -298,36 +283,36 @@ export function testAccount(stores: StoreChoice): void {
   describe('changed password', () => {
     test('ends all other sessions, renews this one, and mails a notice', async () => {
       const username = await addPerson();
-      const other = await logIn(janua.app, username);
-      const { cookie } = await logIn(janua.app, username);
+      const other = await janua.logIn(username);
+      const { cookie } = await janua.logIn(username);
       const answer = await post('/account/password', { current_password: password, new_password: newPassword }, cookie);
       assert.equal(answer.headers.location, '/account?state=1', answer.body);
       assert.equal(await countSessions(username), 1);
-      assert.equal(await isSignedIn(janua.app, other.cookie), false);
-      assert.equal(await isSignedIn(janua.app, cookie), false);
+      assert.equal(await janua.isSignedIn(other.cookie), false);
+      assert.equal(await janua.isSignedIn(cookie), false);
       const renewed = cookieOf(answer);
-      assert.equal(await isSignedIn(janua.app, renewed), true);
+      assert.equal(await janua.isSignedIn(renewed), true);
       assert.match((await get('/account?state=1', renewed)).body, /Your password was changed/);
       assert.equal((await mailsTo(username))[0]?.subject, 'Your password was changed');
       assert.equal((await post('/api/login', { username, password: newPassword })).statusCode, 200);
     });
 
     test('a program gets a new token', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
+      const { bearer } = await janua.logIn(await addPerson());
       const answer = await post('/api/account/password', { new_password: newPassword }, bearer);
       assert.equal(answer.statusCode, 200, answer.body);
       const { access_token: token, token_type: type, detail } = answer.json();
       assert.deepEqual([type, detail], ['bearer', 'Password changed']);
-      assert.equal(await isSignedIn(janua.app, bearer), false);
-      assert.equal(await isSignedIn(janua.app, { authorization: `Bearer ${token}` }), true);
+      assert.equal(await janua.isSignedIn(bearer), false);
+      assert.equal(await janua.isSignedIn({ authorization: `Bearer ${token}` }), true);
     });
 
     test('wants a fresh proof, and a wrong password is refused even in a fresh session', async () => {
-      const { cookie, bearer } = await logIn(janua.app, await addPerson());
+      const { cookie, bearer } = await janua.logIn(await addPerson());
       const wrong = { current_password: `${password} `, new_password: newPassword };
       assert.deepEqual(errorsOf(await post('/api/account/password', wrong, bearer)), ['current_password']);
       assert.equal((await post('/account/password', wrong, cookie)).statusCode, 422);
-      time += 601_000;
+      janua.pass(601_000);
       const page = await post('/account/password', { new_password: newPassword }, cookie);
       assert.equal(page.headers.location, '/auth/confirm?next=%2Faccount%2Fpassword%3Funsent%3D1');
       const refused = await post('/api/account/password', { new_password: newPassword }, bearer);
@@ -339,7 +324,7 @@ export function testAccount(stores: StoreChoice): void {
 
     test('a weak password is shown at its field, and never sent back', async () => {
       const username = await addPerson();
-      const { cookie, bearer } = await logIn(janua.app, username);
+      const { cookie, bearer } = await janua.logIn(username);
       for (const weak of ['short', 'passwordpassword', username, 'x'.repeat(1025)]) {
         const fields = { current_password: password, new_password: weak };
         assert.deepEqual(errorsOf(await post('/api/account/password', fields, bearer)), ['new_password'], weak);
@@ -355,7 +340,7 @@ export function testAccount(stores: StoreChoice): void {
       const names = { first_name: 'Maximiliane', last_name: 'Montgomery' };
       const personal = ['maximiliane 2026', 'MONTGOMERY-montgomery', 'maximilianemontgomery'];
       const known = await addPerson();
-      const { bearer } = await logIn(janua.app, known);
+      const { bearer } = await janua.logIn(known);
       await post('/api/account/profile', names, bearer);
       await post('/auth/forgot-password', { email: known });
       const reset = await tokenTo(known);
@@ -394,7 +379,7 @@ export function testAccount(stores: StoreChoice): void {
       const username = await addPerson();
       await post('/auth/forgot-password', { email: username });
       const token = await tokenTo(username);
-      const { bearer } = await logIn(janua.app, username);
+      const { bearer } = await janua.logIn(username);
       await post('/api/account/password', { new_password: newPassword }, bearer);
       await assertExpired('/auth/reset-password', { token });
     });
@@ -402,12 +387,12 @@ export function testAccount(stores: StoreChoice): void {
 
   test('a request whose body comes after its session has ended changes nothing', async () => {
     const username = await addPerson();
-    const { bearer } = await logIn(janua.app, username);
+    const { bearer } = await janua.logIn(username);
     const payload = new PassThrough();
     payload.write('{"new_password":');
     const headers = { ...bearer, 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
     const held = janua.app.inject({ method: 'POST', url: '/api/account/password', headers, payload });
-    assert.equal(await isSignedIn(janua.app, bearer), true);
+    assert.equal(await janua.isSignedIn(bearer), true);
     await janua.people.setPassword(username, 'set by its owner meanwhile');
     payload.end(JSON.stringify(newPassword).concat('}'));
     assert.equal((await held).statusCode, 401);
@@ -417,7 +402,7 @@ export function testAccount(stores: StoreChoice): void {
   test('of changes of a password at the same time, one is made and the session lives on', async () => {
     // Hashes of the real cost: a request must not reach the guard between the change of one and its new credentials.
     await using own = await startJanua({ stores, settings: { HASHING_CONCURRENCY: 2 } });
-    const { bearer } = await logIn(own.app);
+    const { bearer } = await own.logIn();
     const send = (url: string, body: object, headers = {}) =>
       own.app.inject({ method: 'POST', url, payload: body, headers });
     const changes = [1, 2, 3, 4].map(async (number) => {
@@ -431,14 +416,14 @@ export function testAccount(stores: StoreChoice): void {
       [200, 401, 401, 401],
     );
     const renewed = { authorization: `Bearer ${made?.answer.json().access_token}` };
-    assert.equal(await isSignedIn(own.app, renewed), true);
+    assert.equal(await own.isSignedIn(renewed), true);
     const set = { username: ann.username, password: `${newPassword} ${made?.number}` };
     assert.equal((await send('/api/login', set)).statusCode, 200);
   });
 
   describe('changed name and address', ownOnly, () => {
     test('the name changes at once, and must be one line', async () => {
-      const { cookie, bearer } = await logIn(janua.app, await addPerson());
+      const { cookie, bearer } = await janua.logIn(await addPerson());
       const answer = await post('/account/profile', { first_name: ' Anna ', last_name: 'Baker' }, cookie);
       assert.equal(answer.headers.location, '/account?state=4');
       assert.equal((await get('/api/me', bearer)).json().first_name, 'Anna');
@@ -449,7 +434,7 @@ export function testAccount(stores: StoreChoice): void {
     });
 
     test('a name has at most 100 characters, each of which counts once', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
+      const { bearer } = await janua.logIn(await addPerson());
       const longest = '🦉'.repeat(100);
       for (const [first_name, status] of [
         [longest, 200],
@@ -462,7 +447,7 @@ export function testAccount(stores: StoreChoice): void {
     test('the address changes by the link, keeps the sessions, and both addresses are told', async () => {
       const former = await addPerson();
       const email = `new-${former}`;
-      const { cookie, bearer } = await logIn(janua.app, former);
+      const { cookie, bearer } = await janua.logIn(former);
       const answer = await post('/account/email', { current_password: password, email }, cookie);
       assert.equal(answer.headers.location, '/account?state=2', answer.body);
       assert.equal((await mailsTo(former))[0]?.subject, 'Your address is about to change');
@@ -481,8 +466,8 @@ export function testAccount(stores: StoreChoice): void {
     });
 
     test('another address wants a fresh proof', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
-      time += 601_000;
+      const { bearer } = await janua.logIn(await addPerson());
+      janua.pass(601_000);
       const email = 'unproved@example.com';
       assert.equal((await post('/api/account/email', { email }, bearer)).statusCode, 401);
       const wrong = await post('/api/account/email', { email, current_password: 'wrong' }, bearer);
@@ -491,8 +476,8 @@ export function testAccount(stores: StoreChoice): void {
     });
 
     test('a browser in which the user is not signed in learns of the change on the login page', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
-      const other = await logIn(janua.app, await addPerson());
+      const { bearer } = await janua.logIn(await addPerson());
+      const other = await janua.logIn(await addPerson());
       for (const [email, headers] of [
         ['signed-out@example.com', {}],
         ['of-another@example.com', other.cookie],
@@ -506,7 +491,7 @@ export function testAccount(stores: StoreChoice): void {
 
     test('a taken address gets the same answer, and its link fails like an expired one', async () => {
       const taken = await addPerson();
-      const { bearer } = await logIn(janua.app, await addPerson());
+      const { bearer } = await janua.logIn(await addPerson());
       const [free, other] = await Promise.all(
         ['free@example.com', taken].map((email) => post('/api/account/email', { email }, bearer)),
       );
@@ -518,7 +503,7 @@ export function testAccount(stores: StoreChoice): void {
     });
 
     test('each of two links changes to the address that it was sent to', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
+      const { bearer } = await janua.logIn(await addPerson());
       await post('/api/account/email', { email: 'one@example.com' }, bearer);
       await post('/api/account/email', { email: 'two@example.com' }, bearer);
       const one = await tokenTo('one@example.com');
@@ -533,22 +518,22 @@ export function testAccount(stores: StoreChoice): void {
   describe('deleted account', ownOnly, () => {
     test('ends everything, and mails a farewell', async () => {
       const username = await addPerson();
-      const other = await logIn(janua.app, username);
-      const { cookie } = await logIn(janua.app, username);
+      const other = await janua.logIn(username);
+      const { cookie } = await janua.logIn(username);
       await post('/auth/forgot-password', { email: username });
       const token = await tokenTo(username);
       const answer = await post('/account/delete', { current_password: password }, cookie);
       assert.equal(answer.headers.location, '/auth/login?state=7', answer.body);
       for (const credentials of [cookie, other.cookie, other.bearer])
-        assert.equal(await isSignedIn(janua.app, credentials), false);
+        assert.equal(await janua.isSignedIn(credentials), false);
       await assertExpired('/auth/reset-password', { token });
       assert.equal((await post('/api/login', { username, password })).statusCode, 400);
       assert.equal((await mailsTo(username))[0]?.subject, 'Your account was deleted');
     });
 
     test('wants the password, unless it was just given', async () => {
-      const { bearer } = await logIn(janua.app, await addPerson());
-      time += 601_000;
+      const { bearer } = await janua.logIn(await addPerson());
+      janua.pass(601_000);
       assert.equal((await post('/api/account/delete', {}, bearer)).statusCode, 401);
       assert.deepEqual(errorsOf(await post('/api/account/delete', { current_password: 'x' }, bearer)), [
         'current_password',
@@ -572,7 +557,7 @@ export function testAccount(stores: StoreChoice): void {
 
   if (stores.ownTable)
     test('of a table of their own, what needs more than the password is left out', async () => {
-      const { cookie } = await logIn(janua.app, await addPerson());
+      const { cookie } = await janua.logIn(await addPerson());
       for (const url of ['/auth/sign-up', '/account/profile', '/account/email', '/account/delete'])
         assert.equal((await get(url, cookie)).statusCode, 404, url);
       assert.doesNotMatch((await get('/account', cookie)).body, /\/account\/(profile|email|delete)/);

@@ -3,10 +3,11 @@ import { after, before, describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import type { RecordedEvent } from '../../src/core/audit/event.ts';
 import { Unavailable } from '../../src/ground/faults/unavailable.ts';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import type { StoreChoice } from '../stores.ts';
-import { form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '../web/faces.ts';
+import { form, loginFaces, logoutFaces, meFaces } from '../web/faces.ts';
 import { facesOn, isWhole } from './part.ts';
 
 const secret = 'canary of a password';
@@ -115,14 +116,6 @@ const decisions: readonly Decision[] = [
   { name: 'a request of a signed-in user', ways: meFaces, headers: ({ cookie }) => cookie, events: [] },
 ];
 
-async function eventsOf({ services }: TestJanua): Promise<RecordedEvent[]> {
-  const events = await Array.fromAsync(services.auditTrail.find({ order: 'oldest-first' }));
-  return events.map((event) => {
-    if ('unreadable' in event) throw new TypeError('an event cannot be read');
-    return event;
-  });
-}
-
 function testAudit(stores: StoreChoice): void {
   let janua: TestJanua;
   before(async () => {
@@ -137,8 +130,8 @@ function testAudit(stores: StoreChoice): void {
   for (const { name, ways, headers, events } of decisions) {
     test(`${name} records ${events.length === 0 ? 'no event' : 'the same event'} on every path and in every format`, async () => {
       for (const { request, format } of facesOn(stores, ways)) {
-        const signedIn = await logIn(janua.app);
-        const before = (await eventsOf(janua)).length;
+        const signedIn = await janua.logIn();
+        const before = (await janua.events()).length;
         const earliest = Date.now();
         const answer = await janua.app.inject({
           ...request,
@@ -150,7 +143,7 @@ function testAudit(stores: StoreChoice): void {
             'x-forwarded-for': '203.0.113.9',
           },
         });
-        const found = (await eventsOf(janua)).slice(before);
+        const found = (await janua.events()).slice(before);
         assert.deepEqual(
           found.map(({ kind, reason, userId, nameDigest }) => ({
             kind,
@@ -177,11 +170,9 @@ function testAudit(stores: StoreChoice): void {
 
   test('a login beyond SESSIONS_PER_USER ends the oldest session, and records it', async () => {
     await using janua = await startJanua({ stores, settings: { SESSIONS_PER_USER: 2 } });
-    const signedIn = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+    const signedIn = [await janua.logIn(), await janua.logIn(), await janua.logIn()];
     const isAlive = async ({ cookie, bearer }: SignedIn) => {
-      const answers = await Promise.all(
-        [cookie, bearer].map((headers) => janua.app.inject({ url: '/api/me', headers })),
-      );
+      const answers = await Promise.all([cookie, bearer].map((headers) => janua.get('/api/me', headers)));
       return answers.map(({ statusCode }) => statusCode === 200);
     };
     assert.deepEqual(await Promise.all(signedIn.map(isAlive)), [
@@ -189,17 +180,18 @@ function testAudit(stores: StoreChoice): void {
       [true, true],
       [true, true],
     ]);
-    const ended = janua.services.auditTrail.find({ order: 'oldest-first', kind: 'session-ended' });
-    const reasons = (await Array.fromAsync(ended)).map((event) => 'kind' in event && event.reason);
-    assert.deepEqual(reasons, ['too-many']);
+    const ended = await janua.events({ kind: 'session-ended' });
+    assert.deepEqual(
+      ended.map(({ reason }) => reason),
+      ['too-many'],
+    );
   });
 
   // No store sees the rest.
   if (!isWhole(stores)) return;
 
   test('a throttled login and a stopped account are recorded', async () => {
-    let time = Date.now();
-    await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+    await using janua = await startJanua({ stores, settings: { THROTTLE: 'on' }, time: Date.now() });
     const attempt = (count: number) =>
       janua.app.inject({
         method: 'POST',
@@ -209,12 +201,12 @@ function testAudit(stores: StoreChoice): void {
       });
     for (let count = 1; count <= 100; count += 1) {
       await attempt(count);
-      time += 15 * 60_000;
+      janua.pass(15 * 60_000);
     }
     const { statusCode, headers } = await attempt(101);
     assert.equal(statusCode, 429);
-    const events = await eventsOf(janua);
-    const { id } = (await janua.services.users.findByUsername(ann.username))?.user ?? assert.fail();
+    const events = await janua.events();
+    const { id } = (await janua.account()).user;
     assert.deepEqual(
       events.slice(-3).map(({ kind, userId }) => [kind, userId]),
       [
@@ -248,13 +240,13 @@ test('changes by an administrator are recorded with the operator', async () => {
   const caller = { route: 'janua users', operator: 'root' };
   await using janua = await startJanua({ overrides: { caller } });
   const { administration } = janua.services;
-  await logIn(janua.app);
+  await janua.logIn();
   await administration.setPassword(ann.username, `new ${password}`);
   await administration.disable(ann.username);
   await administration.enable(ann.username);
   await administration.endSessions({ username: ann.username });
   await administration.remove(ann.username);
-  const events = (await eventsOf(janua)).filter(({ caller: { operator } }) => operator === 'root');
+  const events = (await janua.events()).filter(({ caller: { operator } }) => operator === 'root');
   assert.deepEqual(
     events.map(({ kind }) => kind),
     ['user-added', 'password-set', 'user-disabled', 'user-enabled', 'sessions-ended', 'user-removed'],
@@ -269,17 +261,17 @@ test('a login that cannot be recorded gets 503 and no session', async () => {
   const record = audit.record;
   for (const face of loginFaces) {
     Object.assign(audit, { record: () => Promise.reject(new Unavailable('The database', 5)) });
-    const answer = await janua.app.inject(face.request(right));
+    const answer = await janua.send(face.request(right));
     assert.equal(answer.statusCode, 503);
     assert.equal(answer.headers['set-cookie'], undefined);
     assert.deepEqual(await sessions.listOf(userId, undefined), []);
     // Refusals and logouts still work.
-    assert.notEqual((await janua.app.inject(face.request({ ...right, password: secret }))).statusCode, 503);
-    assert.equal((await janua.app.inject({ url: '/api/me' })).statusCode, 401);
+    assert.notEqual((await janua.send(face.request({ ...right, password: secret }))).statusCode, 503);
+    assert.equal((await janua.get('/api/me')).statusCode, 401);
     Object.assign(audit, { record });
-    const { bearer } = await logIn(janua.app);
+    const { bearer } = await janua.logIn();
     Object.assign(audit, { record: () => Promise.reject(new Unavailable('The database', 5)) });
-    const left = await janua.app.inject({ method: 'POST', url: '/api/logout', headers: bearer });
+    const left = await janua.post('/api/logout', undefined, bearer);
     assert.equal(left.statusCode, 200);
   }
 });

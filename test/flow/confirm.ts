@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { bodyFaces, isSignedIn, logIn, type SignedIn, sessionCookie } from '../web/faces.ts';
+import { bodyFaces, sessionCookie } from '../web/faces.ts';
 import { facesOn } from './part.ts';
 
 /** The flow of a fresh proof, on any stores. */
@@ -18,10 +19,8 @@ export function testConfirm(stores: StoreChoice): void {
 
   for (const face of facesOn(stores, bodyFaces('/auth/confirm', '/api/confirm'))) {
     describe(face.name, () => {
-      const send = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-        const request = face.request(fields);
-        return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
-      };
+      const send = (fields: Record<string, unknown>, headers: Record<string, string> = {}) =>
+        janua.send(face.request(fields), headers);
 
       function assertFault(answer: LightMyRequestResponse, detail: string): void {
         assert.equal(answer.statusCode, 422);
@@ -36,7 +35,7 @@ export function testConfirm(stores: StoreChoice): void {
       }
 
       test('the right password gives the session new credentials, and ends the old ones', async () => {
-        const before = await logIn(janua.app);
+        const before = await janua.logIn();
         const answer = await send({ password }, before.cookie);
         const renewed = { cookie: `session=${sessionCookie(answer)}` };
         if (face.format === 'html') {
@@ -49,17 +48,17 @@ export function testConfirm(stores: StoreChoice): void {
           assert.deepEqual(rest, { detail: 'Confirmed', token_type: 'bearer' });
           // Seven days since the login.
           assert.ok(expires_in > 604_790 && expires_in <= 604_800, String(expires_in));
-          assert.ok(await isSignedIn(janua.app, { authorization: `Bearer ${access_token}` }));
+          assert.ok(await janua.isSignedIn({ authorization: `Bearer ${access_token}` }));
         }
         assert.equal(idIn({ ...before, cookie: renewed }), idIn(before), 'the session stays');
-        assert.ok(await isSignedIn(janua.app, renewed));
-        for (const old of [before.cookie, before.bearer]) assert.equal(await isSignedIn(janua.app, old), false);
+        assert.ok(await janua.isSignedIn(renewed));
+        for (const old of [before.cookie, before.bearer]) assert.equal(await janua.isSignedIn(old), false);
       });
 
       test('an access token can be renewed in the same way', async () => {
-        const before = await logIn(janua.app);
+        const before = await janua.logIn();
         assert.ok(sessionCookie(await send({ password }, before.bearer)));
-        assert.equal(await isSignedIn(janua.app, before.bearer), false);
+        assert.equal(await janua.isSignedIn(before.bearer), false);
       });
 
       test('a browser is led to a safe next, and to no other', async () => {
@@ -69,19 +68,19 @@ export function testConfirm(stores: StoreChoice): void {
           ['//evil.example', '/account'],
           [`/${'x'.repeat(3000)}`, '/account'],
         ] as const) {
-          const { cookie } = await logIn(janua.app);
+          const { cookie } = await janua.logIn();
           const { headers } = await send({ password, next }, cookie);
           assert.equal(headers.location, face.format === 'html' ? expected : undefined);
         }
       });
 
       test('a wrong or missing password is refused beside its field, and the session stays as it is', async () => {
-        const { cookie, bearer } = await logIn(janua.app);
+        const { cookie, bearer } = await janua.logIn();
         assertFault(await send({ password: `${password} ` }, cookie), 'Incorrect password');
         assertFault(await send({ password: '' }, cookie), 'Required');
         assertFault(await send({}, cookie), 'Required');
         assertFault(await send({ password: 'x'.repeat(1025) }, cookie), 'At most 1024 characters');
-        for (const headers of [cookie, bearer]) assert.ok(await isSignedIn(janua.app, headers));
+        for (const headers of [cookie, bearer]) assert.ok(await janua.isSignedIn(headers));
       });
 
       test('a request without a session is refused, and a page clears the cookie of a dead one', async () => {
@@ -99,8 +98,8 @@ export function testConfirm(stores: StoreChoice): void {
   }
 
   test('the page says who is signed in, and keeps the way back', async () => {
-    const { cookie } = await logIn(janua.app);
-    const { statusCode, body } = await janua.app.inject({ url: '/auth/confirm?next=%2Fa%3Fb%3D%22', headers: cookie });
+    const { cookie } = await janua.logIn();
+    const { statusCode, body } = await janua.get('/auth/confirm?next=%2Fa%3Fb%3D%22', cookie);
     assert.equal(statusCode, 200);
     assert.match(body, /<form method="post" action="\/auth\/confirm">/);
     assert.ok(body.includes(`You are signed in as ${ann.username}.`));
@@ -109,7 +108,7 @@ export function testConfirm(stores: StoreChoice): void {
   });
 
   test('each outcome is recorded', async () => {
-    const { cookie } = await logIn(janua.app);
+    const { cookie } = await janua.logIn();
     const ids: unknown[] = [];
     for (const sent of [password, 'wrong']) {
       const payload = { password: sent };
@@ -117,9 +116,9 @@ export function testConfirm(stores: StoreChoice): void {
       ids.push(answer.headers['x-request-id']);
       if (answer.statusCode === 200) cookie.cookie = `session=${sessionCookie(answer)}`;
     }
-    const events = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first' }));
+    const events = await janua.events();
     const recorded = ids.map((id) => {
-      const [found] = events.filter((event) => 'kind' in event && event.caller.requestId === id);
+      const [found] = events.filter((event) => event.caller.requestId === id);
       return found && 'kind' in found && [found.kind, found.reason];
     });
     assert.deepEqual(recorded, [

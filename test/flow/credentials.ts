@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import {
-  failedLogin,
-  form,
-  isSignedIn,
-  json,
-  logIn,
-  loginFaces,
-  logoutFaces,
-  meFaces,
-  type SignedIn,
-  sessionCookie,
-} from '../web/faces.ts';
+import { failedLogin, form, json, loginFaces, logoutFaces, meFaces, sessionCookie } from '../web/faces.ts';
 
 const asBearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const asCookie = (value: string) => ({ cookie: `session=${value}` });
@@ -42,21 +32,19 @@ export function testCredentials(stores: StoreChoice): void {
 
   for (const face of loginFaces) {
     describe(face.name, () => {
-      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-        const request = face.request(fields);
-        return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
-      };
+      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) =>
+        janua.send(face.request(fields), headers);
 
       test('a login never adopts a credential that was planted before it', async () => {
         const planted = `${'P'.repeat(22)}.${'P'.repeat(43)}`;
-        const dead = await logIn(janua.app);
-        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: dead.cookie });
+        const dead = await janua.logIn();
+        await janua.post('/api/logout', undefined, dead.cookie);
         for (const headers of [asCookie(planted), asBearer(`janua_${planted}`), dead.cookie, dead.bearer]) {
           const cookie = sessionCookie(await attempt(good, headers));
           assert.ok(cookie !== undefined);
-          assert.ok(await isSignedIn(janua.app, asCookie(cookie)));
+          assert.ok(await janua.isSignedIn(asCookie(cookie)));
           assert.notEqual(cookie.split('.')[0], planted.split('.')[0]);
-          assert.equal(await isSignedIn(janua.app, headers), false);
+          assert.equal(await janua.isSignedIn(headers), false);
         }
       });
 
@@ -91,7 +79,7 @@ export function testCredentials(stores: StoreChoice): void {
           { 'x-user': bob.username, 'x-forwarded-user': bob.username, 'remote-user': bob.username },
         );
         const cookie = asCookie(String(sessionCookie(answer)));
-        assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).json().username, ann.username);
+        assert.equal((await janua.get('/api/me', cookie)).json().username, ann.username);
       });
 
       test('a hostile user name gets the same answer as a wrong password', async () => {
@@ -140,7 +128,7 @@ export function testCredentials(stores: StoreChoice): void {
       const nearly = [`${secret} `, secret.slice(0, -1), `${secret.slice(0, -1)}z`, ` ${secret}`];
       for (const [index, face] of loginFaces.entries()) {
         const other = String(nearly[index % nearly.length]);
-        const attempt = (sent: string) => janua.app.inject(face.request({ username: bob.username, password: sent }));
+        const attempt = (sent: string) => janua.send(face.request({ username: bob.username, password: sent }));
         assert.equal(sessionCookie(await attempt(other)), undefined, face.name);
         assert.ok(sessionCookie(await attempt(secret)), face.name);
       }
@@ -154,7 +142,7 @@ export function testCredentials(stores: StoreChoice): void {
       const refused = face.format === 'html' ? 303 : 401;
 
       test('a signed token is refused, even one that names a living session', async () => {
-        await logIn(janua.app);
+        await janua.logIn();
         const sub = (await janua.services.users.findByUsername(ann.username))?.user.id ?? '';
         const sid = (await janua.services.sessions.listOf(sub, undefined))[0]?.id;
         assert.ok(sid !== undefined);
@@ -180,7 +168,7 @@ export function testCredentials(stores: StoreChoice): void {
       });
 
       test('no query or header makes the server show another user', async () => {
-        const { cookie, bearer } = await logIn(janua.app);
+        const { cookie, bearer } = await janua.logIn();
         for (const headers of [cookie, bearer]) {
           const url = `${face.request.url}?id=1&username=${encodeURIComponent(bob.username)}&user_id=2`;
           const { body, statusCode } = await ask(
@@ -196,7 +184,7 @@ export function testCredentials(stores: StoreChoice): void {
       test('a new user with the name of a removed user gets none of the old sessions', async () => {
         const eve = { username: 'eve@example.com', firstName: 'Eve', lastName: 'E', password };
         await janua.people.add(eve);
-        const { cookie, bearer } = await logIn(janua.app, eve.username);
+        const { cookie, bearer } = await janua.logIn(eve.username);
         await janua.people.remove(eve.username);
         await janua.people.add(eve);
         for (const headers of [cookie, bearer]) assert.equal((await ask(headers)).statusCode, refused);
@@ -205,9 +193,9 @@ export function testCredentials(stores: StoreChoice): void {
 
       test('a user can have several sessions, and a logout ends only one of them', async () => {
         const all: SignedIn[] = [];
-        for (let time = 0; time < 6; time++) all.push(await logIn(janua.app));
+        for (let time = 0; time < 6; time++) all.push(await janua.logIn());
         const [first] = all;
-        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: first?.bearer ?? {} });
+        await janua.post('/api/logout', undefined, first?.bearer ?? {});
         for (const each of all) assert.equal((await ask(each.cookie)).statusCode, each === first ? refused : 200);
       });
     });
@@ -215,7 +203,7 @@ export function testCredentials(stores: StoreChoice): void {
 
   for (const face of logoutFaces) {
     test(`${face.name}: credentials in the body, in other headers or swapped neither end a session nor sign in`, async () => {
-      const { cookie, bearer } = await logIn(janua.app);
+      const { cookie, bearer } = await janua.logIn();
       const access_token = bearer.authorization.slice('Bearer '.length);
       const session = cookie.cookie.slice('session='.length);
       for (const body of [form, json]) {
@@ -234,10 +222,10 @@ export function testCredentials(stores: StoreChoice): void {
         ...[asBearer(session), asBearer(`janua_${session}`)],
       ];
       for (const headers of misplaced) {
-        assert.equal(await isSignedIn(janua.app, headers), false);
-        await janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...headers } });
+        assert.equal(await janua.isSignedIn(headers), false);
+        await janua.send(face.request, headers);
       }
-      assert.ok(await isSignedIn(janua.app, cookie));
+      assert.ok(await janua.isSignedIn(cookie));
     });
   }
 }

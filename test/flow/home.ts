@@ -4,7 +4,7 @@ import { defaultSettings, type NewClient } from '../../src/capabilities/oidc/cli
 import { admins } from '../../src/core/users/scopes.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { logIn } from '../web/faces.ts';
+import { asJson } from '../web/faces.ts';
 
 /** The links to applications: address, letter, name and host. */
 const tilesOf = (page: string) =>
@@ -21,12 +21,10 @@ export function testHome(stores: StoreChoice): void {
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  const asJson = { 'x-expected-format': 'application/json' };
-
   test('a signed-in user gets the page with who they are and its actions, in either format', async () => {
-    const { cookie, bearer } = await logIn(janua.app);
+    const { cookie, bearer } = await janua.logIn();
     for (const headers of [cookie, bearer, { ...cookie, ...asJson }]) {
-      const answer = await janua.app.inject({ url: '/auth/home', headers });
+      const answer = await janua.get('/auth/home', headers);
       assert.equal(answer.statusCode, 200);
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
       assert.equal(answer.headers['cache-control'], 'no-store');
@@ -53,8 +51,8 @@ export function testHome(stores: StoreChoice): void {
     await added({ name: 'élan', clientUri: 'http://localhost:3000/', groups: ['staff'] });
     await added({ name: 'No page' });
     await added({ name: 'At http', clientUri: 'http://example.com/' });
-    const { cookie } = await logIn(other.app);
-    const home = async () => (await other.app.inject({ url: '/auth/home', headers: cookie })).body;
+    const { cookie } = await other.logIn();
+    const home = async () => (await other.get('/auth/home', cookie)).body;
     const tiles = async () => tilesOf(await home());
     const handbook = ['https://handbook.example.com/start', 'H', 'Handbook', 'handbook.example.com'];
     const wiki = ['https://wiki.example.com', 'W', 'wiki.example.com', ''];
@@ -79,13 +77,13 @@ export function testHome(stores: StoreChoice): void {
   });
 
   test('without a session, a browser is sent to the login page without next, and a program gets 401', async () => {
-    const page = await janua.app.inject({ url: '/auth/home' });
+    const page = await janua.get('/auth/home');
     assert.equal(page.statusCode, 303);
     assert.equal(page.headers.location, '/auth/login?state=2');
     for (const url of ['/auth/home?a=b', '/auth/hom%65']) {
-      assert.equal((await janua.app.inject({ url })).headers.location, '/auth/login?state=2');
+      assert.equal((await janua.get(url)).headers.location, '/auth/login?state=2');
     }
-    const program = await janua.app.inject({ url: '/auth/home', headers: asJson });
+    const program = await janua.get('/auth/home', asJson);
     assert.equal(program.statusCode, 401);
     assert.equal(program.json().detail, 'Not authenticated');
     assert.equal(program.headers['www-authenticate'], 'Bearer realm="janua"');

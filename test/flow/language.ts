@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Language, languages } from '../../src/ground/languages/languages.ts';
 import { textsIn } from '../../src/ground/languages/speech.ts';
+import type { SentHeaders } from '../client.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { form, json, logIn } from '../web/faces.ts';
-
-const asJson = { 'x-expected-format': 'application/json' };
+import { asJson, json } from '../web/faces.ts';
 
 /** The choice of a language, on any stores. */
 export function testLanguage(stores: StoreChoice): void {
@@ -17,21 +16,15 @@ export function testLanguage(stores: StoreChoice): void {
   after(() => janua[Symbol.asyncDispose]());
 
   const choose = (fields: Record<string, unknown>, headers = {}) => {
-    const sent = form(fields);
-    return janua.app.inject({
-      method: 'POST',
-      url: '/auth/language',
-      ...sent,
-      headers: { ...sent.headers, ...headers },
-    });
+    return janua.post('/auth/language', fields, headers);
   };
 
   const languageOf = async (headers: Record<string, string>, url = '/auth/login') =>
-    (await janua.app.inject({ url, headers })).headers['content-language'];
+    (await janua.get(url, headers)).headers['content-language'];
 
   for (const language of languages) {
     test(`every page comes in ${language}, and says so`, async () => {
-      const { cookie } = await logIn(janua.app);
+      const { cookie } = await janua.logIn();
       const { login, home, me, account, sessions, forgotPassword, mailbox, problem } = textsIn(language).words;
       for (const [url, title] of [
         ['/auth/login', login.title],
@@ -50,7 +43,7 @@ export function testLanguage(stores: StoreChoice): void {
         ['/auth/login/nothing', problem.titles[404]],
       ] as const) {
         const headers = { 'accept-language': `${language}-XX, en;q=0.1`, ...(url !== '/auth/login' && cookie) };
-        const page = await janua.app.inject({ url, headers });
+        const page = await janua.get(url, headers);
         // Another app answers for addresses that are not Janua's.
         if (stores.mounted && url.endsWith('nothing')) continue;
         assert.ok(page.body.startsWith(`<!doctype html>\n<html lang="${language}">`), url);
@@ -68,7 +61,7 @@ export function testLanguage(stores: StoreChoice): void {
       ['/admin/me', 'x-expected-format, Accept'],
     ] as const) {
       const headers = { ...asJson, 'accept-language': 'de', cookie: 'language=fr' };
-      const answer = await janua.app.inject({ url, headers });
+      const answer = await janua.get(url, headers);
       assert.equal(answer.json().detail, 'Not authenticated');
       assert.equal(answer.headers['content-language'], undefined);
       assert.equal(answer.headers.vary, vary);
@@ -109,10 +102,8 @@ export function testLanguage(stores: StoreChoice): void {
       ['/api/language', {}],
       ['/auth/language', asJson],
     ] as const) {
-      const send = (fields: object) => {
-        const sent = json({ ...fields });
-        return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-      };
+      const send = (fields: object, more: SentHeaders = {}) =>
+        janua.send({ method: 'POST', url, ...json(fields) }, { ...headers, ...more });
 
       test(`gets JSON from ${url}`, async () => {
         const answer = await send({ language: 'de' });
@@ -134,10 +125,8 @@ export function testLanguage(stores: StoreChoice): void {
       });
 
       test(`learns from ${url} that its token is not valid`, async () => {
-        const sent = json({ language: 'de' });
         for (const authorization of ['Bearer', 'Bearer janua_a.b']) {
-          const all = { ...sent.headers, ...headers, authorization };
-          const answer = await janua.app.inject({ method: 'POST', url, ...sent, headers: all });
+          const answer = await send({ language: 'de' }, { authorization });
           assert.equal(answer.statusCode, 401);
           assert.match(String(answer.headers['www-authenticate']), /error="invalid_token"/);
           assert.equal(answer.headers['set-cookie'], undefined);
@@ -148,7 +137,7 @@ export function testLanguage(stores: StoreChoice): void {
 
   describe('a signed-in user who chooses a language', () => {
     test('has it in every browser', async () => {
-      const { cookie, bearer } = await logIn(janua.app);
+      const { cookie, bearer } = await janua.logIn();
       const chosen: readonly [Record<string, string>, Language][] = [
         [cookie, 'de'],
         [bearer, 'fr'],
@@ -160,15 +149,15 @@ export function testLanguage(stores: StoreChoice): void {
         const recorded = janua.services.auditTrail.find({ order: 'newest-first', kind: 'language-changed' });
         const users = (await Array.fromAsync(recorded)).map((event) => 'userId' in event && event.userId);
         assert.equal(users[0], account?.user.id);
-        const other = await logIn(janua.app);
+        const other = await janua.logIn();
         const seen = await languageOf({ ...other.cookie, 'accept-language': 'es' }, '/admin/me');
         assert.equal(seen, language);
       }
     });
 
     test('and whose session has ended, keeps it in the browser only', async () => {
-      const { cookie } = await logIn(janua.app);
-      await janua.app.inject({ method: 'POST', url: '/api/logout', headers: cookie });
+      const { cookie } = await janua.logIn();
+      await janua.post('/api/logout', undefined, cookie);
       const before = await janua.services.users.findByUsername(ann.username);
       const answer = await choose({ language: 'vi' }, cookie);
       assert.equal(answer.statusCode, 303);

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { comparable, failedLogin, form, isSignedIn, json, logIn, loginFaces, sessionCookie } from '../web/faces.ts';
+import { asJson, comparable, failedLogin, form, json, loginFaces, sessionCookie } from '../web/faces.ts';
 import { facesOn, isWhole } from './part.ts';
 
 const encode = (text: string) => Buffer.from(text).toString('base64url');
@@ -24,10 +24,8 @@ export function testLogin(stores: StoreChoice): void {
 
   for (const face of facesOn(stores, loginFaces)) {
     describe(face.name, () => {
-      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-        const request = face.request(fields);
-        return janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
-      };
+      const attempt = (fields: Record<string, unknown>, headers: Record<string, string> = {}) =>
+        janua.send(face.request(fields), headers);
 
       /** Expects no cookies, except the one that brings the name and the request id to the login page of a browser. */
       function assertOnlyTells(answer: LightMyRequestResponse, username: string): void {
@@ -52,10 +50,10 @@ export function testLogin(stores: StoreChoice): void {
           const { access_token, ...rest } = answer.json();
           assert.deepEqual(rest, { token_type: 'bearer', expires_in: 604_800 });
           assert.match(access_token, /^janua_[\w-]{22}\.[\w-]{43}$/);
-          assert.ok(await isSignedIn(janua.app, { authorization: `Bearer ${access_token}` }));
+          assert.ok(await janua.isSignedIn({ authorization: `Bearer ${access_token}` }));
           assert.ok(!answer.body.includes(String(sessionCookie(answer))), 'the body does not contain the cookie');
         }
-        assert.ok(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(answer)}` }));
+        assert.ok(await janua.isSignedIn({ cookie: `session=${sessionCookie(answer)}` }));
         assert.equal(answer.headers['cache-control'], 'no-store');
         assert.equal(answer.headers.pragma, 'no-cache');
         const cookies = answer.headers['set-cookie'] as string[];
@@ -71,23 +69,23 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       test('a login while signed in starts a new session, and ends the presented ones', async () => {
-        const byCookie = await logIn(janua.app);
-        const byToken = await logIn(janua.app);
+        const byCookie = await janua.logIn();
+        const byToken = await janua.logIn();
         const answer = await attempt(good, { ...byCookie.cookie, ...byToken.bearer });
         if (face.format === 'json') assert.equal(answer.json().detail, 'Already logged in');
-        assert.ok(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(answer)}` }));
+        assert.ok(await janua.isSignedIn({ cookie: `session=${sessionCookie(answer)}` }));
         for (const { cookie, bearer } of [byCookie, byToken]) {
-          assert.equal(await isSignedIn(janua.app, cookie), false);
-          assert.equal(await isSignedIn(janua.app, bearer), false);
+          assert.equal(await janua.isSignedIn(cookie), false);
+          assert.equal(await janua.isSignedIn(bearer), false);
         }
       });
 
       test('a wrong password while signed in is refused, and the session stays alive', async () => {
-        const { cookie } = await logIn(janua.app);
+        const { cookie } = await janua.logIn();
         const answer = await attempt({ ...good, password: 'wrong' }, cookie);
         assert.deepEqual(comparable(answer), comparable(await attempt({ ...good, password: 'wrong' })));
         assert.equal(sessionCookie(answer), undefined);
-        assert.ok(await isSignedIn(janua.app, cookie));
+        assert.ok(await janua.isSignedIn(cookie));
       });
 
       test('an unknown user, a wrong password and a disabled user get the same answer', async () => {
@@ -201,7 +199,7 @@ export function testLogin(stores: StoreChoice): void {
         const answer = await attempt({
           ...good,
           client_id: 'x',
-          'x-expected-format': 'application/json',
+          ...asJson,
           scope: 'admin',
         });
         assert.ok(sessionCookie(answer));
@@ -239,7 +237,7 @@ export function testLogin(stores: StoreChoice): void {
   }
 
   test('a login keeps the id of a browser cookie that Janua made, and replaces a forged one', async () => {
-    const first = await janua.app.inject({ method: 'POST', url: '/api/login', ...json(good) });
+    const first = await janua.post('/api/login', good);
     const browser = String(first.cookies.find(({ name }) => name === 'browser')?.value);
     const idOf = async (value: string) => {
       const sent = json(good);
@@ -250,21 +248,20 @@ export function testLogin(stores: StoreChoice): void {
     const [id, signature] = browser.split('.');
     assert.equal(await idOf(browser), id);
     assert.notEqual(await idOf(`${id}.${'A'.repeat(String(signature).length)}`), id);
-    assert.equal(await isSignedIn(janua.app, { cookie: `session=${browser}; browser=${browser}` }), false);
+    assert.equal(await janua.isSignedIn({ cookie: `session=${browser}; browser=${browser}` }), false);
   });
 
   test('a refused login of a disabled user ends no presented session', async () => {
-    const { cookie } = await logIn(janua.app);
-    const sent = json({ username: bob.username, password });
-    await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers: { ...sent.headers, ...cookie } });
-    assert.ok(await isSignedIn(janua.app, cookie));
+    const { cookie } = await janua.logIn();
+    await janua.post('/api/login', { username: bob.username, password }, cookie);
+    assert.ok(await janua.isSignedIn(cookie));
   });
 
   // No store sees the rest, but an app around Janua may.
   if (!isWhole(stores) && !stores.mounted) return;
 
   describe('the login page', () => {
-    const page = (url: string, headers = {}) => janua.app.inject({ url, headers });
+    const page = (url: string, headers = {}) => janua.get(url, headers);
 
     // In another app, `/` belongs to that app.
     const atRoot = stores.mounted ? [] : ['/'];
@@ -281,7 +278,7 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       test(`GET ${path} sends a signed-in user to the home page`, async () => {
-        const { cookie, bearer } = await logIn(janua.app);
+        const { cookie, bearer } = await janua.logIn();
         for (const headers of [cookie, bearer]) {
           const answer = await page(path, headers);
           assert.equal(answer.statusCode, 303);
@@ -343,7 +340,7 @@ export function testLogin(stores: StoreChoice): void {
     }
 
     test('the login page stays HTML even if the header asks for JSON', async () => {
-      const answer = await page('/auth/login', { 'x-expected-format': 'application/json' });
+      const answer = await page('/auth/login', asJson);
       assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
     });
 
@@ -356,11 +353,7 @@ export function testLogin(stores: StoreChoice): void {
       const typed = '"><b>Ann</b>@é.example';
       const [shown, idOf] = [/name="username" value="([^"]*)"/, /Request id: <code>([^<]*)<\/code>/];
       for (const username of [typed, ann.username]) {
-        const failed = await janua.app.inject({
-          method: 'POST',
-          url: '/auth/token',
-          ...form({ username, password: 'x' }),
-        });
+        const failed = await janua.post('/auth/token', { username, password: 'x' });
         const [cookie = ''] = [failed.headers['set-cookie'] ?? []].flat();
         assert.match(cookie, /^login-failure=[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=300$/);
         const headers = { cookie: cookie.split(';', 1)[0] };
@@ -403,11 +396,7 @@ export function testLogin(stores: StoreChoice): void {
     for (const url of ['/auth/token', '/api/login']) {
       test(`POST ${url} reads no credentials from the query string, and ignores what it does not know there`, async () => {
         const query = new URLSearchParams(good).toString();
-        const answer = await janua.app.inject({
-          method: 'POST',
-          url: `${url}?${query}`,
-          headers: { 'x-expected-format': 'application/json' },
-        });
+        const answer = await janua.post(`${url}?${query}`, undefined, asJson);
         assert.equal(answer.json().error, 'invalid_request');
         const both = await janua.app.inject({ method: 'POST', url: `${url}?username=x`, ...json(good) });
         assert.equal(sessionCookie(both), undefined);
@@ -416,15 +405,11 @@ export function testLogin(stores: StoreChoice): void {
 
       test(`POST ${url} without a body is an invalid request`, async () => {
         if (url === '/auth/token') {
-          const page = await janua.app.inject({ method: 'POST', url });
+          const page = await janua.post(url);
           assert.equal(page.headers.location, '/auth/login?state=3');
         }
         for (const headers of [{}, { 'content-type': 'application/json' }, { 'content-type': 'text/plain' }]) {
-          const answer = await janua.app.inject({
-            method: 'POST',
-            url,
-            headers: { 'x-expected-format': 'application/json', ...headers },
-          });
+          const answer = await janua.post(url, undefined, { ...asJson, ...headers });
           assert.equal(answer.json().error, 'invalid_request');
         }
       });
@@ -436,7 +421,7 @@ export function testLogin(stores: StoreChoice): void {
         'application/jsonx',
         'nonsense',
       ]) {
-        for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
+        for (const headers of [{}, asJson]) {
           test(`POST ${url} with ${type} ${JSON.stringify(headers)} is 415`, async () => {
             const payload = form(good).payload as string;
             const answer = await janua.app.inject({
@@ -453,7 +438,7 @@ export function testLogin(stores: StoreChoice): void {
       }
 
       test(`POST ${url} with more than 64 KiB is 413, with broken JSON 400`, async () => {
-        const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+        const headers = { 'content-type': 'application/json', ...asJson };
         const large = await janua.app.inject({ method: 'POST', url, headers, payload: ' '.repeat(65_537) });
         assert.equal(large.statusCode, 413);
         assert.equal(typeof large.json().detail, 'string');
@@ -465,7 +450,7 @@ export function testLogin(stores: StoreChoice): void {
       });
 
       test(`POST ${url} with JSON that is not UTF-8 is 400`, async () => {
-        const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+        const headers = { 'content-type': 'application/json', ...asJson };
         const payload = Buffer.from(
           JSON.stringify({ username: ann.username, password: '?' }).replace('?', '\xff'),
           'latin1',
@@ -478,7 +463,7 @@ export function testLogin(stores: StoreChoice): void {
       test(`POST ${url} with a form that is not UTF-8, raw or escaped, is 400`, async () => {
         const headers = {
           'content-type': 'application/x-www-form-urlencoded',
-          'x-expected-format': 'application/json',
+          ...asJson,
         };
         // The last two are one character, with one byte escaped and one not.
         for (const wrong of ['\xff', '%ff', '%C3', '%ed%a0%80', '\xc3%28', '\xc3%a9', '%c3\xa9']) {
@@ -497,7 +482,7 @@ export function testLogin(stores: StoreChoice): void {
 
       for (const payload of ['null', '1', '"text"', '[]', '[{"username":"a"}]']) {
         test(`POST ${url} with the JSON ${payload} is an invalid request`, async () => {
-          const headers = { 'content-type': 'application/json', 'x-expected-format': 'application/json' };
+          const headers = { 'content-type': 'application/json', ...asJson };
           const answer = await janua.app.inject({ method: 'POST', url, headers, payload });
           assert.equal(answer.statusCode, 400);
           assert.equal(answer.json().error, 'invalid_request');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { isSignedIn, logIn, logoutFaces } from '../web/faces.ts';
+import { logoutFaces } from '../web/faces.ts';
 import { facesOn } from './part.ts';
 
 /** The flow of a logout, on any stores. */
@@ -24,7 +24,7 @@ export function testLogout(stores: StoreChoice): void {
 
       for (const by of ['cookie', 'bearer'] as const) {
         test(`a logout by ${by} ends both credentials, and clears the cookie`, async () => {
-          const signedIn = await logIn(janua.app);
+          const signedIn = await janua.logIn();
           const answer = await logOut(signedIn[by]);
           if (face.format === 'html') {
             assert.equal(answer.statusCode, 303);
@@ -35,17 +35,17 @@ export function testLogout(stores: StoreChoice): void {
           }
           assert.equal(answer.headers['set-cookie'], 'session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
           assert.equal(answer.headers['cache-control'], 'no-store');
-          assert.equal(await isSignedIn(janua.app, signedIn.cookie), false);
-          assert.equal(await isSignedIn(janua.app, signedIn.bearer), false);
+          assert.equal(await janua.isSignedIn(signedIn.cookie), false);
+          assert.equal(await janua.isSignedIn(signedIn.bearer), false);
         });
       }
 
       test('a logout ends every presented session, and no other', async () => {
-        const [first, second, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+        const [first, second, third] = [await janua.logIn(), await janua.logIn(), await janua.logIn()];
         await logOut({ ...first.cookie, ...second.bearer });
-        assert.equal(await isSignedIn(janua.app, first.bearer), false);
-        assert.equal(await isSignedIn(janua.app, second.cookie), false);
-        assert.ok(await isSignedIn(janua.app, third.cookie));
+        assert.equal(await janua.isSignedIn(first.bearer), false);
+        assert.equal(await janua.isSignedIn(second.cookie), false);
+        assert.ok(await janua.isSignedIn(third.cookie));
       });
 
       test('a logout without a session is refused', async () => {
@@ -64,7 +64,7 @@ export function testLogout(stores: StoreChoice): void {
       });
 
       test('a second logout reports that the session is over', async () => {
-        const { cookie } = await logIn(janua.app);
+        const { cookie } = await janua.logIn();
         await logOut(cookie);
         const { statusCode, headers, body } = await logOut(cookie);
         assert.equal(statusCode, face.format === 'html' ? 303 : 401);
@@ -85,19 +85,19 @@ export function testLogout(stores: StoreChoice): void {
           ['application/json', ''],
           ['text/plain', ''],
         ] as const) {
-          const { cookie } = await logIn(janua.app);
+          const { cookie } = await janua.logIn();
           await logOut({ ...cookie, 'content-type': type }, payload);
-          assert.equal(await isSignedIn(janua.app, cookie), false, type);
+          assert.equal(await janua.isSignedIn(cookie), false, type);
         }
-        const { cookie } = await logIn(janua.app);
+        const { cookie } = await janua.logIn();
         for (const type of ['text/plain', 'multipart/form-data; boundary=x']) {
           assert.equal((await logOut({ ...cookie, 'content-type': type }, 'a=b')).statusCode, 415);
         }
-        assert.ok(await isSignedIn(janua.app, cookie));
+        assert.ok(await janua.isSignedIn(cookie));
       });
 
       test('only a POST logs out', async () => {
-        const { cookie } = await logIn(janua.app);
+        const { cookie } = await janua.logIn();
         for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) {
           const answer = await janua.app.inject({
             ...face.request,
@@ -107,7 +107,7 @@ export function testLogout(stores: StoreChoice): void {
           assert.equal(answer.statusCode, stores.mounted ? 404 : 405);
           if (!stores.mounted) assert.equal(answer.headers.allow, 'POST, OPTIONS');
         }
-        assert.ok(await isSignedIn(janua.app, cookie));
+        assert.ok(await janua.isSignedIn(cookie));
       });
     });
   }

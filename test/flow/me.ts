@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { SignedIn } from '../client.ts';
 import { ann, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { logIn, meFaces, type SignedIn } from '../web/faces.ts';
+import { meFaces } from '../web/faces.ts';
 import { facesOn } from './part.ts';
 
 /** The flow of "who am I", on any stores. */
@@ -11,14 +12,13 @@ export function testMe(stores: StoreChoice): void {
   let signedIn: SignedIn;
   before(async () => {
     janua = await startJanua({ stores });
-    signedIn = await logIn(janua.app);
+    signedIn = await janua.logIn();
   });
   after(() => janua[Symbol.asyncDispose]());
 
   for (const face of facesOn(stores, meFaces)) {
     describe(face.name, () => {
-      const ask = (headers: Record<string, string> = {}) =>
-        janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...headers } });
+      const ask = (headers: Record<string, string> = {}) => janua.send(face.request, headers);
 
       async function assertRefused(headers: Record<string, string>, detail: string, challenge: string) {
         const answer = await ask(headers);
@@ -145,7 +145,7 @@ export function testMe(stores: StoreChoice): void {
         const secret = 'correct horse battery';
         for (const end of ['disable', 'remove', 'setPassword'] as const) {
           await people.add({ ...eve, password: secret });
-          const { cookie, bearer } = await logIn(janua.app, eve.username);
+          const { cookie, bearer } = await janua.logIn(eve.username);
           assert.equal((await ask(cookie)).statusCode, 200);
           await people[end](eve.username, `another ${secret}`);
           const check = async () => {
@@ -181,20 +181,20 @@ export function testMe(stores: StoreChoice): void {
     // An address contains no angle bracket and no double quote.
     const mallory = { username: "o'b&c@example.com", firstName: name, lastName: name };
     await janua.people.add({ ...mallory, password: 'correct horse battery' });
-    const { cookie } = await logIn(janua.app, mallory.username);
+    const { cookie } = await janua.logIn(mallory.username);
     for (const url of ['/admin/me', '/auth/home']) {
-      const { body } = await janua.app.inject({ url, headers: cookie });
+      const { body } = await janua.get(url, cookie);
       assert.doesNotMatch(body, /<script>alert|o'b|b&c/);
       assert.match(body, /&lt;script&gt;alert/);
     }
-    assert.match((await janua.app.inject({ url: '/admin/me', headers: cookie })).body, /o&#39;b&amp;c@/);
-    const { body, headers } = await janua.app.inject({ url: '/api/me', headers: cookie });
+    assert.match((await janua.get('/admin/me', cookie)).body, /o&#39;b&amp;c@/);
+    const { body, headers } = await janua.get('/api/me', cookie);
     assert.equal(JSON.parse(body).first_name, name);
     assert.equal(headers['x-content-type-options'], 'nosniff');
   });
 
   test('next keeps the query of the requested page', async () => {
-    const answer = await janua.app.inject({ url: '/admin/me?a=b&c=%22' });
+    const answer = await janua.get('/admin/me?a=b&c=%22');
     assert.equal(answer.headers.location, '/auth/login?state=2&next=%2Fadmin%2Fme%3Fa%3Db%26c%3D%2522');
   });
 }

@@ -3,17 +3,16 @@ import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { isSignedIn, json, loginFaces, sessionCookie } from '../web/faces.ts';
+import { loginFaces, sessionCookie } from '../web/faces.ts';
 import { facesOn } from './part.ts';
 
 const day = 24 * 60 * 60;
 
 /** "Keep me signed in", on any stores. */
 export function testRemember(stores: StoreChoice): void {
-  const clock = { time: Date.now() };
   let janua: TestJanua;
   before(async () => {
-    janua = await startJanua({ stores, overrides: { now: () => clock.time } });
+    janua = await startJanua({ stores, time: Date.now() });
   });
   after(() => janua[Symbol.asyncDispose]());
 
@@ -23,7 +22,7 @@ export function testRemember(stores: StoreChoice): void {
 
   for (const face of facesOn(stores, loginFaces)) {
     test(`${face.name}: the cookie of a remembered session outlives the browser`, async () => {
-      const answer = await janua.app.inject(face.request({ ...good, remember: 'on' }));
+      const answer = await janua.send(face.request({ ...good, remember: 'on' }));
       assert.match(
         setCookies(answer)[0] ?? '',
         new RegExp(`^session=[\\w.-]+; Path=/; HttpOnly; SameSite=Lax; Max-Age=${180 * day}$`),
@@ -33,7 +32,7 @@ export function testRemember(stores: StoreChoice): void {
 
     for (const remember of ['', 'off', 'true', 'On'])
       test(`${face.name}: remember=${remember} remembers nothing`, async () => {
-        const answer = await janua.app.inject(face.request({ ...good, remember }));
+        const answer = await janua.send(face.request({ ...good, remember }));
         assert.doesNotMatch(setCookies(answer)[0] ?? '', /Max-Age/);
         if (face.format === 'json') assert.equal(answer.json().expires_in, 7 * day);
       });
@@ -41,11 +40,7 @@ export function testRemember(stores: StoreChoice): void {
 
   describe('a remembered session', () => {
     const start = async () => {
-      const answer = await janua.app.inject({
-        method: 'POST',
-        url: '/api/login',
-        ...json({ ...good, remember: 'on' }),
-      });
+      const answer = await janua.post('/api/login', { ...good, remember: 'on' });
       return withCookie(answer);
     };
 
@@ -53,22 +48,20 @@ export function testRemember(stores: StoreChoice): void {
       const idle = await start();
       const used = await start();
       for (let passed = 0; passed < 180; passed += 29) {
-        assert.ok(await isSignedIn(janua.app, used), `after ${passed} days`);
-        clock.time += 29 * day * 1000;
-        if (passed === 29) assert.equal(await isSignedIn(janua.app, idle), false);
+        assert.ok(await janua.isSignedIn(used), `after ${passed} days`);
+        janua.pass(29 * day * 1000);
+        if (passed === 29) assert.equal(await janua.isSignedIn(idle), false);
       }
-      assert.equal(await isSignedIn(janua.app, used), false);
+      assert.equal(await janua.isSignedIn(used), false);
     });
 
     test('is still remembered after its credentials are renewed, until the same end', async () => {
       const cookie = await start();
-      clock.time += 10 * day * 1000;
-      const sent = json({ password });
-      const headers = { ...sent.headers, ...cookie };
-      const answer = await janua.app.inject({ method: 'POST', url: '/api/confirm', ...sent, headers });
+      janua.pass(10 * day * 1000);
+      const answer = await janua.post('/api/confirm', { password }, cookie);
       assert.match(setCookies(answer)[0] ?? '', new RegExp(`Max-Age=${170 * day}$`));
-      clock.time += 20 * day * 1000;
-      assert.ok(await isSignedIn(janua.app, withCookie(answer)));
+      janua.pass(20 * day * 1000);
+      assert.ok(await janua.isSignedIn(withCookie(answer)));
     });
   });
 
@@ -79,9 +72,9 @@ export function testRemember(stores: StoreChoice): void {
       const failed = await janua.app.inject(face?.request({ ...good, remember, password: 'wrong' }) ?? '');
       const [cookie = ''] = setCookies(failed);
       const url = String(failed.headers.location);
-      const page = await janua.app.inject({ url, headers: { cookie: cookie.split(';', 1)[0] } });
+      const page = await janua.get(url, { cookie: cookie.split(';', 1)[0] });
       assert.equal(box.exec(page.body)?.[1], remember === 'on' ? ' checked' : undefined);
-      assert.equal(box.exec((await janua.app.inject('/auth/login')).body)?.[1], undefined);
+      assert.equal(box.exec((await janua.get('/auth/login')).body)?.[1], undefined);
     }
   });
 }

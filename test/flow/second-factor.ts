@@ -3,24 +3,21 @@ import { after, before, describe, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { stampOf } from '../../src/core/users/account.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
+import type { Client } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { form, isSignedIn, json, logIn, sessionCookie } from '../web/faces.ts';
+import { asJson, sessionCookie } from '../web/faces.ts';
 
 /** Second factors, on any stores. */
 export function testSecondFactor(stores: StoreChoice): void {
   let janua: TestJanua;
-  let time = Date.now();
   before(async () => {
-    janua = await startJanua({ stores, overrides: { now: () => time } });
+    janua = await startJanua({ stores, time: Date.now() });
   });
   after(() => janua[Symbol.asyncDispose]());
 
-  const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-    const sent = url.startsWith('/api/') ? json(fields) : form(fields);
-    return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-  };
-  const get = (url: string, headers: Record<string, string> = {}) => janua.app.inject({ url, headers });
+  const post: Client['post'] = (...request) => janua.post(...request);
+  const get: Client['get'] = (...request) => janua.get(...request);
   const cookiesOf = (answer: LightMyRequestResponse) =>
     answer.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
   const bearerOf = (answer: LightMyRequestResponse) => ({ authorization: `Bearer ${answer.json().access_token}` });
@@ -32,12 +29,12 @@ export function testSecondFactor(stores: StoreChoice): void {
     people += 1;
     const username = `factor${people}@example.com`;
     await janua.people.add({ ...ann, username, password });
-    const first = await logIn(janua.app, username);
-    const { bearer } = await logIn(janua.app, username);
+    const first = await janua.logIn(username);
+    const { bearer } = await janua.logIn(username);
     const begun = await post('/api/account/security/totp/begin', {}, bearer);
     assert.equal(begun.statusCode, 200, begun.body);
     const { secret } = begun.json<{ secret: string }>();
-    const enabled = await post('/api/account/security/totp', { code: codeOf(secret, time) }, bearer);
+    const enabled = await post('/api/account/security/totp', { code: codeOf(secret, janua.now()) }, bearer);
     assert.equal(enabled.statusCode, 200, enabled.body);
     const codes = enabled.json<{ recovery_codes: string[] }>().recovery_codes;
     return {
@@ -49,17 +46,15 @@ export function testSecondFactor(stores: StoreChoice): void {
       cookie: `session=${sessionCookie(enabled)}`,
       /** A code that was not used yet. */
       next() {
-        time += 30_000;
-        return codeOf(secret, time);
+        janua.pass(30_000);
+        return codeOf(secret, janua.now());
       },
     };
   }
 
   /** How the last login was made, as the audit has it. */
   async function lastReason(): Promise<string | undefined> {
-    const trail = janua.services.auditTrail.find({ kind: 'login-succeeded', order: 'newest-first', limit: 1 });
-    const [event] = await Array.fromAsync(trail);
-    return event && 'reason' in event ? event.reason : undefined;
+    return (await janua.events({ kind: 'login-succeeded', order: 'newest-first', limit: 1 }))[0]?.reason;
   }
 
   const tokenOf = async (username: string): Promise<string> => {
@@ -72,15 +67,14 @@ export function testSecondFactor(stores: StoreChoice): void {
     test('with a password alone gets no session in either face, only a waiting login', async () => {
       const { username } = await addProtected();
       for (const url of ['/api/login', '/auth/token']) {
-        const headers: Record<string, string> =
-          url === '/auth/token' ? { 'x-expected-format': 'application/json' } : {};
+        const headers: Record<string, string> = url === '/auth/token' ? asJson : {};
         const answer = await post(url, { username, password }, headers);
         assert.equal(answer.statusCode, 403);
         assert.equal(sessionCookie(answer), undefined);
         const { error, methods, mfa_token: token } = answer.json();
         assert.deepEqual([error, methods], ['mfa_required', ['totp', 'recovery_code']]);
         for (const headers of [{ authorization: `Bearer ${token}` }, { cookie: `session=${token}; pending=${token}` }])
-          assert.equal(await isSignedIn(janua.app, headers), false);
+          assert.equal(await janua.isSignedIn(headers), false);
       }
       const page = await post('/auth/token', { username, password, next: '/admin/me' });
       assert.equal(page.statusCode, 303);
@@ -106,7 +100,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       const { username, next, cookie } = await addProtected();
       const sent = { username, password, next: '/admin/me', remember: 'on' };
       const first = await post('/auth/token', sent, { cookie });
-      assert.equal(await isSignedIn(janua.app, { cookie }), true, 'a login that waits ends nothing');
+      assert.equal(await janua.isSignedIn({ cookie }), true, 'a login that waits ends nothing');
       const pending = { cookie: `${cookiesOf(first)}; ${cookie}` };
       const page = await get('/auth/second-factor?next=%2Fadmin%2Fme', pending);
       assert.match(page.body, /autocomplete="one-time-code"/);
@@ -115,8 +109,8 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.match(wrong.body, /This code is not valid/);
       const done = await post('/auth/second-factor', { method: 'totp', code: next(), next: '/admin/me' }, pending);
       assert.equal(done.headers.location, '/admin/me', done.body);
-      assert.equal(await isSignedIn(janua.app, { cookie: `session=${sessionCookie(done)}` }), true);
-      assert.equal(await isSignedIn(janua.app, { cookie }), false);
+      assert.equal(await janua.isSignedIn({ cookie: `session=${sessionCookie(done)}` }), true);
+      assert.equal(await janua.isSignedIn({ cookie }), false);
       assert.match(String(done.headers['set-cookie']), /session=[^;]+;[^,]*Max-Age/);
       assert.equal(await lastReason(), 'password+totp');
     });
@@ -130,7 +124,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       };
       assert.equal(await use(code), 200);
       assert.equal(await use(code), 400);
-      assert.equal(await use(codeOf(secret, time - 30_000)), 400);
+      assert.equal(await use(codeOf(secret, janua.now() - 30_000)), 400);
       const token = await tokenOf(username);
       for (const expected of [200, 400])
         assert.equal((await post('/api/second-factor', { mfa_token: token, code: next() })).statusCode, expected);
@@ -200,7 +194,7 @@ export function testSecondFactor(stores: StoreChoice): void {
 
     test('that waits is ended by a logout, with its cookie', async () => {
       const { username, next } = await addProtected();
-      const { cookie: session } = await logIn(janua.app);
+      const { cookie: session } = await janua.logIn();
       for (const [logout, step, others] of [
         ['/auth/logout', '/auth/second-factor', ''],
         ['/api/logout', '/api/second-factor', ''],
@@ -220,8 +214,8 @@ export function testSecondFactor(stores: StoreChoice): void {
       const tries = Array.from({ length: 20 }, () => post('/api/second-factor', { mfa_token, code: '000000' }));
       for (const { statusCode } of await Promise.all(tries)) assert.equal(statusCode, 400);
       const { id } = (await janua.services.users.findByUsername(username))?.user ?? assert.fail();
-      const found = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first', userId: id }));
-      const judged = found.filter((event) => 'kind' in event && event.reason === 'wrong-code');
+      const found = await janua.events({ userId: id });
+      const judged = found.filter((event) => event.reason === 'wrong-code');
       assert.equal(judged.length, 5);
     });
 
@@ -232,7 +226,7 @@ export function testSecondFactor(stores: StoreChoice): void {
         assert.equal((await post('/api/second-factor', { mfa_token: failing, code: '000000' })).statusCode, 400);
       assert.equal((await post('/api/second-factor', { mfa_token: failing, code: next() })).statusCode, 400);
       const late = await tokenOf(username);
-      time += 600_000;
+      janua.pass(600_000);
       assert.equal((await post('/api/second-factor', { mfa_token: late, code: next() })).statusCode, 400);
       const outdated = await tokenOf(username);
       await janua.people.setPassword(username, 'another password of mine');
@@ -292,8 +286,8 @@ export function testSecondFactor(stores: StoreChoice): void {
       const { username, first, bearer } = await addProtected();
       const account = await janua.services.users.findByUsername(username);
       assert.equal((await janua.services.sessions.listOf(account?.user.id ?? '', undefined)).length, 1);
-      assert.equal(await isSignedIn(janua.app, first.bearer), false);
-      assert.equal(await isSignedIn(janua.app, bearer), true);
+      assert.equal(await janua.isSignedIn(first.bearer), false);
+      assert.equal(await janua.isSignedIn(bearer), true);
       const { totp, recovery_codes_left: left, passkeys } = (await get('/api/account/security', bearer)).json();
       assert.deepEqual([totp, left, passkeys], [true, 10, []]);
       assert.match((await get('/account/security', bearer)).body, /Remove the authenticator app/);
@@ -344,7 +338,7 @@ export function testSecondFactor(stores: StoreChoice): void {
 
     test('change with a fresh proof only, which needs both factors', async () => {
       const { bearer, next } = await addProtected();
-      time += 601_000;
+      janua.pass(601_000);
       assert.equal((await post('/api/account/security/totp/remove', {}, bearer)).statusCode, 401);
       const led = await post('/account/security/totp/remove', {}, bearer);
       assert.equal(led.statusCode, 303);
@@ -368,7 +362,7 @@ export function testSecondFactor(stores: StoreChoice): void {
       people += 1;
       const username = `factor${people}@example.com`;
       await janua.people.add({ ...ann, username, password });
-      const { cookie } = await logIn(janua.app, username);
+      const { cookie } = await janua.logIn(username);
       const start = 'action="/account/security/totp/begin"';
       for (const early of [
         await get('/account/security/totp', cookie),
@@ -383,24 +377,23 @@ export function testSecondFactor(stores: StoreChoice): void {
       assert.ok(wrong.body.includes(`secret=${secret}`) && wrong.body.includes('class="qr"'));
       const page = await get('/account/security/totp', cookie);
       assert.ok(!page.body.includes(secret) && !page.body.includes(start) && page.body.includes('name="code"'));
-      const done = await post('/account/security/totp', { code: codeOf(secret, time) }, cookie);
+      const done = await post('/account/security/totp', { code: codeOf(secret, janua.now()) }, cookie);
       assert.equal(done.statusCode, 200, done.body);
       assert.equal(new Set(done.body.match(/[0-9A-Z]{4}(-[0-9A-Z]{4}){5}/g)).size, 10);
       const renewed = { cookie: `session=${sessionCookie(done)}` };
       const [, next = ''] =
         /secret=([A-Z2-7]{32})/.exec((await post('/account/security/totp/begin', {}, renewed)).body) ?? [];
       assert.ok((await post('/account/security/totp', {}, renewed)).body.includes(next));
-      time += 601_000;
+      janua.pass(601_000);
       const stale = await post('/account/security/totp', {}, renewed);
       assert.ok(next !== '' && !stale.body.includes(next), 'a session without a fresh proof');
     });
 
     test('can be removed by an operator, which ends all sessions', async () => {
       const { username, bearer } = await addProtected();
-      const account = await janua.services.users.findByUsername(username);
-      assert.ok(account);
+      const account = await janua.account(username);
       await janua.services.manageFactors.removeAll(account.user, { caller: { route: 'a test' } });
-      assert.equal(await isSignedIn(janua.app, bearer), false);
+      assert.equal(await janua.isSignedIn(bearer), false);
       assert.equal((await post('/api/login', { username, password })).statusCode, 200);
     });
   });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
 import type { StoreChoice } from '../stores.ts';
-import { bodyFaces, faces, isSignedIn, json, logIn, type SignedIn, sessionCookie } from '../web/faces.ts';
+import { bodyFaces, faces, sessionCookie } from '../web/faces.ts';
 import { facesOn } from './part.ts';
 
 const firefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0';
@@ -27,17 +28,16 @@ export function testSessions(stores: StoreChoice): void {
   const idOf = ({ cookie }: SignedIn) => cookie.cookie.slice('session='.length).split('.')[0] ?? '';
 
   async function list(headers: Record<string, string>) {
-    return (await janua.app.inject({ url: '/api/account/sessions', headers })).json().sessions;
+    return (await janua.get('/api/account/sessions', headers)).json().sessions;
   }
 
   for (const face of facesOn(stores, faces('GET', '/account/sessions', '/api/account/sessions'))) {
     test(`${face.name} shows where the user is signed in, and nobody else`, async () => {
-      const sent = json({ username: ann.username, password, remember: 'on' });
-      const headers = { ...sent.headers, 'user-agent': firefox };
-      const remembered = await janua.app.inject({ method: 'POST', url: '/api/login', ...sent, headers });
-      const own = await logIn(janua.app);
-      await logIn(janua.app, bob.username);
-      const answer = await janua.app.inject({ ...face.request, headers: { ...face.request.headers, ...own.cookie } });
+      const sent = { username: ann.username, password, remember: 'on' };
+      const remembered = await janua.post('/api/login', sent, { 'user-agent': firefox });
+      const own = await janua.logIn();
+      await janua.logIn(bob.username);
+      const answer = await janua.send(face.request, own.cookie);
       assert.equal(answer.statusCode, 200);
       if (face.format === 'html') {
         assert.equal(answer.body.match(/<li>/g)?.length, 2);
@@ -71,13 +71,10 @@ export function testSessions(stores: StoreChoice): void {
 
   for (const face of facesOn(stores, bodyFaces('/account/sessions/end', '/api/account/sessions/end'))) {
     describe(face.name, () => {
-      const end = (fields: Record<string, unknown>, { cookie }: SignedIn) => {
-        const request = face.request(fields);
-        return janua.app.inject({ ...request, headers: { ...request.headers, ...cookie } });
-      };
+      const end = (fields: Record<string, unknown>, { cookie }: SignedIn) => janua.send(face.request(fields), cookie);
 
       test('ends a session of the user', async () => {
-        const [own, other, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
+        const [own, other, third] = [await janua.logIn(), await janua.logIn(), await janua.logIn()];
         const answer = await end({ id: idOf(other) }, own);
         if (face.format === 'html') {
           assert.equal(answer.statusCode, 303);
@@ -87,25 +84,21 @@ export function testSessions(stores: StoreChoice): void {
           assert.deepEqual(answer.json(), { detail: 'Session ended' });
         }
         assert.equal(answer.headers['set-cookie'], undefined);
-        const alive = [own, other, third].map(({ bearer }) => isSignedIn(janua.app, bearer));
+        const alive = [own, other, third].map(({ bearer }) => janua.isSignedIn(bearer));
         assert.deepEqual(await Promise.all(alive), [true, false, true]);
       });
 
       test('ends the session that asks, like a logout', async () => {
-        const own = await logIn(janua.app);
+        const own = await janua.logIn();
         const answer = await end({ id: idOf(own) }, own);
         assert.equal(answer.headers.location, face.format === 'html' ? '/auth/login?state=0' : undefined);
         assert.match(String(answer.headers['set-cookie']), /^session=; .*Max-Age=0$/);
-        assert.equal(await isSignedIn(janua.app, own.bearer), false);
+        assert.equal(await janua.isSignedIn(own.bearer), false);
       });
 
       test('finds no session of another user, none that has ended, and none that never was', async () => {
-        const [own, ended, foreign] = [
-          await logIn(janua.app),
-          await logIn(janua.app),
-          await logIn(janua.app, bob.username),
-        ];
-        await janua.app.inject({ method: 'POST', url: '/api/logout', headers: ended.cookie });
+        const [own, ended, foreign] = [await janua.logIn(), await janua.logIn(), await janua.logIn(bob.username)];
+        await janua.post('/api/logout', undefined, ended.cookie);
         const answers = await Promise.all(
           [idOf(foreign), idOf(ended), 'A'.repeat(22), `${idOf(own)} `, '__proto__'].map((id) => end({ id }, own)),
         );
@@ -114,11 +107,11 @@ export function testSessions(stores: StoreChoice): void {
           assert.match(answer.body, /You have no session with that id/);
           assert.equal(answer.headers['content-type'], answers[0]?.headers['content-type']);
         }
-        for (const alive of [own, foreign]) assert.ok(await isSignedIn(janua.app, alive.bearer));
+        for (const alive of [own, foreign]) assert.ok(await janua.isSignedIn(alive.bearer));
       });
 
       test('refuses a body without one id', async () => {
-        const own = await logIn(janua.app);
+        const own = await janua.logIn();
         for (const [fields, status, told] of [
           [{}, 422, 'Required'],
           [{ id: '' }, 422, 'Required'],
@@ -129,7 +122,7 @@ export function testSessions(stores: StoreChoice): void {
           assert.equal(answer.statusCode, status);
           if (face.format === 'json') assert.match(answer.body, new RegExp(`"detail":"${told}"`));
         }
-        assert.ok(await isSignedIn(janua.app, own.bearer));
+        assert.ok(await janua.isSignedIn(own.bearer));
       });
     });
   }
@@ -139,13 +132,13 @@ export function testSessions(stores: StoreChoice): void {
     faces('POST', '/account/sessions/end-others', '/api/account/sessions/end-others'),
   )) {
     test(`${face.name} ends all sessions of the user but the one that asks`, async () => {
-      const [own, other, third] = [await logIn(janua.app), await logIn(janua.app), await logIn(janua.app)];
-      const foreign = await logIn(janua.app, bob.username);
+      const [own, other, third] = [await janua.logIn(), await janua.logIn(), await janua.logIn()];
+      const foreign = await janua.logIn(bob.username);
       const headers = { ...face.request.headers, ...own.bearer };
       const answer = await janua.app.inject({ ...face.request, headers });
       if (face.format === 'html') assert.equal(answer.headers.location, '/account/sessions?state=2');
       else assert.equal(answer.json().detail, 'Other sessions ended');
-      const alive = [own, other, third, foreign].map(({ bearer }) => isSignedIn(janua.app, bearer));
+      const alive = [own, other, third, foreign].map(({ bearer }) => janua.isSignedIn(bearer));
       assert.deepEqual(await Promise.all(alive), [false, false, false, true], 'the own session has a new token');
       const cookie = `session=${sessionCookie(answer)}`;
       assert.equal((await list({ cookie })).length, 1);
@@ -153,17 +146,16 @@ export function testSessions(stores: StoreChoice): void {
   }
 
   test('each end is recorded, and so is a refused one', async () => {
-    const [own, other] = [await logIn(janua.app), await logIn(janua.app)];
-    await logIn(janua.app);
+    const [own, other] = [await janua.logIn(), await janua.logIn()];
+    await janua.logIn();
     const paths = ['end', 'end', 'end-others'];
     const ids: unknown[] = [];
     for (const path of paths) {
-      const sent = path === 'end' ? json({ id: idOf(other) }) : {};
-      const headers = { ...sent.headers, ...own.cookie };
-      const answer = await janua.app.inject({ method: 'POST', url: `/api/account/sessions/${path}`, ...sent, headers });
+      const fields = path === 'end' ? { id: idOf(other) } : undefined;
+      const answer = await janua.post(`/api/account/sessions/${path}`, fields, own.cookie);
       ids.push(answer.headers['x-request-id']);
     }
-    const events = await Array.fromAsync(janua.services.auditTrail.find({ order: 'oldest-first' }));
+    const events = await janua.events();
     const recorded = events.flatMap((event) =>
       'kind' in event && ids.includes(event.caller.requestId)
         ? [[event.kind, event.reason, event.sessionId, event.count]]
@@ -184,8 +176,8 @@ export function testSessions(stores: StoreChoice): void {
     ['1&state=2', undefined],
   ] as const) {
     test(`the page with state=${state} says ${message ?? 'nothing'}`, async () => {
-      const { cookie } = await logIn(janua.app);
-      const { body } = await janua.app.inject({ url: `/account/sessions?state=${state}`, headers: cookie });
+      const { cookie } = await janua.logIn();
+      const { body } = await janua.get(`/account/sessions?state=${state}`, cookie);
       assert.equal(/role="status">([^<]*)</.exec(body)?.[1], message);
     });
   }
@@ -193,7 +185,7 @@ export function testSessions(stores: StoreChoice): void {
   const skip = stores.mounted && 'in another app, that app answers other methods';
   test('a browser that opens the address of an action is led to the page', { skip }, async () => {
     for (const path of ['end', 'end-others']) {
-      const answer = await janua.app.inject(`/account/sessions/${path}`);
+      const answer = await janua.get(`/account/sessions/${path}`);
       assert.deepEqual([answer.statusCode, answer.headers.location], [303, '/account/sessions']);
     }
   });

@@ -317,11 +317,7 @@ function testThrottle(stores: StoreChoice): void {
     const headers = { cookie: `session=${cookie?.value}` };
     for (const way of faces(20)) await send(janua, way, {}, { headers });
     assert.equal((await send(janua, face, { password }, { headers })).statusCode, 429);
-    for (const { request } of meFaces)
-      assert.equal(
-        (await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } })).statusCode,
-        200,
-      );
+    for (const { request } of meFaces) assert.equal((await janua.send(request, headers)).statusCode, 200);
   });
 }
 

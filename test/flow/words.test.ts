@@ -2,11 +2,13 @@
  * The English words of login, logout and "who am I". They are a contract: the system that Janua implements says them, and its programs
  * and tests compare them. Everything else may say "sign in", but no wish for uniform words changes these.
  */
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-import { type Face, form, logIn, loginFaces, logoutFaces, meFaces, type SignedIn } from '../web/faces.ts';
+import { type Face, loginFaces, logoutFaces, meFaces } from '../web/faces.ts';
 
 const credentials = { username: ann.username, password };
 const wrong = { ...credentials, password: 'wrong' };
@@ -15,7 +17,7 @@ let janua: TestJanua;
 let signedIn: SignedIn;
 before(async () => {
   janua = await startJanua({ settings: { APP_NAME: 'Learn FastAPI', THROTTLE: 'on' } });
-  signedIn = await logIn(janua.app);
+  signedIn = await janua.logIn();
 });
 after(() => janua[Symbol.asyncDispose]());
 
@@ -25,7 +27,7 @@ const messageOf = ({ body }: LightMyRequestResponse) => /role="alert"[^>]*>([^<]
 /** The page that a browser ends at. */
 async function follow(answer: LightMyRequestResponse, headers: Record<string, string> = {}) {
   assert.equal(answer.statusCode, 303);
-  return janua.app.inject({ url: String(answer.headers.location), headers });
+  return janua.get(String(answer.headers.location), headers);
 }
 
 for (const [url, title] of [
@@ -36,7 +38,7 @@ for (const [url, title] of [
 ] as const) {
   test(`${url} has the title "${title}"`, async () => {
     const headers = title.endsWith('Login') ? {} : signedIn.cookie;
-    assert.equal(titleOf(await janua.app.inject({ url, headers })), title);
+    assert.equal(titleOf(await janua.get(url, headers)), title);
   });
 }
 
@@ -47,7 +49,7 @@ for (const [state, message] of [
   [4, 'Too many attempts. Please wait before trying again.'],
 ] as const) {
   test(`state ${state} of the login page says "${message}"`, async () => {
-    assert.equal(messageOf(await janua.app.inject(`/auth/login?state=${state}`)), message);
+    assert.equal(messageOf(await janua.get(`/auth/login?state=${state}`)), message);
   });
 }
 
@@ -58,7 +60,7 @@ async function assertSays(
   [message, detail]: readonly [string, string],
 ): Promise<void> {
   for (const { request, format, name } of faces) {
-    const answer = await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+    const answer = await janua.send(request, headers);
     if (format === 'json') assert.equal(answer.json().detail, detail, name);
     else assert.equal(messageOf(await follow(answer)), message, name);
   }
@@ -77,8 +79,8 @@ test('"who am I" without a credential, and with a bad token, has these words', a
 
 test('a logout as JSON says "Logged out"', async () => {
   for (const { request, format } of logoutFaces) {
-    const { cookie } = await logIn(janua.app);
-    const answer = await janua.app.inject({ ...request, headers: { ...request.headers, ...cookie } });
+    const { cookie } = await janua.logIn();
+    const answer = await janua.send(request, cookie);
     if (format === 'json') assert.equal(answer.json().detail, 'Logged out');
     else assert.equal(titleOf(await follow(answer)), 'Learn FastAPI Login');
   }
@@ -87,8 +89,8 @@ test('a logout as JSON says "Logged out"', async () => {
 test('a login while signed in says "Already logged in" as JSON, and leads to the home page', async () => {
   for (const { request, format } of loginFaces) {
     const sent = request(credentials);
-    const { cookie } = await logIn(janua.app);
-    const answer = await janua.app.inject({ ...sent, headers: { ...sent.headers, ...cookie } });
+    const { cookie } = await janua.logIn();
+    const answer = await janua.send(sent, cookie);
     if (format === 'json') assert.equal(answer.json().detail, 'Already logged in');
     else assert.equal(titleOf(await follow(answer, signedIn.cookie)), 'Learn FastAPI Home');
   }
@@ -127,6 +129,6 @@ test('a refused login has these words, and one too many those', async () => {
 });
 
 test('a login by a form without a password is refused on the page in the words of a wrong one', async () => {
-  const answer = await janua.app.inject({ method: 'POST', url: '/auth/token', ...form({ username: ann.username }) });
+  const answer = await janua.post('/auth/token', { username: ann.username });
   assert.equal(messageOf(await follow(answer)), 'Incorrect username or password');
 });

@@ -21,7 +21,6 @@ import { admins } from '../../src/core/users/scopes.ts';
 import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, startJanua } from '../janua.ts';
 import { isLong } from '../long.ts';
-import { logIn } from '../web/faces.ts';
 import { type Attempt, anyAttempt, anyElsewhere, everyAttempt } from './attempt.ts';
 import { createContract } from './contract.ts';
 import { type CredentialKind, createCredentials, effectOf } from './credentials.ts';
@@ -127,7 +126,7 @@ before(async () => {
   const [address] = janua.app.addresses();
   port = typeof address === 'object' ? address.port : 0;
 
-  const signedIn = await logIn(janua.app);
+  const signedIn = await janua.logIn();
   bystander = [signedIn.cookie, signedIn.bearer];
   // The examples of the document are these users.
   for (const user of demoUsers) await janua.services.registry?.add({ ...user, passwordHash: demoHash, demo: false });
@@ -329,7 +328,7 @@ describe(`the server survives generated requests, FUZZ_SEED=${seed} FUZZ_SECONDS
 
 test('after the fuzzing, an earlier session is alive, the server answers, and its memory has not grown', async () => {
   for (const headers of bystander) {
-    const answer = await janua.app.inject({ url: '/api/me', headers });
+    const answer = await janua.get('/api/me', headers);
     assert.equal(answer.json().username, ann.username);
   }
   for (const path of ['/health/live', '/health/ready']) {
@@ -337,7 +336,7 @@ test('after the fuzzing, an earlier session is alive, the server answers, and it
     const [answer] = parseAnswers(await exchange(port, bytes));
     assert.equal(answer?.status, 200, path);
   }
-  await logIn(janua.app);
+  await janua.logIn();
   assert.deepEqual(Object.getOwnPropertyNames(Object.prototype), inherited, 'Object.prototype is unchanged');
   const grown = heapUsed() - heapBefore;
   assert.ok(grown < growth, `the heap grew by ${Math.round(grown / 1024 / 1024)} MiB`);

@@ -8,13 +8,12 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { demoHash } from '../../src/commands/demo-users.ts';
 import { type Account, stampOf } from '../../src/core/users/account.ts';
 import { startJanua } from '../janua.ts';
-import { form, json } from '../web/faces.ts';
+import { asJson, form, json } from '../web/faces.ts';
 import { type Operation, readDocument } from './document.ts';
 
-let time = Date.now();
 const janua = await startJanua({
   settings: { SIGN_UP: 'on', THROTTLE: 'off', PASSWORD_REHASH: 'off' },
-  overrides: { now: () => time },
+  time: Date.now(),
 });
 after(() => janua[Symbol.asyncDispose]());
 const { app, services } = janua;
@@ -128,7 +127,7 @@ const formsWithProof = new Set(
 
 const faces = {
   'page, form': (page: string) => ({ url: page, body: form, headers: {} }),
-  'page as JSON': (page: string) => ({ url: page, body: form, headers: { 'x-expected-format': 'application/json' } }),
+  'page as JSON': (page: string) => ({ url: page, body: form, headers: asJson }),
   'API, JSON body': (_page: string, api: string) => ({ url: api, body: json, headers: {} }),
 };
 
@@ -180,7 +179,7 @@ async function carryOut(page: Operation, api: Operation, face: keyof typeof face
   const fields = variation.change?.(working) ?? working;
   const { credential = page.security?.length ? 'good' : 'none' } = variation;
   if (credential === 'dead') await services.sessions.end([{ ...person.session, userId: person.account.user.id }]);
-  if (credential === 'stale') time += 601_000;
+  if (credential === 'stale') janua.pass(601_000);
   const headers = {
     ...(credential !== 'none' && { authorization: `Bearer ${person.session.accessToken}` }),
     ...faceHeaders,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Services } from '../../src/compose.ts';
+import type {} from '../../src/compose.ts';
 import { provedBy } from '../../src/core/users/held.ts';
-import type { App } from '../../src/web/types.ts';
+import type {} from '../../src/web/types.ts';
+import type { SentHeaders } from '../client.ts';
 import { queueOf } from '../core/mail/post-office.ts';
-import { json } from '../web/faces.ts';
+import type { TestJanua } from '../janua.ts';
 import type { Operation } from './document.ts';
 import type { Request } from './request.ts';
 
@@ -29,21 +30,19 @@ export interface Links {
  * @param addPerson adds a user, and gives the address and a credential
  */
 export function createLinks(
-  { app, services }: { readonly app: App; readonly services: Services },
+  janua: TestJanua,
   addPerson: () => Promise<{ readonly username: string; readonly authorization: string }>,
 ): Links {
-  async function ask(url: string, email: string, headers: Record<string, string> = {}): Promise<void> {
-    const body = json({ email });
-    const answer = await app.inject({ method: 'POST', url, ...body, headers: { ...body.headers, ...headers } });
+  async function ask(url: string, email: string, headers: SentHeaders = {}): Promise<void> {
+    const answer = await janua.post(url, { email }, headers);
     assert.equal(answer.statusCode, 202, answer.body);
   }
 
   /** The link that a user without a factor gets where one is required. */
   async function askForEnrolment(): Promise<string> {
     const { username: address } = await addPerson();
-    const account = await services.users.findByUsername(address);
-    assert.ok(account);
-    await queueOf(services).add({ purpose: 'enrol-factor', address, ...provedBy(account), language: 'en' });
+    const account = await janua.account(address);
+    await queueOf(janua.services).add({ purpose: 'enrol-factor', address, ...provedBy(account), language: 'en' });
     return address;
   }
 
@@ -71,8 +70,7 @@ export function createLinks(
   async function collect(askForLink: AskForLink): Promise<string[]> {
     const addresses = new Set<string>();
     for (let count = 0; count < batch; count += 1) addresses.add(await askForLink(`new-${asked++}@example.com`));
-    await services.mail?.settled();
-    const { mails } = (await app.inject('/api/demo/mail')).json<{ mails: { to: string; text: string }[] }>();
+    const mails = await janua.mails();
     return mails.flatMap(({ to, text }) => (addresses.has(to) ? (/token=([\w-]{43})/.exec(text)?.[1] ?? []) : []));
   }
 

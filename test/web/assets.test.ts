@@ -13,7 +13,7 @@ test('a logo beside the theme file replaces the icon and the logo of Janua', asy
     await writeFile(themeFile, ':root { --accent: red }');
     const served = async () => {
       await using server = await startServer({ themeFile });
-      const answers = await Promise.all(['/favicon.ico', '/assets/logo.svg'].map((url) => server.app.inject(url)));
+      const answers = await Promise.all(['/favicon.ico', '/assets/logo.svg'].map((url) => server.get(url)));
       return answers.map(({ body }) => body);
     };
     assert.deepEqual(await served(), [own, own]);
@@ -31,10 +31,9 @@ test('beside the theme file, only the logo is served, whatever the others are na
     const others = ['notes.txt', 'backup.sql', '.env', 'page.html', 'other.css', 'script.js', 'picture.svg'];
     for (const name of ['theme.css', ...others]) await writeFile(join(folder, name), '/* own */');
     await using server = await startServer({ themeFile: join(folder, 'theme.css') });
-    assert.equal((await server.app.inject('/assets/theme.css')).body, '/* own */');
+    assert.equal((await server.get('/assets/theme.css')).body, '/* own */');
     for (const name of others)
-      for (const url of [`/assets/${name}`, `/${name}`])
-        assert.equal((await server.app.inject(url)).statusCode, 404, url);
+      for (const url of [`/assets/${name}`, `/${name}`]) assert.equal((await server.get(url)).statusCode, 404, url);
     // Each file has a route of its own.
     assert.doesNotMatch(server.app.printRoutes(), /\*/);
   } finally {

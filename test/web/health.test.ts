@@ -7,7 +7,7 @@ import { startServer } from './server.ts';
 test('a running server is alive and ready', async () => {
   await using janua = await startJanua();
   for (const url of ['/health/live', '/health/ready']) {
-    const answer = await janua.app.inject({ url });
+    const answer = await janua.get(url);
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.body, '{"status":"ok"}');
     assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
@@ -19,9 +19,9 @@ test('a server without a store is alive but not ready', async () => {
   await using server = await startServer({
     findUnavailable: async () => ['The database', 'Redis'],
   });
-  assert.equal((await server.app.inject('/health/live')).statusCode, 200);
+  assert.equal((await server.get('/health/live')).statusCode, 200);
   for (const headers of [{}, { 'x-expected-format': 'application/json' }]) {
-    const answer = await server.app.inject({ url: '/health/ready', headers });
+    const answer = await server.get('/health/ready', headers);
     assert.equal(answer.statusCode, 503);
     assert.equal(answer.headers['retry-after'], '5');
     assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8');
@@ -53,6 +53,6 @@ test('the stores are checked at most twice a second, for all clients together', 
 test('a server is not ready after its database was closed', async () => {
   const janua = await startJanua();
   await janua.closeStores();
-  assert.notEqual((await janua.app.inject('/health/ready')).statusCode, 200);
+  assert.notEqual((await janua.get('/health/ready')).statusCode, 200);
   await janua.app.close();
 });

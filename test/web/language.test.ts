@@ -16,14 +16,14 @@ test('LANGUAGE is the language of browsers that ask for none of ours', async () 
     [{ 'accept-language': 'ja' }, 'de'],
     [{ 'accept-language': 'vi' }, 'vi'],
   ] as const) {
-    const page = await janua.app.inject({ url: '/auth/login', headers });
+    const page = await janua.get('/auth/login', headers);
     assert.equal(page.headers['content-language'], language);
   }
 });
 
 test('the menu names each language in itself, and marks the present one', async () => {
   await using server = await startServer();
-  const { body } = await server.app.inject({ url: '/auth/login', headers: { 'accept-language': 'fr' } });
+  const { body } = await server.get('/auth/login', { 'accept-language': 'fr' });
   assert.match(body, /<summary>Langue\u00a0: Français<\/summary>/);
   const buttons = body.matchAll(
     /<button class="quiet" name="language" value="(\w+)" lang="(\w+)"( aria-current="true")?>([^<]+)</g,
@@ -51,7 +51,7 @@ test('the menu leads back to the page', async () => {
     ['/nothing', '/auth/home'],
     ['/%zz', '/auth/home'],
   ] as const)
-    assert.equal(nextOf((await server.app.inject({ url })).body), next, url);
+    assert.equal(nextOf((await server.get(url)).body), next, url);
 });
 
 test('the menu of a page that answers a form leads to the page of the form, with its token', async () => {
@@ -79,13 +79,7 @@ test('a browser without a session chooses a language even while the stores are a
   const findSignedIn = () => Promise.reject(new Unavailable('The database', 5));
   await using server = await startServer({ parts: { findSignedIn } });
   const choose = (headers = {}) => {
-    const sent = form({ language: 'de' });
-    return server.app.inject({
-      method: 'POST',
-      url: '/auth/language',
-      ...sent,
-      headers: { ...sent.headers, ...headers },
-    });
+    return server.post('/auth/language', { language: 'de' }, headers);
   };
   assert.equal((await choose()).statusCode, 303);
   assert.equal((await choose({ cookie: 'session=x' })).statusCode, 503);
@@ -98,25 +92,21 @@ test('the choice of a language leads home if the address of the page would be to
     [`/${'a'.repeat(8192)}`, '/auth/home'],
     [`/${'é'.repeat(2000)}`, '/auth/home'],
   ] as const) {
-    const answer = await server.app.inject({
-      method: 'POST',
-      url: '/auth/language',
-      ...form({ language: 'de', next }),
-    });
+    const answer = await server.post('/auth/language', { language: 'de', next });
     assert.equal(answer.headers.location, location);
   }
 });
 
 test('GET of the address of the menu leads to the login page', async () => {
   await using server = await startServer();
-  const answer = await server.app.inject('/auth/language');
+  const answer = await server.get('/auth/language');
   assert.equal(answer.statusCode, 303);
   assert.equal(answer.headers.location, '/auth/login');
 });
 
 test('Swagger UI is in English, and says so', async () => {
   await using server = await startServer({ language: 'es' });
-  const docs = await server.app.inject({ url: '/docs', headers: { 'accept-language': 'de' } });
+  const docs = await server.get('/docs', { 'accept-language': 'de' });
   assert.equal(docs.headers['content-language'], 'en');
   assert.match(docs.body, /<html lang="en">/);
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { form } from './faces.ts';
 import { startServer } from './server.ts';
 
 test('the cookie of a failed login holds the user name, but none that is too long', async () => {
@@ -11,11 +10,7 @@ test('the cookie of a failed login holds the user name, but none that is too lon
     ['x'.repeat(60_000), false],
     ['€'.repeat(5000), false],
   ] as const) {
-    const { headers, statusCode } = await server.app.inject({
-      method: 'POST',
-      url: '/auth/token',
-      ...form({ username, password: '' }),
-    });
+    const { headers, statusCode } = await server.post('/auth/token', { username, password: '' });
     assert.equal(statusCode, 303);
     const [, kept = ''] = /^login-failure=([\w-]+); /.exec(String(headers['set-cookie'])) ?? [];
     const text = Buffer.from(kept, 'base64url').toString();

@@ -11,7 +11,7 @@ describe('a request id', () => {
   ] as const) {
     test(name, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
-      const answer = await janua.app.inject({ url: '/api/me', headers: { 'x-request-id': id } });
+      const answer = await janua.get('/api/me', { 'x-request-id': id });
       assert.equal(answer.headers['x-request-id'], id);
       const [event] = await janua.services.auditTrail.findByRequestId(id);
       assert.ok(event !== undefined && 'kind' in event);
@@ -29,7 +29,7 @@ describe('a request id', () => {
     test(`${name} is replaced, even from a trusted proxy`, async () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES: ['127.0.0.1'] } });
       const headers = { 'x-request-id': id as string | string[] };
-      assert.match(String((await janua.app.inject({ url: '/api/me', headers })).headers['x-request-id']), made);
+      assert.match(String((await janua.get('/api/me', headers)).headers['x-request-id']), made);
     });
   }
 
@@ -38,7 +38,7 @@ describe('a request id', () => {
       await using janua = await startJanua({ settings: { TRUSTED_PROXIES } });
       const headers = { 'x-request-id': 'edge-1' };
       for (const url of ['/api/me', '/%zz', '/nothing'])
-        assert.match(String((await janua.app.inject({ url, headers })).headers['x-request-id']), made, url);
+        assert.match(String((await janua.get(url, headers)).headers['x-request-id']), made, url);
     }
   });
 });

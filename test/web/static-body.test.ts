@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { startJanua, type TestJanua } from '../janua.ts';
-import { logIn } from './faces.ts';
 import { startServer } from './server.ts';
 
 /** Everything that is the same for every client. */
@@ -100,16 +99,14 @@ describe('what every client gets alike', () => {
     for (let round = 0; round < 3; round += 1)
       await Promise.all(
         files.flatMap((url) =>
-          ['gzip', 'br', 'br, gzip'].map((accepted) =>
-            fresh.app.inject({ url, headers: { 'accept-encoding': accepted } }),
-          ),
+          ['gzip', 'br', 'br, gzip'].map((accepted) => fresh.get(url, { 'accept-encoding': accepted })),
         ),
       );
     assert.equal(compressions(), 2 * files.length);
   });
 
   test('no answer about a user, and no error, is compressed', async (t) => {
-    const { cookie } = await logIn(janua.app);
+    const { cookie } = await janua.logIn();
     const compressions = countCompressions(t);
     for (const url of [
       '/',
@@ -147,7 +144,7 @@ test('a theme that changes is read and compressed again, once', async (t) => {
   await writeFile(themeFile, ':root { --accent: red }');
   await using server = await startServer({ themeFile });
   const compressions = countCompressions(t);
-  const ask = () => server.app.inject({ url: '/assets/theme.css', headers: { 'accept-encoding': 'br' } });
+  const ask = () => server.get('/assets/theme.css', { 'accept-encoding': 'br' });
   const [first] = [await ask(), await ask()];
   await appendFile(themeFile, 'a { color: red }');
   const [second] = [await ask(), await ask()];

@@ -11,7 +11,6 @@ import { sql } from '../../../src/ground/database/kysely.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
 import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { ann, password, startJanua } from '../../janua.ts';
-import { json } from '../../web/faces.ts';
 import { openTestDatabase } from './open.ts';
 
 let folder: string;
@@ -75,8 +74,7 @@ test('a path below a folder that cannot be written to is refused at once', async
 test('while another process locks the file, reads work, a login gets 503 and leaves no session', async () => {
   const path = join(folder, 'held.db');
   await using janua = await startJanua({ settings: { DATABASE_URL: `sqlite:${path}`, STORE_TIMEOUT_SECONDS: 1 } });
-  const logIn = () =>
-    janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const logIn = () => janua.post('/api/login', { username: ann.username, password });
   const { access_token: token } = (await logIn()).json();
   const other = new DatabaseSync(path);
   other.exec('BEGIN IMMEDIATE');
@@ -84,7 +82,7 @@ test('while another process locks the file, reads work, a login gets 503 and lea
   assert.equal(refused.statusCode, 503);
   assert.equal(refused.headers['retry-after'], '5');
   assert.equal(refused.headers['set-cookie'], undefined);
-  const me = await janua.app.inject({ url: '/api/me', headers: { authorization: `Bearer ${token}` } });
+  const me = await janua.get('/api/me', { authorization: `Bearer ${token}` });
   assert.equal(me.statusCode, 200);
   assert.deepEqual({ ...other.prepare('select count(*) as sessions from janua_sessions').get() }, { sessions: 1 });
   other.exec('ROLLBACK');

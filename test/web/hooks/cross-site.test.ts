@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ann, password, startJanua } from '../../janua.ts';
-import { form, isSignedIn, json, logIn } from '../faces.ts';
+import { form, json } from '../faces.ts';
 
 const ours = 'http://localhost:5000';
 const listed = 'https://app.example.com';
@@ -66,7 +66,7 @@ describe('a request from another site is refused before any effect', () => {
   for (const headers of refused) {
     test(JSON.stringify(headers), async () => {
       await using janua = await startJanua();
-      const { cookie } = await logIn(janua.app);
+      const { cookie } = await janua.logIn();
       for (const [method, url] of [
         ...actions,
         ['PUT', '/auth/token'],
@@ -91,7 +91,7 @@ describe('a request from another site is refused before any effect', () => {
           else assert.match(answer.body, /<title>Janua Forbidden<\/title>/);
         }
       }
-      assert.ok(await isSignedIn(janua.app, cookie));
+      assert.ok(await janua.isSignedIn(cookie));
     });
   }
 });
@@ -99,14 +99,13 @@ describe('a request from another site is refused before any effect', () => {
 test('every site may send a GET', async () => {
   await using janua = await startJanua();
   for (const headers of refused) {
-    assert.equal((await janua.app.inject({ url: '/auth/login', headers })).statusCode, 200);
+    assert.equal((await janua.get('/auth/login', headers)).statusCode, 200);
   }
 });
 
 test('with PUBLIC_URL, only its origin counts as our own', async () => {
   await using janua = await startJanua({ settings: { PUBLIC_URL: 'https://auth.example.com/' } });
-  const statusOf = async (origin: string) =>
-    (await janua.app.inject({ method: 'POST', url: '/api/logout', headers: { origin } })).statusCode;
+  const statusOf = async (origin: string) => (await janua.post('/api/logout', undefined, { origin })).statusCode;
   assert.equal(await statusOf('https://auth.example.com'), 401);
   for (const origin of [
     ours,
@@ -138,9 +137,9 @@ describe('CORS', () => {
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['access-control-allow-origin'], listed);
     assert.equal(answer.headers.vary, 'Origin');
-    const redirect = await janua.app.inject({ url: '/admin/me', headers: { origin: listed } });
+    const redirect = await janua.get('/admin/me', { origin: listed });
     assert.equal(redirect.headers.vary, 'x-expected-format, Origin');
-    const page = await janua.app.inject({ url: '/auth/login', headers: { origin: listed } });
+    const page = await janua.get('/auth/login', { origin: listed });
     assert.equal(page.headers['access-control-allow-origin'], listed);
     assert.equal(page.headers.vary, 'x-expected-format, Origin, Accept-Language, Cookie');
   });
@@ -164,7 +163,7 @@ describe('CORS', () => {
       'http://app.example.com',
       `${listed}:8443`,
     ]) {
-      const answer = await janua.app.inject({ method: 'POST', url: '/api/logout', headers: { origin } });
+      const answer = await janua.post('/api/logout', undefined, { origin });
       assert.equal(answer.statusCode, 403);
       assert.equal(answer.headers['access-control-allow-origin'], undefined);
       assert.equal(answer.headers.vary, 'Origin, Accept');

@@ -11,7 +11,7 @@ after(() => janua[Symbol.asyncDispose]());
 /** Whether the server answers in JSON. The refusal of `/admin/me` or a 404 shows it. */
 async function isJson(url: string, value?: string): Promise<boolean> {
   const headers = value === undefined ? {} : { 'x-expected-format': value };
-  const answer = await janua.app.inject({ url, headers });
+  const answer = await janua.get(url, headers);
   const json = /^application\/json; charset=utf-8$/.test(String(answer.headers['content-type']));
   if (json) assert.equal(typeof answer.json().detail, 'string');
   else assert.ok(answer.statusCode === 303 || answer.headers['content-type'] === 'text/html; charset=utf-8');
@@ -78,9 +78,9 @@ describe('outside of /api the default answer is a page', () => {
 });
 
 test('Accept does not change the format', async () => {
-  const answer = await janua.app.inject({ url: '/admin/me', headers: { accept: 'application/json' } });
+  const answer = await janua.get('/admin/me', { accept: 'application/json' });
   assert.equal(answer.statusCode, 303);
-  const program = await janua.app.inject({ url: '/api/me', headers: { accept: 'text/html' } });
+  const program = await janua.get('/api/me', { accept: 'text/html' });
   assert.equal(program.statusCode, 401);
 });
 

@@ -75,7 +75,7 @@ test('the page about a request that cannot be answered has its request id, unles
     [{ method: 'POST', url: '/auth/language', headers: { 'content-type': 'text/plain' }, payload: 'a' }, 415],
     [{ method: 'GET', url: '/nothing' }, 404],
   ] as const) {
-    const page = await janua.app.inject(request);
+    const page = await janua.send(request);
     assert.equal(page.statusCode, status);
     assert.equal(page.body.includes(String(page.headers['x-request-id'])), status !== 404);
   }
@@ -102,7 +102,7 @@ for (const url of [
   '/a/'.repeat(500),
 ]) {
   test(`${url.slice(0, 40)} is 404 in the expected format, and is not echoed`, async () => {
-    const first = await janua.app.inject('/something-else');
+    const first = await janua.get('/something-else');
     for (const method of ['GET', 'POST', 'OPTIONS', 'DELETE'] as const) {
       const page = await janua.app.inject({
         method,
@@ -114,7 +114,7 @@ for (const url of [
       assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
       assert.equal(page.body, first.body, 'every unknown address gets the same page');
     }
-    const program = await janua.app.inject({ url, headers: { 'x-expected-format': 'application/json' } });
+    const program = await janua.get(url, { 'x-expected-format': 'application/json' });
     assert.deepEqual(program.json(), {
       title: 'Not Found',
       status: 404,
@@ -136,9 +136,9 @@ for (const [path, methods] of Object.entries(routes).filter(([, allowed]) => all
 }
 
 test('a client that asks for a part of a file gets the whole file, with its length', async () => {
-  const whole = await janua.app.inject('/assets/janua.css');
+  const whole = await janua.get('/assets/janua.css');
   for (const range of ['bytes=2-11', 'bytes=-5', 'bytes=0-1,4-5']) {
-    const { headers, statusCode, body } = await janua.app.inject({ url: '/assets/janua.css', headers: { range } });
+    const { headers, statusCode, body } = await janua.get('/assets/janua.css', { range });
     assert.deepEqual(
       [statusCode, headers['content-length'], headers['content-range'], body],
       [200, String(Buffer.byteLength(body)), undefined, whole.body],
@@ -187,7 +187,7 @@ test('two Authorization fields are 400, and an event', async () => {
 });
 
 test('a missing file and a forbidden file get the same 404', async () => {
-  const missing = await janua.app.inject('/something-else');
+  const missing = await janua.get('/something-else');
   for (const url of [
     '/docs/nothing',
     '/docs/..%2fpackage.json',
@@ -205,7 +205,7 @@ test('a missing file and a forbidden file get the same 404', async () => {
     '/docs/package.json',
     '/assets/package.json',
   ]) {
-    const answer = await janua.app.inject(url);
+    const answer = await janua.get(url);
     assert.equal(answer.statusCode, 404, url);
     assert.equal(answer.body, missing.body);
   }

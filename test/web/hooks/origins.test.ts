@@ -12,8 +12,7 @@ after(() => server[Symbol.asyncDispose]());
 
 type Headers = Record<string, string>;
 
-const logOut = async (headers: Headers) =>
-  (await server.app.inject({ method: 'POST', url: '/api/logout', headers })).statusCode;
+const logOut = async (headers: Headers) => (await server.post('/api/logout', undefined, headers)).statusCode;
 
 test('where an origin is listed, no other one may read, and no request without an origin', async () => {
   for (const origin of [
@@ -28,7 +27,7 @@ test('where an origin is listed, no other one may read, and no request without a
     `${listed}/`,
   ])
     for (const url of ['/health/live', '/assets/logo.svg', '/nothing']) {
-      const { headers } = await server.app.inject({ url, headers: origin === undefined ? {} : { origin } });
+      const { headers } = await server.get(url, origin === undefined ? {} : { origin });
       assert.equal(headers['access-control-allow-origin'], undefined, String(origin));
       assert.equal(headers['access-control-allow-credentials'], undefined, String(origin));
       assert.equal(headers['cross-origin-resource-policy'], 'same-origin', String(origin));

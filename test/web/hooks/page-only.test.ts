@@ -15,11 +15,11 @@ test('a program that asks for a page without JSON is refused in JSON, and a brow
   ] as const) {
     failure = error;
     for (const url of ['/', '/auth/login']) {
-      const program = await server.app.inject({ url, headers: { 'x-expected-format': 'application/json' } });
+      const program = await server.get(url, { 'x-expected-format': 'application/json' });
       assert.equal(program.statusCode, status);
       assert.equal(program.headers['content-type'], 'application/json; charset=utf-8');
       assert.equal(program.json().status, status);
-      const page = await server.app.inject(url);
+      const page = await server.get(url);
       assert.equal(page.statusCode, status);
       assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
       assert.match(page.body, /^<!doctype html>/);

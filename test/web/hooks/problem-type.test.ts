@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startJanua, type TestJanua } from '../../janua.ts';
-import { json } from '../faces.ts';
+import { asJson, json } from '../faces.ts';
 
 let janua: TestJanua;
 before(async () => {
@@ -29,13 +29,13 @@ for (const [accept, type] of [
     for (const [url, others] of [
       ['/api/me', {}],
       ['/api/nothing', {}],
-      ['/admin/me', { 'x-expected-format': 'application/json' }],
+      ['/admin/me', asJson],
     ] as const) {
-      const answer = await janua.app.inject({ url, headers: { ...headers, ...others } });
+      const answer = await janua.get(url, { ...headers, ...others });
       assert.equal(answer.headers['content-type'], type, url);
       assert.match(String(answer.headers.vary), /(?:^|, )Accept$/, url);
       const { request_id: _id, ...body } = answer.json();
-      const { request_id: _other, ...expected } = (await janua.app.inject({ url, headers: others })).json();
+      const { request_id: _other, ...expected } = (await janua.get(url, others)).json();
       assert.deepEqual(body, expected, url);
     }
   });
@@ -43,7 +43,7 @@ for (const [accept, type] of [
 test('a token endpoint answers errors as RFC 6749 says, whatever the client accepts', async () => {
   for (const [url, others] of [
     ['/api/login', {}],
-    ['/auth/token', { 'x-expected-format': 'application/json' }],
+    ['/auth/token', asJson],
     ['/oidc/token', {}],
   ] as const) {
     const sent = json({ username: 'ann@example.com', password: 'wrong' });
@@ -54,6 +54,6 @@ test('a token endpoint answers errors as RFC 6749 says, whatever the client acce
 });
 
 test('no type that a client accepts turns a page into JSON', async () => {
-  const answer = await janua.app.inject({ url: '/nothing', headers: { accept: 'application/problem+json' } });
+  const answer = await janua.get('/nothing', { accept: 'application/problem+json' });
   assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
 });

@@ -45,7 +45,7 @@ for (const face of loginFaces) {
   describe(`${face.name}, when the login`, () => {
     test('comes too often, the server answers 429 with Retry-After', async () => {
       await using server = await failingWith(new Refusal(tooManyAttempts, 30));
-      const answer = await server.app.inject(face.request(credentials));
+      const answer = await server.send(face.request(credentials));
       assert.equal(answer.statusCode, 429);
       assert.equal(answer.headers['retry-after'], '30');
       assert.equal(answer.headers['cache-control'], 'no-store');
@@ -61,7 +61,7 @@ for (const face of loginFaces) {
 
     test('meets an unavailable store or queue, the server answers 503 without the cause', async () => {
       await using server = await failingWith(new Unavailable('The database', 5, new Error('secret path')));
-      const answer = await server.app.inject(face.request(credentials));
+      const answer = await server.send(face.request(credentials));
       assert.equal(answer.statusCode, 503);
       assert.equal(answer.headers['retry-after'], '5');
       assert.equal(answer.headers['cache-control'], 'no-store');
@@ -92,7 +92,7 @@ for (const face of loginFaces) {
 
 test('every refusal in JSON has a detail, title and status, and its error texts are ASCII (RFC 6749 5.2)', async () => {
   await using server = await startServer();
-  const { paths } = (await server.app.inject('/openapi.json')).json();
+  const { paths } = (await server.get('/openapi.json')).json();
   const answers = new Map<string, Answer>();
   for (const methods of Object.values<object>(paths))
     for (const { responses } of Object.values<{ responses: Record<string, DocumentedResponse> }>(methods as never))
@@ -102,7 +102,7 @@ test('every refusal in JSON has a detail, title and status, and its error texts 
   assert.ok(answers.size >= 10);
   for (const [name, answer] of answers) {
     await using failing = await failingWith(new Refusal({ ...answer, name }));
-    const given = await failing.app.inject({ method: 'POST', url: '/api/login', ...json(credentials) });
+    const given = await failing.post('/api/login', credentials);
     assert.deepEqual(given.json(), { ...answer, request_id: given.headers['x-request-id'] }, name);
     const { detail, title, status, error, error_description } = given.json();
     assert.equal(typeof detail, 'string', name);
@@ -155,7 +155,7 @@ test('a broken escape in the address is a 400 with every header', async () => {
     ['/api/%zz', 'application/json; charset=utf-8'],
     ['/%E0%A4%A', 'text/html; charset=utf-8'],
   ] as const) {
-    const answer = await server.app.inject({ url });
+    const answer = await server.get(url);
     assert.equal(answer.statusCode, 400);
     assert.equal(answer.headers['content-type'], type);
     assert.equal(answer.headers['x-content-type-options'], 'nosniff');

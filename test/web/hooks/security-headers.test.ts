@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { readBareStyle } from '../../../src/web/bare-style.ts';
 import { startJanua, type TestJanua } from '../../janua.ts';
-import { logIn } from '../faces.ts';
 
 /** One request for each kind of answer. */
 const requests = [
@@ -76,13 +75,10 @@ for (const https of [false, true]) {
 test('assets may be cached, and are revalidated by their ETag', async () => {
   await using janua = await startJanua();
   for (const name of ['pico.css', 'janua.css', 'theme.css', 'pages.js', 'logo.svg']) {
-    const answer = await janua.app.inject(`/assets/${name}`);
+    const answer = await janua.get(`/assets/${name}`);
     assert.equal(answer.headers['cache-control'], 'public, max-age=3600');
     assert.equal(answer.headers.pragma, undefined);
-    const again = await janua.app.inject({
-      url: `/assets/${name}`,
-      headers: { 'if-none-match': String(answer.headers.etag) },
-    });
+    const again = await janua.get(`/assets/${name}`, { 'if-none-match': String(answer.headers.etag) });
     assert.equal(again.statusCode, 304);
   }
 });
@@ -95,24 +91,17 @@ test('over HTTPS the cookies are Secure and have the prefix __Host-', async () =
   assert.match(session ?? '', /^__Host-session=[^;]+; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
   assert.match(browser ?? '', /^__Host-browser=[^;]+; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=31536000$/);
   const value = /=([^;]+)/.exec(session ?? '')?.[1];
-  assert.equal(
-    (await janua.app.inject({ url: '/api/me', headers: { cookie: `__Host-session=${value}` } })).statusCode,
-    200,
-  );
+  assert.equal((await janua.get('/api/me', { cookie: `__Host-session=${value}` })).statusCode, 200);
   for (const name of ['session', '__host-session', '__HOST-SESSION']) {
-    assert.equal((await janua.app.inject({ url: '/api/me', headers: { cookie: `${name}=${value}` } })).statusCode, 401);
+    assert.equal((await janua.get('/api/me', { cookie: `${name}=${value}` })).statusCode, 401);
   }
-  const out = await janua.app.inject({
-    method: 'POST',
-    url: '/api/logout',
-    headers: { cookie: `__Host-session=${value}` },
-  });
+  const out = await janua.post('/api/logout', undefined, { cookie: `__Host-session=${value}` });
   assert.equal(out.headers['set-cookie'], '__Host-session=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0');
 });
 
 test('a forged host never appears in an answer', async () => {
   await using janua = await startJanua();
-  const { cookie } = await logIn(janua.app);
+  const { cookie } = await janua.logIn();
   const forged = {
     host: 'evil.example',
     'x-forwarded-host': 'evil.example',

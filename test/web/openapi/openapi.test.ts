@@ -5,7 +5,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseDocument } from '../../fuzz/document.ts';
 import { ann, password, startJanua } from '../../janua.ts';
-import { form, logIn } from '../faces.ts';
+import { form } from '../faces.ts';
 
 interface Operation {
   operationId: string;
@@ -26,7 +26,7 @@ async function withDocument() {
   const janua = await startJanua({
     settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
   });
-  const document = parseDocument((await janua.app.inject('/openapi.json')).body);
+  const document = parseDocument((await janua.get('/openapi.json')).body);
   const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
@@ -371,7 +371,7 @@ test('a login documents each way in which it is refused, and so does a route for
 
 test('every answer has a documented status and body', async () => {
   const { janua, operations } = await withDocument();
-  const { cookie } = await logIn(janua.app);
+  const { cookie } = await janua.logIn();
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   const bodies = [
     {},
@@ -438,7 +438,7 @@ test('the document passes all rules of a linter but those named here', async () 
   await using janua = await startJanua({
     settings: { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' },
   });
-  const { body } = await janua.app.inject('/openapi.json');
+  const { body } = await janua.get('/openapi.json');
   const lint = async (source: string) => {
     const config = await createConfig({ extends: ['all'], rules });
     const problems = await lintFromString({ source, absoluteRef: '/openapi.json', config });
@@ -452,19 +452,19 @@ test('the document passes all rules of a linter but those named here', async () 
 test('DOCS=off removes the document and its page', async () => {
   await using janua = await startJanua({ settings: { DOCS: 'off' } });
   for (const url of ['/docs', '/docs/', '/docs/docs.js', '/docs/swagger-ui.js', '/openapi.json']) {
-    assert.equal((await janua.app.inject(url)).statusCode, 404);
+    assert.equal((await janua.get(url)).statusCode, 404);
   }
 });
 
 test('/docs/ redirects to /docs', async () => {
   await using janua = await startJanua();
-  const { statusCode, headers } = await janua.app.inject('/docs/');
+  const { statusCode, headers } = await janua.get('/docs/');
   assert.deepEqual([statusCode, headers.location], [303, '/docs']);
 });
 
 test('Swagger UI requests no other server, and stores no token', async () => {
   await using janua = await startJanua();
-  const { body } = await janua.app.inject('/docs/docs.js');
+  const { body } = await janua.get('/docs/docs.js');
   let given: object | undefined;
   runInNewContext(body, {
     document: { documentElement: { classList: { toggle() {} } } },
