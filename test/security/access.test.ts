@@ -3,15 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, type TestJanua } from '../janua.ts';
-import { form, logIn, sessionCookie } from '../web/faces.ts';
+import { asJson, form, sessionCookie } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 let janua: TestJanua;
 let added: Route[];
-let time = Date.now();
 before(async () => {
   const settings = { SIGN_UP: 'on', UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json' } as const;
-  ({ janua, routes: added } = await startWithRoutes({ settings, overrides: { now: () => time } }));
+  ({ janua, routes: added } = await startWithRoutes({ settings, time: Date.now() }));
   await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
@@ -243,7 +242,7 @@ function listRoutes(): string[] {
 test('the access to every route is defined, and the documents list every route with a credential', async () => {
   const known = listRoutes().filter((route) => !administration.test(route));
   assert.deepEqual(known.sort(), Object.keys(routes).sort());
-  const document = (await janua.app.inject('/openapi.json')).json();
+  const document = (await janua.get('/openapi.json')).json();
   const documented = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
   );
@@ -314,7 +313,7 @@ test('every route of administrators has the scope that is expected, and there ar
 
 test('another site may post to the addresses of applications alone', async () => {
   const open: string[] = [];
-  const headers = { 'sec-fetch-site': 'cross-site', 'x-expected-format': 'application/json' };
+  const headers = { 'sec-fetch-site': 'cross-site', ...asJson };
   for (const { method, url, name } of added) {
     if (method !== 'POST') continue;
     const { statusCode, body } = await janua.app.inject({ method, url, headers });
@@ -376,8 +375,8 @@ describe('a fresh proof of identity', () => {
   before(async () => {
     const [username, groups] = ['admin@example.com', ['admins']];
     await janua.services.administration.add({ ...ann, username, password, groups });
-    headers = (await logIn(janua.app, username)).cookie;
-    time += 601_000;
+    headers = (await janua.logIn(username)).cookie;
+    janua.pass(601_000);
   });
 
   test('is wanted by these forms, and no others', () => {
@@ -394,23 +393,23 @@ describe('a fresh proof of identity', () => {
 
   for (const [page, forms] of Object.entries(askingPages)) {
     test(`is asked for before ${page} shows its form, and for a form that was open for too long`, async () => {
-      const opened = await janua.app.inject({ url: filled(page), headers });
+      const opened = await janua.get(filled(page), headers);
       if (listPages.includes(page)) {
         assert.ok(opened.statusCode === 200 && opened.body.includes(`<a href="${confirms(page)}">`), opened.body);
         for (const form of forms)
           assert.ok(!opened.body.includes(`action="${page.split('/', 2).join('/')}/${form}"`), form);
       } else assert.deepEqual([opened.statusCode, opened.headers.location], [303, confirms(page)]);
-      const { body } = await janua.app.inject({ url: confirms(page), headers });
+      const { body } = await janua.get(confirms(page), headers);
       assert.match(body, /To go on to “[^”]+”, please confirm that it is you/);
       const back = /<a href="([^"]+)">Cancel</.exec(body)?.[1] ?? '';
       assert.ok(back === '/auth/home' ? /^.admin.\w+$/.test(page) : filled(page).startsWith(`${back}/`), back);
       // A program gets no form.
-      assert.notEqual((await janua.app.inject({ url: `/api${filled(page)}`, headers })).statusCode, 401);
+      assert.notEqual((await janua.get(`/api${filled(page)}`, headers)).statusCode, 401);
       for (const form of forms) {
         const url = filled(`${page.split('/', 2).join('/')}/${form}`);
-        const sent = await janua.app.inject({ method: 'POST', url, headers });
+        const sent = await janua.post(url, undefined, headers);
         assert.equal(sent.headers.location, confirms(`${page}?unsent=1`), form);
-        const program = await janua.app.inject({ method: 'POST', url: `/api${url}`, headers });
+        const program = await janua.post(`/api${url}`, undefined, headers);
         assert.deepEqual([program.statusCode, program.json().error], [401, 'insufficient_user_authentication'], form);
       }
     });
@@ -423,19 +422,15 @@ describe('a fresh proof of identity', () => {
       headers: { ...sent.headers, ...headers },
     });
     assert.equal(late.headers.location, confirms('/account/confirm-email?unsent=1&token=x'));
-    const proof = form({ password, next: '/account/tokens?unsent=1' });
-    const proved = await janua.app.inject({
-      ...{ method: 'POST', url: '/auth/confirm', ...proof },
-      headers: { ...proof.headers, ...headers },
-    });
+    const proved = await janua.post('/auth/confirm', { password, next: '/account/tokens?unsent=1' }, headers);
     assert.equal(proved.headers.location, '/account/tokens?unsent=1');
     const cookie = { cookie: `session=${sessionCookie(proved)}` };
-    time += 599_000;
+    janua.pass(599_000);
     for (const [url, says] of [
       ['/account/tokens?unsent=1', true],
       ['/account/tokens', false],
     ] as const) {
-      const { statusCode, body } = await janua.app.inject({ url, headers: cookie });
+      const { statusCode, body } = await janua.get(url, cookie);
       assert.deepEqual([statusCode, body.includes('Nothing was sent or changed')], [200, says]);
       assert.ok(body.includes('action="/account/tokens"'));
     }
@@ -444,8 +439,8 @@ describe('a fresh proof of identity', () => {
 
 test('SECURITY.md names every grant that there is', async () => {
   const page = await readFile(new URL('../../SECURITY.md', import.meta.url), 'utf8');
-  const { grant_types_supported: ofClients } = (await janua.app.inject('/.well-known/openid-configuration')).json();
-  const { securitySchemes } = (await janua.app.inject('/openapi.json')).json().components;
+  const { grant_types_supported: ofClients } = (await janua.get('/.well-known/openid-configuration')).json();
+  const { securitySchemes } = (await janua.get('/openapi.json')).json().components;
   const flows = Object.values<{ flows?: object }>(securitySchemes).flatMap(({ flows = {} }) => Object.keys(flows));
   const named = [...page.matchAll(/`(password|[a-z]+_[a-z]+|urn:[\w:-]+)`/g)].map(([, name]) => name);
   assert.deepEqual(named.sort(), [...ofClients, ...flows].sort());
@@ -510,7 +505,7 @@ test('every field of a body has a type and a description, and every required tex
 });
 
 async function readOperations(): Promise<Operation[]> {
-  const { paths } = (await janua.app.inject('/openapi.json')).json();
+  const { paths } = (await janua.get('/openapi.json')).json();
   return Object.values<Record<string, Operation>>(paths).flatMap((methods) => Object.values(methods));
 }
 
@@ -540,7 +535,7 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
     for (const headers of tricks) {
       test(`and refuses ${JSON.stringify(headers)}`, async () => {
         for (const url of [path, `${path}?x=/health/live`, `http://localhost${path}`]) {
-          for (const format of [{}, { 'x-expected-format': 'application/json' }]) {
+          for (const format of [{}, asJson]) {
             const answer = await ask(url, { ...headers, ...format });
             assert.ok([303, 401].includes(answer.statusCode), `${url} ${answer.statusCode}`);
             assert.doesNotMatch(answer.body, /Archer/);
@@ -554,7 +549,7 @@ for (const [route, who] of Object.entries(routes).filter(([, allowed]) => allowe
         // An action may end the account.
         const username = `${kind}-${route.replaceAll(/\W/g, '')}@example.com`;
         await janua.people.add({ ...ann, username, password });
-        const { statusCode, headers: sent } = await ask(path, (await logIn(janua.app, username))[kind]);
+        const { statusCode, headers: sent } = await ask(path, (await janua.logIn(username))[kind]);
         // Without a body, an action has something else to refuse.
         if (method === 'GET') assert.equal(statusCode, path.includes(':') ? 400 : takesLink(path) ? 410 : 200);
         assert.ok(statusCode !== 401 && !sent.location?.startsWith('/auth/login?state=2'), String(statusCode));
@@ -573,10 +568,10 @@ for (const path of [
   '/api//me',
 ]) {
   test(`${path} does not bypass the guard`, async () => {
-    const answer = await janua.app.inject({ url: path });
+    const answer = await janua.get(path);
     assert.ok([303, 401, 404].includes(answer.statusCode), String(answer.statusCode));
-    const { cookie } = await logIn(janua.app);
-    const known = await janua.app.inject({ url: path, headers: { cookie: `${cookie.cookie}x` } });
+    const { cookie } = await janua.logIn();
+    const known = await janua.get(path, { cookie: `${cookie.cookie}x` });
     assert.doesNotMatch(known.body, /Archer/);
   });
 }

@@ -1,51 +1,25 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { InjectOptions } from 'fastify';
+import type {} from 'fastify';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, password, startJanua, type TestOptions } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
-import { form, isSignedIn, json, logIn } from '../web/faces.ts';
 
 const publicUrl = 'https://auth.example.com';
 const newPassword = 'a much better password than before';
 
-interface Mail {
-  readonly to: string;
-  readonly text: string;
-  readonly html: string;
-}
-
 /** A server with the demo's mailbox, and a person for each step. */
 async function open(options: TestOptions = {}) {
   const janua = await startJanua({ ...options, settings: { SIGN_UP: 'on', ...options.settings } });
-  const { app } = janua;
   let people = 0;
-
-  async function mailsTo(address: string): Promise<Mail[]> {
-    await janua.services.mail?.settled();
-    return (await app.inject('/api/demo/mail')).json<{ mails: Mail[] }>().mails.filter(({ to }) => to === address);
-  }
-
   return {
-    janua,
-    app,
-    mailsTo,
+    ...janua,
     async addPerson() {
       const username = `person${people++}@example.com`;
       await janua.people.add({ ...ann, username, password });
-      const { cookie, bearer } = await logIn(app, username);
-      return { username, cookie, bearer };
+      return { username, ...(await janua.logIn(username)) };
     },
-    async tokenTo(address: string): Promise<string> {
-      const [mail] = await mailsTo(address);
-      return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${address}`);
-    },
-    post(url: string, fields: object, headers: Record<string, string> = {}, asJson = url.startsWith('/api/')) {
-      const body = asJson ? json({ ...fields }) : form({ ...fields });
-      return app.inject({ method: 'POST', url, ...body, headers: { ...body.headers, ...headers } } as InjectOptions);
-    },
-    [Symbol.asyncDispose]: () => janua[Symbol.asyncDispose](),
   };
 }
 
@@ -77,7 +51,7 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
         LOGIN_NOTICES: 'on',
       } as const;
       await using opened = await open({ settings });
-      const { addPerson, post, mailsTo } = opened;
+      const { addPerson, post, mails } = opened;
       const administrator = await addPerson();
       for (const origin of ['', 'http://evil.example']) {
         const { username, bearer } = await addPerson();
@@ -91,10 +65,10 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
           ['/api/login', username, {}],
         ] as const) {
           const fields = { email: address, username: address, password };
-          const before = await mailsTo(address);
+          const before = await mails(address);
           const sent = await post(`${origin}${url}`, fields, { ...forged, ...headers });
           assert.ok([200, 202, 303].includes(sent.statusCode), `${url} ${sent.statusCode}`);
-          const [mail, ...others] = await mailsTo(address);
+          const [mail, ...others] = await mails(address);
           assert.equal(others.length, before.length, url);
           const links = `${mail?.text} ${mail?.html}`.match(/https?:[^\s"<]+/g) ?? [];
           assert.ok(links.length > 1, url);
@@ -115,7 +89,7 @@ describe('a link leads to PUBLIC_URL, whatever host the request names', () => {
 
 test('a request of another site, or a GET, sends no mail, uses no link up and changes no account', async () => {
   await using opened = await open();
-  const { app, addPerson, post, mailsTo, tokenTo } = opened;
+  const { app, addPerson, post, mails, tokenTo } = opened;
   const { username, cookie } = await addPerson();
   await post('/api/forgot-password', { email: username });
   const token = await tokenTo(username);
@@ -144,8 +118,8 @@ test('a request of another site, or a GET, sends no mail, uses no link up and ch
         await app.inject({ method, url: `${url}?${new URLSearchParams(fields)}`, headers: { ...cookie, ...headers } });
     }
   }
-  assert.ok(await isSignedIn(app, cookie));
-  assert.equal((await mailsTo(username)).length, 1);
+  assert.ok(await opened.isSignedIn(cookie));
+  assert.equal((await mails(username)).length, 1);
   assert.equal((await post('/api/reset-password', { token, password: newPassword })).statusCode, 200);
 });
 
@@ -181,9 +155,9 @@ test('a field that a form does not have changes nothing, in any form and as JSON
   try {
     const url = `sqlite:${join(folder.path, 'janua.db')}`;
     await using opened = await open({ settings: { DATABASE_URL: url } });
-    const { addPerson, post, tokenTo, janua } = opened;
+    const { addPerson, post, tokenTo } = opened;
     const victim = await addPerson();
-    const victimId = (await janua.services.users.findByUsername(victim.username))?.user.id ?? '';
+    const victimId = (await opened.services.users.findByUsername(victim.username))?.user.id ?? '';
     const rowOf = async (username: string) => {
       await using reading = await openTestDatabase(url);
       const users = reading.database.selectFrom('janua_users').selectAll();
@@ -230,7 +204,7 @@ test('a field that a form does not have changes nothing, in any form and as JSON
         const own = await rowOf(username);
         const fields = { ...extras(victimId), ...(await fieldsOf(username)) };
         const page = path.startsWith('/account') ? path : `/auth${path}`;
-        const sent = await post(asJson ? `/api${path}` : page, fields, cookie, asJson);
+        const sent = await post(asJson ? `/api${path}` : page, fields, cookie);
         assert.ok(sent.statusCode < 400, `${path} ${sent.statusCode} ${sent.body}`);
         const now = await rowOf(username);
         assert.ok(own && now, path);
@@ -245,8 +219,8 @@ test('a field that a form does not have changes nothing, in any form and as JSON
       }
     }
 
-    assert.ok(await isSignedIn(opened.app, victim.cookie));
-    const tokens = await opened.app.inject({ url: '/api/account/tokens', headers: victim.cookie });
+    assert.ok(await opened.isSignedIn(victim.cookie));
+    const tokens = await opened.get('/api/account/tokens', victim.cookie);
     assert.deepEqual(tokens.json(), { tokens: [] });
 
     for (const finish of ['/auth/sign-up/finish', '/api/sign-up/finish']) {
@@ -279,28 +253,28 @@ test('a field that a form does not have changes nothing, in any form and as JSON
 
 test('an address in another spelling is the same account, for sign-up and for a change of address', async () => {
   await using opened = await open();
-  const { janua, addPerson, post, mailsTo, tokenTo } = opened;
+  const { addPerson, post, mails, tokenTo } = opened;
   const composed = 'zoé@example.com';
-  await janua.people.add({ ...ann, username: composed, password });
+  await opened.people.add({ ...ann, username: composed, password });
   const { username, bearer } = await addPerson();
   const spellings = ['ZOÉ@EXAMPLE.COM', ' zoé@example.com ', 'zoe\u0301@example.com', 'Zoe\u0301@Example.com'];
   for (const [index, email] of spellings.entries()) {
     await post('/api/sign-up', { email });
-    const mails = await mailsTo(composed);
-    assert.equal(mails.length, 2 * index + 1, email);
-    assert.ok(mails.every(({ text }) => !text.includes('/sign-up/finish')));
+    const told = await mails(composed);
+    assert.equal(told.length, 2 * index + 1, email);
+    assert.ok(told.every(({ text }) => !text.includes('/sign-up/finish')));
     assert.equal((await post('/api/account/email', { email }, bearer)).statusCode, 202);
     const token = await tokenTo(composed);
     const taken = await post('/api/confirm-email', { token });
     assert.equal(taken.statusCode, 410, taken.body);
   }
-  assert.equal((await janua.services.users.findByUsername(composed))?.user.firstName, ann.firstName);
-  assert.equal((await opened.app.inject({ url: '/api/me', headers: bearer })).json().username, username);
+  assert.equal((await opened.services.users.findByUsername(composed))?.user.firstName, ann.firstName);
+  assert.equal((await opened.get('/api/me', bearer)).json().username, username);
 });
 
 test('a link that was opened serves no request without its token, from the same client either', async () => {
   await using opened = await open();
-  const { app, addPerson, post, tokenTo } = opened;
+  const { addPerson, post, tokenTo } = opened;
   const { username } = await addPerson();
   const { bearer } = await addPerson();
   const fields = { password: newPassword, first_name: 'A', last_name: 'B' };
@@ -312,7 +286,7 @@ test('a link that was opened serves no request without its token, from the same 
     await post(`/api${asked}`, { email }, bearer);
     const token = await tokenTo(email);
     for (const url of [`/auth${path}`, `/api${path}`]) {
-      assert.equal((await app.inject(`${url}?token=${token}`)).statusCode, 200, url);
+      assert.equal((await opened.get(`${url}?token=${token}`)).statusCode, 200, url);
       const { statusCode } = await post(url, fields);
       assert.ok(statusCode >= 400, `${url} ${statusCode}`);
     }
@@ -323,7 +297,7 @@ test('a link that was opened serves no request without its token, from the same 
 test('of two redemptions of a link to a new address at the same time, one succeeds', async () => {
   await using opened = await open();
   const { addPerson, post, tokenTo } = opened;
-  const { users } = opened.janua.services;
+  const { users } = opened.services;
   const email = 'new@example.com';
   await post('/api/account/email', { email }, (await addPerson()).bearer);
   const token = await tokenTo(email);
@@ -345,39 +319,38 @@ test('of two redemptions of a link to a new address at the same time, one succee
 
 test('an address that is taken while its link is used leaves the account and the link as they were', async () => {
   await using opened = await open();
-  const { janua, app, addPerson, post, tokenTo } = opened;
-  const { users } = janua.services;
+  const { addPerson, post, tokenTo } = opened;
+  const { users } = opened.services;
   const { username, bearer } = await addPerson();
   const email = 'new@example.com';
   await post('/api/account/email', { email }, bearer);
   const token = await tokenTo(email);
   const confirm = async () => (await post('/api/confirm-email', { token })).statusCode;
-  const readName = async () => (await app.inject({ url: '/api/me', headers: bearer })).json().username;
+  const readName = async () => (await opened.get('/api/me', bearer)).json().username;
   const { findById } = users;
   Object.assign(users, {
     async findById(id: string) {
       Object.assign(users, { findById });
-      await janua.people.add({ ...ann, username: email, password });
+      await opened.people.add({ ...ann, username: email, password });
       return findById(id);
     },
   });
   assert.deepEqual([await confirm(), await readName()], [410, username]);
-  await janua.people.remove(email);
+  await opened.people.remove(email);
   assert.deepEqual([await confirm(), await readName()], [200, email]);
 });
 
 test('what a user asks for, makes and ends is recorded', async () => {
   await using opened = await open();
-  const { janua, app, addPerson, post } = opened;
+  const { addPerson, post } = opened;
   const { username, bearer } = await addPerson();
   await post('/api/sign-up', { email: 'new@example.com' });
   await post('/api/account/email', { email: 'moved@example.com' }, bearer);
   const made = await post('/api/account/tokens', { name: 'Report', expires_in_days: 1 }, bearer);
   await post('/api/account/tokens/end', { id: made.json().id }, bearer);
-  await app.inject({ url: '/api/account/export', headers: bearer });
-  const { user } = (await janua.services.users.findByUsername(username)) ?? assert.fail();
-  const events = janua.services.auditTrail.find({ order: 'newest-first' });
-  const recorded = await Array.fromAsync(events, (event) => 'kind' in event && `${event.kind} ${event.userId}`);
+  await opened.get('/api/account/export', bearer);
+  const { user } = await opened.account(username);
+  const recorded = (await opened.events()).map(({ kind, userId }) => `${kind} ${userId}`);
   assert.ok(recorded.includes('sign-up-requested undefined'));
   for (const kind of ['email-change-requested', 'token-made', 'token-ended', 'account-exported'])
     assert.ok(recorded.includes(`${kind} ${user.id}`), kind);
@@ -443,8 +416,7 @@ test('no answer repeats a password, in any form and as JSON', async () => {
 });
 
 test('a reset and a change of the password lift the wait after wrong ones', async () => {
-  let time = Date.now();
-  await using opened = await open({ settings: { THROTTLE: 'on' }, overrides: { now: () => time } });
+  await using opened = await open({ settings: { THROTTLE: 'on' }, time: Date.now() });
   const { addPerson, post, tokenTo } = opened;
   const tryToLogIn = async (username: string, secret: string) =>
     (await post('/api/login', { username, password: secret })).statusCode;
@@ -461,32 +433,32 @@ test('a reset and a change of the password lift the wait after wrong ones', asyn
     assert.equal((await change(person)).statusCode, 200, what);
     assert.equal(await tryToLogIn(person.username, newPassword), 200, what);
     // The address of the client is forgiven.
-    time += 3_600_000;
+    opened.pass(3_600_000);
   }
 });
 
 test('a new password ends the sessions even if they cannot be removed at that moment', async () => {
   await using opened = await open();
-  const { janua, addPerson, post, tokenTo, app } = opened;
+  const { addPerson, post, tokenTo } = opened;
   const fail = async () => {
     throw new Error('the store of the sessions is away');
   };
-  Object.assign(janua.services.sessions, { endAllOf: fail, endOthersOf: fail });
+  Object.assign(opened.services.sessions, { endAllOf: fail, endOthersOf: fail });
   const reset = await addPerson();
   await post('/api/forgot-password', { email: reset.username });
   await post('/api/reset-password', { token: await tokenTo(reset.username), password: newPassword });
   const changed = await addPerson();
-  const other = await logIn(app, changed.username);
+  const other = await opened.logIn(changed.username);
   const answer = await post('/api/account/password', { new_password: newPassword }, changed.bearer);
   for (const credential of [reset.cookie, reset.bearer, changed.bearer, other.cookie, other.bearer])
-    assert.equal(await isSignedIn(app, credential), false);
-  assert.equal(await isSignedIn(app, { authorization: `Bearer ${answer.json().access_token}` }), true);
+    assert.equal(await opened.isSignedIn(credential), false);
+  assert.equal(await opened.isSignedIn({ authorization: `Bearer ${answer.json().access_token}` }), true);
 });
 
 test('a password, a disabling or a removal by an operator voids the links of the user', async () => {
   await using opened = await open();
-  const { janua, addPerson, post, tokenTo } = opened;
-  const { administration } = janua.services;
+  const { addPerson, post, tokenTo } = opened;
+  const { administration } = opened.services;
   for (const change of [
     (username: string) => administration.setPassword(username, 'chosen by the operator'),
     async (username: string) => {
@@ -495,7 +467,7 @@ test('a password, a disabling or a removal by an operator voids the links of the
     },
     async (username: string) => {
       await administration.remove(username);
-      await janua.people.add({ ...ann, username, password });
+      await opened.people.add({ ...ann, username, password });
     },
   ]) {
     const { username, bearer } = await addPerson();
@@ -516,7 +488,7 @@ test('a password counts however long ago it was chosen', async () => {
     await using janua = await startJanua({ settings: { DATABASE_URL: url } });
     await using writing = await openTestDatabase(url);
     await writing.database.updateTable('janua_users').set({ password_changed_at: 1, created_at: 1 }).execute();
-    assert.ok(await isSignedIn(janua.app, (await logIn(janua.app)).cookie));
+    assert.ok(await janua.isSignedIn((await janua.logIn()).cookie));
   } finally {
     folder.remove();
   }

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import type { SignedIn } from '../client.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-import { form, isSignedIn, json, logIn, type SignedIn } from '../web/faces.ts';
+import { asJson, form, json } from '../web/faces.ts';
 
 let janua: TestJanua;
 let signedIn: SignedIn;
 before(async () => {
   janua = await startJanua();
-  signedIn = await logIn(janua.app);
+  signedIn = await janua.logIn();
 });
 after(() => janua[Symbol.asyncDispose]());
 
-const asJson = { 'x-expected-format': 'application/json' };
 const good = { username: ann.username, password };
 
 /** Every address of a GET. */
@@ -53,7 +53,7 @@ const requests: (InjectOptions & { url: string })[] = [
 test('every body matches its content type, and pages name their charset', async () => {
   const types = new Set<string>();
   for (const request of requests) {
-    const { body, headers, json: parse } = await janua.app.inject(request);
+    const { body, headers, json: parse } = await janua.send(request);
     const name = `${request.method} ${request.url}`;
     if (body === '') continue;
     const type = String(headers['content-type']);
@@ -80,7 +80,7 @@ test('every file has its content type, and text files name their charset', async
     ['/assets/logo.svg', 'image/svg+xml'],
     ['/favicon.ico', 'image/svg+xml'],
   ] as const)
-    assert.equal((await janua.app.inject(url)).headers['content-type'], type, url);
+    assert.equal((await janua.get(url)).headers['content-type'], type, url);
 });
 
 test('every redirect is a 303 that may not be cached', async () => {
@@ -95,7 +95,7 @@ test('every redirect is a 303 that may not be cached', async () => {
       assert.equal(answer.statusCode, 303, request.url);
       assert.equal(answer.headers['cache-control'], 'no-store');
       assert.match(String(answer.headers.location), /^\/(?!\/)/);
-      signedIn = await logIn(janua.app);
+      signedIn = await janua.logIn();
     }
   }
   assert.ok(redirects > 5);
@@ -104,7 +104,7 @@ test('every redirect is a 303 that may not be cached', async () => {
 test('a private page may not be cached, even at an address that ends like a file', async () => {
   for (const url of ['/admin/me', '/auth/home', '/account', '/api/me'])
     for (const end of ['?x.css', '?x=/y.js', '?/logo.svg', '?/assets/favicon.ico']) {
-      const answer = await janua.app.inject({ url: url + end, headers: signedIn.cookie });
+      const answer = await janua.get(url + end, signedIn.cookie);
       assert.equal(answer.statusCode, 200, url + end);
       assert.equal(answer.headers['cache-control'], 'no-store', url + end);
     }
@@ -174,7 +174,7 @@ test('no page loads anything from, or points to, another origin', async () => {
   const assets = ['pages.js', 'passkeys.js', 'submit.js', 'janua.css', 'theme.css', 'logo.svg'];
   const files = ['/docs/docs.js', ...assets.map((name) => `/assets/${name}`)];
   for (const url of [...pages, ...files, '/nothing', '/auth/login?state=3']) {
-    const { body, headers } = await janua.app.inject({ url, headers: signedIn.cookie });
+    const { body, headers } = await janua.get(url, signedIn.cookie);
     const foreign = [...`${JSON.stringify(headers)} ${body}`.matchAll(/(?:https?:)?\/\/[\w.-]+\.[a-z]{2,}[^\s"'<]*/g)]
       .map(([address]) => address)
       // The browser does not request a namespace.
@@ -200,13 +200,13 @@ test('a GET or a HEAD never signs a user in or out, whatever its query or header
       });
     }
   }
-  assert.ok(await isSignedIn(janua.app, signedIn.cookie));
+  assert.ok(await janua.isSignedIn(signedIn.cookie));
 });
 
 test('the login form posts to our origin, allows password managers and pasting, and has no hidden token', async () => {
   for (const url of ['/', '/auth/login?state=3', '/auth/home', '/admin/me']) {
     const headers: Record<string, string> = url.includes('home') || url.includes('admin') ? signedIn.cookie : {};
-    const { body } = await janua.app.inject({ url, headers });
+    const { body } = await janua.get(url, headers);
     assert.doesNotMatch(body, /\son\w+=|autocomplete="(?:off|new-password)"/, url);
     for (const [, action, fields = ''] of body.matchAll(/<form[^>]*action="([^"]*)"(.*?)<\/form>/gs)) {
       assert.match(
@@ -223,7 +223,7 @@ test('the login form posts to our origin, allows password managers and pasting, 
       assert.deepEqual(hidden, known[String(action)] ?? []);
     }
   }
-  const script = (await janua.app.inject('/assets/pages.js')).body;
+  const script = (await janua.get('/assets/pages.js')).body;
   assert.doesNotMatch(script, /paste|clipboard\.read/);
 });
 
@@ -235,7 +235,7 @@ test('every password field is masked, and open to password managers and pasting'
     ['/account/password', ['new-password']],
   ] as const) {
     const headers: Record<string, string> = /login|^.$/.test(url) ? {} : signedIn.cookie;
-    const { body } = await janua.app.inject({ url, headers });
+    const { body } = await janua.get(url, headers);
     const fields = body.match(/<input[^>]*name="\w*password"[^>]*>/g) ?? [];
     for (const field of fields) {
       assert.match(field, /type="password"/, url);
@@ -262,7 +262,7 @@ test('line breaks in sent values never create a header', async () => {
     { method: 'POST' as const, url: '/auth/token', ...form({ ...good, next: `/${split}` }) },
     { method: 'POST' as const, url: '/api/login', ...json({ username: split, password: split, grant_type: split }) },
   ]) {
-    const answer = await janua.app.inject(request);
+    const answer = await janua.send(request);
     assert.equal(answer.headers['x-injected'], undefined);
     assert.doesNotMatch(String(answer.headers.location), /[\r\n]/);
     assert.doesNotMatch(answer.body, /<b>/);
@@ -272,8 +272,12 @@ test('line breaks in sent values never create a header', async () => {
 
 test('no cookie is larger than browsers keep, whatever was sent', async () => {
   for (const username of ['ä'.repeat(254), 'x'.repeat(5000), `${'x'.repeat(5000)}@example.com`]) {
-    const sent = form({ username, password: 'wrong', remember: 'on', next: `/${'x'.repeat(5000)}` });
-    const answer = await janua.app.inject({ method: 'POST', url: '/auth/token', ...sent });
+    const answer = await janua.post('/auth/token', {
+      username,
+      password: 'wrong',
+      remember: 'on',
+      next: `/${'x'.repeat(5000)}`,
+    });
     assert.ok(answer.cookies.length > 0);
     for (const { name, value } of answer.cookies)
       assert.ok('__Host-'.length + name.length + 1 + value.length <= 4096, name);
@@ -282,8 +286,8 @@ test('no cookie is larger than browsers keep, whatever was sent', async () => {
 
 test('a logout clears only its own cookie, because the browser stores nothing else', async () => {
   for (const url of ['/auth/logout', '/api/logout']) {
-    const { cookie } = await logIn(janua.app);
-    const answer = await janua.app.inject({ method: 'POST', url, headers: cookie });
+    const { cookie } = await janua.logIn();
+    const answer = await janua.post(url, undefined, cookie);
     assert.equal(answer.headers['clear-site-data'], undefined);
     assert.match(String(answer.headers['cache-control']), /no-store/);
     assert.equal([answer.headers['set-cookie']].flat().length, 1);
@@ -292,12 +296,12 @@ test('a logout clears only its own cookie, because the browser stores nothing el
 
 test('scripts are the same for every visitor, and JSON is never served as a script', async () => {
   for (const url of ['/assets/pages.js', '/docs/docs.js']) {
-    const [anonymous, known] = [await janua.app.inject(url), await janua.app.inject({ url, headers: signedIn.cookie })];
+    const [anonymous, known] = [await janua.get(url), await janua.get(url, signedIn.cookie)];
     assert.equal(known.body, anonymous.body);
   }
   for (const name of ['callback', 'jsonp', 'cb']) {
-    const plain = await janua.app.inject({ url: '/api/me', headers: signedIn.cookie });
-    const { body, headers } = await janua.app.inject({ url: `/api/me?${name}=steal`, headers: signedIn.cookie });
+    const plain = await janua.get('/api/me', signedIn.cookie);
+    const { body, headers } = await janua.get(`/api/me?${name}=steal`, signedIn.cookie);
     assert.equal(body, plain.body);
     assert.match(String(headers['content-type']), /^application\/json/);
   }

@@ -130,7 +130,7 @@ describe('every route that wants a user', () => {
             const create = expected === 'passes' && route.method !== 'GET' ? createCredential : keepCredential;
             const headers = kind && groups ? await create(groups, kind) : {};
             const request = requestTo(route, face);
-            const answer = await janua.app.inject({ ...request, headers: { ...request.headers, ...headers } });
+            const answer = await janua.send(request, headers);
             const sent = `${route.name} as ${face} by ${kind}`;
             assert.equal(decisionOf(answer, face === 'json'), expected, sent);
             assert.notEqual(answer.statusCode, 500, sent);

@@ -10,6 +10,7 @@ import { openTestDatabase } from '../ground/database/open.ts';
 import { missing } from '../servers/missing.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { openStores, type StoreChoice } from '../stores.ts';
+import { asJson } from '../web/faces.ts';
 
 const username = 'ann@example.com';
 
@@ -138,7 +139,7 @@ async function manageAccount(url: string, smtp: ScriptedSmtp): Promise<{ secrets
 
   /** Sends a form that is refused, as a page and as JSON. A page with a link has its token, for the next try. */
   async function refuse(path: string, fields: Record<string, string>, status: number, headers = {}): Promise<void> {
-    for (const face of [{}, { 'x-expected-format': 'application/json' }, { 'sec-fetch-site': 'cross-site' }]) {
+    for (const face of [{}, asJson, { 'sec-fetch-site': 'cross-site' }]) {
       const refused = await post(path, fields, { ...headers, ...face });
       assert.equal(refused.status, 'sec-fetch-site' in face ? 403 : status, refused.body);
       pages.push(fields.token === undefined ? refused.body : refused.body.replaceAll(fields.token, ''));
@@ -208,7 +209,6 @@ interface Visit {
 async function visit(url: string): Promise<Visit> {
   const values: string[] = [];
   const pages: string[] = [];
-  const asJson = { 'x-expected-format': 'application/json' };
 
   async function send(
     path: string,

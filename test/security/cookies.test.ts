@@ -6,36 +6,29 @@ import { wiki } from '../capabilities/oidc/application.ts';
 import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { gitHub, writeUpstreams } from '../capabilities/upstream/opened.ts';
 import { ann, caller, password, startJanua } from '../janua.ts';
-import { form, json } from '../web/faces.ts';
 
 /** Behind HTTPS, with another provider, and an authenticator app for Ann. */
 async function open() {
-  let time = Date.now();
   using upstreams = writeUpstreams([gitHub]);
   const settings = { PUBLIC_URL: 'https://auth.example.com', UPSTREAMS_FILE: upstreams.path };
-  const janua = await startJanua({ settings, overrides: { now: () => time } });
-  const { services, app } = janua;
-  const account = await services.users.findByUsername(ann.username);
-  assert.ok(account);
+  const janua = await startJanua({ settings, time: Date.now() });
+  const { services } = janua;
+  const account = await janua.account();
   const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   const { secret } = await services.enrolment.begin(token, caller);
-  await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
+  await services.enrolment.finish(token, codeOf(secret, janua.now()), 'en', caller);
   return {
-    services,
+    ...janua,
     nextCode() {
-      time += 30_000;
-      return codeOf(secret, time);
+      janua.pass(30_000);
+      return codeOf(secret, janua.now());
     },
-    post(url: string, fields: Record<string, unknown>, before?: LightMyRequestResponse) {
-      const sent = url.startsWith('/api/') ? json(fields) : form(fields);
-      const cookie = before?.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
-      return app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...(cookie && { cookie }) } });
-    },
-    get: (url: string, { cookies }: LightMyRequestResponse) =>
-      app.inject({ url, cookies: Object.fromEntries(cookies.map(({ name, value }) => [name, value])) }),
-    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
+
+/** The same browser after an answer, with no other cookies than those. */
+const after = (opened: Awaited<ReturnType<typeof open>>, { cookies }: LightMyRequestResponse) =>
+  opened.browser(Object.fromEntries(cookies.map(({ name, value }) => [name, value])));
 
 const cookiesOf = ({ headers }: LightMyRequestResponse) => [headers['set-cookie'] ?? []].flat();
 
@@ -44,7 +37,7 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
   const { post, nextCode } = opened;
   const waiting = await post('/auth/token', { username: ann.username, password });
   const factor = { method: 'totp', code: nextCode(), trust_browser: 'on' };
-  const finished = await post('/auth/second-factor', factor, waiting);
+  const finished = await after(opened, waiting).post('/auth/second-factor', factor);
   const answers = [
     await post('/auth/token', { username: ann.username, password: 'wrong' }),
     waiting,
@@ -53,7 +46,7 @@ test('behind HTTPS, every cookie is for this host, this scheme and HTTP only', a
     await post('/auth/language', { language: 'de' }),
     await post('/auth/forgot-password', { email: ann.username, next: '/account' }),
     await post('/auth/upstream/github', {}),
-    await post('/auth/logout', {}, finished),
+    await after(opened, finished).post('/auth/logout', {}),
   ];
   const cookies = answers.flatMap(cookiesOf);
   for (const cookie of cookies)
@@ -77,7 +70,7 @@ test('behind HTTPS, a cookie of a sign-in to an application is for its address, 
   const { post, nextCode, services } = opened;
   const { client } = await services.clientAdministration.addClient({ ...wiki, own: false });
   const waiting = await post('/auth/token', { username: ann.username, password });
-  const finished = await post('/auth/second-factor', { method: 'totp', code: nextCode() }, waiting);
+  const finished = await after(opened, waiting).post('/auth/second-factor', { method: 'totp', code: nextCode() });
   const asked = new URLSearchParams({
     ...{
       client_id: client.id,
@@ -88,7 +81,7 @@ test('behind HTTPS, a cookie of a sign-in to an application is for its address, 
     },
     ...{ code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' },
   });
-  const cookies = cookiesOf(await opened.get(`/oidc/auth?${asked}`, finished));
+  const cookies = cookiesOf(await after(opened, finished).get(`/oidc/auth?${asked}`));
   for (const cookie of cookies)
     assert.match(cookie, /^__Secure-oidc-[^;]+; path=\/oidc\/[^;]+; expires=[^;]+; samesite=lax; secure; httponly$/);
   assert.deepEqual(
@@ -106,11 +99,10 @@ test('the secret of a session is in its cookie alone, and another one in the acc
   ] as const) {
     const waiting = await post(url, { username: ann.username, password });
     const { mfa_token = '' } = url === '/api/login' ? waiting.json() : {};
-    const started = await post(step, { method: 'totp', code: nextCode(), mfa_token }, waiting);
-    const confirmed = await post(
+    const started = await after(opened, waiting).post(step, { method: 'totp', code: nextCode(), mfa_token });
+    const confirmed = await after(opened, started).post(
       step === '/api/second-factor' ? '/api/confirm' : '/auth/confirm',
       { password, method: 'totp', code: nextCode() },
-      started,
     );
     for (const answer of [started, confirmed]) {
       const value = answer.cookies.find(({ name }) => name === '__Host-session')?.value ?? '';

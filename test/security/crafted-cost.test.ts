@@ -62,7 +62,7 @@ test('no long host in a request is parsed', async () => {
   const { app, services } = janua;
   const settings = { ...defaultSettings, name: 'Device', redirectUris: [], isPublic: true, device: true };
   const { client } = await services.clientAdministration.addClient(settings);
-  const login = await app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const login = await janua.post('/api/login', { username: ann.username, password });
   const cookie = `session=${login.cookies.find(({ name }) => name === 'session')?.value}`;
   const post = (url: string, sent: ReturnType<typeof json | typeof form>): InjectOptions => ({
     method: 'POST',
@@ -137,11 +137,10 @@ test('an Accept with an open quote costs the protocol no more than another one',
 test('a passkey with thousands of extensions costs no more than one with a wrong signature', async () => {
   await using janua = await startJanua();
   const { app, services } = janua;
-  const account = await services.users.findByUsername(ann.username);
-  assert.ok(account);
+  const account = await janua.account();
   const authenticator = createAuthenticator();
   await addPasskey(services, account, authenticator);
-  const begun = await app.inject({ method: 'POST', url: '/api/passkey/options' });
+  const begun = await janua.post('/api/passkey/options');
   const cookie = `ceremony=${begun.cookies.find(({ name }) => name === 'ceremony')?.value}`;
   const wrong = { signature: () => Buffer.from('x') };
   const logIn = (change: Tricks['change']) => () => {

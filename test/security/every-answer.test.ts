@@ -11,7 +11,7 @@ import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, type TestJanua } from '../janua.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
-import { form, isSignedIn, json } from '../web/faces.ts';
+import { asJson, form } from '../web/faces.ts';
 import { type Route, startWithRoutes } from './routes.ts';
 
 const folder = createTemporaryFolder('every-answer');
@@ -61,12 +61,12 @@ async function ask() {
   for (const route of routes.toSorted((one, other) => placeOf(one) - placeOf(other))) {
     const path = route.url.replace(/([^/]+)\/:id/, (_, kind) => `${kind}/${ids[kind] ?? 'x'}`).replace('*', '');
     const url = path + (queries[route.url] ?? '');
-    for (const face of [{}, { 'x-expected-format': 'application/json' }]) {
+    for (const face of [{}, asJson]) {
       const sent = route.method === 'GET' ? {} : form({});
       const request = { method: route.method, url, ...sent, headers: { ...sent.headers, ...face, ...signedIn } };
       const answer = await janua.app.inject(request as InjectOptions);
       answers.push({ name: `${route.name} ${answer.statusCode}`, url, route, answer });
-      if (!(await isSignedIn(janua.app, signedIn))) signedIn = await signIn();
+      if (!(await janua.isSignedIn(signedIn))) signedIn = await signIn();
     }
   }
   return answers;
@@ -90,7 +90,7 @@ before(async () => {
     UPSTREAMS_FILE: 'test/capabilities/upstream/upstreams.json',
   } as const;
   ({ janua, routes } = await startWithRoutes({ settings }));
-  const { services, app } = janua;
+  const { services } = janua;
   const { administration, users, personalTokens } = services;
   // Something of each kind that is secret.
   const account = await users.findByUsername(ann.username);
@@ -106,10 +106,10 @@ before(async () => {
   const { secret } = await services.enrolment.begin(token, caller);
   await services.enrolment.finish(token, codeOf(secret, Date.now()), 'en', caller);
   // The new factor ends former links.
-  await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: ann.username }) });
+  await janua.post('/api/forgot-password', { email: ann.username });
   await services.mail?.settled();
   await administration.changeGroups(ann.username, { add: [admins] });
-  const [event] = await Array.fromAsync(services.auditTrail.find({ order: 'newest-first' }));
+  const [event] = await janua.events({ order: 'newest-first' });
   ids = { users: account.user.id, clients: client.id, audit: event?.id ?? '' };
   signedIn = await signIn();
   await readSecrets();
@@ -121,16 +121,15 @@ before(async () => {
   led = await Promise.all(
     ['/oidc/logout', `/oidc/logout?${back}`, `/oidc/auth?${welcome}`].map(async (name) => ({
       name,
-      answer: await app.inject({ url: name, headers: name.includes('logout') ? {} : signedIn }),
+      answer: await janua.get(name, name.includes('logout') ? {} : signedIn),
     })),
   );
   for (const decision of ['another', 'allow']) {
-    const asked = await app.inject({ url: `/oidc/auth?${welcome}`, headers: signedIn });
+    const asked = await janua.get(`/oidc/auth?${welcome}`, signedIn);
     const url = String(asked.headers.location);
     assert.match(url, /^\/oidc\/interaction\//);
     const cookie = [signedIn.cookie, ...asked.cookies.map(({ name, value }) => `${name}=${value}`)].join('; ');
-    const sent = form({ decision });
-    const answer = await app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, cookie } });
+    const answer = await janua.post(url, { decision }, { cookie });
     led.push({ name: `${decision} at ${url}`, answer });
   }
   answers = await ask();

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { wiki } from '../capabilities/oidc/application.ts';
 import { ann, password, startJanua, type TestJanua } from '../janua.ts';
-import { form, json, logIn } from '../web/faces.ts';
+import { form, json } from '../web/faces.ts';
 
 /** A command would make it. */
 const trace = join(tmpdir(), `janua-command-${process.pid}`);
@@ -29,7 +29,7 @@ let janua: TestJanua;
 let cookie: Record<string, string>;
 before(async () => {
   janua = await startJanua({ settings: { ADMINISTRATORS: [ann.username] } });
-  ({ cookie } = await logIn(janua.app));
+  ({ cookie } = await janua.logIn());
   await janua.services.clientAdministration.addClient(wiki);
 });
 after(() => janua[Symbol.asyncDispose]());
@@ -64,13 +64,13 @@ describe('the server takes text from outside as text', () => {
           ...form({ username: ann.username, password, next: `/${text}` }),
         },
       ]) {
-        const answer = await janua.app.inject(request);
+        const answer = await janua.send(request);
         assert.ok(answer.statusCode < 500, `${request.url}: ${answer.statusCode}`);
         // The login page shows the name of a failed login again.
         const shown = answer.cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
-        if (shown !== '') await janua.app.inject({ url: '/auth/login?state=3', headers: { cookie: shown } });
+        if (shown !== '') await janua.get('/auth/login?state=3', { cookie: shown });
       }
-      const me = await janua.app.inject({ url: '/api/me', headers: cookie });
+      const me = await janua.get('/api/me', cookie);
       assert.equal(me.json().first_name, text, 'a name is kept as it was typed');
       assert.equal(Reflect.get(globalThis, mark), undefined);
       assert.ok(!existsSync(trace));
@@ -105,7 +105,7 @@ test('a login ignores the fields that it does not know, however many stand befor
 
 test('a field for text takes no other type', async () => {
   for (const language of [7, 0.5, true, null, {}, ['de']]) {
-    const { statusCode } = await janua.app.inject({ method: 'POST', url: '/api/language', ...json({ language }) });
+    const { statusCode } = await janua.post('/api/language', { language });
     assert.equal(statusCode, 400, JSON.stringify(language));
   }
 });

@@ -4,7 +4,7 @@ import { provedBy } from '../../src/core/users/held.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { rows, type Tables } from '../../src/ground/database/schema.ts';
 import { ann, password, startJanua } from '../janua.ts';
-import { json, logIn } from '../web/faces.ts';
+import { json } from '../web/faces.ts';
 
 /** Routes that take no credential, or end the session that is presented. */
 const open = new Set([
@@ -25,22 +25,18 @@ const passing: readonly string[] = ['janua_audit', 'janua_leases', 'janua_times'
 test('a token without scopes writes nothing, at any route that takes one', async () => {
   await using janua = await startJanua({ settings: { SIGN_UP: 'on' } });
   const { app, services } = janua;
-  const account = (await services.users.findByUsername(ann.username)) ?? assert.fail();
+  const account = await janua.account();
   const personal = await services.hold(provedBy(account), (held) =>
     services.personalTokens.create(held, { name: 'report', scopes: [], days: 9 }),
   );
   // Notes its use at most once a minute.
   const tokens = { personal: personal.token, session: '' };
-  const narrowed = await app.inject({
-    method: 'POST',
-    url: '/api/login',
-    ...json({ username: ann.username, password: password, scope: 'nothing' }),
-  });
+  const narrowed = await janua.post('/api/login', { username: ann.username, password: password, scope: 'nothing' });
   tokens.session = narrowed.json().access_token ?? '';
-  const { paths } = (await app.inject('/openapi.json')).json();
+  const { paths } = (await janua.get('/openapi.json')).json();
   const routes = Object.keys(paths).filter((path) => path.startsWith('/api/') && paths[path].post && !open.has(path));
   assert.ok(routes.length > 40, String(routes.length));
-  await logIn(app);
+  await janua.logIn();
 
   async function stored() {
     const tables = (Object.keys(rows) as (keyof Tables)[]).filter((table) => !passing.includes(table));

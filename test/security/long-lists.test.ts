@@ -209,8 +209,7 @@ before(async () => {
     },
   });
   headers = await signInAs(janua, ['admins']);
-  const account = await janua.services.users.findByUsername('admins@example.com');
-  assert.ok(account);
+  const account = await janua.account('admins@example.com');
   const { user } = account;
   await using opened = await openTestDatabase(janua.databaseUrl);
   const { database } = opened;
@@ -247,11 +246,7 @@ test('no page and no list shows more than a part of many rows', async (t) => {
       .replace(/(\/admin\/clients\/)(?!add)[\w-]{22}/, `$1${key(1)}`);
     const isList = hasList(responses[200]?.content?.['application/json']?.schema ?? {});
     const accept = url.startsWith('/api/') ? 'application/json' : 'text/html';
-    const {
-      body,
-      statusCode,
-      headers: sent,
-    } = await janua.app.inject({ url: address, headers: { ...headers, accept } });
+    const { body, statusCode, headers: sent } = await janua.get(address, { ...headers, accept });
     if (isList && /\/(account|admin)/.test(url) && !otherState.includes(url)) assert.equal(statusCode, 200, url);
     const isJson = String(sent['content-type']).startsWith('application/json');
     const entries = isJson ? longestIn(JSON.parse(body)) : longestOn(body);
@@ -268,7 +263,7 @@ async function readAll(url: string, name: string, betweenPages: (last: never) =>
   let cursor: string | null = '';
   do {
     const part: string = `${url}?limit=40&cursor=${cursor}`;
-    const page = (await janua.app.inject({ url: part, headers })).json();
+    const page = (await janua.get(part, headers)).json();
     assert.ok(page[name].length <= 40 && entries.length < 2000);
     entries.push(...page[name]);
     if (cursor === '') await betweenPages(page[name].at(-1) as never);
@@ -318,7 +313,7 @@ test('the pages of the applications of a user have each of them once', async () 
 
 for (const path of ['/auth/home', '/account/applications', '/admin/clients', '/admin/groups', '/admin/resources'])
   test(`${path} leads to its next page, and back to the first`, async () => {
-    const open = (url: string) => janua.app.inject({ url, headers: { ...headers, accept: 'text/html' } });
+    const open = (url: string) => janua.get(url, { ...headers, accept: 'text/html' });
     const [, more = ''] = /<a href="([^"]*cursor=[^"]*)"/.exec((await open(path)).body) ?? [];
     const next = await open(more.replaceAll('&amp;', '&'));
     assert.equal(next.statusCode, 200);

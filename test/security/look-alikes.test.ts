@@ -4,29 +4,19 @@ import { readImportRow } from '../../src/core/users/import-users.ts';
 import { signInWith } from '../capabilities/admin/administrator.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
 import { ann, password, startJanua } from '../janua.ts';
-import { json, logIn } from '../web/faces.ts';
 
 async function open() {
   const janua = await startJanua({ settings: { SIGN_UP: 'on', PUBLIC_URL: 'http://localhost:5000' } });
   const admin = await signInWith(janua, 'users:read', 'users:write', 'clients:write');
-  const user = (await logIn(janua.app)).bearer;
+  const user = (await janua.logIn()).bearer;
   return {
     ...janua,
     /** The fields that are refused. */
-    async faultsOf(url: string, fields: Record<string, unknown>): Promise<string[]> {
-      const sent = json(fields);
-      const headers = { ...sent.headers, ...(url.startsWith('/api/admin') ? admin : user) };
-      const answer = await janua.app.inject({ method: 'POST', url, ...sent, headers });
+    async faultsOf(url: string, fields: object): Promise<string[]> {
+      const answer = await janua.post(url, fields, url.startsWith('/api/admin') ? admin : user);
       if (answer.statusCode !== 422) return [];
       return answer.json<{ errors: { field: string }[] }>().errors.map(({ field }) => field);
     },
-    async tokenTo(email: string): Promise<string> {
-      await janua.services.mail?.settled();
-      const { mails } = (await janua.app.inject('/api/demo/mail')).json();
-      const [mail] = mails.filter(({ to }: { to: string }) => to === email);
-      return /token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] ?? assert.fail(`no link to ${email}`);
-    },
-    [Symbol.asyncDispose]: janua[Symbol.asyncDispose],
   };
 }
 
@@ -49,8 +39,8 @@ const honest = ['می\u200cخواهم', 'क्\u200dष', '👩\u200d💻', 'Zo
 
 test('no name can hold characters that hide or turn text around', async () => {
   await using janua = await open();
-  const { app, faultsOf, tokenTo } = janua;
-  await app.inject({ method: 'POST', url: '/api/sign-up', ...json({ email: 'new@example.com' }) });
+  const { faultsOf, tokenTo } = janua;
+  await janua.post('/api/sign-up', { email: 'new@example.com' });
   const token = await tokenTo('new@example.com');
   const client = { redirect_uris: ['https://wiki.example.com/callback'] };
   for (const [url, field, others] of [
@@ -73,14 +63,14 @@ test('no name can hold characters that hide or turn text around', async () => {
       assert.ok(!(await faultsOf(url, { ...others, [field]: good })).includes(field), `${url} ${good}`);
   }
   // A passkey that was made already is kept, under the name of its provider.
-  const { bearer } = await logIn(app);
+  const { bearer } = await janua.logIn();
   const security = '/api/account/security';
-  const asked = await app.inject({ method: 'POST', url: `${security}/passkeys/options`, headers: bearer });
+  const asked = await janua.post(`${security}/passkeys/options`, undefined, bearer);
   const [{ name, value } = assert.fail(asked.body)] = asked.cookies;
-  const sent = json({ credential: createAuthenticator().create(asked.json()), name: `My${deceptive.join('')}key` });
-  const headers = { ...sent.headers, ...bearer, cookie: `${name}=${value}` };
-  const { access_token } = (await app.inject({ method: 'POST', url: `${security}/passkeys`, ...sent, headers })).json();
-  const listed = await app.inject({ url: security, headers: { authorization: `Bearer ${access_token}` } });
+  const sent = { credential: createAuthenticator().create(asked.json()), name: `My${deceptive.join('')}key` };
+  const headers = { ...bearer, cookie: `${name}=${value}` };
+  const { access_token } = (await janua.post(`${security}/passkeys`, sent, headers)).json();
+  const listed = await janua.get(security, { authorization: `Bearer ${access_token}` });
   assert.match(listed.json().passkeys[0].name, /^[\w ]+\(\w+\)$/);
 });
 
@@ -115,7 +105,7 @@ const lookAlikes = [
 
 test('no new account and no new address looks like that of another user', async () => {
   await using janua = await open();
-  const { app, services, faultsOf } = janua;
+  const { services, faultsOf } = janua;
   for (const email of lookAlikes) {
     for (const url of ['/api/sign-up', '/api/account/email'])
       assert.deepEqual(await faultsOf(url, { email, current_password: password }), ['email'], `${url} ${email}`);
@@ -132,14 +122,8 @@ test('no new account and no new address looks like that of another user', async 
   const passwordHash = (await services.users.findByUsername(ann.username))?.passwordHash ?? '';
   for (const username of [lookAlikes[0] ?? '', 'аnn@example.com', 'ann%example.org@example.com']) {
     await services.registry?.add({ ...ann, username, passwordHash, demo: false });
-    assert.equal(
-      (await app.inject({ url: '/api/me', headers: (await logIn(app, username)).bearer })).json().username,
-      username,
-    );
-    assert.equal(
-      (await app.inject({ method: 'POST', url: '/api/forgot-password', ...json({ email: username }) })).statusCode,
-      202,
-    );
+    assert.equal((await janua.get('/api/me', (await janua.logIn(username)).bearer)).json().username, username);
+    assert.equal((await janua.post('/api/forgot-password', { email: username })).statusCode, 202);
     await janua.tokenTo(username);
   }
 });
@@ -147,9 +131,7 @@ test('no new account and no new address looks like that of another user', async 
 test('an address that looks like another one is refused in the language of the user', async () => {
   await using janua = await open();
   const errorOf = async (email: string, language: string) => {
-    const sent = json({ email });
-    const headers = { ...sent.headers, 'accept-language': language };
-    const answer = await janua.app.inject({ method: 'POST', url: '/auth/sign-up', ...sent, headers });
+    const answer = await janua.post('/auth/sign-up', { email }, { 'accept-language': language });
     return /id="email-error"[^>]*>([^<]*)/.exec(answer.body)?.[1];
   };
   for (const [language, words] of [

@@ -2,23 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { ann, password, startJanua } from '../janua.ts';
-import { form, json, logIn } from '../web/faces.ts';
+import { form } from '../web/faces.ts';
 
 test('of 200 logins at once some succeed and the others get 503, while other requests are served', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 5, THROTTLE: 'off' } });
-  const { cookie } = await logIn(janua.app);
+  const { cookie } = await janua.logIn();
   let pending = 200;
   const logins = Array.from({ length: 200 }, async () => {
-    const answer = await janua.app.inject({
-      method: 'POST',
-      url: '/api/login',
-      ...json({ username: ann.username, password }),
-    });
+    const answer = await janua.post('/api/login', { username: ann.username, password });
     pending--;
     return answer;
   });
-  for (const url of ['/health/live', '/auth/login']) assert.equal((await janua.app.inject(url)).statusCode, 200);
-  assert.equal((await janua.app.inject({ url: '/api/me', headers: cookie })).statusCode, 200);
+  for (const url of ['/health/live', '/auth/login']) assert.equal((await janua.get(url)).statusCode, 200);
+  assert.equal((await janua.get('/api/me', cookie)).statusCode, 200);
   assert.ok(pending > 0, 'passwords are still being hashed');
   const answers = await Promise.all(logins);
   const refused = answers.filter(({ statusCode }) => statusCode === 503);
@@ -29,7 +25,7 @@ test('of 200 logins at once some succeed and the others get 503, while other req
   }
   assert.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 200 - refused.length);
   assert.ok(refused.length >= 150 && refused.length < 200, String(refused.length));
-  assert.ok(await logIn(janua.app), 'logins succeed again after the storm');
+  assert.ok(await janua.logIn(), 'logins succeed again after the storm');
 });
 
 /** A server with few hashing threads, and a function that logs in. */
@@ -113,15 +109,11 @@ test('guesses from the same address do not keep the owner out of a known browser
 test('a password that is too long is refused without computing a hash', async () => {
   await using janua = await startJanua({ settings: { HASHING_CONCURRENCY: 1, HASHING_QUEUE: 0, THROTTLE: 'off' } });
   // One hash is under way and the queue has no places, so that any further hash would be refused with 503.
-  const busy = janua.app.inject({ method: 'POST', url: '/api/login', ...json({ username: ann.username, password }) });
+  const busy = janua.post('/api/login', { username: ann.username, password });
   const long = Array.from({ length: 20 }, (_, index) =>
-    janua.app.inject({
-      method: 'POST',
-      url: '/api/login',
-      ...json({
-        username: index % 2 === 0 ? ann.username : 'nobody@example.com',
-        password: 'x'.repeat(1025 + index * 3000),
-      }),
+    janua.post('/api/login', {
+      username: index % 2 === 0 ? ann.username : 'nobody@example.com',
+      password: 'x'.repeat(1025 + index * 3000),
     }),
   );
   const bodies = new Set<string>();
@@ -155,12 +147,12 @@ test('long and odd texts are parsed in linear time, wherever they are sent', asy
       { host: `${text}"` },
     ] as Record<string, string>[]) {
       const before = process.cpuUsage();
-      assert.ok((await janua.app.inject({ url: '/api/me', headers })).statusCode < 500);
+      assert.ok((await janua.get('/api/me', headers)).statusCode < 500);
       assert.ok(process.cpuUsage(before).user < 1_000_000, JSON.stringify(headers).slice(0, 80));
     }
     const before = process.cpuUsage();
     const url = `/auth/login?next=/${encodeURIComponent(text)}`;
-    const page = await janua.app.inject({ url, headers: { 'accept-language': `${text}!` } });
+    const page = await janua.get(url, { 'accept-language': `${text}!` });
     assert.ok(page.statusCode < 500);
     assert.ok(process.cpuUsage(before).user < 1_000_000, `a page for ${text.slice(0, 40)}`);
   }

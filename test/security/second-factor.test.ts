@@ -5,12 +5,13 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { provedBy } from '../../src/core/users/held.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
-import { codeOf } from '../capabilities/second-factor/authenticator-app.ts';
+import { addApp, codeOf } from '../capabilities/second-factor/authenticator-app.ts';
+import type { Client } from '../client.ts';
 import { openTestDatabase } from '../ground/database/open.ts';
 import { ann, caller, password, startJanua, type TestJanua } from '../janua.ts';
 import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
-import { type BodyFace, bodyFaces, form, json, sessionCookie } from '../web/faces.ts';
+import { asJson, type BodyFace, bodyFaces, form, json, sessionCookie } from '../web/faces.ts';
 
 interface Operation {
   readonly security?: readonly object[];
@@ -20,9 +21,6 @@ interface Operation {
   >;
 }
 
-const asJson = { 'x-expected-format': 'application/json' };
-
-let time = Date.now();
 let janua: TestJanua;
 let operations: { readonly method: 'GET' | 'POST'; readonly path: string; readonly operation: Operation }[];
 /** Of the authenticator app. */
@@ -30,15 +28,14 @@ let secret: string;
 let userId: string;
 
 before(async () => {
-  janua = await startJanua({ settings: { SIGN_UP: 'on' }, overrides: { now: () => time } });
-  const { services, app } = janua;
-  const account = await services.users.findByUsername(ann.username);
-  assert.ok(account);
+  janua = await startJanua({ settings: { SIGN_UP: 'on' }, time: Date.now() });
+  const { services } = janua;
+  const account = await janua.account();
   userId = account.user.id;
   const token = (await services.createEnrolmentLink(provedBy(account))).split('=')[1] ?? '';
   secret = (await services.enrolment.begin(token, caller)).secret;
-  await services.enrolment.finish(token, codeOf(secret, time), 'en', caller);
-  const { paths } = (await app.inject('/openapi.json')).json<{ paths: Record<string, Record<string, Operation>> }>();
+  await services.enrolment.finish(token, codeOf(secret, janua.now()), 'en', caller);
+  const { paths } = (await janua.get('/openapi.json')).json<{ paths: Record<string, Record<string, Operation>> }>();
   operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       method: method.toUpperCase() as 'GET' | 'POST',
@@ -49,21 +46,18 @@ before(async () => {
 });
 after(() => janua[Symbol.asyncDispose]());
 
-const post = (url: string, fields: Record<string, unknown>, headers: Record<string, string> = {}) => {
-  const sent = json(fields);
-  return janua.app.inject({ method: 'POST', url, ...sent, headers: { ...sent.headers, ...headers } });
-};
+const post: Client['post'] = (...request) => janua.post(...request);
 
 /** A code that was not used yet. */
 function nextCode(): string {
-  time += 30_000;
-  return codeOf(secret, time);
+  janua.pass(30_000);
+  return codeOf(secret, janua.now());
 }
 
 /** A login that waits. */
 async function startPending(): Promise<string> {
   // Only the latest logins that wait are kept.
-  time += 1;
+  janua.pass(1);
   const answer = await post('/api/login', { username: ann.username, password });
   const { error, title, status, detail, mfa_token } = answer.json();
   assert.deepEqual([error, title, status, typeof detail], ['mfa_required', 'Forbidden', 403, 'string']);
@@ -106,7 +100,7 @@ test('no route gives a session of an account with a second factor to an attacker
       const sent = [form(body), { ...json(body), headers: { ...json(body).headers, ...asJson } }];
       for (const face of method === 'GET' ? [{}, { headers: asJson }] : sent) {
         const request: InjectOptions = { method, url: path, ...face, headers: { ...face.headers, ...headers } };
-        const answer = await janua.app.inject(request);
+        const answer = await janua.send(request);
         await assertNone(answer, `${method} ${path} with ${JSON.stringify(headers)}`);
       }
     }
@@ -145,7 +139,7 @@ test('the secret of a login that waits is not read from an address', async () =>
       [{ cookie: `pending=${pending}` }, 200],
     ] as const) {
       const request = { url: `${path}?mfa_token=${pending}`, headers: { ...headers, ...asJson } };
-      assert.equal((await janua.app.inject(request)).statusCode, status, path);
+      assert.equal((await janua.send(request)).statusCode, status, path);
     }
 });
 
@@ -178,7 +172,7 @@ const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions
   ],
   '/auth/second-factor /api/second-factor': async ({ request }) => {
     const late = await startPending();
-    time += 600_000;
+    janua.pass(600_000);
     const mfa_token = await startPending();
     const used = nextCode();
     const done = await post('/api/second-factor', { mfa_token: await startPending(), code: used });
@@ -206,9 +200,7 @@ const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions
     const tokens: string[] = [];
     for (const url of ['/api/sign-up', '/api/forgot-password']) {
       await post(url, { email: ann.username });
-      await janua.services.mail?.settled();
-      const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { text: string }[] }>();
-      tokens.push(...mails.flatMap(({ text }) => /token=([\w-]{43})/.exec(text)?.[1] ?? []));
+      tokens.push(...(await janua.mails()).flatMap(({ text }) => /token=([\w-]{43})/.exec(text)?.[1] ?? []));
     }
     assert.ok(tokens.length > 0);
     return tokens.map((token) => request({ token, first_name: 'A', last_name: 'A', password }));
@@ -231,7 +223,7 @@ describe('a route that can start a session', () => {
     for (const face of bodyFaces(page, api))
       test(`gives none without the factor: ${face.name}`, async () => {
         for (const request of await attack(face)) {
-          const answer = await janua.app.inject(request);
+          const answer = await janua.send(request);
           await assertNone(answer, `${face.name}: ${String(request.payload)} gets ${answer.statusCode}`);
         }
       });
@@ -239,9 +231,9 @@ describe('a route that can start a session', () => {
 
   test('is not opened by a new password from a link, which removes no factor', async () => {
     await post('/api/forgot-password', { email: ann.username });
-    await janua.services.mail?.settled();
-    const { mails } = (await janua.app.inject('/api/demo/mail')).json<{ mails: { text: string }[] }>();
-    const [token] = mails.flatMap(({ text }) => /reset-password\?token=([\w-]{43})/.exec(text)?.[1] ?? []);
+    const [token] = (await janua.mails()).flatMap(
+      ({ text }) => /reset-password\?token=([\w-]{43})/.exec(text)?.[1] ?? [],
+    );
     const reset = await post('/api/reset-password', { token, password: 'another horse battery' });
     assert.equal(reset.statusCode, 200, reset.body);
     await assertNone(reset, 'reset');
@@ -259,12 +251,8 @@ describe('while a table of factors cannot be read, a password starts no session'
       await using other = await startJanua({ stores: { users, sessions: 'SQL' }, settings });
       await using opened = await openTestDatabase(other.databaseUrl);
       const { services, app } = other;
-      const account = await services.users.findByUsername(ann.username);
-      assert.ok(account);
-      const owner = account.user;
-      const begun = await services.factors.totp.begin(owner, ann.username);
-      const code = codeOf(begun.secret, Date.now());
-      assert.ok(await services.hold(provedBy(account), (held) => services.factors.totp.enable(held, code)));
+      const account = await other.account();
+      await addApp(other, account);
       const logIn = async () => {
         const answers: LightMyRequestResponse[] = [];
         for (const { request } of bodyFaces('/auth/token', '/api/login'))

@@ -9,7 +9,7 @@ import { missing } from '../servers/missing.ts';
 import { createTemporaryFolder } from '../servers/process-end.ts';
 import { connectOnce } from '../servers/redis.ts';
 import { createRedisDatabase } from '../servers/shared.ts';
-import { isSignedIn, json, logIn, logoutFaces, meFaces } from '../web/faces.ts';
+import { json, logoutFaces, meFaces } from '../web/faces.ts';
 
 /** By the names in Redis. */
 type Spoiled = Partial<Record<'created' | 'seen' | 'expires' | 'cookie' | 'token', string>>;
@@ -99,7 +99,7 @@ for (const [name, open] of Object.entries(stores)) {
         await janua.app.inject({ ...request, headers });
       }
       assert.equal(await store.count(), 0);
-      await logIn(janua.app);
+      await janua.logIn();
       assert.equal(await store.count(), 1, 'only a login starts a session');
     });
 
@@ -113,19 +113,19 @@ for (const [name, open] of Object.entries(stores)) {
         { cookie: '__proto__', token: '' },
       ];
       for (const values of broken) {
-        const { cookie, bearer } = await logIn(janua.app);
+        const { cookie, bearer } = await janua.logIn();
         await store.spoil(values);
         // A write to a SQLite file by another connection is visible in the next turn of the event loop.
         await setImmediate();
         for (const headers of [cookie, bearer])
-          assert.equal(await isSignedIn(janua.app, headers), false, JSON.stringify(values));
+          assert.equal(await janua.isSignedIn(headers), false, JSON.stringify(values));
       }
     });
 
     test('a cookie with the id of a living session alone sees and ends no session', async () => {
       await using served = await serveOn(await open());
-      const { app } = served.janua;
-      const [victim, other] = [await logIn(app), await logIn(app)];
+      const { app, logIn, isSignedIn } = served.janua;
+      const [victim, other] = [await logIn(), await logIn()];
       const idOf = ({ cookie }: typeof victim) => cookie.cookie.replace('session=', '').split('.')[0] ?? '';
       const guessed = { cookie: `session=${idOf(victim)}.${'A'.repeat(43)}` };
       for (const [method, url] of [
@@ -138,7 +138,7 @@ for (const [name, open] of Object.entries(stores)) {
         const answer = await app.inject({ method, url, ...sent, headers: { ...sent.headers, ...guessed } });
         assert.equal(answer.statusCode, 401, url);
       }
-      for (const { cookie } of [victim, other]) assert.ok(await isSignedIn(app, cookie));
+      for (const { cookie } of [victim, other]) assert.ok(await isSignedIn(cookie));
     });
 
     for (const [what, step, steps] of [
@@ -146,17 +146,16 @@ for (const [name, open] of Object.entries(stores)) {
       ['used until its lifetime is over', 59_000, 61],
     ] as const) {
       test(`a session that was ${what} is dead on every path, by cookie and by token`, async () => {
-        const clock = { time: Date.now() };
         await using served = await serveOn(await open(), {
           settings: { SESSION_IDLE_SECONDS: 600, SESSION_LIFETIME_SECONDS: 3599 },
-          overrides: { now: () => clock.time },
+          time: Date.now(),
         });
         const { janua } = served;
         for (const by of ['cookie', 'bearer'] as const) {
-          const signedIn = await logIn(janua.app);
+          const signedIn = await janua.logIn();
           for (let time = 0; time < steps; time++) {
-            assert.ok(await isSignedIn(janua.app, signedIn[by]), `${by} after ${time} steps`);
-            clock.time += step;
+            assert.ok(await janua.isSignedIn(signedIn[by]), `${by} after ${time} steps`);
+            janua.pass(step);
           }
           for (const face of meFaces) {
             const headers = { ...face.request.headers, ...signedIn[by] };

@@ -1,5 +1,5 @@
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import type { App, Format } from '../../src/web/types.ts';
+import type { Format } from '../../src/web/types.ts';
 
 /** One way to act: an address, a type of body, and a format. */
 export interface BodyFace {
@@ -64,30 +64,9 @@ export const faces = (method: 'GET' | 'POST', page: string, api: string): readon
 export const meFaces = faces('GET', '/admin/me', '/api/me');
 export const logoutFaces = faces('POST', '/auth/logout', '/api/logout');
 
-/** The two credentials of a session, as headers of a request. */
-export interface SignedIn {
-  readonly cookie: { cookie: string };
-  readonly bearer: { authorization: string };
-}
-
-export async function logIn(app: App, username = 'ann@example.com'): Promise<SignedIn> {
-  const answer = await app.inject({ method: 'POST', url: '/api/login', ...json({ username, password: 'correct horse battery' }) });
-  return {
-    cookie: { cookie: `session=${sessionCookie(answer)}` },
-    bearer: { authorization: `Bearer ${answer.json().access_token}` },
-  };
-}
-
 /** The value of the session cookie, if an answer sets one. */
 export function sessionCookie(answer: LightMyRequestResponse): string | undefined {
   return answer.cookies.find(({ name }) => name.endsWith('session'))?.value;
-}
-
-/** Whether the credentials belong to a living session. */
-export async function isSignedIn(app: App, headers: Record<string, string>): Promise<boolean> {
-  const { statusCode } = await app.inject({ url: '/api/me', headers });
-  if (statusCode !== 200 && statusCode !== 401) throw new Error(`unexpected status ${statusCode}`);
-  return statusCode === 200;
 }
 
 /** The content of the cookie of a failed login: the typed name and the request id. */
