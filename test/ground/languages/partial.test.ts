@@ -9,7 +9,6 @@ import { recorded } from '../../core/audit/events.ts';
 import { queueOf } from '../../core/mail/post-office.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
 import { copyOurs } from '../../page-examples.ts';
-import { logIn } from '../../web/faces.ts';
 
 /** Some texts of a language that has other forms for numbers than English. */
 const polish = {
@@ -42,7 +41,7 @@ const show = async (url: string, headers: Record<string, string>) =>
   (await janua.app.inject({ url, headers: { ...headers, 'accept-language': 'pl' } })).body;
 
 test('a page in a language with few texts shows English for the others', async () => {
-  const [{ cookie }] = [await logIn(janua.app), await logIn(janua.app)];
+  const [{ cookie }] = [await janua.logIn(), await janua.logIn()];
   const page = await show('/account', cookie);
   assert.ok(page.startsWith('<!doctype html>\n<html lang="pl">'), page.slice(0, 100));
   assert.match(page, /<title>Janua Konto<\/title>/);

@@ -366,26 +366,26 @@ test('tokens of a password that the team replaces during a login by a passkey ne
 
 test('what the team ended never counts again, although its password changes while a session starts', async () => {
   await using opened = await openWithPasskey();
-  const { app, janua, services, post, logInByPasskey } = opened;
+  const { databaseUrl, people, services, post, logInByPasskey, isSignedIn } = opened;
   const bearerOf = (answer: Awaited<ReturnType<typeof logInByPasskey>>) => ({
     authorization: `Bearer ${answer.json().access_token}`,
   });
   const former = bearerOf(await logInByPasskey());
   const made = await post('/api/account/tokens', { name: 'thief', expires_in_days: 30 }, former);
   const token = { authorization: `Bearer ${made.json().token}` };
-  await using direct = await openTestDatabase(janua.databaseUrl);
+  await using direct = await openTestDatabase(databaseUrl);
   const { rows } = await sql<{ secret: string }>`select secret from people`.execute(direct.database);
   const { start } = services.sessions;
   Object.assign(services.sessions, {
     async start(...args: Parameters<typeof start>) {
       Object.assign(services.sessions, { start });
-      await janua.people.setPassword(ann.username, 'a password of the help desk');
+      await people.setPassword(ann.username, 'a password of the help desk');
       return start(...args);
     },
   });
-  assert.ok(await isSignedIn(app, bearerOf(await logInByPasskey())));
+  assert.ok(await isSignedIn(bearerOf(await logInByPasskey())));
   await sql`update people set secret = ${rows[0]?.secret}`.execute(direct.database);
-  assert.deepEqual([await isSignedIn(app, former), await isSignedIn(app, token)], [false, false]);
+  assert.deepEqual([await isSignedIn(former), await isSignedIn(token)], [false, false]);
 });
 
 test('a passkey that is removed while it logs in starts no session, although the login notes a new name', async () => {
