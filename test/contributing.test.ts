@@ -59,6 +59,8 @@ describe('the capability of the example', { concurrency: true }, () => {
       'package.json',
       'tsconfig.json',
       'biome.json',
+      'test/client.ts',
+      'test/web/faces.ts',
       'test/web/server.ts',
     ]);
     assert.equal(blocks.length, example.match(/^```\w/gm)?.length, 'each code block has a path');
