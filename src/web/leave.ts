@@ -3,7 +3,7 @@ import { originForm } from './request-target.ts';
 import type { Reply, Request } from './types.ts';
 import { view } from './view.ts';
 
-interface Leaving {
+export interface Leaving {
   readonly target: string;
   /** Names the site. */
   readonly origin: string;

@@ -156,7 +156,7 @@ function errorOf({ words, say, errors }: Form, name: string): string | undefined
   return error && say(words.fields[error.code], error.values);
 }
 
-interface Field {
+export interface Field {
   readonly name: string;
   readonly label: string;
   readonly hint?: string;
@@ -255,7 +255,7 @@ const createTimeOf =
     return { before, shown, after, iso: when.toISOString(), text: utc[shown](when) };
   };
 
-interface Verification {
+export interface Verification {
   readonly how: string;
   readonly at: string | null;
 }
@@ -268,7 +268,7 @@ const createVerifiedOf = (texts: LanguageTexts) => (verification: Verification |
   return { time: createTimeOf(texts)(wordsFor(verified, verification.how), verification.at) };
 };
 
-interface UpstreamButtons {
+export interface UpstreamButtons {
   readonly next: string | undefined;
   readonly remembers?: true;
   /** The providers that can confirm who the user is. Undefined for a login. */

@@ -57,6 +57,7 @@ const roundTrips = createRoundTrips(
     now,
     https: true,
     baseUrl: () => 'https://example.com',
+    overrides: {},
   } as never,
   () => assert.fail(),
 );
