@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { TakeTurn, Turn, Work } from '../../ground/faults/turns.ts';
+import { createTurns, type TakeTurn, type Turn, type Work } from '../../ground/faults/turns.ts';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 
@@ -60,6 +60,9 @@ export interface ThrottleOptions {
  */
 const mostTries = 20;
 
+/** Most uses of all keys that wait for each other. */
+export const mostUsesWaiting = 500;
+
 /**
  * Creates the throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
  * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in total. The
@@ -68,6 +71,7 @@ const mostTries = 20;
 export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOptions) {
   /** For each key, promises for the end of the attempts that this process is counting or checking. */
   const undecided = new Map<string, Set<Promise<void>>>();
+  const uses = createTurns({ part: 'The throttle', atOnce: Number.POSITIVE_INFINITY, waiting: mostUsesWaiting });
 
   /** Runs an attempt. Until it ends, it is one of the undecided attempts of its keys. */
   async function whileUndecided<T>(keys: readonly PolicedKey[], work: () => Promise<T>): Promise<T> {
@@ -165,8 +169,17 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     forgive: ({ keys, clears = [] }: Limits<string>): Promise<void> =>
       store.revise([...keys.filter(({ onSuccess }) => onSuccess === 'clear'), ...clears].map(clear)),
 
-    /** Counts one use of each key, unless one of them has to wait. No success takes it back. Returns whether it was counted. */
-    take: async (keys: readonly PolicedKey[]): Promise<boolean> => (await store.count(keys, now())).counted,
+    /**
+     * Counts one use of each key, unless one of them has to wait. No success takes it back. Returns whether it was counted. Uses of one key
+     * wait outside the store, where each that waits holds a connection.
+     * @param keys the last one is the party
+     * @throws {Unavailable} when too many wait, or the store cannot be reached
+     */
+    async take(keys: readonly PolicedKey[]): Promise<boolean> {
+      const names = keys.map(({ key }) => key);
+      const work = { places: names.map((key) => ({ key, atOnce: 1 })), parties: names.slice(-1) };
+      return uses.take(work, async () => (await store.count(keys, now())).counted);
+    },
 
     /**
      * Forgets the failures of keys, and returns how many keys there were.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../../src/core/throttle/policy.ts';
 import type { FailureStore } from '../../../src/core/throttle/store.ts';
-import { type AttemptKey, createThrottle, type Limits } from '../../../src/core/throttle/throttle.ts';
+import { type AttemptKey, createThrottle, type Limits, mostUsesWaiting } from '../../../src/core/throttle/throttle.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 import { takeTurnAtOnce } from '../passwords/in-turn.ts';
 import { createClockedThrottle, retryAfter } from './clocked-throttle.ts';
@@ -263,4 +263,30 @@ test('a lift of known keys does not read all of them', async () => {
   const policy = { free: 5, firstWaitSeconds: 1, longestWaitSeconds: 1 };
   await throttle.take(['pair:a:1', 'pair:a:2', 'pair:b:1'].map((key) => ({ key, policy })));
   assert.equal(await throttle.lift((key) => key !== 'pair:a:2', ['pair:a:']), 1);
+});
+
+test('uses of one key reach the store one at a time, uses of other keys beside them, and few wait', async () => {
+  const memory = createMemoryFailureStore();
+  const [began, ends] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const counted: string[] = [];
+  const store: FailureStore = {
+    ...memory,
+    async count(keys, now) {
+      const [{ key } = assert.fail()] = keys;
+      counted.push(key);
+      began.resolve();
+      if (key === 'network') await ends.promise;
+      return memory.count(keys, now);
+    },
+  };
+  const { take } = createThrottle({ store, takeTurn: takeTurnAtOnce });
+  const use = (key: string) => take([{ key, policy: policies.address }]);
+  const flood = Promise.allSettled(Array.from({ length: mostUsesWaiting + 4 }, () => use('network')));
+  await began.promise;
+  assert.equal(await use('another network'), true);
+  assert.deepEqual(counted, ['network', 'another network']);
+  ends.resolve();
+  const refused = (await flood).flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  assert.equal(refused.length, 3);
+  for (const reason of refused) assert.ok(reason instanceof Unavailable);
 });
