@@ -27,6 +27,7 @@ import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
 import { pwnedLimits } from '../src/core/passwords/pwned-passwords.ts';
 import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
 import { type Policy, perSecond } from '../src/core/throttle/policy.ts';
+import { mostUsesWaiting } from '../src/core/throttle/throttle.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
@@ -93,6 +94,12 @@ const limits: readonly Limit[] = [
   ['account', 'nonce of a request of an application', `${longestNonce} characters`, '414'],
   ['stranger', 'parameters of a request of an application', `${mostParameters}, each once except \`resource\``, '400'],
   ['stranger', 'request that waits for a login', `${longestWaiting.request} characters`, '`invalid_request`'],
+  [
+    'stranger',
+    'requests that wait to be counted against a limit',
+    mostUsesWaiting,
+    '503 for the last of the largest party',
+  ],
   ['stranger', 'passwords that wait for a hash', setting('HASHING_QUEUE'), '503'],
   ['stranger', 'mails of strangers that wait', mostMails.ofStrangers, 'none is added; the answer is the same'],
   ['stranger', 'mails of strangers to an address that wait', mostMails.toAddress, 'none is added'],

@@ -1,4 +1,4 @@
-import { byOwner, invalidToken } from '../../core/access/access.ts';
+import { byOwner, invalidToken, lockingOf } from '../../core/access/access.ts';
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import { limitedToken } from '../../core/access/scope.ts';
@@ -55,7 +55,7 @@ export function addLanguage(app: App, parts: () => Parts, { https }: { readonly 
         if (signedIn !== undefined && signedIn.user.language !== language) {
           const event = { kind: 'language-changed', ...byOwner(signedIn, caller) } as const;
           audit.requireAllowance(event);
-          await inTransactionOn(database, [signedIn.user.id], async (db) => {
+          await inTransactionOn(database, lockingOf(signedIn), async (db) => {
             await users.setLanguage(signedIn.user.id, language, db);
             await audit.recordIn(db, event);
           });

@@ -1,4 +1,4 @@
-import { byOwner } from '../../core/access/access.ts';
+import { byOwner, lockingOf } from '../../core/access/access.ts';
 import { changeRefusals } from '../../core/access/change-refusals.ts';
 import { describeToken } from '../../core/access/describe-token.ts';
 import { type Answer, InvalidFields, Refusal } from '../../core/access/refusal.ts';
@@ -105,7 +105,7 @@ export function addTokens(app: App, parts: () => Parts): void {
     async handle(request, reply, { id }) {
       const signedIn = signedInOf(request);
       const { database, personalTokens, audit } = parts();
-      await inTransactionOn(database, [signedIn.user.id], async (db) => {
+      await inTransactionOn(database, lockingOf(signedIn), async (db) => {
         if (!(await personalTokens.end(signedIn.user, id, db))) throw new Refusal(noSuchToken);
         await audit.recordIn(db, { kind: 'token-ended', ...byOwner(signedIn, request.caller) });
       });

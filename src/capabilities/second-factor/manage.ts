@@ -1,4 +1,5 @@
 import type { SignedIn } from '../../core/access/access.ts';
+import { lockingOf } from '../../core/access/access.ts';
 import { includesSecondFactor } from '../../core/access/factor.ts';
 import { InvalidFields, Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
@@ -194,7 +195,7 @@ export function createManageFactors({ database, change, changeAny, audit, ports 
     /** Ends the trust in one browser, or in all without an `id`. @throws {Refusal} `no-such-factor` */
     async endTrust({ signedIn, caller }: FactorChange, id: string | undefined): Promise<undefined> {
       const userId = signedIn.user.id;
-      await inTransactionOn(database, [userId], async (db) => {
+      await inTransactionOn(database, lockingOf(signedIn), async (db) => {
         const count = await trustedBrowsers.end(signedIn.user, id, db);
         if (count === 0 && id !== undefined) throw new Refusal(noSuchFactor);
         if (count > 0) await audit.recordIn(db, { kind: 'trust-ended', reason: 'by-its-user', caller, userId });

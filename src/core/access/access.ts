@@ -1,3 +1,4 @@
+import type { Locking } from '../../ground/database/transaction.ts';
 import type { AuditOf } from '../audit/audit.ts';
 import type { AuditEvent, Caller } from '../audit/event.ts';
 import { type Claim, claimOf } from '../sessions/credential.ts';
@@ -29,6 +30,12 @@ export interface SignedIn {
   /** Whether proxies may pass the user's address on (see `Account`). */
   readonly isAddressVouched?: boolean;
 }
+
+/** Names the account and the session of a request, for a transaction that changes data of the account. */
+export const lockingOf = ({ user, session }: SignedIn): Locking => ({
+  rows: [user.id],
+  parties: [user.id, session.id],
+});
 
 /** Returns the fields of an audit event that name the owner of the session as its cause. */
 export const byOwner = ({ user, session }: SignedIn, caller: Caller) =>

@@ -172,6 +172,7 @@ export function createChanges(options: ChangeOptions) {
     audit.requireAllowance({ kind, userId, caller: by.caller, actorId: by.actorId });
     const changed = await inHold(changeInTransaction(event, by, work), {
       groups: changeRules[kind].locksGroups ?? false,
+      parties: by.actorId === undefined ? [userId, by.session?.id ?? ''] : [by.actorId],
     });
     return { made: changed.made, renewed: changed.isChange ? await afterwards(kind, changed, by) : undefined };
   }

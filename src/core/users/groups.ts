@@ -2,7 +2,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
-import { inTransactionOn } from '../../ground/database/transaction.ts';
+import { inTransactionOn, type Locking } from '../../ground/database/transaction.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { countChange } from './directory.ts';
 import type { Held } from './held.ts';
@@ -65,14 +65,14 @@ export type RequireOtherAdministrator = (userId: string, db: Database) => Promis
 /**
  * Runs a transaction that changes groups or administrators. Its first step locks all groups, so such transactions wait for each other. The
  * lock is a change to a row, because servers in a cluster see no other lock.
- * @param locked further rows that it locks
+ * @param locking further rows that it locks
  */
 export const inGroupsTransaction = <Result>(
   database: Database,
   work: (db: Database) => Promise<Result>,
-  locked: readonly string[] = [],
+  { rows, parties }: Locking = { rows: [], parties: ['groups'] },
 ): Promise<Result> =>
-  inTransactionOn(database, ['groups', ...locked], async (db) => {
+  inTransactionOn(database, { rows: ['groups', ...rows], parties }, async (db) => {
     await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();
     return work(db);
   });

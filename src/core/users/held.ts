@@ -39,6 +39,8 @@ export class AccountChanged extends Error {
 export interface HoldOptions {
   /** Whether the work changes groups or administrators. Such transactions wait for each other, before they lock an account. */
   readonly groups?: boolean;
+  /** The administrator who acts, or the owner and the owner's session. Default: the owner. */
+  readonly parties?: readonly string[];
 }
 
 /**
@@ -68,10 +70,12 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
 
   const inOrder = <Result>(
     locked: string,
-    { groups = false }: HoldOptions,
+    { groups = false, parties = [locked] }: HoldOptions,
     work: (db: Database) => Promise<Result>,
   ): Promise<Result> =>
-    groups ? inGroupsTransaction(database, work, [locked]) : inTransactionOn(database, [locked], work);
+    groups
+      ? inGroupsTransaction(database, work, { rows: [locked], parties })
+      : inTransactionOn(database, { rows: [locked], parties }, work);
 
   const hold: Hold = ({ userId, stamp }, work, options = {}) =>
     inOrder(userId, options, async (db) => {

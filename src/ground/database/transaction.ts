@@ -24,23 +24,29 @@ export const inTransaction = <Result>(
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> => afterCommit(() => attempt(database, work));
 
+export interface Locking {
+  /** Names of the rows that the transaction locks, such as the id of an account. */
+  readonly rows: readonly string[];
+  /** The account that acts, and its session. They share the turns fairly (`Work`). */
+  readonly parties: readonly string[];
+}
+
 /**
  * Does the same for a transaction that locks rows which many may want at a time. Transactions of this process that lock the same row wait
  * outside the database. A transaction that waits inside holds a connection, and one account could hold them all.
- * @param locked names of the rows, such as the id of an account. The last one counts as the party
  * @throws {Unavailable} if too many wait
  */
 export function inTransactionOn<Result>(
   database: Database,
-  locked: readonly string[],
+  { rows, parties }: Locking,
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> {
   const take =
     turnsOf.get(database) ??
     createTurns({ part: 'database', atOnce: Number.POSITIVE_INFINITY, waiting: mostWaitingForRows }).take;
   turnsOf.set(database, take);
-  const places = locked.map((key) => ({ key, atOnce: 1 }));
-  return afterCommit(() => take({ places, parties: locked.slice(-1) }, () => attempt(database, work)));
+  const places = rows.map((key) => ({ key, atOnce: 1 }));
+  return afterCommit(() => take({ places, parties }, () => attempt(database, work)));
 }
 
 interface Committed<Result> {

@@ -128,6 +128,36 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         for (const { reason } of refused) assert.ok(reason instanceof Unavailable);
       });
 
+    test('is changed by its owner before a helper who sends many changes of it', async () => {
+      await using opened = await open(engine);
+      const { holdAny, account } = opened;
+      const { id } = account.user;
+      const [began, ends] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const order: string[] = [];
+      const changeBy = (...parties: string[]) =>
+        holdAny(id, async () => void order.push(parties.join(' ')), { parties });
+      const first = holdAny(
+        id,
+        async () => {
+          began.resolve();
+          await ends.promise;
+        },
+        { parties: ['helper'] },
+      );
+      await began.promise;
+      const flood = Promise.allSettled(Array.from({ length: mostWaitingForRows }, () => changeBy('helper')));
+      // A thief has a session of the account.
+      const thief = Promise.allSettled(Array.from({ length: 20 }, () => changeBy(id, 'thief')));
+      const owner = changeBy(id, 'owner');
+      ends.resolve();
+      await Promise.all([first, owner]);
+      // Parties take turns, and so do the sessions of an account.
+      assert.deepEqual(order.slice(0, 4), ['helper', `${id} thief`, 'helper', `${id} owner`]);
+      const refused = (await flood).filter(({ status }) => status === 'rejected');
+      assert.equal(refused.length, 21);
+      assert.ok((await thief).every(({ status }) => status === 'fulfilled'));
+    });
+
     test('that is not there is refused to an administrator', async () => {
       await using opened = await open(engine);
       await assert.rejects(
