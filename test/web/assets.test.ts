@@ -40,3 +40,14 @@ test('beside the theme file, only the logo is served, whatever the others are na
     await rm(folder, { recursive: true });
   }
 });
+
+test('no other files are served', async () => {
+  await using server = await startServer();
+  const served = [...server.app.printRoutes({ commonPrefix: false }).matchAll(/(\S+\.\w+) \(GET/g)].map(
+    ([, path]) => path,
+  );
+  const ours = ['janua.css', 'logo.svg', 'pages.js', 'passkeys.js', 'pico.css', 'submit.js', 'theme.css'];
+  const ofDocs = ['docs.js', 'swagger-ui.css', 'swagger-ui.js'];
+  const expected = [...ours.map((name) => `assets/${name}`), ...ofDocs, 'favicon.ico', 'openapi.json'];
+  assert.deepEqual(served.toSorted(), expected.toSorted());
+});

@@ -173,6 +173,13 @@ describe('password attempts', () => {
     assert.equal((await t.fail({ address: '2001:db8:0:1::1' })).passed, true);
   });
 
+  test('codes from no known address are counted together, whosever they are', () => {
+    const networkKeys = (userId: string) =>
+      limitsOfFactor(userId, undefined).keys.filter(({ kind }) => kind === 'factor-address');
+    assert.equal(networkKeys('ann').length, 1);
+    assert.deepEqual(networkKeys('ann'), networkKeys('bob'));
+  });
+
   const ofCodes = ({ userId = ann.id, address = '' }: { userId?: string; address?: string }) =>
     limitsOfFactor(userId, address);
   for (const [secrets, create] of [

@@ -69,3 +69,7 @@ test('a line whose quotes do not fit is refused', () => {
   for (const line of ['"', '"a', 'a"b', '"a"b', '"a""', `"${'a'.repeat(60_000)}`, '"'.repeat(60_001)])
     assert.equal(readCsvLine(line), undefined, line.slice(0, 9));
 });
+
+test('a field with a break of a line, of any system, is quoted', () => {
+  for (const end of ['\r', '\n', '\r\n']) assert.equal(csvLine([`a${end}b`, 'c']), `"a${end}b",c\r\n`);
+});
