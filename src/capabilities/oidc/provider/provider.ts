@@ -16,7 +16,7 @@ import { createSessions } from './session.ts';
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
 /**
- * OpenID Connect and OAuth 2.1 by a certified library. Only the files whose names begin with `provider` know it. Janua's session alone
+ * OpenID Connect and OAuth 2.1 by a certified library. Only this room knows it. Janua's session alone
  * decides which user is signed in: the library's session is made of it for each request, and is not stored.
  */
 export function createProvider(options: ProviderOptions) {
