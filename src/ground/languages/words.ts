@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type german from './de.json';
-import type english from './en.json';
+import type englishTexts from './en.json';
 import type { Language } from './languages.ts';
 
 /** The forms of a text for the kinds of numbers in a language (CLDR). `{count}` stands for the number. */
@@ -27,7 +27,9 @@ type Translated<Text> = Text extends string
  * Every text of pages and mails. `{name}` stands for a value. Some keys come from elsewhere: `loginMessages` (access/refusal.ts), `refusals`
  * (the name of an answer), `problem` (the status), `messages` (the `state` in an address), `mails` (the purpose).
  */
-export type Words = Translated<Omit<typeof english, 'mails'>> & { readonly mails: Readonly<Record<string, MailWords>> };
+export type Words = Translated<Omit<typeof englishTexts, 'mails'>> & {
+  readonly mails: Readonly<Record<string, MailWords>>;
+};
 
 /**
  * A sentence of an explanation by the audit log or `janua doctor`, in English. It is the key of its translations, so that a sentence without
@@ -55,6 +57,8 @@ const isSection = (text: Texts[string] | undefined): text is Texts =>
 export const readTexts = (language: Language): Texts =>
   JSON.parse(readFileSync(new URL(`${language}.json`, import.meta.url), 'utf8'));
 
+const english = readTexts('en');
+
 /** Adds the English texts that a language lacks. */
 function complete(texts: Texts, english: Texts): object {
   for (const [key, text] of Object.entries(english)) {
@@ -66,4 +70,5 @@ function complete(texts: Texts, english: Texts): object {
 }
 
 /** Reads the file of a language, with English for what it lacks. */
-export const readCatalogue = (language: Language) => complete(readTexts(language), readTexts('en')) as Catalogue;
+export const readCatalogue = (language: Language) =>
+  (language === 'en' ? english : complete(readTexts(language), english)) as Catalogue;
