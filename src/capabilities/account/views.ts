@@ -85,8 +85,9 @@ function describeAccountPage(answer: AccountAnswer, page: Page) {
 }
 
 interface ConfirmEmail extends Addressed {
-  /** Whether an administrator offers the address, and the one that the user has. */
+  /** An administrator offers the address. */
   readonly offered?: boolean;
+  /** The address that the user has. */
   readonly former?: string;
 }
 

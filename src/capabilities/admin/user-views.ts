@@ -25,7 +25,7 @@ type User = ReturnType<typeof describeUser>;
 interface Invitation {
   readonly state: 'waiting' | 'open' | 'expired';
   readonly expires_at: string | null;
-  /** Whether `send-reset` mails the invitation again. */
+  /** The action `send-reset` mails the invitation again. */
   readonly repeatable: boolean;
 }
 
@@ -83,7 +83,7 @@ function describeUserPage(user: UserAnswer, page: Page) {
   };
 }
 
-/** What an action says when it is done, by its name. */
+/** The message of each action once it is done, by the name of the action. */
 const doneOf = ({ words }: Page): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(words.admin.user.actions).map(([action, { done }]) => [action, done]));
 

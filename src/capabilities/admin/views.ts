@@ -45,7 +45,7 @@ export function chipsOf(list: string, query: Query, filters: readonly Filter[], 
   return { label: words.admin.filters, chips };
 }
 
-/** What a group grants and opens. */
+/** The scopes that a group grants, and the applications that it opens. */
 export function groupRightsOf({ scopes, rules, clients, more_clients }: DescribedGroup, { words, say, plural }: Page) {
   const { nothing, further, opens } = words.admin.groups;
   const more = more_clients > 0 ? [plural(further, more_clients)] : [];
