@@ -47,7 +47,7 @@ export function createFactors(core: FactorCore) {
 
   /** Uses up a code, and mails its owner: an attacker may have found the codes. */
   const useRecoveryCode = (user: User, { code = '', language = 'en' }: SentFactor, caller: Caller) =>
-    inTransactionOn(database, { rows: [user.id], parties: [user.id] }, async (db) => {
+    inTransactionOn(database, { rows: [user.id] }, async (db) => {
       if (!(await recoveryCodes.use(user, code, db))) return false;
       const left = String(await recoveryCodes.count(user, db));
       const mail = { purpose: 'recovery-code-used', address: user.username, language, userId: user.id };

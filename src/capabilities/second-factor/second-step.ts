@@ -105,11 +105,11 @@ export function createSecondStep(
         await throttle.forgive(limitsOf(attempt)).catch(() => {});
       }
       if (!step.trustsBrowser) return { ...admitted, trustedBrowser: undefined };
-      const trustedBrowser = await inTransactionOn(database, { rows: [userId], parties: [userId] }, async (db) => {
+      const trustedBrowser = await inTransactionOn(database, { rows: [userId] }, async (db) => {
         await audit.recordIn(db, { kind: 'browser-trusted', caller, userId, sessionId: admitted.session.id });
         return trustedBrowsers.trust(account.user, stamp, caller.userAgent, db);
       });
-      await inTransactionOn(database, { rows: [userId], parties: [userId] }, async (db) => {
+      await inTransactionOn(database, { rows: [userId] }, async (db) => {
         if ((await trustedBrowsers.makeRoom(account.user, db)) > 0)
           await audit.recordIn(db, { kind: 'trust-ended', reason: 'too-many', caller, userId });
       });

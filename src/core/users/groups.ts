@@ -70,7 +70,7 @@ export type RequireOtherAdministrator = (userId: string, db: Database) => Promis
 export const inGroupsTransaction = <Result>(
   database: Database,
   work: (db: Database) => Promise<Result>,
-  { rows, parties }: Locking = { rows: [], parties: ['groups'] },
+  { rows, parties }: Locking = { rows: [] },
 ): Promise<Result> =>
   inTransactionOn(database, { rows: ['groups', ...rows], parties }, async (db) => {
     await db.updateTable('janua_groups').set(countChange).where('name', '=', admins).execute();

@@ -70,7 +70,7 @@ export function createHold(database: Database, users: Pick<UserDirectory, 'lock'
 
   const inOrder = <Result>(
     locked: string,
-    { groups = false, parties = [locked] }: HoldOptions,
+    { groups = false, parties }: HoldOptions,
     work: (db: Database) => Promise<Result>,
   ): Promise<Result> =>
     groups

@@ -27,8 +27,8 @@ export const inTransaction = <Result>(
 export interface Locking {
   /** Names of the rows that the transaction locks, such as the id of an account. */
   readonly rows: readonly string[];
-  /** The account that acts, and its session. They share the turns fairly (`Work`). */
-  readonly parties: readonly string[];
+  /** The account that acts, and its session. They share the turns fairly (`Work`). Default: the last row. */
+  readonly parties?: readonly string[] | undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ export interface Locking {
  */
 export function inTransactionOn<Result>(
   database: Database,
-  { rows, parties }: Locking,
+  { rows, parties = rows.slice(-1) }: Locking,
   work: (transaction: Database) => Promise<Result>,
 ): Promise<Result> {
   const take =

@@ -83,7 +83,7 @@ export function createApplications({ database, clients, consents, clientsOf, rev
       const found = (await listWithoutNames(user)).find((one) => one.clientId === clientId);
       if (found === undefined) return undefined;
       const application = await name(found);
-      await inTransactionOn(database, { rows: [user.id], parties: [user.id] }, async (db) => {
+      await inTransactionOn(database, { rows: [user.id] }, async (db) => {
         // The consent goes first. The application could otherwise renew its grant without a question to the user.
         await consents.revoke(user, clientId, db);
         await revokeGrants(user.id, clientId, db);

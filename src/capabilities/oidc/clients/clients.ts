@@ -110,7 +110,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   /** Locks a client for a change that `judge` allows. Undefined if no client has that id. */
   async function hold<Result>(id: string, judge: Judge, work: (client: Client, db: Database) => Promise<Result>) {
     if (!isClientId(id)) return undefined;
-    const made = await inTransactionOn(database, { rows: [id], parties: [id] }, async (db) => {
+    const made = await inTransactionOn(database, { rows: [id] }, async (db) => {
       // Locks the row. Every `work` also changes the row, because servers in a cluster see no other lock.
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();

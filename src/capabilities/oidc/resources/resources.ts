@@ -88,7 +88,7 @@ export function createResources(database: Database, now: () => number) {
      * @param uri as it was added
      */
     setSecret: (uri: string, recordIn = recordNothing): Promise<{ clientId: string; secret: string } | undefined> =>
-      inTransactionOn(database, { rows: [uri], parties: [uri] }, async (db) => {
+      inTransactionOn(database, { rows: [uri] }, async (db) => {
         const secret = createSecret();
         await db
           .updateTable('janua_resources')
@@ -108,7 +108,7 @@ export function createResources(database: Database, now: () => number) {
     /** False if no resource has that URI. */
     remove: async (uri: string, recordIn = recordNothing): Promise<boolean> =>
       isResourceUri(uri) &&
-      inTransactionOn(database, { rows: [uri], parties: [uri] }, async (db) => {
+      inTransactionOn(database, { rows: [uri] }, async (db) => {
         if ((await countDeleted(db.deleteFrom('janua_resources').where('uri', '=', uri))) === 0) return false;
         await recordIn(db);
         return true;
