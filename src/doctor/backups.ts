@@ -1,7 +1,7 @@
 import type { Check } from '../../selftest/finding.ts';
 import type { OpenDatabase } from '../ground/database/database.ts';
 import { findBackupState } from '../ground/database/kept-backups.ts';
-import { ok, warning } from './told.ts';
+import { ok, warning } from './finding.ts';
 
 /** Finds nothing if no backup is known: the operator may copy the file by other means. */
 export async function* checkBackups(opened: OpenDatabase, now = Date.now()): Check {

@@ -1,6 +1,6 @@
 import type { Check, Finding } from '../../selftest/finding.ts';
 import { clockLimits, compareClock, type StoreClock } from '../core/stores/clocks.ts';
-import { ok, warning, wrong } from './told.ts';
+import { ok, warning, wrong } from './finding.ts';
 
 export async function* checkClock({ name: store, ...clock }: StoreClock): Check {
   const seconds = await compareClock({ name: store, ...clock }, Date.now);

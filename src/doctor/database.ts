@@ -9,8 +9,8 @@ import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { checkClock } from './clocks.ts';
 import { findingsOf } from './fault-findings.ts';
+import * as finding from './finding.ts';
 import { medianTime } from './hashing.ts';
-import * as told from './told.ts';
 
 /** Milliseconds that a round trip should take at most. Each request makes one or two. */
 const farAway = 20;
@@ -71,10 +71,10 @@ export async function* checkSchema(
     return undefined;
   }
   yield isNewer
-    ? told.warning(
+    ? finding.warning(
         "A newer version has added to Janua's tables. This one still works with them.",
         'Start the newer version.',
       )
-    : told.ok("Janua's tables are of this version.");
+    : finding.ok("Janua's tables are of this version.");
   return opened;
 }

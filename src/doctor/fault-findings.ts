@@ -5,7 +5,7 @@ import { shownUrl } from '../ground/config/shown-url.ts';
 import { databasePart } from '../ground/database/errors.ts';
 import { type Fault, Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { Unavailable } from '../ground/faults/unavailable.ts';
-import * as told from './told.ts';
+import * as finding from './finding.ts';
 
 export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding[] =>
   faults.map(({ message, fix = otherwise }) => wrong(message, fix));
@@ -21,7 +21,7 @@ export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TI
   const message = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
   if (code === 'ETIMEDOUT' || /no answer within|timed? ?out|timeout/i.test(message)) {
     return [
-      told.wrong('{name} gives no answer within {seconds} s.', 'Check that the server works and can be reached.', {
+      finding.wrong('{name} gives no answer within {seconds} s.', 'Check that the server works and can be reached.', {
         name,
         seconds: STORE_TIMEOUT_SECONDS,
       }),
@@ -30,9 +30,9 @@ export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TI
   if (known !== undefined) return [wrong(`${name} ${known.reason}.`, known.fix.replace('URL', setting))];
   if (part === undefined)
     return [
-      told.wrong('The check failed: {message}.', 'Run it again. If it fails again, please report it.', { message }),
+      finding.wrong('The check failed: {message}.', 'Run it again. If it fails again, please report it.', { message }),
     ];
   return [
-    told.wrong('{name} cannot be used: {message}.', 'See its log, and check {setting}.', { name, message, setting }),
+    finding.wrong('{name} cannot be used: {message}.', 'See its log, and check {setting}.', { name, message, setting }),
   ];
 }

@@ -2,7 +2,7 @@ import type { Check } from '../../selftest/finding.ts';
 import { mostMails } from '../core/mail/limits.ts';
 import { findOutage } from '../core/mail/outages.ts';
 import type { Database } from '../ground/database/database.ts';
-import { warning, wrong } from './told.ts';
+import { warning, wrong } from './finding.ts';
 
 /** Share of `mostMails` from which the operator is warned. */
 const crowded = 0.8;

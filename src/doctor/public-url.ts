@@ -1,7 +1,7 @@
 import type { Check, Finding } from '../../selftest/finding.ts';
 import { findPasskeyDomain, isDomain, isHttps, isLoopbackHost } from '../ground/config/origin.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import { ok, warning } from './told.ts';
+import { ok, warning } from './finding.ts';
 
 /** Checks `PUBLIC_URL`. It decides the origin of our pages, the domain of passkeys, and whether passwords are encrypted on their way. */
 export async function* checkPublicUrl(settings: Settings): Check {

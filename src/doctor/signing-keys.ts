@@ -1,6 +1,6 @@
 import type { Check } from '../../selftest/finding.ts';
 import type { Database, OpenDatabase } from '../ground/database/database.ts';
-import { ok, warning } from './told.ts';
+import { ok, warning } from './finding.ts';
 
 const dayMilliseconds = 86_400_000;
 

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Check, Finding } from '../../selftest/finding.ts';
-import { ok, warning } from './told.ts';
+import { ok, warning } from './finding.ts';
 
 /** MiB that a disk should have free. */
 const leastFree = 100;
