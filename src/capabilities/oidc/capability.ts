@@ -2,8 +2,8 @@ import type { Core } from '../../core/core.ts';
 import { stampOf } from '../../core/users/account.ts';
 import { defineCapability } from '../capability.ts';
 import { mayUse } from './clients/library-client.ts';
+import { composeOidc } from './composition.ts';
 import { events } from './events.ts';
-import { createOidcParts } from './parts.ts';
 
 /** OpenID Connect: applications sign their users in with Janua. */
 export const oidc = defineCapability({
@@ -12,7 +12,7 @@ export const oidc = defineCapability({
 
   async make(core: Core) {
     const { settings, ports, access, users, sessions, groups, groupsInColumn, log } = core;
-    const { noteEnding, logoutNotices, ...parts } = createOidcParts({
+    const { noteEnding, logoutNotices, ...parts } = composeOidc({
       ...core,
       findAccount: users.findById,
       findLiving: access.findLiving,

@@ -4,9 +4,9 @@ import { findPasskeyDomain } from '../../ground/config/origin.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
 import { textsInStored } from '../../ground/languages/speech.ts';
 import { defineCapability } from '../capability.ts';
+import { composeFactors } from './composition.ts';
 import { createFactorMails } from './enrolment.ts';
 import { events } from './events.ts';
-import { createFactorParts } from './parts.ts';
 import { createPasskeys, nameProvider, plainName } from './passkeys.ts';
 import { rotateEncryptionKey } from './rotate-encryption-key.ts';
 
@@ -26,7 +26,7 @@ export const secondFactor = defineCapability({
     const isOn = settings.SECOND_FACTOR !== 'off';
     const key = await core.loadKey('ceremonies');
     const passkeys = createPasskeys({ ...core, key, domain, origins: core.publicOrigins });
-    const parts = createFactorParts({ ...core, passkeys });
+    const parts = composeFactors({ ...core, passkeys });
     const { factors, manageFactors, secondFactor, passkeyOffers } = parts;
     const { createEnrolmentLink, descriptions } = createFactorMails(core, baseUrl);
     return {

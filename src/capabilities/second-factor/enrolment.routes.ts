@@ -6,9 +6,9 @@ import { loginPath } from '../../web/login-page.ts';
 import { safeNext } from '../../web/next.ts';
 import { json, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
+import type { FactorParts } from './composition.ts';
 import { enrolmentPath, linkMinutes } from './enrolment.ts';
 import { appSecret, codesSchema, withQrCode } from './fields.ts';
-import type { FactorParts } from './parts.ts';
 import { enrolmentExpired } from './refusals.ts';
 import { enrolmentView } from './views.ts';
 

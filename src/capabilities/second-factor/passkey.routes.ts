@@ -11,7 +11,7 @@ import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
 import type { Binding } from './challenges.ts';
-import type { FactorParts } from './parts.ts';
+import type { FactorParts } from './composition.ts';
 import { passkeyRefused, passkeyUnknown } from './refusals.ts';
 
 /** The request by which a page or a program gets a challenge. */

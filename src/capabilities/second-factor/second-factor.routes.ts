@@ -7,7 +7,7 @@ import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import { sessionStarted } from '../../web/token-answer.ts';
 import type { App, Request } from '../../web/types.ts';
 import type { RouteOptions } from '../capability.ts';
-import type { FactorParts } from './parts.ts';
+import type { FactorParts } from './composition.ts';
 import { addPasskeyOptions } from './passkey.routes.ts';
 import { invalidFactor, loginOver } from './refusals.ts';
 import { secondFactorView } from './views.ts';

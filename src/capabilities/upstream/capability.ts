@@ -1,9 +1,9 @@
 import type { Core } from '../../core/core.ts';
 import { defineCapability } from '../capability.ts';
+import { composeUpstream } from './composition.ts';
 import { events } from './events.ts';
 import { createIdentities } from './identities.ts';
 import { describeMethodsChanged } from './linking.ts';
-import { createUpstreamParts } from './parts.ts';
 
 /** Signs users in with other providers, and links users of those providers with accounts. */
 export const upstream = defineCapability({
@@ -15,7 +15,7 @@ export const upstream = defineCapability({
   async make(core: Core, { upstreams }) {
     const { users, baseUrl, database, now } = core;
     const identities = createIdentities(database, now);
-    const parts = createUpstreamParts({ ...core, upstreams, identities, key: await core.loadKey('ceremonies') });
+    const parts = composeUpstream({ ...core, upstreams, identities, key: await core.loadKey('ceremonies') });
     const { linking, confirming } = parts;
     return {
       parts,

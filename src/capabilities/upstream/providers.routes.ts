@@ -1,7 +1,7 @@
 import { addAction } from '../../web/action.ts';
 import { json, listOf, object, text } from '../../web/openapi/responses.ts';
 import type { App } from '../../web/types.ts';
-import type { UpstreamParts } from './parts.ts';
+import type { UpstreamParts } from './composition.ts';
 import { providersView } from './views.ts';
 
 const schema = object('A provider', {

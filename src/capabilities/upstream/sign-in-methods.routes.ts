@@ -5,8 +5,8 @@ import { provedOf, signedInOf } from '../../web/hooks/credentials.ts';
 import { json, listOf, object, orNull, settingCookies, text, time } from '../../web/openapi/responses.ts';
 import { tokenFields } from '../../web/token-answer.ts';
 import type { App, FreshProof, Reply, Request } from '../../web/types.ts';
+import type { UpstreamParts } from './composition.ts';
 import { type MethodChange, methodsPath } from './linking.ts';
-import type { UpstreamParts } from './parts.ts';
 import {
   lastWayIn,
   linkedElsewhere,

@@ -5,8 +5,8 @@ import { accountPath, homePath, pathWithNext, safeNext } from '../../web/next.ts
 import { header, json, object, page, redirect, settingCookies, text } from '../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../web/types.ts';
 import type { Shown } from '../../web/view.ts';
+import type { UpstreamParts } from './composition.ts';
 import { methodsPath } from './linking.ts';
-import type { UpstreamParts } from './parts.ts';
 import {
   linkedElsewhere,
   noSuchUpstream,

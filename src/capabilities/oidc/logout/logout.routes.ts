@@ -10,7 +10,7 @@ import { page, redirect, settingCookies } from '../../../web/openapi/responses.t
 import type { App, Reply, Request } from '../../../web/types.ts';
 import type { Answer, Shown } from '../../../web/view.ts';
 import { displayName } from '../clients/library-client.ts';
-import type { OidcParts } from '../parts.ts';
+import type { OidcParts } from '../composition.ts';
 import { boundedOnly } from '../provider/bounded-request.ts';
 import type { AskedLogOut, LogOutFault } from '../provider/logout-request.ts';
 import { boundRefusals, type ProviderParts, requireProvider, tag } from '../provider/provider.routes.ts';

@@ -7,7 +7,7 @@ import { json, object, page, redirect, settingCookies, text } from '../../../web
 import { originForm } from '../../../web/request-target.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
 import type { Shown } from '../../../web/view.ts';
-import type { OidcParts } from '../parts.ts';
+import type { OidcParts } from '../composition.ts';
 import { applicationRefused, interactionOver, noProvider, repeatedParameter, requestTooLong } from '../refusals.ts';
 import { authorizationPath } from '../sign-in/pending-address.ts';
 import type { ProviderAnswer } from './answer.ts';

@@ -6,7 +6,7 @@ import { otherLoginPath } from '../../../web/login-page.ts';
 import { page, redirect, settingCookies } from '../../../web/openapi/responses.ts';
 import type { App, Reply, Request } from '../../../web/types.ts';
 import type { Shown } from '../../../web/view.ts';
-import type { OidcParts } from '../parts.ts';
+import type { OidcParts } from '../composition.ts';
 import { type ProviderParts, requireProvider, tag, uidParameter } from '../provider/provider.routes.ts';
 import { interactionOver, noProvider } from '../refusals.ts';
 import { stepView } from './views.ts';

@@ -6,9 +6,9 @@ import { createLogInByPasskey } from './passkey-log-in.ts';
 import { createPasskeyOffers } from './passkey-offers.ts';
 import { createSecondStep } from './second-step.ts';
 
-export type FactorParts = ReturnType<typeof createFactorParts>;
+export type FactorParts = ReturnType<typeof composeFactors>;
 
-export function createFactorParts(core: FactorCore) {
+export function composeFactors(core: FactorCore) {
   const factors = createFactors(core);
   const manageFactors = createManageFactors(core, factors);
   const enrolment = createEnrolment(core, factors, manageFactors);

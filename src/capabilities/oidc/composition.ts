@@ -70,10 +70,10 @@ const createAllowsDocument = (hosts: readonly string[]): ProviderOptions['allows
     ? undefined
     : (address) => isDocumentClient(address) && (hosts.includes('any') || createIsListed(hosts)(address));
 
-export type OidcParts = ReturnType<typeof createOidcParts>;
+export type OidcParts = ReturnType<typeof composeOidc>;
 
 /** Creates the provider and its stores. The library is loaded only if an application could use it. */
-export function createOidcParts(options: OidcOptions) {
+export function composeOidc(options: OidcOptions) {
   const { opened, key, cipher, findAccount, findLiving, requireStepUp, audit, log, baseUrl, now } = options;
   const { groupNames, privateHosts, documentHosts, sessionSeconds, findSignUpPath, listSessions, endSession } = options;
   const { database } = opened;

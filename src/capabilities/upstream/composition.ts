@@ -5,7 +5,7 @@ import { createLinking } from './linking.ts';
 import { createSignIn } from './sign-in.ts';
 
 /** Makes the parts that sign users in with other providers and link their accounts. */
-export function createUpstreamParts(core: UpstreamCore) {
+export function composeUpstream(core: UpstreamCore) {
   const upstreamSignIn = createSignIn(core);
   return {
     upstreamSignIn,
@@ -15,6 +15,6 @@ export function createUpstreamParts(core: UpstreamCore) {
 }
 
 /** The parts for the routes. */
-export interface UpstreamParts extends ReturnType<typeof createUpstreamParts> {
+export interface UpstreamParts extends ReturnType<typeof composeUpstream> {
   readonly access: Access;
 }
