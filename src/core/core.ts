@@ -171,7 +171,7 @@ export async function createCore(options: CoreOptions) {
     sessions,
     users,
     audit,
-    demand: ports.factors.demand,
+    requireSecondFactor: ports.factors.requireSecondFactor,
     noticeSignIn: ports.noticeSignIn,
     noteLogin: lastLogins.noteLogin,
     async acceptChanges(account, caller) {

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../ground/config/origin.ts';
 import type { Database } from '../ground/database/database.ts';
 import type { Presented, SignedIn } from './access/access.ts';
-import type { Demand, NoticeSignIn } from './access/admit.ts';
+import type { NoticeSignIn, RequireSecondFactor } from './access/admit.ts';
 import type { CheckFactor, FactorMethod } from './access/factor.ts';
 import type { ConfirmingRequest, FindFresh, RequireFresh, RequireStepUp } from './access/fresh-proof.ts';
 import type { AuditEvent, Caller } from './audit/event.ts';
@@ -58,7 +58,7 @@ export interface OwnFactors {
 }
 
 export interface FactorPort {
-  readonly demand: Demand;
+  readonly requireSecondFactor: RequireSecondFactor;
   readonly checkFactor: CheckFactor;
   /** Lists the ways to prove a second factor, the last used one first. */
   readonly methodsOf: (account: Pick<Account, 'user'>) => Promise<readonly FactorMethod[]>;
@@ -251,7 +251,7 @@ export function joinPorts(offered: readonly Ports[]) {
   };
 
   const factors: FactorPort = {
-    demand: async (...asked) => find('factors')?.demand(...asked),
+    requireSecondFactor: async (...asked) => find('factors')?.requireSecondFactor(...asked),
     checkFactor: async (...asked) =>
       (await find('factors')?.checkFactor(...asked)) ?? { succeeded: false, code: 'wrong-code', reason: 'wrong-code' },
     isDemanded: async (account) => (await find('factors')?.isDemanded(account)) ?? false,

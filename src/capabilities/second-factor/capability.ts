@@ -39,7 +39,7 @@ export const secondFactor = defineCapability({
           ),
       },
       factors: {
-        demand: secondFactor.demand,
+        requireSecondFactor: secondFactor.requireSecondFactor,
         abandon: secondFactor.abandon,
         checkFactor: factors.checkFactor,
         methodsOf: factors.methodsOf,

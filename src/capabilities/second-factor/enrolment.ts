@@ -104,7 +104,7 @@ export function createEnrolment(
     open,
 
     /** Refuses the login of an account without a factor, and mails the link. @throws {Refusal} `enrolment-required` */
-    async demand(account: Account, { language, caller, next }: Admission): Promise<never> {
+    async requireEnrolment(account: Account, { language, caller, next }: Admission): Promise<never> {
       const { user } = account;
       const isStranger = next !== undefined && (await ports.findApplication(next))?.isStranger;
       const details = next && !isStranger && { details: { next } };

@@ -21,7 +21,7 @@ export interface SentStep extends SentFactor, LoginRequest {
 export function createSecondStep(
   { users, admit, throttle, knownBrowsers, https, audit, database }: FactorCore,
   { pendingLogins, trustedBrowsers, methodsOf, isDemanded, checkFactor }: Factors,
-  enrolment: Pick<Enrolment, 'demand'>,
+  enrolment: Pick<Enrolment, 'requireEnrolment'>,
 ) {
   const trusted = trustedCookie(https);
 
@@ -44,12 +44,12 @@ export function createSecondStep(
      * Demands a second factor, for `admit`. A password alone starts no session of an account with a second factor, but a pending login. A
      * trusted browser stands for the second factor.
      */
-    async demand({ account, methods: proved }: Proof, admission: Admission) {
+    async requireSecondFactor({ account, methods: proved }: Proof, admission: Admission) {
       if (includesSecondFactor(proved)) return undefined;
       const { remembered = false, headers, caller, scope } = admission;
       const methods = await methodsOf(account);
       if (methods.length === 0) {
-        if (await isDemanded(account)) await enrolment.demand(account, admission);
+        if (await isDemanded(account)) await enrolment.requireEnrolment(account, admission);
         return undefined;
       }
       const [userId, stamp] = [account.user.id, stampOf(account)];

@@ -55,7 +55,7 @@ export type NoticeSignIn = (
  * Decides whether the proof is enough for the account. Returns the substitute for a second factor, if there was one, for the audit.
  * @throws {Refusal} if the proof is not enough
  */
-export type Demand = (proof: Proof, admission: Admission) => Promise<'trusted-browser' | undefined>;
+export type RequireSecondFactor = (proof: Proof, admission: Admission) => Promise<'trusted-browser' | undefined>;
 
 export interface Admitted {
   /** The account, as read after the session was stored. */
@@ -79,7 +79,7 @@ export interface AdmitOptions {
   readonly sessions: Sessions;
   readonly users: Pick<UserDirectory, 'findById'>;
   readonly audit: AuditOf<typeof events & typeof sessionEvents>;
-  readonly demand: Demand;
+  readonly requireSecondFactor: RequireSecondFactor;
   readonly noticeSignIn: NoticeSignIn | undefined;
   readonly noteLogin: NoteLogin;
   /**
@@ -92,7 +92,7 @@ export interface AdmitOptions {
 
 /** The only caller of `sessions.start`. */
 export function createAdmit(options: AdmitOptions): Admit {
-  const { access, sessions, users, audit, demand, noticeSignIn, noteLogin, acceptChanges } = options;
+  const { access, sessions, users, audit, requireSecondFactor, noticeSignIn, noteLogin, acceptChanges } = options;
 
   /** Ends the session of a login if a later step fails. */
   const endOnFailure = <Result>(session: Session, step: Promise<Result> | undefined) =>
@@ -120,7 +120,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     if (!isEnabled || !(await proof.stillHolds(current))) return undefined;
     const again = await renewProof({ ...proof, account: current }, caller);
     if (again === undefined) return undefined;
-    await demand(again, admission);
+    await requireSecondFactor(again, admission);
     return start(again, admission, []);
   }
 
@@ -136,7 +136,7 @@ export function createAdmit(options: AdmitOptions): Admit {
     const { presented, caller, event, language } = admission;
     const proof = await renewProof(given, caller);
     if (proof === undefined) return undefined;
-    const factorSubstitute = await demand(proof, admission);
+    const factorSubstitute = await requireSecondFactor(proof, admission);
     const reason = [event.reason, factorSubstitute].filter(Boolean).join('+');
     const tellUser =
       event.knownBrowser === false && (await noticeSignIn?.({ account: proof.account, language, caller }));

@@ -4,7 +4,7 @@ import { createLogIn } from '../../../src/capabilities/sign-in/log-in.ts';
 import { createAttemptPassword } from '../../../src/capabilities/sign-in/password-attempt.ts';
 import { invalidCredentials } from '../../../src/capabilities/sign-in/refusals.ts';
 import { createAccess } from '../../../src/core/access/access.ts';
-import { createAdmit, type Demand, type NoticeSignIn } from '../../../src/core/access/admit.ts';
+import { createAdmit, type NoticeSignIn, type RequireSecondFactor } from '../../../src/core/access/admit.ts';
 import { createRedisLookUp } from '../../../src/core/access/look-up.ts';
 import { Refusal } from '../../../src/core/access/refusal.ts';
 import type { PasswordCheck } from '../../../src/core/passwords/passwords.ts';
@@ -58,7 +58,7 @@ const limits = { idleTimeoutSeconds: 60, lifetimeSeconds: 60 };
 function createRacing(
   change: (current: Account) => Account | undefined,
   fault?: Error,
-  demand: Demand = async () => {},
+  requireSecondFactor: RequireSecondFactor = async () => {},
   noticeSignIn?: NoticeSignIn,
 ) {
   let current: Account | undefined = account;
@@ -108,7 +108,7 @@ function createRacing(
     failureFloor: 0,
   });
   const admit = createAdmit({
-    ...{ access, sessions, users, audit, demand, noticeSignIn },
+    ...{ access, sessions, users, audit, requireSecondFactor, noticeSignIn },
     noteLogin: async () => {},
     acceptChanges: async (account) => account,
   });
@@ -168,12 +168,12 @@ test('no session starts if it cannot be found out whether a second factor is mis
     [2, 'stronger hash of secret'],
   ] as const) {
     let asked = 0;
-    const demand = async () => {
+    const requireSecondFactor = async () => {
       asked += 1;
       if (asked === failing) throw new Error('gone');
       return undefined;
     };
-    const { logIn, store } = createRacing((current) => ({ ...current, passwordHash }), undefined, demand);
+    const { logIn, store } = createRacing((current) => ({ ...current, passwordHash }), undefined, requireSecondFactor);
     await assert.rejects(logIn(), /gone/);
     assert.equal(store.records.size, 0);
   }
