@@ -2,11 +2,13 @@ import type { Command } from 'commander';
 import type { InvalidFields } from '../core/access/refusal.ts';
 import { textsIn } from '../ground/languages/speech.ts';
 
-const { say, words } = textsIn('en');
+const { interpolate, words } = textsIn('en');
 
 /** Describes invalid input, in a line for each option or argument. */
 export const describeFaults = ({ faults }: InvalidFields, command: Command) =>
-  faults.map(({ field, code, values }) => `${inputOf(command, field)}: ${say(words.fields[code], values)}.`).join('\n');
+  faults
+    .map(({ field, code, values }) => `${inputOf(command, field)}: ${interpolate(words.fields[code], values)}.`)
+    .join('\n');
 
 /** Finds the option or argument for a field of the API. If it can be repeated, the field is a list with a plural name. */
 function inputOf({ options, registeredArguments }: Command, field: string): string {

@@ -1,6 +1,6 @@
 import type { Finding } from '../../selftest/finding.ts';
 import { withOwnCommand } from '../ground/config/own-command.ts';
-import { fill } from '../ground/languages/languages.ts';
+import { interpolate } from '../ground/languages/languages.ts';
 import { jsonLine, printable } from '../ground/text/printable.ts';
 
 export type FindingsPrinter = ReturnType<typeof createFindingsPrinter>;
@@ -11,7 +11,7 @@ export function createFindingsPrinter(json: boolean) {
   return {
     print(check: string, { state, message, fix, values }: Finding): void {
       counts[state] += 1;
-      const shown = { state, message: fill(message, values), ...(fix && { fix: fill(fix, values) }) };
+      const shown = { state, message: interpolate(message, values), ...(fix && { fix: interpolate(fix, values) }) };
       process.stdout.write(json ? jsonLine({ check, ...shown }) : withOwnCommand(formatLine(check, shown)));
     },
     conclude(): boolean {

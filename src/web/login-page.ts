@@ -34,7 +34,7 @@ function describe({ message, application, username, next, ...login }: LoginModel
       text: words.loginMessages[message.key],
       wait: message.wait && plural(words.login[message.wait.key], message.wait.count),
     },
-    lead: page.say(words.login.lead, { name: application ?? site.name }),
+    lead: page.interpolate(words.login.lead, { name: application ?? site.name }),
     hasPasskeys: passkeyDomain !== undefined,
     focusesPassword: username !== '',
     links: mail ? links : undefined,

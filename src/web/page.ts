@@ -145,15 +145,15 @@ function addressOf(username: string) {
   return { name, domain: domain.join('') };
 }
 
-interface Form extends Pick<LanguageTexts, 'words' | 'say'> {
+interface Form extends Pick<LanguageTexts, 'words' | 'interpolate'> {
   readonly values: NonNullable<Repeated['values']>;
   readonly errors: NonNullable<Repeated['errors']>;
   readonly faulty: string | undefined;
 }
 
-function errorOf({ words, say, errors }: Form, name: string): string | undefined {
+function errorOf({ words, interpolate, errors }: Form, name: string): string | undefined {
   const error = errors[name];
-  return error && say(words.fields[error.code], error.values);
+  return error && interpolate(words.fields[error.code], error.values);
 }
 
 export interface Field {
@@ -276,13 +276,13 @@ export interface UpstreamButtons {
 }
 
 const createUpstreamsOf =
-  ({ features }: Site, { words, say }: LanguageTexts) =>
+  ({ features }: Site, { words, interpolate }: LanguageTexts) =>
   ({ next, remembers, confirmedBy }: UpstreamButtons) => ({
     ...{ next, remembers },
     buttons: features.upstreams
       .filter(({ id }) => confirmedBy?.includes(id) ?? true)
       .map(({ id, name }) => ({
         address: `/auth/${confirmedBy ? 'confirm/' : ''}upstream/${id}`,
-        text: say(words.upstream.signIn, { name }),
+        text: interpolate(words.upstream.signIn, { name }),
       })),
   });

@@ -32,7 +32,7 @@ function describe({ signedIn, status, refusal, next, scope, request_id, ...refus
     ...{ signedIn, status, request_id, inAdmin },
     title: titles?.[status] ?? problem.titles.other,
     lead: scope
-      ? page.say(problem.missingScope, { scope, name: page.site.name })
+      ? page.interpolate(problem.missingScope, { scope, name: page.site.name })
       : (refusals[refusal ?? ''] ?? sentences?.[status] ?? problem.sentences.other),
     button: inAdmin
       ? { address: [403, 404].includes(status) ? list : path, text: problem.back }

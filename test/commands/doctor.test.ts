@@ -15,7 +15,7 @@ import { judgeCapacity } from '../../src/doctor/hashing.ts';
 import { judgeInformation } from '../../src/doctor/session-store.ts';
 import { judgeSpace } from '../../src/doctor/sqlite-file.ts';
 import { encrypt } from '../../src/ground/encryption/cipher.ts';
-import { fill } from '../../src/ground/languages/languages.ts';
+import { interpolate } from '../../src/ground/languages/languages.ts';
 import { startScriptedSmtp } from '../core/mail/scripted-smtp.ts';
 import { missing } from '../servers/missing.ts';
 import { startPgbouncer } from '../servers/pgbouncer.ts';
@@ -711,7 +711,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.equal(judgeSpace(100).state, 'ok');
       assert.equal(judgeSpace(99.9).state, 'warning');
       assert.deepEqual(
-        [2047, 50_599].map((free) => judgeSpace(free)).map(({ message, values }) => fill(message, values)),
+        [2047, 50_599].map((free) => judgeSpace(free)).map(({ message, values }) => interpolate(message, values)),
         ['Its disk has 2047 MiB free.', 'Its disk has 49 GiB free.'],
       );
     });
@@ -774,7 +774,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
   test('warns from 2 s that clocks differ, and reports 30 s as wrong', () => {
     function judge(seconds: number): string {
       const { state, message, fix = '', values } = judgeClock('Redis', seconds);
-      return fill([state, message, fix].join(' '), values).trimEnd();
+      return interpolate([state, message, fix].join(' '), values).trimEnd();
     }
     assert.match(judge(1.9), /^ok The clocks of this machine and of Redis differ by less than 2 s\.$/);
     assert.match(judge(2), /^warning .* is 2\.0 s ahead of that of Redis\. Let both .* NTP/);

@@ -13,7 +13,7 @@ const templates = globSync('**/*.eta', { cwd: source }).map((file) => ({
 }));
 
 const tag = /<%([-_~=]?)([\s\S]*?)[-_]?%>/g;
-const helpers = 'addressOf|errorOf|fieldOf|messageIn|moreOf|passkeysOf|plural|say|secretOf|timeOf|upstreamsOf';
+const helpers = 'addressOf|errorOf|fieldOf|interpolate|messageIn|moreOf|passkeysOf|plural|secretOf|timeOf|upstreamsOf';
 const calls = new RegExp(`^(?:if|for|include|layout|it\\.(?:${helpers}))$`);
 
 /** What a template leaves to its model. It asks only whether a part of the model is there, and repeats one for each entry. */

@@ -55,7 +55,7 @@ interface AccountAnswer extends Account {
 }
 
 function describeAccountPage(answer: AccountAnswer, page: Page) {
-  const { words, site, plural, say, timeOf } = page;
+  const { words, site, plural, interpolate, timeOf } = page;
   const { account, security } = words;
   const { features } = site;
   const { username, first_name, last_name, totp, passkeys, hasPassword, waitingAddress } = answer;
@@ -65,7 +65,7 @@ function describeAccountPage(answer: AccountAnswer, page: Page) {
     ownAccount: features.ownAccounts
       ? {
           verified: page.verifiedOf(answer.verification),
-          waiting: waitingAddress && say(account.waitingAddress, { email: waitingAddress }),
+          waiting: waitingAddress && interpolate(account.waitingAddress, { email: waitingAddress }),
           mayChangeEmail: features.mail,
         }
       : undefined,
@@ -91,11 +91,11 @@ interface ConfirmEmail extends Addressed {
   readonly former?: string;
 }
 
-function describeConfirmEmail({ email, offered, former = '' }: ConfirmEmail, { words, say }: Page) {
+function describeConfirmEmail({ email, offered, former = '' }: ConfirmEmail, { words, interpolate }: Page) {
   const { confirmEmail } = words;
   return {
     offered,
-    lead: offered ? say(confirmEmail.offered, { email, former }) : say(confirmEmail.lead, { email }),
+    lead: offered ? interpolate(confirmEmail.offered, { email, former }) : interpolate(confirmEmail.lead, { email }),
     action: offered ? '/account/confirm-email' : '/auth/confirm-email',
   };
 }
@@ -106,13 +106,13 @@ interface ForgotPassword {
   readonly application: string | undefined;
 }
 
-const sentTo = (application: string | undefined, { words, say, state }: Page) =>
-  state === '1' ? { openHere: application && say(words.account.openHere, { name: application }) } : undefined;
+const sentTo = (application: string | undefined, { words, interpolate, state }: Page) =>
+  state === '1' ? { openHere: application && interpolate(words.account.openHere, { name: application }) } : undefined;
 
 function describeForgotPassword({ minutes, application }: ForgotPassword, page: Page) {
   return {
     sent: sentTo(application, page),
-    sentMore: page.say(page.words.forgotPassword.sentMore, { minutes }),
+    sentMore: page.interpolate(page.words.forgotPassword.sentMore, { minutes }),
     login: page.withNext('/auth/login', page.values.next),
   };
 }
@@ -130,11 +130,11 @@ interface Home extends Me, Listed {
   readonly findings: number;
 }
 
-function describeHome({ applications, findings, ...home }: Home, { words, say, plural, language }: Page) {
+function describeHome({ applications, findings, ...home }: Home, { words, interpolate, plural, language }: Page) {
   const { welcome, welcomeName } = words.home;
   return {
     ...home,
-    heading: home.first_name ? say(welcomeName, { name: home.first_name }) : welcome,
+    heading: home.first_name ? interpolate(welcomeName, { name: home.first_name }) : welcome,
     findings: findings > 0 ? plural(words.home.findings, findings) : undefined,
     applications: applications.map(({ name, address, host }) => ({
       ...{ name, address },
@@ -169,7 +169,7 @@ interface Tokens {
 }
 
 function describeTokens({ tokens, scopes, token }: Tokens, page: Page) {
-  const { words, say, timeOf, values } = page;
+  const { words, interpolate, timeOf, values } = page;
   const ticked = (values.scope ?? '').split(' ');
   return {
     token,
@@ -179,7 +179,7 @@ function describeTokens({ tokens, scopes, token }: Tokens, page: Page) {
       lastUsed:
         last_used_at === null
           ? undefined
-          : timeOf(say(words.tokens.lastUsed, { address: last_used_address ?? '' }), last_used_at),
+          : timeOf(interpolate(words.tokens.lastUsed, { address: last_used_address ?? '' }), last_used_at),
     })),
     hasScopes: scopes.length > 0,
     choices:

@@ -1,5 +1,5 @@
 import { databasePart } from '../../ground/database/errors.ts';
-import { fill } from '../../ground/languages/languages.ts';
+import { interpolate } from '../../ground/languages/languages.ts';
 import type { Sentence } from '../../ground/languages/words.ts';
 import { addAction } from '../../web/action.ts';
 import { tag } from '../../web/admin-pages.ts';
@@ -71,7 +71,7 @@ export function addOverview(
         return {
           ...finding,
           message: shown,
-          isEnglish: shown === fill(message, values),
+          isEnglish: shown === interpolate(message, values),
           ...(fix && { fix: withOwnCommand(tell(fix as Sentence, values)) }),
         };
       });

@@ -101,10 +101,14 @@ function lastAccessOf({ last_login_at, invitation }: UserAnswer, { words, timeOf
 const factorsOf = ({ factors }: Pick<User, 'factors'>, { words: { security } }: Page): string =>
   factors.map((kind) => (kind === 'app' ? security.app : security.passkeys)).join(', ');
 
-function actionOf(action: Action, user: Pick<UserAnswer, 'id' | 'username' | 'invitation'>, { words, say }: Page) {
+function actionOf(
+  action: Action,
+  user: Pick<UserAnswer, 'id' | 'username' | 'invitation'>,
+  { words, interpolate }: Page,
+) {
   const { inviteAgain, actions } = words.admin.user;
   const { title, lead } = action === 'send-reset' && user.invitation?.repeatable ? inviteAgain : actions[action];
-  return { title, lead: say(lead, { name: user.username }), address: `${addressOf(user)}/${action}` };
+  return { title, lead: interpolate(lead, { name: user.username }), address: `${addressOf(user)}/${action}` };
 }
 
 interface Users extends Listed {
@@ -119,7 +123,7 @@ interface Users extends Listed {
 }
 
 function describeUsers({ users, total, moreThan, ...list }: Users, page: Page) {
-  const { words, site, say, plural, number, timeOf } = page;
+  const { words, site, interpolate, plural, number, timeOf } = page;
   const { admin } = words;
   const query = list.query as Query;
   const selects = [
@@ -152,7 +156,7 @@ function describeUsers({ users, total, moreThan, ...list }: Users, page: Page) {
       options: Object.entries(options).map(([value, text]) => ({ value, text, isChosen: query[name] === value })),
     })),
     counted: total === null ? undefined : plural(admin.groups.members, total),
-    moreThan: moreThan && say(admin.users.moreThan, { count: number(moreThan) }),
+    moreThan: moreThan && interpolate(admin.users.moreThan, { count: number(moreThan) }),
     chips: chipsOf(
       '/admin/users',
       query,
@@ -249,16 +253,16 @@ interface Import {
 }
 
 function describeImport({ columns, dry_run, added = 0, there_already = 0, refused, ...answer }: Import, page: Page) {
-  const { say, plural } = page;
+  const { interpolate, plural } = page;
   const { users: words } = page.words.admin;
   const { more_refused: more = 0 } = answer;
   return {
-    lead: say(words.importLead, { columns: columns.join(', ') }),
+    lead: interpolate(words.importLead, { columns: columns.join(', ') }),
     result: refused && {
       added: plural(dry_run ? words.toAdd : words.added, added),
       there: there_already > 0 ? plural(words.there, there_already) : undefined,
       refusedTitle: dry_run ? words.refused : words.wasRefused,
-      refused: refused.map((row) => say(words.line, { ...row })),
+      refused: refused.map((row) => interpolate(words.line, { ...row })),
       more: more > 0 ? plural(words.moreRefused, more) : undefined,
     },
     mayImport: dry_run && added > 0,

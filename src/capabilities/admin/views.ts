@@ -33,24 +33,27 @@ interface Filter {
 }
 
 /** The filters of a list that are set, each with the address of the list without it. */
-export function chipsOf(list: string, query: Query, filters: readonly Filter[], { words, say }: Page) {
+export function chipsOf(list: string, query: Query, filters: readonly Filter[], { words, interpolate }: Page) {
   const chips = filters.flatMap(({ name, label, value: text }) => {
     const { [name]: sent, cursor: _, ...rest } = query;
     const value = text ?? sent;
     if (!sent || value === undefined) return [];
     const kept = new URLSearchParams(Object.entries(rest).filter(([, one]) => one !== ''));
-    const remove = say(words.admin.removeFilter, { filter: `${label}: ${value}` });
+    const remove = interpolate(words.admin.removeFilter, { filter: `${label}: ${value}` });
     return [{ label, value, remove, address: `${list}?${kept}` }];
   });
   return { label: words.admin.filters, chips };
 }
 
 /** The scopes that a group grants, and the applications that it opens. */
-export function groupRightsOf({ scopes, rules, clients, more_clients }: DescribedGroup, { words, say, plural }: Page) {
+export function groupRightsOf(
+  { scopes, rules, clients, more_clients }: DescribedGroup,
+  { words, interpolate, plural }: Page,
+) {
   const { nothing, further, opens } = words.admin.groups;
   const more = more_clients > 0 ? [plural(further, more_clients)] : [];
   const names = [...rules, ...clients.map(({ name }) => name), ...more].join(', ');
-  return { scopes: scopes.join(', ') || nothing, opens: names && say(opens, { names }) };
+  return { scopes: scopes.join(', ') || nothing, opens: names && interpolate(opens, { names }) };
 }
 
 interface Audit extends Awaited<ReturnType<typeof listEvents>> {
@@ -106,14 +109,14 @@ function describeAudit({ events, kinds, ...list }: Audit, page: Page) {
   };
 }
 
-function describeEvent(event: Audit['events'][number], title: string | undefined, { words, say }: Page) {
+function describeEvent(event: Audit['events'][number], title: string | undefined, { words, interpolate }: Page) {
   const { time, kind, username, user_id, address, explanation, why, what } = event;
   const name = event.actor ?? event.actor_id ?? event.operator;
   const iso = new Date(time).toISOString();
   return {
     ...{ username, address, explanation, iso, shown: iso.slice(0, 19).replace('T', ' ') },
     title: title ?? kind ?? '',
-    details: [name && say(words.admin.audit.by, { name }), why, what].filter(Boolean).join(' · '),
+    details: [name && interpolate(words.admin.audit.by, { name }), why, what].filter(Boolean).join(' · '),
     user: user_id && { name: username ?? user_id, address: `/admin/audit?user_id=${encodeURIComponent(user_id)}` },
   };
 }
@@ -132,7 +135,7 @@ interface Groups extends Listed {
 }
 
 function describeGroups({ groups, scopes, ownScopes, heldScopes, mostCounted, ...answer }: Groups, page: Page) {
-  const { words, site, say, plural, number, confirm } = page;
+  const { words, site, interpolate, plural, number, confirm } = page;
   const { admin } = words;
   const { groups: texts } = admin;
   const { secondFactor } = site.features;
@@ -157,14 +160,16 @@ function describeGroups({ groups, scopes, ownScopes, heldScopes, mostCounted, ..
         rights: groupRightsOf(group, page),
         factor: second_factor && secondFactor ? texts.factor : undefined,
         members:
-          members === null ? say(admin.users.moreThan, { count: number(mostCounted) }) : plural(texts.members, members),
+          members === null
+            ? interpolate(admin.users.moreThan, { count: number(mostCounted) })
+            : plural(texts.members, members),
         mayChange: mayChange && group.held && (mayGrant || secondFactor || !builtIn),
         demand: secondFactor
           ? { value: String(!second_factor), text: second_factor ? texts.demandNone : texts.demandFactor }
           : undefined,
         removal:
           members === null
-            ? say(texts.removeLead.other, { count: `> ${number(mostCounted)}` })
+            ? interpolate(texts.removeLead.other, { count: `> ${number(mostCounted)}` })
             : plural(texts.removeLead, members),
       };
     }),
@@ -176,13 +181,13 @@ interface Mails extends Listed {
   readonly mails: readonly ReturnType<typeof describeMail>[];
 }
 
-const describeMails = ({ mails, ...list }: Mails, { words, site, say, plural }: Page) => ({
+const describeMails = ({ mails, ...list }: Mails, { words, site, interpolate, plural }: Page) => ({
   ...list,
   mails: mails.map(({ state, purpose, attempts, ...mail }) => {
     const subject = words.mails[purpose]?.subject;
     return {
       ...{ ...mail, purpose, isGivenUp: state === 'given-up' },
-      subject: subject && say(subject, { app: site.name }),
+      subject: subject && interpolate(subject, { app: site.name }),
       attempts: attempts > 0 ? plural(words.admin.mail.attempts, attempts) : undefined,
     };
   }),
@@ -198,7 +203,7 @@ interface Overview extends Pick<ReadOverview, 'series' | 'stores'> {
 }
 
 function describeOverview({ range, series, stores, findings, command }: Overview, page: Page) {
-  const { words, say, number, hour, shortDay } = page;
+  const { words, interpolate, number, hour, shortDay } = page;
   const { overview } = words.admin;
   const labelOf = (from: string | number | Date) => (range === '24h' ? hour(new Date(from)) : shortDay(new Date(from)));
   return {
@@ -219,13 +224,13 @@ function describeOverview({ range, series, stores, findings, command }: Overview
     }),
     stores: stores.map(({ name, available, milliseconds }) => ({
       name,
-      works: available ? say(overview.milliseconds, { count: number(milliseconds) }) : undefined,
+      works: available ? interpolate(overview.milliseconds, { count: number(milliseconds) }) : undefined,
     })),
     findings: findings.map(({ state, ...finding }) => ({
       ...{ ...finding, isOk: state === 'ok' },
       state: overview.states[state],
     })),
-    doctor: say(overview.doctor, { command }),
+    doctor: interpolate(overview.doctor, { command }),
   };
 }
 

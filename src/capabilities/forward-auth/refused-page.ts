@@ -13,11 +13,11 @@ declare module '../../web/view.ts' {
   }
 }
 
-function describe(refused: RefusedRequest, { words, say }: Page) {
+function describe(refused: RefusedRequest, { words, interpolate }: Page) {
   const { request_id } = refused;
   if (refused.username === undefined) return { request_id, title: words.forward.refusedTitle, again: refused.again };
   const { host, username, another } = refused;
-  const lead = say(words.forward.openedAs, { host, name: username });
+  const lead = interpolate(words.forward.openedAs, { host, name: username });
   return { request_id, title: words.problem.titles[403], barred: { lead, another } };
 }
 

@@ -33,7 +33,7 @@ function codesOf({ recovery_codes, next, said = 0, name = '' }: Codes, page: Pag
   const codes = recovery_codes.join('\n');
   return {
     ...{ next, codes, words: security },
-    done: done && page.say(done, { name }),
+    done: done && page.interpolate(done, { name }),
     secret: page.secretOf(codes, security.codes, of),
   };
 }
@@ -80,7 +80,7 @@ interface Enrolment extends Partial<AppSecret>, Partial<Omit<Codes, 'next'>> {
 }
 
 function describeEnrolment(answer: Enrolment, page: Page) {
-  const { words, site, say, values, errors } = page;
+  const { words, site, interpolate, values, errors } = page;
   const { email, minutes = 0, next } = answer;
   const { enrolFactor, loginMessages } = words;
   return {
@@ -88,12 +88,12 @@ function describeEnrolment(answer: Enrolment, page: Page) {
     mailed: values.token
       ? undefined
       : {
-          text: site.features.mail ? say(enrolFactor.sent, { minutes }) : enrolFactor.askOperator,
+          text: site.features.mail ? interpolate(enrolFactor.sent, { minutes }) : enrolFactor.askOperator,
           login: page.withNext('/auth/login', next),
         },
     secret: isSecret(answer) ? secretOf(answer, page, email) : undefined,
     code: isSecret(answer) || errors.code ? totpFieldOf(page) : undefined,
-    begin: say(enrolFactor.begin, { email: email ?? '' }),
+    begin: interpolate(enrolFactor.begin, { email: email ?? '' }),
   };
 }
 
@@ -152,7 +152,7 @@ interface Security {
 const states = { wanted: '7', reset: '8', recovered: '9' };
 
 function describeSecurity({ application, passkeys, next, recovery_codes_left: left, ...answer }: Security, page: Page) {
-  const { words, site, state, say, plural, client } = page;
+  const { words, site, state, interpolate, plural, client } = page;
   const { security } = words;
   const { upstreams, passkeyDomain } = site.features;
   const [isWanted, isReset, isRecovered] = [
@@ -162,8 +162,8 @@ function describeSecurity({ application, passkeys, next, recovery_codes_left: le
   ];
   const message =
     isWanted && application
-      ? say(security.wantedBy, { application })
-      : say(page.messageIn(security.messages) ?? '', { name: passkeys.at(-1)?.name ?? '' });
+      ? interpolate(security.wantedBy, { application })
+      : interpolate(page.messageIn(security.messages) ?? '', { name: passkeys.at(-1)?.name ?? '' });
   return {
     ...{ next, message, isWanted, isRecovered },
     recovered: isRecovered ? plural(security.recovered, left) : undefined,

@@ -29,7 +29,7 @@ function describe({ page: asking, back, username, providers, proved, method, ...
   const takesCode = asked.hasPassword || proved;
   return {
     ...{ back, username, next, proved, hasPasskey },
-    lead: page.say(asking ? confirm.leadTo : confirm.lead, { username, page: asking ?? '' }),
+    lead: page.interpolate(asking ? confirm.leadTo : confirm.lead, { username, page: asking ?? '' }),
     passkeyError: credential && fields[credential.code],
     form:
       takesCode && (method || !hasPasskey)

@@ -17,9 +17,9 @@ interface Lead {
   readonly signedIn: boolean;
 }
 
-const describeLead = (lead: Lead, { words, say }: Page) => ({
+const describeLead = (lead: Lead, { words, interpolate }: Page) => ({
   ...lead,
-  lead: say(words.upstream.lead, { name: lead.name }),
+  lead: interpolate(words.upstream.lead, { name: lead.name }),
 });
 
 interface Link {
@@ -29,9 +29,9 @@ interface Link {
   readonly username: string | undefined;
 }
 
-const describeLink = ({ link, name, provider, username = '' }: Link, { words, say }: Page) => ({
+const describeLink = ({ link, name, provider, username = '' }: Link, { words, interpolate }: Page) => ({
   link,
-  lead: say(words.upstream.linkLead, { name, provider, username }),
+  lead: interpolate(words.upstream.linkLead, { name, provider, username }),
 });
 
 interface Providers {

@@ -1,4 +1,4 @@
-import { fill } from '../../ground/languages/languages.ts';
+import { interpolate } from '../../ground/languages/languages.ts';
 import { type Translate, textsIn } from '../../ground/languages/speech.ts';
 import type { Sentence } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
@@ -66,7 +66,7 @@ function fillAdvice(
     GROUP: plainId.test(group) ? group : 'GROUP',
   };
   const places = /\b(?:EMAIL|ID(?![ -][Tt]oken)|GROUP)\b/g;
-  return fill(
+  return interpolate(
     tell(sentence).replaceAll(places, (word) => named[word as keyof typeof named]),
     values,
   );

@@ -45,19 +45,21 @@ export function describeOrigin(
   { details, createdAt }: Pick<QueuedMail, 'details' | 'createdAt'>,
   language: string,
 ): string {
-  const { say, utc, words } = textsInStored(language);
+  const { interpolate, utc, words } = textsInStored(language);
   const time = utc.time(new Date(createdAt));
-  return say(words.notices.from, { origin: [describeActor(details, language), time].filter(Boolean).join(', ') });
+  return interpolate(words.notices.from, {
+    origin: [describeActor(details, language), time].filter(Boolean).join(', '),
+  });
 }
 
 /** Says which change the mail reports. Without details, as in a mail of an older version, the sentence is the subject of the mail. */
 function describeChange({ purpose, details }: Pick<QueuedMail, 'purpose' | 'details'>, language: string): string {
-  const { say, words } = textsInStored(language);
+  const { interpolate, words } = textsInStored(language);
   const { changes } = words.notices;
   const { what = '', name, ...values } = details;
   const known = [what, purpose].find((key) => Object.hasOwn(changes, key));
   if (known === undefined) return `${words.mails[purpose]?.subject}.`;
-  return say(changes[known as keyof typeof changes], { ...values, name: name ? ` (${name})` : '' });
+  return interpolate(changes[known as keyof typeof changes], { ...values, name: name ? ` (${name})` : '' });
 }
 
 /** The changes that a merged notice reports. */
@@ -107,7 +109,7 @@ export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUr
   async prepare(mail) {
     const { address: to, createdAt } = mail;
     const { name, language } = await addresseeOf(mail, users);
-    const { plural, say, utc, words } = textsInStored(language);
+    const { plural, interpolate, utc, words } = textsInStored(language);
     const { changes, origins, count } = readMerged(mail.details);
     const sentences = Object.entries(changes).map(([change, times]) => {
       const [purpose, details] = JSON.parse(change);
@@ -123,7 +125,7 @@ export const createMoreChanges = (users: Pick<UserDirectory, 'findById'>, baseUr
       values: {
         more: plural(words.notices.more, count),
         what: sentences.join(' '),
-        from: say(words.notices.from, { origin }),
+        from: interpolate(words.notices.from, { origin }),
       },
       link: `${baseUrl()}/account`,
     };

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { withOwnCommand } from '../../ground/config/own-command.ts';
-import { fill } from '../../ground/languages/languages.ts';
+import { interpolate } from '../../ground/languages/languages.ts';
 import type { MailWords } from '../../ground/languages/words.ts';
 import { printable } from '../../ground/text/printable.ts';
 
@@ -39,7 +39,7 @@ function createModel(
   { subject, paragraphs, action = '', after = [] }: MailWords,
   { appName, language, values, link }: Frame,
 ) {
-  const say = (text: string) => printable(fill(withOwnCommand(text), { app: appName, ...values }));
+  const say = (text: string) => printable(interpolate(withOwnCommand(text), { app: appName, ...values }));
   const shown = { paragraphs: paragraphs.map(say), action: say(action), after: after.map(say) };
   return {
     ...shown,

@@ -1,4 +1,4 @@
-import { fill, type Values } from '../../ground/languages/languages.ts';
+import { interpolate, type Values } from '../../ground/languages/languages.ts';
 import type { Translate } from '../../ground/languages/speech.ts';
 import type { Sentence } from '../../ground/languages/words.ts';
 
@@ -33,7 +33,7 @@ export class Unreadable extends ChangeRefused {
   readonly explain: (tell: Translate) => string;
 
   constructor(sentence: Sentence, values: Values = {}) {
-    super(fill(sentence, values));
+    super(interpolate(sentence, values));
     this.explain = (tell) => tell(sentence, values);
   }
 }

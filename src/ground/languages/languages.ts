@@ -43,5 +43,5 @@ export function preferredLanguage(header = ''): Language | undefined {
 export type Values = Readonly<Record<string, string | number>>;
 
 /** Replaces the places in a text, such as `{name}`, by values. */
-export const fill = (text: string, values: Values = {}): string =>
+export const interpolate = (text: string, values: Values = {}): string =>
   text.replaceAll(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));

@@ -1,5 +1,5 @@
 import { nameClient } from '../text/user-agent.ts';
-import { fill, isLanguage, type Language, type Values } from './languages.ts';
+import { interpolate, isLanguage, type Language, type Values } from './languages.ts';
 import { type Plural, readCatalogue, type Sentence } from './words.ts';
 
 export type LanguageTexts = ReturnType<typeof createTexts>;
@@ -46,12 +46,12 @@ function createTexts(language: Language) {
     language,
     words,
     /** Returns a sentence of the audit log or of `janua doctor`. */
-    tell: (sentence: Sentence, values?: Values) => fill(sentences?.[sentence] ?? sentence, values),
+    tell: (sentence: Sentence, values?: Values) => interpolate(sentences?.[sentence] ?? sentence, values),
     /** Puts values into the places of a text. */
-    say: fill,
+    interpolate,
     /** Returns the form of a text that fits a number. The number replaces `{count}`. */
     plural: (forms: Plural, count: number, values: Values = {}) =>
-      fill(forms[plurals().select(count)] ?? forms.other, { ...values, count: number(count) }),
+      interpolate(forms[plurals().select(count)] ?? forms.other, { ...values, count: number(count) }),
     /** Formats times in UTC. On pages, a script rewrites them in the time zone of the browser. */
     utc: {
       date: (time: Date) => days().format(time),
@@ -68,7 +68,7 @@ function createTexts(language: Language) {
       const { browser, system } = nameClient(userAgent ?? undefined);
       const { clients } = words;
       if (browser === undefined) return clients.unknown;
-      return system === undefined ? browser : fill(clients.on, { browser, system });
+      return system === undefined ? browser : interpolate(clients.on, { browser, system });
     },
   };
 }

@@ -157,8 +157,8 @@ function describe(error: FastifyError | Error, request: FastifyRequest): Problem
 }
 
 function describeFault({ field, code, values }: FieldFault) {
-  const { say, words } = textsIn('en');
-  return { field, detail: say(words.fields[code], values) };
+  const { interpolate, words } = textsIn('en');
+  return { field, detail: interpolate(words.fields[code], values) };
 }
 
 function addHeaders(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

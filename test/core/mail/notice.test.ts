@@ -72,7 +72,7 @@ describe('a notice says', () => {
       const { changes, from } = textsIn(language).words.notices;
       for (const [what, sentence] of Object.entries(changes)) {
         const text = await textOf('factors-changed', { what, name: '', provider: 'x', ...browser }, language);
-        assert.ok(text.includes(textsIn(language).say(sentence, { name: '', provider: 'x' })), text);
+        assert.ok(text.includes(textsIn(language).interpolate(sentence, { name: '', provider: 'x' })), text);
         assert.ok(text.includes(from.split('{')[0] ?? '?'), text);
       }
     }

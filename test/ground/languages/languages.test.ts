@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fill, isLanguage, preferredLanguage } from '../../../src/ground/languages/languages.ts';
+import { interpolate, isLanguage, preferredLanguage } from '../../../src/ground/languages/languages.ts';
 import { textsIn } from '../../../src/ground/languages/speech.ts';
 
 const negotiations: [header: string | undefined, language: string | undefined][] = [
@@ -47,8 +47,8 @@ test('only the languages of the table are languages', () => {
 });
 
 test('a text gets its values, whatever they contain, and keeps places without a value', () => {
-  assert.equal(fill('{a} and {b}, {a}, {c}', { a: '{b}', b: '$&' }), '{b} and $&, {b}, {c}');
-  assert.equal(fill('{count}', { count: 0 }), '0');
+  assert.equal(interpolate('{a} and {b}, {a}, {c}', { a: '{b}', b: '$&' }), '{b} and $&, {b}, {c}');
+  assert.equal(interpolate('{count}', { count: 0 }), '0');
 });
 
 test('the number decides the form of a text', () => {

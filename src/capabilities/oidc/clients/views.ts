@@ -35,14 +35,14 @@ interface Clients extends Server, Listed {
   readonly clients: readonly Client[];
 }
 
-const describeClients = ({ clients, ...list }: Clients, { words, say }: Page) => ({
+const describeClients = ({ clients, ...list }: Clients, { words, interpolate }: Page) => ({
   ...list,
   clients: clients.map(({ client_id, name, groups }) => ({
     ...{ client_id, name },
     users:
       groups.length === 0
         ? words.admin.clients.everyone
-        : say(words.admin.clients.onlyGroups, { groups: groups.join(', ') }),
+        : interpolate(words.admin.clients.onlyGroups, { groups: groups.join(', ') }),
   })),
 });
 
@@ -109,13 +109,13 @@ type NewClient =
   | (Client & Server & { readonly client_secret: string | null });
 
 function describeNewClient(answer: NewClient, page: Page) {
-  const { words, say, values } = page;
+  const { words, interpolate, values } = page;
   if (answer.client_id === undefined)
     return { form: { ...page, ...fieldsOf(answer.groups, page) }, isPublic: values.public === 'true' };
   const { name, client_id, issuer, discovery, client_secret } = answer;
   return {
     added: {
-      message: say(words.admin.clients.added, { name }),
+      message: interpolate(words.admin.clients.added, { name }),
       ...{ client_id, issuer, discovery, words, ...secretOf(client_id, client_secret, page) },
     },
   };
@@ -133,16 +133,16 @@ const describeChange = (client: Change, page: Page) => ({
   form: { ...page, ...fieldsOf(client.groups, page) },
 });
 
-const describeRemoval = (client: Client, { words, say }: Page) => ({
+const describeRemoval = (client: Client, { words, interpolate }: Page) => ({
   title: titleOf(words.admin.clients.remove, client),
   here: addressOf(client),
-  lead: say(words.admin.clients.removeLead, { name: client.name }),
+  lead: interpolate(words.admin.clients.removeLead, { name: client.name }),
 });
 
 const describeRotation = (client: Pick<Client, 'client_id' | 'name'> & { client_secret?: string }, page: Page) => ({
   title: titleOf(page.words.admin.clients.rotate, client),
   here: addressOf(client),
-  lead: page.say(page.words.admin.clients.rotateLead, { name: client.name }),
+  lead: page.interpolate(page.words.admin.clients.rotateLead, { name: client.name }),
   ...secretOf(client.client_id, client.client_secret, page),
 });
 

@@ -25,7 +25,7 @@ declare module '../../../web/view.ts' {
 
 function describe(answer: LogOut | Answer<typeof leaveView>, page: Page) {
   if (answer.target !== undefined) return { leave: { ...answer, ...page } };
-  const { words, say, site } = page;
+  const { words, interpolate, site } = page;
   const { logOut } = words.oidc;
   const { name } = site;
   const { goesOn, isOver, account, application, action, given, request_id } = answer;
@@ -33,10 +33,10 @@ function describe(answer: LogOut | Answer<typeof leaveView>, page: Page) {
     isAsked: account !== undefined,
     title: goesOn ? logOut.goesOn : isOver ? logOut.over : logOut.title,
     asked: account && {
-      lead: application ? say(logOut.lead, { application, name }) : say(logOut.plain, { name }),
-      account: say(logOut.account, { account }),
+      lead: application ? interpolate(logOut.lead, { application, name }) : interpolate(logOut.plain, { name }),
+      account: interpolate(logOut.account, { account }),
     },
-    fault: request_id && { text: say(logOut.noReturn, { name }), request_id },
+    fault: request_id && { text: interpolate(logOut.noReturn, { name }), request_id },
     form: action && {
       ...{ action, goesOn, fields: Object.entries(given) },
       submit: goesOn ? logOut.next : logOut.submit,

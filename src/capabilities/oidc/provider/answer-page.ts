@@ -28,13 +28,13 @@ function describe(answer: Posted | Strange | Answer<typeof leaveView>, page: Pag
   if ('action' in answer)
     return {
       action: answer.action,
-      heading: page.say(page.words.forward.heading, { origin: answer.origin }),
+      heading: page.interpolate(page.words.forward.heading, { origin: answer.origin }),
       fields: Object.entries(answer.fields),
     };
   const { host: application, location } = answer.stranger;
   const stranger = {
-    heading: page.say(refused.heading, { application }),
-    ...{ location, back: page.say(refused.back, { application }), request_id: answer.request_id },
+    heading: page.interpolate(refused.heading, { application }),
+    ...{ location, back: page.interpolate(refused.back, { application }), request_id: answer.request_id },
   };
   return { stranger };
 }

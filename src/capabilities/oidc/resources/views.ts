@@ -15,7 +15,7 @@ interface Resources extends Listed {
   readonly resources: readonly Resource[];
 }
 
-function describeResources({ resources, ...list }: Resources, { words, say, values }: Page) {
+function describeResources({ resources, ...list }: Resources, { words, interpolate, values }: Page) {
   const { formats, asksAs } = words.admin.resources;
   return {
     ...list,
@@ -23,7 +23,7 @@ function describeResources({ resources, ...list }: Resources, { words, say, valu
       ...{ uri, alg },
       scopes: scopes.join(', '),
       format: formats[token_format],
-      asksAs: client_id && say(asksAs, { id: client_id }),
+      asksAs: client_id && interpolate(asksAs, { id: client_id }),
       secretPage: token_format === 'opaque' ? `/admin/resources/secret?uri=${encodeURIComponent(uri)}` : undefined,
     })),
     isJwt: values.token_format === 'jwt',
@@ -35,13 +35,13 @@ interface Secret extends Pick<Resource, 'uri' | 'client_id'> {
   readonly client_secret?: string;
 }
 
-function describeSecret({ uri, client_id, client_secret }: Secret, { words, say, secretOf }: Page) {
+function describeSecret({ uri, client_id, client_secret }: Secret, { words, interpolate, secretOf }: Page) {
   const { resources, clients } = words.admin;
   return {
     ...{ uri, client_id: client_id ?? '', client_secret: client_secret ?? '' },
     title: `${resources.secret}: ${uri}`,
     secret: client_secret && secretOf(client_secret, clients.id, client_id ?? undefined),
-    lead: say(client_id ? resources.secretAgain : resources.secretLead, { uri }),
+    lead: interpolate(client_id ? resources.secretAgain : resources.secretLead, { uri }),
   };
 }
 

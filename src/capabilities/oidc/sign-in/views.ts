@@ -40,18 +40,18 @@ function requestedOf({ scopes, resources, lasts }: ShownApplication, page: Page)
   return {
     ...{ words: consent, lasts, scopes: scopes.map((scope) => wordsFor(page.words.applications.scopes, scope)) },
     resources: resources.map(({ address, scopes: asked }) =>
-      page.say(consent.resource, { address, scopes: asked.join(', ') }),
+      page.interpolate(consent.resource, { address, scopes: asked.join(', ') }),
     ),
   };
 }
 
 function refusedOf({ name, account, reason }: RefusedApplication, page: Page, request_id: string, isDevice = false) {
-  const { words, say } = page;
+  const { words, interpolate } = page;
   const { heading, back } = words.oidc.refused;
   return {
     ...{ name, account, isDevice, request_id, reason: wordsFor(words.refusals, reason) },
-    heading: say(heading, { application: name }),
-    back: say(back, { application: name }),
+    heading: interpolate(heading, { application: name }),
+    back: interpolate(back, { application: name }),
   };
 }
 
@@ -102,12 +102,12 @@ function describeStep({ application, account, refused, shown = '', request_id }:
 function selectAccountOf(
   { documentHost, name }: ShownApplication,
   account: NonNullable<StepAnswer['account']>,
-  { words, say, addressOf }: Page,
+  { words, interpolate, addressOf }: Page,
 ) {
   const { lead, continueAs } = words.oidc.selectAccount;
   return {
-    lead: say(lead, { application: documentHost ?? name }),
-    continueAs: say(continueAs, { name: account.name }),
+    lead: interpolate(lead, { application: documentHost ?? name }),
+    continueAs: interpolate(continueAs, { name: account.name }),
     address: account.username === account.name ? undefined : addressOf(account.username),
   };
 }
@@ -115,7 +115,7 @@ function selectAccountOf(
 const consentOf = (application: ShownApplication, shown: string, page: Page) => ({
   ...{ shown, isNative: application.isNative, application: applicationOf(application, page) },
   requested: requestedOf(application, page),
-  heading: page.say(page.words.oidc.consent.heading, { name: application.documentHost ?? application.name }),
+  heading: page.interpolate(page.words.oidc.consent.heading, { name: application.documentHost ?? application.name }),
 });
 
 export const deviceView = view('capabilities/oidc/sign-in/device', describeDevice);
