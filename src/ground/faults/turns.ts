@@ -45,6 +45,8 @@ interface Party {
 
 interface Waiter extends Work {
   readonly turn: PromiseWithResolvers<void>;
+  /** The later a piece came, the higher. */
+  readonly arrival: number;
 }
 
 /**
@@ -56,7 +58,10 @@ interface Waiter extends Work {
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
   const taken = new Map<string, number>();
   const parties = new Map<string, Party>();
-  const waiters: Waiter[] = [];
+  /** The waiting pieces by their places and parties. Those with the same ones have their turns as they came, so a choice looks at one of them. */
+  const queues = new Map<string, Waiter[]>();
+  let arrivals = 0;
+  let waitingPieces = 0;
   let running = 0;
   let latestChange = 0;
   let wasFull = false;
@@ -68,8 +73,10 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
    */
   const turnOrder = (work: Work) => partiesOf(work).flatMap(({ underWay, since }) => [underWay, since]);
   const sizes = (work: Work) => partiesOf(work).map(({ underWay, waiting }) => underWay + waiting);
-  const hasEarlierTurn = (one: Work, other: Work) => compare(turnOrder(one), turnOrder(other)) < 0;
-  const isSmaller = (one: Work, other: Work) => compare(sizes(one), sizes(other)) < 0;
+  const hasEarlierTurn = (one: Waiter, other: Waiter) =>
+    (compare(turnOrder(one), turnOrder(other)) || one.arrival - other.arrival) < 0;
+  const isSmaller = (one: Waiter, other: Waiter) =>
+    (compare(sizes(one), sizes(other)) || one.arrival - other.arrival) < 0;
 
   const hasRoom = ({ places }: Work) => places.every(({ key, atOnce }) => (taken.get(key) ?? 0) < atOnce);
 
@@ -93,13 +100,33 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
 
   function startNext(): void {
     while (running < mostAtOnce) {
-      const [first, ...others] = waiters.filter(hasRoom);
+      const [first, ...others] = [...queues.values()].flatMap(([head]) => (head && hasRoom(head) ? [head] : []));
       if (first === undefined) return;
       const next = others.reduce((best, other) => (hasEarlierTurn(other, best) ? other : best), first);
-      waiters.splice(waiters.indexOf(next), 1);
+      leaveQueue(next);
       count(next, { underWay: 1, waiting: -1 });
       next.turn.resolve();
     }
+  }
+
+  function enterQueue(waiter: Waiter): void {
+    const key = queueOf(waiter);
+    const queue = queues.get(key);
+    if (queue === undefined) queues.set(key, [waiter]);
+    else queue.push(waiter);
+    waitingPieces += 1;
+  }
+
+  /** Returns whether the piece waited. */
+  function leaveQueue(waiter: Waiter): boolean {
+    const key = queueOf(waiter);
+    const queue = queues.get(key) ?? [];
+    const index = queue.indexOf(waiter);
+    if (index < 0) return false;
+    queue.splice(index, 1);
+    if (queue.length === 0) queues.delete(key);
+    waitingPieces -= 1;
+    return true;
   }
 
   function refuseOne(): void {
@@ -107,20 +134,19 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
     wasFull = true;
     onRefused?.();
     // If several parties are equally large, the last piece is refused.
-    refuse(waiters.reduce((largest, other) => (isSmaller(other, largest) ? largest : other)));
+    const latest = [...queues.values()].flatMap((queue) => queue.slice(-1));
+    refuse(latest.reduce((largest, other) => (isSmaller(other, largest) ? largest : other)));
   }
 
   function refuse(waiter: Waiter): void {
-    const index = waiters.indexOf(waiter);
-    // The work has had its turn already.
-    if (index < 0) return;
-    waiters.splice(index, 1);
+    // Otherwise the work has had its turn already.
+    if (!leaveQueue(waiter)) return;
     count(waiter, { underWay: 0, waiting: -1 });
     waiter.turn.reject(new Unavailable(part, 2));
   }
 
   return {
-    waiting: () => waiters.length,
+    waiting: () => waitingPieces,
 
     /**
      * Waits for a turn, and then runs the work.
@@ -128,12 +154,13 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
      * @throws {Unavailable} when too many pieces wait, or when the wait was canceled
      */
     async take<T>(work: Work, run: (turn: Turn) => Promise<T>, leaving?: AbortSignal): Promise<T> {
-      const waiter = { ...work, turn: Promise.withResolvers<void>() };
+      arrivals += 1;
+      const waiter: Waiter = { ...work, turn: Promise.withResolvers<void>(), arrival: arrivals };
       const leave = () => refuse(waiter);
-      waiters.push(waiter);
+      enterQueue(waiter);
       count(work, { underWay: 0, waiting: 1 });
       startNext();
-      if (waiters.length > mostWaiting) refuseOne();
+      if (waitingPieces > mostWaiting) refuseOne();
       if (leaving?.aborted) leave();
       leaving?.addEventListener('abort', leave);
       await waiter.turn.promise.finally(() => leaving?.removeEventListener('abort', leave));
@@ -142,11 +169,13 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
       } finally {
         count(work, { underWay: -1, waiting: 0 });
         startNext();
-        if (waiters.length === 0) wasFull = false;
+        if (waitingPieces === 0) wasFull = false;
       }
     },
   };
 }
+
+const queueOf = ({ places, parties }: Work): string => JSON.stringify([places, parties]);
 
 const compare = (one: readonly number[], other: readonly number[]): number =>
   one.map((number, index) => number - (other[index] ?? number)).find((difference) => difference !== 0) ?? 0;
