@@ -30,6 +30,7 @@ import { type Policy, perSecond } from '../src/core/throttle/policy.ts';
 import { mostUsesWaiting } from '../src/core/throttle/throttle.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';
+import { mostWaitingForConnections } from '../src/ground/database/server-driver.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { mostWaitingForRows } from '../src/ground/database/transaction.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
@@ -134,6 +135,7 @@ const limits: readonly Limit[] = [
   ['network', 'logins of an address at once', atOnce.address, 'wait for a turn'],
   ['network', 'logins of a /48 at once', atOnce.endSite, 'wait for a turn'],
   ['network', 'logins of all unknown addresses at once', atOnce.unknownAddress, 'wait for a turn'],
+  ['network', 'connections to the database at once', 'all but one', 'wait for a turn'],
   ['network', 'connections to applications at once', outsideLimits.ofParty, 'wait for a turn'],
   ['network', 'sign-ins at another provider at once', redeemLimits.ofNetwork, 'wait for a turn'],
   ['network', 'sign-ins that come back from other providers', `${perSecond.free}, and one more each second`, '503'],
@@ -207,6 +209,12 @@ const limits: readonly Limit[] = [
     'mails that were given up',
     `${mostMails.givenUp} of strangers, ${mostMails.givenUp} others`,
     'the oldest are removed',
+  ],
+  [
+    'machine',
+    'requests that wait for a connection to the database',
+    mostWaitingForConnections,
+    '503 for the last of the network with the most',
   ],
   ['machine', 'pages of administration at once', adminPages.atOnce, 'wait for a turn'],
   [

@@ -16,6 +16,7 @@ import { addMeasures } from './hooks/measures.ts';
 import { addOwnHost } from './hooks/own-host.ts';
 import { type AnswerProblem, createProblems } from './hooks/problems.ts';
 import { addRequestIds, requestIdHeader } from './hooks/request-id.ts';
+import { addRequesters } from './hooks/requesters.ts';
 import { addSchemas } from './hooks/schemas.ts';
 import { addSecurityHeaders, securityHeaders } from './hooks/security-headers.ts';
 import { createLoginPage, type LoginPage } from './login-page.ts';
@@ -47,6 +48,7 @@ export function createFlow(options: FlowOptions) {
     },
 
     addHooks(app: App): void {
+      addRequesters(app, options);
       addMeasures(app, options.measures);
       addSchemas(app);
       addSecurityHeaders(app, headers, bare);

@@ -38,7 +38,7 @@ export function openMysql(url: string, connections: number, timeout: StepTimeout
   });
   const getConnection = promisify(pool.getConnection).bind(pool);
   const connect = async () => adapt(await getConnection());
-  return createServerDriver({ connect, end: promisify(pool.end).bind(pool) }, timeout, watch);
+  return createServerDriver({ size: connections, connect, end: promisify(pool.end).bind(pool) }, timeout, watch);
 }
 
 function readUrl(text: string): PoolOptions {

@@ -35,7 +35,8 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
 
   const hasReader = connections > 1;
   const connectionTimeoutMillis = timeout.milliseconds;
-  const pool = new pg.Pool({ Client, connectionTimeoutMillis, max: hasReader ? connections - 1 : connections });
+  const size = hasReader ? connections - 1 : connections;
+  const pool = new pg.Pool({ Client, connectionTimeoutMillis, max: size });
   // A broken idle connection leaves the pool. The next query opens another.
   pool.on('error', () => {});
   const isLeft = (client: pg.ClientBase) => turns.get(client) !== turn;
@@ -71,9 +72,6 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
         const connection = await openOne(open);
         if (connection !== undefined) return connection;
       } catch (error) {
-        // The host works, but all its connections are in use. Leaving it for another host would close them.
-        if (isPoolExhausted(error))
-          throw new Error('no connection of DATABASE_CONNECTIONS became free', { cause: error });
         leave(begun);
         if (tries === urls.length) throw error;
         tries += 1;
@@ -96,19 +94,12 @@ export function openPostgres(url: string, connections: number, timeout: StepTime
     });
 
   const driver = createServerDriver(
-    { connect, ...(hasReader && { connectReader }), end: () => pool.end() },
+    { size, connect, ...(hasReader && { connectReader }), end: () => pool.end() },
     timeout,
     watch,
   );
   return { ...driver, losesStatements };
 }
-
-/**
- * Recognizes the pool's own error, after a request has waited too long for a free connection. If connecting fails, the client throws
- * another error.
- */
-const isPoolExhausted = (error: unknown): boolean =>
-  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
 
 interface Hosts {
   isLeft(client: pg.ClientBase): boolean;

@@ -1,13 +1,17 @@
 import { hash } from 'node:crypto';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { inTime } from '../faults/in-time.ts';
+import { findRequester } from '../faults/requester.ts';
 import type { StoreWatch } from '../faults/store-watch.ts';
+import { createTurns } from '../faults/turns.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import { accessOf, type EngineDriver, reportFailure, type StepTimeout, streamQuery } from './driver.ts';
-import { databaseUnavailable, wasRolledBack } from './errors.ts';
+import { databasePart, databaseUnavailable, wasRolledBack } from './errors.ts';
 import { repeated } from './transaction.ts';
 
 export interface ServerPool {
+  /** The most connections, without the reader's. */
+  readonly size: number;
   connect(): Promise<ServerConnection>;
   /**
    * Opens a connection that sends each query at once, without waiting for the answers to earlier queries. One such connection serves the
@@ -26,20 +30,65 @@ export interface ServerConnection {
   release(broken: boolean): void;
 }
 
+/** A wait for a connection. */
+interface Wait {
+  /** Ends the wait. */
+  readonly leaving: AbortController;
+  /** Whether all connections are in use. */
+  isForTurn?: boolean;
+}
+
+/** Most pieces of work of a process that wait for a connection. */
+export const mostWaitingForConnections = 1000;
+
 /**
  * Creates the driver of a database server. Each step has a time limit, so that a request fails instead of hanging (ASVS 16.5.2). A failed
- * connection is not used again.
+ * connection is not used again. Requesters share the connections fairly, and one network leaves a connection to the others: many of its
+ * statements may wait for one row inside the server.
  */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let reader: Promise<Connection> | undefined;
+  const turns = createTurns({ part: databasePart, atOnce: pool.size, waiting: mostWaitingForConnections });
+  /** The most connections that one network holds. */
+  const mostOfOne = Math.max(1, pool.size - 1);
 
-  async function acquire(connecting = pool.connect()): Promise<Connection> {
+  /** Waits for a turn, and then for a connection, which has the turn until its release. */
+  function connectInTurn(wait: Wait): Promise<ServerConnection> {
+    const connected = Promise.withResolvers<ServerConnection>();
+    const requester = findRequester();
+    const work =
+      requester === undefined
+        ? { places: [], parties: ['server'] }
+        : { places: [{ key: requester[0], atOnce: mostOfOne }], parties: requester };
+    async function hold(): Promise<void> {
+      wait.isForTurn = false;
+      const connection = await pool.connect();
+      const released = Promise.withResolvers<void>();
+      connected.resolve({
+        ...connection,
+        release(broken) {
+          connection.release(broken);
+          released.resolve();
+        },
+      });
+      await released.promise;
+    }
+    wait.isForTurn = true;
+    turns.take(work, hold, wait.leaving.signal).catch(connected.reject);
+    return connected.promise;
+  }
+
+  async function acquire(connect: (wait: Wait) => Promise<ServerConnection> = connectInTurn): Promise<Connection> {
+    const wait: Wait = { leaving: new AbortController() };
+    const connecting = connect(wait);
     try {
       return adapt(await inTime(connecting, timeout.milliseconds));
     } catch (error) {
+      const fault = wait.isForTurn ? new Error('no connection of DATABASE_CONNECTIONS became free') : error;
+      wait.leaving.abort();
       // A connection that opens too late returns to the pool.
       connecting.then((connection) => connection.release(false)).catch(() => {});
-      throw reportFailure(watch, 'read', databaseUnavailable(error));
+      throw reportFailure(watch, 'read', databaseUnavailable(fault));
     }
   }
 
@@ -93,7 +142,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
   }
 
   async function readBesideOthers(sql: string, parameters: readonly string[], name: string) {
-    reader ??= acquire(pool.connectReader?.());
+    reader ??= acquire(pool.connectReader);
     const used = reader;
     try {
       const connection = await used;
@@ -120,7 +169,7 @@ export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch
       return async (parameters) => (await readRows(sql, parameters, name)).rows;
     },
     async init() {},
-    acquireConnection: acquire,
+    acquireConnection: () => acquire(),
     beginTransaction: (connection: Connection) => connection.begin(),
     commitTransaction: (connection: Connection) => connection.end('commit'),
     rollbackTransaction: (connection: Connection) => connection.end('rollback'),
