@@ -93,7 +93,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   const findRow = prepareLookup((id) => rows.where('id', '=', id), 'id');
 
   /** Lists all clients by name. */
-  const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(fromRow);
+  const list = async (): Promise<Client[]> => (await rows.orderBy('name').orderBy('id').execute()).map(toClient);
 
   async function readNames(): Promise<readonly NamedClient[]> {
     return (await list()).map(({ id, name, groups, clientUri }) => ({ id, name, groups, clientUri }));
@@ -104,7 +104,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
   async function find(id: string): Promise<Client | undefined> {
     if (!isClientId(id)) return undefined;
     const [row] = await findRow(id);
-    return row && fromRow(row);
+    return row && toClient(row);
   }
 
   /** Locks a client for a change that `judge` allows. Undefined if no client has that id. */
@@ -115,7 +115,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
       await db.updateTable('janua_clients').set({ id }).where('id', '=', id).execute();
       const row = await db.selectFrom('janua_clients').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined) return undefined;
-      const client = fromRow(row);
+      const client = toClient(row);
       judge(client);
       return work(client, db);
     });
@@ -134,9 +134,9 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
     /** Lists a page of clients, by name. @param after name and id of the last client on the page before */
     async findPage(limit: number, [name, id]: readonly string[] = []): Promise<Client[]> {
       const page = rows.orderBy('name').orderBy('id').limit(limit);
-      if (name === undefined || id === undefined) return (await page.execute()).map(fromRow);
+      if (name === undefined || id === undefined) return (await page.execute()).map(toClient);
       const further = page.where((or) => or.or([or('name', '>', name), or('name', '=', name).and('id', '>', id)]));
-      return (await further.execute()).map(fromRow);
+      return (await further.execute()).map(toClient);
     },
 
     exist: async (): Promise<boolean> => (await rows.limit(1).executeTakeFirst()) !== undefined,
@@ -153,7 +153,7 @@ export function createClients({ database, prepareLookup }: OpenDatabase, now: ()
         ...toColumns(settings),
         created_at: now(),
       };
-      const client = fromRow(row);
+      const client = toClient(row);
       await inGroupsTransaction(database, async (db) => {
         await db.insertInto('janua_clients').values(row).execute();
         await limitRows(db, 'janua_clients', undefined, row.created_at);
@@ -208,7 +208,7 @@ function toColumns({ name, ...client }: ClientSettings) {
   return { name, settings: JSON.stringify(Object.fromEntries(settings)) };
 }
 
-function fromRow(row: Row<'janua_clients'>): Client {
+export function toClient(row: Row<'janua_clients'>): Client {
   type Later = 'backchannelLogoutUri' | 'clientUri' | 'pkce' | 'idTokenAlg';
   const settings: Omit<ClientSettings, 'name' | Later> & Partial<Pick<ClientSettings, Later>> = JSON.parse(
     row.settings,

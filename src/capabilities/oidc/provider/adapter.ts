@@ -7,6 +7,7 @@ import { AlreadyUsed, PolledTooFast } from '../records/records.ts';
 import type { ResourceCredentials } from '../resources/resources.ts';
 import { findExcess } from '../sign-in/pending-address.ts';
 import { errors, Provider } from './library.ts';
+import { findClientIn, readRows, readToken } from './requests.ts';
 
 export interface AdapterOptions {
   readonly records: Records;
@@ -77,9 +78,11 @@ export async function finishWrites(ctx: object): Promise<void> {
 const isSignUp = ({ prompt }: Payload) => (prompt as { name?: string } | undefined)?.name === 'create';
 
 /** Creates the adapter through which the library finds and stores its records. */
-export function adapterOf(model: string, { records, findClient, findCredentials }: AdapterOptions) {
+export function adapterOf(model: string, options: AdapterOptions) {
+  const { records, findCredentials } = options;
   const { upsert, find, findByUserCode, consume, destroy, revokeByGrantId } = records.of(model);
   const isClient = model === 'Client';
+  const isToken = model === 'AccessToken' || model === 'RefreshToken';
   const waits = model === 'Interaction' || model === 'DeviceCode';
 
   async function run<Result>(step: () => Promise<Result>): Promise<Result> {
@@ -104,8 +107,9 @@ export function adapterOf(model: string, { records, findClient, findCredentials 
     },
     async find(id: string) {
       const polls = model === 'DeviceCode' && Provider.ctx?.oidc.route === 'token';
-      if (!isClient) return run(() => find(id, polls));
-      const client = await findClient(id);
+      if (!isClient)
+        return run(async () => find(id, polls, await (isToken ? readToken(() => records.readToken(id)) : readRows())));
+      const client = await findClientIn(id, options);
       if (client !== undefined) return metadataOf(client);
       const api = Provider.ctx?.oidc.route === 'introspection' ? await findCredentials(id) : undefined;
       return api && apiOf(api);

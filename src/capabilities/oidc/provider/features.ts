@@ -6,7 +6,7 @@ import { isDocumentClient, mayUse, type ProviderClient } from '../clients/librar
 import { prefetch } from './fetch.ts';
 import { errors } from './library.ts';
 import type { ProviderOptions } from './options.ts';
-import { findAccountIn, requestOf } from './requests.ts';
+import { findAccountIn, findClientIn, requestOf } from './requests.ts';
 
 type Features = NonNullable<Configuration['features']>;
 
@@ -101,7 +101,7 @@ async function findUserOfToken(
 ): Promise<Account | undefined> {
   const { accountId, clientId = '' } = token as { readonly accountId?: string; readonly clientId?: string };
   const account = accountId === undefined ? undefined : await findAccountIn(ctx, accountId, options);
-  const groups = (clientId === asking.clientId ? asking : await options.findClient(clientId))?.groups;
+  const groups = (clientId === asking.clientId ? asking : await findClientIn(clientId, options))?.groups;
   return account !== undefined && mayUse({ clientId, groups }, account.user) ? account : undefined;
 }
 

@@ -3,7 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import type { SignedIn } from '../../../core/access/access.ts';
 import type { Caller } from '../../../core/audit/event.ts';
 import type { Account } from '../../../core/users/account.ts';
+import type { User } from '../../../core/users/user.ts';
 import { endSiteOf } from '../../../ground/text/networks.ts';
+import { toClient } from '../clients/clients.ts';
+import type { TokenRows } from '../records/records.ts';
 import { Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 
@@ -54,4 +57,31 @@ export async function findAccountIn(
 ) {
   const known = read.get(ctx);
   return known?.subject === subject ? known.account : findAccount(subject);
+}
+
+/** What requests have read together with the token that they are about. */
+const tokens = new WeakMap<object, Promise<TokenRows | undefined>>();
+
+/** Requests that only read. A token request looks again at each record. */
+const readingRoutes: ReadonlySet<string | undefined> = new Set(['userinfo', 'introspection']);
+
+/** Reads the token of a request with all that the request needs beside it, once. Undefined for requests that change something. */
+export function readToken(read: () => Promise<TokenRows | undefined>): Promise<TokenRows | undefined> | undefined {
+  const { ctx } = Provider;
+  return ctx && readingRoutes.has(ctx.oidc.route) ? tokens.getOrInsertComputed(ctx, read) : undefined;
+}
+
+/** Returns what the request has read with its token. Undefined if there is none. */
+export const readRows = () => (Provider.ctx === undefined ? undefined : tokens.get(Provider.ctx));
+
+/** Finds a client that the request may have read with its token. */
+export async function findClientIn(id: string, { findClient }: Pick<ProviderOptions, 'findClient'>) {
+  const client = (await readRows())?.client;
+  return client?.id === id ? toClient(client) : findClient(id);
+}
+
+/** Finds the subject of a user, which the request may have read with its token. */
+export async function subjectIn(user: User, { subjectOf }: Pick<ProviderOptions, 'subjectOf'>): Promise<string> {
+  const known = (await readRows())?.subject;
+  return known?.user_id === user.id ? known.subject : subjectOf(user);
 }

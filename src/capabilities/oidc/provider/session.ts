@@ -7,14 +7,14 @@ import type { Derive } from '../records/derived-ids.ts';
 import type { Payload } from '../records/record-rows.ts';
 import type { ProviderOptions } from './options.ts';
 import type { WaitingDevice } from './pending-requests.ts';
-import { noteAccount, signedInOf } from './requests.ts';
+import { noteAccount, signedInOf, subjectIn } from './requests.ts';
 
 /** Finds Janua's sessions for the library, which makes its own of them for each request, and stores none. */
 export type Sessions = ReturnType<typeof createSessions>;
 
 export function createSessions(
   { Session }: Provider,
-  { findLiving, subjectOf }: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
+  options: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
   derive: Derive,
 ) {
   // Without a payload, the session stands for a browser in which no user is signed in.
@@ -24,7 +24,7 @@ export function createSessions(
     return new MadeSession({
       jti: session.id,
       uid: session.id,
-      accountId: await subjectOf(user),
+      accountId: await subjectIn(user, options),
       loginTs: Math.floor(session.authenticatedAt / 1000),
       amr: [...session.methods],
       acr: acrOf(session.methods),
@@ -54,7 +54,7 @@ export function createSessions(
 
     /** Finds the session of a code or token. Undefined if it has ended. */
     async findByUid(uid: string) {
-      const living = await findLiving(uid);
+      const living = await options.findLiving(uid);
       if (living === undefined) return undefined;
       const session = await sessionOf(living.session, living.account.user);
       noteAccount(session.accountId ?? '', living.account);

@@ -39,6 +39,12 @@ export const emptyRow = {
   party: null,
 };
 
+/** The columns of a record that the library gets, and those that tell whether it is valid. */
+export type FoundRecord = Pick<
+  Row<typeof table>,
+  'id' | 'payload' | 'stamp' | 'user_id' | 'consumed_at' | 'expires_at'
+>;
+
 export type RecordRows = ReturnType<typeof createRecordRows>;
 
 /** Creates the queries of records in the database. */
@@ -54,6 +60,7 @@ export function createRecordRows(
     /** The session of each grant that is being saved. */
     sessionsOfNew: new Map<string, string>(),
     findRow: prepareLookup((id) => rows.selectAll().where('id', '=', id), 'id'),
+    findToken: prepareToken({ database, prepareLookup }),
     findByLookup: prepareLookup((lookup) => rows.selectAll().where('lookup', '=', lookup), 'lookup'),
 
     /**
@@ -69,10 +76,27 @@ export function createRecordRows(
     },
 
     /** Tells whether a record is still valid. A changed password or a disabled account ends a grant that outlives its session. */
-    async isStillValid({ stamp, user_id }: Row<typeof table>): Promise<boolean> {
+    async isStillValid({ stamp, user_id }: FoundRecord): Promise<boolean> {
       if (stamp === null) return true;
       const account = await findAccount(user_id ?? '');
       return account !== undefined && !account.disabled && stampOf(account) === stamp;
     },
   };
 }
+
+/** Prepares a look-up of a token with all that a use of it needs. */
+const prepareToken = ({ database, prepareLookup }: Pick<OpenDatabase, 'database' | 'prepareLookup'>) =>
+  prepareLookup(
+    (key) =>
+      database
+        .selectFrom(`${table} as token`)
+        .leftJoin(`${table} as given`, 'given.id', 'token.grant_id')
+        .leftJoin('janua_subjects as subject', 'subject.user_id', 'given.user_id')
+        .leftJoin('janua_clients as client', 'client.id', 'token.client_id')
+        .select(['token.id', 'token.payload', 'token.consumed_at', 'token.expires_at'])
+        .select(['given.id as grant_id', 'given.payload as grant_payload', 'given.expires_at as grant_expires_at'])
+        .select(['given.stamp', 'given.user_id', 'subject.user_id as subject_user_id', 'subject.subject'])
+        .select(['client.id as client_id', 'client.name', 'client.secret_hash', 'client.settings', 'client.created_at'])
+        .where('token.id', '=', key),
+    'id',
+  );

@@ -11,6 +11,7 @@ import { createGrants } from './grants.ts';
 import {
   createRecordRows,
   emptyRow,
+  type FoundRecord,
   familyKeyOf,
   familyLength,
   hasFamily,
@@ -72,6 +73,15 @@ export interface TakenDevice {
   readonly payload: string;
 }
 
+/** What one statement has read of a token, so that its request looks up none of it again. */
+export interface TokenRows {
+  /** The token and its grant by their keys. Undefined for a key that no record has. */
+  readonly records: ReadonlyMap<string, FoundRecord | undefined>;
+  /** Undefined if the client has a metadata document instead. */
+  readonly client?: Row<'janua_clients'> | undefined;
+  readonly subject?: Pick<Row<'janua_subjects'>, 'user_id' | 'subject'>;
+}
+
 export type Records = ReturnType<typeof createRecords>;
 
 /**
@@ -81,7 +91,7 @@ export type Records = ReturnType<typeof createRecords>;
 export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, key, userIdOf } = options;
   const rows = createRecordRows(opened, options.findAccount);
-  const { database, findRow, findByLookup, revoke, isStillValid, sessionsOfNew } = rows;
+  const { database, findRow, findToken, findByLookup, revoke, isStillValid, sessionsOfNew } = rows;
   const grants = createGrants(rows, options);
 
   /** Creates the first refresh token of a sign-in. */
@@ -119,7 +129,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   }
 
   /** Allows one request in five seconds. @throws {PolledTooFast} */
-  async function takePoll({ id }: Row<typeof table>): Promise<void> {
+  async function takePoll({ id }: FoundRecord): Promise<void> {
     const { numUpdatedRows } = await database
       .updateTable(table)
       .set({ polled_at: now() })
@@ -129,7 +139,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     if (numUpdatedRows === 0n) throw new PolledTooFast();
   }
 
-  const toPayload = (row: Row<typeof table>, id: string): Payload => ({
+  const toPayload = (row: FoundRecord, id: string): Payload => ({
     ...JSON.parse(row.payload.replaceAll(ownIdPlaceholder, id)),
     jti: id,
     exp: Math.floor(Number(row.expires_at) / 1000),
@@ -184,9 +194,10 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
       await database.updateTable(table).set({ expires_at: until }).where('id', '=', grantKey).execute();
     },
 
-    /** @param polls whether a device asks for its tokens @throws {PolledTooFast} */
-    async find(id: string, polls = false): Promise<Payload | undefined> {
-      const [row] = await findRow(keyOf(model, id));
+    /** @param polls whether a device asks for its tokens @param read the rows of the request's token @throws {PolledTooFast} */
+    async find(id: string, polls = false, read?: TokenRows): Promise<Payload | undefined> {
+      const key = keyOf(model, id);
+      const row = read?.records.has(key) ? read.records.get(key) : (await findRow(key))[0];
       // Tokens without a family come from the version before, or are of another kind.
       if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
       if (!(await isStillValid(row))) {
@@ -235,6 +246,31 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     of,
     newRefreshToken,
     successorOf,
+
+    /** Reads an access token or refresh token with its grant, its client and the subject of its user. Undefined if it has no grant. */
+    async readToken(token: string): Promise<TokenRows | undefined> {
+      const keys = { access: keyOf('AccessToken', token), refresh: keyOf('RefreshToken', token) };
+      const key = hasFamily(token) ? keys.refresh : keys.access;
+      const records = new Map<string, FoundRecord | undefined>([[key, undefined]]);
+      const [found] = await findToken(key);
+      if (found === undefined) return { records };
+      const { id, payload, consumed_at, expires_at, stamp, user_id, grant_id, grant_payload, grant_expires_at } = found;
+      const { client_id, name, secret_hash, settings, created_at, subject_user_id, subject } = found;
+      // A comparison of the database may be less exact, such as one that ignores case.
+      if (grant_id === null || subject === null || user_id === null || user_id !== subject_user_id) return undefined;
+      const grant = { id: grant_id, payload: grant_payload, consumed_at: null, expires_at: grant_expires_at };
+      const client = { id: client_id, name, secret_hash, settings, created_at };
+      return {
+        records: records
+          .set(keys.access, undefined)
+          .set(keys.refresh, undefined)
+          .set(id, { ...emptyRow, id, payload, consumed_at, expires_at })
+          .set(grant_id, { ...grant, stamp, user_id } as FoundRecord),
+        client: client_id === null ? undefined : (client as Row<'janua_clients'>),
+        subject: { user_id, subject },
+      };
+    },
+
     removeOfEnded: grants.removeOfEnded,
     bind: grants.bind,
     keep: grants.keep,
