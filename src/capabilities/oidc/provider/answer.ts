@@ -56,16 +56,23 @@ export function createAnswer(
   const bounds = new WeakMap<IncomingMessage, BoundedRequest>();
   // Addresses never follow the Host header (ASVS 4.1.3).
   const { protocol, host } = new URL(issuer);
+  // On the prototype of all requests, because to define them on each takes time.
+  Object.defineProperties(provider.request, {
+    protocol: { value: protocol.slice(0, -1) },
+    host: { value: host },
+    href: {
+      // The target of a request may contain a host itself (RFC 9112 3.2.2).
+      get(this: typeof provider.request) {
+        return `${issuer}${this.path}${this.search}`;
+      },
+    },
+  });
 
   provider.use(async (koaContext, next) => {
     const ctx = koaContext as unknown as KoaContextWithOIDC;
     contexts.set(ctx.req, ctx);
     // The route sends the answer.
     ctx.respond = false;
-    // The target of a request may contain a host itself (RFC 9112 3.2.2).
-    const href = `${issuer}${ctx.path}${ctx.search}`;
-    for (const [name, value] of Object.entries({ protocol: protocol.slice(0, -1), host, href }))
-      Object.defineProperty(ctx.request, name, { value });
     // Koa's own parser takes quadratic time.
     Object.defineProperty(ctx.request, 'query', { value: bounds.get(ctx.req)?.query, writable: true });
     try {
