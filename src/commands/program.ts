@@ -53,6 +53,7 @@ function addServing(program: Command): void {
     .hook('postAction', endSoon)
     .action(from(() => import('./demo.ts'), 'demo'));
   add(program, 'serve', 'serve in production')
+    .option('--migrate', "first create Janua's tables in the database, or update them")
     // For the workers that `serve` starts. Operators do not use it.
     .addOption(new Option('--worker').hideHelp())
     .addHelpText('after', settingsHelp)

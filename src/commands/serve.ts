@@ -8,10 +8,26 @@ import { hearOrders, listen, type Orders, type ServerAddress } from './listen.ts
 import { supervise } from './supervise.ts';
 import { obeyPrimary } from './worker.ts';
 
-/** Serves in production. Refuses settings that put passwords at risk. @param worker whether this process is a worker under a primary */
-export async function serve({ worker = false }: { worker?: boolean }): Promise<void> {
-  if (worker) await obeyPrimary(run);
-  else await run();
+interface ServeOptions {
+  /** Whether this process is a worker under a primary. */
+  readonly worker?: boolean;
+  /** Whether to create or update the tables first, as a container does at each start. */
+  readonly migrate?: boolean;
+}
+
+/** Serves in production. Refuses settings that put passwords at risk. */
+export async function serve({ worker = false, migrate: migrates = false }: ServeOptions): Promise<void> {
+  if (worker) return obeyPrimary(run);
+  if (migrates) await updateTables();
+  return run();
+}
+
+async function updateTables(): Promise<void> {
+  const settings = loadSettings();
+  requireSafeExposure(settings, 'serve');
+  // Imported late, because other servers do not need it.
+  const { updateTables: update } = await import('./migrate.ts');
+  await update(settings);
 }
 
 async function run(orders?: Orders, onReady?: (address: ServerAddress) => void): Promise<void> {

@@ -240,6 +240,18 @@ test('a server that is killed leaves its compiled code for the next start', asyn
   assert.ok((await readdir(compiled, { recursive: true })).length > 100);
 });
 
+for (const WORKERS of ['1', '2'])
+  test(`with --migrate, servers of ${WORKERS} that start at once on an empty database both serve`, async () => {
+    await using workplace = await createWorkplace();
+    const servers = await Promise.all([1, 2].map(() => workplace.start(['serve', '--migrate'], { WORKERS })));
+    for (const { url } of servers) assert.equal((await fetch(`${url}/health/ready`)).status, 200);
+    for (const server of servers) await server.stop();
+    // Once more, on tables that are there.
+    const again = await workplace.start(['serve', '--migrate'], { WORKERS });
+    assert.equal((await fetch(`${again.url}/api/login`, { method: 'POST' })).status, 400);
+    await again.stop();
+  });
+
 test('the log holds no password, cookie, token or query string', async () => {
   await using workplace = await createMigratedWorkplace();
   const secret = 'canary horse battery';
