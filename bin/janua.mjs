@@ -3,5 +3,8 @@
 import { fileURLToPath } from 'node:url';
 import { isCheckout, runOnOwnNode } from './own-node.mjs';
 
-const cli = fileURLToPath(new URL(`../src/cli.${isCheckout ? 'ts' : 'js'}`, import.meta.url));
-runOnOwnNode([cli, ...process.argv.slice(2)], { serves: ['serve', 'demo'].includes(process.argv[2]) });
+if (process.argv[2] === 'health') await import('./health.mjs');
+else {
+  const cli = fileURLToPath(new URL(`../src/cli.${isCheckout ? 'ts' : 'js'}`, import.meta.url));
+  runOnOwnNode([cli, ...process.argv.slice(2)], { serves: ['serve', 'demo'].includes(process.argv[2]) });
+}

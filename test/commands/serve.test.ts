@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { loadSettings, requireSafeExposure } from '../../src/ground/config/load.ts';
 import { startRefusingPostgres } from '../servers/refusing-postgres.ts';
 import { createMigratedWorkplace, createWorkplace, shutting } from './janua-command.ts';
@@ -251,6 +254,22 @@ for (const WORKERS of ['1', '2'])
     assert.equal((await fetch(`${again.url}/api/login`, { method: 'POST' })).status, 400);
     await again.stop();
   });
+
+test('janua health tells whether the server is ready', async () => {
+  await using workplace = await createMigratedWorkplace();
+  const server = await workplace.start(['serve']);
+  const program = fileURLToPath(new URL('../../bin/janua.mjs', import.meta.url));
+  const ask = async () => {
+    const asked = spawn(process.execPath, [program, 'health'], { env: { PORT: new URL(server.url).port } });
+    const [stderr, [code]] = await Promise.all([text(asked.stderr), once(asked, 'exit')]);
+    return { code, stderr };
+  };
+  assert.deepEqual(await ask(), { code: 0, stderr: '' });
+  await server.stop();
+  const { code, stderr } = await ask();
+  assert.equal(code, 1);
+  assert.match(stderr, /^no server answers at 127\.0\.0\.1, port \d+: /);
+});
 
 test('the log holds no password, cookie, token or query string', async () => {
   await using workplace = await createMigratedWorkplace();
