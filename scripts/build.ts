@@ -22,6 +22,7 @@ await keepDeclarations(await findDeclarations(`${library}.d.ts`));
 for await (const file of glob('src/**/*.*', { cwd: root, exclude: ['**/*.ts'] })) await copy(file);
 for (const file of [
   'bin/janua.mjs',
+  'bin/health.mjs',
   'bin/own-node.mjs',
   'bin/needed-node.cjs',
   'deploy',

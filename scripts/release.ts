@@ -34,7 +34,7 @@ execFileSync('npm', ['version', version, '--no-git-tag-version'], { cwd, stdio: 
 const today = new Date().toISOString().slice(0, 10);
 edit('CHANGELOG.md', (text) => text.replace('## Unreleased\n', `## Unreleased\n\n## ${version} - ${today}\n`));
 for (const name of ['docs/deployment.md', 'docs/library.md'])
-  edit(name, (text) => text.replaceAll(`janua-${former}.tgz`, `janua-${version}.tgz`));
+  edit(name, (text) => text.replaceAll(`janua-${former}`, `janua-${version}`));
 git(['commit', '--quiet', '--all', '--message', `Release ${version}`]);
 // The headings of the notes begin like comments of Git.
 git(['tag', '--annotate', '--cleanup=verbatim', '--file=-', `v${version}`], `Janua ${version}\n\n${notes}\n`);

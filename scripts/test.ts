@@ -114,6 +114,7 @@ const programs = {
   'oidc-agent-cli': findOidcAgent,
   'valkey-server': () => findRedis('valkey-server'),
   ...(options.long && {
+    buildah: () => findProgram('buildah'),
     patroni: () => findProgram('patroni'),
     'etcd-server': () => findProgram('etcd'),
     iproute2: () => findProgram('ip'),
