@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { NewPasskey } from '../../src/capabilities/second-factor/ceremonies.ts';
+import type { NewPasskey } from '../../src/capabilities/second-factor/webauthn.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { addPasskey as addPasskeyTo } from '../capabilities/second-factor/add-passkey.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
@@ -194,7 +194,7 @@ site.test(
         return route.fulfill({ contentType: 'text/html', body });
       }
       const credential = new URLSearchParams(route.request().postData() ?? '').get('credential');
-      const made = await passkeys.verifyNew(credential, enrolment);
+      const made = await passkeys.verifyRegistration(credential, enrolment);
       const added = made && (await add(made));
       return route.fulfill({ contentType: 'text/html', body: `${added?.name} ${added?.syncable} ${added?.synced}` });
     });

@@ -145,7 +145,7 @@ export function createManageFactors({ database, change, changeAny, audit, ports 
 
     /** @throws {InvalidFields} if the passkey cannot be verified, or is there already; {Refusal} `factor-demanded` */
     async addPasskey(by: FactorChange, sent: unknown, binding: Binding, name: string | undefined) {
-      const made = await passkeys.verifyNew(sent, binding);
+      const made = await passkeys.verifyRegistration(sent, binding);
       const { userAgent } = by.caller;
       const browser = nameClient(userAgent).browser && textsIn(by.language).client(userAgent);
       let added: Passkey | undefined;

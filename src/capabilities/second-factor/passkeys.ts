@@ -14,10 +14,10 @@ import { insertNew } from '../../ground/database/insert-new.ts';
 import type { PasskeysTable } from '../../ground/database/schema.ts';
 import { boundOf } from '../../ground/database/tables.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
-import { algorithmIds, type NewPasskey, readCredential, verifyNew, verifyUse } from './ceremonies.ts';
 import { type Binding, challengeLifetime, createChallenges } from './challenges.ts';
 import providers from './passkey-providers.json' with { type: 'json' };
 import { columnsOf, timesOf } from './rows.ts';
+import { algorithmIds, type NewPasskey, readCredential, verifyAssertion, verifyRegistration } from './webauthn.ts';
 
 interface PasskeyOptions extends Pick<Core, 'database' | 'tokens' | 'throttle' | 'appName' | 'now'> {
   /** Signs challenges. */
@@ -140,10 +140,10 @@ export function createPasskeys(options: PasskeyOptions) {
     },
 
     /** Checks the browser's answer to creation options. Undefined if it is not valid. */
-    async verifyNew(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
+    async verifyRegistration(sent: unknown, binding: Binding): Promise<NewPasskey | undefined> {
       const read = readCredential(sent, 'attestationObject');
       if (read === undefined || !challenges.isValid(read.challenge, binding)) return undefined;
-      const made = await verifyNew(read, expected(read.challenge)).catch(() => undefined);
+      const made = await verifyRegistration(read, expected(read.challenge)).catch(() => undefined);
       return made && (await useUp(read.challenge, binding.purpose)) ? made : undefined;
     },
 
@@ -199,7 +199,7 @@ export function createPasskeys(options: PasskeyOptions) {
       // The user handle may be missing only if the options listed the credentials (WebAuthn 7.2).
       if ((read.response.userHandle ?? (user && userHandle)) !== userHandle) return 'invalid-response';
       if (!challenges.isValid(read.challenge, binding)) return 'expired-challenge';
-      const used = await verifyUse(read, passkey, expected(read.challenge)).catch(() => undefined);
+      const used = await verifyAssertion(read, passkey, expected(read.challenge)).catch(() => undefined);
       if (used === undefined) return 'invalid-response';
       if (!(await useUp(read.challenge, passkey.userId))) return 'expired-challenge';
       return (await noteUse(passkey.id, used)) ? passkey : 'old-counter';

@@ -13,7 +13,7 @@ export async function addPasskey(
   assert.ok(passkeys);
   const enrolment = { purpose: 'enrol:1', cookie: 'a' };
   const sent = authenticator.create(await passkeys.creationOptions(account.user, enrolment));
-  const made = (await passkeys.verifyNew(sent, enrolment)) ?? assert.fail();
+  const made = (await passkeys.verifyRegistration(sent, enrolment)) ?? assert.fail();
   const added = await hold(provedBy(account), (held) => passkeys.add(held, made));
   assert.ok(added);
   return added;

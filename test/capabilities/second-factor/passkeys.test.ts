@@ -45,7 +45,7 @@ async function open(engine: UserEngine = 'SQLite') {
     const { owner = ann, name, browser } = options;
     clock.now += 1;
     const device = createAuthenticator({ origin, domain, ...options });
-    const made = await passkeys.verifyNew(
+    const made = await passkeys.verifyRegistration(
       device.create(await passkeys.creationOptions({ ...user, ...owner }, enrolment)),
       enrolment,
     );
@@ -93,7 +93,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       await using opened = await open(engine);
       const { passkeys } = opened;
       const sent = createAuthenticator({ origin, domain }).create(await passkeys.creationOptions(user, enrolment));
-      const results = await Promise.all(Array.from({ length: 20 }, () => passkeys.verifyNew(sent, enrolment)));
+      const results = await Promise.all(Array.from({ length: 20 }, () => passkeys.verifyRegistration(sent, enrolment)));
       assert.equal(results.filter((result) => result !== undefined).length, 1);
     });
 
@@ -125,7 +125,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       const device = createAuthenticator({ origin, domain });
       const made = async () => {
         const sent = device.create(await passkeys.creationOptions(user, enrolment));
-        return passkeys.verifyNew(sent, enrolment);
+        return passkeys.verifyRegistration(sent, enrolment);
       };
       const [first, second] = [await made(), await made()];
       assert.ok(first && second);
@@ -156,13 +156,13 @@ for (const algorithm of algorithms) {
       for (let length = 0; length < whole; length++) {
         const change = { attestationObject: (bytes: Buffer) => bytes.subarray(0, length) };
         assert.equal(
-          await passkeys.verifyNew(device.create(options, { change }), enrolment),
+          await passkeys.verifyRegistration(device.create(options, { change }), enrolment),
           undefined,
           String(length),
         );
       }
       assert.deepEqual(await challenges(), []);
-      assert.ok(await passkeys.verifyNew(device.create(options), enrolment));
+      assert.ok(await passkeys.verifyRegistration(device.create(options), enrolment));
     });
 
     test('proves nothing with one bit of its signature flipped', async () => {
@@ -340,9 +340,9 @@ describe('a new passkey is not taken', () => {
       const { passkeys, challenges } = opened;
       const device = createAuthenticator({ origin, domain });
       const options = await passkeys.creationOptions(user, enrolment);
-      assert.equal(await passkeys.verifyNew(device.create(options, tricks), enrolment), undefined);
+      assert.equal(await passkeys.verifyRegistration(device.create(options, tricks), enrolment), undefined);
       assert.deepEqual(await challenges(), [], 'nothing was stored');
-      assert.ok(await passkeys.verifyNew(device.create(options), enrolment));
+      assert.ok(await passkeys.verifyRegistration(device.create(options), enrolment));
     });
 });
 
@@ -365,7 +365,8 @@ test('an RSA key of a new passkey has at least 2048 bits, and the exponent 65537
         encodeCbor(Buffer.concat([whole.subarray(-148, -77), encodeCbor(new Map(rsa))])),
       ]);
     return (
-      (await passkeys.verifyNew(device.create(options, { change: { attestationObject } }), enrolment)) !== undefined
+      (await passkeys.verifyRegistration(device.create(options, { change: { attestationObject } }), enrolment)) !==
+      undefined
     );
   };
   assert.equal(await isTaken(128, '010001'), false);
@@ -439,7 +440,9 @@ test('a passkey that was made with a statement is taken, and the statement is no
       bytes.toString('hex').replace('646e6f6e65', '6374706d').replace('a068617574', 'a1637835634068617574'),
       'hex',
     );
-  assert.ok(await passkeys.verifyNew(device.create(options, { change: { attestationObject: packed } }), enrolment));
+  assert.ok(
+    await passkeys.verifyRegistration(device.create(options, { change: { attestationObject: packed } }), enrolment),
+  );
 });
 
 test('synced state follows the authenticator', async () => {

@@ -83,7 +83,7 @@ type Library = Awaited<ReturnType<typeof load>>;
  * @param read with an `attestationObject`
  * @throws {Error} of any kind, because the credential may be anything
  */
-export async function verifyNew(read: ReadCredential, expected: Expected): Promise<NewPasskey | undefined> {
+export async function verifyRegistration(read: ReadCredential, expected: Expected): Promise<NewPasskey | undefined> {
   const library = await load();
   const credential = read as unknown as RegistrationResponseJSON;
   const attestationObject = withoutStatement(library, credential.response.attestationObject);
@@ -114,7 +114,7 @@ const knownTransports = ['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-car
  * @param read with `authenticatorData` and `signature`
  * @throws {Error} of any kind, because the credential may be anything
  */
-export async function verifyUse(
+export async function verifyAssertion(
   read: ReadCredential,
   stored: Pick<NewPasskey, 'public_key' | 'syncable'>,
   expected: Expected,
