@@ -24,7 +24,7 @@ const removal = { endsSessions: true, liftsFailures: 'all', locksGroups: true } 
  * The rules of all changes to an account, by the kind of event (ASVS 7.4.2, 7.4.3). A change of the ways to sign in ends the sessions that
  * the former ways opened. Sessions stay if the owner stays the same: after a change of address by the owner, a change of names or groups,
  * and enabling. An administrator may give the account the address of another person. Everything that the former address proved therefore
- * ends.
+ * ends. The rule that keeps the last administrator is in `core/users/last-administrator.ts`.
  */
 const rules = {
   'password-changed': { ...newPassword, notice: 'password-changed' },

@@ -10,9 +10,8 @@ import {
   type Verification,
 } from './account.ts';
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
-import { lastAdministrator } from './change-refused.ts';
+import { createRequireOtherPerson } from './last-administrator.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
-import { admins } from './scopes.ts';
 import { adopt, renameAccount } from './source/adoption.ts';
 import type { Source } from './source/source.ts';
 import type { UserDirectory, UserRegistry } from './user-directory.ts';
@@ -46,17 +45,6 @@ export function createDirectory(
   const findCandidate =
     source === undefined ? createOwnCandidates(opened, accounts) : createCandidates(opened, accounts, source, now);
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
-
-  /** Only the present rows of a team's own table tell which administrators are left. */
-  async function requireOtherPerson(userId: string, db: Database): Promise<void> {
-    const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
-    const rows = await members.where('user_id', '!=', userId).execute();
-    const others = await accounts.findAll(
-      rows.map((row) => row.user_id),
-      db,
-    );
-    if (![...others.values()].some(({ disabled }) => !disabled)) throw lastAdministrator();
-  }
 
   const users: UserDirectory = {
     accounts: accounts.join,
@@ -165,7 +153,7 @@ export function createDirectory(
       await update(id, db).set({ language }).execute();
     },
 
-    requireOtherAdministrator: registry?.requireOtherAdministrator ?? requireOtherPerson,
+    requireOtherAdministrator: registry?.requireOtherAdministrator ?? createRequireOtherPerson(accounts),
 
     ...createUserList(database, { accounts, source, administrators }),
   };

@@ -4,48 +4,15 @@ import { insertAll, insertNew } from '../../ground/database/insert-new.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import { tablesAboutUsers } from '../../ground/database/tables.ts';
 import { type Account, createStamp, passwordFingerprint, type Verification } from './account.ts';
-import { lastAdministrator } from './change-refused.ts';
-import { admins } from './scopes.ts';
+import { createRequireOther, type LastAdministratorOptions } from './last-administrator.ts';
 import { indexWords, searchRows } from './search.ts';
 import type { NewUser, UserRegistry } from './user-directory.ts';
 
-interface RegistryOptions {
-  /** Whether the demo's users, whose passwords are public, may sign in. */
-  readonly demoUsers: boolean;
-  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
-  readonly administrators: ReadonlySet<string>;
-}
-
 /** Adds and changes Janua's own accounts. */
-export function createRegistry(database: Database, { demoUsers, administrators }: RegistryOptions): UserRegistry {
+export function createRegistry(database: Database, options: LastAdministratorOptions): UserRegistry {
+  const { demoUsers } = options;
+  const requireOther = createRequireOther(options);
   const update = (id: string, db: Database) => db.updateTable('janua_users').where('id', '=', id);
-
-  /** @param isByAddress whether the user loses only what `ADMINISTRATORS` gives to the address */
-  async function requireOther(userId: string, db: Database, isByAddress = false): Promise<void> {
-    const enabled = db
-      .selectFrom('janua_users')
-      .select('janua_users.id')
-      .where('disabled', '=', 0)
-      .where('login_name', 'is not', null)
-      .limit(2);
-    // An invited user who has not chosen a password yet cannot sign in.
-    const other = (['janua_passkeys', 'janua_identities'] as const).map((table) =>
-      db.selectFrom(table).select('user_id'),
-    );
-    const able = enabled.where((eb) =>
-      eb.or([eb('password', '!=', ''), ...other.map((ids) => eb('janua_users.id', 'in', ids))]),
-    );
-    const real = demoUsers ? able : able.where('demo', '=', 0);
-    const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
-    const listed = real
-      .where('login_name', 'in', [...administrators])
-      .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
-    const inGroup = await members.execute();
-    if (isByAddress && inGroup.some(({ id }) => id === userId)) return;
-    const rows = [...inGroup, ...(administrators.size > 0 ? await listed.execute() : [])];
-    const ids = new Set(rows.map(({ id }) => id));
-    if (ids.has(userId) && ids.size === 1) throw lastAdministrator();
-  }
 
   async function addAll(users: readonly NewUser[], db: Database): Promise<string[]> {
     const rows = users.map(toRow);
