@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportLines } from '../../src/core/users/import-users.ts';
+import { exportLines } from '../../src/core/users/import-columns.ts';
 import { startMariadb } from '../../test/servers/mariadb.ts';
 import { startPostgres } from '../../test/servers/postgres.ts';
 import { startRedis } from '../../test/servers/redis.ts';

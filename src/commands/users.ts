@@ -1,5 +1,5 @@
 import { ChangeRefused } from '../core/users/change-refused.ts';
-import { exportLines } from '../core/users/import-users.ts';
+import { exportLines } from '../core/users/import-columns.ts';
 import type { ListedUser } from '../core/users/user-directory.ts';
 import { administer } from './administer.ts';
 import { list, writeLine } from './list.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readImportRow } from '../../src/core/users/import-users.ts';
+import { readImportRow } from '../../src/core/users/import-columns.ts';
 import { signInWith } from '../capabilities/admin/administrator.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
 import { ann, password, startJanua } from '../janua.ts';

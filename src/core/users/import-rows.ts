@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { readCsvLine, type Separator, separatorOf } from '../../ground/text/csv.ts';
 import { utf16Of } from '../../ground/text/decode-text.ts';
 import { Unreadable } from './change-refused.ts';
-import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-users.ts';
+import { type ImportedUser, type ImportRow, importColumns, readImportRow } from './import-columns.ts';
 
 /** The longest line, in bytes. */
 const longestLine = 65_536;

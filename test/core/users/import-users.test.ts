@@ -6,13 +6,9 @@ import { createFindUsers, userRules } from '../../../src/capabilities/admin/find
 import { demoHash } from '../../../src/commands/demo-users.ts';
 import { ChangeRefused } from '../../../src/core/users/change-refused.ts';
 import { createGroups } from '../../../src/core/users/groups.ts';
+import { type ImportedUser, type ImportRow, readImportRow } from '../../../src/core/users/import-columns.ts';
 import { importRows, noRows } from '../../../src/core/users/import-rows.ts';
-import {
-  createImportUsers,
-  type ImportedUser,
-  type ImportRow,
-  readImportRow,
-} from '../../../src/core/users/import-users.ts';
+import { createImportUsers } from '../../../src/core/users/import-users.ts';
 import { onCommit } from '../../../src/ground/database/transaction.ts';
 import { readList } from '../../../src/web/list.ts';
 import { openMigrated } from '../../ground/database/open.ts';
