@@ -9,12 +9,10 @@ import { AccountChanged, type Held, type Hold, type Proved, provedBy } from '../
 import type { UserDirectory } from '../../core/users/user-directory.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { pathWithNext } from '../../web/next.ts';
+import { resetMinutes } from './reset-password.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;
-
-/** How long a link that sets a new password works, in minutes. */
-export const resetMinutes = 30;
 
 /** The pages that links lead to, and how long the links work, in seconds. */
 const links = {
@@ -79,8 +77,11 @@ export function createAccountMails(
       return createLink(mail, address, { userId, stamp }, db);
     });
 
-  /** Finds the invitation of a user without a password, if the link still works, or its mail waits or was given up. */
-  async function findOpen({ account, user, db }: Invited) {
+  /**
+   * Finds the mailed invitation of a user who has no password yet. Its state is `waiting` before it is sent, then `open` while its link
+   * works, and `expired` after that.
+   */
+  async function findMailed({ account, user, db }: Invited) {
     if (account.passwordHash !== undefined) return undefined;
     const mail = await outbox.find('invitation', { user, db });
     // Each attempt to send the mail makes a link, so a link alone does not prove that the mail was sent.
@@ -183,14 +184,14 @@ export function createAccountMails(
 
   return {
     descriptions,
-    /** Tells whether an enabled user has no password yet, and an invitation whose link works, or whose mail waits or was given up. */
-    isInvited: async (held: Held): Promise<boolean> => !held.account.disabled && (await findOpen(held)) !== undefined,
+    /** Tells whether an enabled user has a mailed invitation, and no password yet. The invitation may have expired. */
+    isInvited: async (held: Held): Promise<boolean> => !held.account.disabled && (await findMailed(held)) !== undefined,
 
-    /** Finds the invitation. Undefined also for a link that an administrator handed over and that has expired. */
+    /** Finds the invitation. Undefined also if an administrator handed its link over, and the link has expired. */
     async findInvitation(invited: Invited): Promise<Invitation | undefined> {
       const { isInvitedByMail = false, isAddressVerified = false } = invited.account;
-      const open = await findOpen(invited);
-      if (open !== undefined) return { ...open, mayRepeat: isInvitedByMail || isAddressVerified };
+      const mailed = await findMailed(invited);
+      if (mailed !== undefined) return { ...mailed, mayRepeat: isInvitedByMail || isAddressVerified };
       return isInvitedByMail ? { state: 'expired', mayRepeat: true } : undefined;
     },
 

@@ -12,9 +12,8 @@ import type { App, Reply, Request } from '../../web/types.ts';
 import { view } from '../../web/view.ts';
 import type { RouteOptions } from '../capability.ts';
 import { emailField, findNextForMail, newPasswordField } from './fields.ts';
-import { resetMinutes } from './mails.ts';
 import type { createResetPassword } from './reset-password.ts';
-import { forgotPasswordPath, resetExpired } from './reset-password.ts';
+import { forgotPasswordPath, resetExpired, resetMinutes } from './reset-password.ts';
 import { forgotPasswordView } from './views.ts';
 
 const sent = 'If the address belongs to an account, a mail is on its way';

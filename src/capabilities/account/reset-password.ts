@@ -12,6 +12,9 @@ import type { SetPassword } from './password.ts';
 
 export const forgotPasswordPath = '/auth/forgot-password';
 
+/** How long a link that sets a new password works, in minutes. */
+export const resetMinutes = 30;
+
 export const resetExpired = linkExpired(forgotPasswordPath);
 
 /** Lets the owner of an account's address set a new password (ASVS 6.4.3, OWASP Forgot Password CS). */
