@@ -26,7 +26,7 @@ import { mergedNotices } from '../src/core/mail/notice.ts';
 import { maxPasswordBytes } from '../src/core/passwords/passwords.ts';
 import { pwnedLimits } from '../src/core/passwords/pwned-passwords.ts';
 import { limits as argon2Limits } from '../src/core/passwords/schemes/argon2.ts';
-import { type Policy, perSecond } from '../src/core/throttle/policy.ts';
+import { type Policy, perSecond } from '../src/core/throttle/backoff.ts';
 import { mostUsesWaiting } from '../src/core/throttle/throttle.ts';
 import { maxUsernameLength } from '../src/core/users/user.ts';
 import { settingSchemas } from '../src/ground/config/settings.ts';

@@ -7,7 +7,7 @@ import type { Caller, RecordedEvent } from '../../core/audit/event.ts';
 import type { UnreadableEvent } from '../../core/audit/sql-store.ts';
 import type { QueuedMail } from '../../core/mail/outbox.ts';
 import type { ConnectedApplication, LinkedIdentity, OwnFactors } from '../../core/ports.ts';
-import type { Policy } from '../../core/throttle/policy.ts';
+import type { Policy } from '../../core/throttle/backoff.ts';
 import type { OneTimeToken } from '../../core/tokens/tokens.ts';
 import type { PastVerification } from '../../core/users/account.ts';
 import { eventsOf, type User } from '../../core/users/user.ts';

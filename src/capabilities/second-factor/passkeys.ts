@@ -5,7 +5,7 @@ import type { Core } from '../../core/core.ts';
 import type { PasskeySignal } from '../../core/ports.ts';
 import { hashSecret } from '../../core/sessions/credential.ts';
 import type { AuthenticationMethod } from '../../core/sessions/store.ts';
-import { perSecond } from '../../core/throttle/policy.ts';
+import { perSecond } from '../../core/throttle/backoff.ts';
 import type { Held } from '../../core/users/held.ts';
 import { limitRows, tooManyKept } from '../../core/users/row-limits.ts';
 import type { User } from '../../core/users/user.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoginRequest } from '../../core/access/admit.ts';
 import { Refusal } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import { perSecond } from '../../core/throttle/policy.ts';
+import { perSecond } from '../../core/throttle/backoff.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import { createCookie, loggedOutCookie } from '../../web/cookies.ts';

@@ -1,6 +1,6 @@
 import type { Admitted } from '../../core/access/admit.ts';
 import type { Caller } from '../../core/audit/event.ts';
-import type { Policy } from '../../core/throttle/policy.ts';
+import type { Policy } from '../../core/throttle/backoff.ts';
 import { type Account, passwordFingerprint } from '../../core/users/account.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
 import { maxNameLength } from '../../core/users/user.ts';

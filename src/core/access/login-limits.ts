@@ -2,7 +2,7 @@ import type { Work } from '../../ground/faults/turns.ts';
 import { endSiteOf, networkOf } from '../../ground/text/networks.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller, KeyTrace } from '../audit/event.ts';
-import type { Policy } from '../throttle/policy.ts';
+import type { Policy } from '../throttle/backoff.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 

@@ -1,4 +1,4 @@
-import type { Policy } from '../throttle/policy.ts';
+import type { Policy } from '../throttle/backoff.ts';
 
 const minute = 60;
 const hour = 60 * minute;

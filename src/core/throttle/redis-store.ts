@@ -1,6 +1,6 @@
 import type { OpenRedis, RedisClient, ScriptedClient } from '../../ground/redis/redis.ts';
 import { type RedisServer, serversOf } from '../../ground/redis/servers.ts';
-import { expiryOf, type Tally, withoutFailure } from './policy.ts';
+import { expiryOf, type Tally, withoutFailure } from './backoff.ts';
 import {
   type CountedKey,
   countFound,

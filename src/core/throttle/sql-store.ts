@@ -4,7 +4,7 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import type { FailuresTable } from '../../ground/database/schema.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
-import { expiryOf, type Policy, type Tally } from './policy.ts';
+import { expiryOf, type Policy, type Tally } from './backoff.ts';
 import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
 
 const listingBatch = 500;

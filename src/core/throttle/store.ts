@@ -1,4 +1,4 @@
-import { afterFailure, type Policy, remainingWait, type Tally } from './policy.ts';
+import { afterFailure, type Policy, remainingWait, type Tally } from './backoff.ts';
 
 export interface FailureRecord extends Tally {
   readonly key: string;

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { createTurns, type TakeTurn, type Turn, type Work } from '../../ground/faults/turns.ts';
-import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './policy.ts';
+import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './backoff.ts';
 import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createPasskeys } from '../../../src/capabilities/second-factor/passkeys.ts';
-import { perSecond } from '../../../src/core/throttle/policy.ts';
+import { perSecond } from '../../../src/core/throttle/backoff.ts';
 import { createSqlFailureStore } from '../../../src/core/throttle/sql-store.ts';
 import { createThrottle } from '../../../src/core/throttle/throttle.ts';
 import { createTokens } from '../../../src/core/tokens/tokens.ts';

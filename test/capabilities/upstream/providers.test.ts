@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 import type { LightMyRequestResponse } from 'fastify';
 import { newAccounts } from '../../../src/capabilities/upstream/sign-in.ts';
-import { perSecond } from '../../../src/core/throttle/policy.ts';
+import { perSecond } from '../../../src/core/throttle/backoff.ts';
 import { password } from '../../janua.ts';
 import {
   createGitHub,

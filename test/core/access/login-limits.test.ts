@@ -9,7 +9,7 @@ import {
   type PasswordAttempt,
   policies,
 } from '../../../src/core/access/login-limits.ts';
-import { type Policy, waitAfter } from '../../../src/core/throttle/policy.ts';
+import { type Policy, waitAfter } from '../../../src/core/throttle/backoff.ts';
 import type { Throttle } from '../../../src/core/throttle/throttle.ts';
 import { createTurns } from '../../../src/ground/faults/turns.ts';
 import { allFailures } from '../../capabilities/sign-in/all-failures.ts';

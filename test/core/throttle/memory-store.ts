@@ -1,4 +1,4 @@
-import { expiryOf, type Policy, type Tally } from '../../../src/core/throttle/policy.ts';
+import { expiryOf, type Policy, type Tally } from '../../../src/core/throttle/backoff.ts';
 import {
   countFound,
   type FailureRecord,

@@ -1,4 +1,4 @@
-import type { Policy } from '../../../src/core/throttle/policy.ts';
+import type { Policy } from '../../../src/core/throttle/backoff.ts';
 
 const keepSeconds = 30 * 24 * 60 * 60;
 const waits = { firstWaitSeconds: 10, longestWaitSeconds: 15 * 60 };

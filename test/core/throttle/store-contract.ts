@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Policy, withoutFailure } from '../../../src/core/throttle/policy.ts';
+import { type Policy, withoutFailure } from '../../../src/core/throttle/backoff.ts';
 import type {
   CountedKey,
   FailureRecord,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../../src/core/throttle/policy.ts';
+import { type Policy, remainingWait, stopSeconds, waitAfter } from '../../../src/core/throttle/backoff.ts';
 import type { FailureStore } from '../../../src/core/throttle/store.ts';
 import { type AttemptKey, createThrottle, type Limits, mostUsesWaiting } from '../../../src/core/throttle/throttle.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
