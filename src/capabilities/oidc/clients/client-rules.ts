@@ -3,9 +3,9 @@ import { ownScopes } from '../../../core/users/scopes.ts';
 import { isPlainLine, printable } from '../../../ground/text/printable.ts';
 import type { NewResource } from '../resources/resources.ts';
 import { providerScopes } from '../sign-in/requested-scopes.ts';
-import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './addresses.ts';
 import type { NewClient } from './clients.ts';
 import { mayOmitNonce } from './library-client.ts';
+import { findRedirectFault, isBackchannelUri, isPage, isResourceUri } from './uri-rules.ts';
 
 export const maxNameLength = 100;
 export const mostAddresses = 50;

@@ -1,11 +1,11 @@
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import { isPlainLine } from '../../../ground/text/printable.ts';
 import { signatures } from '../keys/signing-keys.ts';
-import { findRedirectFault, isBackchannelUri } from './addresses.ts';
 import { maxNameLength } from './client-rules.ts';
 import type { Cause, GuardedFetch } from './guarded-fetch.ts';
 import { codeGrant, isDocumentClient, refreshGrant } from './library-client.ts';
 import { createRememberedAnswers, type FetchedAnswer } from './remembered-answers.ts';
+import { findRedirectFault, isBackchannelUri } from './uri-rules.ts';
 
 /** Bytes of the longest document of a client (draft-ietf-oauth-client-id-metadata-document 6.6). */
 export const longestDocument = 5 * 1024;

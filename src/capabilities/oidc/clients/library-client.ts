@@ -1,6 +1,6 @@
 import { readNames } from '../../../core/users/scopes.ts';
 import type { User } from '../../../core/users/user.ts';
-import { isNativeAddress, isPrivateUse, isWebAddress } from './addresses.ts';
+import { isNativeAddress, isPrivateUse, isWebAddress } from './uri-rules.ts';
 
 /** A client as the provider knows it: added by an administrator, or described by its own metadata document. */
 export interface ProviderClient {

@@ -3,8 +3,8 @@ import { domainToUnicode } from 'node:url';
 import { mixesScripts } from '../../../ground/text/scripts.ts';
 import { versionOf } from '../sign-in/give-consent.ts';
 import { type RequestedScopes, requestedOf } from '../sign-in/requested-scopes.ts';
-import { isNativeAddress } from './addresses.ts';
 import { isDocumentClient, outlivesSession, type ProviderClient } from './library-client.ts';
+import { isNativeAddress } from './uri-rules.ts';
 
 /** The properties of an application that the user sees before allowing it. */
 export interface ShownApplication {

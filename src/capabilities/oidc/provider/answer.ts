@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isNativeAddress } from '../clients/addresses.ts';
 import { isDocumentClient } from '../clients/library-client.ts';
+import { isNativeAddress } from '../clients/uri-rules.ts';
 import { authorizationPath, type ReturnAddress } from '../sign-in/pending-address.ts';
 import { withScopes } from '../sign-in/requested-scopes.ts';
 import type { BoundedRequest } from './bounded-request.ts';

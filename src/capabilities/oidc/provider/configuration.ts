@@ -2,8 +2,8 @@ import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { pageWithHints } from '../../../ground/text/page-hints.ts';
 import { pathWithNext } from '../../../web/next.ts';
 import { acrValues, claimsOf, claimsOfScopes } from '../claims.ts';
-import { isSameOrigin } from '../clients/addresses.ts';
 import { codeGrant, findMissingChallenge, mayUse, outlivesSession, refreshGrant } from '../clients/library-client.ts';
+import { isSameOrigin } from '../clients/uri-rules.ts';
 import { signatures } from '../keys/signing-keys.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { authorizationPath, waitingSeconds, withoutPrompt } from '../sign-in/pending-address.ts';

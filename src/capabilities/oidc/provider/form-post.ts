@@ -1,4 +1,4 @@
-import { isWebAddress } from '../clients/addresses.ts';
+import { isWebAddress } from '../clients/uri-rules.ts';
 import { Provider } from './library.ts';
 
 /** A response in OAuth 2.0 Form Post Response Mode. */

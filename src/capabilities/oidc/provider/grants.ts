@@ -1,8 +1,8 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { SignedIn } from '../../../core/access/access.ts';
 import { createSecret } from '../../../core/sessions/credential.ts';
-import { isNativeAddress } from '../clients/addresses.ts';
 import { outlivesSession, type ProviderClient } from '../clients/library-client.ts';
+import { isNativeAddress } from '../clients/uri-rules.ts';
 import type { Derive } from '../records/derived-ids.ts';
 import { type RequestedScopes, requestedOf, scopesOfResources } from '../sign-in/requested-scopes.ts';
 import type { ProviderOptions } from './options.ts';

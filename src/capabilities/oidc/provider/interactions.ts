@@ -4,8 +4,8 @@ import { insufficientUserAuthentication, noSecondFactor } from '../../../core/ac
 import { Refusal } from '../../../core/access/refusal.ts';
 import type { Session } from '../../../core/sessions/sessions.ts';
 import type { User } from '../../../core/users/user.ts';
-import { isNativeAddress, isRegistered } from '../clients/addresses.ts';
 import { type ShownApplication, showApplication, shownVersionOf } from '../clients/shown-application.ts';
+import { isNativeAddress, isRegistered } from '../clients/uri-rules.ts';
 import { interactionOver } from '../refusals.ts';
 import {
   type AccessBarrier,

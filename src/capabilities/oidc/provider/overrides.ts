@@ -1,7 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { hashSecret, isSame } from '../../../core/sessions/credential.ts';
-import { isRegistered } from '../clients/addresses.ts';
 import type { ProviderClient } from '../clients/library-client.ts';
+import { isRegistered } from '../clients/uri-rules.ts';
 import { readRetiredHint } from '../keys/retired-keys.ts';
 import { readToken } from '../keys/token-parts.ts';
 import type { Derive } from '../records/derived-ids.ts';

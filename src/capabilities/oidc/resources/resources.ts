@@ -7,8 +7,8 @@ import { countDeleted } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import type { Row } from '../../../ground/database/schema.ts';
 import { inTransactionOn } from '../../../ground/database/transaction.ts';
-import { isResourceUri } from '../clients/addresses.ts';
 import { isClientId } from '../clients/clients.ts';
+import { isResourceUri } from '../clients/uri-rules.ts';
 import type { Signature } from '../keys/signing-keys.ts';
 
 /** A server that accepts access tokens of the provider (RFC 8707). */

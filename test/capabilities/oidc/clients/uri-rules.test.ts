@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { findRedirectFault, isRegistered } from '../../../../src/capabilities/oidc/clients/addresses.ts';
+import { findRedirectFault, isRegistered } from '../../../../src/capabilities/oidc/clients/uri-rules.ts';
 import { openProvider, type ProviderUnderTest, requireAnswer } from '../application.ts';
 
 let server: ProviderUnderTest;
