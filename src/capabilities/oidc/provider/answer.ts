@@ -7,9 +7,10 @@ import { authorizationPath, type ReturnAddress } from '../sign-in/pending-addres
 import { withScopes } from '../sign-in/requested-scopes.ts';
 import type { BoundedRequest } from './bounded-request.ts';
 import { takeEmptySecret } from './empty-secret.ts';
-import { finishTokens, noteSignIn } from './finish-tokens.ts';
+import { finishTokens } from './finish-tokens.ts';
 import type { PostedAnswer } from './form-post.ts';
 import type { ProviderOptions } from './options.ts';
+import { reportSignIn } from './report-events.ts';
 import { noteRequest, type ProviderRequest, signedInOf } from './requests.ts';
 
 /** The response of the provider, which the route sends. */
@@ -87,7 +88,7 @@ export function createAnswer(
       await ctx.state.refusal;
       if (ctx.state.accepted) {
         await keepGrant(ctx);
-        await noteSignIn(ctx, options);
+        await reportSignIn(ctx, options);
       }
     } catch (error) {
       ctx.state.thrown = error;

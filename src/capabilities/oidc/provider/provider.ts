@@ -4,13 +4,13 @@ import { createDerive } from '../records/derived-ids.ts';
 import { createReturnAddress } from '../sign-in/pending-address.ts';
 import { createAnswer } from './answer.ts';
 import { configure } from './configuration.ts';
-import { reportEvents } from './finish-tokens.ts';
 import { PostingProvider } from './form-post.ts';
 import { createGrants } from './grants.ts';
 import { createReadLogOut } from './logout-request.ts';
 import type { ProviderOptions } from './options.ts';
 import { overrideBody, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
 import { createWaiting } from './pending-requests.ts';
+import { reportEvents } from './report-events.ts';
 import { createSessions } from './session.ts';
 
 export type OpenIdProvider = ReturnType<typeof createProvider>;
