@@ -12,7 +12,7 @@ import {
   longestUri,
   mostParameters,
 } from '../src/capabilities/oidc/provider/bounded-request.ts';
-import { mostAssertions, mostRecords } from '../src/capabilities/oidc/records/grants.ts';
+import { mostAssertions, mostRecords } from '../src/capabilities/oidc/records/grant-records.ts';
 import { longest as longestWaiting, waitingSeconds } from '../src/capabilities/oidc/sign-in/pending-address.ts';
 import { mostWaiting } from '../src/capabilities/oidc/sign-in/room-limits.ts';
 import { mostFailures } from '../src/capabilities/second-factor/pending-logins.ts';

@@ -142,7 +142,7 @@ export const tables = {
     rights: all,
     expiresBy: 'id',
     aboutUser: true,
-    bound: 'by its kind: capabilities/oidc/records/record-limits.ts',
+    bound: 'by its kind: capabilities/oidc/records/grant-records.ts',
   },
   janua_signing_keys: { rights: all, bound: byOperator },
   janua_logout_notices: {

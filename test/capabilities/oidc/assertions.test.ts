@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { mostAssertions } from '../../../src/capabilities/oidc/records/grants.ts';
+import { mostAssertions } from '../../../src/capabilities/oidc/records/grant-records.ts';
 import { insertAll } from '../../../src/ground/database/insert-new.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';

@@ -16,11 +16,11 @@ import {
   type RefusedApplication,
 } from '../sign-in/access-barriers.ts';
 import { createDeviceDecisions, type DeviceOptions } from '../sign-in/device-decisions.ts';
-import { createGiveConsent, type LetInOptions } from '../sign-in/give-consent.ts';
+import { createGiveConsent, type GiveConsentOptions } from '../sign-in/give-consent.ts';
 import type { WaitingRequest } from './pending-requests.ts';
 import type { OpenIdProvider } from './provider.ts';
 
-export type InteractionOptions = BarrierOptions & LetInOptions & DeviceOptions;
+export type InteractionOptions = BarrierOptions & GiveConsentOptions & DeviceOptions;
 
 /** A request with its raw parts, because the library reads and writes cookies itself. */
 export interface InteractionRequest extends Deciding {

@@ -9,7 +9,7 @@ import { takesForms } from './form-post.ts';
 import { errors, Provider } from './library.ts';
 import type { ProviderOptions } from './options.ts';
 import { networkOf } from './requests.ts';
-import type { Sessions } from './session.ts';
+import type { LibrarySessions } from './session.ts';
 
 /** The shape of a client id: printable ASCII (RFC 6749 A.1), as long as a stored id may be. */
 const clientIdShape = /^[!-~]{1,255}$/;
@@ -96,7 +96,7 @@ export function overrideTokens(
 /** Makes the library find Janua's sessions, and derive their names in ID tokens and the ids of their grants. */
 export function overrideSessions(
   { Session }: Provider,
-  { get, findByUid }: Pick<Sessions, 'get' | 'findByUid'>,
+  { get, findByUid }: Pick<LibrarySessions, 'get' | 'findByUid'>,
   derive: Derive,
 ): void {
   replace(Session, { get, findByUid });

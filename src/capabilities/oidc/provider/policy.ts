@@ -10,7 +10,7 @@ const { Check, Prompt } = interactionPolicy;
 export function createPolicy(needsConsent: (ctx: KoaContextWithOIDC) => Promise<boolean>, offersSignUp: boolean) {
   const policy = interactionPolicy.base();
   const [login, consent] = [policy.get('login'), policy.get('consent')];
-  // The library's own check counts a login only when a request resumes, and ignores one that `createSessions` adds before.
+  // The library's own check counts a login only when a request resumes, and ignores one that `createLibrarySessions` adds before.
   login?.checks.remove('login_prompt');
   login?.checks.add(
     new Check(

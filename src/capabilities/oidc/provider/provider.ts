@@ -11,7 +11,7 @@ import type { ProviderOptions } from './options.ts';
 import { overrideBody, overrideClients, overrideSessions, overrideTokens } from './overrides.ts';
 import { createWaiting } from './pending-requests.ts';
 import { reportEvents } from './report-events.ts';
-import { createSessions } from './session.ts';
+import { createLibrarySessions } from './session.ts';
 
 export type OpenIdProvider = ReturnType<typeof createProvider>;
 
@@ -32,7 +32,7 @@ export function createProvider(options: ProviderOptions) {
     }),
   );
   const grants = createGrants(provider, options, derive);
-  const { get, findByUid, ...sessions } = createSessions(provider, options, derive);
+  const { get, findByUid, ...sessions } = createLibrarySessions(provider, options, derive);
   overrideSessions(provider, { get, findByUid }, derive);
   overrideClients(provider);
   overrideTokens(provider, options);

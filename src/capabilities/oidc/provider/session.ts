@@ -10,9 +10,9 @@ import type { WaitingDevice } from './pending-requests.ts';
 import { noteAccount, signedInOf, subjectIn } from './requests.ts';
 
 /** Finds Janua's sessions for the library, which makes its own of them for each request, and stores none. */
-export type Sessions = ReturnType<typeof createSessions>;
+export type LibrarySessions = ReturnType<typeof createLibrarySessions>;
 
-export function createSessions(
+export function createLibrarySessions(
   { Session }: Provider,
   options: Pick<ProviderOptions, 'findLiving' | 'subjectOf'>,
   derive: Derive,

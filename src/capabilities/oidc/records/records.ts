@@ -7,7 +7,7 @@ import { insertNew } from '../../../ground/database/insert-new.ts';
 import type { NewRow, Row } from '../../../ground/database/schema.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { makeRoom, partyOf } from '../sign-in/room-limits.ts';
-import { createGrants } from './grants.ts';
+import { createGrantRecords } from './grant-records.ts';
 import {
   createRecordRows,
   emptyRow,
@@ -35,12 +35,12 @@ export interface RecordOptions {
 
 /** Thrown if a code or token was used already. Everything that came from it has been revoked. */
 export class AlreadyUsed extends Error {
-  override readonly name = 'Spent';
+  override readonly name = 'AlreadyUsed';
 }
 
 /** Thrown if a device asks more often than every five seconds (RFC 8628 3.5). */
 export class PolledTooFast extends Error {
-  override readonly name = 'TooFast';
+  override readonly name = 'PolledTooFast';
 }
 
 /** Milliseconds for which a used refresh token returns its successor again. Several processes of a client may share one token. */
@@ -92,7 +92,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, key, userIdOf } = options;
   const rows = createRecordRows(opened, options.findAccount);
   const { database, findRow, findToken, findByLookup, revoke, isStillValid, sessionsOfNew } = rows;
-  const grants = createGrants(rows, options);
+  const grants = createGrantRecords(rows, options);
 
   /** Creates the first refresh token of a sign-in. */
   const newRefreshToken = (): string => createSecret().slice(0, familyLength) + createSecret();

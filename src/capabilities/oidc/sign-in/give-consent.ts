@@ -13,7 +13,7 @@ import type { Deciding } from './access-barriers.ts';
 import type { Consents } from './consents.ts';
 import { requestedOf } from './requested-scopes.ts';
 
-export interface LetInOptions {
+export interface GiveConsentOptions {
   readonly consents: Consents;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly hold: Hold;
@@ -27,7 +27,7 @@ export const versionOf = ({ clientName, redirectUris = [] }: ProviderClient): st
 export type GiveConsent = ReturnType<typeof createGiveConsent>;
 
 /** Creates the function that stores the user's consent to a request. */
-export function createGiveConsent({ consents, findAccount, hold, audit }: LetInOptions) {
+export function createGiveConsent({ consents, findAccount, hold, audit }: GiveConsentOptions) {
   /** Reads the account as it is now: a lasting grant must not outlive a change of the account since the request was authenticated. */
   async function requireAccount({ user, session }: SignedIn): Promise<Account> {
     const account = await findAccount(user.id);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/grants.ts';
+import { mostAssertions, mostRecords } from '../../../../src/capabilities/oidc/records/grant-records.ts';
 import { AlreadyUsed, createRecords } from '../../../../src/capabilities/oidc/records/records.ts';
 import type { OpenDatabase } from '../../../../src/ground/database/database.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';

@@ -26,7 +26,7 @@ const sessionsPerPage = 500;
 const removedAtOnce = 500;
 
 /** Grants of applications: the session of each, its lifetime, how many there may be, and the list of those that a user still has. */
-export function createGrants(
+export function createGrantRecords(
   { database, rows, prepareLookup, revoke, isStillValid, sessionsOfNew }: RecordRows,
   { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
 ) {
