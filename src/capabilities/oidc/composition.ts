@@ -22,7 +22,6 @@ import { createSigningKeys } from './keys/signing-keys.ts';
 import { type ApplicationLogOutOptions, createApplicationLogOut } from './logout/application-log-out.ts';
 import { endingOf } from './logout/ending-events.ts';
 import { createLogoutNotices } from './logout/logout-notices.ts';
-import { createInteractions } from './provider/interactions.ts';
 import { createProviderLoader } from './provider/loader.ts';
 import type { ProviderOptions, SignedInApplication } from './provider/options.ts';
 import { createRecords } from './records/records.ts';
@@ -30,6 +29,7 @@ import { createNoteRefusal } from './refused-requests.ts';
 import { createResources } from './resources/resources.ts';
 import { createConsents } from './sign-in/consents.ts';
 import { hasConsent } from './sign-in/give-consent.ts';
+import { createInteractions } from './sign-in/interactions.ts';
 import { authorizationPath } from './sign-in/pending-address.ts';
 import { createSubjects } from './subjects.ts';
 

@@ -6,6 +6,8 @@ import type { Session } from '../../../core/sessions/sessions.ts';
 import type { User } from '../../../core/users/user.ts';
 import { type ShownApplication, showApplication, shownVersionOf } from '../clients/shown-application.ts';
 import { isNativeAddress, isRegistered } from '../clients/uri-rules.ts';
+import type { WaitingRequest } from '../provider/pending-requests.ts';
+import type { OpenIdProvider } from '../provider/provider.ts';
 import { interactionOver } from '../refusals.ts';
 import {
   type AccessBarrier,
@@ -14,11 +16,9 @@ import {
   type Deciding,
   describeRefused,
   type RefusedApplication,
-} from '../sign-in/access-barriers.ts';
-import { createDeviceDecisions, type DeviceOptions } from '../sign-in/device-decisions.ts';
-import { createGiveConsent, type GiveConsentOptions } from '../sign-in/give-consent.ts';
-import type { WaitingRequest } from './pending-requests.ts';
-import type { OpenIdProvider } from './provider.ts';
+} from './access-barriers.ts';
+import { createDeviceDecisions, type DeviceOptions } from './device-decisions.ts';
+import { createGiveConsent, type GiveConsentOptions } from './give-consent.ts';
 
 export type InteractionOptions = BarrierOptions & GiveConsentOptions & DeviceOptions;
 
