@@ -40,3 +40,11 @@ describe('links between pages lead to a file, and to a heading in it', () => {
       }
     });
 });
+
+test('a name beside a link to a source file occurs in that file', () => {
+  for (const page of pages)
+    for (const [, link = '', names = ''] of withoutCode(page).matchAll(/\]\(([^)\s]+\.ts)\)((?:, `[^`]+`)+)/g)) {
+      const words = new Set(readFileSync(join(root, dirname(page), link), 'utf8').split(/[^\w$]+/));
+      for (const [, name = ''] of names.matchAll(/`([^`]+)`/g)) assert.ok(words.has(name), `${link} has no ${name}`);
+    }
+});
