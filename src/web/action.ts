@@ -15,17 +15,17 @@ export interface Field {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly format?: 'password';
-  /** Whether a link to the page may fill it in by its query. */
+  /** Whether a link to the page may fill in the field by its query. */
   readonly inLink?: true;
-  /** The first one is in the example of a body. */
+  /** The first of these values is in the example of a body in the OpenAPI document. */
   readonly examples?: readonly (string | number)[];
-  /** Whether a JSON body may hold it as an object. The handler gets its text. */
+  /** Whether a JSON body may hold the field as an object. The handler gets its text. */
   readonly json?: true;
-  /** Whether a JSON body may hold it as a whole number. The handler gets its text. */
+  /** Whether a JSON body may hold the field as a whole number. The handler gets its text. */
   readonly number?: true;
-  /** Whether a JSON body may hold it as a boolean. The handler gets `true` or `false`. */
+  /** Whether a JSON body may hold the field as a boolean. The handler gets `true` or `false`. */
   readonly boolean?: true;
-  /** Whether it may come as a list, or several times in a form. The handler gets the texts, separated by spaces. */
+  /** Whether the field may come as a list, or several times in a form. The handler gets the texts, separated by spaces. */
   readonly list?: true;
 }
 
@@ -57,14 +57,14 @@ export interface Action<F extends Fields = Fields, Shown = unknown> {
   readonly status?: 201 | 202;
   /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
-  /** Whether the handler reads the body itself. It may have any fields of any type. */
+  /** Whether the handler reads the body itself. The body may have any fields of any type. */
   readonly readsBody?: true;
   /** Answers fields that cannot be accepted. Default: a refusal. */
   refuse?(error: InvalidFields, request: FastifyRequest, reply: FastifyReply): unknown;
   handle(request: FastifyRequest, reply: FastifyReply, input: Input<F>): Answered<NoInfer<Shown>>;
 }
 
-/** What a handler returns: the model of its page, or the reply that it has sent. */
+/** The result of a handler: the model of its page, or the reply that it has sent. */
 export type Answered<Shown> = Shown | FastifyReply | Promise<Shown | FastifyReply>;
 
 /** Answers a field that is no text, such as a number or a list. */

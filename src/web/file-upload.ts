@@ -68,7 +68,7 @@ function hasFewParts(body: Buffer, boundary: string | undefined): boolean {
   return count <= mostParts;
 }
 
-/** Returns the same as other forms: a text, or a list if there are several. */
+/** Returns the texts of a field as other forms do: one text, or a list if the field was sent several times. */
 async function textOf(sent: readonly (string | File)[]): Promise<string | string[] | undefined> {
   const files = sent.filter((value) => typeof value !== 'string' && value.size > 0) as File[];
   const texts =

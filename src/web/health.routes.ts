@@ -26,7 +26,8 @@ export function addHealthRoutes(app: App, findUnavailable: FindUnavailable): voi
     const parts = await findUnavailable();
     if (parts.length === 0) return ok;
     const detail = `${parts.join(' and ')} ${parts.length === 1 ? 'is' : 'are'} unavailable`;
-    // JSON in either format, because only programs request it. Not logged, because the store's watch has already logged it.
+    // JSON in either format, because only programs request it. The fault is not logged here, because the store's watch has already logged
+    // it.
     return reply
       .code(503)
       .header('retry-after', String(retryAfterSeconds))

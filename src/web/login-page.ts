@@ -15,7 +15,7 @@ declare module './view.ts' {
   }
 }
 
-/** What the page shows of a login. */
+/** The model of the login page. */
 type LoginModel = Awaited<ReturnType<LoginPage['show']>>;
 
 function describe({ message, application, username, next, ...login }: LoginModel, page: Page) {
@@ -70,7 +70,7 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
     async show({ message, next: sentNext, failed, waitSeconds, credential }: Shown) {
       const next = safeNext(sentNext);
       const application = next === undefined ? undefined : (await findApplication(next))?.name;
-      // The line with the name of the application says the same.
+      // The page says that already, in the line with the name of the application.
       const isSaid = application !== undefined && message === loginMessages.notSignedIn;
       return {
         message: message && !isSaid ? describeMessage(message, waitSeconds) : undefined,
@@ -80,7 +80,7 @@ export function createLoginPage({ https, findApplication }: Pick<FlowOptions, 'h
         application,
         username: failed?.username ?? hintOf(next ?? '', 'login_hint') ?? '',
         remember: failed?.remember ?? false,
-        /** The user can quote it when asking for help. `janua explain` shows the rest. */
+        /** The user can quote this id when asking for help. `janua explain` shows the rest. */
         request_id: failed?.requestId,
         unknownPasskey:
           message === loginMessages.passkeyUnknown && typeof credential === 'string' ? credential : undefined,

@@ -260,7 +260,7 @@ export interface Verification {
   readonly at: string | null;
 }
 
-/** What says that the address of an account is the one of its user. */
+/** Describes the proof that the address of an account is its user's. */
 const createVerifiedOf = (texts: LanguageTexts) => (verification: Verification | null) => {
   const { verified } = texts.words.account;
   if (verification === null) return { text: verified.none };

@@ -22,10 +22,10 @@ export function decodedPath(target: string): string {
 /** Whether a request opens its address, so that a link can repeat it. */
 export const isOpened = ({ method }: { readonly method: string }): boolean => method === 'GET' || method === 'HEAD';
 
-/** Fields without which a page cannot be shown again. */
+/** Fields that the address of a page needs when the page is opened again after its sent form was lost. */
 const keptFields = ['token', 'next', 'uri'];
 
-/** Adds the sent ones of these fields to a path that has none of them yet. It repeats no other field of the client. */
+/** Adds those of `keptFields` that the client sent to a path that has none of them yet. No other field of the client is repeated. */
 export function withKept(path: string, sent: unknown, added: Readonly<Record<string, string>> = {}): string {
   const kept = new URLSearchParams(added);
   for (const name of keptFields) {

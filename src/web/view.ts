@@ -16,10 +16,12 @@ export interface View<Answer = never> {
   readonly describe: (answer: Answer, page: Page) => object;
 }
 
-/** What a view shows. */
+/** The answer that a view shows. */
 export type Answer<Of> = Of extends View<infer Answered> ? Answered : never;
 
-/** What the handler of a page returns, unless `addAction` says so: the answer that its view shows, or the reply that it has sent. */
+/**
+ * The result of the handler of a page, unless `addAction` has checked it: the answer that its view shows, or the reply that it has sent.
+ */
 export type Shown<Of> = Promise<Answer<Of> | FastifyReply>;
 
 /** Without `describe`, the answer of the handler is the model. */

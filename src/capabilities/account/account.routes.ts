@@ -85,7 +85,7 @@ export function addAccount(app: App, parts: () => Parts): void {
         passkeys: passkeys.length,
         signal,
         totp: totp !== undefined,
-        // The forms then ask for it. An account that another provider or a passkey signs in may have none.
+        // The forms ask for the password if there is one. An account that another provider or a passkey signs in may have none.
         hasPassword: (await users.findById(user.id))?.passwordHash !== undefined,
       };
     },

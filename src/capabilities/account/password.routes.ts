@@ -25,7 +25,7 @@ export function addChangePassword(app: App, parts: () => Parts): void {
     config: { signedIn: true, freshProof: { page: ({ account }) => account.changePassword } },
     view: view('capabilities/account/password'),
     fields: { current_password: currentPasswordField, new_password: newPasswordField, end_tokens: endTokensField },
-    // Without tokens if the session has ended while the password was changed.
+    // The response has no tokens if the session has ended while the password was changed.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the account page, with a message',
     show: ({ user }) => ({ username: user.username }),

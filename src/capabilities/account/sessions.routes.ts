@@ -77,7 +77,7 @@ export function addSessions(app: App, parts: () => Parts): void {
     tag: 'Account',
     config: { signedIn: true, openedAt: sessionsPath, freshProof },
     fields: { end_tokens: endTokensField },
-    // Without tokens if the session has ended meanwhile, or the request has a personal access token.
+    // The response has no tokens if the session has ended meanwhile, or the request has a personal access token.
     answer: detailWithTokens(detail, detail, Object.keys(tokenFields)),
     browser: 'To the page with the sessions',
     async handle(request, reply, { end_tokens }) {

@@ -10,7 +10,7 @@ export interface Binding {
   readonly cookie: string | undefined;
 }
 
-/** Milliseconds that a user has for a ceremony. */
+/** Milliseconds in which a user must answer a challenge. */
 export const challengeLifetime = 5 * 60 * 1000;
 
 const [randomLength, timeLength] = [16, 6];

@@ -70,7 +70,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Loaded at the first ceremony, because few processes need it, and it takes 8 MB. */
+/** Loaded at the first use of a passkey, because few processes need it, and it takes 8 MB. */
 const load = async () => ({
   ...(await import('@simplewebauthn/server')),
   ...(await import('@simplewebauthn/server/helpers')),
@@ -126,7 +126,7 @@ export async function verifyAssertion(
     credential: { id: read.id, publicKey, counter: 0 },
   });
   const { newCounter: counter, credentialDeviceType, credentialBackedUp: synced } = authenticationInfo;
-  // A key that may be copied always stays one.
+  // A passkey that may be copied between devices stays so, and any other never becomes one (WebAuthn Level 3, 6.1.3).
   const isSameKind = (credentialDeviceType === 'multiDevice') === stored.syncable;
   return verified && isSameKind ? { counter, synced } : undefined;
 }

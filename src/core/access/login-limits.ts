@@ -155,9 +155,9 @@ const addressPolicy = (address: string): Policy =>
   address === unknownAddress ? policies.unknownAddress : policies.address;
 
 /**
- * Returns the keys under which codes of second factors are counted. Strangers do not get that far without the password. Only users of the
- * same network can slow each other down, by the keys of the network. Without these keys, an attacker who knows many passwords would try
- * codes from each /64 of an end site.
+ * Returns the keys under which codes of second factors are counted. Only a client that knows the password gets as far as a code. So only
+ * users of the same network can slow each other down, by the keys of the network. Without these keys, an attacker who knows many passwords
+ * would try codes from each /64 of an end site.
  */
 export function limitsOfFactor(userId: string, address: string | undefined): Limits<KeyKind> {
   const network = networkOf(address, 64) ?? unknownAddress;
@@ -171,7 +171,7 @@ export function limitsOfFactor(userId: string, address: string | undefined): Lim
     ...endSites.map((site) => keyOf('factor-end-site', site)),
   ];
   const place = { key: `factor:${userId}`, atOnce: atOnce.account };
-  // A party of its own, because a network may have many accounts.
+  // The network is a party besides the account. Otherwise an attacker with many accounts would get turns for each of them.
   const from = `factors-at:${endSiteOf(address)}`;
   return { keys, places: [place], parties: [from, place.key] };
 }
@@ -183,7 +183,7 @@ interface ParsedKey {
   /** The fingerprint when the failures were counted. If the user's fingerprint has changed since, the failures no longer count. */
   readonly passwordFingerprint?: string;
   readonly nameDigest?: string;
-  /** The address of the attempts, or its end site. */
+  /** The network of the attempts: an IPv4 address or an IPv6 /64. For an `end-site` key, the IPv6 /48. */
   readonly address?: string;
 }
 

@@ -82,7 +82,7 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
     /**
      * @param scopes must all belong to the credential of the request
      * @returns the token, which cannot be shown again
-     * @throws {ChangeRefused} `too-many-kept`
+     * @throws {ChangeRefused} `too-many-kept` beyond the limit in `ground/database/tables.ts`
      */
     async create(
       { user, db }: Held,

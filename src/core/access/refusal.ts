@@ -20,7 +20,7 @@ export interface Answer {
      * itself.
      */
     readonly next?: string;
-    /** Whether the response is the login page itself, with the status of the answer, in place of a redirect to it. */
+    /** Whether Janua sends the login page itself, with the status of this `Answer`, instead of a redirect to that page. */
     readonly inPlace?: true;
   };
   /**

@@ -40,7 +40,7 @@ export const changeBounds = {
   administrator: { burst: 1000, perMinute: 30 },
 } as const satisfies Readonly<Record<string, Allowance>>;
 
-/** Rows that an act changes for each token that it takes, such as the members of a group. An act always takes one. */
+/** Changed rows, such as the members of a group, that cost an act one token of its bucket. An act costs at least one token. */
 export const rowsOfToken = 1000;
 
 /** A bucket from which an event takes a token. */

@@ -98,7 +98,8 @@ export function createChanges(options: ChangeOptions) {
         ...(newStamp ? stampedTables : []),
         ...(endsLinks ? (['janua_tokens'] as const) : []),
         ...(endsUnstamped ? unstampedTables.filter((table) => !(sparesTokens && table === 'janua_access_tokens')) : []),
-        // A change of the password would otherwise revive the tokens of the one that another program has replaced.
+        // These tokens are refused since another program has changed the password. The change of the password here would otherwise revive
+        // them.
         ...(hasForeignPassword(before) ? unstampedTables : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();

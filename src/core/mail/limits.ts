@@ -38,7 +38,7 @@ export interface Merging {
 }
 
 /**
- * How many mails of a purpose are sent. `counted`: further requests are refused. With `tells`, the mail reports something that has
+ * How many mails of a purpose are sent. `counted`: further requests are refused. With `reportsEvent`, the mail reports something that has
  * happened, so it uses the room of notices. `merged`: nothing is refused, because each mail reports something that has happened. `daily`:
  * the code that adds the mail claims a lease for a day.
  */

@@ -22,7 +22,8 @@ export interface NewMail {
 }
 
 /**
- * The cause of a mail: a user who has proved their identity, `operator` for a command, or a stranger's network as `endSiteOf` returns it.
+ * The cause of a mail, whose mails are limited together (`mostMails.ofParty`): the id of a user who has proved their identity, or of an
+ * administrator; or a stranger's network (`endSiteOf`). The id `operator` stands for a command, and has no limit.
  */
 export type Cause = { readonly userId: string } | { readonly network: string };
 

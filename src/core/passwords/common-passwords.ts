@@ -39,7 +39,7 @@ const pathsBothWays = paths + [...paths].reverse().join('');
 /**
  * Tells whether a password is among the first that attackers try (ASVS 6.2.4, 6.2.12): it is in the list, repeats one block, follows the
  * alphabet or the keyboard, or is one common word with digits and signs. A phrase of several words is none of these.
- * @param folded as `fold` returns it
+ * @param folded as `foldForComparison` returns it
  */
 export function isCommon(folded: string): boolean {
   if (isListed(folded) || blockOf(folded) !== folded || mostlyFollowsPaths(folded)) return true;

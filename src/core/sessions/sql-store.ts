@@ -86,7 +86,7 @@ export function createSqlSessionStore({ database, prepareLookup }: OpenDatabase)
     },
 
     async check() {
-      // Does what a login and a logout do, with a session that has already expired and secrets that are thrown away.
+      // Tries the statements of a login and a logout, with a session that has already expired and whose secrets are thrown away.
       const id = createSessionId();
       const hash = hashSecret(createSecret());
       const hashes = { password_fingerprint: hash, cookie_hash: hash, token_hash: hash };

@@ -30,7 +30,7 @@ export interface Revision extends PolicedKey {
   revise(tally: Tally): Tally | undefined;
 }
 
-/** A store of failures. `policy.ts` defines their effects. Every method throws `Unavailable` when the store cannot be reached. */
+/** A store of failures. `backoff.ts` defines their effects. Every method throws `Unavailable` when the store cannot be reached. */
 export interface FailureStore {
   /**
    * Counts a failure of each key, or of no key if one has to wait. This holds for any number of simultaneous calls.

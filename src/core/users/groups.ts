@@ -49,8 +49,7 @@ export interface ChosenGroups {
   readonly areNew: boolean;
 }
 
-/** Records a change in its transaction, if anything changed. */
-/** @param change how many members the change concerns */
+/** Records a change in its transaction, if anything changed. @param change how many members the change concerns */
 type RecordIn = (db: Database, change?: { readonly count: number }) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};

@@ -88,7 +88,7 @@ export interface UserDirectory {
   listFound(prefix: string, query: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]>;
   /** Returns the ids of at most `limit` users, by an index. Undefined if no index finds them. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
-  /** Finds the same accounts as `findAll`, in the form of a list. */
+  /** Finds the same accounts as `findAll`, but returns them as `ListedUser`s. */
   listSome(ids: readonly string[]): Promise<ListedUser[]>;
 }
 

@@ -102,7 +102,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     if (settings[name]?.some((origin) => originOf(origin) === undefined))
       faults.push(`${name} must be origins without a path, separated by commas, such as https://app.example.com.`);
   if (FORWARD_AUTH_ORIGINS.length > 0) {
-    // Users are redirected to PUBLIC_URL to sign in. The proxy sends the address of the page that they opened.
+    // The proxy's request names the page that the user opened, so only PUBLIC_URL tells where users sign in.
     if (PUBLIC_URL === undefined) faults.push('PUBLIC_URL must be set when FORWARD_AUTH_ORIGINS is.');
     if (TRUSTED_PROXIES?.length === 0)
       faults.push('TRUSTED_PROXIES must name the proxy when FORWARD_AUTH_ORIGINS is set.');

@@ -26,7 +26,7 @@ export const rows = {
     login_name: generated(nullable('')),
     /** The canonical name. For an account of a team's table, Janua's last known state, as are the other names and `disabled`. */
     username: '',
-    /** The hash. Empty if the user has no password, or if it is in the team's table. */
+    /** The hash. Empty if the user has no password, or if the hash is in a team's own table (`USERS_TABLE`). */
     password: '',
     /**
      * SHA-256 of the team's hash. Personal access tokens are valid only while the team's table has this hash. NULL until Janua has read it.

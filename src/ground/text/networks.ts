@@ -39,8 +39,8 @@ export function createNetworkCheck(networks: readonly string[]): (address: Addre
 }
 
 /**
- * Returns the network that a single site may have: an IPv4 address, or the /48 of an IPv6 end site (RFC 6177). `unknown` without an
- * address.
+ * Returns the end site of an address: the network that one customer of a provider may hold as a whole, which is an IPv4 address or an IPv6
+ * /48 (RFC 6177). `unknown` without an address.
  */
 export const endSiteOf = (address: string | undefined): string => networkOf(address, 48) ?? 'unknown';
 

@@ -10,8 +10,8 @@ const isAhead = ({ headers }: FastifyRequest): boolean =>
   purposes.some((name) => /\b(?:prefetch|prerender|preview)\b/i.test(headers[name]?.toString() ?? ''));
 
 /**
- * Keeps a route that `acts` from acting before a user opens it. A prefetch gets 503, so that the browser requests the address again when
- * the user opens it. HEAD is redirected to the home page, as a GET is redirected after it has acted.
+ * Keeps a route with `hasLastingEffect` from acting before a user opens it. A prefetch gets 503, so that the browser requests the address
+ * again when the user opens it. HEAD is redirected to the home page, as a GET is redirected after it has acted.
  */
 export function addRulesOfActs(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {

@@ -122,7 +122,10 @@ function jsonTypeOf({ headers, routeOptions }: FastifyRequest, reply: FastifyRep
   return isNamed ? 'application/problem+json; charset=utf-8' : usual;
 }
 
-/** Finds the page to continue at after a proof of identity. A sent form is lost, so its page says that it was not sent. */
+/**
+ * Finds the page to continue at after a proof of identity. The fields of a sent form are lost, so its page says that nothing was done
+ * (`unsent=1`).
+ */
 function findNextAfterProof(request: FastifyRequest): string {
   // A form continues at the address of its page. A file names a page, because a browser that saves it would keep showing the proof.
   const { openedAt = originForm(request.url) } = request.routeOptions.config;

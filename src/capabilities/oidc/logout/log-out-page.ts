@@ -12,7 +12,7 @@ interface LogOut {
   /** The user who is asked. */
   readonly account?: string;
   readonly application?: string | undefined;
-  /** By which the operator finds the fault. */
+  /** The id of the request, by which the operator finds the fault. */
   readonly request_id?: string | undefined;
   readonly target?: undefined;
 }

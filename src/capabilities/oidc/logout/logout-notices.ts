@@ -54,8 +54,8 @@ const sessionsPerPage = 500;
 
 /**
  * Tells applications that a session has ended (OpenID Connect Back-Channel Logout). A row exists from the moment in which the application
- * learns of the session, so that no crash loses a notice. `wake` finds the end at once in the process that ended the session. A sweep finds
- * sessions that another process ended, or that expired. Work in the background never throws: a later sweep repeats it.
+ * learns of the session, so that no crash loses a notice. `checkNow` finds the end at once in the process that ended the session. A sweep
+ * finds sessions that another process ended, or that expired. Work in the background never throws: a later sweep repeats it.
  */
 export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOptions) {
   const { database, now, log } = options;

@@ -47,8 +47,8 @@ function readGiven(sent: unknown): Given {
 }
 
 /**
- * Tells whether a program sent the request, and no browser: it ends the session of the ID token that it holds. A prefetch of a browser ends
- * nothing. Of the headers of Fetch Metadata, the `fetch` of Node sends one, and browsers send all.
+ * Tells whether a program sent the request. A program may end the session of its ID token without a page, but a prefetch of a browser must
+ * end nothing. Browsers send all headers of Fetch Metadata, Node's `fetch` only `Sec-Fetch-Mode`.
  */
 const isProgram = ({ method, headers }: Request): boolean =>
   method !== 'HEAD' &&

@@ -88,7 +88,10 @@ function usernameFor({ kind, scope = '' }: IssuedToken, account: Account): strin
   return scopes.includes('profile') ? username : scopes.includes('email') ? email : undefined;
 }
 
-/** Tells whether a client has an address on the origin of a resource. */
+/**
+ * Tells whether a client has an address on the origin of a resource. Such a client may ask about the tokens of a resource that has no
+ * secret (`mayAsk`).
+ */
 const isOfOrigin = ({ redirectUris = [] }: ProviderClient, resource: unknown): boolean =>
   redirectUris.some((address) => URL.parse(address)?.origin === URL.parse(String(resource))?.origin);
 

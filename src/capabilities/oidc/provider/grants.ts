@@ -22,7 +22,7 @@ export function createGrants(provider: Provider, { records, hasConsent, subjectO
     const { client, result } = ctx.oidc;
     const user = signedInOf(ctx)?.user;
     if (client === undefined || user === undefined || client.own || result?.consent) return false;
-    // Any program on a machine could act as the application.
+    // The user decides about a native application each time, because any program on the machine could act as it.
     return (
       isNativeAddress(String(ctx.oidc.params?.redirect_uri)) || !(await hasConsent(user, client, requestedOf(ctx.oidc)))
     );

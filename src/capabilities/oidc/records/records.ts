@@ -85,8 +85,9 @@ export interface TokenRows {
 export type Records = ReturnType<typeof createRecords>;
 
 /**
- * Stores the records of the provider in the database. Stores hashes only, so a thief of the database can use none of it. A conditional update takes a code or token that may be used once: of
- * several requests at a time, one gets it, and the others revoke the grant (RFC 9700 4.5, 4.14.2).
+ * Stores the records of the provider in the database. Only hashes are stored, so a thief of the database can use none of them. A
+ * conditional update takes a code or token that may be used once: of several requests at a time, one gets it, and the others revoke the
+ * grant (RFC 9700 4.5, 4.14.2).
  */
 export function createRecords(opened: OpenDatabase, options: RecordOptions) {
   const { now, key, userIdOf } = options;
