@@ -23,7 +23,7 @@ export interface FoundUser extends ListedUser {
 type FilterQuery = Pick<ListQuery, 'q' | 'filters'>;
 
 interface FindUsersOptions {
-  /** A column of a team's own table contains the groups. */
+  /** Whether a column of a team's own table contains the groups. */
   readonly groupsInColumn: boolean;
 }
 

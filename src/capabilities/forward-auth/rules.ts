@@ -61,7 +61,7 @@ export const ambiguousPath = [
 
 const ambiguousPathPattern = new RegExp(ambiguousPath, 'i');
 
-/** Longest path in characters that is compared with `leavingPath`. The comparison takes quadratic time. */
+/** Longest path in characters that is compared with `ambiguousPath`. The comparison takes quadratic time. */
 const longestPath = 2048;
 
 /** Characters that are displayed as nothing, or as a blank. */

@@ -7,7 +7,6 @@ const read = 'SELECT';
 
 /** The limit of rows of an account, or of all administrators together. */
 interface Bound {
-  /** Whose rows are counted: those of an account, or those of all administrators together. */
   readonly of: 'account' | 'administrators';
   /** The name of the rows in the list of limits in the threat model. */
   readonly name: string;

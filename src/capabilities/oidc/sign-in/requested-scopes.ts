@@ -60,7 +60,7 @@ export async function readRequestedScopes(
   };
 }
 
-/** Adds the scopes that `findUnnamed` finds. */
+/** Adds the scopes that `findImpliedScopes` finds. */
 export async function withScopes<Parameters extends Readonly<Record<string, unknown>>>(
   parameters: Parameters,
   findResource: FindResource,
