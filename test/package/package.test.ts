@@ -29,6 +29,7 @@ const cookieOf = (answer: Response) => String(answer.headers.getSetCookie()[0]?.
 
 test('the package contains JavaScript, the files that it reads, the declarations of the library, deploy/, and nothing else', async () => {
   const expected = [
+    'bin/health.mjs',
     'bin/janua.mjs',
     'bin/own-node.mjs',
     'bin/needed-node.cjs',
