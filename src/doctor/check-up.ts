@@ -3,6 +3,7 @@ import { clocksOf } from '../core/stores/clocks.ts';
 import type { Stores } from '../core/stores/stores.ts';
 import { findMailRoute } from '../ground/config/mail-server.ts';
 import type { Settings } from '../ground/config/settings.ts';
+import { asServer } from '../ground/faults/requester.ts';
 import { checkBackups } from './backups.ts';
 import { checkClock } from './clocks.ts';
 import { checkSchema } from './database.ts';
@@ -49,7 +50,7 @@ export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' 
       setTimeout(() => {
         latest = undefined;
       }, freshness).unref();
-    latest ??= look();
+    latest ??= asServer(look);
     return latest;
   };
 }

@@ -6,6 +6,7 @@ import type { Database } from '../../ground/database/database.ts';
 import { insertNew } from '../../ground/database/insert-new.ts';
 import { shareAnswer } from '../../ground/database/share-answer.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
+import { asServer } from '../../ground/faults/requester.ts';
 
 /** In milliseconds. */
 const minute = 60_000;
@@ -129,7 +130,7 @@ export function createOverview({ database, auditTrail, countSessions, stores, ch
 
   /** Updates the counts, and removes those that no chart shows. */
   function count(): Promise<void> {
-    counting ??= countAll().finally(() => {
+    counting ??= asServer(countAll).finally(() => {
       counting = undefined;
     });
     return counting;

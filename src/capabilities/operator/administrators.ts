@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Core } from '../../core/core.ts';
 import { admins, ownScopes } from '../../core/users/scopes.ts';
 import { findTime, setTime } from '../../ground/database/times.ts';
+import { asServer } from '../../ground/faults/requester.ts';
 
 /** Begins the name of a time in `janua_times`: when a user was noted as an administrator, or 0 if the user no longer is one. */
 const prefix = 'administrator:';
@@ -79,7 +80,7 @@ export function createAdministratorWatch(core: Needs, tell: Tell) {
   return {
     /** Checks run one after the other. */
     look(also?: string): Promise<void> {
-      looking = looking.catch(() => {}).then(() => look(also));
+      looking = looking.catch(() => {}).then(() => asServer(() => look(also)));
       return looking;
     },
   };

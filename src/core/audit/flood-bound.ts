@@ -1,3 +1,4 @@
+import { asServer } from '../../ground/faults/requester.ts';
 import { endSiteOf } from '../../ground/text/networks.ts';
 import type { AuditEvent, Events } from './event.ts';
 
@@ -110,7 +111,7 @@ export function createFloodBound(
       if (take(claimsOf(event), counts)) return true;
       if (!counts) return false;
       leftOut.set(event.kind, (leftOut.get(event.kind) ?? 0) + 1);
-      timer ??= setTimeout(report, minute).unref();
+      timer ??= asServer(() => setTimeout(report, minute).unref());
       return false;
     },
     /** Checks whether Janua refuses the act beyond its allowance. The event of each such act is stored. */

@@ -1,3 +1,4 @@
+import { asServer } from '../../ground/faults/requester.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { RecordedEvent } from './event.ts';
 import type { AuditStore } from './sql-store.ts';
@@ -34,7 +35,7 @@ export function createGroupCommit(insert: AuditStore['insert']) {
       if (waiting.length >= waitingRows) throw new Unavailable('The audit', 5);
       const kept = Promise.withResolvers<void>();
       waiting.push({ event, ...kept });
-      working ??= work();
+      working ??= asServer(work);
       await kept.promise;
     },
     async settle(): Promise<void> {

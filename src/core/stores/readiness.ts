@@ -1,3 +1,4 @@
+import { asServer } from '../../ground/faults/requester.ts';
 import { Unavailable } from '../../ground/faults/unavailable.ts';
 
 /** Milliseconds for which a result is reused, because any client may request it, and each check writes to the stores. */
@@ -19,7 +20,7 @@ export function createReadiness(checks: readonly (readonly [part: string, check:
   return {
     async findUnavailable(): Promise<readonly string[]> {
       if (stopping) return ['The server'];
-      latest ??= check();
+      latest ??= asServer(check);
       return latest;
     },
     stop(): void {

@@ -1,4 +1,5 @@
 import { inTime } from '../faults/in-time.ts';
+import { asServer } from '../faults/requester.ts';
 import { Unavailable } from '../faults/unavailable.ts';
 import type { Database } from './database.ts';
 import { holdLease } from './lease.ts';
@@ -36,7 +37,7 @@ export function createLeasedWork({ database, name, lookInterval, hasDue, work, o
 
   function look(): void {
     if (working !== undefined) isAsked = true;
-    else if (isStarted && !isHalted()) working = run();
+    else if (isStarted && !isHalted()) working = asServer(run);
   }
 
   async function run(): Promise<void> {

@@ -1,3 +1,5 @@
+import { asServer } from '../faults/requester.ts';
+
 /**
  * Shares an answer among all callers within some time, because many simultaneous reads would fill the memory. Only callers that already
  * wait share a failure.
@@ -18,7 +20,8 @@ export function shareAnswer<Answer>(read: () => Promise<Answer>, lifetime: numbe
 
   return {
     get(): Promise<Answer> {
-      if (latest === undefined || latest.until <= now()) latest = { until: now() + lifetime, answer: readOnce() };
+      if (latest === undefined || latest.until <= now())
+        latest = { until: now() + lifetime, answer: asServer(readOnce) };
       return latest.answer;
     },
     forget(): void {

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { removeBeyond } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { claimLease } from '../../../ground/database/lease.ts';
+import { asServer } from '../../../ground/faults/requester.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
 import { isDocumentClient } from '../clients/library-client.ts';
 import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
@@ -121,7 +122,7 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
   }
 
   function run(work: () => Promise<void>): void {
-    const look = work()
+    const look = asServer(work)
       .catch((error: unknown) => {
         // The monitor of the store has logged `Unavailable` already.
         if (!(error instanceof Unavailable))

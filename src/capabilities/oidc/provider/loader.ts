@@ -1,3 +1,4 @@
+import { asServer } from '../../../ground/faults/requester.ts';
 import type { LoadedKeys } from '../keys/signing-keys.ts';
 import type { ProviderOptions } from './options.ts';
 import type { OpenIdProvider } from './provider.ts';
@@ -43,7 +44,7 @@ export function createProviderLoader({ isNeeded, loadKeys, optionsFor, onLoaded,
       if (current !== undefined && Math.abs(now() - lookedAt) < lookMilliseconds) return current;
       // One request checks the keys. Other requests at the same time wait for it.
       if (current !== undefined) lookedAt = now();
-      const next = load(current);
+      const next = asServer(() => load(current));
       opening = next.catch(() => current);
       return next;
     },
