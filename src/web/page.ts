@@ -100,7 +100,7 @@ export function createPage(site: Site, request: Request, answer: Repeated) {
     languageName: languageNames[request.language],
     /** Whether a form was not sent, because its user had to prove their identity. */
     unsent: freshProof !== undefined && bodyField(request.query, 'unsent') === '1',
-    /** The link to that proof, if a page with a list shows its forms only after it. */
+    /** The link to a fresh proof of identity, if the page shows its list without the proof, and its forms after it. */
     confirm:
       freshProof?.showsList && !request.proved
         ? { address: confirmPath(originForm(request.url)), text: texts.words.confirm.toChange }

@@ -40,8 +40,8 @@ export interface Attempt {
 type ReadyMail = PreparedMail & RenderedMail;
 
 /** The pause after the first refusal of a mail, in milliseconds. Each further pause is twice as long, up to the longest. */
-const firstPause = 5_000;
-const longestPause = 60 * 60 * 1000;
+const firstMailPause = 5_000;
+const longestMailPause = 60 * 60 * 1000;
 
 /** Makes one attempt to send a mail, and stores and records the result. @throws {Unavailable} when a store cannot be reached */
 export type Deliver = (mail: QueuedMail, attempt: Attempt) => Promise<void>;
@@ -67,7 +67,7 @@ export async function createDeliver(options: DeliverOptions): Promise<Deliver> {
   }
 
   async function putOff(mail: QueuedMail, failure: string): Promise<void> {
-    const pause = Math.min(firstPause * 2 ** mail.attempts, longestPause);
+    const pause = Math.min(firstMailPause * 2 ** mail.attempts, longestMailPause);
     await outbox.putOff(mail, pause, mail.attempts + 1, failure);
     onFailed('put_off');
   }

@@ -20,8 +20,8 @@ export interface SenderOptions extends DeliverOptions {
 }
 
 /** The pause after the mail server failed, in milliseconds. Each further pause is twice as long, up to the longest. */
-const firstPause = 1_000;
-const longestPause = 60_000;
+const firstServerPause = 1_000;
+const longestServerPause = 60_000;
 
 /** How many expired mails are given up at the same time. */
 const expiredAtOnce = 50;
@@ -82,7 +82,7 @@ export function createSender(options: SenderOptions) {
       watch.succeeded('write');
       await noted.succeeded();
     } else if (!sending.isPaused()) {
-      const pause = Math.min(firstPause * 2 ** outages, longestPause);
+      const pause = Math.min(firstServerPause * 2 ** outages, longestServerPause);
       sending.pauseFor(pause);
       outages += 1;
       watch.failed('write', new Unavailable(mailServer, pause / 1000, new Error(failure)));

@@ -65,7 +65,7 @@ export const mostUsesWaiting = 500;
 
 /**
  * Creates the throttle (ASVS 6.3.1, 6.1.1; NIST SP 800-63B-4 3.2.2). Because an attempt counts as failed until it succeeds, many concurrent
- * attempts would refuse each other although all of them would succeed. Therefore only a few run at once, in each place and in total. The
+ * attempts would refuse each other although all of them would succeed. Therefore only a few run at once: of an account, of a network, and in all. The
  * other attempts wait for their turn, and are counted then.
  */
 export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOptions) {

@@ -47,8 +47,8 @@ export function createTokens(database: Database, now: () => number = Date.now) {
       const about = { purpose, user_id: userId ?? null, address, stamp: stamp ?? null };
       const row = { ...about, hash: hashSecret(secret), expires_at: expiresAt };
       await db.insertInto('janua_tokens').values(row).execute();
-      // Each purpose has its own limit: the holder of a session may request many links to a new address, and the link of a reset expires
-      // earlier than these.
+      // Each purpose has its own limit. With a shared one, many links to a new address would push out the link of a reset, which expires
+      // first.
       const alike = sql<boolean>`purpose = ${purpose}`;
       if (userId !== undefined) await limitRows(db, 'janua_tokens', { id: userId }, now(), alike);
       return secret;

@@ -43,8 +43,8 @@ export const mostWaitingForConnections = 1000;
 
 /**
  * Creates the driver of a database server. Each step has a time limit, so that a request fails instead of hanging (ASVS 16.5.2). A failed
- * connection is not used again. Requesters share the connections fairly, and one network leaves a connection to the others: many of its
- * statements may wait for one row inside the server.
+ * connection is not used again. Clients share the connections fairly. The clients of one network never hold all of them, because many of
+ * their statements may wait inside the server for the lock of one row.
  */
 export function createServerDriver(pool: ServerPool, timeout: StepTimeout, watch: StoreWatch): EngineDriver {
   let reader: Promise<Connection> | undefined;

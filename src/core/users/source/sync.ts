@@ -75,8 +75,9 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   }
 
   /**
-   * Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. Only
-   * `end` stores that a user is disabled, with all that it ends: otherwise no later sync would end it.
+   * Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. It
+   * never stores that a user is disabled: `end` does, together with the end of the sessions. Otherwise the next sync would find no change,
+   * and the sessions would go on.
    */
   const copy = (id: string, person: Person) =>
     inTransaction(database, async (db) => {
