@@ -134,6 +134,24 @@ test('an Accept with an open quote costs the protocol no more than another one',
   assert.deepEqual(await findExcess(janua.app, 'Accept', withAccept(`"${','.repeat(15_500)}`), withAccept('*/*')), []);
 });
 
+test('a deep list in place of a client id costs no more than elsewhere in an assertion', async () => {
+  await using janua = await startJanua({
+    settings: { PUBLIC_URL: 'http://localhost:5000', CLIENT_ID_METADATA: ['app.example'] },
+  });
+  const deep = JSON.parse(`[${Array.from({ length: 10 }, () => '['.repeat(2000) + ']'.repeat(2000)).join(',')}]`);
+  const withClaims = (claims: object) => () =>
+    ({
+      ...{ method: 'POST', url: '/oidc/token' },
+      ...form({
+        grant_type: 'client_credentials',
+        client_assertion: `${part({ alg: 'ES256' })}.${part(claims)}.eA`,
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      }),
+    }) as const;
+  const plain = withClaims({ sub: 'a', other: deep });
+  assert.deepEqual(await findExcess(janua.app, 'sub', withClaims({ sub: deep }), plain), []);
+});
+
 test('a passkey with thousands of extensions costs no more than one with a wrong signature', async () => {
   await using janua = await startJanua();
   const { app, services } = janua;
