@@ -17,22 +17,19 @@ interface ServeOptions {
 
 /** Serves in production. Refuses settings that put passwords at risk. */
 export async function serve({ worker = false, migrate: migrates = false }: ServeOptions): Promise<void> {
-  if (worker) return obeyPrimary(run);
-  if (migrates) await updateTables();
-  return run();
+  if (worker) await obeyPrimary(run);
+  else await run(undefined, undefined, migrates);
 }
 
-async function updateTables(): Promise<void> {
+async function run(
+  orders?: Orders,
+  onReady?: (address: ServerAddress) => void,
+  migrates: boolean = false,
+): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
   // Imported late, because other servers do not need it.
-  const { updateTables: update } = await import('./migrate.ts');
-  await update(settings);
-}
-
-async function run(orders?: Orders, onReady?: (address: ServerAddress) => void): Promise<void> {
-  const settings = loadSettings();
-  requireSafeExposure(settings, 'serve');
+  if (migrates) await (await import('./migrate.ts')).updateTables(settings);
   const isWorker = orders !== undefined;
   if (settings.WORKERS > 1 && !isWorker) return supervise(settings, warnOfUnknown);
   // Imported late, because the primary does not need it.
