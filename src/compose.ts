@@ -19,7 +19,6 @@ import { readUpstreams } from './ground/config/upstreams-file.ts';
 import { databasePart } from './ground/database/errors.ts';
 import { migrate, requireTables, requireUsableSchema } from './ground/database/migrations.ts';
 import { Misconfiguration } from './ground/faults/misconfiguration.ts';
-import { asServer } from './ground/faults/requester.ts';
 import { Unavailable } from './ground/faults/unavailable.ts';
 import { capabilities as allCapabilities, events, type Services, type SiteOptions } from './site.ts';
 import { createTrustedProxies } from './web/client-address.ts';
@@ -216,9 +215,9 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
      */
     async prepare(): Promise<Services> {
       try {
-        preparing ??= asServer(makeServices);
+        preparing ??= makeServices();
         prepared = await preparing;
-        if (overrides.takesLogins !== false) cleaning ??= asServer(() => startUpkeep(requireServices()));
+        if (overrides.takesLogins !== false) cleaning ??= startUpkeep(prepared);
         startWork();
         return prepared;
       } catch (error) {
