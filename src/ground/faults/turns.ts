@@ -58,7 +58,7 @@ interface Waiter extends Work {
 export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
   const taken = new Map<string, number>();
   const parties = new Map<string, Party>();
-  /** The waiting pieces by their places and parties. Those with the same ones have their turns as they came, so a choice looks at one of them. */
+  /** The waiting pieces by places and parties. Those with the same ones have their turns as they came, so a choice looks at one of them. */
   const queues = new Map<string, Waiter[]>();
   let arrivals = 0;
   let waitingPieces = 0;

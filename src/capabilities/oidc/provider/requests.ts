@@ -59,7 +59,7 @@ export async function findAccountIn(
   return known?.subject === subject ? known.account : findAccount(subject);
 }
 
-/** What requests have read together with the token that they are about. */
+/** The rows that each request has read together with its token. */
 const tokens = new WeakMap<object, Promise<TokenRows | undefined>>();
 
 /** Requests that only read. A token request looks again at each record. */

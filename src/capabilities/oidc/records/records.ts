@@ -73,7 +73,7 @@ export interface TakenDevice {
   readonly payload: string;
 }
 
-/** What one statement has read of a token, so that its request looks up none of it again. */
+/** The rows that one statement has read for a token. Its request looks up none of them again. */
 export interface TokenRows {
   /** The token and its grant by their keys. Undefined for a key that no record has. */
   readonly records: ReadonlyMap<string, FoundRecord | undefined>;
