@@ -12,7 +12,14 @@ import { openMeasures } from './core/telemetry/measures.ts';
 import { parseMapping } from './core/users/source/mapping.ts';
 import type { CheckUp } from './doctor/check-up.ts';
 import { parseListenAddress } from './ground/config/listen-address.ts';
-import { addLoopbackOrigins, isHttps, isLoopbackHost, originsOf, publicOriginsOf } from './ground/config/origin.ts';
+import {
+  addLoopbackOrigins,
+  answersProxiesAlone,
+  isHttps,
+  isLoopbackHost,
+  originsOf,
+  publicOriginsOf,
+} from './ground/config/origin.ts';
 import type { Settings } from './ground/config/settings.ts';
 import type { TraceSettings } from './ground/config/traces.ts';
 import { readUpstreams } from './ground/config/upstreams-file.ts';
@@ -230,7 +237,12 @@ export async function compose(settings: Settings, overrides: Overrides = {}) {
     async createServer() {
       // Loaded only if needed: the other commands then start in half the time.
       const { createServer } = await import('./server.ts');
-      return createServer({ ...siteOptions(), log, logsRequests: () => log.isLevelEnabled('info') });
+      return createServer({
+        ...siteOptions(),
+        isOwnPeer: answersProxiesAlone(settings) ? isTrustedPeer : undefined,
+        log,
+        logsRequests: () => log.isLevelEnabled('info'),
+      });
     },
     async createPlugin(onClose: () => Promise<void>) {
       const { createPlugin } = await import('./plugin.ts');

@@ -33,6 +33,8 @@ export interface FlowOptions extends Pick<TrustedProxies, 'findClient' | 'isTrus
   readonly publicOrigins: ReadonlySet<string>;
   /** Whether the server answers for a host. Undefined outside the demo, because a proxy may have a name of its own for the server. */
   readonly isOwnHost?: ((host: string) => boolean) | undefined;
+  /** Whether the server answers a peer. Undefined where it answers every one. */
+  readonly isOwnPeer?: ((peer: string | undefined) => boolean) | undefined;
   /** Whether browsers use HTTPS. Decides the cookies and HSTS. */
   readonly https: boolean;
   /** Other origins whose scripts may call Janua, with the user's cookies. */

@@ -14,6 +14,7 @@ import { addGuard, createGuard, createHostGuard } from './hooks/guard.ts';
 import { createFindLanguage, decorateLanguage } from './hooks/language.ts';
 import { addMeasures } from './hooks/measures.ts';
 import { addOwnHost } from './hooks/own-host.ts';
+import { addOwnPeers } from './hooks/own-peers.ts';
 import { type AnswerProblem, createProblems } from './hooks/problems.ts';
 import { addRequestIds, requestIdHeader } from './hooks/request-id.ts';
 import { addRequesters } from './hooks/requesters.ts';
@@ -57,6 +58,7 @@ export function createFlow(options: FlowOptions) {
       addFramingRules(app);
       addRulesOfActs(app);
       addOwnHost(app, options.isOwnHost);
+      addOwnPeers(app, options.isOwnPeer);
       addCrossSiteRules(app, options);
       addGuard(app, guard);
       addBodies(app);

@@ -8,7 +8,7 @@ import { bareHost, parseNetwork, unixSockets } from '../text/networks.ts';
 import { parseForwardRule } from './forward-rules.ts';
 import { parseListenAddress } from './listen-address.ts';
 import { parseMailFrom, parseMailUrl } from './mail-server.ts';
-import { isLoopbackHost, isOwnDomain, originOf, originsOf } from './origin.ts';
+import { isHttps, isLoopbackHost, isOwnDomain, originOf, originsOf } from './origin.ts';
 import { type SettingSchema, type Settings, settingSchemas } from './settings.ts';
 import { findUpstreamFaults } from './upstreams-file.ts';
 
@@ -188,10 +188,10 @@ function serveFaults(settings: Settings): Fault[] {
     });
   if (!isAlone && PUBLIC_URL === undefined)
     faults.push({ message: 'PUBLIC_URL must be set when HOST is reachable from other machines.', fix: publicFix });
-  if (!isAlone && !allowsPlain)
+  if (!isAlone && !allowsPlain && !(isHttps(settings) && settings.TRUSTED_PROXIES.length > 0))
     faults.push({
-      message: 'HOST must be this machine alone, with a TLS proxy beside it.',
-      fix: 'Unset HOST, or set ALLOW_PLAIN_HTTP=on if the network to the proxy is trusted.',
+      message: 'HOST must be this machine alone, or a TLS proxy must be the only peer.',
+      fix: 'Unset HOST, or set PUBLIC_URL to the https address, and TRUSTED_PROXIES to the addresses that the proxy connects from.',
     });
   if (PUBLIC_URL !== undefined && isPlainBeyond(PUBLIC_URL) && !allowsPlain)
     faults.push({

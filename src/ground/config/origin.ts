@@ -20,6 +20,10 @@ export function originOf(text: string): string | undefined {
 
 export const isHttps = ({ PUBLIC_URL }: Settings): boolean => PUBLIC_URL?.startsWith('https:') ?? false;
 
+/** Whether the server is reached from other machines, and by browsers through a TLS proxy only. It then answers no other peer. */
+export const answersProxiesAlone = (settings: Settings): boolean =>
+  !isLoopbackHost(settings.HOST) && isHttps(settings) && settings.ALLOW_PLAIN_HTTP === 'off';
+
 /**
  * Returns the domain of passkeys. Undefined if browsers allow no passkeys (an IP address, or plain http beyond this machine), or if second
  * factors are off.

@@ -16,13 +16,15 @@ const list = kind({ type: 'array', items: { type: 'string' }, default: [] });
 
 /** Every setting with its environment variable, type, limits, default and meaning. A setting without a default is optional. */
 export const settingSchemas = {
-  HOST: text({ default: '127.0.0.1', examples: ['::1'] })('Address to listen on.'),
+  HOST: text({ default: '127.0.0.1', examples: ['::1'] })(
+    'Address to listen on. With one that other machines reach, such as `0.0.0.0` in a container, the server answers `TRUSTED_PROXIES` alone, and everyone at `/health`.',
+  ),
   PORT: integer({ minimum: 0, maximum: 65535, default: 5000 })('TCP port to listen on; 0 takes a free one.'),
   PUBLIC_URL: text({ examples: ['https://auth.example.com'] })(
     'Where browsers reach the server, such as `https://auth.example.com`. Decides the accepted origin and the kind of cookie. Without it: `http://localhost:PORT`.',
   ),
   ALLOW_PLAIN_HTTP: onOff('off')(
-    'Allows `HOST` and a plain http `PUBLIC_URL` to be beyond this machine. Passwords then cross that network in the clear.',
+    'Allows a plain http `PUBLIC_URL` beyond this machine, and with a `HOST` beyond this machine any peer, not only `TRUSTED_PROXIES`. Passwords then cross that network in the clear.',
   ),
   DATABASE_URL: text({
     default: 'sqlite:./data/janua.db',

@@ -154,6 +154,9 @@ describe('the exposure check', () => {
       assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 1);
       assert.equal(faultsOf({ HOST, PUBLIC_URL: 'http://localhost:8080' }, 'serve'), 1);
       assert.equal(faultsOf({ HOST, PUBLIC_URL: 'https://auth.example.com', ALLOW_PLAIN_HTTP: 'on' }, 'serve'), 0);
+      const behindProxy = { HOST, TRUSTED_PROXIES: '10.0.0.2' };
+      assert.equal(faultsOf({ ...behindProxy, PUBLIC_URL: 'https://auth.example.com' }, 'serve'), 0);
+      assert.equal(faultsOf({ ...behindProxy, PUBLIC_URL: 'http://auth.example.com' }, 'serve'), 2);
     });
   }
 
