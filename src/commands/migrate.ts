@@ -1,6 +1,6 @@
 import { loadSettings } from '../ground/config/load.ts';
 import type { Settings } from '../ground/config/settings.ts';
-import { openDatabase } from '../ground/database/database.ts';
+import { type Database, openDatabase } from '../ground/database/database.ts';
 import { keyNames, loadKey } from '../ground/database/keys.ts';
 import { migrate as migrateDatabase } from '../ground/database/migrations.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
@@ -10,8 +10,15 @@ export async function migrate(): Promise<void> {
   process.stdout.write(done.length === 0 ? 'The tables are up to date.\n' : `Done: ${done.join(', ')}.\n`);
 }
 
-/** Creates or updates the tables. @returns the names of the migrations that ran */
-export async function updateTables(settings: Settings): Promise<string[]> {
+/**
+ * Creates or updates the tables.
+ * @param further work with the database, once the tables are up to date
+ * @returns the names of the migrations that ran
+ */
+export async function updateTables(
+  settings: Settings,
+  further?: (database: Database) => Promise<void>,
+): Promise<string[]> {
   const opened = await openDatabase(settings.DATABASE_URL, {
     connections: 2,
     timeoutMilliseconds: settings.STORE_TIMEOUT_SECONDS * 1000,
@@ -22,5 +29,6 @@ export async function updateTables(settings: Settings): Promise<string[]> {
   const done = await migrateDatabase(opened);
   // Creates the keys here, so the serving account needs no permission for it.
   for (const name of keyNames) await loadKey(opened.database, name);
+  await further?.(opened.database);
   return done;
 }

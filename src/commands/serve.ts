@@ -1,5 +1,6 @@
 import { loadSettings, requireSafeExposure } from '../ground/config/load.ts';
 import { withOwnCommand } from '../ground/config/own-command.ts';
+import type { Settings } from '../ground/config/settings.ts';
 import { findTraceSettings } from '../ground/config/traces.ts';
 import { describeUnknown, findUnknownSettings } from '../ground/config/unknown-settings.ts';
 import type { Log } from '../ground/faults/log.ts';
@@ -28,14 +29,17 @@ async function run(
 ): Promise<void> {
   const settings = loadSettings();
   requireSafeExposure(settings, 'serve');
-  // Imported late, because other servers do not need it.
-  if (migrates) await (await import('./migrate.ts')).updateTables(settings);
+  const administratorLink = migrates ? await updateTables(settings) : undefined;
+  function tellAtStart(log: Log): void {
+    warnOfUnknown(log);
+    if (administratorLink !== undefined) log.warn({ event: 'no_administrator' }, administratorLink);
+  }
   const isWorker = orders !== undefined;
-  if (settings.WORKERS > 1 && !isWorker) return supervise(settings, warnOfUnknown);
+  if (settings.WORKERS > 1 && !isWorker) return supervise(settings, tellAtStart);
   // Imported late, because the primary does not need it.
   const { compose } = await import('../compose.ts');
   const composition = await compose(settings, { traces: findTraceSettings() });
-  if (!isWorker) warnOfUnknown(composition.log);
+  if (!isWorker) tellAtStart(composition.log);
   function announce(address: ServerAddress): void {
     composition.log.info(address, 'ready');
     if (endsWithTerminal) return;
@@ -44,6 +48,22 @@ async function run(
     });
   }
   await listen(composition, settings, orders ?? hearOrders(), onReady ?? announce);
+}
+
+/** @returns the line of the log with the link that makes the first administrator. Undefined where there was one */
+async function updateTables(settings: Settings): Promise<string | undefined> {
+  // Imported late, because other servers do not need them.
+  const migrate = await import('./migrate.ts');
+  const first = await import('../core/changes/first-administrator.ts');
+  let token: string | undefined;
+  await migrate.updateTables(settings, async (database) => {
+    if (settings.ADMINISTRATORS.length === 0 && settings.USERS_TABLE === undefined)
+      token = await first.issueFirstAdministrator(database);
+  });
+  const { PUBLIC_URL = `http://localhost:${settings.PORT}` } = settings;
+  return token === undefined
+    ? undefined
+    : `There is no administrator yet. This link makes the first one, once, within ${first.firstAdministratorMinutes} minutes: ${PUBLIC_URL}/auth/first-administrator?token=${token}`;
 }
 
 /** Only warns, because the name may belong to another program. A server that has run with a misspelled setting goes on. */

@@ -25,6 +25,7 @@ import { createSqlAuditStore } from './audit/sql-store.ts';
 import { createEndAddressLinks } from './changes/address-links.ts';
 import { type Actor, type AdministrationOptions, createAdministration } from './changes/administration.ts';
 import { createChanges } from './changes/change.ts';
+import { noteNamedAdministrators } from './changes/first-administrator.ts';
 import { createMailing } from './mail/mailing.ts';
 import type { HashingThreads } from './passwords/hashing/threads.ts';
 import { createPasswords } from './passwords/passwords.ts';
@@ -184,6 +185,8 @@ export async function createCore(options: CoreOptions) {
       return users.findById(id);
     },
   });
+  if (takesLogins && (settings.ADMINISTRATORS.length > 0 || mapping !== undefined))
+    await noteNamedAdministrators(database, now());
   const userSync = directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')

@@ -10,7 +10,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadSettings, requireSafeExposure } from '../../src/ground/config/load.ts';
 import { startRefusingPostgres } from '../servers/refusing-postgres.ts';
-import { createMigratedWorkplace, createWorkplace, shutting } from './janua-command.ts';
+import { createMigratedWorkplace, createWorkplace, type Running, shutting } from './janua-command.ts';
 
 describe('janua serve does not start', () => {
   const refused: [name: string, env: Record<string, string>, stderr: RegExp][] = [
@@ -253,6 +253,33 @@ for (const WORKERS of ['1', '2'])
     const again = await workplace.start(['serve', '--migrate'], { WORKERS });
     assert.equal((await fetch(`${again.url}/api/login`, { method: 'POST' })).status, 400);
     await again.stop();
+  });
+
+for (const WORKERS of ['1', '2'])
+  test(`with --migrate, a server of ${WORKERS} logs the link of the first administrator until there is one`, async () => {
+    await using workplace = await createWorkplace();
+    const PUBLIC_URL = 'http://localhost:5000';
+    const start = (...more: string[]) => workplace.start(['serve', ...more], { WORKERS, PUBLIC_URL });
+    const link = /http:\/\/localhost:5000(\/auth\/first-administrator\?token=[\w-]{43})/;
+    const linkOf = (server: Running) => link.exec(server.output)?.[1];
+    const first = await start('--migrate');
+    await first.stop('SIGKILL');
+    const [old = '', second] = [linkOf(first), await start('--migrate')];
+    const path = linkOf(second) ?? assert.fail(second.output);
+    const origin = `http://localhost:${new URL(second.url).port}`;
+    assert.equal((await fetch(origin + old)).status, 410);
+    assert.equal((await fetch(origin + path)).status, 200);
+    await second.stop();
+    const plain = await start();
+    assert.equal(linkOf(plain), undefined);
+    await plain.stop();
+    const input = 'correct horse battery';
+    const details = ['--first-name', 'A', '--last-name', 'B', '--group', 'admins'];
+    assert.equal((await workplace.run(['users', 'add', 'ann@example.com', ...details], { input })).code, 0);
+    const third = await start('--migrate');
+    assert.equal(linkOf(third), undefined);
+    assert.equal((await fetch(`http://localhost:${new URL(third.url).port}${path}`)).status, 410);
+    await third.stop();
   });
 
 test('janua health tells whether the server is ready', async () => {

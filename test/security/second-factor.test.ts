@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { StatementSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import { issueFirstAdministrator } from '../../src/core/changes/first-administrator.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import { sql } from '../../src/ground/database/kysely.ts';
 import { createAuthenticator } from '../capabilities/second-factor/authenticator.ts';
@@ -195,6 +196,13 @@ const attacks: Readonly<Record<string, (face: BodyFace) => Promise<InjectOptions
     const credential = JSON.stringify(authenticator.get(options.json(), { userHandle }));
     const sent = request({ credential, username: ann.username, password });
     return [{ ...sent, headers: { ...sent.headers, cookie } }];
+  },
+  '/auth/first-administrator /api/first-administrator': async ({ request }) => {
+    await post('/api/forgot-password', { email: ann.username });
+    const link = await issueFirstAdministrator(janua.services.database);
+    const own = { email: ann.username, first_name: 'A', last_name: 'A', password };
+    // The link adds an account. It opens none that exists.
+    return [link, await janua.tokenTo(ann.username)].map((token = '') => request({ token, ...own }));
   },
   '/auth/sign-up/finish /api/sign-up/finish': async ({ request }) => {
     const tokens: string[] = [];

@@ -6,6 +6,7 @@ import { createDeleteAccount } from './deletion.ts';
 import { createChangeEmail } from './email.ts';
 import { events, type OwnAccounts, type WithMail } from './events.ts';
 import { createExportAccount } from './export.ts';
+import { createFirstAdministrator } from './first-administrator.ts';
 import { createAccountMails } from './mails.ts';
 import { createChangePassword, createSetPassword } from './password.ts';
 import { createResetPassword } from './reset-password.ts';
@@ -70,7 +71,11 @@ const ownAccount = defineOptional({
     const { mailer, sentOutbox, settings, ports, database: db } = core;
     const { createInvitationLink, findInvitation, isInvited } = mailsOf(core);
     return {
-      parts: { finishSignUp: createFinishSignUp(own), deleteAccount: createDeleteAccount(own) },
+      parts: {
+        finishSignUp: createFinishSignUp(own),
+        firstAdministrator: createFirstAdministrator(own),
+        deleteAccount: createDeleteAccount(own),
+      },
       // A user of another provider has no password either, and needs no invitation.
       findInvitation: async (account) =>
         (await ports.hasOtherSignIn(account.user, db))
@@ -93,6 +98,7 @@ const ownAccount = defineOptional({
   },
   async addRoutes(app, parts, options) {
     (await import('./sign-up.routes.ts')).addFinishSignUp(app, parts, options);
+    (await import('./first-administrator.routes.ts')).addFirstAdministrator(app, parts);
     (await import('./profile.routes.ts')).addProfile(app, parts);
     (await import('./deletion.routes.ts')).addDeleteAccount(app, parts);
   },

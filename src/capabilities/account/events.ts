@@ -45,6 +45,14 @@ export const events = {
     vocabulary: 'user_created',
     words: 'The owner of an address created an account',
   },
+  'first-administrator-added': {
+    isChange: true,
+    isNeverRefused: true,
+    by: 'operator',
+    level: 'warn',
+    vocabulary: 'user_created',
+    words: 'The link in the log of the server made the first administrator',
+  },
   'reset-requested': {
     ...requested,
     vocabulary: 'authn_password_change',

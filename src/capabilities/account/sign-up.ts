@@ -1,12 +1,12 @@
-import type { Admitted, LoginRequest } from '../../core/access/admit.ts';
+import type { Admitted } from '../../core/access/admit.ts';
 import { workOfNewPassword } from '../../core/access/login-limits.ts';
 import { InvalidFields } from '../../core/access/refusal.ts';
 import type { Caller } from '../../core/audit/event.ts';
 import { createLinks, linkExpired } from '../../core/tokens/links.ts';
 import { AccountChanged, provedBy } from '../../core/users/held.ts';
-import { Unavailable } from '../../ground/faults/unavailable.ts';
 import type { Language } from '../../ground/languages/languages.ts';
 import { canonicalDomain } from '../../ground/text/mail-address.ts';
+import { createAdmitNew, type OwnRequest } from './admit-new.ts';
 import type { OwnAccounts, WithMail } from './events.ts';
 import { requireAddress, requireNames } from './fields.ts';
 
@@ -14,8 +14,6 @@ export const signUpPath = '/auth/sign-up';
 
 /** Answers the link of a sign-up or an invitation, whether or not its owner has an account. */
 export const signUpExpired = { ...linkExpired(signUpPath), name: 'sign-up-link-expired' };
-
-type OwnRequest = LoginRequest & { readonly caller: Caller };
 
 export interface NewAccount {
   readonly token?: string | undefined;
@@ -56,27 +54,11 @@ const byLink = { addressProof: 'mail', verification: { how: 'mail' } } as const;
 
 /** Finishes a sign-up or an invitation. An invited user already has an account, without a password. */
 export function createFinishSignUp(core: OwnAccounts) {
-  const { registry, users, passwords, passwordPolicy, admit, change, holdNew, audit, settings } = core;
+  const { registry, users, passwords, passwordPolicy, change, holdNew, audit, settings } = core;
   const { SIGN_UP_DOMAINS: signUpDomains } = settings;
   const signUp = settings.SIGN_UP === 'on';
+  const admitNew = createAdmitNew(core);
   const links = createLinks(core, 'sign-up', { ...signUpExpired, again: signUp ? signUpPath : '/auth/login' });
-
-  /** Signs the new owner in. Undefined if that is not possible now. The account exists all the same. */
-  async function admitOwner(
-    id: string,
-    { presented, language, headers, next, caller }: OwnRequest,
-  ): Promise<Admitted | undefined> {
-    try {
-      const account = await users.findById(id);
-      const proof = account && { account, methods: ['pwd'] as const, stillHolds: async () => false };
-      return (
-        proof && (await admit(proof, { presented, language, headers, next, caller, event: { reason: 'sign-up' } }))
-      );
-    } catch (error) {
-      if (error instanceof Unavailable) return undefined;
-      throw error;
-    }
-  }
 
   /** Settings may have changed since the link was made, so they are checked again. */
   async function open(secret: string, caller: Caller) {
@@ -118,7 +100,7 @@ export function createFinishSignUp(core: OwnAccounts) {
             return userId;
           }),
         );
-        return admitOwner(id, request);
+        return admitNew(id, request);
       }
       await links.use(secret, caller, (spend) =>
         change({ kind: 'signed-up' }, provedBy(invited), { caller }, async (held) => {
@@ -130,7 +112,7 @@ export function createFinishSignUp(core: OwnAccounts) {
           if (held.account.isInvitedByMail) await users.verifyAddress(held, username, byLink.verification);
         }),
       );
-      return admitOwner(invited.user.id, request);
+      return admitNew(invited.user.id, request);
     },
   };
 }

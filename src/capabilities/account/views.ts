@@ -12,6 +12,7 @@ declare module '../../web/view.ts' {
     'capabilities/account/delete': Named;
     'capabilities/account/email': Named;
     'capabilities/account/finish-sign-up': Addressed;
+    'capabilities/account/first-administrator': object;
     'capabilities/account/forgot-password': ReturnType<typeof describeForgotPassword>;
     'capabilities/account/home': ReturnType<typeof describeHome>;
     'capabilities/account/me': Me;

@@ -1,3 +1,4 @@
+import type { Database } from '../../ground/database/database.ts';
 import { workOfNewPassword } from '../access/login-limits.ts';
 import { maxPasswordBytes } from '../passwords/passwords.ts';
 import { minPasswordLength, type PasswordFault, type PasswordOwner } from '../passwords/policy.ts';
@@ -18,6 +19,8 @@ export interface UserDetails extends Omit<User, 'id' | 'groups'> {
   /** Whether the actor declares the address to be the user's. Default: false. */
   readonly verified?: boolean | undefined;
 }
+
+type FirstDo = (db: Database, userId: string) => Promise<void>;
 
 type InvitedDetails = Omit<UserDetails, 'password' | 'verified'>;
 
@@ -66,6 +69,7 @@ export function createNewUsers(
     kind: 'user-added' | 'user-invited',
     { username, firstName, lastName, groups: chosen = [] }: InvitedDetails,
     complete: (owner: PasswordOwner) => Promise<Pick<NewUser, 'passwordHash' | 'addressProof' | 'verification'>>,
+    first?: FirstDo,
   ): Promise<Account> {
     requireRegistry();
     audit.requireAllowance({ kind, ...actor });
@@ -78,6 +82,7 @@ export function createNewUsers(
       // ADMINISTRATORS may list the address, which gives the new user rights.
       judge(account);
       const userId = account.user.id;
+      await first?.(db, userId);
       await recordIn(db, kind, { userId });
       if (chosen.length > 0) {
         const { names } = await setGroupsOf(held, () => chosen);
@@ -92,11 +97,13 @@ export function createNewUsers(
   }
 
   return {
-    async add({ password, verified = false, ...details }: UserDetails): Promise<User> {
-      const { user } = await addUser('user-added', details, async (owner) => ({
+    /** @param first runs in the transaction, before the user gets the groups. Its error rolls back the transaction */
+    async add({ password, verified = false, ...details }: UserDetails, first?: FirstDo): Promise<User> {
+      const complete = async (owner: PasswordOwner) => ({
         passwordHash: await hashChosen(options, actor, password, owner, () => requireFree(owner)),
         ...(verified && { verification }),
-      }));
+      });
+      const { user } = await addUser('user-added', details, complete, first);
       return user;
     },
 
