@@ -198,17 +198,17 @@ async function pack({ debian }: Processor, files: string, work: string, archive:
   const container = await buildah('from', '--arch', debian, 'scratch');
   await buildah('copy', '--quiet', '--chown=0:0', container, files, '/');
   const environment = {
-    DATABASE_URL: 'sqlite:/data/janua.db',
     HOST: '0.0.0.0',
     MALLOC_ARENA_MAX: '2',
     NODE_ENV: 'production',
   };
+  // Relative paths begin at `/`, so that the database is in `/data` by default.
   const entry = ['/usr/bin/node', '--max-semi-space-size=2', '--disable-sigusr1', program];
   await buildah(
     'config',
     ...Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
     ...['--entrypoint', JSON.stringify(entry), '--cmd', 'serve --migrate'],
-    ...['--user', `${account}:${account}`, '--workingdir', '/data', '--volume', '/data', '--port', '5000'],
+    ...['--user', `${account}:${account}`, '--workingdir', '/', '--volume', '/data', '--port', '5000'],
     ...['--arch', debian, '--os', 'linux', '--created-by', 'npm run image', '--stop-signal', 'SIGTERM'],
     ...['--label', `org.opencontainers.image.version=${manifest.version}`],
     ...['--label', `org.opencontainers.image.revision=${commit}`, '--label', 'org.opencontainers.image.licenses=MIT'],
@@ -223,7 +223,7 @@ async function pack({ debian }: Processor, files: string, work: string, archive:
     '--timestamp',
     seconds,
     container,
-    `oci:${layout}:janua`,
+    `oci:${layout}:localhost/janua:${manifest.version}`,
   );
   // The archive that buildah itself writes differs from run to run.
   const order = ['--sort=name', `--mtime=@${seconds}`, '--owner=0', '--group=0', '--numeric-owner', '--format=ustar'];
