@@ -37,10 +37,13 @@ const patience = 20_000;
 /** Seconds, in place of the values in the files. */
 const patienceWithJanua = 4;
 
-const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
+export const deployed = (name: string) => readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
 
 /** Replaces texts. Each has to occur: otherwise the test would not cover the file. */
-function replaceAll(text: string, replacements: readonly (readonly [from: string | RegExp, to: string])[]): string {
+export function replaceAll(
+  text: string,
+  replacements: readonly (readonly [from: string | RegExp, to: string])[],
+): string {
   return replacements.reduce((changed, [from, to]) => {
     const next = changed.replaceAll(from, () => to);
     if (next === changed) throw new Error(`the file does not contain ${from}, so ${to} cannot replace it`);
@@ -96,14 +99,23 @@ async function caddyConfiguration(place: Place): Promise<string> {
 
 /** Starts the real web server with the files of `deploy/`, on loopback. */
 export async function startWebServer(name: WebServerName, place: Omit<Place, 'plainPort'>): Promise<WebServer & Place> {
+  const whole = { ...place, plainPort: await findFreePort() };
+  const configure = name === 'nginx' ? nginxConfiguration : caddyConfiguration;
+  const started = await runWebServer(name, whole, (folder) => configure(whole, folder));
+  return { ...whole, ...started };
+}
+
+/** Starts the real web server, and waits until it listens. @param configure makes its configuration. The folder is its own */
+export async function runWebServer(
+  name: WebServerName,
+  { tlsPort, plainPort }: Pick<Place, 'tlsPort' | 'plainPort'>,
+  configure: (folder: string) => string | Promise<string>,
+): Promise<WebServer> {
   const folder = createTemporaryFolder(name);
   // If we are root, its workers still run as another account.
   await chmod(folder.path, 0o755);
-  const whole = { ...place, plainPort: await findFreePort() };
   const file = join(folder.path, 'configuration');
-  const configuration =
-    name === 'nginx' ? await nginxConfiguration(whole, folder.path) : await caddyConfiguration(whole);
-  await writeFile(file, configuration);
+  await writeFile(file, await configure(folder.path));
   const args =
     name === 'nginx'
       ? ['-p', folder.path, '-e', 'stderr', '-c', file]
@@ -135,13 +147,13 @@ export async function startWebServer(name: WebServerName, place: Omit<Place, 'pl
   }
 
   try {
-    for (const port of [whole.tlsPort, whole.plainPort]) await untilListening(port, child);
+    for (const port of [tlsPort, plainPort]) await untilListening(port, child);
   } catch (error) {
     const said = await readOutput();
     await stop();
     throw new Error(`${name} did not start:\n${said}`, { cause: error });
   }
-  return { ...whole, folder: folder.path, readOutput, [Symbol.asyncDispose]: stop };
+  return { folder: folder.path, readOutput, [Symbol.asyncDispose]: stop };
 }
 
 async function untilListening(port: number, child: ChildProcess): Promise<void> {
