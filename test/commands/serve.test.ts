@@ -49,7 +49,7 @@ describe('janua serve does not start', () => {
     [
       'with a file that this account may not look for',
       shutting('janua.db'),
-      /^DATABASE_URL: the account \S+ may not open the file\. Run this as the account of the server, such as by janua-admin\.\n$/,
+      /^DATABASE_URL: the account \S+ may not open the file\. Run this as the account of the server, such as by janua-admin\. Or give the folder of the file, such as the volume of a container, to the account: chown\.\n$/,
     ],
     [
       'with a folder in place of a file',

@@ -58,7 +58,7 @@ function cannotOpen(error: unknown): Misconfiguration {
   if (code === 'EACCES')
     return new Misconfiguration({
       message: `DATABASE_URL: the account ${accountName()} may not open the file.`,
-      fix: 'Run this as the account of the server, such as by janua-admin.',
+      fix: 'Run this as the account of the server, such as by janua-admin. Or give the folder of the file, such as the volume of a container, to the account: chown.',
     });
   return new Misconfiguration(`DATABASE_URL: the file cannot be opened for writing (${message}).`);
 }
