@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isLong } from './long.ts';
@@ -13,11 +15,13 @@ import { atProcessEnd, createTemporaryFolder } from './servers/process-end.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
-const needed = ['buildah', 'unshare', 'setpriv'].filter((name) => findProgram(name) === undefined);
-const password = 'correct horse battery';
+const person = { email: 'ann@example.com', first_name: 'A', last_name: 'B', password: 'correct horse battery' };
 
 /** An account that neither the image nor the machine knows. */
 const stranger = 12_345;
+
+/** Runs programs for the other processor: Debian's `qemu-user-static`, 7.2 or newer. */
+const emulator = findProgram('qemu-aarch64-static');
 
 interface Image {
   readonly folder: string;
@@ -29,8 +33,8 @@ interface Image {
 }
 
 /** Builds the image, and unpacks it as a container engine would. */
-async function unpackImage(folder: string): Promise<Image> {
-  const scripts = [join(root, 'scripts/image.ts'), '--processor', process.arch, folder];
+async function unpackImage(folder: string, processor: string): Promise<Image> {
+  const scripts = [join(root, 'scripts/image.ts'), '--processor', processor, folder];
   const { stdout } = await run(process.execPath, scripts, { cwd: folder });
   const [archive = ''] = stdout.trim().split('\n').slice(-1);
   const layout = join(folder, 'layout');
@@ -48,59 +52,168 @@ async function unpackImage(folder: string): Promise<Image> {
   return { folder: files, config };
 }
 
-test('the image serves for any account from a read-only root, and loses nothing when it is killed', {
-  skip: !isLong ? 'it belongs to npm run test:long' : needed.length > 0 ? `not installed: ${needed}` : false,
-}, async () => {
-  const { path, remove } = createTemporaryFolder('image');
-  try {
-    const { folder, config } = await unpackImage(path);
-    const data = join(path, 'volume');
-    await mkdir(data);
-    await chmod(data, 0o777);
-    const environment = Object.fromEntries(config.Env.map((line) => line.split(/=(.*)/s).slice(0, 2)));
-    const [node = ''] = config.Entrypoint;
+type Environment = Readonly<Record<string, string>>;
 
-    function start(command: readonly string[], env: Readonly<Record<string, string>> = {}) {
-      const steps = `mount --bind "$0" "$0" && mount --bind "$1" "$0/data" && mount -o remount,ro,bind "$0" && shift &&
-        exec chroot --userspec=${stranger}:${stranger} "$0" "$@"`;
-      const child = spawn('unshare', ['--mount', 'sh', '-c', steps, folder, data, ...command], {
-        env: { ...environment, HOST: '127.0.0.1', PORT: '0', ...env },
-      });
-      const cancel = atProcessEnd(() => child.kill('SIGKILL'));
-      child.once('exit', cancel);
-      return child;
+/** What the volume `/data` is: a folder of this machine, or a file system in memory of a size. */
+type Volume = { readonly folder: string } | { readonly size: string };
+
+/** Starts programs of the image as an engine does: in its root, which is read-only, as an account that the image does not know. */
+function createStart({ folder, config }: Image, emulation?: string) {
+  const prefix = emulation === undefined ? [] : [`/tmp/${basename(emulation)}`];
+  return (command: readonly string[], volume: Volume, env: Environment = {}): ChildProcessWithoutNullStreams => {
+    const mounting =
+      'folder' in volume ? ['--bind', volume.folder] : ['-t', 'tmpfs', '-o', `mode=1777,size=${volume.size}`, 'none'];
+    const data = mounting.map((word) => `'${word}'`).join(' ');
+    // The folder /tmp of the image takes the emulator.
+    const tools = emulation === undefined ? '' : `mount --bind '${join(emulation, '..')}' "$0/tmp" &&`;
+    const steps = `mount --bind "$0" "$0" && ${tools} mount ${data} "$0/data" && mount -o remount,ro,bind "$0" &&
+      exec chroot --userspec=${stranger}:${stranger} "$0" "$@"`;
+    const environment = Object.fromEntries(config.Env.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+    const child = spawn('unshare', ['--mount', 'sh', '-c', steps, folder, ...prefix, ...command], {
+      env: { ...environment, HOST: '127.0.0.1', PORT: '0', ...env },
+    });
+    const cancel = atProcessEnd(() => child.kill('SIGKILL'));
+    child.once('exit', cancel);
+    return child;
+  };
+}
+
+const needed = ['buildah', 'unshare', 'setpriv'].filter((name) => findProgram(name) === undefined);
+
+for (const processor of ['x64', 'arm64']) {
+  const isOwn = processor === process.arch;
+  const lacks = [...needed, ...(isOwn || emulator !== undefined ? [] : ['qemu-user-static'])];
+  const skip = !isLong ? 'it belongs to npm run test:long' : lacks.length > 0 && `not installed: ${lacks}`;
+  describe(`the image for ${processor}`, { skip }, () => {
+    const place = skip === false ? createTemporaryFolder('image') : undefined;
+    let image: Image;
+    let start: ReturnType<typeof createStart>;
+
+    before(async () => {
+      const { path = '' } = place ?? {};
+      image = await unpackImage(path, processor);
+      if (isOwn || emulator === undefined) start = createStart(image);
+      else {
+        await mkdir(join(path, 'tools'));
+        const copy = join(path, 'tools', basename(emulator));
+        await copyFile(emulator, copy);
+        start = createStart(image, copy);
+      }
+    });
+    after(() => place?.remove());
+
+    /** Makes an empty volume. @param mode decides what other accounts than root may do there */
+    async function createVolume(mode = '777') {
+      const folder = await mkdtemp(join(place?.path ?? '', 'volume-'));
+      await run('chmod', [mode, folder]);
+      return { folder };
     }
-    async function serve() {
-      const child = start([...config.Entrypoint, ...config.Cmd]);
+
+    const command = () => [...image.config.Entrypoint, ...image.config.Cmd];
+
+    async function serve(volume: Volume, env: Environment = {}) {
+      const child = start(command(), volume, env);
+      let token: string | undefined;
       for await (const line of createInterface(child.stdout)) {
         const { msg, port } = JSON.parse(line);
-        if (msg === 'ready') return { child, url: `http://127.0.0.1:${port}`, port };
+        token ??= /first-administrator\?token=([\w-]{43})/.exec(msg)?.[1];
+        if (msg === 'ready') return { child, url: `http://127.0.0.1:${port}`, port, token };
       }
       return assert.fail('the server did not start');
     }
-    const first = await serve();
-    const add = start([...config.Entrypoint, ...'users add ann@example.com --first-name A --last-name B'.split(' ')]);
-    add.stdin.end(password);
-    assert.deepEqual(await once(add, 'exit'), [0, null]);
-    const login = await fetch(`${first.url}/api/login`, {
-      method: 'POST',
-      body: new URLSearchParams({ username: 'ann@example.com', password }),
-    });
-    const { access_token } = (await login.json()) as { access_token: string };
-    first.child.kill('SIGKILL');
-    await once(first.child, 'exit');
 
-    const second = await serve();
-    const me = await fetch(`${second.url}/api/me`, { headers: { authorization: `Bearer ${access_token}` } });
-    assert.equal(me.status, 200);
-    const health = () => once(start([node, '/janua/bin/health.mjs'], { PORT: `${second.port}` }), 'exit');
-    assert.deepEqual(await health(), [0, null]);
-    second.child.kill('SIGTERM');
-    assert.deepEqual(await once(second.child, 'exit'), [0, null]);
-    assert.deepEqual(await health(), [1, null]);
-    // There is no shell to run.
-    assert.notEqual((await once(start(['/bin/sh', '-c', 'true']), 'exit'))[0], 0);
-  } finally {
-    remove();
-  }
-});
+    const send = (url: string, body: Record<string, string>) =>
+      fetch(url, { method: 'POST', body: new URLSearchParams(body) });
+
+    async function signIn(url: string): Promise<string> {
+      const login = await send(`${url}/api/login`, { username: person.email, password: person.password });
+      return ((await login.json()) as { access_token: string }).access_token;
+    }
+
+    const statusOf = async (url: string, token: string) =>
+      (await fetch(`${url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status;
+
+    test('makes the first administrator, and loses nothing when it is killed', async () => {
+      const volume = await createVolume();
+      const first = await serve(volume);
+      const { token = '' } = first;
+      assert.equal((await send(`${first.url}/api/first-administrator`, { token, ...person })).status, 201);
+      const session = await signIn(first.url);
+      first.child.kill('SIGKILL');
+      await once(first.child, 'exit');
+
+      const second = await serve(volume);
+      assert.equal(second.token, undefined);
+      assert.equal(await statusOf(second.url, session), 200);
+      const [node = ''] = image.config.Entrypoint;
+      const health = () => once(start([node, '/janua/bin/health.mjs'], volume, { PORT: `${second.port}` }), 'exit');
+      assert.deepEqual(await health(), [0, null]);
+      second.child.kill('SIGTERM');
+      assert.deepEqual(await once(second.child, 'exit'), [0, null]);
+      assert.deepEqual(await health(), [1, null]);
+    });
+
+    test('has no shell', async () => {
+      const [code] = await once(start(['/bin/sh', '-c', 'true'], await createVolume()), 'exit');
+      assert.notEqual(code, 0);
+    });
+
+    if (!isOwn) return;
+
+    test('loses no session when two containers take turns on one volume', async () => {
+      const volume = await createVolume();
+      let { child, url, token = '' } = await serve(volume);
+      await send(`${url}/api/first-administrator`, { token, ...person });
+      const sessions = [await signIn(url)];
+      for (const _ of [1, 2, 3]) {
+        const next = await serve(volume);
+        child.kill('SIGTERM');
+        assert.deepEqual(await once(child, 'exit'), [0, null]);
+        ({ child, url } = next);
+        sessions.push(await signIn(url));
+        for (const session of sessions) assert.equal(await statusOf(url, session), 200);
+      }
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+
+    test('starts again after a kill while it makes the tables', async () => {
+      for (const milliseconds of [300, 450, 600, 750, 900]) {
+        const volume = await createVolume();
+        const killed = start(command(), volume);
+        const ended = once(killed, 'exit');
+        await Promise.race([ended, setTimeout(milliseconds)]);
+        killed.kill('SIGKILL');
+        await ended;
+        const { child, url, token = '' } = await serve(volume);
+        assert.equal((await send(`${url}/api/first-administrator`, { token, ...person })).status, 201);
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    });
+
+    for (const [name, volume, env, message] of [
+      ['a volume of root', () => createVolume('755'), {}, /the account uid 12345 may not open the file.*chown/],
+      ['a full disk', () => ({ size: '64k' }), {}, /^The database is unavailable: database or disk is full\.\n$/],
+      [
+        'a secret file that is not there',
+        createVolume,
+        { DATABASE_URL_FILE: '/run/secrets/database-url' },
+        /^DATABASE_URL_FILE: the file cannot be read\.\n$/,
+      ],
+      [
+        'a secret file without an address',
+        createVolume,
+        { DATABASE_URL_FILE: '/etc/nsswitch.conf' },
+        /^DATABASE_URL must be sqlite: and a path/,
+      ],
+      ['an address for others, and no proxy', createVolume, { HOST: '0.0.0.0' }, /^PUBLIC_URL must be set/],
+    ] as const)
+      test(`says what is wrong with ${name}`, async () => {
+        const child = start(command(), await volume(), env);
+        const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+        assert.notEqual(code, 0);
+        assert.match(stderr, message);
+      });
+  });
+}
