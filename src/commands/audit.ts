@@ -81,7 +81,11 @@ async function identify(username: string, { users, audit }: Services) {
 
 function createFindOnce(users: UserDirectory): UserDirectory['findById'] {
   const found = new Map<string, ReturnType<UserDirectory['findById']>>();
-  return (userId) => found.getOrInsertComputed(userId, () => users.findById(userId));
+  return (userId) => {
+    const finding = found.get(userId) ?? users.findById(userId);
+    found.set(userId, finding);
+    return finding;
+  };
 }
 
 function addressOf(text: string | undefined): string | undefined {

@@ -85,7 +85,7 @@ export function createFindUsers(
       .unionAll(from('janua_totp', 'app'))
       .unionAll(from('janua_passkeys', 'passkey'));
     for (const { user_id: id, kind, at } of await rows.execute()) {
-      if (kind !== 'login') factors.getOrInsertComputed(id, () => new Set()).add(kind);
+      if (kind !== 'login') factors.set(id, (factors.get(id) ?? new Set()).add(kind));
       else if (Number(at) > 0) logins.set(id, new Date(Number(at)));
     }
     return { logins, factors };

@@ -164,8 +164,9 @@ export async function importRows(input: Readable, options: ImportOptions, counts
   function readUser({ line, read }: NumberedRow): ImportedUser[] {
     try {
       const user = readImportRow(read(), knownGroups);
-      const first = lines.getOrInsert(user.username, line);
-      if (first !== line) throw new Unreadable('The user is in line {line} too.', { line: first });
+      const first = lines.get(user.username);
+      if (first !== undefined) throw new Unreadable('The user is in line {line} too.', { line: first });
+      lines.set(user.username, line);
       return [user];
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;

@@ -13,13 +13,16 @@ export function addSchemas(app: App): void {
   app.setValidatorCompiler(() => () => true);
   // Each schema is compiled once, because the two addresses of an action have the same, and at its first use, because compiling all takes
   // 30 ms.
-  app.setSerializerCompiler((given) =>
-    compiled.getOrInsertComputed(JSON.stringify(given.schema), () => {
-      let serialize: Serialize | undefined;
-      return (data) => {
-        serialize ??= compileSerializer(given);
-        return serialize(data);
-      };
-    }),
-  );
+  app.setSerializerCompiler((given) => {
+    const key = JSON.stringify(given.schema);
+    const known = compiled.get(key);
+    if (known !== undefined) return known;
+    let serialize: Serialize | undefined;
+    const serializeLater: Serialize = (data) => {
+      serialize ??= compileSerializer(given);
+      return serialize(data);
+    };
+    compiled.set(key, serializeLater);
+    return serializeLater;
+  });
 }

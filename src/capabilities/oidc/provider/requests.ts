@@ -68,7 +68,10 @@ const readingRoutes: ReadonlySet<string | undefined> = new Set(['userinfo', 'int
 /** Reads the token of a request with all that the request needs beside it, once. Undefined for requests that change something. */
 export function readToken(read: () => Promise<TokenRows | undefined>): Promise<TokenRows | undefined> | undefined {
   const { ctx } = Provider;
-  return ctx && readingRoutes.has(ctx.oidc.route) ? tokens.getOrInsertComputed(ctx, read) : undefined;
+  if (ctx === undefined || !readingRoutes.has(ctx.oidc.route)) return undefined;
+  const reading = tokens.get(ctx) ?? read();
+  tokens.set(ctx, reading);
+  return reading;
 }
 
 /** Returns what the request has read with its token. Undefined if there is none. */
