@@ -2,6 +2,6 @@
 
 /** Gives the sentence for a Node that is too old for Janua. Undefined for any other. */
 exports.findOldNode = () =>
-  Number(process.versions.node.split('.')[0]) < 26
-    ? `Janua needs Node 26 or newer, and is tested only on Node 26. This is ${process.version}.`
+  Number(process.versions.node.split('.')[0]) < 24
+    ? `Janua needs Node 24 or newer, and is tested on 24 and 26. This is ${process.version}.`
     : undefined;

@@ -57,8 +57,8 @@ export function runOnOwnNode(args, { serves = false } = {}) {
   if (own === undefined && fault !== undefined) {
     process.stderr.write(
       isCheckout
-        ? `Janua needs Node 26, and its own Node for ${process.platform}-${process.arch} is not installed.\n` +
-            'Run `npm ci` without --omit=optional, or start Janua with Node 26 or newer.\n'
+        ? `Janua needs Node 24 or newer, and its own Node for ${process.platform}-${process.arch} is not installed.\n` +
+            'Run `npm ci` without --omit=optional, or start Janua with Node 24 or newer.\n'
         : `${fault}\n`,
     );
     process.exit(1);

@@ -13,6 +13,8 @@ import manifest from '../package.json' with { type: 'json' };
 const root = fileURLToPath(new URL('..', import.meta.url));
 const target = resolve(process.argv[2] ?? join(root, 'dist'));
 
+const pico = '@picocss/pico';
+
 /** The module that programs import. The command reaches everything else. */
 const library = 'src/janua';
 
@@ -31,9 +33,15 @@ for (const file of [
   'LICENSE',
 ])
   await copy(file);
-// A checkout has no JavaScript of it.
-const entry = await readFile(join(root, `${library}.cjs`), 'utf8');
-await writeFile(join(target, `${library}.cjs`), entry.replace('./janua.ts', './janua.js'));
+for (const kind of ['cjs', 'mjs']) {
+  // A checkout has no JavaScript of it.
+  const entry = await readFile(join(root, `${library}.${kind}`), 'utf8');
+  await writeFile(join(target, `${library}.${kind}`), entry.replace('./janua.ts', './janua.js'));
+}
+await writeFile(join(target, `${library}.d.cts`), "export * from './janua.js';\n");
+// Of Pico's 20 MB, a page needs one file.
+for (const file of ['css/pico.classless.min.css', 'LICENSE.md', 'package.json'])
+  await copy(`node_modules/${pico}/${file}`);
 await writeFile(join(target, 'package.json'), `${JSON.stringify(packageManifest(), undefined, 2)}\n`);
 
 async function compile(): Promise<void> {
@@ -78,9 +86,18 @@ function packageManifest(): object {
     license,
     type,
     bin,
-    exports: { '.': { types: `./${library}.d.ts`, default: `./${library}.cjs` }, './package.json': './package.json' },
-    engines: { node: '>=26' },
+    main: `./${library}.cjs`,
+    types: `./${library}.d.cts`,
+    exports: {
+      '.': {
+        import: { types: `./${library}.d.ts`, default: `./${library}.mjs` },
+        require: { types: `./${library}.d.cts`, default: `./${library}.cjs` },
+      },
+      './package.json': './package.json',
+    },
+    engines: { node: '>=24' },
     dependencies,
+    bundleDependencies: [pico],
     peerDependencies: { fastify: `^${fastify}` },
   };
 }

