@@ -265,6 +265,20 @@ describe('applications that introduce themselves by a document', () => {
     assert.deepEqual(await introspect(app, token), { active: false });
   });
 
+  test('are told of no logout, even if their document has an address for it', async () => {
+    const backchannel = {
+      backchannel_logout_uri: `${documents.origin}/log-out`,
+      backchannel_logout_session_required: true,
+    };
+    const clientId = documents.publish('/told.json', { ...visualStudioCode, ...backchannel });
+    const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect');
+    const [browser, begun] = [await server.browser(), await app.begin({ resource })];
+    const page = await browser.open(begun.address);
+    await app.finish(begun, requireAnswer(await browser.submit(page.url, { decision: 'allow' })));
+    const { database } = server.janua.services;
+    assert.deepEqual(await database.selectFrom('janua_logout_notices').select('client_id').execute(), []);
+  });
+
   test('are read once in a while, not at each request', async () => {
     const clientId = documents.publish('/cached.json', { ...visualStudioCode });
     const app = await createDocumentApplication(server, clientId, 'https://vscode.dev/redirect');
