@@ -5,7 +5,7 @@ import { maxNameLength as longestClientName, mostAddresses } from '../src/capabi
 import { clientKeys, longestDocument } from '../src/capabilities/oidc/clients/documents.ts';
 import { longestBody, outsideLimits, responseMilliseconds } from '../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { rememberedLimits } from '../src/capabilities/oidc/clients/remembered-answers.ts';
-import { mostDue, mostToDocuments } from '../src/capabilities/oidc/logout/logout-notices.ts';
+import { mostDue } from '../src/capabilities/oidc/logout/logout-notices.ts';
 import {
   longestAddress,
   longestNonce,
@@ -173,7 +173,6 @@ const limits: readonly Limit[] = [
   ['account', 'grants to applications', mostRecords.grants, 'the oldest ends'],
   ['account', 'grants without a session', mostRecords.lastingGrants, 'the one unused for longest ends'],
   ['account', 'the same, of an application', mostRecords.lastingGrantsOfClient, 'the one unused for longest ends'],
-  ['account', 'notices of logouts to clients of documents', mostToDocuments, 'the one that is due first goes'],
   ['account', 'changes at once', 1, 'wait for a turn'],
   ['account', 'changes of all accounts that wait', mostWaitingForRows, '503 for the last of the account with the most'],
   ['account', 'events of a kind', describeAllowance(bounds['account-holder'].account), 'counted, not kept'],

@@ -149,7 +149,7 @@ export const tables = {
     expiresBy: 'id',
     queue: true,
     bound:
-      'a row for each living session and application, and `mostDue` of ended ones; of documents, `mostToDocuments`: capabilities/oidc/logout/logout-notices.ts',
+      'a row for each living session and application, and `mostDue` of ended ones: capabilities/oidc/logout/logout-notices.ts',
   },
   janua_identities: { rights: all, aboutUser: true, bound: { of: 'account', name: 'linked accounts', most: 20 } },
   janua_migrations: { rights: read, bound: byOperator },

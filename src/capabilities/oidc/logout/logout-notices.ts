@@ -1,11 +1,9 @@
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { removeBeyond } from '../../../ground/database/deletions.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { claimLease } from '../../../ground/database/lease.ts';
 import { asServer } from '../../../ground/faults/requester.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
-import { isDocumentClient } from '../clients/library-client.ts';
 import { createNoticeSender, type LogoutNotice, type NoticeSenderOptions } from './logout-notice-sender.ts';
 
 export interface LogoutNoticesOptions extends NoticeSenderOptions {
@@ -31,12 +29,6 @@ const waitingMilliseconds = 400 * dayMilliseconds;
 
 /** Milliseconds for which Janua tries to send a notice. */
 const sendingMilliseconds = dayMilliseconds;
-
-/**
- * Most notices of a user to clients of metadata documents, whose ids any user can make up. Beyond the limit, the oldest are deleted.
- * Clients that an administrator added are bounded by their number, and no document removes a notice to one of them.
- */
-export const mostToDocuments = 300;
 
 const removedAtOnce = 100;
 
@@ -115,12 +107,6 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
     }
   }
 
-  async function limitDocuments(subject: string): Promise<void> {
-    const all = database.selectFrom('janua_logout_notices').select('id').where('subject', '=', subject);
-    const latest = all.where('client_id', 'like', 'https://%').orderBy('expires_at', 'desc').orderBy('id', 'desc');
-    await removeBeyond(database, 'janua_logout_notices', latest, mostToDocuments);
-  }
-
   function run(work: () => Promise<void>): void {
     const look = asServer(work)
       .catch((error: unknown) => {
@@ -141,7 +127,6 @@ export function createLogoutNotices({ isAlive, ...options }: LogoutNoticesOption
       const notice = { id, session_id: sessionId, client_id: clientId, subject, sid };
       const row = { ...notice, due_at: null, attempts: 0, expires_at: now() + waitingMilliseconds };
       await insertNew(database.insertInto('janua_logout_notices').values(row));
-      if (isDocumentClient(clientId)) await limitDocuments(subject);
     },
 
     /** Checks at once whether the session, or sessions of the user, have ended. The sweep finds the sessions of a removed user. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { outsidePart } from '../../../../src/capabilities/oidc/clients/guarded-fetch.ts';
-import { mostDue, mostToDocuments } from '../../../../src/capabilities/oidc/logout/logout-notices.ts';
+import { mostDue } from '../../../../src/capabilities/oidc/logout/logout-notices.ts';
 import { removeExpired } from '../../../../src/ground/database/deletions.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';
 import { migrate } from '../../../../src/ground/database/migrations.ts';
@@ -87,25 +87,6 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         ['a', 'b'].map((clientId) => ({ clientId, subject, sid: `s1-${clientId}` })),
       );
       assert.deepEqual([await rows(), notices.lines, notices.events], [[], [], []]);
-    });
-
-    test('to documents are bounded for each user: the oldest goes, and none to a client of the server', async () => {
-      await using opening = await open();
-      const { create, clock, rows } = opening;
-      const notices = create();
-      await notices.expect({ ...notice('s1', 'https://example.org/other'), subject: 'another' });
-      await notices.expect(notice('s1', 'registered'));
-      for (let index = 0; index < mostToDocuments + 3; index += 1) {
-        clock.now += 1000;
-        await notices.expect(notice('s1', `https://example.org/${index}`));
-      }
-      const kept = new Set((await rows()).map((row) => row.client_id));
-      assert.equal(kept.size, mostToDocuments + 2);
-      assert.ok(kept.has('registered') && kept.has('https://example.org/other'));
-      assert.deepEqual(
-        [2, 3].map((index) => kept.has(`https://example.org/${index}`)),
-        [false, true],
-      );
     });
 
     test('go out for all ended sessions of a user, who is known by the subject', async () => {
