@@ -112,7 +112,7 @@ export function composeOidc(options: OidcOptions) {
     log,
     now,
     userIdOf: subjects.findUserId,
-    nameOf: async (id) => (await clients.find(id))?.name,
+    findClient: clients.find,
     send: async (notice) => (await loader.open())?.tellLogOut(notice),
   });
 

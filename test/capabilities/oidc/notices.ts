@@ -45,6 +45,8 @@ interface NoticesOptions {
   /** Where `send` posts them, unless it does something else. */
   readonly url?: string;
   readonly send?: (notice: LogoutNotice) => Promise<void>;
+  /** The logout address of a client. Without it, each client has a host of its own. */
+  readonly addressOf?: (clientId: string) => string | undefined;
   readonly isAlive: (sessionId: string) => boolean;
   readonly now?: () => number;
 }
@@ -60,6 +62,7 @@ export function openNotices({
   database,
   url = '',
   send = (notice) => post(url, notice),
+  addressOf = () => undefined,
   isAlive,
   now = Date.now,
 }: NoticesOptions) {
@@ -70,7 +73,7 @@ export function openNotices({
     ...{ database, now },
     isAlive: async (sessionId) => isAlive(sessionId),
     userIdOf: async (subject) => `user of ${subject}`,
-    nameOf: async (clientId) => `Client ${clientId}`,
+    findClient: async (clientId) => ({ name: `Client ${clientId}`, backchannelLogoutUri: addressOf(clientId) }),
     send,
     audit: {
       async recordIfPossible(event) {

@@ -5,6 +5,7 @@ import type { Tables } from '../../../ground/database/schema.ts';
 import { repeated } from '../../../ground/database/transaction.ts';
 import type { Log } from '../../../ground/faults/log.ts';
 import { Unavailable } from '../../../ground/faults/unavailable.ts';
+import type { Client } from '../clients/clients.ts';
 import { outsideLimits, outsidePart } from '../clients/guarded-fetch.ts';
 import { aboutClient } from '../clients/library-client.ts';
 import type { events } from '../events.ts';
@@ -26,8 +27,8 @@ export interface NoticeSenderOptions {
   readonly send: (notice: LogoutNotice) => Promise<void>;
   /** Finds the id of the user whom applications know by this subject. */
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
-  /** Finds the name of a client. Undefined if the client was removed. */
-  readonly nameOf: (clientId: string) => Promise<string | undefined>;
+  /** Undefined if the client was removed. */
+  readonly findClient: (clientId: string) => Promise<Pick<Client, 'name' | 'backchannelLogoutUri'> | undefined>;
   readonly audit: Pick<AuditOf<typeof events>, 'recordIfPossible'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds since 1970. */
@@ -42,8 +43,8 @@ const firstPause = 5_000;
 const pauses = [firstPause, 30_000, 120_000, 600_000];
 const longestPause = 3_600_000;
 
-/** Clients that get notices at the same time, and notices that each of them gets at the same time. */
-const { atOnce: clientsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
+/** Hosts that get notices at the same time, and notices that each of them gets at the same time. */
+const { atOnce: hostsAtOnce, ofHost: noticesAtOnce } = outsideLimits;
 
 /** Most notices to a client between two looks for due notices. A look reads all due notices. */
 const noticesPerLook = 50;
@@ -55,10 +56,15 @@ type Row = Tables['janua_logout_notices'];
 
 /**
  * Sends the notices that are due. Only one process sends at a time. If it crashes, another one continues within 15 seconds. A crash may
- * send a notice twice, but loses none. A client that answers slowly delays only its own notices.
+ * send a notice twice, but loses none. A host that answers slowly delays only the notices to its own clients.
  */
-export function createNoticeSender({ database, send, userIdOf, nameOf, audit, log, now }: NoticeSenderOptions) {
+export function createNoticeSender({ database, send, userIdOf, findClient, audit, log, now }: NoticeSenderOptions) {
+  /** By host. */
   const busy = new Map<string, Promise<void>>();
+  /** The time of each host's last turn. */
+  const lastTurns = new Map<string, number>();
+  /** The hosts of clients, as this work found them. */
+  const hosts = new Map<string, string>();
   let woken = Promise.withResolvers<void>();
 
   const due = () => database.selectFrom('janua_logout_notices').where('due_at', '<=', now());
@@ -82,10 +88,11 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
 
   /** Sends until no notice is due. */
   async function sendAll(mayGoOn: () => boolean): Promise<void> {
+    hosts.clear();
     try {
       do {
         woken = Promise.withResolvers();
-        if (mayGoOn()) await startClients(mayGoOn);
+        if (mayGoOn()) await startHosts(mayGoOn);
         await Promise.race([...busy.values(), busy.size > 0 && woken.promise]);
       } while (busy.size > 0 || (mayGoOn() && (await hasDue())));
     } finally {
@@ -93,20 +100,33 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
     }
   }
 
-  async function startClients(mayGoOn: () => boolean): Promise<void> {
-    const free = clientsAtOnce - busy.size;
-    if (free === 0) return;
-    const waiting = due()
-      .select('client_id')
-      .groupBy('client_id')
-      .orderBy(({ fn }) => fn.min('due_at'))
-      .limit(free);
-    const others = busy.size === 0 ? waiting : waiting.where('client_id', 'not in', [...busy.keys()]);
-    for (const { client_id } of await others.execute())
+  async function findHost(clientId: string): Promise<string> {
+    const host = hosts.get(clientId) ?? URL.parse((await findClient(clientId))?.backchannelLogoutUri ?? '')?.hostname;
+    hosts.set(clientId, host ?? clientId);
+    return host ?? clientId;
+  }
+
+  /**
+   * Starts hosts whose last turn is longest ago, each with one client. If several have had none, the host whose notice is due first comes
+   * first.
+   */
+  async function startHosts(mayGoOn: () => boolean): Promise<void> {
+    if (busy.size === hostsAtOnce) return;
+    const waiting = due().select('client_id').groupBy('client_id');
+    const clients = new Map<string, string>();
+    for (const { client_id } of await waiting.orderBy(({ fn }) => fn.min('due_at')).execute()) {
+      const host = await findHost(client_id);
+      if (!busy.has(host) && !clients.has(host)) clients.set(host, client_id);
+    }
+    const lastTurn = (host: string) => lastTurns.get(host) ?? 0;
+    const ordered = [...clients].sort(([one], [other]) => lastTurn(one) - lastTurn(other));
+    for (const [host, clientId] of ordered.slice(0, hostsAtOnce - busy.size)) {
+      lastTurns.set(host, now());
       busy.set(
-        client_id,
-        tell(client_id, mayGoOn).finally(() => busy.delete(client_id)),
+        host,
+        tell(clientId, mayGoOn).finally(() => busy.delete(host)),
       );
+    }
   }
 
   /** Sends at most `noticesPerLook` due notices to a client. */
@@ -159,7 +179,7 @@ export function createNoticeSender({ database, send, userIdOf, nameOf, audit, lo
   async function giveUp(row: Row, why: 'too-many' | undefined, reason: string | undefined = why): Promise<void> {
     log.warn({ ...detailsOf(row), reason }, 'an application was not told of a logout');
     const { session_id: sessionId, client_id: clientId } = row;
-    const about = aboutClient({ clientId, clientName: await nameOf(clientId) });
+    const about = aboutClient({ clientId, clientName: (await findClient(clientId))?.name });
     const event = { kind: 'logout-notice-failed', reason: why, sessionId, ...about } as const;
     const userId = await userIdOf(row.subject);
     await audit.recordIfPossible({ ...event, userId, caller: { route: 'logout-notice' } });

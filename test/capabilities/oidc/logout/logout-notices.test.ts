@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { outsidePart } from '../../../../src/capabilities/oidc/clients/guarded-fetch.ts';
+import { outsideLimits, outsidePart } from '../../../../src/capabilities/oidc/clients/guarded-fetch.ts';
 import { mostDue } from '../../../../src/capabilities/oidc/logout/logout-notices.ts';
 import { removeExpired } from '../../../../src/ground/database/deletions.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';
@@ -181,6 +182,42 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
       assert.equal(receiver.sids('slow').length, 2, 'the others wait');
       assert.equal((await rows()).length, 40);
     });
+
+    for (const [hosts, clientsEach, mostBefore] of [
+      [1, 300, 1],
+      [20, 15, 2 * outsideLimits.atOnce],
+    ] as const)
+      test(`go out beside those to ${hosts * clientsEach} clients of hosts that do not answer: ${hosts}`, async () => {
+        await using opening = await open();
+        const { database, clock } = opening;
+        const sent: string[] = [];
+        const notices = openNotices({
+          database,
+          isAlive: () => false,
+          now: () => clock.now,
+          addressOf: (clientId) => `https://host-${clientId.split(' ')[0]}.example.org/${clientId}`,
+          async send({ clientId }) {
+            sent.push(clientId);
+            if (clientId === 'living') return;
+            await setTimeout(5);
+            throw new Error('no answer');
+          },
+        });
+        await using closing = new AsyncDisposableStack();
+        closing.defer(() => notices.close());
+        const clients = Array.from({ length: hosts * clientsEach }, (_, index) => `${index % hosts} ${index}`);
+        const rows = [...clients, 'living'].map((clientId, index) => ({
+          id: clientId,
+          ...{ session_id: 's1', client_id: clientId, subject, sid: 's1', attempts: 0 },
+          ...{ due_at: clock.now - 1000 + index, expires_at: clock.now + day },
+        }));
+        await insertAll(database, 'janua_logout_notices', rows);
+        notices.start();
+        await notices.settled();
+        assert.equal(sent.length, rows.length);
+        const before = sent.indexOf('living');
+        assert.ok(before <= mostBefore, `${before} were tried before`);
+      });
 
     test('of a user to a client that is away are bounded: the oldest are given up, and the audit says so', async () => {
       await using opening = await open();
