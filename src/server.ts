@@ -39,8 +39,8 @@ export const usualTimeouts = {
   },
 };
 
-/** Most requests of a connection that wait for their responses. Browsers send the next request after a response. */
-export const mostUnanswered = 20;
+/** Most requests of a connection that wait for their responses. Browsers and proxies send the next request after a response. */
+export const mostUnanswered = 4;
 
 const unanswered = new WeakMap<Socket, number>();
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import type { ServerOptions } from '../../src/server.ts';
+import { mostUnanswered, type ServerOptions } from '../../src/server.ts';
 import { securityHeaders } from '../../src/web/hooks/security-headers.ts';
 import { startServer, type TestServer } from '../web/server.ts';
 import { exchange, open, parseAnswers } from './wire.ts';
@@ -198,9 +198,9 @@ describe('broken or ambiguous HTTP', () => {
   });
 
   test('pipelined requests are answered in order, up to a broken one', async () => {
-    const paths = ['/health/live', '/nothing', '/docs', '/health/live'];
+    const paths = ['/health/live', '/nothing', '/docs'];
     const bytes = paths.map((path) => head(`GET ${path} HTTP/1.1`)).join('');
-    assert.deepEqual(await statusesOf(bytes + get()), [200, 404, 200, 200, 200]);
+    assert.deepEqual(await statusesOf(bytes + get()), [200, 404, 200, 200]);
     const broken = await statusesOf(`${head('GET /health/live HTTP/1.1')}GET / HTTP/9\r\n\r\n${hidden}`);
     assert.equal(broken.at(-1), 400);
     await exchange(port, get() + hidden);
@@ -294,7 +294,7 @@ describe('the server cuts off slow clients, and serves others meanwhile', () => 
     const [ours] = (await accepted) as [Socket];
     connection.socket.pause();
     // More than the buffers of both sides hold.
-    connection.send(head('GET /docs/swagger-ui.js HTTP/1.1').repeat(30));
+    connection.send(head('GET /docs/swagger-ui.js HTTP/1.1').repeat(mostUnanswered));
     await once(ours, 'close');
     await assertServes(port);
   });

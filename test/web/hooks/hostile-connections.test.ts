@@ -33,16 +33,16 @@ describe('a connection', () => {
   const request = 'GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n';
   const last = request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
 
-  test('may send some requests before it reads the answers, but not thousands', async () => {
+  test('may send some requests before it reads the answers, but not many', async () => {
     await using opened = await open();
     const { send } = opened;
     const answered = (text: string) => text.split('HTTP/1.1 200').length - 1;
-    assert.equal(answered(await send(request.repeat(9) + last)), 10);
-    assert.ok(answered(await send(request.repeat(1_000) + last)) <= 20);
+    assert.equal(answered(await send(request.repeat(3) + last)), 4);
+    assert.ok(answered(await send(request.repeat(4) + last)) < 4);
     // Node answers these by itself.
     for (const own of ['GET / HTTP/1.1\r\n\r\n', request.replace('\r\n\r\n', '\r\nExpect: x\r\n\r\n')]) {
       const answers = (await send(request + own.repeat(1_000) + last)).split('HTTP/1.1 ').length - 1;
-      assert.ok(answers <= 20, `${answers} answers`);
+      assert.ok(answers <= 4, `${answers} answers`);
     }
     assert.equal(answered(await send(last)), 1, 'others go on');
   });
