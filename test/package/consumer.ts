@@ -13,8 +13,8 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 const ofOurScript =
   /^npm_(?!config_(?:registry|cache|userconfig|globalconfig|proxy|https_proxy|noproxy|cafile)$)|^INIT_CWD$/;
 
-/** The environment of the consumer. Our own Node comes first on the path. */
-const environment: NodeJS.ProcessEnv = {
+/** The environment of an npm in another folder. Our own Node comes first on the path. */
+export const environment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ofOurScript.test(name))),
   PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
 };
