@@ -201,6 +201,7 @@ const limits: readonly Limit[] = [
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
   ['administrator', 'pages of administration at once', adminPages.ofOne, 'wait for a turn'],
+  ['administrator', 'time in which pages are made', 'half', 'the next page waits as long as the last one took'],
   ['administrator', 'exports of a list at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
   [

@@ -89,7 +89,12 @@ const refusalsOf = (fields: Fields, isForm: boolean): Answer[] =>
  */
 export const adminPages = { atOnce: 4, ofOne: 1, waiting: 100, waitingMilliseconds: 10_000 };
 
-const adminTurns = createTurns({ part: 'Administration', atOnce: adminPages.atOnce, waiting: adminPages.waiting });
+const adminTurns = createTurns({
+  part: 'Administration',
+  atOnce: adminPages.atOnce,
+  waiting: adminPages.waiting,
+  rests: true,
+});
 
 /**
  * Reads the model of a page. A page for administrators may read and compare thousands of rows, so it waits for its turn. Other requests run

@@ -31,7 +31,15 @@ export interface TurnOptions {
   /** Called when a piece is refused, but not again until the queue was empty. */
   readonly onFull?: () => void;
   readonly onRefused?: (() => void) | undefined;
+  /**
+   * After a piece, its turn stays taken for as long as the piece took, at most `longestRest`. Work of a turn after the other therefore takes
+   * at most half of the processor. For long reading, which would otherwise leave the logins of others only what it does not need.
+   */
+  readonly rests?: true;
 }
+
+/** Milliseconds. A database that is slow for other reasons must not make its readers wait twice. */
+const longestRest = 500;
 
 interface Party {
   underWay: number;
@@ -55,7 +63,8 @@ interface Waiter extends Work {
  * within a party share its turns by the same rule. A party with no running piece therefore waits for at most one turn of each other party,
  * however much work they send. When too many pieces wait, the last piece of the largest party is refused.
  */
-export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused }: TurnOptions) {
+export function createTurns(options: TurnOptions) {
+  const { part, atOnce: mostAtOnce, waiting: mostWaiting, onFull, onRefused, rests = false } = options;
   const taken = new Map<string, number>();
   const parties = new Map<string, Party>();
   /** The waiting pieces by places and parties. Those with the same ones have their turns as they came, so a choice looks at one of them. */
@@ -107,6 +116,12 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
       count(next, { underWay: 1, waiting: -1 });
       next.turn.resolve();
     }
+  }
+
+  function end(work: Work): void {
+    count(work, { underWay: -1, waiting: 0 });
+    startNext();
+    if (waitingPieces === 0) wasFull = false;
   }
 
   function enterQueue(waiter: Waiter): void {
@@ -164,12 +179,12 @@ export function createTurns({ part, atOnce: mostAtOnce, waiting: mostWaiting, on
       if (leaving?.aborted) leave();
       leaving?.addEventListener('abort', leave);
       await waiter.turn.promise.finally(() => leaving?.removeEventListener('abort', leave));
+      const begun = performance.now();
       try {
         return await run({} as Turn);
       } finally {
-        count(work, { underWay: -1, waiting: 0 });
-        startNext();
-        if (waitingPieces === 0) wasFull = false;
+        if (rests) setTimeout(() => end(work), Math.min(longestRest, performance.now() - begun));
+        else end(work);
       }
     },
   };

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StatementSync } from 'node:sqlite';
 import { describe, mock, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { caller, recorded } from '../../core/audit/events.ts';
 import { ann, startJanua, type TestJanua } from '../../janua.ts';
@@ -187,6 +187,20 @@ test('pages of administration take turns, and one administrator does not hold up
   assert.deepEqual([...new Set(codes)].sort(), [200, 503]);
   const before = ended.indexOf('other') - codes.filter((code) => code === 503).length;
   assert.ok(before < 10, `${before} pages of the flood came first`);
+});
+
+test('after a page, the next one of the administrator waits as long as the page took', async () => {
+  await using janua = await open();
+  const times: number[] = [];
+  mock.method(janua.services.auditTrail, 'findPage', async () => {
+    times.push(performance.now());
+    await setTimeout(80);
+    times.push(performance.now());
+    return { events: [], next: undefined };
+  });
+  await Promise.all([janua.list({}), janua.list({})]);
+  const [, end = 0, next = 0] = times;
+  assert.ok(next - end >= 75, `the next page began after ${next - end} ms`);
 });
 
 describe('the export of the audit', () => {

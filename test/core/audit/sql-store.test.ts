@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { RecordedEvent } from '../../../src/core/audit/event.ts';
 import {
   type AuditFilter,
@@ -188,6 +189,16 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       assert.deepEqual(await pagesOf({ address: '192.0.2.1' }, 3), [[ids[7000]], [ids[4]]]);
       assert.deepEqual(await pagesOf({ address: '192.0.2.1' }, 1), [[ids[7000]], [ids[4]]]);
       assert.deepEqual(await pagesOf({ address: '192.0.2.1', userId: 'rare' }, 1), [[ids[4]]]);
+      if (opened.engine !== 'sqlite') return;
+      let turns = 0;
+      let isOver = false;
+      const others = (async () => {
+        for (; !isOver; turns += 1) await setImmediate();
+      })();
+      await store.findPage({ address: '192.0.2.9' }, 3, undefined);
+      isOver = true;
+      await others;
+      assert.ok(turns >= 5, `others have ${turns} turns while a page is compared`);
       assert.deepEqual(await pagesOf({ address: '192.0.2.1', until: start + 7000 }, 1), [[ids[4]]]);
     });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { createTurns, type Work } from '../../../src/ground/faults/turns.ts';
 import { Unavailable } from '../../../src/ground/faults/unavailable.ts';
 
@@ -194,6 +195,26 @@ describe('turns', () => {
     gate.resolve('first');
     assert.deepEqual(await Promise.all([first, third]), ['first', 'third']);
     assert.equal(turns.waiting(), 0);
+  });
+
+  test('work that rests keeps its turn as long again, but its result is there at once', async () => {
+    const turns = createTurns({ part: 'The work', atOnce: 1, waiting: 10, rests: true });
+    const work = { places: [], parties: [] };
+    const begun: number[] = [];
+    const ended: number[] = [];
+    const run = async () => {
+      begun.push(performance.now());
+      await setTimeout(50);
+      ended.push(performance.now());
+    };
+    const first = turns.take(work, run);
+    const second = turns.take(work, run);
+    await first;
+    assert.equal(begun.length, 1, 'the second still waits');
+    await second;
+    const [, next = 0] = begun;
+    const [end = 0] = ended;
+    assert.ok(next - end >= 45, `the next begins ${next - end} ms later`);
   });
 
   test('work that fails gives its turn to the next', async () => {
