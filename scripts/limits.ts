@@ -224,7 +224,7 @@ const limits: readonly Limit[] = [
     '503 for the last of the administrator with the most',
   ],
   ['machine', 'wait for a page of administration', seconds(adminPages.waitingMilliseconds), '503'],
-  ['machine', 'parts of long lists that are read at once', 1, 'wait for a turn'],
+  ['machine', 'parts of long lists that are read at once', 1, 'wait for a turn, which rests as long as it took'],
   ['machine', 'hashes at once, 19 MiB each', 'as many as cores (`HASHING_CONCURRENCY`)', 'wait for a turn'],
   ['machine', 'memory of a stored hash', inKiB(argon2Limits.memoryCost * 1024), 'it matches no password'],
   ['machine', 'connections to applications that strangers name at once', outsideLimits.atOnce, 'wait for a turn'],

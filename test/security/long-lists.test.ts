@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { StatementSync } from 'node:sqlite';
+import { after, before, mock, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { defaultSettings } from '../../src/capabilities/oidc/clients/clients.ts';
 import type { Database } from '../../src/ground/database/database.ts';
 import { insertAll } from '../../src/ground/database/insert-new.ts';
+import { readPart } from '../../src/ground/database/list-pages.ts';
 import type { NewRow, Tables } from '../../src/ground/database/schema.ts';
 import { boundedTables, boundOf } from '../../src/ground/database/tables.ts';
 import { signInAs } from '../capabilities/admin/administrator.ts';
@@ -222,6 +225,29 @@ after(() => janua[Symbol.asyncDispose]());
 
 /** Exports, which few may ask for or ask for often, and a document that does not change. */
 const whole = ['/openapi.json', '/account/export', '/api/account/export', '/admin/users/export', '/admin/audit/export'];
+
+for (const url of whole.filter((path) => path.endsWith('/export')))
+  test(`${url} reads few rows at a time, in turns with other long lists`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const other = readPart(() => gate.promise);
+    const all = mock.method(StatementSync.prototype, 'all');
+    let isOver = false;
+    const asked = janua.get(`${url}?format=csv`, headers).finally(() => {
+      isOver = true;
+    });
+    await setTimeout(300);
+    const waited = !isOver;
+    gate.resolve();
+    await other;
+    assert.ok(waited, 'it waits for the part of another list');
+    const { statusCode, body } = await asked;
+    const most = Math.max(...all.mock.calls.map(({ result = [] }) => result.length));
+    all.mock.restore();
+    assert.equal(statusCode, 200);
+    assert.ok(body.length > 30_000);
+    // The lists of an account have bounds.
+    if (url.startsWith('/admin/')) assert.ok(most <= 300, `${most} rows are read at once`);
+  });
 
 /** The names of all groups, as choices of a form. */
 const choices = '/api/admin/users/add';

@@ -39,7 +39,7 @@ export type AuditStore = ReturnType<typeof createSqlAuditStore>;
 type Direction = 'asc' | 'desc';
 
 /** Rows that one step reads, however few of them match. Each step is therefore short in a table of any size. */
-const stepRows = 1000;
+const stepRows = 250;
 
 /** Rows that a page may compare with a filter that has no index. */
 const comparedRows = 10_000;

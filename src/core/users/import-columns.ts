@@ -4,7 +4,7 @@ import { parseStoredPassword } from '../passwords/schemes/stored-password.ts';
 import { Unreadable } from './change-refused.ts';
 import { requireEmail, requireName } from './require-details.ts';
 import { readNames } from './scopes.ts';
-import type { ListedUser, NewUser } from './user-directory.ts';
+import type { ExportedUser, NewUser } from './user-directory.ts';
 
 /** The columns that an import reads and an export writes. The first one is required. */
 export const importColumns = ['username', 'first_name', 'last_name', 'groups', 'disabled', 'password_hash'] as const;
@@ -16,7 +16,7 @@ export interface ImportedUser extends NewUser {
 }
 
 /** Converts a user to a row that an import reads. */
-const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
+const toImportRow = (user: ExportedUser) => ({
   username: user.username,
   first_name: user.firstName,
   last_name: user.lastName,
@@ -26,11 +26,12 @@ const toImportRow = (user: ListedUser & { readonly passwordHash: string }) => ({
 });
 
 /**
- * Yields the lines of an export, which an import can read. Users of the demo are left out, because their passwords are public.
+ * Yields the lines of an export, which an import can read: those of a page of users at a time, because a turn of each reader for each line
+ * takes longer than the line. Users of the demo are left out, because their passwords are public.
  * @param options.onLeftOut is called for each user who is left out
  */
 export async function* exportLines(
-  users: AsyncIterable<ListedUser & { readonly passwordHash: string }>,
+  users: AsyncIterable<readonly ExportedUser[]>,
   {
     json,
     withHashes,
@@ -39,15 +40,16 @@ export async function* exportLines(
 ): AsyncGenerator<string> {
   const columns = importColumns.filter((name) => withHashes || name !== 'password_hash');
   if (!json) yield csvLine(columns);
-  for await (const user of users) {
+  function toLine(user: ExportedUser): string {
     if (user.demo) {
       onLeftOut?.();
-      continue;
+      return '';
     }
     const row = toImportRow(user);
     const cells = columns.map((name) => (name === 'groups' ? row.groups.join(' ') : String(row[name])));
-    yield json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells);
+    return json ? jsonLine(Object.fromEntries(columns.map((name) => [name, row[name]]))) : csvLine(cells);
   }
+  for await (const page of users) yield page.map(toLine).join('');
 }
 
 /** Longest hash that the column holds, in characters. */

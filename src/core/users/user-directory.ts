@@ -13,6 +13,11 @@ export interface ListedUser extends User {
   readonly createdAt: Date | undefined;
 }
 
+/** A user for an export. The hash is empty if there is none. */
+export interface ExportedUser extends ListedUser {
+  readonly passwordHash: string;
+}
+
 /** Selects a part of all users, in the order of an index. */
 export interface UserListQuery {
   readonly sort: string;
@@ -79,8 +84,8 @@ export interface UserDirectory {
   requireOtherAdministrator: RequireOtherAdministrator;
   check(): Promise<void>;
   list(): AsyncIterable<ListedUser>;
-  /** Lists the users for an export. */
-  listWithHashes(): AsyncIterable<ListedUser & { readonly passwordHash: string }>;
+  /** Lists the users for an export, a page at a time. */
+  listWithHashes(): AsyncIterable<readonly ExportedUser[]>;
   /** Counts the users, up to `limit`. */
   count(limit: number): Promise<number>;
   listPage(query: UserListQuery): Promise<ListEntry[]>;
