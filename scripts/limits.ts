@@ -33,6 +33,7 @@ import { settingSchemas } from '../src/ground/config/settings.ts';
 import { mostWaitingForConnections } from '../src/ground/database/server-driver.ts';
 import { boundedTables, boundOf } from '../src/ground/database/tables.ts';
 import { mostWaitingForRows } from '../src/ground/database/transaction.ts';
+import { longestRest } from '../src/ground/faults/turns.ts';
 import { mostUnanswered, usualTimeouts } from '../src/server.ts';
 import { adminPages } from '../src/web/action.ts';
 import { mostParts, uploadLimit } from '../src/web/file-upload.ts';
@@ -200,8 +201,13 @@ const limits: readonly Limit[] = [
   ['administrator', 'entries of a page of a list', `${usualRows}, or up to ${mostRows} (\`limit\`)`, '`next_cursor`'],
   ['administrator', 'addresses of a client', mostAddresses, 'refused'],
   ['administrator', 'name of a client', `${longestClientName} characters`, 'refused'],
-  ['administrator', 'pages of administration at once', adminPages.ofOne, 'wait for a turn'],
-  ['administrator', 'time in which pages are made', 'half', 'the next page waits as long as the last one took'],
+  ['administrator', 'pages of administration, and lifts of waits, at once', adminPages.ofOne, 'wait for a turn'],
+  [
+    'administrator',
+    'time in which pages are made',
+    'half',
+    `the next page waits as long as the last one took, at most ${seconds(longestRest)}`,
+  ],
   ['administrator', 'exports of a list at once', mostExports, '503'],
   ['machine', 'mails that wait', `${mostMails.ofRequests}, with notices ${mostMails.inAll}`, 'none is added'],
   [
@@ -216,7 +222,7 @@ const limits: readonly Limit[] = [
     mostWaitingForConnections,
     '503 for the last of the network with the most',
   ],
-  ['machine', 'pages of administration at once', adminPages.atOnce, 'wait for a turn'],
+  ['machine', 'pages of administration, and lifts of waits, at once', adminPages.atOnce, 'wait for a turn'],
   [
     'machine',
     'pages of administration that wait',

@@ -57,6 +57,8 @@ export interface Action<F extends Fields = Fields, Shown = unknown> {
   readonly status?: 201 | 202;
   /** The response for a browser, for the OpenAPI document: the content of the page, or the target of the redirect. */
   readonly browser: string;
+  /** Whether the handler of a POST looks at many rows, and therefore waits for a turn of administration, as a page does. */
+  readonly takesTurn?: true | undefined;
   /** Whether the handler reads the body itself. The body may have any fields of any type. */
   readonly readsBody?: true;
   /** Answers fields that cannot be accepted. Default: a refusal. */
@@ -97,11 +99,15 @@ const adminTurns = createTurns({
 });
 
 /**
- * Reads the model of a page. A page for administrators may read and compare thousands of rows, so it waits for its turn. Other requests run
- * between two such pages.
- * @throws {Unavailable} if it has waited too long, or too many wait
+ * Reads the model of a page. A page for administrators may read and compare thousands of rows, so it waits for its turn, unless its client
+ * leaves. Other requests run between two such pages.
+ * @throws {Unavailable} if it has waited too long, if too many wait, or if the client has left
  */
-export async function readPage<Model>(request: FastifyRequest, read: () => Model | Promise<Model>): Promise<Model> {
+export async function readPage<Model>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: () => Model | Promise<Model>,
+): Promise<Model> {
   if (request.routeOptions.config.scope === undefined) return read();
   const { id } = signedInOf(request).user;
   const work = { places: [{ key: id, atOnce: adminPages.ofOne }], parties: [id] };
@@ -109,7 +115,11 @@ export async function readPage<Model>(request: FastifyRequest, read: () => Model
     await setImmediate();
     return read();
   };
-  return adminTurns.take(work, inTurn, AbortSignal.timeout(adminPages.waitingMilliseconds));
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  reply.raw.once('close', leave);
+  const giveUp = AbortSignal.any([leaving.signal, AbortSignal.timeout(adminPages.waitingMilliseconds)]);
+  return adminTurns.take(work, inTurn, giveUp).finally(() => reply.raw.off('close', leave));
 }
 
 /** Adds an action at the address of its page and at the address of its API, such as `/auth/logout` and `/api/logout`. */
@@ -118,7 +128,20 @@ export function addAction<const F extends Fields, Shown>(
   addresses: readonly [page: string, api: string],
   action: Action<F, Shown>,
 ) {
-  const { method, summary, description, tag, fields, params, query, answer, status = 200, browser, readsBody } = action;
+  const {
+    method,
+    summary,
+    description,
+    tag,
+    fields,
+    params,
+    query,
+    answer,
+    status = 200,
+    browser,
+    readsBody,
+    takesTurn,
+  } = action;
   const read = readsBody ? undefined : fields;
   const refusals = read ? refusalsOf(read, action.refuse !== undefined) : [];
   const { freshProof, view } = action.config;
@@ -189,7 +212,7 @@ export function addAction<const F extends Fields, Shown>(
           await requireProof(request);
           const input = read ? readFields(read, request.body) : ({} as Input<F>);
           const handle = () => action.handle(request, reply, input);
-          return await (method === 'GET' ? readPage(request, handle) : handle());
+          return await (method === 'GET' || takesTurn ? readPage(request, reply, handle) : handle());
         } catch (error) {
           if (error instanceof InvalidFields && action.refuse) return action.refuse(error, request, reply);
           throw error;

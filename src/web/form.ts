@@ -19,7 +19,10 @@ type Typed = Readonly<Record<string, string | undefined>>;
 
 /** GET shows the form, POST acts. A form that is refused is shown again with each fault beside its field (422). */
 export interface Form<F extends Fields, Shown = unknown>
-  extends Pick<Action<F>, 'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser'> {
+  extends Pick<
+    Action<F>,
+    'summary' | 'description' | 'tag' | 'params' | 'answer' | 'status' | 'browser' | 'takesTurn'
+  > {
   readonly config?: Pick<Action['config'], 'signedIn' | 'scope' | 'freshProof' | 'refusals'>;
   /** The page. It gets `values`, `errors`, the first `faulty` field, and the result of `show`. */
   readonly view: View<Shown>;
@@ -78,7 +81,7 @@ export function addForm<const F extends Fields, Shown>(
     async refuse(error, request, reply) {
       // An expired link is refused first, with any fields, and for programs too.
       const typed = typedValues(fields, request.body);
-      const model = await readPage(request, () => show(request, typed, error.faults));
+      const model = await readPage(request, reply, () => show(request, typed, error.faults));
       if (request.format === 'json') throw error;
       return reply.code(422).send(model);
     },
@@ -90,7 +93,7 @@ export const showPageWithFaults =
   (show: (request: FastifyRequest) => object | Promise<object>): NonNullable<Action['refuse']> =>
   async (error, request, reply) => {
     if (request.format === 'json') throw error;
-    const shown = await readPage(request, () => show(request));
+    const shown = await readPage(request, reply, () => show(request));
     return reply.code(422).send({ ...shown, ...describeFaultsForPage(error.faults) });
   };
 

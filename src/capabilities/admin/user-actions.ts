@@ -23,6 +23,7 @@ export interface UserAction {
   /** Whether the user loses something at once. Pages show the action apart. */
   readonly dangerous?: true;
   readonly fields?: Fields;
+  readonly takesTurn?: true;
   isOffered(user: FoundUser, features: Features): boolean;
   /**
    * @returns the name of the message, if the page shows another than usual
@@ -141,6 +142,7 @@ const userActions = {
     scope: 'sessions:write',
     summary: 'Forget the failures of a user, who then need not wait',
     detail: 'Failures forgotten',
+    takesTurn: true,
     isOffered: () => true,
     run: (administration, user) => administration.lift(user),
   },

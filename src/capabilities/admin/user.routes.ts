@@ -273,6 +273,7 @@ export function addUser(app: App, parts: () => UserParts, options: UserOptions):
       summary: action.summary,
       tag,
       params,
+      takesTurn: action.takesTurn,
       config: {
         signedIn: true,
         scope: action.scope,

@@ -3,6 +3,7 @@ import { endSiteOf, networkOf } from '../../ground/text/networks.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Caller, KeyTrace } from '../audit/event.ts';
 import type { Policy } from '../throttle/backoff.ts';
+import type { KeyRange } from '../throttle/store.ts';
 import type { AttemptKey, Limits, ListedFailures, Throttle } from '../throttle/throttle.ts';
 import { type Account, passwordFingerprint } from '../users/account.ts';
 
@@ -211,17 +212,26 @@ export function liftFailures(throttle: Throttle, lifted: LiftedKeys): Promise<nu
     if ('address' in lifted) return parsed.address === lifted.address;
     if (parsed.kind.startsWith('factor-') && !lifted.codes) return false;
     return parsed.nameDigest === lifted.nameDigest || (parsed.userId !== undefined && parsed.userId === lifted.userId);
-  }, startsOf(lifted));
+  }, rangesOf(lifted));
 }
 
-/** Returns the prefixes of a user's keys. The user comes first in a key, because each password change looks for these prefixes. */
-function startsOf(lifted: LiftedKeys): readonly string[] | undefined {
-  if (lifted === 'all' || 'address' in lifted) return undefined;
+const networkKinds = ['address', 'end-site', 'factor-address', 'factor-end-site'] as const;
+
+/** Returns the ranges of the keys. A user comes first in a key, because each password change looks for these ranges. */
+function rangesOf(lifted: LiftedKeys): readonly KeyRange[] | undefined {
+  if (lifted === 'all') return undefined;
+  const startsOf = (kinds: readonly KeyKind[], of: string) => kinds.map((kind) => ({ start: `${kind}:${of}` }));
+  if ('address' in lifted) {
+    const { address } = lifted;
+    return [...startsOf(networkKinds, address), { start: 'pair:', end: `:${address}` }];
+  }
   const { userId, nameDigest } = lifted;
-  const kinds = ['account', 'browser', 'factor-pair'] as const;
   return [
-    ...[`name:${nameDigest}`, `pair:${nameDigest}:`],
-    ...(userId === undefined ? [] : [`factor-account:${userId}`, ...kinds.map((kind) => `${kind}:${userId}:`)]),
+    ...startsOf(['name'], nameDigest),
+    ...startsOf(['pair'], `${nameDigest}:`),
+    ...(userId === undefined
+      ? []
+      : [...startsOf(['factor-account'], userId), ...startsOf(['account', 'browser', 'factor-pair'], `${userId}:`)]),
   ];
 }
 

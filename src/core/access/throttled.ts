@@ -23,7 +23,7 @@ export type LiftTarget =
 interface ThrottledOptions {
   readonly throttle: Throttle;
   readonly users: UserDirectory;
-  readonly audit: Audit<'throttle-lifted'>;
+  readonly audit: Audit<'throttle-lifted'> & { countAct(event: AuditEvent): void };
 }
 
 /** Lists the failures of the throttle, and forgets them, for operators and administrators. */
@@ -78,9 +78,16 @@ export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
     /** Forgets failures, and returns the number of keys. */
     async lift(target: LiftTarget, actor: { readonly caller: Caller; readonly actorId?: string }): Promise<number> {
       const { lifted, event } = await choose(target);
-      audit.requireAllowance({ kind: 'throttle-lifted', ...actor });
-      const count = await liftFailures(throttle, lifted);
-      if (count > 0) await audit.record({ kind: 'throttle-lifted', ...actor, ...event });
+      const act = { kind: 'throttle-lifted', ...actor, ...event } as const;
+      audit.requireAllowance(act);
+      let count = 0;
+      try {
+        count = await liftFailures(throttle, lifted);
+      } finally {
+        // It has looked at many keys, whatever it found.
+        if (count === 0) audit.countAct(act);
+      }
+      if (count > 0) await audit.record(act);
       return count;
     },
   };

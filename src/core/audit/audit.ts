@@ -147,6 +147,8 @@ export function createAudit<Described extends Events>(options: AuditOptions<Desc
   };
   return {
     ...audit,
+    /** Counts an act against its limit although it changed nothing, and therefore has no event. For an act that costs much all the same. */
+    countAct: (event: AuditEvent): void => floodBound.count(event),
     /** Records the counts of events that were left out, and waits for pending inserts. Never fails: each event has its log line. */
     async close(): Promise<void> {
       floodBound.close();

@@ -1,3 +1,4 @@
+import { createTurns } from '../../ground/faults/turns.ts';
 import type { OpenRedis, RedisClient, ScriptedClient } from '../../ground/redis/redis.ts';
 import { type RedisServer, serversOf } from '../../ground/redis/servers.ts';
 import { expiryOf, type Tally, withoutFailure } from './backoff.ts';
@@ -6,6 +7,8 @@ import {
   countFound,
   type FailureRecord,
   type FailureStore,
+  isInRange,
+  type KeyRange,
   type PolicedKey,
   type Revision,
 } from './store.ts';
@@ -15,7 +18,7 @@ const prefix = 'janua:failures:';
 const listingBatch = 500;
 
 /** How many keys one scan examines. For a page, this is the size of the page, because all of these keys may be failures. */
-const scannedAtOnce = { forPage: listingBatch, forAll: 5_000 };
+const scannedAtOnce = { forPage: listingBatch, forAll: 1_000 };
 
 /** The most scans for one page. */
 const mostScans = 100;
@@ -62,34 +65,37 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
   const giveBack = (client: Client, counted: readonly CountedKey[]) =>
     Promise.all(counted.map((key) => reviseOne(client, { ...key, revise: (tally) => withoutFailure(key, tally) })));
 
-  /** Finds keys by scanning all of them, because Redis does not sort keys. It reads no values. */
-  const scanAll = (starts: readonly string[]) =>
-    use(async (client) => {
-      const found = new Set<string>();
-      for (const node of serversOf(client)) {
-        let cursor = '0';
-        do {
-          const [next, names] = await scanFailures(node, cursor, scannedAtOnce.forAll);
-          for (const key of names.map((name) => name.slice(prefix.length)))
-            if (starts.some((start) => key.startsWith(start))) found.add(key);
-          cursor = next;
-        } while (cursor !== '0');
-      }
-      return [...found];
-    });
+  const scanSteps = createTurns({ part: 'The throttle', atOnce: 1, waiting: Number.POSITIVE_INFINITY, rests: true });
+
+  /** Finds keys by scanning all of them, because Redis does not sort keys. It reads no values. Each step has a time limit of its own. */
+  async function scanAll(ranges: readonly KeyRange[]): Promise<string[]> {
+    const found = new Set<string>();
+    const nodes = await use(async (client) => serversOf(client));
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const scan = () => use(() => scanFailures(node, cursor, scannedAtOnce.forAll));
+        const [next, names] = await scanSteps.take({ places: [], parties: [] }, scan);
+        for (const key of names.map((name) => name.slice(prefix.length)))
+          if (ranges.some((range) => isInRange(key, range))) found.add(key);
+        cursor = next;
+      } while (cursor !== '0');
+    }
+    return [...found];
+  }
 
   let lastScan: Promise<unknown> = Promise.resolve();
   /** The scan that begins after the current one. All requests until then share it, because each scan would keep Redis busy. */
-  let waiting: { readonly starts: string[]; readonly found: Promise<string[]> } | undefined;
+  let waiting: { readonly ranges: KeyRange[]; readonly found: Promise<string[]> } | undefined;
 
   function createScan() {
-    const starts: string[] = [];
+    const ranges: KeyRange[] = [];
     const found = lastScan.then(() => {
       waiting = undefined;
-      return scanAll(starts);
+      return scanAll(ranges);
     });
     lastScan = found.catch(() => {});
-    return { starts, found };
+    return { ranges, found };
   }
 
   return {
@@ -148,11 +154,10 @@ export function createRedisFailureStore(redis: OpenRedis): FailureStore {
         return { records: await read(client, keys), next: index < nodes.length ? `${index}:${cursor}` : undefined };
       }),
 
-    async findStarting(starts) {
-      const begins = (key: string) => starts.some((start) => key.startsWith(start));
+    async find(ranges) {
       waiting ??= createScan();
-      waiting.starts.push(...starts);
-      return (await waiting.found).filter(begins);
+      waiting.ranges.push(...ranges);
+      return (await waiting.found).filter((key) => ranges.some((range) => isInRange(key, range)));
     },
   };
 }

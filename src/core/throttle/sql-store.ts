@@ -1,11 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Selectable } from 'kysely';
 import type { Database, OpenDatabase } from '../../ground/database/database.ts';
 import { countDeleted } from '../../ground/database/deletions.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import type { FailuresTable } from '../../ground/database/schema.ts';
 import { inTransaction } from '../../ground/database/transaction.ts';
+import { createTurns } from '../../ground/faults/turns.ts';
 import { expiryOf, type Policy, type Tally } from './backoff.ts';
-import { countFound, type FailureRecord, type FailureStore, type PolicedKey } from './store.ts';
+import { countFound, type FailureRecord, type FailureStore, isInRange, type PolicedKey } from './store.ts';
 
 const listingBatch = 500;
 
@@ -15,6 +17,13 @@ const lastCharacter = '~';
 export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, 'database' | 'engine'>): FailureStore {
   const incoming = (column: keyof FailuresTable) =>
     engine === 'mysql' ? sql<never>`values(${sql.ref(column)})` : sql<never>`excluded.${sql.ref(column)}`;
+
+  const searchSteps = createTurns({
+    part: 'The throttle',
+    atOnce: 1,
+    waiting: Number.POSITIVE_INFINITY,
+    rests: true,
+  });
 
   /** Changes no value, but the update locks the row. */
   const unchanged = { count: sql<never>`${sql.ref('janua_failures.count')}` };
@@ -92,13 +101,27 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
       return { records: rows.map(fromRow), next: rows.length < listingBatch ? undefined : rows.at(-1)?.key };
     },
 
-    async findStarting(starts) {
+    async find(ranges) {
       const found: string[] = [];
-      // One query for each range, because a database may search the whole table for several ranges.
-      for (const start of starts) {
-        const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0);
-        const rows = await keys.where('key', '>=', start).where('key', '<', `${start}${lastCharacter}`).execute();
-        for (const row of rows) found.push(row.key);
+      // One query at a time, because a database may search the whole table for several ranges.
+      for (const range of ranges) {
+        const end = `${range.start}${lastCharacter}`;
+        const read = (from: string, bound: '>' | '>=' = '>') => {
+          const keys = database.selectFrom('janua_failures').select('key').where('count', '>', 0).orderBy('key');
+          return keys.where('key', bound, from).where('key', '<', end).limit(listingBatch).execute();
+        };
+        let rows = await read(range.start, '>=');
+        for (;;) {
+          for (const { key } of rows) if (isInRange(key, range)) found.push(key);
+          const last = rows.length < listingBatch ? undefined : rows.at(-1)?.key;
+          if (last === undefined) break;
+          // The keys of a user fit into the first step, which waits for no other search.
+          rows = await searchSteps.take({ places: [], parties: [] }, async () => {
+            // Otherwise the reads of SQLite, which never wait, would leave others no turn.
+            await setImmediate();
+            return read(last);
+          });
+        }
       }
       return found;
     },

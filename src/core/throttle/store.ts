@@ -46,9 +46,21 @@ export interface FailureStore {
    * @param from the `next` of the previous page
    */
   listPage(from?: string): Promise<FailurePage>;
-  /** Finds the keys that begin with one of these texts, followed by ASCII. Databases find them by the primary key. */
-  findStarting(starts: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Finds the keys of these ranges. Databases find the start by the primary key. The search goes through many keys in steps, and rests after
+   * each for as long as it took.
+   */
+  find(ranges: readonly KeyRange[]): Promise<readonly string[]>;
 }
+
+/** Keys that begin with `start`, followed by ASCII, and end with `end`. */
+export interface KeyRange {
+  readonly start: string;
+  readonly end?: string;
+}
+
+export const isInRange = (key: string, { start, end = '' }: KeyRange): boolean =>
+  key.startsWith(start) && key.endsWith(end);
 
 /** Returns the result of counting, given the records of the keys. Expired records do not count. */
 export function countFound<Key extends PolicedKey>(

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { createTurns, type TakeTurn, type Turn, type Work } from '../../ground/faults/turns.ts';
 import { isStopped, type Policy, remainingWait, type Tally, waitEnd, withoutFailure } from './backoff.ts';
-import type { CountedKey, FailureRecord, FailureStore, FoundKey, PolicedKey, Revision } from './store.ts';
+import type { CountedKey, FailureRecord, FailureStore, FoundKey, KeyRange, PolicedKey, Revision } from './store.ts';
 
 export interface AttemptKey<Kind extends string> extends PolicedKey {
   readonly kind: Kind;
@@ -183,10 +183,10 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
 
     /**
      * Forgets the failures of keys, and returns how many keys there were.
-     * @param starts of all keys that `isChosen` can accept. Undefined: every key is read
+     * @param ranges of all keys that `isChosen` can accept. Undefined: every key is read
      */
-    async lift(isChosen: (key: string) => boolean, starts?: readonly string[]): Promise<number> {
-      if (starts !== undefined) return store.forget((await store.findStarting(starts)).filter(isChosen));
+    async lift(isChosen: (key: string) => boolean, ranges?: readonly KeyRange[]): Promise<number> {
+      if (ranges !== undefined) return store.forget((await store.find(ranges)).filter(isChosen));
       let count = 0;
       let from: string | undefined;
       do {

@@ -39,7 +39,7 @@ export interface TurnOptions {
 }
 
 /** Milliseconds. A database that is slow for other reasons must not make its readers wait twice. */
-const longestRest = 500;
+export const longestRest = 500;
 
 interface Party {
   underWay: number;

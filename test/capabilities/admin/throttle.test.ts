@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import type { Socket } from 'node:net';
+import { describe, mock, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { changeBounds } from '../../../src/core/audit/flood-bound.ts';
 import { admins } from '../../../src/core/users/scopes.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
@@ -71,6 +74,37 @@ for (const stores of choices)
         assert.equal((await janua.lift(fields)).statusCode, 422, JSON.stringify(fields));
       for (const cursor of ['x', Buffer.from('["x\\u0000"]').toString('base64url')])
         assert.equal((await janua.get(`/api/admin/throttle?cursor=${cursor}`, janua.headers)).statusCode, 400);
+    });
+
+    test('lifts of an administrator take turns, unless the client has left, and count although they find nothing', async () => {
+      await using janua = await open();
+      const gate = Promise.withResolvers<number>();
+      const lift = mock.method(janua.services.throttle, 'lift', () => gate.promise);
+      const origin = await janua.listen();
+      let left = 0;
+      janua.app.server.on('connection', (socket: Socket) => socket.once('close', () => (left += 1)));
+      const body = new URLSearchParams({ address: '192.0.2.1' });
+      const leaving = new AbortController();
+      const ask = () =>
+        fetch(`${origin}/api/admin/throttle/lift`, {
+          ...{ method: 'POST', headers: janua.headers, body, signal: leaving.signal },
+        }).catch(() => {});
+      const asked = Array.from({ length: 5 }, ask);
+      while (lift.mock.callCount() === 0) await setTimeout(5);
+      await setTimeout(100);
+      leaving.abort();
+      await Promise.all(asked);
+      while (left < 5) await setTimeout(5);
+      gate.resolve(0);
+      assert.equal((await janua.lift({ address: '192.0.2.1' })).json().count, 0);
+      assert.equal(lift.mock.callCount(), 2, 'the first, and the last');
+      lift.mock.restore();
+      const counting = mock.method(janua.services.audit, 'countAct');
+      assert.equal((await janua.lift({ address: '192.0.2.1' })).json().count, 0);
+      const event = counting.mock.calls[0]?.arguments[0] ?? assert.fail('it is not counted');
+      for (let count = 3; count < changeBounds.administrator.burst; count += 1) janua.services.audit.countAct(event);
+      assert.equal((await janua.lift({ address: '192.0.2.1' })).statusCode, 429);
+      assert.deepEqual(await janua.events({ kind: 'throttle-lifted' }), []);
     });
 
     test('the page offers a helper no wait of a user who may do more, and its digest lifts none', async () => {

@@ -10,10 +10,11 @@ import {
   policies,
 } from '../../../src/core/access/login-limits.ts';
 import { type Policy, waitAfter } from '../../../src/core/throttle/backoff.ts';
-import type { Throttle } from '../../../src/core/throttle/throttle.ts';
+import { createThrottle, type Throttle } from '../../../src/core/throttle/throttle.ts';
 import { createTurns } from '../../../src/ground/faults/turns.ts';
 import { allFailures } from '../../capabilities/sign-in/all-failures.ts';
 import { createClockedThrottle, retryAfter } from '../throttle/clocked-throttle.ts';
+import { createMemoryFailureStore } from '../throttle/memory-store.ts';
 
 const minute = 60;
 const day = 24 * 60 * minute;
@@ -578,4 +579,13 @@ describe('password attempts', () => {
     assert.equal(await liftFailures(t.throttle, 'all'), 9);
     assert.equal(await left(), 0);
   });
+});
+
+test('a lift of an address reads no values of failures', async () => {
+  const { take: takeTurn } = createTurns({ part: 'The work', atOnce: 1, waiting: 1 });
+  const store = { ...createMemoryFailureStore(), listPage: () => assert.fail('it reads all') };
+  const throttle = createThrottle({ store, takeTurn });
+  const keys = ['pair:a:192.0.2.1', 'address:192.0.2.1', 'pair:a:192.0.2.11', 'address:192.0.2.11', 'name:a'];
+  await throttle.take(keys.map((key) => ({ key, policy: policies.name })));
+  assert.equal(await liftFailures(throttle, { address: '192.0.2.1' }), 2);
 });

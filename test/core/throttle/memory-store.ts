@@ -3,6 +3,7 @@ import {
   countFound,
   type FailureRecord,
   type FailureStore,
+  isInRange,
   type PolicedKey,
 } from '../../../src/core/throttle/store.ts';
 
@@ -34,7 +35,7 @@ export function createMemoryFailureStore(): FailureStore {
 
     forget: async (keys) => keys.filter((key) => records.delete(key)).length,
 
-    findStarting: async (starts) => [...records.keys()].filter((key) => starts.some((start) => key.startsWith(start))),
+    find: async (ranges) => [...records.keys()].filter((key) => ranges.some((range) => isInRange(key, range))),
 
     listPage: async () => ({
       records: [...records.values()].map(({ policy: _, ...record }) => record),

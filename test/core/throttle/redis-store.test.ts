@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { createRedisFailureStore } from '../../../src/core/throttle/redis-store.ts';
 import { unwatched } from '../../../src/ground/faults/store-watch.ts';
 import { openRedis } from '../../../src/ground/redis/redis.ts';
@@ -71,23 +72,37 @@ test('many who look for keys at once share a look at all keys', { skip: missing(
   const redis = openRedis(url, 3000, unwatched);
   try {
     let uses = 0;
+    let slows = false;
+    const times: number[] = [];
     const counted: typeof redis = {
       ...redis,
       useScripts(scripts) {
         const use = redis.useScripts(scripts);
-        return (work) => {
+        return async (work) => {
           uses += 1;
-          return use(work);
+          if (slows) {
+            times.push(performance.now());
+            await setTimeout(40);
+          }
+          return use(work).finally(() => times.push(performance.now()));
         };
       },
     };
     const store = createRedisFailureStore(counted);
     await store.count([{ key: 'pair:3:x', policy: policies.pair }], Date.now());
     uses = 0;
-    const found = await Promise.all(Array.from({ length: 20 }, (_, user) => store.findStarting([`pair:${user}:`])));
+    const found = await Promise.all(Array.from({ length: 20 }, (_, user) => store.find([{ start: `pair:${user}:` }])));
     assert.deepEqual(found.flat(), ['pair:3:x']);
-    assert.ok(uses <= 2, `${uses} looks`);
-    assert.deepEqual(await store.findStarting(['pair:3:']), ['pair:3:x']);
+    // Each look asks for the servers, and then scans them.
+    assert.ok(uses <= 4, `${uses} uses`);
+    assert.deepEqual(await store.find([{ start: 'pair:3:' }]), ['pair:3:x']);
+    const keys = Array.from({ length: 1500 }, (_, user) => ({ key: `pair:${user}:y`, policy: policies.pair }));
+    await store.count(keys, Date.now());
+    slows = true;
+    times.length = 0;
+    assert.deepEqual(await store.find([{ start: 'pair:', end: ':x' }]), ['pair:3:x']);
+    const [, , , end = 0, next = 0] = times;
+    assert.ok(next - end >= 35, `the next step began after ${next - end} ms`);
   } finally {
     await redis.close();
     await drop();

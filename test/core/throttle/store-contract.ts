@@ -5,6 +5,7 @@ import type {
   CountedKey,
   FailureRecord,
   FailureStore,
+  KeyRange,
   PolicedKey,
   Revision,
 } from '../../../src/core/throttle/store.ts';
@@ -206,7 +207,7 @@ export function testFailureStore(
       ]);
     });
 
-    test('finds the keys that begin with a text, and no others', async () => {
+    test('finds the keys of ranges, and no others, even beyond one batch', async () => {
       await using opened = await open();
       const { store } = opened;
       const keys = ['pair:a:1', 'pair:a:zz', 'pair:A:1', 'pair:b:1', 'pair:a', 'browser:1:f:x', 'name:a'];
@@ -214,8 +215,18 @@ export function testFailureStore(
         store,
         keys.map((key) => named(key)),
       );
-      const found = await store.findStarting(['pair:a:', 'browser:1', 'missing']);
-      assert.deepEqual(found.toSorted(), ['browser:1:f:x', 'pair:a:1', 'pair:a:zz'].toSorted());
+      const find = async (...ranges: KeyRange[]) => (await store.find(ranges)).toSorted();
+      assert.deepEqual(
+        await find({ start: 'pair:a:' }, { start: 'browser:1' }, { start: 'missing' }),
+        ['browser:1:f:x', 'pair:a:1', 'pair:a:zz'].toSorted(),
+      );
+      for (let batch = 0; batch < 12; batch += 1)
+        await countAll(
+          store,
+          Array.from({ length: 100 }, (_, index) => named(`pair:${batch * 100 + index}:9`)),
+        );
+      assert.deepEqual(await find({ start: 'pair:', end: ':1' }), ['pair:A:1', 'pair:a:1', 'pair:b:1']);
+      assert.equal((await find({ start: 'pair:', end: ':9' })).length, 1200);
     });
 
     test('returns the number of forgotten keys', async () => {

@@ -262,7 +262,7 @@ test('a lift of known keys does not read all of them', async () => {
   });
   const policy = { free: 5, firstWaitSeconds: 1, longestWaitSeconds: 1 };
   await throttle.take(['pair:a:1', 'pair:a:2', 'pair:b:1'].map((key) => ({ key, policy })));
-  assert.equal(await throttle.lift((key) => key !== 'pair:a:2', ['pair:a:']), 1);
+  assert.equal(await throttle.lift((key) => key !== 'pair:a:2', [{ start: 'pair:a:' }]), 1);
 });
 
 test('uses of one key reach the store one at a time, uses of other keys beside them, and few wait', async () => {
