@@ -1,7 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import {
   chmod,
   copyFile,
@@ -21,6 +18,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
+import { commit, writeProvenance } from './provenance.ts';
 
 /**
  * `npm run image` builds an OCI archive for each processor, x64 and arm64 or those named by `--processor`, in `image/` or in the folder
@@ -63,8 +61,6 @@ async function run(command: string, args: readonly string[], cwd = root): Promis
   return stdout.trim();
 }
 
-const commit = await run('git', ['rev-parse', 'HEAD']);
-const isChanged = (await run('git', ['status', '--porcelain'])) !== '';
 const seconds = await run('git', ['log', '-1', '--format=%ct']);
 
 await mkdir(target, { recursive: true });
@@ -99,8 +95,7 @@ async function build(processor: Processor, work: string): Promise<string> {
   const name = relative(target, archive);
   const sbom = { ...parts, components: [...parts.components, ...debian] };
   await writeFile(join(target, `${name}.cdx.json`), `${JSON.stringify(sbom, undefined, 2)}\n`);
-  const statement = provenanceOf(name, await digestOf(archive), processor.name);
-  await writeFile(join(target, `${name}.intoto.json`), `${JSON.stringify(statement, undefined, 2)}\n`);
+  await writeProvenance(archive, { script: 'image', processor: processor.name });
   return archive;
 }
 
@@ -228,29 +223,4 @@ async function pack({ debian }: Processor, files: string, work: string, archive:
   // The archive that buildah itself writes differs from run to run.
   const order = ['--sort=name', `--mtime=@${seconds}`, '--owner=0', '--group=0', '--numeric-owner', '--format=ustar'];
   await run('tar', [...order, '--create', '--file', archive, '--directory', layout, '.']);
-}
-
-async function digestOf(path: string): Promise<string> {
-  const digest = createHash('sha256');
-  const reading = createReadStream(path).on('data', (chunk) => void digest.update(chunk));
-  await once(reading, 'end');
-  return digest.digest('hex');
-}
-
-/** @see https://slsa.dev/spec/v1.0/provenance */
-function provenanceOf(name: string, sha256: string, processor: string): object {
-  return {
-    _type: 'https://in-toto.io/Statement/v1',
-    subject: [{ name, digest: { sha256 } }],
-    predicateType: 'https://slsa.dev/provenance/v1',
-    predicate: {
-      buildDefinition: {
-        buildType: 'https://github.com/npm/cli@npm-run-script',
-        externalParameters: { script: 'image', processor },
-        internalParameters: { node: process.version, changedTree: isChanged },
-        resolvedDependencies: [{ uri: 'git+file:.', digest: { gitCommit: commit } }],
-      },
-      runDetails: { builder: { id: 'a machine of those who release' } },
-    },
-  };
 }

@@ -1,41 +1,46 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { dispensable, longTestPrograms, testPrograms } from './debian-packages.ts';
 
 /**
- * `npm run release -- 1.2.3` commits and tags a version of a checkout without changes. The part *Unreleased* of the changelog becomes that
- * of the version, and the notes of the tag. It publishes nothing.
+ * `npm run release -- 1.2.3 --key FILE` checks the checkout, commits and tags the version, and builds and signs the files of the release in
+ * `release/1.2.3/`. It publishes nothing. `docs/releasing.md` says what a person does before and after.
  */
-const [version = ''] = process.argv.slice(2);
+const { values: options, positionals } = parseArgs({
+  options: { key: { type: 'string', default: '' } },
+  allowPositionals: true,
+});
+const [version = ''] = positionals;
 const cwd = fileURLToPath(new URL('..', import.meta.url));
-const git = (args: readonly string[], input = '') => execFileSync('git', args, { cwd, encoding: 'utf8', input });
 
 function refuse(reason: string): never {
   process.stderr.write(`${reason}\n`);
   process.exit(1);
 }
 
-const edit = (name: string, change: (text: string) => string) => {
-  const path = new URL(`../${name}`, import.meta.url);
-  writeFileSync(path, change(readFileSync(path, 'utf8')));
-};
+function mustRun(command: string, ...args: readonly string[]): void {
+  process.stdout.write(`> ${command} ${args.join(' ')}\n`);
+  if (spawnSync(command, args, { cwd, stdio: 'inherit' }).status !== 0) refuse('That failed, so there is no release.');
+}
 
-if (!/^\d+\.\d+\.\d+$/.test(version)) refuse('Name the version: npm run release -- 1.2.3');
-if (git(['status', '--porcelain']) !== '') refuse('There are changes that are not committed.');
-if (git(['tag', '--list', `v${version}`]) !== '') refuse(`There is a tag v${version} already.`);
+/** Each Debian that the documentation names has the packages that it installs. */
+async function requirePackages(suite: string): Promise<void> {
+  const answer = await fetch(`http://deb.debian.org/debian/dists/${suite}/main/binary-amd64/Packages.gz`);
+  if (!answer.ok) refuse(`The list of packages of ${suite} answers ${answer.status}.`);
+  const list = gunzipSync(await answer.arrayBuffer()).toString();
+  const known = new Set([...list.matchAll(/^Package: (.*)$/gm)].map(([, name]) => name));
+  const needed = Object.keys({ ...testPrograms, ...longTestPrograms }).filter((name) => !dispensable.includes(name));
+  const lacking = needed.filter((name) => !known.has(name));
+  if (lacking.length > 0) refuse(`Debian's ${suite} lacks ${lacking.join(', ')}.`);
+}
 
-const { version: former } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const changelog = readFileSync(new URL('../CHANGELOG.md', import.meta.url), 'utf8');
-const unreleased = changelog.split(/^## /m).find((part) => part.startsWith('Unreleased\n')) ?? '';
-const notes = unreleased.slice('Unreleased'.length).trim();
-if (notes === '') refuse('CHANGELOG.md says nothing of this version.');
-
-execFileSync('npm', ['version', version, '--no-git-tag-version'], { cwd, stdio: 'ignore' });
-const today = new Date().toISOString().slice(0, 10);
-edit('CHANGELOG.md', (text) => text.replace('## Unreleased\n', `## Unreleased\n\n## ${version} - ${today}\n`));
-for (const name of ['docs/deployment.md', 'docs/library.md'])
-  edit(name, (text) => text.replaceAll(`janua-${former}`, `janua-${version}`));
-git(['commit', '--quiet', '--all', '--message', `Release ${version}`]);
-// The headings of the notes begin like comments of Git.
-git(['tag', '--annotate', '--cleanup=verbatim', '--file=-', `v${version}`], `Janua ${version}\n\n${notes}\n`);
-process.stdout.write(`v${version} is tagged, and not pushed. Next: npm run build && npm pack ./dist\n`);
+if (!existsSync(options.key)) refuse('Name the secret key of minisign: npm run release -- 1.2.3 --key FILE');
+for (const suite of ['bookworm', 'trixie']) await requirePackages(suite);
+mustRun('npm', 'ci');
+mustRun('npm', 'run', 'test:long');
+mustRun(process.execPath, 'scripts/breaks.ts', '--all');
+mustRun(process.execPath, 'scripts/version.ts', version);
+mustRun(process.execPath, 'scripts/release-files.ts', `release/${version}`, '--key', options.key);

@@ -10,22 +10,16 @@ import { parseArgs } from 'node:util';
 import { type BrowserServer, chromium } from 'playwright-core';
 import { findChromium } from '../test/browser/chromium.ts';
 import { launchOptions, sharedBrowserVariable } from '../test/browser/launch.ts';
-import { findWebServer } from '../test/deploy/web-server.ts';
 import { longVariable } from '../test/long.ts';
-import { findApache } from '../test/servers/apache.ts';
-import { findAuthlib } from '../test/servers/authlib.ts';
-import { findProgram } from '../test/servers/find-program.ts';
-import { findGalera } from '../test/servers/galera.ts';
 import { findMariadb, startMariadb } from '../test/servers/mariadb.ts';
 import { createTemplate } from '../test/servers/migrated.ts';
 import { noServersVariable } from '../test/servers/missing.ts';
-import { findOidcAgent } from '../test/servers/oidc-agent.ts';
 import { findOpenSmtpd, servesTls } from '../test/servers/opensmtpd.ts';
-import { findPgbouncer } from '../test/servers/pgbouncer.ts';
 import { findPostgres, startPostgres } from '../test/servers/postgres.ts';
 import { findRedis, startRedis } from '../test/servers/redis.ts';
 import { sharedServerVariables } from '../test/servers/shared.ts';
 import { templateFolder } from '../test/servers/throw-away-server.ts';
+import { dispensable, longTestPrograms, newOpenSmtpd, testPrograms } from './debian-packages.ts';
 import { readAdvisories } from './dependencies.ts';
 import { limitFiles } from './file-limit.ts';
 import { formatTime } from './progress-reporter.ts';
@@ -93,37 +87,7 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-/** Programs that only some tests need, by the name of the distribution's package. */
-const programs = {
-  'redis-server': findRedis,
-  'mariadb-server': findMariadb,
-  // Debian's mariadb-server brings both.
-  'galera-4': findGalera,
-  rsync: findGalera,
-  postgresql: findPostgres,
-  pgbouncer: findPgbouncer,
-  chromium: findChromium,
-  nginx: () => findWebServer('nginx'),
-  caddy: () => findWebServer('caddy'),
-  systemd: () => findProgram('systemd-analyze'),
-  opensmtpd: findOpenSmtpd,
-  // It brings the program of Apache, but not the package that starts one on port 80.
-  'libapache2-mod-auth-openidc': findApache,
-  'python3-authlib': findAuthlib,
-  'python3-requests': findAuthlib,
-  'oidc-agent-cli': findOidcAgent,
-  'valkey-server': () => findRedis('valkey-server'),
-  ...(options.long && {
-    buildah: () => findProgram('buildah'),
-    patroni: () => findProgram('patroni'),
-    'etcd-server': () => findProgram('etcd'),
-    iproute2: () => findProgram('ip'),
-  }),
-};
-
-/** Not every distribution has these packages. */
-const newOpenSmtpd = 'opensmtpd 7';
-const dispensable = ['valkey-server', newOpenSmtpd];
+const programs = { ...testPrograms, ...(options.long && longTestPrograms) };
 
 const findMissing = () =>
   Object.entries(programs)

@@ -7,7 +7,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const parts = ['scripts/release.ts', 'package.json', 'package-lock.json', 'docs/deployment.md', 'docs/library.md'];
+const parts = [
+  ...['scripts/version.ts', 'package.json', 'package-lock.json', 'docs/deployment.md', 'docs/library.md'],
+  ...['deploy/compose.yaml', 'deploy/kubernetes.yaml'],
+];
 
 const identity = { GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'ann@example.com' };
 const committer = { GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'ann@example.com' };
@@ -23,7 +26,7 @@ test('a release commits its version, and tags it with the notes of the changelog
     });
     return { status, text: stdout + stderr };
   }
-  const release = (...args: readonly string[]) => run(process.execPath, 'scripts/release.ts', ...args);
+  const tag = (...args: readonly string[]) => run(process.execPath, 'scripts/version.ts', ...args);
   const read = (name: string) => readFile(join(cwd, name), 'utf8');
 
   for (const part of parts) await cp(join(root, part), join(cwd, part));
@@ -35,13 +38,13 @@ test('a release commits its version, and tags it with the notes of the changelog
   run('git', 'add', '.');
   run('git', 'commit', '--quiet', '--message', 'Begin');
 
-  assert.match(release('next').text, /Name the version/);
+  assert.match(tag('next').text, /Name the version/);
   await writeFile(join(cwd, 'notes.txt'), '');
-  assert.match(release('98.0.0').text, /not committed/);
+  assert.match(tag('98.0.0').text, /not committed/);
   run('git', 'clean', '--quiet', '--force');
   assert.equal(run('git', 'tag').text, '');
 
-  assert.deepEqual(release('98.0.0').status, 0);
+  assert.deepEqual(tag('98.0.0').status, 0);
   assert.match(run('git', 'tag', '--list', '--format=%(contents)').text, /^Janua 98\.0\.0\n\n### Added\n- Doors\.\n+$/);
   assert.equal(run('git', 'rev-parse', 'v98.0.0^{commit}').text, run('git', 'rev-parse', 'HEAD').text);
   assert.equal(run('git', 'status', '--porcelain').text, '');
@@ -49,7 +52,8 @@ test('a release commits its version, and tags it with the notes of the changelog
     assert.equal(JSON.parse(await read(name)).version, '98.0.0');
   assert.match(await read('CHANGELOG.md'), /## Unreleased\n\n## 98\.0\.0 - \d{4}-\d\d-\d\d\n\n### Added\n/);
   assert.match(await read('docs/deployment.md'), /janua-98\.0\.0\.tgz/);
+  for (const name of ['compose', 'kubernetes']) assert.match(await read(`deploy/${name}.yaml`), /janua:98\.0\.0\b/);
 
-  assert.match(release('98.0.0').text, /already/);
-  assert.match(release('98.0.1').text, /says nothing/);
+  assert.match(tag('98.0.0').text, /already/);
+  assert.match(tag('98.0.1').text, /says nothing/);
 });
