@@ -16,6 +16,7 @@ import { bodyLimit } from './web/hooks/bodies.ts';
 import { createTracedLoggers, measureAnswer } from './web/hooks/measures.ts';
 import { addMethodRules } from './web/hooks/methods.ts';
 import { addDocsRedirect } from './web/openapi/openapi.ts';
+import { addSecurityContact } from './web/security-contact.routes.ts';
 import type { App } from './web/types.ts';
 
 export interface ServerOptions extends SiteOptions {
@@ -121,6 +122,7 @@ export function createServer(options: ServerOptions): App {
   flow.addRoutes(app, async (site, loginPage) => {
     await addSite(site, { ...options, loginPage, showsLoginAtRoot: true });
     addFavicon(site, options.themeFile);
+    addSecurityContact(site, options.settings.SECURITY_CONTACT);
     if (options.docs) addDocsRedirect(site);
   });
   return app;

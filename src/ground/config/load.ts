@@ -90,7 +90,7 @@ export function requireSafeExposure(settings: Settings, mode: 'demo' | 'serve'):
 
 function furtherFaults(settings: Partial<Settings>): string[] {
   const { PUBLIC_URL, TRUSTED_PROXIES, METRICS_LISTEN, THEME_FILE, FORWARD_AUTH_ORIGINS = [] } = settings;
-  const { FORWARD_AUTH_RULES = [] } = settings;
+  const { FORWARD_AUTH_RULES = [], SECURITY_CONTACT } = settings;
   const { MAIL_URL, MAIL_FROM, OPERATOR_MAIL, PASSKEY_DOMAIN, SIGN_UP_DOMAINS, ADMINISTRATORS, SCOPES, USERS_TABLE } =
     settings;
   const faults: string[] = [];
@@ -125,6 +125,10 @@ function furtherFaults(settings: Partial<Settings>): string[] {
   if (MAIL_URL !== undefined && MAIL_FROM === undefined) faults.push('MAIL_FROM must be set when MAIL_URL is.');
   if (MAIL_FROM !== undefined && parseMailFrom(MAIL_FROM) === undefined)
     faults.push('MAIL_FROM must be an address, or a name and an address, such as Example <no-reply@example.com>.');
+  if (SECURITY_CONTACT !== undefined && !isContact(SECURITY_CONTACT))
+    faults.push(
+      'SECURITY_CONTACT must be mailto: and an address, or an https address, such as mailto:security@example.com.',
+    );
   if (OPERATOR_MAIL !== undefined && !isMailAddress(OPERATOR_MAIL))
     faults.push('OPERATOR_MAIL must be one address, such as operator@example.com.');
   for (const [name, part, example] of [
@@ -211,6 +215,13 @@ function isPart(part: 'host' | 'hostname', text: string): boolean {
   const plain = (host: string) => bareHost(host.toLowerCase());
   const address = `https://${isIPv6(text) ? `[${text}]` : text}`;
   return !text.includes('*') && URL.canParse(address) && plain(new URL(address)[part]) === plain(text);
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9116#section-2.5.3 */
+function isContact(text: string): boolean {
+  const [, address] = /^mailto:(.*)$/s.exec(text) ?? [];
+  if (address !== undefined) return isMailAddress(address);
+  return /^https:\/\/[!-~]+$/.test(text) && URL.canParse(text);
 }
 
 /** Without PUBLIC_URL, browsers use this machine's own address. */

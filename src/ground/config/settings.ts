@@ -109,6 +109,9 @@ export const settingSchemas = {
     maxLength: 254,
     examples: ['Example Ltd <no-reply@example.com>'],
   })('The sender of mail, such as `Example <no-reply@example.com>`. Required with `MAIL_URL`.'),
+  SECURITY_CONTACT: text({ maxLength: 254, examples: ['mailto:security@example.com'] })(
+    'Where to report vulnerabilities of your server, `mailto:` and an address or the `https` address of a page. `/.well-known/security.txt` says it. Without it, there is no such file.',
+  ),
   OPERATOR_MAIL: text({ maxLength: 254, examples: ['operator@example.com'] })(
     'Your address. Janua mails you when sending mail failed for an hour, a user becomes an administrator, a backup is missing, events of the audit were lost, or a key cannot be read: at most one mail a day of each kind, but one of each new administrator. Needs `MAIL_URL`.',
   ),
