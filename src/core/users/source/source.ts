@@ -16,7 +16,7 @@ interface SourceRow {
   readonly source_last_name?: string | null;
   readonly source_disabled?: string | null;
   readonly source_groups?: string | null;
-  /** The name in lower case, by the database. */
+  /** The name in lower case, by the database. NULL if the database does not find the row by it. */
   readonly source_folded: string | null;
 }
 
@@ -73,17 +73,20 @@ export function createSource(
   const name = sql.ref(`${mapping.table}.${mapping.username}`);
   const id = sql.ref(`${mapping.table}.${mapping.id}`);
   const key = asText(engine, id);
-  const columns = selectList(engine, mapping, disabledKind);
   const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
   const asId = asIdOf(engine, idColumn);
 
   /** Makes the condition by which the database finds a canonical name. */
   const isNamed = {
-    equal: (value: string) => sql`${name} = ${value}`,
-    nocase: (value: string) => sql`${name} = ${value} collate nocase`,
-    lower: (value: string) => sql`lower(${name}) = ${value}`,
+    equal: (value: string | RawBuilder<unknown>) => sql`${name} = ${value}`,
+    nocase: (value: string | RawBuilder<unknown>) => sql`${name} = ${value} collate nocase`,
+    lower: (value: string | RawBuilder<unknown>) => sql`lower(${name}) = ${value}`,
   }[nameMatch];
+  const lower = sql`lower(${name})`;
+  // A collation of MySQL that ignores case may keep a capital apart all the same, as the Czech one does with that of cH.
+  const folded = engine === 'mysql' ? sql`case when ${isNamed(lower)} then ${lower} end` : lower;
+  const columns = selectList(engine, mapping, disabledKind, folded);
 
   /** Checks whether a text can be an id, because PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeKey = (text: string) =>
@@ -119,7 +122,7 @@ export function createSource(
       log.warn(
         { event: 'user_id_unusable' },
         `an id is NULL, ends with a space, or is longer than ${longestKey} characters, or a name is stored with blanks around it, with ` +
-          'decomposed or special letters: that user cannot sign in',
+          'decomposed or special letters, or with capitals that the database does not find in lower case: that user cannot sign in',
       );
     if (named.length > 1) log.warn({ event: 'user_name_twice' }, 'two users have the same name: neither can sign in');
     return named.length === 1 ? named[0] : undefined;
@@ -212,8 +215,8 @@ export function createSource(
 
 /**
  * Checks whether Janua can tell the row from all others. In MySQL and MariaDB, our columns compare texts without the spaces at their end. A
- * name that the database does not find by its canonical form, such as one with a capital É in SQLite, may stand beside another name with
- * that form.
+ * name that the database does not find by its canonical form, such as one with a capital É in SQLite, or with cH in a Czech collation of
+ * MariaDB, may stand beside another name with that form.
  */
 const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
   key !== null &&
@@ -251,6 +254,7 @@ function selectList(
   engine: Engine,
   { table, id, username, password, firstName, lastName, disabled, groups }: UserMapping,
   disabledKind: ColumnKind | undefined,
+  folded: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   const own = (column: string) => sql.ref(`${table}.${column}`);
   const isBoolean = engine === 'postgres' && disabledKind === 'boolean';
@@ -262,7 +266,7 @@ function selectList(
     source_last_name: lastName === undefined ? undefined : own(lastName),
     source_disabled: disabled && (isBoolean ? sql`${own(disabled.column)}::integer` : own(disabled.column)),
     source_groups: groups === undefined ? undefined : own(groups),
-    source_folded: sql`lower(${own(username)})`,
+    source_folded: folded,
   };
   const named = Object.entries(values).filter((entry) => entry[1] !== undefined) as [string, RawBuilder<unknown>][];
   return sql.join(named.map(([column, value]) => sql`${asText(engine, value)} as ${sql.ref(column)}`));
