@@ -46,6 +46,7 @@ import { createLastLogins } from './users/last-logins.ts';
 import { openUsers } from './users/open-users.ts';
 import { removeAccounts } from './users/registry.ts';
 import type { RequireRights } from './users/scopes.ts';
+import type { RecordLeft } from './users/source/adoption.ts';
 import type { UserMapping } from './users/source/mapping.ts';
 import type { Source } from './users/source/source.ts';
 import { createSync, type SeenChange } from './users/source/sync.ts';
@@ -129,8 +130,11 @@ export async function createCore(options: CoreOptions) {
   const { failures } = stores;
   // Undefined with THROTTLE=off.
   const throttle = failures ? createThrottle({ store: failures, takeTurn, now }) : createUnthrottled(takeTurn);
+  const recordLeft = (db: Database, { id, username }: Pick<User, 'id' | 'username'>, reason: string) =>
+    audit.recordIn(db, { kind: 'user-left', caller, reason, userId: id, nameDigest: audit.digestName(username) });
   const directory = await openUsers({
     ...common,
+    recordLeft,
     mapping,
     demoUsers: overrides.demoUsers ?? false,
     watch: (store) => measures.watchStore('database', 'users', store),
@@ -187,7 +191,8 @@ export async function createCore(options: CoreOptions) {
   });
   if (takesLogins && (settings.ADMINISTRATORS.length > 0 || mapping !== undefined))
     await noteNamedAdministrators(database, now());
-  const userSync = directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller });
+  const userSync =
+    directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller, recordLeft });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
@@ -236,11 +241,11 @@ export async function createCore(options: CoreOptions) {
     const left = database.selectFrom('janua_users').select(['id', 'username']).where('left_at', 'is not', null);
     for (;;) {
       const users = await left.limit(removedAtOnce).execute();
-      for (const { id, username } of users) {
-        await sessions.endAllOf(id);
+      for (const user of users) {
+        await sessions.endAllOf(user.id);
         await inTransaction(database, async (db) => {
-          await removeAccounts([id], db);
-          await audit.recordIn(db, { kind: 'user-left', caller, userId: id, nameDigest: audit.digestName(username) });
+          await removeAccounts([user.id], db);
+          await recordLeft(db, user, 'deleted');
         });
       }
       if (users.length < removedAtOnce) return;
@@ -381,13 +386,15 @@ function openUserSync(
     readonly noteSeen: ReturnType<typeof createNoteSeen>;
     readonly audit: ReturnType<typeof createAudit>;
     readonly caller: Caller;
+    readonly recordLeft: RecordLeft;
   },
 ) {
-  const { source, noteSeen, audit, caller } = options;
+  const { source, noteSeen, audit, caller, recordLeft } = options;
   const sync = createSync({
     database,
     source,
     now,
+    recordLeft,
     end: (userId, kind) => noteSeen(kind, userId, caller),
   });
   return createUserSync({ database, sync, audit, caller, log, now, intervalHours: settings.USERS_SYNC_HOURS });

@@ -12,7 +12,7 @@ import {
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
 import { createRequireOtherPerson } from './last-administrator.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
-import { adopt, renameAccount } from './source/adoption.ts';
+import { type AdoptionOptions, adopt, type RecordLeft, renameAccount } from './source/adoption.ts';
 import type { Source } from './source/source.ts';
 import type { UserDirectory, UserRegistry } from './user-directory.ts';
 import { createUserList } from './user-list.ts';
@@ -25,6 +25,8 @@ export interface DirectoryOptions {
   readonly source?: Source | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Records that an account of the team's own table ends. Default: nothing is recorded. */
+  readonly recordLeft?: RecordLeft;
 }
 
 /** Changes a row, which locks it. */
@@ -39,11 +41,13 @@ export function createDirectory(
   options: DirectoryOptions,
 ): { readonly users: UserDirectory; readonly registry: UserRegistry | undefined } {
   const { database } = opened;
-  const { demoUsers, administrators = new Set(), source, now = Date.now } = options;
+  const { demoUsers, administrators = new Set(), source, now = Date.now, recordLeft = async () => {} } = options;
   const accounts = createAccounts(opened, { demoUsers, administrators, source });
   const registry = source === undefined ? createRegistry(database, { demoUsers, administrators }) : undefined;
   const findCandidate =
-    source === undefined ? createOwnCandidates(opened, accounts) : createCandidates(opened, accounts, source, now);
+    source === undefined
+      ? createOwnCandidates(opened, accounts)
+      : createCandidates(accounts, { database, source, now, recordLeft });
   const update = (id: string, db: Database = database) => db.updateTable('janua_users').where('id', '=', id);
 
   const users: UserDirectory = {
@@ -177,12 +181,8 @@ function createOwnCandidates({ database, prepareLookup }: OpenDatabase, { column
   };
 }
 
-function createCandidates(
-  { database }: OpenDatabase,
-  { columns, read, findById }: Accounts,
-  source: Source,
-  now: () => number,
-) {
+function createCandidates({ columns, read, findById }: Accounts, options: AdoptionOptions) {
+  const { source } = options;
   // The account under the key of the row may belong to another person: `read` decides.
   const find = source.prepareByName(
     sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
@@ -198,7 +198,7 @@ function createCandidates(
       disabled,
       account,
       async adopt() {
-        const id = await adopt(person, database, source, now());
+        const id = await adopt(person, options);
         return id === undefined ? undefined : findById(id);
       },
     };

@@ -76,6 +76,14 @@ export const events = {
     by: 'operator',
     level: 'info',
     words: 'A user has left your table of users, which ended the account',
+    reasons: {
+      gone: { words: 'the row is gone' },
+      renamed: {
+        words: 'the row has another name, and counts as another person, who has no second factor yet',
+        advice: 'If your program never gives an id to another person: USERS_ID=permanent.',
+      },
+      deleted: { words: 'all that Janua kept about the user is deleted' },
+    },
   },
   'users-synced': {
     vocabulary: 'user_updated',

@@ -5,6 +5,7 @@ import { lineOf } from '../../ground/faults/misconfiguration.ts';
 import { createDirectory } from './directory.ts';
 import { createGroups } from './groups.ts';
 import { createHold } from './held.ts';
+import type { RecordLeft } from './source/adoption.ts';
 import type { UserMapping } from './source/mapping.ts';
 import { openSource } from './source/open-source.ts';
 import { requireOrigin } from './source/origin.ts';
@@ -24,11 +25,12 @@ interface OpenUsersOptions {
   readonly watch: <Store extends object>(store: Store) => Store;
   /** Measures how long passwords take to verify with the stored hashes. Undefined where no user logs in. */
   readonly calibrate: ((hashes: readonly string[]) => Promise<void>) | undefined;
+  readonly recordLeft: RecordLeft;
 }
 
 /** Opens the users of Janua's own table, or of a team's own table. @throws {Misconfiguration} when the team's table cannot work */
 export async function openUsers(options: OpenUsersOptions) {
-  const { settings, opened, mapping, demoUsers, log, now, watch } = options;
+  const { settings, opened, mapping, demoUsers, log, now, watch, recordLeft } = options;
   const administrators = new Set(settings.ADMINISTRATORS.map(canonicalUsername));
 
   async function open() {
@@ -43,7 +45,7 @@ export async function openUsers(options: OpenUsersOptions) {
   }
 
   const source = await open();
-  const directory = createDirectory(opened, { demoUsers, administrators, source, now });
+  const directory = createDirectory(opened, { demoUsers, administrators, source, now, recordLeft });
   const users = watch(directory.users);
   const registry = directory.registry && watch(directory.registry);
   return {

@@ -70,9 +70,11 @@ async function openOwnTable(opened: TestDatabase, engine: UserEngine) {
   async function end(id: string, change: SeenChange): Promise<void> {
     if (change === 'user-disabled-elsewhere') await hold(id, directory.acceptDisabled);
   }
-  const sync = createSync({ database: opened.database, source, now: Date.now, end });
+  const sync = createSync({ database: opened.database, source, now: Date.now, recordLeft, end });
   return { users: directory, sync };
 }
+
+const recordLeft = async () => {};
 
 const insertPerson = ({ database }: TestDatabase, [email, first, last]: readonly [string, string, string]) =>
   sql`insert into people (email, first, last, gone) values (${email}, ${first}, ${last}, ${sql.lit(false)})`.execute(

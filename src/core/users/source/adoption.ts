@@ -5,16 +5,39 @@ import type { NewRow } from '../../../ground/database/schema.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { createStamp, passwordPrintOf } from '../account.ts';
 import { indexWords, searchRows } from '../search.ts';
+import type { User } from '../user.ts';
 import type { Person, Source } from './source.ts';
+
+/** Why an account ends: its row is gone, or has another name now. */
+export type LeavingReason = 'gone' | 'renamed';
+
+type Leaver = Pick<User, 'id' | 'username'>;
+
+/** Records in the transaction that an account ends. */
+export type RecordLeft = (db: Database, leaver: Leaver, reason: LeavingReason) => Promise<void>;
+
+export interface AdoptionOptions {
+  readonly database: Database;
+  readonly source: Source;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly recordLeft: RecordLeft;
+}
 
 /**
  * Detaches the account of a former person from an id in the team's table. It is never attached again, and the cleaning removes it.
- * @param id of the account. The next person of the key may have one by now, which stays
- * @param now milliseconds since 1970
+ * @param leaver the account. The next person of the key may have one by now, which stays
  */
-async function detach(id: string, key: string, db: Database, now: number): Promise<void> {
-  const account = db.updateTable('janua_users').where('id', '=', id).where('source_key', '=', key);
-  await account.set({ source_key: null, left_at: now }).execute();
+export async function detach(
+  leaver: Leaver,
+  key: string,
+  reason: LeavingReason,
+  db: Database,
+  { now, recordLeft }: Pick<AdoptionOptions, 'now' | 'recordLeft'>,
+): Promise<void> {
+  const account = db.updateTable('janua_users').where('id', '=', leaver.id).where('source_key', '=', key);
+  const { numUpdatedRows } = await account.set({ source_key: null, left_at: now() }).executeTakeFirst();
+  if (numUpdatedRows > 0n) await recordLeft(db, leaver, reason);
 }
 
 /** Adds accounts for people of a team's table whom Janua sees for the first time. Fails if one of them has an account by now. */
@@ -66,15 +89,10 @@ export async function renameAccount(
 /**
  * Gives a person of a team's table an account, unless they have one. A team may give an id to another person. Janua cannot tell that from a
  * new name, so it detaches the former account if the name differs, unless ids are permanent.
- * @param now milliseconds since 1970
  * @returns the id of the account. Undefined if the person has another name by now, or has left the table
  */
-export async function adopt(
-  person: Person,
-  database: Database,
-  source: Source,
-  now: number,
-): Promise<string | undefined> {
+export async function adopt(person: Person, options: AdoptionOptions): Promise<string | undefined> {
+  const { database, source, now } = options;
   const { key, username } = person;
   for (let tries = 1; ; tries += 1) {
     const known = database.selectFrom('janua_users').select(['id', 'username']).where('source_key', '=', key);
@@ -86,8 +104,8 @@ export async function adopt(
         // If the row has another name by now, its account stays.
         isPresent = (await source.findAll([key], db)).get(key)?.username === username;
         if (!isPresent) return;
-        if (row !== undefined) await detach(row.id, key, db, now);
-        await addPeople([person], db, now);
+        if (row !== undefined) await detach(row, key, 'renamed', db, options);
+        await addPeople([person], db, now());
       });
     const isAdopted = await insertNew({ execute });
     if (!isPresent) return undefined;

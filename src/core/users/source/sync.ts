@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { passwordPrintOf } from '../account.ts';
 import { countChange } from '../directory.ts';
 import { indexWords } from '../search.ts';
-import { addPeople, adopt, copyOf } from './adoption.ts';
-import type { Person, Source } from './source.ts';
+import { type AdoptionOptions, addPeople, adopt, copyOf, detach } from './adoption.ts';
+import type { Person } from './source.ts';
 
 export interface Synced {
   /** The number of people who got an account. */
@@ -31,11 +30,7 @@ interface KnownAccount {
 /** The changes of a team's row that end something of its account. */
 export type SeenChange = 'password-changed-elsewhere' | 'user-disabled-elsewhere' | 'user-renamed-elsewhere';
 
-interface SyncOptions {
-  readonly database: Database;
-  readonly source: Source;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+interface SyncOptions extends AdoptionOptions {
   /** Ends the sessions, tokens or links that a change of a row ends (`core/changes/change-rules.ts`). */
   readonly end: (userId: string, change: SeenChange) => Promise<void>;
 }
@@ -61,7 +56,8 @@ const fewLeaving = 3;
  * Brings the accounts in line with a team's own table: adds people who have never signed in, notes new names and states, and ends the
  * accounts of those who have left.
  */
-export function createSync({ database, source, now, end }: SyncOptions) {
+export function createSync({ end, ...options }: SyncOptions) {
+  const { database, source, now } = options;
   const { hasPermanentIds } = source;
   const accounts = database
     .selectFrom('janua_users')
@@ -71,7 +67,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   async function addAll(people: readonly Person[]): Promise<void> {
     if (people.length === 0) return;
     const execute = () => inTransaction(database, (db) => addPeople(people, db, now()));
-    if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, database, source, now());
+    if (!(await insertNew({ execute }))) for (const person of people) await adopt(person, options);
   }
 
   /**
@@ -152,11 +148,12 @@ export function createSync({ database, source, now, end }: SyncOptions) {
       const account = db.updateTable('janua_users').where('id', '=', id).where('source_key', '=', key);
       const { numUpdatedRows } = await account.set(countChange).executeTakeFirst();
       if (numUpdatedRows === 0n) return false;
-      const row = await db.selectFrom('janua_users').select('username').where('id', '=', id).executeTakeFirst();
+      const row = db.selectFrom('janua_users').select(['id', 'username']).where('id', '=', id);
+      const leaver = await row.executeTakeFirstOrThrow();
       const isThere = (await source.findKeys([key], db)).has(key);
       const present = (await source.findAll([key], db)).get(key);
-      if (isThere && (present === undefined || hasPermanentIds || present.username === row?.username)) return false;
-      await account.set({ source_key: null, left_at: now() }).execute();
+      if (isThere && (present === undefined || hasPermanentIds || present.username === leaver.username)) return false;
+      await detach(leaver, key, isThere ? 'renamed' : 'gone', db, options);
       return true;
     });
 
@@ -164,7 +161,7 @@ export function createSync({ database, source, now, end }: SyncOptions) {
   async function replace(account: KnownAccount): Promise<boolean> {
     if (!(await endAccount(account))) return false;
     const person = (await source.findAll([account.key])).get(account.key);
-    if (person !== undefined) await adopt(person, database, source, now());
+    if (person !== undefined) await adopt(person, options);
     return true;
   }
 

@@ -17,6 +17,8 @@ import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
 import { asJson } from '../../../web/faces.ts';
 
+const recordLeft = async () => {};
+
 const [bob, eve] = ['bob@example.com', 'eve@example.com'];
 
 async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
@@ -97,6 +99,12 @@ for (const stores of [
       const present = await signIn(eve);
       const { user } = await account(eve);
       assert.notEqual(user.id, former.id);
+      const left = await opened.events({ kind: 'user-left' });
+      assert.deepEqual(
+        left.map(({ userId, reason }) => [userId, reason]),
+        [[former.id, 'renamed']],
+        'the audit of the former account says why it ended',
+      );
       assert.deepEqual([user.groups, user.sourceKey], [[], former.sourceKey]);
       const { passkeys, totp, recoveryCodesLeft } = await services.manageFactors.list(
         user,
@@ -282,6 +290,11 @@ for (const stores of [
       await database.deleteFrom('janua_leases').execute();
       await services.clean();
       assert.deepEqual(await rows(), []);
+      const left = await opened.events({ kind: 'user-left' });
+      assert.deepEqual(left.map(({ userId, reason }) => [userId, reason]).toSorted(), [
+        [user.id, 'deleted'],
+        [user.id, 'gone'],
+      ]);
       for (const table of ['janua_totp', 'janua_access_tokens', 'janua_memberships', 'janua_consents'] as const)
         assert.deepEqual(await database.selectFrom(table).selectAll().where('user_id', '=', user.id).execute(), []);
       await execute(sql`insert into people (no, email, secret, first, last)
@@ -434,7 +447,7 @@ test('a slow login of a former person ends no account of the one who has the id 
       return found;
     },
   };
-  assert.equal(await adopt(person, database, slow, Date.now()), undefined);
+  assert.equal(await adopt(person, { database, source: slow, now: Date.now, recordLeft }), undefined);
   assert.ok(await opened.isSignedIn(present));
 });
 

@@ -41,6 +41,8 @@ const keys: Readonly<Record<UserEngine, Readonly<Record<string, (number: number)
   },
 };
 
+const recordLeft = async () => {};
+
 for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
   describe(`a sync in ${engine}`, { skip: missing(engine) }, () => {
     for (const [type, keyOf] of Object.entries(keys[engine]))
@@ -59,7 +61,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] satisfies UserEngine[])
         const mapping = parseMapping('people', 'id=no,username=email,password=secret');
         assert.ok(mapping);
         const { source } = await openPeople(opened, mapping);
-        const sync = createSync({ database, source, now: Date.now, end: () => assert.fail() });
+        const sync = createSync({ database, source, now: Date.now, recordLeft, end: () => assert.fail() });
         assert.deepEqual(await sync(), { added: count, changed: 0, left: 0 });
         assert.deepEqual(await sync(), { added: 0, changed: 0, left: 0 });
         const gone = [1, 600, 1_202].map(keyOf);

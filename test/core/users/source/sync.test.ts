@@ -14,6 +14,7 @@ import { missing } from '../../../servers/missing.ts';
 import type { StoreChoice } from '../../../stores.ts';
 
 const unknown = 'nobody has this';
+const recordLeft = async () => {};
 
 async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
   const janua = await startJanua({ stores, settings });
@@ -38,7 +39,9 @@ async function open(stores: StoreChoice, settings: Partial<Settings> = {}) {
     tryLogin: (username: string) => janua.post('/api/login', { username, password }),
     async stored(kind: string) {
       const rows = await database.selectFrom('janua_audit').select('event').where('kind', '=', kind).execute();
-      return rows.map(({ event }): { readonly about?: string } => JSON.parse(event));
+      return rows.map(({ event }): { readonly about?: string; readonly reason?: string; readonly userId?: string } =>
+        JSON.parse(event),
+      );
     },
     accounts: () =>
       database
@@ -129,6 +132,8 @@ for (const stores of [
       assert.equal((await accounts()).length, 97);
       assert.deepEqual(await run({ force: true }), { added: 0, changed: 0, left: 17 });
       assert.equal((await accounts()).length, 80);
+      const left = await opened.stored('user-left');
+      assert.deepEqual([left.length, new Set(left.map(({ reason }) => reason))], [20, new Set(['gone'])]);
     });
 
     test('ends no account by new names of more than a twentieth, unless it is told to', async () => {
@@ -144,6 +149,9 @@ for (const stores of [
       const rows = await accounts();
       assert.equal(rows.length, 100);
       assert.ok(rows.every(({ id, username }) => !ids.includes(id) && username.endsWith('@example.org')));
+      const left = await opened.stored('user-left');
+      assert.deepEqual(left.map(({ userId = '' }) => userId).toSorted(), ids);
+      assert.ok(left.every(({ reason }) => reason === 'renamed'));
     });
 
     test('ends no account whose row is back once it would', async () => {
@@ -165,7 +173,7 @@ for (const stores of [
           return found;
         },
       };
-      const sync = createSync({ database, source: reloaded, now: Date.now, end: () => assert.fail() });
+      const sync = createSync({ database, source: reloaded, now: Date.now, recordLeft, end: () => assert.fail() });
       assert.deepEqual(await sync(), { added: 0, changed: 0, left: 0 });
       assert.equal((await accounts()).length, 301);
     });
@@ -177,7 +185,7 @@ for (const stores of [
       const times = () =>
         database.selectFrom('janua_times').select('name').where('name', 'like', 'users-sync%').execute();
       assert.ok(services.source);
-      const sync = createSync({ database, source: services.source, now: Date.now, end: async () => {} });
+      const sync = createSync({ database, source: services.source, now: Date.now, recordLeft, end: async () => {} });
       const cutOff = createUserSync({
         ...{ database, now: Date.now, intervalHours: 0, caller: { route: 'janua users sync' } },
         ...{ audit: services.audit, log: { warn: () => assert.fail(), error: () => assert.fail() } },
@@ -235,7 +243,13 @@ for (const stores of [
       await tryLogin(ann.username);
       const stored = async () => (await accounts()).map((row) => [row.username, row.first_name, row.disabled]);
       const syncStale = async (readPage: typeof source.readPage) =>
-        await createSync({ database, source: { ...source, readPage }, now: Date.now, end: async () => {} })();
+        await createSync({
+          database,
+          source: { ...source, readPage },
+          now: Date.now,
+          recordLeft,
+          end: async () => {},
+        })();
       await opened.people.disable(ann.username);
       const disabled = await source.readPage(undefined, 10);
       await opened.people.enable(ann.username);
@@ -260,7 +274,7 @@ for (const stores of [
       const read = await source.readPage(undefined, 10);
       await opened.people.disable(ann.username);
       const stale = { ...source, readPage: async () => read };
-      await createSync({ database, source: stale, now: Date.now, end: async () => {} })();
+      await createSync({ database, source: stale, now: Date.now, recordLeft, end: async () => {} })();
       await run();
       assert.equal((await opened.stored('user-disabled-elsewhere')).length, 1);
       await opened.people.enable(ann.username);
@@ -316,7 +330,7 @@ for (const stores of [
       assert.ok(before);
       await execute(sql`update people set email = 'eve@example.com' where email = ${ann.username}`);
       assert.equal((await tryLogin('eve@example.com')).statusCode, 200);
-      assert.equal(await adopt(before, database, source, Date.now()), undefined);
+      assert.equal(await adopt(before, { database, source, now: Date.now, recordLeft }), undefined);
       assert.deepEqual(
         (await accounts()).map(({ username, left_at }) => [username, left_at]),
         [['eve@example.com', null]],
@@ -376,11 +390,11 @@ for (const users of ['PostgreSQL', 'MariaDB'] as const)
       const overtaken: typeof source = {
         ...source,
         async findAll(...asked) {
-          if (earlier.length === 0) earlier.push(await adopt(person, database, source, Date.now()));
+          if (earlier.length === 0) earlier.push(await adopt(person, { database, source, now: Date.now, recordLeft }));
           return source.findAll(...asked);
         },
       };
-      const id = await adopt(person, database, overtaken, Date.now());
+      const id = await adopt(person, { database, source: overtaken, now: Date.now, recordLeft });
       assert.deepEqual(
         (await accounts()).map((row) => row.id),
         [id],
