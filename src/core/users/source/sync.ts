@@ -193,7 +193,9 @@ export function createSync({ end, ...options }: SyncOptions) {
     } while (after !== undefined && mayGoOn());
     if (mayGoOn()) await findLeavers(ending, mayGoOn);
     if (!mayGoOn()) return { added, changed, left, isCutOff: true };
-    if (!force && leaving > allowance) return { added, changed, left, tooMany: leaving };
+    // Counted again, because the program may be loading the table anew.
+    if (!force && leaving > Math.min(allowance, await findAllowance()))
+      return { added, changed, left, tooMany: leaving };
     for (const account of waiting) if (await replace(account)) left += 1;
     return { added, changed, left };
   };

@@ -178,6 +178,25 @@ for (const stores of [
       assert.equal((await accounts()).length, 301);
     });
 
+    test('ends no account of a small table that was emptied meanwhile', async () => {
+      await using opened = await open(stores);
+      const { services, database, addRows, run, execute, accounts } = opened;
+      await addRows(1000, 2);
+      await run();
+      const { source } = services;
+      assert.ok(source);
+      const emptied: typeof source = {
+        ...source,
+        async findKeys(...asked) {
+          if ((await source.count(1)) > 0) await execute(sql`delete from people`);
+          return source.findKeys(...asked);
+        },
+      };
+      const sync = createSync({ database, source: emptied, now: Date.now, recordLeft, end: () => assert.fail() });
+      assert.deepEqual(await sync(), { added: 0, changed: 0, left: 0, tooMany: 3 });
+      assert.equal((await accounts()).length, 3);
+    });
+
     test('that was cut off does not count as done', async () => {
       await using opened = await open(stores);
       const { database, addRows, run, services } = opened;
