@@ -311,7 +311,9 @@ export function createGroups(database: Database, options: GroupOptions) {
       choose: (present: readonly string[], rightsIn: (names: readonly string[]) => Rights) => readonly string[],
     ): Promise<ChosenGroups> {
       const { id: userId, username } = user;
-      const present = await namesOf(user, db);
+      const stored = await namesOf(user, db);
+      // A column that names the groups may have been set after Janua had stored some.
+      const present = inColumn ? stored.filter((name) => name === admins) : stored;
       const groups = await readAll(db);
       const names = [...new Set(choose(present, (chosen) => rightsIn(chosen, groups)))].sort();
       if (inColumn && names.some((name) => name !== admins))

@@ -300,7 +300,15 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const hold = holdIn(opened.database, directory);
       const setGroupsOf = async (key: string, choose: Choose) =>
         hold((await accountOf(key)).user.id, (held) => groups.setGroupsOf(held, choose), { groups: true });
-      return { groups, setGroupsOf, execute, rightsOf, directory, [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      return {
+        groups,
+        setGroupsOf,
+        execute,
+        accountOf,
+        rightsOf,
+        directory,
+        [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
+      };
     }
 
     test('are kept by Janua, and are void for another person who gets the id', async () => {
@@ -353,6 +361,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       );
       await setGroupsOf('1', () => [admins]);
       assert.deepEqual(await rightsOf('1'), { groups: [admins], scopes: all });
+    });
+
+    test('that Janua stored before a column named them do not keep a user in admins', async () => {
+      await using opened = await openTeam(`${columns},groups=teams`);
+      const { setGroupsOf, execute, groups, accountOf } = opened;
+      for (const key of ['1', '2']) await setGroupsOf(key, () => [admins]);
+      const { user } = await accountOf('1');
+      await execute(
+        `insert into janua_memberships (id, group_name, user_id, username) values ('staff ${user.id}', 'staff', '${user.id}', 'ann@example.com')`,
+      );
+      const removed = await setGroupsOf('1', (present) => present.filter((name) => name !== admins));
+      assert.deepEqual(removed, { names: [], areNew: true });
+      assert.deepEqual(await groups.namesOf(user), []);
     });
   });
 }
