@@ -351,16 +351,14 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, 'create table people (no integer primary key, email text collate nocase unique, secret text)');
       assert.equal(await state(mapped), false, 'no account of that table');
       change(workplace, "update janua_users set source_key = '1', login_name = null");
-      assert.equal(await state(mapped), false, 'disabled there');
-      change(workplace, 'update janua_users set disabled = 0');
+      assert.equal(await state(mapped), false, 'no row there');
+      change(workplace, "insert into people values (1, 'ann@example.com', 'hash')");
       assert.equal(await state(mapped), true);
       assert.equal(await state(), false, 'none of its own');
-      assert.equal(
-        (await examine(workplace, { ...mapped, USERS_COLUMNS: `${mapped.USERS_COLUMNS},groups=secret` })).lines.some(
-          ({ check }) => check === 'administrators',
-        ),
-        false,
-      );
+      const inColumn = { ...mapped, USERS_COLUMNS: `${mapped.USERS_COLUMNS},groups=secret` };
+      assert.equal(await state(inColumn), true, 'no column names administrators');
+      change(workplace, "update people set secret = 'admins'; delete from janua_memberships");
+      assert.equal(await state(inColumn), false);
     });
 
     test('and backups, once there was one by --keep', async () => {

@@ -57,6 +57,31 @@ test('people of a table come by a command, and count for as long as the table is
   assert.deepEqual([unset.code, unset.stderr], [1, 'USERS_TABLE is not set, so there is no table to sync with.\n']);
 });
 
+test('doctor finds no administrator once the row of the only one has another name, or no password', async () => {
+  await using opened = await open();
+  const { workplace } = opened;
+  const administrators = async (env: Readonly<Record<string, string>> = people) => {
+    const { stdout } = await workplace.run(['doctor', '--json'], { env });
+    const lines = stdout.split('\n').filter(Boolean);
+    const found = lines.map((line) => JSON.parse(line) as { check: string; message: string });
+    return found.flatMap(({ check, message }) => (check === 'administrators' ? [message] : []));
+  };
+  const missing = ['There is no administrator, so that no page shows users, events or settings.'];
+  assert.deepEqual(await administrators(), missing);
+  const added = await workplace.run(['users', 'groups', 'ann@example.com', '--add', 'admins'], { env: people });
+  assert.equal(added.code, 0, added.stderr);
+  assert.deepEqual(await administrators(), ['There is an administrator.']);
+  change(workplace, 'update people set secret = null where no = 1');
+  assert.deepEqual(await administrators(), missing);
+  change(workplace, "update people set secret = 'hash', email = 'eve@example.com' where no = 1");
+  assert.deepEqual(await administrators(), missing);
+  assert.deepEqual(
+    await administrators({ ...people, USERS_TABLE: 'nowhere' }),
+    [],
+    'the check of the table reports it',
+  );
+});
+
 test('another table is refused, unless it only has a new name', async () => {
   await using opened = await open();
   const { workplace, list } = opened;

@@ -24,10 +24,8 @@ export function createRequireOther({ demoUsers, administrators }: LastAdministra
       .where('disabled', '=', 0)
       .where('login_name', 'is not', null)
       .limit(2);
+    const other = otherWaysIn(db);
     // An invited user who has not chosen a password yet cannot sign in.
-    const other = (['janua_passkeys', 'janua_identities'] as const).map((table) =>
-      db.selectFrom(table).select('user_id'),
-    );
     const able = enabled.where((eb) =>
       eb.or([eb('password', '!=', ''), ...other.map((ids) => eb('janua_users.id', 'in', ids))]),
     );
@@ -44,15 +42,21 @@ export function createRequireOther({ demoUsers, administrators }: LastAdministra
   };
 }
 
+/** Selects the ids of users who can sign in without a password. */
+const otherWaysIn = (db: Database) =>
+  (['janua_passkeys', 'janua_identities'] as const).map((table) => db.selectFrom(table).select('user_id'));
+
 /** Returns the same rule for a team's own table. Only its present rows tell which administrators are left. */
 export function createRequireOtherPerson({ findAll }: Pick<Accounts, 'findAll'>) {
   return async (userId: string, db: Database): Promise<void> => {
     const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
     const rows = await members.where('user_id', '!=', userId).execute();
-    const others = await findAll(
-      rows.map((row) => row.user_id),
-      db,
-    );
-    if (![...others.values()].some(({ disabled }) => !disabled)) throw lastAdministrator();
+    const ids = rows.map((row) => row.user_id);
+    const others = [...(await findAll(ids, db)).values()].filter(({ disabled }) => !disabled);
+    if (others.some(({ passwordHash }) => passwordHash)) return;
+    const enabled = others.map(({ user }) => user.id);
+    for (const way of enabled.length > 0 ? otherWaysIn(db) : [])
+      if ((await way.where('user_id', 'in', enabled).executeTakeFirst()) !== undefined) return;
+    throw lastAdministrator();
   };
 }

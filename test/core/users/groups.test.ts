@@ -335,7 +335,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         setGroupsOf('1', () => []),
         refused,
       );
-      await execute("update people set email = 'zoe@example.com' where no = 9");
+      await execute("update people set email = 'zoe@example.com', secret = null where no = 9");
+      await assert.rejects(
+        setGroupsOf('1', () => []),
+        refused,
+        'without a password, a passkey or a linked identity, another administrator cannot sign in',
+      );
+      await execute("update people set secret = 'x' where no = 9");
       assert.deepEqual((await setGroupsOf('1', () => [])).names, []);
     });
 

@@ -10,11 +10,11 @@ import { describeTable } from './table-description.ts';
 const scanMilliseconds = 60_000;
 
 /**
- * Checks a team's own table of users, and opens it.
- * @returns the table, where its accounts come from, and the faults that do not keep it from working
+ * Checks the structure of a team's own table of users, and opens it.
+ * @returns the table, and where its accounts come from
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
-export async function openSource(
+export async function readTable(
   opened: OpenDatabase,
   mapping: UserMapping,
   options: Parameters<typeof createSource>[3],
@@ -31,12 +31,19 @@ export async function openSource(
   const { id, nameMatch } = fitness;
   if (id === undefined || nameMatch === undefined || fitness.faults.length > 0)
     throw new Misconfiguration(...fitness.faults);
+  const origin = originOf(mapping, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds });
+  return { source: createSource(opened, mapping, { ...fitness, id, nameMatch }, options), origin };
+}
+
+/** Does the same as `readTable`, and also returns the faults of rows that do not keep the table from working. */
+export async function openSource(...given: Parameters<typeof readTable>) {
+  const [opened, mapping] = given;
+  const table = await readTable(...given);
   const warnings: Required<Fault>[] = [];
   await opened.withTimeout(scanMilliseconds, async () => {
     warnings.push(...(await findMissing(opened, mapping)));
   });
-  const origin = originOf(mapping, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds });
-  return { source: createSource(opened, mapping, { ...fitness, id, nameMatch }, options), origin, warnings };
+  return { ...table, warnings };
 }
 
 /** Finds rows without a name or a password. Their users cannot sign in; all others can. */
