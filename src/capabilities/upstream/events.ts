@@ -94,7 +94,11 @@ export const events = {
     isChange: true,
     isNeverRefused: true,
     ...byOwner,
-    words: 'A user of another provider was unlinked from the account by its user',
+    words: 'A user of another provider was unlinked from the account',
+    reasons: {
+      'by-owner': { words: 'the user of the session did it' },
+      'linked-anew': { words: 'another account was linked with it, and the user of this one is gone' },
+    },
   },
 } as const satisfies Events;
 

@@ -31,7 +31,7 @@ const changeBy = ({ signedIn: { session }, language, caller }: MethodChange) => 
 
 /** Links and unlinks users of other providers. Each change ends the user's other sessions. */
 export function createLinking(core: UpstreamCore, signIn: SignIn) {
-  const { upstreams, identities, tokens, change, ports } = core;
+  const { upstreams, identities, tokens, change, ports, audit } = core;
   const { sealed, refuse, findAccount } = signIn;
 
   /** Identities whose provider is still configured. With others, no user can log in. */
@@ -81,8 +81,12 @@ export function createLinking(core: UpstreamCore, signIn: SignIn) {
       const noticeDetails = () => ({ provider: nameOf(offer.upstream) });
       const event = { kind: 'identity-linked', reason: 'by-owner', about: offer.upstream, noticeDetails } as const;
       const changed = await change(event, provedBy(account), changeBy(by), async (held) => {
-        // The linked user is gone.
-        if (former !== undefined) await identities.remove({ id: former }, identityId(offer), held.db);
+        // The linked user is gone, or is in another table of users than the present one, and may come back.
+        if (former !== undefined && (await identities.remove({ id: former }, identityId(offer), held.db))) {
+          const { upstream: about } = offer;
+          const unlinked = { kind: 'identity-unlinked', reason: 'linked-anew', userId: former, caller, about } as const;
+          await audit.recordIn(held.db, unlinked);
+        }
         if (!(await identities.add(offer, held))) throw new Refusal(linkedElsewhere);
       });
       return changed.renewed;
@@ -91,7 +95,7 @@ export function createLinking(core: UpstreamCore, signIn: SignIn) {
     /** @throws {Refusal} `no-such-identity`, `last-way-in` */
     async unlink(id: string, by: MethodChange) {
       let provider = '';
-      const event = { kind: 'identity-unlinked', noticeDetails: () => ({ provider }) } as const;
+      const event = { kind: 'identity-unlinked', reason: 'by-owner', noticeDetails: () => ({ provider }) } as const;
       const changed = await change(event, provedBy(by.account), changeBy(by), async (held) => {
         const { user, db } = held;
         provider = nameOf((await identities.list(user, db)).find((own) => own.id === id)?.upstream);

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { provedBy } from '../../../src/core/users/held.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { openTestDatabase } from '../../ground/database/open.ts';
-import { ann, caller } from '../../janua.ts';
+import { ann, caller, password } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import type { StoreChoice } from '../../stores.ts';
 import { addPasskey } from '../second-factor/add-passkey.ts';
@@ -126,6 +126,33 @@ for (const store of stores) {
       assert.ok((await opened.decisions()).includes('upstream-refused: void-identity'));
     });
 
+    test('an identity goes from an account whose user is gone to another one, which the audit of both tells', {
+      skip: !store.ownTable,
+    }, async () => {
+      const fake = createGoogle();
+      await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
+      const { services, people, createBrowser } = opened;
+      const browser = createBrowser();
+      await browser.logIn();
+      await link(browser, fake);
+      const former = (await opened.account()).user.id;
+      await people.remove(ann.username);
+      await people.add({ ...ann, password });
+      await using team = await openTestDatabase(opened.databaseUrl);
+      await sql`update people set no = 99`.execute(team.database);
+      const other = createBrowser();
+      await other.logIn();
+      await link(other, fake);
+      const { user } = await opened.account();
+      assert.notEqual(user.id, former);
+      assert.equal((await services.linking.list(user)).length, 1);
+      const events = [...(await opened.events({ kind: 'identity-unlinked' }))];
+      assert.deepEqual(
+        events.map(({ userId, reason, about }) => [userId, reason, about]),
+        [[former, 'linked-anew', 'google']],
+      );
+    });
+
     test('a user links an account, logs in with it, and unlinks it', async () => {
       const fake = createGoogle();
       await using opened = await open({ fetch: fake.fetch, stores: store, settings: { SIGN_UP: 'off' } });
@@ -151,7 +178,7 @@ for (const store of stores) {
       assert.deepEqual(events, [
         'identity-linked: by-owner',
         'login-succeeded: upstream',
-        'identity-unlinked',
+        'identity-unlinked: by-owner',
         'upstream-refused: not-linked',
       ]);
     });
