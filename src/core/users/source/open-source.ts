@@ -39,12 +39,23 @@ export async function readTable(
 export async function openSource(...given: Parameters<typeof readTable>) {
   const [opened, mapping] = given;
   const table = await readTable(...given);
-  const warnings: Required<Fault>[] = [];
+  const warnings = findSharedColumn(mapping);
   await opened.withTimeout(scanMilliseconds, async () => {
     warnings.push(...(await findMissing(opened, mapping)));
   });
   return { ...table, warnings };
 }
+
+/** An address may pass to another person, to whom Janua then gives the account of the former one. */
+const findSharedColumn = ({ id, username }: UserMapping): Required<Fault>[] =>
+  id.toLowerCase() === username.toLowerCase()
+    ? [
+        {
+          message: `USERS_COLUMNS: ${username} is the id and the username. If a name passes to another person, so does the account.`,
+          fix: 'Name a column as the id that no other person gets.',
+        },
+      ]
+    : [];
 
 /** Finds rows without a name or a password. Their users cannot sign in; all others can. */
 async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Promise<Required<Fault>[]> {

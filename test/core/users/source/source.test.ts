@@ -344,6 +344,18 @@ test('of two users who have one name since the index was dropped, neither can si
   assert.equal(await users.findCandidate('ann@example.com'), undefined);
 });
 
+test('a table whose ids are the names is opened with a warning', async () => {
+  await using table = await openTable('SQLite', declare({ id: 'integer', email: 'text collate nocase primary key' }));
+  const { warnings } = await openPeople(table.opened, mappingOf('id=email,username=Email,password=secret'), quiet);
+  assert.match(warnings.map(({ message }) => message).join('\n'), /^USERS_COLUMNS: Email is the id and the username\./);
+  const { warnings: others } = await openPeople(
+    table.opened,
+    mappingOf('id=email,username=email,password=secret'),
+    quiet,
+  );
+  assert.equal(others.length, 1);
+});
+
 test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openOwnTable(
     'PostgreSQL',
