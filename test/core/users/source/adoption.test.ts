@@ -202,6 +202,15 @@ for (const stores of [
       assert.equal(await opened.isSignedIn({ authorization: `Bearer ${made.json().token}` }), true);
     });
 
+    test('lose a token of version 0.2 by a new password of the team, if the token was used since', async () => {
+      await using opened = await openWithAnn(stores);
+      const { token, database } = opened;
+      await database.updateTable('janua_users').set({ password_print: null }).execute();
+      assert.equal(await opened.isSignedIn(token), true);
+      await opened.people.setPassword(ann.username, 'another password of Ann');
+      assert.equal(await opened.isSignedIn(token), false);
+    });
+
     test('end the tokens of a former password once, although many sign in with the new one at a time', async () => {
       await using opened = await openWithAnn(stores);
       const { database, post } = opened;
