@@ -48,7 +48,7 @@ await page.getByRole('button', { name: 'Allow' }).waitFor();
 await page.screenshot({ path: picture('consent'), animations: 'disabled' });
 
 // A month of a small team, with less on weekends.
-const { administration, audit, clean } = janua.services;
+const { administration, audit, clean, database } = janua.services;
 await administration.changeGroups(username, { add: [admins] });
 time -= 30 * day;
 for (let hour = 0; hour < 30 * 24; hour += 6, time += day / 4) {
@@ -64,7 +64,7 @@ for (let hour = 0; hour < 30 * 24; hour += 6, time += day / 4) {
   };
   for (const [kind, count] of Object.entries(counts))
     for (let done = 0; done < Math.floor(count); done += 1)
-      await audit.record({ kind: kind as keyof typeof counts, caller });
+      await audit.recordIn(database, { kind: kind as keyof typeof counts, caller });
 }
 time = Date.now();
 await clean();
