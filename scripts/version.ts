@@ -33,7 +33,13 @@ if (notes === '') refuse('CHANGELOG.md says nothing of this version.');
 execFileSync('npm', ['version', version, '--no-git-tag-version'], { cwd, stdio: 'ignore' });
 const today = new Date().toISOString().slice(0, 10);
 edit('CHANGELOG.md', (text) => text.replace('## Unreleased\n', `## Unreleased\n\n## ${version} - ${today}\n`));
-for (const name of ['docs/deployment.md', 'docs/library.md', 'deploy/compose.yaml', 'deploy/kubernetes.yaml'])
+for (const name of [
+  'README.md',
+  'docs/deployment.md',
+  'docs/library.md',
+  'deploy/compose.yaml',
+  'deploy/kubernetes.yaml',
+])
   edit(name, (text) =>
     text.replaceAll(`janua-${former}`, `janua-${version}`).replaceAll(`janua:${former}`, `janua:${version}`),
   );

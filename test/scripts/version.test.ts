@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const parts = [
+  'README.md',
   ...['scripts/version.ts', 'package.json', 'package-lock.json', 'docs/deployment.md', 'docs/library.md'],
   ...['deploy/compose.yaml', 'deploy/kubernetes.yaml'],
 ];
