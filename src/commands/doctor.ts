@@ -23,12 +23,18 @@ const stepShare = 0.8;
 
 type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | undefined>;
 
+interface DoctorOptions {
+  readonly json?: boolean;
+  /** Whether to check what this version needs of a server that another version runs. */
+  readonly upgrade?: boolean;
+}
+
 /** Checks settings and stores. It writes only the probe of `/health/ready`. @returns whether nothing is wrong */
-export async function doctor({ json = false }: { json?: boolean }): Promise<boolean> {
+export async function doctor({ json = false, upgrade = false }: DoctorOptions): Promise<boolean> {
   const { print, conclude } = createFindingsPrinter(json);
   // This check uses no store. The other checks take their time limit from the settings that it reads.
   const read = await createLook(print, { DATABASE_URL: '', STORE_TIMEOUT_SECONDS: 1 })('settings', checkSettings());
-  if (read !== undefined) await lookAtAll(read, createLook(print, read.settings));
+  if (read !== undefined) await lookAtAll(read, createLook(print, read.settings), upgrade);
   return conclude();
 }
 
@@ -53,7 +59,7 @@ function createLook(print: FindingsPrinter['print'], stores: Stores): Look {
   };
 }
 
-async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promise<void> {
+async function lookAtAll({ settings, faulty }: ReadSettings, look: Look, isUpgrade: boolean): Promise<void> {
   const seconds = settings.STORE_TIMEOUT_SECONDS;
   const stepMilliseconds = seconds * 1000 * stepShare;
   const closing = new AsyncDisposableStack();
@@ -66,9 +72,12 @@ async function lookAtAll({ settings, faulty }: ReadSettings, look: Look): Promis
     const path = sqlitePath(settings.DATABASE_URL);
     if (path !== undefined && opened !== undefined) await look('file', checkSqliteFile(path));
     const unopened = 'the database could not be used';
-    const schemaCheck = needing(opened, unopened, (database) => checkSchema(database, settings));
+    const schemaCheck = needing(opened, unopened, (database) => checkSchema(database, settings, isUpgrade));
     const current = await look('schema', schemaCheck);
-    const outdated = opened === undefined ? unopened : "Janua's tables are not as this version needs them";
+    const older = isUpgrade
+      ? 'that needs the tables of this version'
+      : "Janua's tables are not as this version needs them";
+    const outdated = opened === undefined ? unopened : older;
 
     await look('users', checkUsers(settings, opened));
     if (current !== undefined) {

@@ -111,6 +111,10 @@ function addStores(program: Command): void {
 
 function addChecks(program: Command): void {
   add(program, 'doctor', 'check whether settings, stores and machine suit `serve`; changes no data')
+    .option(
+      '--upgrade',
+      'before an upgrade, by the new version: older tables are no fault if `migrate` can update them',
+    )
     .option(...json)
     .addHelpText('after', settingsHelp)
     .hook('postAction', endSoon)

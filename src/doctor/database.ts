@@ -4,7 +4,7 @@ import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { type OpenDatabase, openDatabase } from '../ground/database/database.ts';
 import { sql } from '../ground/database/kysely.ts';
-import { requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
+import { findUpgrade, requireTables, requireUsableSchema } from '../ground/database/migrations.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { unwatched } from '../ground/faults/store-watch.ts';
 import { checkClock } from './clocks.ts';
@@ -57,12 +57,24 @@ async function losesStatements([one, other]: readonly [OpenDatabase, OpenDatabas
   return [one, other].some((client) => client.losesStatements());
 }
 
+/** @param isUpgrade whether this version is not in use yet, so that older tables are no fault */
 export async function* checkSchema(
   opened: OpenDatabase,
   { USERS_TABLE, REDIS_URL }: Settings,
+  isUpgrade = false,
 ): Check<OpenDatabase | undefined> {
   let isNewer: boolean;
   try {
+    const upgrade = isUpgrade ? await findUpgrade(opened.database) : undefined;
+    if (upgrade !== undefined && upgrade.missing.length > 0) {
+      yield ok(`The tables can be updated: ${upgrade.missing.join(', ')}.`);
+      if (upgrade.areFormer)
+        yield warning(
+          'Servers of version 0.2 answer 503 once the tables are updated.',
+          'Stop them before you run npx janua migrate.',
+        );
+      return undefined;
+    }
     ({ isNewer } = await requireUsableSchema(opened));
     await requireTables(opened.database, { users: USERS_TABLE === undefined, sessions: REDIS_URL === undefined });
   } catch (error) {

@@ -61,11 +61,19 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const migrated = await place.run('migrate');
       assert.equal(migrated.code, 2);
       assert.match(migrated.stderr, /of a newer version/);
+      const refusal = await place.run('doctor', '--upgrade');
+      assert.equal(refusal.code, 1);
+      assert.match(refusal.stdout, /^wrong +schema +.*newer version/m);
       await sql`delete from janua_migrations where name = '9999-takes-away'`.execute(opened.database);
       const names = sql<{ name: string }>`select name from janua_migrations order by name desc`;
       const [last] = (await names.execute(opened.database)).rows;
       await sql`delete from janua_migrations where name = ${last?.name}`.execute(opened.database);
       await refused(/^Janua's tables in the database are of an older version\. Run: npx janua migrate\n$/);
+      // The new version says so before the upgrade, without a fault.
+      const coming = await place.run('doctor', '--upgrade');
+      assert.equal(coming.code, 0, coming.stdout);
+      assert.ok(coming.stdout.includes(`The tables can be updated: ${last?.name}.`), coming.stdout);
+      assert.equal((await place.run('doctor')).code, 1);
       assert.equal((await place.run('migrate')).stdout, `Done: ${last?.name}.\n`);
       assert.equal((await place.run('users', 'list')).code, 0);
     });

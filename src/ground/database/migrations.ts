@@ -66,6 +66,16 @@ export async function migrate(opened: OpenDatabase): Promise<string[]> {
   return missing;
 }
 
+/**
+ * Finds what `migrate` would do, and changes nothing.
+ * @returns the names of the missing migrations, and whether the tables are those of version 0.2
+ * @throws {Misconfiguration} when `migrate` would refuse the tables
+ */
+export async function findUpgrade(database: Database): Promise<{ missing: readonly string[]; areFormer: boolean }> {
+  const { missing, areFormer } = await compareSchema(database);
+  return { missing, areFormer };
+}
+
 /** @param mayGoOn is called before each statement. False stops the migration */
 async function migrateToLatest(opened: Found, mayGoOn = () => true): Promise<void> {
   if (opened.areFormer) await replaceFormer(opened.database);
