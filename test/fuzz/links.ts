@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type {} from '../../src/compose.ts';
+import { issueFirstAdministrator } from '../../src/core/changes/first-administrator.ts';
 import { provedBy } from '../../src/core/users/held.ts';
 import type {} from '../../src/web/types.ts';
 import type { SentHeaders } from '../client.ts';
@@ -93,13 +94,20 @@ export function createLinks(
     return token;
   }
 
+  /** The link of the log. Once a request has made the first administrator, there is no other one. */
+  const issueToken = async () => (await issueFirstAdministrator(janua.services.database)) ?? 'x'.repeat(43);
+
+  function takeFor(path: string): Promise<string> {
+    const [, askForLink] = Object.entries(ways).find(([end]) => path.endsWith(end)) ?? [];
+    if (askForLink === undefined) throw new Error(`${path} takes a token: it needs a link in test/fuzz/links.ts`);
+    return take(askForLink);
+  }
+
   return {
     async fill(request, { path }) {
       const { target, body = '' } = request;
       if (!example.test(target) && !example.test(body)) return request;
-      const [, askForLink] = Object.entries(ways).find(([end]) => path.endsWith(end)) ?? [];
-      if (askForLink === undefined) throw new Error(`${path} takes a token: it needs a link in test/fuzz/links.ts`);
-      const token = await take(askForLink);
+      const token = path.endsWith('/first-administrator') ? await issueToken() : await takeFor(path);
       return { ...request, target: target.replace(example, token), body: request.body?.replace(example, token) };
     },
   };

@@ -16,7 +16,7 @@ const open = new Set([
     '/api/sign-up',
     '/api/sign-up/finish',
   ],
-  ...['/api/confirm-email', '/api/enrol-factor', '/api/enrol-factor/begin'],
+  ...['/api/confirm-email', '/api/enrol-factor', '/api/enrol-factor/begin', '/api/first-administrator'],
 ]);
 
 /** Change with each request, or tell what was refused. */
