@@ -26,8 +26,8 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
   const prepareOnce = createPrepared(database);
   const snapshot = createSharedSnapshot(database);
   let lastWriter: Promise<void> | undefined;
-  /** When the current row of consecutive transactions began. */
-  let rowBegan = 0;
+  /** When the first transaction of this turn of the event loop began. Undefined if there is none yet. */
+  let rowBegan: number | undefined;
   /** Resolves when the transaction of a connection ends. Undefined without a transaction. */
   let transaction: Promise<void> | undefined;
 
@@ -66,14 +66,15 @@ export function createSqliteDriver(database: DatabaseSync, timeout: StepTimeout,
     const earlier = lastWriter;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     lastWriter = ended;
-    if (earlier === undefined) rowBegan = performance.now();
-    else {
-      await earlier;
-      // Otherwise many consecutive transactions would leave no turn to other requests.
-      if (performance.now() - rowBegan > mostInARow) {
-        await toEndOfTurn();
-        rowBegan = performance.now();
-      }
+    await earlier;
+    // Otherwise many consecutive transactions would leave no turn to other requests. Those of one account come one by one, so there may be
+    // no earlier writer.
+    if (rowBegan !== undefined && performance.now() - rowBegan > mostInARow) await toEndOfTurn();
+    if (rowBegan === undefined) {
+      rowBegan = performance.now();
+      toEndOfTurn().then(() => {
+        rowBegan = undefined;
+      });
     }
     return {
       ended,

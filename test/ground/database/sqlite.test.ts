@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { Database } from '../../../src/ground/database/database.ts';
 import { mostPrepared } from '../../../src/ground/database/driver.ts';
 import { loadKey } from '../../../src/ground/database/keys.ts';
 import { sql } from '../../../src/ground/database/kysely.ts';
 import { migrate } from '../../../src/ground/database/migrations.ts';
+import { inTransaction, inTransactionOn } from '../../../src/ground/database/transaction.ts';
 import { Misconfiguration } from '../../../src/ground/faults/misconfiguration.ts';
 import { ann, password, startJanua } from '../../janua.ts';
 import { openTestDatabase } from './open.ts';
@@ -141,33 +143,38 @@ test('while another process writes, a write waits without blocking reads and tim
   other.close();
 });
 
-test('between many transactions, reads and other work have their turns', async () => {
-  await using opened = await openTestDatabase(`sqlite:${join(folder, 'turns.db')}`);
-  await migrate(opened);
-  const { database } = opened;
-  const done: string[] = [];
-  const read = async () => {
-    await database.selectFrom('janua_keys').select('name').execute();
-    done.push('read');
-  };
-  const reads: Promise<void>[] = [];
-  const transactions = Array.from({ length: 20 }, (_, index) =>
-    database.transaction().execute(async (transaction) => {
-      const row = { name: `key ${index}`, value: 'x' };
-      await transaction.insertInto('janua_keys').values(row).execute();
-      if (index === 0) reads.push(read());
-      // As long as a change of many rows takes.
-      for (const end = performance.now() + 2; performance.now() < end; );
-      done.push('transaction');
-    }),
-  );
-  const all = Promise.all(transactions);
-  for (let turn = 0; turn < 3; turn += 1) await setImmediate();
-  done.push('other work');
-  await all;
-  await Promise.all(reads);
-  for (const work of ['read', 'other work']) assert.ok(done.indexOf(work) < 10, `${work}: ${done.join(', ')}`);
-});
+for (const [name, rows] of [
+  ['many transactions', undefined],
+  ['many transactions that change one row', ['a row']],
+] as const)
+  test(`between ${name}, reads and other work have their turns`, async () => {
+    await using opened = await openTestDatabase(`sqlite:${join(folder, `turns-${rows?.length}.db`)}`);
+    await migrate(opened);
+    const { database } = opened;
+    const done: string[] = [];
+    const read = async () => {
+      await database.selectFrom('janua_keys').select('name').execute();
+      done.push('read');
+    };
+    const reads: Promise<void>[] = [];
+    const transactions = Array.from({ length: 20 }, (_, index) => {
+      const work = async (transaction: Database) => {
+        const row = { name: `key ${index}`, value: 'x' };
+        await transaction.insertInto('janua_keys').values(row).execute();
+        if (index === 0) reads.push(read());
+        // As long as a change of many rows takes.
+        for (const end = performance.now() + 2; performance.now() < end; );
+        done.push('transaction');
+      };
+      return rows === undefined ? inTransaction(database, work) : inTransactionOn(database, { rows }, work);
+    });
+    const all = Promise.all(transactions);
+    for (let turn = 0; turn < 3; turn += 1) await setImmediate();
+    done.push('other work');
+    await all;
+    await Promise.all(reads);
+    for (const work of ['read', 'other work']) assert.ok(done.indexOf(work) < 10, `${work}: ${done.join(', ')}`);
+  });
 
 describe('writes that are asked for at the same time', () => {
   const names = Array.from({ length: 32 }, (_, index) => `key ${index}`);
