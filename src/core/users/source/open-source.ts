@@ -23,6 +23,11 @@ export async function readTable(
   const description = await describeTable(opened, table);
   if (description === undefined)
     throw new Misconfiguration(`USERS_TABLE: there is no table ${table} in the database of DATABASE_URL.`);
+  if (description.hasChildren)
+    throw new Misconfiguration({
+      message: `USERS_TABLE: ${table} also has the rows of other tables, and its indexes do not keep these apart: two users could have the same id.`,
+      fix: 'Name a table without child tables, or divide it by partitions.',
+    });
   if (!description.isTable) {
     const fix = 'Name the table behind it, which has the indexes.';
     throw new Misconfiguration({ message: `USERS_TABLE: ${table} is a view.`, fix });

@@ -38,6 +38,9 @@ export type TableDescription = NonNullable<Awaited<ReturnType<typeof describeTab
 
 export type ColumnDescription = TableDescription['columns'][number];
 
+/** In the place of its type for a table with child tables (`INHERITS`), or one that joins others (`ENGINE=MERGE`). */
+const withChildren = 'with children';
+
 /** Describes a table. Returns undefined if there is no table of that name. @param table its name, or SCHEMA.TABLE */
 export async function describeTable({ database, engine }: OpenDatabase, table: string) {
   const [name = '', schema] = table.split('.').reverse();
@@ -46,6 +49,8 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
   if (first === undefined) return undefined;
   return {
     isTable: tableTypes.includes(first.tabletype),
+    /** Whether a search of the table also reads other tables, which its unique indexes do not cover. */
+    hasChildren: first.tabletype === withChildren,
     columns: rows.map((row) => ({
       name: row.name,
       type: row.type,
@@ -96,7 +101,7 @@ async function inspectSqlite(database: Database, name: string) {
 function readSqliteIndex({ unique, column, collation, columns, definition }: SqliteIndex): IndexDescription[] {
   const isUnique = unique === 1 && columns === 1;
   if (column !== null && collation.toLowerCase() === 'nocase') return [{ column, unique: isUnique, form: 'nocase' }];
-  const lowered = /\(\s*lower\s*\(\s*["`[]?(.+?)["`\]]?\s*\)/i.exec(definition ?? '')?.[1];
+  const lowered = /\(\s*lower\s*\(\s*["`[]?([^"`\]()]+?)["`\]]?\s*\)\s*\)\s*$/i.exec(definition ?? '')?.[1];
   return describeIndex(column, lowered, isUnique);
 }
 
@@ -106,7 +111,8 @@ async function inspectPostgres(database: Database, name: string, schema: string 
   const table = sql`to_regclass(${schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`})`;
   // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
   const { rows } = await sql<ColumnRow>`
-    select c.relkind::text as tabletype, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+    select case when c.relkind = 'r' and exists (select 1 from pg_inherits where inhparent = c.oid)
+        then ${withChildren} else c.relkind::text end as tabletype, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
       case when t.typtype = 'e' then 'enum' when t.typcategory = 'A' then 'array' else coalesce(b.typname, t.typname)::text end as base,
       coalesce(b.typname, t.typname) = 'citext' and pg_type_is_visible(t.oid) as ignorescase
     from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
@@ -146,7 +152,7 @@ interface StatisticsRow {
 async function inspectMysql(database: Database, name: string, schema: string | undefined) {
   const isTable = sql`table_schema = ${schema ?? sql`database()`} and table_name = ${name}`;
   const { rows } = await sql<ColumnRow>`
-    select table_type as tabletype, column_name as name, column_type as type, data_type as base,
+    select case when engine = 'MRG_MyISAM' then ${withChildren} else table_type end as tabletype, column_name as name, column_type as type, data_type as base,
       collation_name rlike '_ci$' or generation_expression rlike '^l(ower|case)[(]' as ignorescase,
       character_set_name as charset, collation_name as collation
     from information_schema.columns join information_schema.tables using (table_schema, table_name)

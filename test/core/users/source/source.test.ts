@@ -202,7 +202,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
 
   describe(`a table of ${engine} is refused if it`, { skip: missing(engine) }, () => {
     const good = tables[engine][0] as Table;
-    const unusable: readonly [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
+    const unusable: [name: string, declaration: string, columns: string, line: RegExp, after?: string][] = [
       [
         'does not exist',
         'create table others (x integer)',
@@ -272,6 +272,31 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         /state is .*but must be a boolean or a whole number\. List the values that mean disabled: disabled=state:VALUE/,
       ],
     ];
+
+    if (engine === 'PostgreSQL')
+      unusable.push([
+        'has child tables',
+        declare(good),
+        columns,
+        /USERS_TABLE: people also has the rows of other tables/,
+        'create table contractors (agency text) inherits (people)',
+      ]);
+    if (engine === 'MariaDB')
+      unusable.push([
+        'joins other tables',
+        'create table staff (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MyISAM',
+        'id=no,username=email,password=secret',
+        /USERS_TABLE: people also has the rows of other tables/,
+        'create table people (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MERGE union=(staff)',
+      ]);
+    if (engine === 'SQLite')
+      unusable.push([
+        'has names that are unique only together with other text',
+        declare({ id: good.id, email: 'varchar(255)' }),
+        columns,
+        /email has no index/,
+        'create unique index by_both on people (lower(email) || last)',
+      ]);
 
     for (const [name, declaration, given, line, after] of unusable) {
       test(name, async () => {
