@@ -49,7 +49,7 @@ import type { RequireRights } from './users/scopes.ts';
 import type { RecordLeft } from './users/source/adoption.ts';
 import type { UserMapping } from './users/source/mapping.ts';
 import type { Source } from './users/source/source.ts';
-import { createSync, type SeenChange } from './users/source/sync.ts';
+import { createSync, noteFormerPasswords, type SeenChange } from './users/source/sync.ts';
 import { createUserSync } from './users/source/user-sync.ts';
 import type { User } from './users/user.ts';
 import type { UserDirectory } from './users/user-directory.ts';
@@ -191,6 +191,7 @@ export async function createCore(options: CoreOptions) {
   });
   if (takesLogins && (settings.ADMINISTRATORS.length > 0 || mapping !== undefined))
     await noteNamedAdministrators(database, now());
+  if (takesLogins && directory.source !== undefined) await noteFormerPasswords({ database, source: directory.source });
   const userSync =
     directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller, recordLeft });
   const encryptionKeys = openEncryptionKeys(settings);

@@ -4,7 +4,7 @@ import { countDeleted } from '../../ground/database/deletions.ts';
 import { type AccessTokensTable, rows } from '../../ground/database/schema.ts';
 import { createSecret, createSessionId, hashSecret, isSame } from '../sessions/credential.ts';
 import type { Session } from '../sessions/sessions.ts';
-import { type Account, hasForeignPassword, passwordPrintOf, stampOf } from '../users/account.ts';
+import { type Account, hasForeignPassword, stampOf } from '../users/account.ts';
 import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
 import { limitRows } from '../users/row-limits.ts';
@@ -66,14 +66,6 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
       const { row, account } = found;
       const time = now();
       if (account.disabled || hasForeignPassword(account) || Number(row.expires_at) <= time) return undefined;
-      // An account of version 0.2. From now on, a new password of the team ends the token.
-      if (account.passwordPrint === null)
-        await database
-          .updateTable('janua_users')
-          .set({ password_print: passwordPrintOf(account.passwordHash) })
-          .where('id', '=', account.user.id)
-          .where('password_print', 'is', null)
-          .execute();
       if (time - Number(row.last_used_at ?? 0) >= noteMilliseconds) {
         const used = { last_used_at: time, last_used_address: addressOf() ?? null };
         // The token stays valid even if its use cannot be stored.

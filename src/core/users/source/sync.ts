@@ -53,6 +53,35 @@ const mostLeaving = 0.05;
 const fewLeaving = 3;
 
 /**
+ * Notes the present password of each account of version 0.2 with personal tokens. That version noted none, so the tokens would outlive the
+ * next password that the team sets. Runs before the server takes a token.
+ */
+export async function noteFormerPasswords({
+  database,
+  source,
+}: Pick<AdoptionOptions, 'database' | 'source'>): Promise<void> {
+  const owners = database.selectFrom('janua_access_tokens').select('user_id');
+  const without = database
+    .selectFrom('janua_users')
+    .select(['id', 'source_key'])
+    .where('password_print', 'is', null)
+    .where('source_key', 'is not', null)
+    .where('id', 'in', owners)
+    .orderBy('id');
+  for (let after = ''; ; ) {
+    const rows = await without.where('id', '>', after).limit(rowsAtOnce).execute();
+    const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
+    for (const { id, source_key: key } of rows) {
+      after = id;
+      const person = people.get(key ?? '');
+      const noted = database.updateTable('janua_users').set({ password_print: passwordPrintOf(person?.passwordHash) });
+      if (person !== undefined) await noted.where('id', '=', id).where('password_print', 'is', null).execute();
+    }
+    if (rows.length < rowsAtOnce) return;
+  }
+}
+
+/**
  * Brings the accounts in line with a team's own table: adds people who have never signed in, notes new names and states, and ends the
  * accounts of those who have left.
  */
@@ -120,7 +149,12 @@ export function createSync({ end, ...options }: SyncOptions) {
       const hasNewPassword = row.password_print !== null && row.password_print !== print;
       if (hasNewPassword) await end(row.id, 'password-changed-elsewhere');
       else if (row.password_print === null)
-        await database.updateTable('janua_users').set({ password_print: print }).where('id', '=', row.id).execute();
+        await database
+          .updateTable('janua_users')
+          .set({ password_print: print })
+          .where('id', '=', row.id)
+          .where('password_print', 'is', null)
+          .execute();
       if (hasNewName || isOther || hasNewPassword) changed += 1;
     }
     return { added: people.length - known.size, changed };
