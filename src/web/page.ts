@@ -189,7 +189,7 @@ const createFieldOf = (form: Form) => (field: Field) => {
   };
 };
 
-/** The words for a key that comes from elsewhere. A key without words stands for itself. */
+/** Returns the words for a key that is known only at run time, such as a scope. A key without words is returned as it is. */
 export const wordsFor = (texts: object, key: string): string =>
   Object.hasOwn(texts, key) ? String(Reflect.get(texts, key)) : key;
 

@@ -6,7 +6,8 @@ import type { Language } from '../../ground/languages/languages.ts';
 import type { OwnAccounts } from './events.ts';
 
 /**
- * Deletes the account of a user who has just proved their identity, with its sessions and links. The audit keeps its events by id.
+ * Returns a function that deletes the account of a user who has just proved their identity, with its sessions and the links in its mails. The
+ * audit log keeps the events of the account, which name it by its id.
  * @throws {AccountChanged} if it has changed since the proof; {ChangeRefused} `last-administrator`
  */
 export function createDeleteAccount({ change, registry }: OwnAccounts) {

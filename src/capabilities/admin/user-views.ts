@@ -209,7 +209,10 @@ function describeAction(
   };
 }
 
-/** The groups among which an administrator chooses. @param fixed cannot be chosen */
+/**
+ * Makes the boxes for the groups of a user.
+ * @param fixed groups that come from a setting or a team's own table. They are ticked, and cannot be changed here
+ */
 const groupBoxesOf = (
   groups: readonly DescribedGroup[],
   chosen: readonly unknown[],

@@ -22,7 +22,7 @@ const contextOf = (id: string) => encryptionContext('janua_totp', id);
 
 /**
  * Codes of authenticator apps (RFC 6238). Their secrets are encrypted.
- * `db` may be the transaction of the change that belongs to it. Every method throws `Unavailable` when the database cannot be reached.
+ * Methods with a `db` can run in the transaction of the caller's change, so that both are stored or neither. Every method throws `Unavailable` when the database cannot be reached.
  */
 export function createTotp(options: Pick<Core, 'database' | 'cipher' | 'appName' | 'now'>) {
   const { database, cipher, appName, now } = options;

@@ -27,7 +27,8 @@ export const upstreamRefused: Answer = {
 };
 
 /**
- * The refusal is the same for each answer of the provider, and for an identity of another user.
+ * The one refusal of a confirmation that failed, whether the provider refused it or confirmed another user. So it does not tell whose the
+ * identity is.
  * @param next path to continue at after the confirmation
  */
 export const notConfirmed = (next?: string): Answer => ({

@@ -26,7 +26,7 @@ interface ThrottledOptions {
   readonly audit: Audit<'throttle-lifted'> & { countAct(event: AuditEvent): void };
 }
 
-/** Lists the failures of the throttle, and forgets them, for operators and administrators. */
+/** Lets operators and administrators list the failed attempts that the throttle has counted, and clear them. */
 export function createThrottled({ throttle, users, audit }: ThrottledOptions) {
   /**
    * Lists keys with failures. A page may be empty and still have a next one.

@@ -149,8 +149,8 @@ export function createMailer({ database, engine, queue, descriptions, throttle, 
     },
 
     /**
-     * Adds a notice of something that has happened. Several notices are merged (`Merging`). A notice is lost only when `mostMails` mails
-     * wait.
+     * Adds a notice of something that has happened. A notice whose limit is `merged` joins those that wait. A notice is left out only if too
+     * many mails of the account, or in all, wait (`mostMails`).
      * @param within the transaction of the change that the mail reports
      */
     notify: (mail: Omit<NewMail, 'requestId'>, caller: Caller, within?: Database): Promise<void> =>

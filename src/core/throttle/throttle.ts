@@ -60,7 +60,7 @@ export interface ThrottleOptions {
  */
 const mostTries = 20;
 
-/** Most uses of all keys that wait for each other. */
+/** Most calls of `take` that may wait for their turn, for all keys together. Further ones throw `Unavailable`. */
 export const mostUsesWaiting = 500;
 
 /**
@@ -121,7 +121,7 @@ export function createThrottle({ store, takeTurn, now = Date.now }: ThrottleOpti
     try {
       result = await check();
     } catch (error) {
-      // The caller needs the error of the check. If the store cannot be reached either, the failure stays.
+      // The caller needs the error of the check. If the store fails too, the attempt stays counted as a failure.
       await store.revise(counted.map(takeBack)).catch(() => {});
       throw error;
     }

@@ -40,7 +40,7 @@ export function findTraceSettings(environment: NodeJS.ProcessEnv = process.env) 
   return {
     serviceName: read('OTEL_SERVICE_NAME') ?? 'janua',
     ratio: rootSampler === 'traceidratio' ? ratio : Number(rootSampler === 'always_on'),
-    /** Whether the sender decides if a request is traced, in case the request belongs to a trace. */
+    /** Whether a request that arrives with a trace is traced as its sender has decided (`parentbased_…`). */
     followsParent: sampler !== rootSampler,
     /** Milliseconds until ended spans are sent. */
     scheduleDelay,

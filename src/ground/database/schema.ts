@@ -128,7 +128,7 @@ export const rows = {
   janua_notices: {
     id: '',
     user_id: '',
-    /** JSON: the kinds of notices that were sent at once. */
+    /** JSON: the kinds of notices that were mailed without waiting, in this window. */
     kinds: '',
     /** The id of the merged mail, which is sent when the window ends. */
     mail_id: generated(nullable('')),

@@ -32,7 +32,7 @@ interface TableProperties {
   readonly expiresBy?: string;
   /** A row does not expire while it is due, because its sender gives it up first. */
   readonly queue?: true;
-  /** The rows are deleted with their user. Sessions may be in Redis, and the audit log keeps its events. */
+  /** The rows are deleted with their user. Not set for sessions, which may be in Redis, and for the audit log, which keeps its events. */
   readonly aboutUser?: true;
   /**
    * `carried`: a row counts only while the account has the stamp in the row. `missing`: the row has no stamp, and a thief may have made it.

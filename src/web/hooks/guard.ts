@@ -87,8 +87,8 @@ function readStepUp({ within, with: what, ...others }: StepUp): RequiredProof {
 }
 
 /**
- * Guards the routes of an app that contains the flow. Our hooks do not run there, and the app's error handler does not know refusals. This
- * guard therefore does everything that the flow promises for `signedIn` routes.
+ * Guards the `signedIn` routes of another team's app that has mounted Janua. Janua's hooks do not run for them, and the error handler of the
+ * app does not know refusals. Therefore this guard also sets `cache-control`, checks the origin, and answers refusals.
  */
 export function createHostGuard(guard: Guard, origins: CrossSiteOptions, answerProblem: AnswerProblem): Guard {
   return async (request, reply) => {

@@ -150,6 +150,6 @@ function parse(text: string): unknown {
 
 function readDocument(value: unknown): Document | undefined {
   if (typeof value !== 'object' || value === null || !('client_id' in value)) return undefined;
-  // To make a text of deep lists takes a time that is quadratic.
+  // Only a text is an id, and nothing is converted: `String` of deeply nested lists takes a time that is quadratic.
   return typeof value.client_id === 'string' && isDocumentClient(value.client_id) ? { ...value } : undefined;
 }
