@@ -19,10 +19,17 @@ export const noteNamedAdministrators = (database: Database, now: number): Promis
 
 /**
  * Tells whether there never was an administrator. Janua keeps the last member of `admins`, so a database that ever had a member has one.
+ * The administrator of the demo does not count, because users of the demo cannot sign in elsewhere.
  * @param db an `inGroupsTransaction`, in which no other administrator is made
  */
 export async function lacksAdministrator(db: Database): Promise<boolean> {
-  const members = db.selectFrom('janua_memberships').select('id').where('group_name', '=', admins).limit(1);
+  const members = db
+    .selectFrom('janua_memberships')
+    .innerJoin('janua_users', 'janua_users.id', 'user_id')
+    .select('user_id')
+    .where('group_name', '=', admins)
+    .where('demo', '=', 0)
+    .limit(1);
   return (await findTime(db, namedBySetting)) === undefined && (await members.executeTakeFirst()) === undefined;
 }
 

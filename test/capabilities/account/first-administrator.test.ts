@@ -5,6 +5,7 @@ import {
   issueFirstAdministrator,
   lacksAdministrator,
 } from '../../../src/core/changes/first-administrator.ts';
+import type { Held } from '../../../src/core/users/held.ts';
 import { ann, caller, startJanua, type TestJanua, type TestOptions } from '../../janua.ts';
 import { missing } from '../../servers/missing.ts';
 import { sessionCookie } from '../../web/faces.ts';
@@ -137,4 +138,14 @@ test('there is no link for a first administrator where a setting has named admin
   }
   assert.equal(await lacksAdministrator(database), false);
   assert.equal(await issueFirstAdministrator(database), undefined);
+});
+
+test('the administrator of the demo keeps nobody from becoming the first one', async () => {
+  await using janua = await startJanua();
+  const { services } = janua;
+  const makeAdministrator = async (held: Held) => services.groups.setGroupsOf(held, () => ['admins']);
+  const { groups: _, ...demo } = { ...imported, demo: true };
+  await services.holdNew?.(demo, makeAdministrator, { groups: true });
+  const token = await issue(janua);
+  assert.equal((await janua.post(faces[1], { token, ...zoe })).statusCode, 201);
 });
