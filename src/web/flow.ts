@@ -56,9 +56,9 @@ export function createFlow(options: FlowOptions) {
       addRequestIds(app, options.isTrustedPeer);
       addFormats(app, render);
       addFramingRules(app);
+      addOwnPeers(app, options.isOwnPeer);
       addRulesOfActs(app);
       addOwnHost(app, options.isOwnHost);
-      addOwnPeers(app, options.isOwnPeer);
       addCrossSiteRules(app, options);
       addGuard(app, guard);
       addBodies(app);

@@ -11,7 +11,7 @@ const behindProxy = {
 /** Requests a page as a machine that claims to forward the request of a client. */
 async function statusFrom(remoteAddress: string, url: string, settings: object): Promise<number> {
   await using janua = await startJanua({ settings });
-  const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' };
+  const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https', 'sec-purpose': 'prefetch' };
   return (await janua.app.inject({ url, remoteAddress, headers })).statusCode;
 }
 
@@ -22,6 +22,7 @@ for (const [name, settings, peer, url, status] of [
   ['nothing at an unknown address', behindProxy, '10.0.0.3', '/nothing', 421],
   ['nothing at an address that resembles the checks', behindProxy, '10.0.0.3', '/health/../auth/login', 421],
   ['no key to another machine', behindProxy, '10.0.0.3', '/oidc/jwks', 421],
+  ['no prefetch of another machine', behindProxy, '10.0.0.3', '/oidc/auth', 421],
   ['whether it lives to another machine', behindProxy, '10.0.0.3', '/health/live', 200],
   ['whether it is ready to another machine', behindProxy, '10.0.0.3', '/health/ready', 200],
   [
