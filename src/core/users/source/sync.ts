@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { passwordPrintOf } from '../account.ts';
@@ -52,6 +53,12 @@ const rowsAtOnce = 50;
 const mostLeaving = 0.05;
 const fewLeaving = 3;
 
+/** Notes the password of an account for which none is noted. A login may have noted it meanwhile. */
+async function noteFirstPassword(database: Database, id: string, { passwordHash }: Person): Promise<void> {
+  const account = database.updateTable('janua_users').where('id', '=', id).where('password_print', 'is', null);
+  await account.set({ password_print: passwordPrintOf(passwordHash) }).execute();
+}
+
 /**
  * Notes the present password of each account of version 0.2 with personal tokens. That version noted none, so the tokens would outlive the
  * next password that the team sets. Runs before the server takes a token.
@@ -74,8 +81,7 @@ export async function noteFormerPasswords({
     for (const { id, source_key: key } of rows) {
       after = id;
       const person = people.get(key ?? '');
-      const noted = database.updateTable('janua_users').set({ password_print: passwordPrintOf(person?.passwordHash) });
-      if (person !== undefined) await noted.where('id', '=', id).where('password_print', 'is', null).execute();
+      if (person !== undefined) await noteFirstPassword(database, id, person);
     }
     if (rows.length < rowsAtOnce) return;
   }
@@ -148,13 +154,7 @@ export function createSync({ end, ...options }: SyncOptions) {
       const print = passwordPrintOf(person.passwordHash);
       const hasNewPassword = row.password_print !== null && row.password_print !== print;
       if (hasNewPassword) await end(row.id, 'password-changed-elsewhere');
-      else if (row.password_print === null)
-        await database
-          .updateTable('janua_users')
-          .set({ password_print: print })
-          .where('id', '=', row.id)
-          .where('password_print', 'is', null)
-          .execute();
+      else if (row.password_print === null) await noteFirstPassword(database, row.id, person);
       if (hasNewName || isOther || hasNewPassword) changed += 1;
     }
     return { added: people.length - known.size, changed };
