@@ -1,8 +1,5 @@
-import { loginMessages } from '../../core/access/refusal.ts';
 import { tokenField } from '../../web/fields.ts';
 import { addForm } from '../../web/form.ts';
-import { loginPath } from '../../web/login-page.ts';
-import { homePath } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
 import type { App } from '../../web/types.ts';
 import { view } from '../../web/view.ts';
@@ -12,6 +9,7 @@ import {
   firstAdministratorExpired,
   firstAdministratorPath,
 } from './first-administrator.ts';
+import { answerNewAccount } from './sign-up.routes.ts';
 
 export function addFirstAdministrator(
   app: App,
@@ -35,9 +33,7 @@ export function addFirstAdministrator(
     async submit({ presented, language, headers, caller }, reply, entered) {
       const asked = { presented, language, headers, caller, next: undefined };
       const admitted = await parts().firstAdministrator.add(entered, asked);
-      if (admitted === undefined)
-        return reply.proceed(loginPath(loginMessages.accountCreated), { detail: 'Account created. Please log in' });
-      return reply.proceed(homePath, { detail: 'Account created', ...reply.answerLogin(admitted) });
+      return answerNewAccount(reply, admitted, undefined);
     },
   });
 }

@@ -1,3 +1,4 @@
+import type { Admitted } from '../../core/access/admit.ts';
 import { loginMessages } from '../../core/access/refusal.ts';
 import { isLanguage } from '../../ground/languages/languages.ts';
 import { languageCookie } from '../../web/cookies.ts';
@@ -7,7 +8,7 @@ import { addForm } from '../../web/form.ts';
 import { loginPath } from '../../web/login-page.ts';
 import { homePath, pathWithNext, safeNext } from '../../web/next.ts';
 import { detailWithTokens, tokenFields } from '../../web/token-answer.ts';
-import type { App } from '../../web/types.ts';
+import type { App, Reply } from '../../web/types.ts';
 import { view } from '../../web/view.ts';
 import { emailField, findNextForMail, nameFields, newPasswordField } from './fields.ts';
 import { type createFinishSignUp, type createSignUp, signUpExpired, signUpPath } from './sign-up.ts';
@@ -41,6 +42,13 @@ export function addSignUp(
   });
 }
 
+/** Answers that the account was created. @param admitted undefined if its owner has to log in */
+export function answerNewAccount(reply: Reply, admitted: Admitted | undefined, next: string | undefined) {
+  if (admitted === undefined)
+    return reply.proceed(loginPath(loginMessages.accountCreated, next), { detail: 'Account created. Please log in' });
+  return reply.proceed(next ?? homePath, { detail: 'Account created', ...reply.answerLogin(admitted) });
+}
+
 /** Adds the page behind the link of a sign-up or an invitation. */
 export function addFinishSignUp(
   app: App,
@@ -72,14 +80,7 @@ export function addFinishSignUp(
       const next = safeNext(entered.next);
       const asked = { presented, language, headers, caller, next };
       const admitted = await parts().finishSignUp.finish(entered, chosen, asked);
-      if (admitted === undefined)
-        return reply.proceed(loginPath(loginMessages.accountCreated, next), {
-          detail: 'Account created. Please log in',
-        });
-      return reply.proceed(next ?? homePath, {
-        detail: 'Account created',
-        ...reply.answerLogin(admitted),
-      });
+      return answerNewAccount(reply, admitted, next);
     },
   });
 }
