@@ -25,7 +25,7 @@ type Look = <Result>(name: string, check: Check<Result>) => Promise<Result | und
 
 interface DoctorOptions {
   readonly json?: boolean;
-  /** Whether to check what this version needs of a server that another version runs. */
+  /** Before an upgrade: this version is not in use yet, and another one runs the server. */
   readonly upgrade?: boolean;
 }
 

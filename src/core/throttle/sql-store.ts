@@ -103,7 +103,7 @@ export function createSqlFailureStore({ database, engine }: Pick<OpenDatabase, '
 
     async find(ranges) {
       const found: string[] = [];
-      // One query at a time, because a database may search the whole table for several ranges.
+      // Each range has a query of its own, because a database may search the whole table for several ranges at once.
       for (const range of ranges) {
         const end = `${range.start}${lastCharacter}`;
         const read = (from: string, bound: '>' | '>=' = '>') => {
