@@ -10,7 +10,7 @@ import {
   type Verification,
 } from './account.ts';
 import { type AccountRow, createAccounts, isVerified, toTime } from './accounts.ts';
-import { createRequireOtherPerson } from './last-administrator.ts';
+import { createRequireOtherPerson, type OtherWaysIn } from './last-administrator.ts';
 import { createRegistry, keptStamp, verifiedColumns } from './registry.ts';
 import { type AdoptionOptions, adopt, type RecordLeft, renameAccount } from './source/adoption.ts';
 import type { Source } from './source/source.ts';
@@ -21,6 +21,7 @@ export interface DirectoryOptions {
   readonly demoUsers: boolean;
   /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
   readonly administrators?: ReadonlySet<string>;
+  readonly otherWaysIn: OtherWaysIn;
   /** The team's own table, if users are there. */
   readonly source?: Source | undefined;
   /** Milliseconds since 1970. */
@@ -41,9 +42,11 @@ export function createDirectory(
   options: DirectoryOptions,
 ): { readonly users: UserDirectory; readonly registry: UserRegistry | undefined } {
   const { database } = opened;
-  const { demoUsers, administrators = new Set(), source, now = Date.now, recordLeft = async () => {} } = options;
+  const { demoUsers, administrators = new Set(), otherWaysIn, source } = options;
+  const { now = Date.now, recordLeft = async () => {} } = options;
   const accounts = createAccounts(opened, { demoUsers, administrators, source });
-  const registry = source === undefined ? createRegistry(database, { demoUsers, administrators }) : undefined;
+  const registry =
+    source === undefined ? createRegistry(database, { demoUsers, administrators, otherWaysIn }) : undefined;
   const findCandidate =
     source === undefined
       ? createOwnCandidates(opened, accounts)
@@ -157,7 +160,7 @@ export function createDirectory(
       await update(id, db).set({ language }).execute();
     },
 
-    requireOtherAdministrator: registry?.requireOtherAdministrator ?? createRequireOtherPerson(accounts),
+    requireOtherAdministrator: registry?.requireOtherAdministrator ?? createRequireOtherPerson(accounts, otherWaysIn),
 
     ...createUserList(database, { accounts, source, administrators }),
   };

@@ -1,14 +1,56 @@
+import { findPasskeyDomain } from '../../ground/config/origin.ts';
+import type { Settings } from '../../ground/config/settings.ts';
+import { readUpstreams } from '../../ground/config/upstreams-file.ts';
 import type { Database } from '../../ground/database/database.ts';
 import { sql } from '../../ground/database/kysely.ts';
 import type { Accounts } from './accounts.ts';
 import { lastAdministrator } from './change-refused.ts';
 import { admins } from './scopes.ts';
 
+/** The ways to sign in without a password that the settings leave open. */
+export interface OtherWaysIn {
+  readonly passkeys: boolean;
+  /** The ids of the other providers. */
+  readonly upstreams: readonly string[];
+}
+
+export const findOtherWaysIn = (settings: Settings): OtherWaysIn => ({
+  passkeys: findPasskeyDomain(settings) !== undefined,
+  upstreams: readUpstreams(settings.UPSTREAMS_FILE).map(({ id }) => id),
+});
+
 export interface LastAdministratorOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. */
   readonly demoUsers: boolean;
   /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
   readonly administrators: ReadonlySet<string>;
+  readonly otherWaysIn: OtherWaysIn;
+}
+
+/** Finds administrators among Janua's own accounts who can sign in: at most two of the group, and two of those whom a setting lists. */
+export async function findAdministrators(
+  db: Database,
+  { demoUsers, administrators, otherWaysIn }: LastAdministratorOptions,
+) {
+  const enabled = db
+    .selectFrom('janua_users')
+    .select('janua_users.id')
+    .where('disabled', '=', 0)
+    .where('login_name', 'is not', null)
+    .limit(2);
+  // An invited user who has not chosen a password yet cannot sign in.
+  const able = enabled.where((eb) =>
+    eb.or([
+      eb('password', '!=', ''),
+      ...selectOtherWays(db, otherWaysIn).map((ids) => eb('janua_users.id', 'in', ids)),
+    ]),
+  );
+  const real = demoUsers ? able : able.where('demo', '=', 0);
+  const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
+  const listed = real
+    .where('login_name', 'in', [...administrators])
+    .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
+  return { inGroup: await members.execute(), listed: administrators.size > 0 ? await listed.execute() : [] };
 }
 
 /**
@@ -16,38 +58,24 @@ export interface LastAdministratorOptions {
  * break the rule asks it in its transaction.
  * @param isByAddress whether the user loses only what `ADMINISTRATORS` gives to the address
  */
-export function createRequireOther({ demoUsers, administrators }: LastAdministratorOptions) {
+export function createRequireOther(options: LastAdministratorOptions) {
   return async (userId: string, db: Database, isByAddress = false): Promise<void> => {
-    const enabled = db
-      .selectFrom('janua_users')
-      .select('janua_users.id')
-      .where('disabled', '=', 0)
-      .where('login_name', 'is not', null)
-      .limit(2);
-    const other = otherWaysIn(db);
-    // An invited user who has not chosen a password yet cannot sign in.
-    const able = enabled.where((eb) =>
-      eb.or([eb('password', '!=', ''), ...other.map((ids) => eb('janua_users.id', 'in', ids))]),
-    );
-    const real = demoUsers ? able : able.where('demo', '=', 0);
-    const members = real.innerJoin('janua_memberships', 'user_id', 'janua_users.id').where('group_name', '=', admins);
-    const listed = real
-      .where('login_name', 'in', [...administrators])
-      .where(sql`coalesce(address_proof, 'mail')`, '=', 'mail');
-    const inGroup = await members.execute();
+    const { inGroup, listed } = await findAdministrators(db, options);
     if (isByAddress && inGroup.some(({ id }) => id === userId)) return;
-    const rows = [...inGroup, ...(administrators.size > 0 ? await listed.execute() : [])];
-    const ids = new Set(rows.map(({ id }) => id));
+    const ids = new Set([...inGroup, ...listed].map(({ id }) => id));
     if (ids.has(userId) && ids.size === 1) throw lastAdministrator();
   };
 }
 
 /** Selects the ids of users who can sign in without a password. */
-const otherWaysIn = (db: Database) =>
-  (['janua_passkeys', 'janua_identities'] as const).map((table) => db.selectFrom(table).select('user_id'));
+function selectOtherWays(db: Database, { passkeys, upstreams }: OtherWaysIn) {
+  const withPasskey = db.selectFrom('janua_passkeys').select('user_id');
+  const linked = db.selectFrom('janua_identities').select('user_id').where('upstream', 'in', upstreams);
+  return [...(passkeys ? [withPasskey] : []), ...(upstreams.length > 0 ? [linked] : [])] as const;
+}
 
 /** Returns the same rule for a team's own table. Only its present rows tell which administrators are left. */
-export function createRequireOtherPerson({ findAll }: Pick<Accounts, 'findAll'>) {
+export function createRequireOtherPerson({ findAll }: Pick<Accounts, 'findAll'>, otherWaysIn: OtherWaysIn) {
   return async (userId: string, db: Database): Promise<void> => {
     const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);
     const rows = await members.where('user_id', '!=', userId).execute();
@@ -55,8 +83,11 @@ export function createRequireOtherPerson({ findAll }: Pick<Accounts, 'findAll'>)
     const others = [...(await findAll(ids, db)).values()].filter(({ disabled }) => !disabled);
     if (others.some(({ passwordHash }) => passwordHash)) return;
     const enabled = others.map(({ user }) => user.id);
-    for (const way of enabled.length > 0 ? otherWaysIn(db) : [])
-      if ((await way.where('user_id', 'in', enabled).executeTakeFirst()) !== undefined) return;
+    if (enabled.length > 0) {
+      const rows = db.selectFrom('janua_users').select('id').where('id', 'in', enabled);
+      const able = rows.where((eb) => eb.or(selectOtherWays(db, otherWaysIn).map((way) => eb('id', 'in', way))));
+      if ((await able.executeTakeFirst()) !== undefined) return;
+    }
     throw lastAdministrator();
   };
 }

@@ -4,9 +4,11 @@ import type { UserMapping } from '../../../src/core/users/source/mapping.ts';
 import { openSource } from '../../../src/core/users/source/open-source.ts';
 import type { OpenDatabase } from '../../../src/ground/database/database.ts';
 
+const otherWaysIn = { passkeys: true, upstreams: ['google'] };
+
 /** Janua's own accounts, with all that reads and changes them. */
-export function openOwnAccounts(opened: OpenDatabase, options: DirectoryOptions = { demoUsers: false }) {
-  const { users, registry } = createDirectory(opened, options);
+export function openOwnAccounts(opened: OpenDatabase, options: Partial<DirectoryOptions> = {}) {
+  const { users, registry } = createDirectory(opened, { demoUsers: false, otherWaysIn, ...options });
   assert.ok(registry);
   return { ...users, ...registry };
 }
@@ -18,6 +20,6 @@ export async function openPeople(
   options: Parameters<typeof openSource>[2] = { rehashes: true, hasPermanentIds: false, log: { warn() {} } },
 ) {
   const { source, warnings } = await openSource(opened, mapping, options);
-  const { users } = createDirectory(opened, { demoUsers: false, source });
+  const { users } = createDirectory(opened, { demoUsers: false, otherWaysIn, source });
   return { users, source, warnings };
 }

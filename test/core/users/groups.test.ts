@@ -236,8 +236,13 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         await sql`insert into ${sql.table(table)} ${row}`.execute(database);
         await assert.rejects(setDisabled(id), { code: 'last-administrator' });
         await assert.rejects(remove(id), { code: 'last-administrator' });
-        // Such an administrator is enough for the other one to leave.
         const ann = await add('ann', admins);
+        // With SECOND_FACTOR=off, or once the provider is gone, this administrator could not sign in.
+        const { requireOtherAdministrator } = openOwnAccounts(opened, {
+          otherWaysIn: { passkeys: false, upstreams: [] },
+        });
+        await assert.rejects(requireOtherAdministrator(ann.id, database), { code: 'last-administrator' });
+        // Such an administrator is enough for the other one to leave.
         await remove(ann.id);
       });
 
