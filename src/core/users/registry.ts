@@ -17,7 +17,11 @@ export function createRegistry(database: Database, options: LastAdministratorOpt
   async function addAll(users: readonly NewUser[], db: Database): Promise<string[]> {
     const rows = users.map(toRow);
     const names = rows.map(({ username }) => username);
-    if (!demoUsers) await db.deleteFrom('janua_users').where('login_name', 'in', names).where('demo', '=', 1).execute();
+    if (!demoUsers) {
+      const former = db.selectFrom('janua_users').select('id').where('login_name', 'in', names).where('demo', '=', 1);
+      const ids = (await former.execute()).map(({ id }) => id);
+      if (ids.length > 0) await removeAccounts(ids, db);
+    }
     await insertAll(db, 'janua_users', rows);
     await insertAll(
       db,

@@ -42,6 +42,20 @@ test('demo users can sign in to the demo only', async () => {
   assert.equal((await inProduction.findByUsername(demo.username))?.disabled, false);
 });
 
+test('a user who takes the name of a demo user gets nothing of theirs', async () => {
+  await using opened = await openMigrated();
+  const ann = { username: 'ann@example.com', firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: true };
+  const id = await openOwnAccounts(opened, { demoUsers: true }).add(ann);
+  assert.ok(id);
+  const membership = { id: `admins:${id}`, user_id: id, username: ann.username, group_name: 'admins' };
+  await opened.database.insertInto('janua_memberships').values(membership).execute();
+  assert.ok(await openOwnAccounts(opened).add({ ...ann, demo: false }));
+  for (const table of ['janua_memberships', 'janua_search'] as const) {
+    const rows = await opened.database.selectFrom(table).select('user_id').where('user_id', '=', id).execute();
+    assert.deepEqual(rows, [], table);
+  }
+});
+
 test('a row of SQLite with values of wrong types affects only its own user', async () => {
   await using opened = await openMigrated();
   const users = openOwnAccounts(opened);
