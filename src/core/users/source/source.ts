@@ -72,7 +72,9 @@ export function createSource(
   const table = sql.table(mapping.table);
   const name = sql.ref(`${mapping.table}.${mapping.username}`);
   const id = sql.ref(`${mapping.table}.${mapping.id}`);
-  const key = asText(engine, id);
+  // SQLite's columns may hold bytes, which equal no text: as a text, they would be the id of another row.
+  const keyValue = engine === 'sqlite' ? sql`case when typeof(${id}) <> 'blob' then ${id} end` : id;
+  const key = asText(engine, keyValue);
   const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
   const idValue = (value: string) => (idType === undefined ? sql`${value}` : sql`cast(${value} as ${idType})`);
   const asId = asIdOf(engine, idColumn);
@@ -86,7 +88,7 @@ export function createSource(
   const lower = sql`lower(${name})`;
   // A collation of MySQL that ignores case may keep a capital apart all the same, as the Czech one does with that of cH.
   const folded = engine === 'mysql' ? sql`case when ${isNamed(lower)} then ${lower} end` : lower;
-  const columns = selectList(engine, mapping, disabledKind, folded);
+  const columns = selectList(engine, mapping, { keyValue, disabledKind, folded });
 
   /** Checks whether a text can be an id, because PostgreSQL refuses a statement with an id that the column cannot hold. */
   const mayBeKey = (text: string) =>
@@ -252,14 +254,21 @@ function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: Colu
 
 function selectList(
   engine: Engine,
-  { table, id, username, password, firstName, lastName, disabled, groups }: UserMapping,
-  disabledKind: ColumnKind | undefined,
-  folded: RawBuilder<unknown>,
+  { table, username, password, firstName, lastName, disabled, groups }: UserMapping,
+  {
+    keyValue,
+    disabledKind,
+    folded,
+  }: {
+    readonly keyValue: RawBuilder<unknown>;
+    readonly disabledKind: ColumnKind | undefined;
+    readonly folded: RawBuilder<unknown>;
+  },
 ): RawBuilder<unknown> {
   const own = (column: string) => sql.ref(`${table}.${column}`);
   const isBoolean = engine === 'postgres' && disabledKind === 'boolean';
   const values: { readonly [Column in keyof SourceRow]-?: RawBuilder<unknown> | undefined } = {
-    source_id: own(id),
+    source_id: keyValue,
     source_name: own(username),
     source_password: own(password),
     source_first_name: firstName === undefined ? undefined : own(firstName),
