@@ -36,15 +36,23 @@ export async function readTable(
   const { id, nameMatch } = fitness;
   if (id === undefined || nameMatch === undefined || fitness.faults.length > 0)
     throw new Misconfiguration(...fitness.faults);
-  const origin = originOf(mapping, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds });
-  return { source: createSource(opened, mapping, { ...fitness, id, nameMatch }, options), origin };
+  const { schema, hidesRows } = description;
+  const found = schema === undefined || table.includes('.') ? mapping : { ...mapping, table: `${schema}.${table}` };
+  return {
+    /** The mapping, with the schema in which PostgreSQL finds the table. */
+    mapping: found,
+    source: createSource(opened, found, { ...fitness, id, nameMatch }, options),
+    origin: originOf(found, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds }),
+    hidesRows,
+  };
 }
 
 /** Does the same as `readTable`, and also returns the faults of rows that do not keep the table from working. */
 export async function openSource(...given: Parameters<typeof readTable>) {
-  const [opened, mapping] = given;
-  const table = await readTable(...given);
-  const warnings = findSharedColumn(mapping);
+  const [opened] = given;
+  const { hidesRows, ...table } = await readTable(...given);
+  const { mapping } = table;
+  const warnings = [...findSharedColumn(mapping), ...(hidesRows ? [hiddenRows(mapping)] : [])];
   await opened.withTimeout(scanMilliseconds, async () => {
     warnings.push(...(await findMissing(opened, mapping)));
   });
@@ -61,6 +69,11 @@ const findSharedColumn = ({ id, username }: UserMapping): Required<Fault>[] =>
         },
       ]
     : [];
+
+const hiddenRows = ({ table }: UserMapping): Required<Fault> => ({
+  message: `USERS_TABLE: policies of PostgreSQL choose which rows of ${table} Janua sees. A user whose row they hide counts as gone, and loses the account.`,
+  fix: "Check that a policy shows every row to Janua's account, or let that account pass the policies: alter role … bypassrls",
+});
 
 /** Finds rows without a name or a password. Their users cannot sign in; all others can. */
 async function findMissing({ database }: OpenDatabase, mapping: UserMapping): Promise<Required<Fault>[]> {

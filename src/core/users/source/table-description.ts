@@ -15,6 +15,10 @@ export type ColumnKind = (typeof kinds)[number][0] | 'other';
 /** A row of the database's own description. */
 interface ColumnRow {
   readonly tabletype: string;
+  /** Where PostgreSQL finds the table. Another search path finds another table of that name. */
+  readonly schema?: string;
+  /** Whether PostgreSQL's policies choose the rows that this account sees. */
+  readonly hides?: boolean;
   readonly name: string;
   readonly type: string;
   /** The type without its length. */
@@ -51,6 +55,8 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
     isTable: tableTypes.includes(first.tabletype),
     /** Whether a search of the table also reads other tables, which its unique indexes do not cover. */
     hasChildren: first.tabletype === withChildren,
+    schema: first.schema,
+    hidesRows: first.hides === true,
     columns: rows.map((row) => ({
       name: row.name,
       type: row.type,
@@ -112,10 +118,11 @@ async function inspectPostgres(database: Database, name: string, schema: string 
   // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
   const { rows } = await sql<ColumnRow>`
     select case when c.relkind = 'r' and exists (select 1 from pg_inherits where inhparent = c.oid)
-        then ${withChildren} else c.relkind::text end as tabletype, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+        then ${withChildren} else c.relkind::text end as tabletype, n.nspname::text as schema,
+      row_security_active(c.oid) as hides, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
       case when t.typtype = 'e' then 'enum' when t.typcategory = 'A' then 'array' else coalesce(b.typname, t.typname)::text end as base,
       coalesce(b.typname, t.typname) = 'citext' and pg_type_is_visible(t.oid) as ignorescase
-    from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid
       left join pg_type b on b.oid = nullif(t.typbasetype, 0)
     where c.oid = ${table} and a.attnum > 0 and not a.attisdropped order by a.attnum`.execute(database);
   const indexes = await sql<{ column: string | null; unique: boolean; definition: string }>`

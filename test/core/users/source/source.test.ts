@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { parseMapping } from '../../../../src/core/users/source/mapping.ts';
+import { openSource } from '../../../../src/core/users/source/open-source.ts';
 import { samplePasswordHashes } from '../../../../src/core/users/source/source.ts';
+import type { Database } from '../../../../src/ground/database/database.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
 import { Misconfiguration } from '../../../../src/ground/faults/misconfiguration.ts';
 import { openMigrated, type TestDatabase } from '../../../ground/database/open.ts';
@@ -10,7 +12,8 @@ import type { UserEngine } from '../../../stores.ts';
 import { openPeople } from '../directories.ts';
 import { ann, type Person, testUserDirectory } from '../directory-contract.ts';
 
-const columns = 'id=no,username=email,password=secret,first_name=first,last_name=last';
+const columnsOfThree = 'id=no,username=email,password=secret';
+const columns = `${columnsOfThree},first_name=first,last_name=last`;
 
 /** A table of a team: the declarations of its columns, and further statements. */
 interface Table {
@@ -395,6 +398,56 @@ test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () 
   assert.equal((await directory.adoptByUsername('ann@example.com'))?.user.sourceKey, '7');
 });
 
+test("a table stays the one that PostgreSQL found first, although another comes into its account's search path", {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using table = await openOwnTable(
+    'PostgreSQL',
+    'create schema hr',
+    'create table hr.people (no int primary key, email text, secret text)',
+  );
+  await table.execute('create unique index on hr.people (lower(email))');
+  await table.execute(`insert into hr.people values (7, 'ann@example.com', 'hash')`);
+  await table.opened.database.connection().execute(async (database) => {
+    await sql`set search_path to hr, public`.execute(database);
+    const { source, origin } = await openSource({ ...table.opened, database }, mappingOf(columnsOfThree), quiet);
+    assert.equal(origin.users, 'hr.people.no');
+    await sql`set search_path to public`.execute(database);
+    assert.deepEqual([...(await source.findKeys(['7'], database))], ['7']);
+  });
+});
+
+test('a table whose rows are hidden by policies is opened with a warning', {
+  skip: missing('PostgreSQL'),
+}, async () => {
+  await using table = await openOwnTable(
+    'PostgreSQL',
+    'create table people (no int primary key, email text, secret text)',
+    'create unique index on people (lower(email))',
+    'alter table people enable row level security, force row level security',
+    'create role hr_reader',
+  );
+  const open = async (database: Database) =>
+    (await openSource({ ...table.opened, database }, mappingOf(columnsOfThree), quiet)).warnings.map(
+      ({ message }) => message,
+    );
+  await table.opened.database.connection().execute(async (database) => {
+    try {
+      await sql`grant select on people to hr_reader`.execute(database);
+      assert.deepEqual(await open(database), []);
+      await sql`set role hr_reader`.execute(database);
+      assert.match(
+        (await open(database)).join('\n'),
+        /^USERS_TABLE: policies of PostgreSQL choose which rows of public\.people/,
+      );
+    } finally {
+      await sql`reset role`.execute(database);
+      await sql`drop owned by hr_reader`.execute(database);
+      await sql`drop role hr_reader`.execute(database);
+    }
+  });
+});
+
 test('names in a citext column are found by their index', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openOwnTable(
     'PostgreSQL',
@@ -475,17 +528,19 @@ test('an id that the column can no longer hold is the id of no row', { skip: mis
   }
 });
 
-test('in SQLite a hash stored as bytes is read as text, and a user with a NULL key cannot sign in', async () => {
+test('in SQLite a hash stored as bytes is read as text, and a user whose key is NULL or bytes cannot sign in', async () => {
   await using table = await openTable(
     'SQLite',
     declare({ id: 'text primary key', email: 'text collate nocase unique' }),
   );
   await table.execute(
-    "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash')",
+    "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash'), " +
+      "(cast('a' as blob), 'cy@example.com', 'hash')",
   );
-  const { users: directory } = await openPeople(table.opened, mappingOf(), quiet);
+  const { users: directory } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds: true });
   assert.equal((await directory.adoptByUsername('ann@example.com'))?.passwordHash, 'hash');
-  assert.equal(await directory.adoptByUsername('bob@example.com'), undefined);
+  for (const name of ['bob', 'cy'])
+    assert.equal(await directory.adoptByUsername(`${name}@example.com`), undefined, name);
   for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
 });
 
