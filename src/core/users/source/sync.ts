@@ -230,7 +230,11 @@ export function createSync({ end, ...options }: SyncOptions) {
     // Counted again, because the program may be loading the table anew.
     if (!force && leaving > Math.min(allowance, await findAllowance()))
       return { added, changed, left, tooMany: leaving };
-    for (const account of waiting) if (await replace(account)) left += 1;
+    for (const account of waiting) {
+      // Otherwise this run and the next holder of the lease could each end as many accounts as one may.
+      if (!mayGoOn()) return { added, changed, left, isCutOff: true };
+      if (await replace(account)) left += 1;
+    }
     return { added, changed, left };
   };
 }

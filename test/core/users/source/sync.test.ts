@@ -209,11 +209,31 @@ for (const stores of [
         ...{ database, now: Date.now, intervalHours: 0, caller: { route: 'janua users sync' } },
         ...{ audit: services.audit, log: { warn: () => assert.fail(), error: () => assert.fail() } },
         sync: () => sync({ mayGoOn: () => false }),
+        move: () => assert.fail(),
       });
       assert.equal((await cutOff.run()).isCutOff, true);
       assert.deepEqual(await times(), []);
       await run();
       assert.equal((await times()).length, 2);
+    });
+
+    test('ends no further account once another process may sync', async () => {
+      await using opened = await open(stores);
+      const { services, database, addRows, run, execute, accounts } = opened;
+      await addRows(1000, 99);
+      await run();
+      await execute(sql`delete from people where no in (1000, 1001, 1002)`);
+      const { source } = services;
+      assert.ok(source);
+      let isHeld = true;
+      const sync = createSync({
+        ...{ database, source, now: Date.now, end: () => assert.fail() },
+        async recordLeft() {
+          isHeld = false;
+        },
+      });
+      assert.deepEqual(await sync({ mayGoOn: () => isHeld }), { added: 0, changed: 0, left: 1, isCutOff: true });
+      assert.equal((await accounts()).length, 99);
     });
 
     test('goes on although a name is too long, or has several spellings, whose user cannot sign in', async () => {
