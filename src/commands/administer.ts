@@ -1,4 +1,4 @@
-import { compose, type Services } from '../compose.ts';
+import { compose, type Overrides, type Services } from '../compose.ts';
 import type { Caller } from '../core/audit/event.ts';
 import { accountName } from '../ground/config/account-name.ts';
 import { findSudoUser, loadSettings } from '../ground/config/load.ts';
@@ -7,10 +7,14 @@ import { findSudoUser, loadSettings } from '../ground/config/load.ts';
 export async function administer(
   command: string,
   task: (services: Services, caller: Caller) => Promise<string>,
+  overrides: Overrides = {},
 ): Promise<void> {
   const caller = { route: command, operator: operator() };
   // The command's last line reports store faults, so the watch of the stores need not log them.
-  const composition = await compose({ ...loadSettings(), LOG_LEVEL: 'silent' }, { takesLogins: false, caller });
+  const composition = await compose(
+    { ...loadSettings(), LOG_LEVEL: 'silent' },
+    { ...overrides, takesLogins: false, caller },
+  );
   try {
     const text = await task(await composition.prepare(), caller);
     if (text !== '') process.stdout.write(`${text}\n`);

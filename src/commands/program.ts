@@ -163,7 +163,7 @@ function addUsers(program: Command): void {
     .action(from(usersFile, 'syncUsers'));
   add(users, 'moved', 'say that the rows of USERS_TABLE are still the same people; stop every server first')
     .option('--force', 'end the accounts whose ids have no row now, or one with another name')
-    .action(from(() => import('./users-moved.ts'), 'noteMoved'));
+    .action(from(usersFile, 'noteMoved'));
   add(users, 'set-password <email>', setPassword).action(from(usersFile, 'setPassword'));
   const reset = 'mail a link that sets a new password, or the invitation again to a user who has not begun';
   add(users, 'send-reset <email>', reset).action(from(usersFile, 'sendReset'));

@@ -1,6 +1,7 @@
 import { ChangeRefused } from '../core/users/change-refused.ts';
 import { exportLines } from '../core/users/import-columns.ts';
 import type { ListedUser } from '../core/users/user-directory.ts';
+import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { administer } from './administer.ts';
 import { list, writeLine } from './list.ts';
 import { readNewPassword } from './read-password.ts';
@@ -91,6 +92,18 @@ export const syncUsers = ({ force = false }: { readonly force?: boolean }) =>
         'left, run: npx janua users sync --force. If your program has changed their addresses, see USERS_ID in docs/own-table.md.',
     );
   });
+
+/** Accepts the present USERS_TABLE as the one that the accounts came from. */
+export const noteMoved = (options: { readonly force?: boolean }) =>
+  administer(
+    'janua users moved',
+    async ({ userSync }) => {
+      if (userSync === undefined) throw new Misconfiguration('USERS_TABLE is not set.');
+      const { ended, table, ids } = await userSync.move(options);
+      return `The accounts belong to ${table}, with ${ids} ids.${ended > 0 ? ` Ended: ${ended}.` : ''}`;
+    },
+    { acceptsOrigin: true },
+  );
 
 /** @throws {ChangeRefused} without `part`, which is there only if users are in Janua's own table */
 export function requireOwnUsers<Part>(part: Part | undefined): Part {

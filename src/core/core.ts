@@ -48,6 +48,7 @@ import { removeAccounts } from './users/registry.ts';
 import type { RequireRights } from './users/scopes.ts';
 import type { RecordLeft } from './users/source/adoption.ts';
 import type { UserMapping } from './users/source/mapping.ts';
+import { moveAccounts, type Origin } from './users/source/origin.ts';
 import type { Source } from './users/source/source.ts';
 import { createSync, noteFormerPasswords, type SeenChange } from './users/source/sync.ts';
 import { createUserSync } from './users/source/user-sync.ts';
@@ -73,6 +74,8 @@ export interface CoreOverrides {
   /** The names of the settings that a program has passed. Undefined: the settings are from the environment. */
   readonly given?: ReadonlySet<string>;
   readonly hashingThreads?: HashingThreads | undefined;
+  /** See `OpenUsersOptions`. */
+  readonly acceptsOrigin?: boolean;
   /** The clock, in milliseconds since 1970. */
   readonly now?: () => number;
   /** See `AttemptOptions` (`capabilities/sign-in/password-attempt.ts`). */
@@ -137,6 +140,7 @@ export async function createCore(options: CoreOptions) {
     recordLeft,
     mapping,
     demoUsers: overrides.demoUsers ?? false,
+    acceptsOrigin: overrides.acceptsOrigin ?? false,
     watch: (store) => measures.watchStore('database', 'users', store),
     calibrate: takesLogins ? passwords.calibrate : undefined,
   });
@@ -191,9 +195,8 @@ export async function createCore(options: CoreOptions) {
   });
   if (takesLogins && (settings.ADMINISTRATORS.length > 0 || mapping !== undefined))
     await noteNamedAdministrators(database, now());
-  if (takesLogins && directory.source !== undefined) await noteFormerPasswords({ database, source: directory.source });
-  const userSync =
-    directory.source && openUserSync(common, { source: directory.source, noteSeen, audit, caller, recordLeft });
+  if (takesLogins && directory.team !== undefined) await noteFormerPasswords({ database, ...directory.team });
+  const userSync = directory.team && openUserSync(common, { ...directory.team, noteSeen, audit, caller, recordLeft });
   const encryptionKeys = openEncryptionKeys(settings);
   if (takesLogins && settings.SECOND_FACTOR !== 'off')
     for (const fault of faultsOf(encryptionKeys.read)) log.info({ event: 'encryption_unavailable' }, lineOf(fault));
@@ -384,13 +387,14 @@ function openUserSync(
   { settings, database, log, now }: Common,
   options: {
     readonly source: Source;
+    readonly origin: Origin;
     readonly noteSeen: ReturnType<typeof createNoteSeen>;
     readonly audit: ReturnType<typeof createAudit>;
     readonly caller: Caller;
     readonly recordLeft: RecordLeft;
   },
 ) {
-  const { source, noteSeen, audit, caller, recordLeft } = options;
+  const { source, origin, noteSeen, audit, caller, recordLeft } = options;
   const sync = createSync({
     database,
     source,
@@ -398,7 +402,8 @@ function openUserSync(
     recordLeft,
     end: (userId, kind) => noteSeen(kind, userId, caller),
   });
-  return createUserSync({ database, sync, audit, caller, log, now, intervalHours: settings.USERS_SYNC_HOURS });
+  const move = (force: boolean) => moveAccounts({ database, source, origin, force, now, recordLeft });
+  return createUserSync({ database, sync, move, audit, caller, log, now, intervalHours: settings.USERS_SYNC_HOURS });
 }
 
 function createHashing({ settings, overrides, measures, log }: Common) {

@@ -137,5 +137,14 @@ test('a table in which an id stands for another name is taken for the same one o
   const forced = await workplace.run(['users', 'moved', '--force'], { env: others });
   assert.equal(forced.stdout, 'The accounts belong to people.number, with permanent ids. Ended: 2.\n');
   assert.deepEqual(await list(others), ['bob@example.com']);
+  const { stdout: lines } = await workplace.run(['audit', '--json'], { env: others });
+  const events = lines
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, string>);
+  assert.deepEqual(
+    events.flatMap(({ kind, reason, about }) => (/^user(?:-left|s-synced)$/.test(kind ?? '') ? [reason ?? about] : [])),
+    ['added 3, changed 0, left 0', 'renamed', 'renamed', 'moved to people.number, with permanent ids, left 2'],
+  );
   assert.equal((await workplace.run(['users', 'sync'], { env: others })).stdout, 'Added 2, changed 0, ended 0.\n');
 });

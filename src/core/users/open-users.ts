@@ -5,6 +5,7 @@ import { lineOf } from '../../ground/faults/misconfiguration.ts';
 import { createDirectory } from './directory.ts';
 import { createGroups } from './groups.ts';
 import { createHold } from './held.ts';
+import { findOtherWaysIn } from './last-administrator.ts';
 import type { RecordLeft } from './source/adoption.ts';
 import type { UserMapping } from './source/mapping.ts';
 import { openSource } from './source/open-source.ts';
@@ -26,6 +27,8 @@ interface OpenUsersOptions {
   /** Measures how long passwords take to verify with the stored hashes. Undefined where no user logs in. */
   readonly calibrate: ((hashes: readonly string[]) => Promise<void>) | undefined;
   readonly recordLeft: RecordLeft;
+  /** Whether the present table may be another one than that which the accounts came from. */
+  readonly acceptsOrigin: boolean;
 }
 
 /** Opens the users of Janua's own table, or of a team's own table. @throws {Misconfiguration} when the team's table cannot work */
@@ -37,15 +40,26 @@ export async function openUsers(options: OpenUsersOptions) {
     if (mapping === undefined) return undefined;
     const rehashes = settings.PASSWORD_REHASH === 'on';
     const hasPermanentIds = settings.USERS_ID === 'permanent';
-    const { source, origin, warnings } = await openSource(opened, mapping, { rehashes, hasPermanentIds, log });
-    await requireOrigin(opened.database, origin);
+    const {
+      source,
+      origin,
+      mapping: found,
+      warnings,
+    } = await openSource(opened, mapping, {
+      rehashes,
+      hasPermanentIds,
+      log,
+    });
+    if (!options.acceptsOrigin) await requireOrigin(opened.database, origin);
     for (const warning of warnings) log.warn({ event: 'users_table' }, lineOf(warning));
-    await options.calibrate?.(await samplePasswordHashes(opened, mapping));
-    return source;
+    await options.calibrate?.(await samplePasswordHashes(opened, found));
+    return { source, origin };
   }
 
-  const source = await open();
-  const directory = createDirectory(opened, { demoUsers, administrators, source, now, recordLeft });
+  const team = await open();
+  const source = team?.source;
+  const otherWaysIn = findOtherWaysIn(settings);
+  const directory = createDirectory(opened, { demoUsers, administrators, otherWaysIn, source, now, recordLeft });
   const users = watch(directory.users);
   const registry = directory.registry && watch(directory.registry);
   return {
@@ -53,6 +67,7 @@ export async function openUsers(options: OpenUsersOptions) {
     /** Undefined with a team's own table, whose users Janua does not change. */
     registry,
     source,
+    team,
     groups: createGroups(opened.database, {
       applicationScopes: settings.SCOPES,
       inColumn: source?.hasGroups ?? false,

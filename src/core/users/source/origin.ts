@@ -1,9 +1,10 @@
 import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
+import { inTransaction } from '../../../ground/database/transaction.ts';
 import { Misconfiguration } from '../../../ground/faults/misconfiguration.ts';
 import { ChangeRefused } from '../change-refused.ts';
+import { type AdoptionOptions, detach } from './adoption.ts';
 import type { UserMapping } from './mapping.ts';
-import type { Source } from './source.ts';
 import type { ColumnKind } from './table-description.ts';
 
 /**
@@ -32,24 +33,29 @@ const words: Readonly<Record<keyof Origin, string>> = {
 
 const entriesOf = (origin: Origin) => Object.entries(origin) as [keyof Origin, string][];
 
-interface Move {
-  readonly database: Database;
-  readonly source: Source;
+interface Move extends AdoptionOptions {
   readonly origin: Origin;
   /** Whether to end the accounts that would belong to other people. */
   readonly force: boolean;
-  /** Milliseconds since 1970. */
-  readonly now: number;
+}
+
+export interface Moved {
+  /** The number of accounts that have ended. */
+  readonly ended: number;
+  /** The table and its column of ids. */
+  readonly table: string;
+  /** The value of `USERS_ID`. */
+  readonly ids: string;
 }
 
 const accountsAtOnce = 500;
 
 /**
  * Stores the present table as the origin of the accounts.
- * @returns the number of accounts that have ended
  * @throws {ChangeRefused} without `force`, if accounts would end, or belong to other people
  */
-export async function moveAccounts({ database, source, origin, force, now }: Move): Promise<number> {
+export async function moveAccounts({ origin, force, ...options }: Move): Promise<Moved> {
+  const { database, source } = options;
   let strangers = 0;
   let after = '';
   for (;;) {
@@ -58,16 +64,11 @@ export async function moveAccounts({ database, source, origin, force, now }: Mov
     const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
     const others = rows.filter((row) => people.get(row.source_key ?? '')?.username !== row.username);
     strangers += others.length;
-    if (force && others.length > 0)
-      await database
-        .updateTable('janua_users')
-        .set({ source_key: null, left_at: now })
-        .where(
-          'id',
-          'in',
-          others.map(({ id }) => id),
-        )
-        .execute();
+    if (force)
+      await inTransaction(database, async (db) => {
+        for (const { id, username, source_key: key } of others)
+          if (key !== null) await detach({ id, username }, key, people.has(key) ? 'renamed' : 'gone', db, options);
+      });
     after = rows.at(-1)?.source_key ?? '';
     if (rows.length < accountsAtOnce) break;
   }
@@ -77,7 +78,7 @@ export async function moveAccounts({ database, source, origin, force, now }: Mov
         'If these users have left, or are other people now, end their accounts: npx janua users moved --force',
     );
   await setOrigin(database, origin);
-  return strangers;
+  return { ended: strangers, table: origin.users, ids: origin['users-id'] };
 }
 
 async function setOrigin(database: Database, wanted: Origin): Promise<void> {

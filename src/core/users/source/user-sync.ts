@@ -6,6 +6,7 @@ import type { Log } from '../../../ground/faults/log.ts';
 import type { Audit } from '../../audit/audit.ts';
 import type { Caller } from '../../audit/event.ts';
 import { ChangeRefused } from '../change-refused.ts';
+import type { Moved } from './origin.ts';
 import type { createSync, Synced, SyncRun } from './sync.ts';
 
 const leaseName = 'users-sync';
@@ -19,6 +20,7 @@ const lookInterval = 60_000;
 interface UserSyncOptions {
   readonly database: Database;
   readonly sync: ReturnType<typeof createSync>;
+  readonly move: (force: boolean) => Promise<Moved>;
   readonly audit: Audit<'users-synced'>;
   readonly caller: Caller;
   readonly log: Pick<Log, 'warn' | 'error'>;
@@ -36,7 +38,7 @@ export const findRefusedSync = async (database: Database): Promise<number | unde
 
 /** Syncs with a team's own table at intervals, in one of all processes, and by command. */
 export function createUserSync(options: UserSyncOptions) {
-  const { database, sync, audit, caller, log, now, intervalHours } = options;
+  const { database, sync, move, audit, caller, log, now, intervalHours } = options;
   const interval = intervalHours * 60 * 60 * 1000;
 
   async function syncOnce(how: SyncRun): Promise<Synced> {
@@ -73,16 +75,33 @@ export function createUserSync(options: UserSyncOptions) {
     now,
   });
 
+  /** @throws {ChangeRefused} while another process syncs */
+  async function requireLease() {
+    const lease = await holdLease(database, leaseName, now);
+    if (lease !== undefined) return lease;
+    throw new ChangeRefused('Another process syncs with USERS_TABLE now. Run the command again when it is done.');
+  }
+
   return {
     /**
      * Runs a sync for a command. Two syncs at once could end twice as many accounts as one may.
      * @throws {ChangeRefused} while another process syncs
      */
     async run({ force = false }: Pick<SyncRun, 'force'> = {}): Promise<Synced> {
-      await using lease = await holdLease(database, leaseName, now);
-      if (lease === undefined)
-        throw new ChangeRefused('Another process syncs with USERS_TABLE now. Run the command again when it is done.');
+      await using lease = await requireLease();
       return await syncOnce({ force, mayGoOn: lease.isHeld });
+    },
+
+    /**
+     * Accepts the present table as the one that the accounts came from (`moveAccounts`).
+     * @throws {ChangeRefused} while another process syncs; without `force`, if accounts would end
+     */
+    async move({ force = false }: { readonly force?: boolean }): Promise<Moved> {
+      await using _lease = await requireLease();
+      const moved = await move(force);
+      const about = `moved to ${moved.table}, with ${moved.ids} ids, left ${moved.ended}`;
+      await audit.recordIfPossible({ kind: 'users-synced', caller, about });
+      return moved;
     },
     start: work.start,
     close: work.close,
