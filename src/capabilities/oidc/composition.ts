@@ -92,6 +92,7 @@ export function composeOidc(options: OidcOptions) {
     key,
     findAccount,
     isAlive,
+    listSessions,
     userIdOf: subjects.findUserId,
   });
   const retiredKeys = createRetiredKeys(records, sessionSeconds, now);

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { stampOf } from '../../../core/users/account.ts';
 import { removeBeyond, removeOfClient } from '../../../ground/database/deletions.ts';
 import { sql } from '../../../ground/database/kysely.ts';
 import { repeated } from '../../../ground/database/transaction.ts';
@@ -27,8 +28,8 @@ const removedAtOnce = 500;
 
 /** Grants of applications: the session of each, its lifetime, how many there may be, and the list of those that a user still has. */
 export function createGrantRecords(
-  { database, rows, prepareLookup, revoke, isStillValid, sessionsOfNew }: RecordRows,
-  { now, isAlive }: Pick<RecordOptions, 'now' | 'isAlive'>,
+  { database, rows, prepareLookup, revoke, sessionsOfNew }: RecordRows,
+  { now, findAccount, isAlive, listSessions }: Pick<RecordOptions, 'now' | 'findAccount' | 'isAlive' | 'listSessions'>,
 ) {
   /** The session at which the last sweep stopped. */
   let position = '';
@@ -45,7 +46,7 @@ export function createGrantRecords(
   const livingOf = (userId: string, db = database) =>
     db
       .selectFrom(table)
-      .selectAll()
+      .select(['id', 'client_id', 'session_id', 'stamp', 'created_at'])
       .where('user_id', '=', userId)
       .where('model', '=', 'Grant')
       .where('expires_at', '>', now());
@@ -133,16 +134,15 @@ export function createGrantRecords(
 
     /** Lists the applications that hold a living grant of a user, and the time of the first such grant. */
     async clientsOf(userId: string): Promise<{ readonly clientId: string; readonly since: Date }[]> {
+      const account = await findAccount(userId);
+      if (account === undefined || account.disabled) return [];
+      // Each grant may have a session of its own, and a look-up of each would hold up other requests.
+      const sessions = new Set((await listSessions(account)).map(({ id }) => id));
       const found = new Map<string, Date>();
-      // Many grants share a few sessions or stamps, so each of these is checked once.
-      const living = new Map<string | null, boolean>();
       for (const row of await livingOf(userId).orderBy('created_at').execute()) {
-        const reason = row.session_id ?? row.stamp;
-        const lives =
-          living.get(reason) ?? (row.session_id === null ? await isStillValid(row) : await isAlive(row.session_id));
-        living.set(reason, lives);
-        const clientId = row.client_id ?? '';
-        if (lives && !found.has(clientId)) found.set(clientId, new Date(Number(row.created_at)));
+        const { session_id: sessionId, stamp, client_id: clientId } = row;
+        const lives = sessionId === null ? stamp === null || stamp === stampOf(account) : sessions.has(sessionId);
+        if (lives && !found.has(clientId ?? '')) found.set(clientId ?? '', new Date(Number(row.created_at)));
       }
       return [...found].map(([clientId, since]) => ({ clientId, since }));
     },

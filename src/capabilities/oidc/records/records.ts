@@ -31,6 +31,8 @@ export interface RecordOptions {
   readonly userIdOf: (subject: string) => Promise<string | undefined>;
   readonly findAccount: (userId: string) => Promise<Account | undefined>;
   readonly isAlive: (sessionId: string) => Promise<boolean>;
+  /** Lists the living sessions of an account. */
+  readonly listSessions: (account: Account) => Promise<readonly { readonly id: string }[]>;
 }
 
 /** Thrown if a code or token was used already. Everything that came from it has been revoked. */

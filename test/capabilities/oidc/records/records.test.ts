@@ -7,6 +7,8 @@ import { AlreadyUsed, createRecords } from '../../../../src/capabilities/oidc/re
 import type { OpenDatabase } from '../../../../src/ground/database/database.ts';
 import { insertAll } from '../../../../src/ground/database/insert-new.ts';
 import { sql } from '../../../../src/ground/database/kysely.ts';
+import { openOwnAccounts } from '../../../core/users/directories.ts';
+import { holdIn } from '../../../core/users/held.ts';
 import { openMigrated } from '../../../ground/database/open.ts';
 import { missing } from '../../../servers/missing.ts';
 import type { UserEngine } from '../../../stores.ts';
@@ -18,6 +20,7 @@ const recordsIn = (opened: OpenDatabase, now = Date.now, isAlive = async (_id: s
     userIdOf: async () => 'ann',
     findAccount: async () => undefined,
     isAlive,
+    listSessions: async () => [],
   });
 
 test('a code, a token and a grant are stored under the SHA-256 of their model and id', async () => {
@@ -42,6 +45,30 @@ test('of two answers to a device at a time, one counts', async () => {
   assert.equal(await takeDevice(userCode), undefined);
   await answerDevice(taken ?? assert.fail(), { error: 'access_denied' });
   assert.equal((await of('DeviceCode').find('device'))?.error, 'access_denied');
+});
+
+test('the applications of a user are found without a look-up of each session', async () => {
+  await using opened = await openMigrated();
+  const users = openOwnAccounts(opened);
+  await users.add({ username: 'ann@example.com', firstName: 'A', lastName: 'B', passwordHash: 'hash', demo: false });
+  const account = (await users.findByUsername('ann@example.com')) ?? assert.fail();
+  const { id } = account.user;
+  const { of, bind, clientsOf } = createRecords(opened, {
+    ...{ now: Date.now, key: Buffer.alloc(32), userIdOf: async () => id, findAccount: users.findById },
+    isAlive: () => assert.fail(),
+    listSessions: async () => [{ id: 'session-7' }, { id: 'session-8' }],
+  });
+  for (let number = 0; number < 20; number += 1)
+    await bind(`grant-${number}`, `session-${number}`, () =>
+      of('Grant').upsert(`grant-${number}`, { accountId: 'subject', clientId: `client-${number}` }, 60),
+    );
+  const found = await clientsOf(id);
+  assert.deepEqual(
+    found.map(({ clientId }) => clientId),
+    ['client-7', 'client-8'],
+  );
+  await holdIn(opened.database, users, users)(id, (held) => users.setDisabled(held, true));
+  assert.deepEqual(await clientsOf(id), []);
 });
 
 test('a code is taken once, and taking it again revokes its grant', async () => {
