@@ -14,10 +14,10 @@ and reports only the first step that finds a fault:
 2. Settings that are unsafe together. Janua reports all faults.
 3. Variables for traces, \`USERS_TABLE\` with \`USERS_COLUMNS\`, and the addresses of stores. Janua reports the first that is wrong.
 
-\`npx janua doctor\` continues after a fault, so it shows more faults in one run. It warns of names that
+\`janua doctor\` continues after a fault, so it shows more faults in one run. It warns of names that
 differ by one letter from a setting, and of each name in the settings file that is no setting, if \`janua-admin\` or \`--env-file\`
 has read the file. \`janua serve\` logs the same as \`setting_unknown\`, and goes on.
-\`npx janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords.`;
+\`janua config\` shows the settings that \`janua serve\` uses and where each comes from, without passwords.`;
 
 function kindOf({ type, enum: values, minimum, maximum, minLength, maxLength }: SettingSchema): string {
   if (values !== undefined) return values.map(asCode).join(', ');

@@ -16,15 +16,15 @@ import { makeScopesPage } from './scopes.ts';
 
 const made = 'Made by `npm run reference`: do not edit.';
 
-function* leavesOf(command: Command, path: string): Generator<[path: string, command: Command]> {
-  const name = `${path} ${command.name()}`;
+function* leavesOf(command: Command, path = ''): Generator<[path: string, command: Command]> {
+  const name = `${path} ${command.name()}`.trimStart();
   if (command.commands.length === 0) yield [name, command];
   for (const child of command.commands) if (child.name() !== 'help') yield* leavesOf(child, name);
 }
 
 /** Every command, from the program that reads them. */
 function makeCommandsPage(): string {
-  const rows = [...leavesOf(createProgram(), 'npx')].map(([name, command]) => {
+  const rows = [...leavesOf(createProgram())].map(([name, command]) => {
     const typed = command.registeredArguments.map((argument) =>
       argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`,
     );
@@ -35,10 +35,11 @@ function makeCommandsPage(): string {
   });
   return `# Commands
 
-${made} \`npx janua help\` shows the same.
+${made} \`janua help\` shows the same.
 
-Run them in Janua's own folder, or where [its package](../library.md) is installed: elsewhere \`npx\` looks for a package of that
-name. All commands work while a server runs, and read the same settings.
+\`janua\` stands for \`./bin/janua\` in a checkout, and for \`janua-admin\` [in production](../deployment.md). Where
+[the package](../library.md) is installed in an application's folder, it is
+\`./node_modules/.bin/janua\`. All commands work while a server runs, and read the same settings.
 
 ${asTable(['command', 'does', 'options'], rows)}
 `;
@@ -92,7 +93,7 @@ ${made} A running server has the same, with every field and answer, at \`/docs\`
 
 - **JSON**: send \`x-expected-format: application/json\`, or use the address under \`/api\`.
 - **Without a session**, a browser is redirected to the login page and back. A program gets 401.
-- **Errors** in JSON have a text in \`detail\` and an id in \`request_id\`, for \`npx janua explain\`. Where OAuth
+- **Errors** in JSON have a text in \`detail\` and an id in \`request_id\`, for \`janua explain\`. Where OAuth
   has a code for an error, \`error\` has it. A program that accepts \`application/problem+json\` gets errors by that name, but not
   from token endpoints. \`Accept\` never chooses between page and JSON.
 - **Needs**: without them, Janua leaves the route out. Mail is there with \`MAIL_URL\`, and in the demo; Janua's table without

@@ -54,7 +54,7 @@ function judgeKeys({ status, members }: Answer): Finding {
   const { keys } = members();
   const found = (Array.isArray(keys) ? keys : []).map((key: unknown) => ({ ...Object(key) }));
   if (found.some((key) => privateMembers.some((member) => member in key)))
-    return wrong('The keys are shown with their private part.', 'Replace them: npx janua keys rotate signing');
+    return wrong('The keys are shown with their private part.', 'Replace them: ./bin/janua keys rotate signing');
   const missing = ['ES256', 'RS256'].filter((algorithm) => !found.some(({ alg }) => alg === algorithm));
   return missing.length === 0
     ? ok('The keys are those of ES256 and RS256, without their private part.')

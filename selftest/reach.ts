@@ -17,7 +17,7 @@ export async function* checkReach(client: Client): Check<true | undefined> {
   const ready = await client.ask('GET /health/ready', { mayBeTheProxys: true });
   if (ready.status === 200) yield ok('GET /health/ready says that users can sign in.');
   else if (ready.status === 503)
-    yield wrong(`GET /health/ready says: ${String(ready.members().detail)}.`, 'On the server: npx janua doctor');
+    yield wrong(`GET /health/ready says: ${String(ready.members().detail)}.`, 'On the server: ./bin/janua doctor');
   else
     yield warning(
       `GET /health/ready answers ${ready.status}: a monitor outside cannot see whether users can sign in.`,

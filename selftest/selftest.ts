@@ -112,7 +112,7 @@ async function lookAtSessions(client: Client, account: Account, look: Look, tell
         'logout',
         wrong(
           `The test could not end its sessions: ${left} left.`,
-          `On the server: npx janua sessions revoke-all ${account.username}`,
+          `On the server: ./bin/janua sessions revoke-all ${account.username}`,
         ),
       );
   }

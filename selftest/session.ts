@@ -18,7 +18,7 @@ export async function* checkLogin({ username }: Account, sessions: Sessions): Ch
   } else if (answer.status === 400)
     yield wrong(
       `The server refuses the password of ${username}.`,
-      `On the server: npx janua users set-password ${username}`,
+      `On the server: ./bin/janua users set-password ${username}`,
     );
   else if (answer.status !== 200 || token.authorization === undefined)
     yield wrong(`The login of ${username} answers ${answer.status}, without an access token.`, leaveAll);

@@ -49,13 +49,13 @@ export async function* leaveThrottle(client: Client): Check {
   yield warning(
     'Not checked: whether the server slows down guessing, and which address it counts.',
     `--throttle sends up to ${mostTries} wrong passwords for an invented name: this address gets as many failures, and may have ` +
-      `to wait for some seconds. Or, on the server: npx janua explain ${header('x-request-id')} must show this machine's address, ` +
+      `to wait for some seconds. Or, on the server: ./bin/janua explain ${header('x-request-id')} must show this machine's address, ` +
       `neither ${forgedAddress(99)} nor the proxy's.`,
   );
 }
 
 function judgeTries(tries: number, requestId: string | undefined): Finding {
-  const shows = `npx janua explain ${requestId}`;
+  const shows = `./bin/janua explain ${requestId}`;
   if (tries > firstToWait)
     return wrong(
       `The server slows down guessing only after ${tries - 1} failures: it believes invented addresses in X-Forwarded-For.`,

@@ -14,7 +14,7 @@ export type { JanuaPlugin } from './web/host-app.ts';
 export { Misconfiguration };
 
 export interface JanuaOptions {
-  /** Creates or updates Janua's tables, as `npx janua migrate` does. */
+  /** Creates or updates Janua's tables, as `./bin/janua migrate` does. */
   readonly migrates?: boolean;
 }
 

@@ -33,7 +33,7 @@ test('the command of the README adds an application, and prints what it shows', 
   await using workplace = await createMigratedWorkplace();
   const example = blocks('sh').find((code) => code.includes('clients add')) ?? '';
   const [command = '', ...shown] = example.trimEnd().split('\n');
-  const { stdout } = await workplace.run(command.replace('npx janua ', '').split(' '));
+  const { stdout } = await workplace.run(command.replace('./bin/janua ', '').split(' '));
   const expected = shown.map((line) => line.slice(2).replace('…', '[\\w-]+')).join('\n');
   assert.match(stdout, new RegExp(`^${expected}\n$`));
 });
@@ -41,7 +41,7 @@ test('the command of the README adds an application, and prints what it shows', 
 test('the commands for production make an administrator', async () => {
   await using workplace = await createWorkplace();
   const example = blocks('sh').find((code) => code.includes('janua migrate')) ?? '';
-  const commands = [...example.matchAll(/^(?:echo '(.*)' \| )?npx janua (.*)$/gm)];
+  const commands = [...example.matchAll(/^(?:echo '(.*)' \| )?\.\/bin\/janua (.*)$/gm)];
   assert.equal(commands.length, 2);
   for (const [, input = '', command = ''] of commands)
     assert.equal((await workplace.run(command.split(' '), { input })).code, 0, command);

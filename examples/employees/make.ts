@@ -80,8 +80,8 @@ function nextSteps(count: number): string {
 
     export USERS_TABLE=employees
     export USERS_COLUMNS=id=emp_no,username=email,password=password,first_name=first_name,last_name=last_name
-    npx janua migrate
-    npx janua serve
+    ./bin/janua migrate
+    ./bin/janua serve
 
   Sign in as  ${demoUsers.map(({ username }) => username).join('\n          or  ')}
     password  ${demoPassword}

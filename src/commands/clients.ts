@@ -94,7 +94,7 @@ async function idOf(typed: string, { listClients }: Services['clientAdministrati
   if (isClientId(typed)) return typed;
   const [named, another] = (await listClients()).filter(({ name }) => name === typed);
   if (another !== undefined)
-    throw new ChangeRefused(`Two clients are called ${typed}. Name the id: npx janua clients list.`);
+    throw new ChangeRefused(`Two clients are called ${typed}. Name the id: ./bin/janua clients list.`);
   return named?.id ?? typed;
 }
 

@@ -10,7 +10,7 @@ export const explain = (requestId: string) =>
     if (found.length === 0)
       throw new ChangeRefused(
         'No decision is recorded under that request id. It may be older than AUDIT_RETENTION_DAYS, or one of very many in a minute ' +
-          "(npx janua audit --kind events-left-out). Or it needed no decision, such as a form with a field that cannot be accepted: the server's log has every request.",
+          "(./bin/janua audit --kind events-left-out). Or it needed no decision, such as a form with a field that cannot be accepted: the server's log has every request.",
       );
     const texts = found.map(async (event) => {
       if ('unreadable' in event) return `This version cannot read the event ${event.id} of that request.`;
@@ -30,4 +30,4 @@ export const explain = (requestId: string) =>
   });
 
 /** Adds the operator's name for the command. Pages show the same advice, and do not know that name. */
-const asTyped = (advice: string) => withOwnCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, 'npx janua '));
+const asTyped = (advice: string) => withOwnCommand(advice.replaceAll(/\bjanua (?=[a-z])/g, './bin/janua '));

@@ -54,10 +54,10 @@ export const printEnrolmentLink = (username: string) =>
     username,
     async ({ factors, createEnrolmentLink, audit }, account, caller) => {
       if (account.disabled)
-        throw new ChangeRefused('The user is disabled. Enable them first: npx janua users enable EMAIL');
+        throw new ChangeRefused('The user is disabled. Enable them first: ./bin/janua users enable EMAIL');
       if ((await factors.list(account.user)).hasAny)
         throw new ChangeRefused(
-          'The user has a second factor. To remove it, run: npx janua users remove-factors EMAIL',
+          'The user has a second factor. To remove it, run: ./bin/janua users remove-factors EMAIL',
         );
       return createEnrolmentLink(provedBy(account), undefined, (db) =>
         audit.recordIn(db, { kind: 'enrolment-link-made', caller, userId: account.user.id }),

@@ -54,7 +54,7 @@ async function openInput(path: string) {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES')
-      throw new Misconfiguration(`${mayNotRead(path)} Pass it on: npx janua users import - < ${path}`);
+      throw new Misconfiguration(`${mayNotRead(path)} Pass it on: ./bin/janua users import - < ${path}`);
     throw new Misconfiguration(`${resolve(path)} cannot be read (${code}).`);
   }
 }

@@ -38,7 +38,7 @@ async function rotateEncryption({ rotateEncryptionKey }: Services): Promise<stri
   const { encrypted, unreadable } = await rotateEncryptionKey();
   const done = `There is a new key. Secrets that are encrypted with it: ${encrypted}.`;
   if (unreadable === 0) return done;
-  return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor. If applications sign their users in here, run: npx janua keys rotate signing`;
+  return `${done}\nSecrets that cannot be decrypted, because their key is not in the file: ${unreadable}. Their users need another factor. If applications sign their users in here, run: ./bin/janua keys rotate signing`;
 }
 
 async function rotateSigning({ rotateSigningKeys }: Services): Promise<string> {

@@ -32,7 +32,8 @@ export const listMail = ({ json }: { readonly json?: boolean }) =>
 export const retryMail = (id: string | undefined) =>
   administer('janua mail retry', async ({ retryMails }, caller) => {
     const count = await retryMails(id, { caller });
-    if (count === 0 && id !== undefined) throw new ChangeRefused('There is no mail with that id: npx janua mail list.');
+    if (count === 0 && id !== undefined)
+      throw new ChangeRefused('There is no mail with that id: ./bin/janua mail list.');
     if (count === 0) return 'No mail was put off or given up.';
     return count === 1 ? 'The server tries to send the mail now.' : `The server tries to send ${count} mails now.`;
   });

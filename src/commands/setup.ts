@@ -133,9 +133,9 @@ async function addAdministrator(
   const found = await users.findByUsername(canonicalUsername(username));
   if (found?.user.groups.includes(admins)) return `. ${username} is an administrator already, and is not changed.`;
   if (found !== undefined)
-    return `. ${username} is a user already, and no administrator. To change that: npx janua users groups ${username} --add admins`;
+    return `. ${username} is a user already, and no administrator. To change that: ./bin/janua users groups ${username} --add admins`;
   if (person === undefined)
-    return `, and an administrator. ${username} was not added: npx janua users add ${username} --first-name NAME --last-name NAME --group admins`;
+    return `, and an administrator. ${username} was not added: ./bin/janua users add ${username} --first-name NAME --last-name NAME --group admins`;
   await administration.add({ ...person, groups: [admins], verified: true });
   return `, and the administrator ${username}.`;
 }

@@ -55,7 +55,7 @@ export const listUsers = ({ json }: { json?: boolean }) =>
   administer('janua users list', ({ administration }) =>
     list(administration.list(), {
       json,
-      none: 'There are no users yet. Add one: npx janua users add EMAIL --first-name NAME --last-name NAME',
+      none: 'There are no users yet. Add one: ./bin/janua users add EMAIL --first-name NAME --last-name NAME',
       heading: ['USER', 'NAME', 'STATE', 'ADDED'],
       toRows: (users) => users.map(toRow),
     }),
@@ -89,7 +89,7 @@ export const syncUsers = ({ force = false }: { readonly force?: boolean }) =>
     if (tooMany === undefined) return done;
     throw new ChangeRefused(
       `${done} Kept, because they are many: ${tooMany} accounts have no row in USERS_TABLE, or one with another name. If these users have ` +
-        'left, run: npx janua users sync --force. If your program has changed their addresses, see USERS_ID in docs/own-table.md.',
+        'left, run: ./bin/janua users sync --force. If your program has changed their addresses, see USERS_ID in docs/own-table.md.',
     );
   });
 

@@ -20,8 +20,8 @@ export async function* checkAdministrators(opened: OpenDatabase, settings: Setti
     : warning(
         'There is no administrator, so that no page shows users, events or settings.',
         mapping === undefined
-          ? 'npx janua users add EMAIL --first-name NAME --last-name NAME --group admins'
-          : 'npx janua users groups EMAIL --add admins',
+          ? './bin/janua users add EMAIL --first-name NAME --last-name NAME --group admins'
+          : './bin/janua users groups EMAIL --add admins',
       );
 }
 

@@ -9,7 +9,7 @@ export async function* checkBackups(opened: OpenDatabase, now = Date.now()): Che
   if (state === undefined) return;
   const { succeededAt, fault } = state;
   const last = { time: new Date(succeededAt ?? 0).toISOString() };
-  const fix = 'Run it, and correct what it reports: npx janua backup --keep 7 FOLDER';
+  const fix = 'Run it, and correct what it reports: ./bin/janua backup --keep 7 FOLDER';
   if (fault === undefined) yield ok('The database is backed up: the last one is of {time}.', last);
   else if (succeededAt === undefined) yield warning(noBackup[fault], fix);
   else yield warning(oldBackup[fault], fix, last);

@@ -71,7 +71,7 @@ export async function* checkSchema(
       if (upgrade.areFormer)
         yield warning(
           'Servers of version 0.2 answer 503 once the tables are updated.',
-          'Stop them before you run npx janua migrate.',
+          'Stop them before you run ./bin/janua migrate.',
         );
       return undefined;
     }
@@ -79,7 +79,7 @@ export async function* checkSchema(
     await requireTables(opened.database, { users: USERS_TABLE === undefined, sessions: REDIS_URL === undefined });
   } catch (error) {
     if (!(error instanceof Misconfiguration)) throw error;
-    yield* findingsOf(error.faults, 'Run: npx janua migrate');
+    yield* findingsOf(error.faults, 'Run: ./bin/janua migrate');
     return undefined;
   }
   yield isNewer

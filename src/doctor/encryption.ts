@@ -22,12 +22,12 @@ export async function* checkEncryption({ database, engine }: OpenDatabase, setti
   if (total > 0)
     yield wrong(
       `Secrets that cannot be decrypted, because their key is not here: ${total}.`,
-      'Copy the file with the encryption key from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
+      'Copy the file with the encryption key from a backup or from another server. If it is lost, run: ./bin/janua keys rotate encryption',
     );
   else if (prefixes.length === 0)
     yield warning(
       'There is no encryption key yet. Janua makes it when it is first needed.',
-      'Make it now, and back it up apart from the database: npx janua keys rotate encryption',
+      'Make it now, and back it up apart from the database: ./bin/janua keys rotate encryption',
     );
   else yield ok('The encryption key decrypts all secrets in the database.');
 }

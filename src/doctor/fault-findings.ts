@@ -13,7 +13,8 @@ export const findingsOf = (faults: readonly Fault[], otherwise: string): Finding
 export type Stores = Pick<Settings, 'DATABASE_URL' | 'REDIS_URL' | 'STORE_TIMEOUT_SECONDS'>;
 
 export function explain(error: unknown, { DATABASE_URL, REDIS_URL = '', STORE_TIMEOUT_SECONDS }: Stores): Finding[] {
-  if (error instanceof Misconfiguration) return findingsOf(error.faults, 'Correct the setting: npx janua serve --help');
+  if (error instanceof Misconfiguration)
+    return findingsOf(error.faults, 'Correct the setting: ./bin/janua serve --help');
   const part = error instanceof Unavailable ? error.part : undefined;
   const [setting, url] = part === databasePart ? ['DATABASE_URL', DATABASE_URL] : ['REDIS_URL', REDIS_URL];
   const name = part === undefined ? 'The check' : `${part} (${shownUrl(url)})`;

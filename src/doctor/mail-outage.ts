@@ -17,7 +17,7 @@ export async function* checkMailOutage(database: Database): Check {
   if (since && (await waiting.select('id').limit(1).executeTakeFirst()) !== undefined)
     yield wrong(
       'The mail server has taken no mail since {time}.',
-      'npx janua mail list shows why. Correct the cause, then: npx janua mail retry.',
+      './bin/janua mail list shows why. Correct the cause, then: ./bin/janua mail retry.',
       { time: new Date(since).toISOString() },
     );
   for (const [most, mails] of [
@@ -29,7 +29,7 @@ export async function* checkMailOutage(database: Database): Check {
     if (count < most * crowded) continue;
     yield warning(
       '{count} mails wait. From {most} on, Janua drops requests for mail.',
-      'If the mail server works, npx janua audit --kind mail-not-sent shows who asks for so many.',
+      'If the mail server works, ./bin/janua audit --kind mail-not-sent shows who asks for so many.',
       { count: String(count), most: String(most) },
     );
     return;

@@ -11,7 +11,7 @@ export async function* checkMail(settings: Settings, timeout: number): Check {
   const route = findMailRoute(settings);
   if (route === undefined) {
     const message = 'Mail is off, because MAIL_URL is not set: users cannot reset a forgotten password.';
-    yield warning(message, 'Set MAIL_URL and MAIL_FROM. Then: npx janua mail test ADDRESS.');
+    yield warning(message, 'Set MAIL_URL and MAIL_FROM. Then: ./bin/janua mail test ADDRESS.');
     return;
   }
   const transport = await openTransport(route);
@@ -23,9 +23,9 @@ export async function* checkMail(settings: Settings, timeout: number): Check {
     .filter(Boolean)
     .join(' ');
   yield failure === undefined
-    ? ok(`The mail server ${shownUrl(MAIL_URL)} ${tried}. Whether it takes mail: npx janua mail test ADDRESS.`)
+    ? ok(`The mail server ${shownUrl(MAIL_URL)} ${tried}. Whether it takes mail: ./bin/janua mail test ADDRESS.`)
     : wrong(
         `The mail server ${shownUrl(MAIL_URL)} cannot be used: ${failure.reason.replace(/\.$/, '')}.`,
-        'Check MAIL_URL, and that the server can be reached. Then: npx janua mail test ADDRESS.',
+        'Check MAIL_URL, and that the server can be reached. Then: ./bin/janua mail test ADDRESS.',
       );
 }

@@ -24,7 +24,7 @@ export async function* checkOpenId(opened: OpenDatabase, { PUBLIC_URL }: Setting
   for (const { id, name } of clients.filter(({ pkce }) => pkce === 'optional'))
     yield warning(
       `${name} may sign users in with neither PKCE nor a nonce.`,
-      `Switch one of them on in the application. Then: npx janua clients set ${id} --pkce nonce`,
+      `Switch one of them on in the application. Then: ./bin/janua clients set ${id} --pkce nonce`,
     );
 }
 
@@ -62,7 +62,7 @@ async function* checkAddresses(clients: readonly Client[]): Check {
     ),
   );
   for (const { id, name, protocol, hostname } of addresses) {
-    const fix = `Correct it: npx janua clients set ${id} --redirect-uri URL. Repeat --redirect-uri for every address, because the list is replaced.`;
+    const fix = `Correct it: ./bin/janua clients set ${id} --redirect-uri URL. Repeat --redirect-uri for every address, because the list is replaced.`;
     if (protocol === 'http:') yield warning(`${name} gets its codes over plain http, at ${hostname}.`, fix);
     if (known.get(hostname) === false)
       yield warning(`No host ${hostname} is known here, to which ${name} sends its users back.`, fix);

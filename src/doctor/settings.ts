@@ -18,7 +18,7 @@ export async function* checkSettings(): Check<ReadSettings> {
   const faults = faultsOf(() => loadSettings());
   for (const fault of faults) {
     const [name = 'the setting'] = namesIn(fault);
-    const { message, fix = `Correct ${name}, or unset it. See npx janua serve --help.` } = fault;
+    const { message, fix = `Correct ${name}, or unset it. See ./bin/janua serve --help.` } = fault;
     yield wrong(message, fix);
   }
   const faulty = new Set(faults.flatMap(namesIn));
@@ -26,7 +26,7 @@ export async function* checkSettings(): Check<ReadSettings> {
   const settings = loadSettings({}, Object.fromEntries(sound));
   if (!exposure.some((name) => faulty.has(name))) {
     const unsafe = faultsOf(() => requireSafeExposure(settings, 'serve'));
-    yield* findingsOf(unsafe, 'Correct the setting: npx janua serve --help');
+    yield* findingsOf(unsafe, 'Correct the setting: ./bin/janua serve --help');
     if (faults.length + unsafe.length === 0) yield ok('`janua serve` accepts all settings.');
   }
   for (const { message, fix } of findUnknownSettings().map(describeUnknown)) yield warning(message, fix);

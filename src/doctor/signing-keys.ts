@@ -25,6 +25,6 @@ export async function* checkSigningKeys({ database }: Pick<OpenDatabase, 'databa
   if (!oldest?.at) return yield ok('Janua makes the signing keys when an application first needs them.');
   const days = Math.floor((now - Number(oldest.at)) / dayMilliseconds);
   if (days > oldDays)
-    yield warning('The signing keys are {days} days old.', 'Run: npx janua keys rotate signing', { days });
+    yield warning('The signing keys are {days} days old.', 'Run: ./bin/janua keys rotate signing', { days });
   else yield ok('The age of the signing keys is {days} days.', { days });
 }

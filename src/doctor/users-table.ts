@@ -32,7 +32,7 @@ export async function* checkSync({ database }: Pick<OpenDatabase, 'database'>): 
   if (refused !== undefined)
     yield warning(
       `At the sync of ${new Date(refused).toISOString()}, many accounts had no row in USERS_TABLE, or one with another name. Janua keeps them.`,
-      'If they have left: npx janua users sync --force',
+      'If they have left: ./bin/janua users sync --force',
     );
 }
 
@@ -55,7 +55,7 @@ async function* checkUsersTable(
     }
     if (!isTimeout(error)) throw error;
     const message = `Janua could not read all rows of ${mapping.table} in time.`;
-    yield warning(message, 'STORE_TIMEOUT_SECONDS=60 npx janua doctor');
+    yield warning(message, 'STORE_TIMEOUT_SECONDS=60 ./bin/janua doctor');
   }
   yield* judgeStoredPasswords(await samplePasswordHashes(opened, mapping));
 }

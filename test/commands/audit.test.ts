@@ -209,7 +209,7 @@ describe('janua explain', () => {
     assert.match(failed, /^Decided {3}The login was refused: the password was wrong, and the user exists\.$/m);
     assert.match(failed, /^User {6}ann@example\.com \(id /m);
     assert.match(failed, /^Throttle {2}the account, from anywhere \(account\): 9 failures/m);
-    assert.match(failed, /^To do {5}If the user forgot it: npx janua users set-password ann@example\.com\.$/m);
+    assert.match(failed, /^To do {5}If the user forgot it: \.\/bin\/janua users set-password ann@example\.com\.$/m);
     const asService = await place.runAs('janua-admin', 'explain', 'request-1');
     assert.match(asService.stdout, /user forgot it: janua-admin users set-password ann@example\.com\.$/m);
     assert.match(stopped, /^Decided {3}The account accepts no more logins/m);

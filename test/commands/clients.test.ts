@@ -91,7 +91,7 @@ test('a client is added, shown, changed, gets a new secret, and is removed', asy
   for (const args of [['show'], ['set', '--name', 'Wiki'], ['rotate-secret'], ['remove']])
     assert.deepEqual(await run('clients', ...args, id), {
       code: 1,
-      text: 'There is no client with that id. All ids: npx janua clients list\n',
+      text: 'There is no client with that id. All ids: ./bin/janua clients list\n',
     });
   assert.deepEqual(
     await events(),

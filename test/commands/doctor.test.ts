@@ -326,7 +326,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const expected = [
         /^warning: Plain http .*PUBLIC_URL=https/,
         /^warning: There is no administrator.* users add .* --group admins$/,
-        /^warning: There is no encryption key yet.* npx janua keys rotate encryption$/,
+        /^warning: There is no encryption key yet.* \.\/bin\/janua keys rotate encryption$/,
         /^warning: Mail is off.* Set MAIL_URL/,
       ];
       assert.equal(warnings.length, expected.length, warnings.join('\n'));
@@ -412,7 +412,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       assert.match(failing.praise('mail'), tried);
       assertOnly(
         failing.complaints('mail'),
-        /^wrong: The mail server has taken no mail since 1970-01-01T00:00:01\.000Z\. npx janua mail list shows why\./,
+        /^wrong: The mail server has taken no mail since 1970-01-01T00:00:01\.000Z\. \.\/bin\/janua mail list shows why\./,
       );
       assert.match((await examine(workplace)).complaints('mail').join(), /^warning: Mail is off[^\n]*$/);
       change(workplace, 'delete from janua_times; delete from janua_mails');
@@ -445,7 +445,10 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createWorkplace();
       const { code, complaints } = await examine(workplace);
       assert.equal(code, 1);
-      assertOnly(complaints('database'), /^wrong: DATABASE_URL: there is no such file yet\. Run: npx janua migrate$/);
+      assertOnly(
+        complaints('database'),
+        /^wrong: DATABASE_URL: there is no such file yet\. Run: \.\/bin\/janua migrate$/,
+      );
       for (const check of ['schema', 'sessions'])
         assertOnly(complaints(check), /^warning: Not checked, because the database/);
       assert.deepEqual(await readdir(workplace.folder), []);
@@ -485,7 +488,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
         says('PUBLIC_URl', 'If you mean PUBLIC_URL, rename it.'),
         says('MAIL_FORM', 'If you mean MAIL_FROM, rename it.'),
         says('DATABSE_URL', 'If you mean DATABASE_URL, rename it.'),
-        says('SMTP_HOST', 'Remove it. All settings: npx janua serve --help'),
+        says('SMTP_HOST', 'Remove it. All settings: ./bin/janua serve --help'),
       ]);
       // Without a file: HOSTS is short, APP_NAME is set, and the others look like no setting.
       const other = { HOSTS: 'x', APP_NAMES: 'x', APP_NAME: 'x', SMTP_HOST: 'x', DATABASE: 'x' };
@@ -551,7 +554,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await writeFile(path, '');
       assertOnly(
         (await examine(workplace, env)).complaints('schema'),
-        /^wrong: .* tables yet\. Run: npx janua migrate$/,
+        /^wrong: .* tables yet\. Run: \.\/bin\/janua migrate$/,
       );
       await writeFile(path, 'this is a text, and no database at all, whatever its name says');
       assertOnly(
@@ -568,7 +571,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const all = 'select * from janua_migrations';
       change(workplace, `create table kept as ${all}; delete from janua_migrations where name = '0.3-tables'`);
       const older = await examine(workplace);
-      assertOnly(older.complaints('schema'), /^wrong: .* older version\. Run: npx janua migrate$/);
+      assertOnly(older.complaints('schema'), /^wrong: .* older version\. Run: \.\/bin\/janua migrate$/);
       assertOnly(older.complaints('sessions'), /^warning: Not checked, because Janua's tables/);
       change(
         workplace,
@@ -600,7 +603,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       change(workplace, 'drop table janua_migrations');
       assertOnly(
         (await examine(workplace)).complaints('schema'),
-        /^wrong: .* does not have Janua's tables yet\. Run: npx janua migrate$/,
+        /^wrong: .* does not have Janua's tables yet\. Run: \.\/bin\/janua migrate$/,
       );
       assert.equal((await stat(path)).isFile(), true);
     });
@@ -666,7 +669,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       await using workplace = await createMigratedWorkplace();
       const file = join(workplace.folder, 'data/janua.encryption-key');
       const [none = ''] = (await examine(workplace)).complaints('encryption');
-      const [, fix = ''] = /^warning: There is no encryption key yet.* npx janua (.*)$/.exec(none) ?? [];
+      const [, fix = ''] = /^warning: There is no encryption key yet.* \.\/bin\/janua (.*)$/.exec(none) ?? [];
       assert.equal((await workplace.run(fix.split(' '))).code, 0);
       assert.match((await examine(workplace)).praise('encryption'), /decrypts all secrets/);
       await rm(file);
@@ -674,7 +677,7 @@ describe('janua doctor', { concurrency: 2 }, () => {
       const write = (line: Buffer) => writeFile(file, `${line.toString('base64url')}\n`, { mode: 0o600 });
       const sealed = encrypt(key, Buffer.from(canary), 'janua_totp active:ann');
       change(workplace, `insert into janua_totp values ('active:ann', 'ann', '${sealed}', 0, 0, null)`);
-      const lost = /^wrong: Secrets .* because their key is not here: 1\. .* janua keys rotate encryption$/;
+      const lost = /^wrong: Secrets .* because their key is not here: 1\. .* \.\/bin\/janua keys rotate encryption$/;
       assertOnly((await examine(workplace)).complaints('encryption'), lost);
       await write(randomBytes(32));
       assertOnly((await examine(workplace)).complaints('encryption'), lost);

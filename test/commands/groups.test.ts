@@ -39,7 +39,7 @@ test('groups are added, listed, changed and removed, and users are put into them
   await run('groups', 'second-factor', 'staff');
   const demanding = await run('groups', 'remove', 'staff');
   assert.equal(demanding.code, 1);
-  const [, lift = ''] = /Lift that first: npx janua (groups .*)\n$/.exec(demanding.text) ?? [];
+  const [, lift = ''] = /Lift that first: \.\/bin\/janua (groups .*)\n$/.exec(demanding.text) ?? [];
   assert.equal((await run(...lift.split(' '))).code, 0);
   assert.equal((await run('groups', 'remove', 'staff')).code, 0);
   assert.equal((await run('users', 'groups', 'ann@example.com')).text, 'The user is in: admins.\n');

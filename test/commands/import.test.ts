@@ -166,7 +166,7 @@ test('a file that is none, and a header that names no column, are refused', asyn
   }
   assert.match((await workplace.run(['users', 'import', '.'])).stderr, /^\S+ cannot be read \(EISDIR\)\.\n$/);
   const shut = await workplace.run(['users', 'import', 'people.csv'], { env: shutting('people.csv') });
-  const line = /^The account (\S+) may not read \/\S+\. Pass it on: npx janua users import - < people\.csv\n$/;
+  const line = /^The account (\S+) may not read \/\S+\. Pass it on: \.\/bin\/janua users import - < people\.csv\n$/;
   assert.match(shut.stderr, line);
   assert.equal(line.exec(shut.stderr)?.[1], userInfo().username);
 });

@@ -65,7 +65,7 @@ test('janua keys rotate encryption replaces the key in its file, beside the data
     again.stdout,
     'There is a new key. Secrets that are encrypted with it: 1.\n' +
       'Secrets that cannot be decrypted, because their key is not in the file: 1. Their users need another factor. ' +
-      'If applications sign their users in here, run: npx janua keys rotate signing\n',
+      'If applications sign their users in here, run: ./bin/janua keys rotate signing\n',
   );
   const [second = '', before] = readFileSync(file, 'utf8').split('\n');
   assert.equal(before, first);

@@ -51,7 +51,7 @@ describe('janua mail', () => {
     const server = await workplace.start(['serve'], { DATABASE_URL: 'sqlite:./janua.db', ...mailSettings(smtp) });
     await smtp.waitFor(1);
     assert.deepEqual(await run('mail', 'retry', 'nonsense'), {
-      ...{ code: 1, stdout: '', stderr: 'There is no mail with that id: npx janua mail list.\n' },
+      ...{ code: 1, stdout: '', stderr: 'There is no mail with that id: ./bin/janua mail list.\n' },
     });
     assert.equal((await run('mail', 'retry', ids[1] ?? '')).stdout, 'The server tries to send the mail now.\n');
     await smtp.waitFor(2);

@@ -48,8 +48,9 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         }
       };
       // The check does not create a missing file.
-      if (engine === 'SQLite') await refused(/^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
-      else await refused(/^The database does not have Janua's tables yet\. Run: npx janua migrate\n$/);
+      if (engine === 'SQLite')
+        await refused(/^DATABASE_URL: there is no such file yet\. Run: \.\/bin\/janua migrate\n$/);
+      else await refused(/^The database does not have Janua's tables yet\. Run: \.\/bin\/janua migrate\n$/);
       await place.run('migrate');
       await using opened = await openTestDatabase(place.url);
       await sql`insert into janua_migrations (name, timestamp) values ('9999-takes-away', '2030-01-01T00:00:00.000Z')`.execute(
@@ -68,7 +69,7 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
       const names = sql<{ name: string }>`select name from janua_migrations order by name desc`;
       const [last] = (await names.execute(opened.database)).rows;
       await sql`delete from janua_migrations where name = ${last?.name}`.execute(opened.database);
-      await refused(/^Janua's tables in the database are of an older version\. Run: npx janua migrate\n$/);
+      await refused(/^Janua's tables in the database are of an older version\. Run: \.\/bin\/janua migrate\n$/);
       // The new version says so before the upgrade, without a fault.
       const coming = await place.run('doctor', '--upgrade');
       assert.equal(coming.code, 0, coming.stdout);

@@ -92,7 +92,7 @@ test('another table is refused, unless it only has a new name', async () => {
   assert.equal(refused.code, 2);
   assert.match(
     refused.stderr,
-    /^USERS_TABLE: the accounts that Janua has came from people\.no, and not staff\.no\. .*npx janua users moved\n$/,
+    /^USERS_TABLE: the accounts that Janua has came from people\.no, and not staff\.no\. .*\.\/bin\/janua users moved\n$/,
   );
   const moved = await workplace.run(['users', 'moved'], { env: staff });
   assert.deepEqual([moved.code, moved.stdout], [0, 'The accounts belong to staff.no, with reusable ids.\n']);
@@ -129,7 +129,7 @@ test('a table in which an id stands for another name is taken for the same one o
     [
       1,
       'Accounts whose id has no row in the present USERS_TABLE, or one with another name: 2. ' +
-        'If these users have left, or are other people now, end their accounts: npx janua users moved --force\n',
+        'If these users have left, or are other people now, end their accounts: ./bin/janua users moved --force\n',
     ],
   );
   assert.deepEqual((await list(people)).length, 3);

@@ -44,7 +44,7 @@ describe('janua serve does not start', () => {
     [
       'with a file in place of a folder',
       { DATABASE_URL: 'sqlite:/dev/null/janua.db' },
-      /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/,
+      /^DATABASE_URL: there is no such file yet\. Run: \.\/bin\/janua migrate\n$/,
     ],
     [
       'with a file that this account may not look for',
@@ -178,7 +178,7 @@ for (const workers of ['1', '2']) {
         ],
         [
           'DATABASE',
-          'DATABASE is not a setting of Janua, which ignores it. Remove it. All settings: npx janua serve --help',
+          'DATABASE is not a setting of Janua, which ignores it. Remove it. All settings: ./bin/janua serve --help',
         ],
         ['MAIL_FORM', 'MAIL_FORM is not a setting of Janua, which ignores it. If you mean MAIL_FROM, rename it.'],
       ],

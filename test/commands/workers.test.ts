@@ -380,7 +380,7 @@ describe('several workers', { concurrency: 3, timeout: 5 * patience }, () => {
       const ends = await cluster.heard('worker_ended', 3);
       assert.deepEqual(
         ends.map(({ faults }) => faults),
-        [[], ...Array(2).fill(['DATABASE_URL: there is no such file yet. Run: npx janua migrate'])],
+        [[], ...Array(2).fill(['DATABASE_URL: there is no such file yet. Run: ./bin/janua migrate'])],
       );
       await cluster.heard('worker_replacement', 2);
       const paced = cluster
@@ -531,7 +531,7 @@ describe('several workers', { concurrency: 3, timeout: 5 * patience }, () => {
 
   describe('several workers report a fault once and leave no process', () => {
     for (const [name, env, line] of [
-      ['missing tables', {}, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/],
+      ['missing tables', {}, /^DATABASE_URL: there is no such file yet\. Run: \.\/bin\/janua migrate\n$/],
       ['a wrong setting', { WORKERS: '0' }, /^WORKERS must be a whole number from 1 to 64\.\n$/],
     ] as const) {
       test(name, async () => {

@@ -113,7 +113,7 @@ test('the package has only runtime dependencies, and no install script', { skip 
   });
 });
 
-test('npx janua demo lets its users sign in, and ends at a signal', { skip }, async () => {
+test('janua demo lets its users sign in, and ends at a signal', { skip }, async () => {
   const consumer = await install();
   const server = await consumer.start('npx', ['janua', 'demo'], { PORT: '0' });
   const login = await logIn(server.url, 'behai_nguyen@hotmail.com', 'password');
@@ -126,7 +126,7 @@ test('npx janua demo lets its users sign in, and ends at a signal', { skip }, as
   await assert.rejects(fetch(`${server.url}/health/live`), 'the server no longer listens');
 });
 
-test('npx janua runs its commands, and names missing tables', { skip }, async () => {
+test('janua runs its commands, and names missing tables', { skip }, async () => {
   const consumer = await install();
   const env = { DATABASE_URL: 'sqlite:./own.db' };
   // `npx` runs the same file, and takes longer to start.
@@ -135,7 +135,7 @@ test('npx janua runs its commands, and names missing tables', { skip }, async ()
   assert.equal((await consumer.run('npx', ['janua', '--version'])).stdout, `${manifest.version}\n`);
   const refused = await run(['serve']);
   assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /^DATABASE_URL: there is no such file yet\. Run: npx janua migrate\n$/);
+  assert.match(refused.stderr, /^DATABASE_URL: there is no such file yet\. Run: janua migrate\n$/);
   assert.match((await run(['migrate'])).stdout, /^Done: /);
   const names = ['--first-name', 'Ann', '--last-name', 'Archer'];
   const added = await run(['users', 'add', 'ann@example.com', ...names], 'correct horse battery\n');

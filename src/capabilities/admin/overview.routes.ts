@@ -79,7 +79,7 @@ export function addOverview(
         name: name === databasePart ? tell(databasePart) : name,
         ...store,
       }));
-      return { ...overview, stores, findings, command: withOwnCommand('npx janua') };
+      return { ...overview, stores, findings, command: withOwnCommand('./bin/janua') };
     },
   });
 }

@@ -4,7 +4,7 @@ import type { Answer } from '../../core/access/refusal.ts';
 export const noProvider: Answer = {
   name: 'no-provider',
   status: 404,
-  detail: 'No application signs its users in here yet. Add one: npx janua clients add',
+  detail: 'No application signs its users in here yet. Add one: ./bin/janua clients add',
   event: { kind: 'application-refused', reason: 'no-provider' },
 };
 

@@ -48,7 +48,7 @@ export function createActing(
     if (registry !== undefined) return registry;
     throw new ChangeRefused(
       'USERS_TABLE is a table of your own, so Janua does not change its users. Change them in your application. ' +
-        'To end the sessions of a user, run: npx janua sessions revoke-all EMAIL',
+        'To end the sessions of a user, run: ./bin/janua sessions revoke-all EMAIL',
       'own-table',
     );
   }

@@ -290,7 +290,7 @@ export function createGroups(database: Database, options: GroupOptions) {
         // with a factor may lift the demand.
         if (groups.get(name)?.secondFactor)
           throw new ChangeRefused(
-            `The group demands a second factor. Lift that first: npx janua groups second-factor ${name} --off`,
+            `The group demands a second factor. Lift that first: ./bin/janua groups second-factor ${name} --off`,
             'group-demands-factor',
           );
         if ((await countDeleted(db.deleteFrom('janua_groups').where('name', '=', name))) === 0) throw noSuchGroup(name);

@@ -145,7 +145,7 @@ function furtherFaults(settings: Partial<Settings>): string[] {
     faults.push('SCOPES must be names of small letters, digits and :._-, separated by commas, such as reports:read.');
   if (ADMINISTRATORS?.length && USERS_TABLE !== undefined)
     faults.push(
-      'ADMINISTRATORS does not work with USERS_TABLE: run npx janua users groups EMAIL --add admins instead.',
+      'ADMINISTRATORS does not work with USERS_TABLE: run ./bin/janua users groups EMAIL --add admins instead.',
     );
   if (METRICS_LISTEN !== undefined && parseListenAddress(METRICS_LISTEN) === undefined)
     faults.push('METRICS_LISTEN must be a host and a port, or a port alone, such as 127.0.0.1:9464.');

@@ -1,12 +1,15 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** The command of a checkout, or of the package, in which the compiled files end with .js. */
+const ownCommand = import.meta.url.endsWith('.ts') ? './bin/janua' : 'janua';
+
 /**
- * Replaces `npx janua` in a text by the command of this installation. `janua-admin` and the units (`deploy/`) set the command, because `npx
- * janua` lacks the service's settings and would act on another database.
+ * Replaces `./bin/janua` in a text by the command of this installation. `janua-admin` and the units (`deploy/`) set the command, because
+ * `janua` lacks the service's settings and would act on another database.
  */
 export const withOwnCommand = (text: string): string =>
-  text.replaceAll('npx janua', () => process.env.JANUA_COMMAND ?? 'npx janua');
+  text.replaceAll('./bin/janua', () => process.env.JANUA_COMMAND ?? ownCommand);
 
 export const adminCommand = 'janua-admin';
 

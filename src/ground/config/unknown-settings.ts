@@ -35,7 +35,8 @@ export function findUnknownSettings(environment: NodeJS.ProcessEnv = process.env
 /** Describes an unknown setting for `doctor` and the log. */
 export const describeUnknown = ({ name, nearest }: UnknownSetting): Required<Fault> => ({
   message: `${name} is not a setting of Janua, which ignores it.`,
-  fix: nearest === undefined ? 'Remove it. All settings: npx janua serve --help' : `If you mean ${nearest}, rename it.`,
+  fix:
+    nearest === undefined ? 'Remove it. All settings: ./bin/janua serve --help' : `If you mean ${nearest}, rename it.`,
 });
 
 const findSetting = (name: string, most: number) => findNearest(known, name.toUpperCase(), most);

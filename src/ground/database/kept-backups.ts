@@ -72,7 +72,7 @@ export async function verifyBackup(file: string, usersTable = 'janua_users'): Pr
     if (code === 'EACCES') throw new Misconfiguration(`${mayNotRead(path)} Copy it to a folder of that account.`);
     throw new Misconfiguration({
       message: `${file} cannot be restored (${message.replace(/\.$/, '')}).`,
-      fix: 'Make another backup: npx janua backup FILE',
+      fix: 'Make another backup: ./bin/janua backup FILE',
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

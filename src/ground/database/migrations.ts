@@ -147,7 +147,7 @@ export async function requireUsableSchema({ database }: OpenDatabase): Promise<{
       applied.length === 0
         ? "The database does not have Janua's tables yet."
         : "Janua's tables in the database are of an older version.",
-    fix: 'Run: npx janua migrate',
+    fix: 'Run: ./bin/janua migrate',
   });
 }
 
@@ -211,7 +211,7 @@ export async function requireTables(database: Database, used: { users: boolean; 
         });
       throw new Misconfiguration({
         message: `DATABASE_URL: the table ${table} differs from what Janua created, or this account may not read it (${error.message}).`,
-        fix: 'Restore a backup, or grant the rights that this prints: npx janua grants ACCOUNT',
+        fix: 'Restore a backup, or grant the rights that this prints: ./bin/janua grants ACCOUNT',
       });
     }
   }

@@ -27,7 +27,10 @@ interface SqliteOptions {
  */
 export function openSqlite(path: string, { timeout, watch, mustExist }: SqliteOptions): EngineDriver {
   if (mustExist && path !== ':memory:' && !fileExists(path))
-    throw new Misconfiguration({ message: 'DATABASE_URL: there is no such file yet.', fix: 'Run: npx janua migrate' });
+    throw new Misconfiguration({
+      message: 'DATABASE_URL: there is no such file yet.',
+      fix: 'Run: ./bin/janua migrate',
+    });
   const file = openFile(path);
   const opened = identityOf(path);
   return {

@@ -11,7 +11,7 @@ const retryAfter = 60;
 
 const missing = {
   message: 'The encryption key is missing, but the database has secrets that were encrypted with it.',
-  fix: 'Copy its file from a backup or from another server. If it is lost, run: npx janua keys rotate encryption',
+  fix: 'Copy its file from a backup or from another server. If it is lost, run: ./bin/janua keys rotate encryption',
 };
 
 /**

@@ -190,7 +190,7 @@ test('the overview and the home page say that the mail server takes no mail', as
   );
   assert.deepEqual([wrong.length, wrong[0]?.check], [1, 'mail']);
   assert.match(wrong[0]?.message, /^The mail server has taken no mail since 2/);
-  assert.match(wrong[0]?.fix, /^npx janua mail list .* npx janua mail retry\.$/);
+  assert.match(wrong[0]?.fix, /^\.\/bin\/janua mail list .* \.\/bin\/janua mail retry\.$/);
   process.env.JANUA_COMMAND = 'janua-admin';
   try {
     const page = await ask('/admin');

@@ -41,12 +41,12 @@ async function open(tokens: 'signed' | 'opaque') {
   const adapt = (line: string) => line.replaceAll('https://mcp.example.com/mcp', resource);
 
   async function run(line: string, input = ''): Promise<string> {
-    const { code, stdout, stderr } = await workplace.run(wordsOf(adapt(line)).filter(Boolean).slice(2), { input });
+    const { code, stdout, stderr } = await workplace.run(wordsOf(adapt(line)).filter(Boolean).slice(1), { input });
     assert.equal(code, 0, stderr);
     return stdout;
   }
 
-  await run(`npx janua users add ${ann.username} --first-name Ann --last-name Archer`, `${password}\n`);
+  await run(`janua users add ${ann.username} --first-name Ann --last-name Archer`, `${password}\n`);
   const [signed, opaque] = lines.filter((line) => line.includes('janua resources add'));
   await run((tokens === 'signed' ? signed : opaque) ?? '');
   const added = tokens === 'opaque' ? await run(findLine('resources set', '--secret')) : '';
@@ -212,7 +212,7 @@ for (const tokens of ['signed', 'opaque'] as const)
     test('refuses a token of another server, and one without the scope', async () => {
       const { resource, browser, clientId, origin, run } = opened;
       const other = 'https://other.example.com/mcp';
-      await run(`npx janua resources add ${other} --scopes notes:read ${tokens === 'signed' ? '--jwt' : ''}`);
+      await run(`janua resources add ${other} --scopes notes:read ${tokens === 'signed' ? '--jwt' : ''}`);
       const redirectUris = ['http://127.0.0.1:1/callback'];
       const authentication = openid.None();
       const app = await createApplication({ origin, clientId, secret: undefined, authentication, redirectUris });

@@ -14,8 +14,8 @@ const pages = readdirSync(folder).map((name) => ({ name, text: readFileSync(fold
 /** The commands for clients and resources in a page, as their arguments. */
 function commandsIn(text: string): string[][] {
   const lines = blocksOf(text, 'sh').flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n'));
-  const ours = lines.filter((line) => /^npx janua (?:clients|resources) /.test(line));
-  return ours.map((line) => (line.match(/'[^']*'|\S+/g) ?? []).slice(2).map((word) => word.replaceAll("'", '')));
+  const ours = lines.filter((line) => /^janua (?:clients|resources) /.test(line));
+  return ours.map((line) => (line.match(/'[^']*'|\S+/g) ?? []).slice(1).map((word) => word.replaceAll("'", '')));
 }
 
 /** Runs the commands one after the other in one process, because a start takes longer than a command. */

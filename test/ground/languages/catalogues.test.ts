@@ -17,7 +17,7 @@ const placesOf = (text = '') => [...new Set(text.match(/\{\w*\}/g))].sort();
 const keptOf = (text = '') =>
   [
     ...new Set(
-      text.match(/(?:npx )?\bjanua [a-z]+|--[a-z-]+|\b[A-Z][A-Z_]{3,}\b|\B\/[a-z/-]+|\{\w+\}|\b[a-z]+_[a-z_]+\b/g),
+      text.match(/(?:\.\/bin\/)?\bjanua [a-z]+|--[a-z-]+|\b[A-Z][A-Z_]{3,}\b|\B\/[a-z/-]+|\{\w+\}|\b[a-z]+_[a-z_]+\b/g),
     ),
   ].sort();
 
@@ -59,10 +59,10 @@ for (const language of languages) {
 
     test('names commands in mails as English does, in the form that is replaced by the name of the command', () => {
       const commandsOf = (mail: unknown) =>
-        JSON.stringify(mail).match(/(?:npx )?\bjanua [a-z]+(?: --?[a-z-]+)?/g) ?? [];
+        JSON.stringify(mail).match(/(?:\.\/bin\/)?\bjanua [a-z]+(?: --?[a-z-]+)?/g) ?? [];
       for (const [purpose, mail] of Object.entries(textsIn('en').words.mails)) {
         assert.deepEqual(commandsOf(mails[purpose]), commandsOf(mail));
-        for (const command of commandsOf(mail)) assert.match(command, /^npx /);
+        for (const command of commandsOf(mail)) assert.match(command, /^\.\/bin\/janua /);
       }
     });
 

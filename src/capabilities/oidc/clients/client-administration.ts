@@ -143,4 +143,4 @@ function refuse(faults: readonly FieldFault[]): void {
 
 const noSuchResource = () => new ChangeRefused('There is no resource with that address.');
 
-const noSuchClient = () => new ChangeRefused('There is no client with that id. All ids: npx janua clients list');
+const noSuchClient = () => new ChangeRefused('There is no client with that id. All ids: ./bin/janua clients list');

@@ -75,7 +75,7 @@ export async function moveAccounts({ origin, force, ...options }: Move): Promise
   if (strangers > 0 && !force)
     throw new ChangeRefused(
       `Accounts whose id has no row in the present USERS_TABLE, or one with another name: ${strangers}. ` +
-        'If these users have left, or are other people now, end their accounts: npx janua users moved --force',
+        'If these users have left, or are other people now, end their accounts: ./bin/janua users moved --force',
     );
   await setOrigin(database, origin);
   return { ended: strangers, table: origin.users, ids: origin['users-id'] };
@@ -97,7 +97,7 @@ export async function compareOrigin(database: Database, wanted: Origin): Promise
     if ((known.get(name) ?? origin) !== origin)
       throw new Misconfiguration({
         message: `${words[name]} ${known.get(name)}, and not ${origin}.`,
-        fix: 'Set the former one again. If the same rows are still the same people, run: npx janua users moved',
+        fix: 'Set the former one again. If the same rows are still the same people, run: ./bin/janua users moved',
       });
 }
 

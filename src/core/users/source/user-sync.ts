@@ -53,7 +53,7 @@ export function createUserSync(options: UserSyncOptions) {
     if (tooMany !== undefined)
       log.warn(
         { event: 'users_sync_refused', leaving: tooMany },
-        'many accounts have no row in USERS_TABLE, or one with another name, and are kept; if these users have left, run: npx janua users sync --force',
+        'many accounts have no row in USERS_TABLE, or one with another name, and are kept; if these users have left, run: ./bin/janua users sync --force',
       );
     // The times are not stored, so the next check starts a new sync.
     if (isCutOff) return synced;
