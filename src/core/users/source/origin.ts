@@ -57,10 +57,12 @@ const accountsAtOnce = 500;
 export async function moveAccounts({ origin, force, ...options }: Move): Promise<Moved> {
   const { database, source } = options;
   let strangers = 0;
-  let after = '';
-  for (;;) {
-    const page = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
-    const rows = await page.where('source_key', '>', after).orderBy('source_key').limit(accountsAtOnce).execute();
+  const attached = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
+  for (let after: string | null = null; ; ) {
+    // In MariaDB, a key that begins with a control character sorts before the empty text.
+    const page: typeof attached =
+      after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
+    const rows = await page.orderBy('source_key').limit(accountsAtOnce).execute();
     const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
     const others = rows.filter((row) => people.get(row.source_key ?? '')?.username !== row.username);
     strangers += others.length;
@@ -69,7 +71,7 @@ export async function moveAccounts({ origin, force, ...options }: Move): Promise
         for (const { id, username, source_key: key } of others)
           if (key !== null) await detach({ id, username }, key, people.has(key) ? 'renamed' : 'gone', db, options);
       });
-    after = rows.at(-1)?.source_key ?? '';
+    after = rows.at(-1)?.source_key ?? null;
     if (rows.length < accountsAtOnce) break;
   }
   if (strangers > 0 && !force)

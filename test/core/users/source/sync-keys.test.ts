@@ -37,6 +37,7 @@ const keys: Readonly<Record<UserEngine, Readonly<Record<string, (number: number)
     'bigint unsigned primary key': large(18_446_744_073_709_551_615n),
     'uuid primary key': uuids,
     'varchar(20) primary key': mixedCase,
+    'varchar(21) primary key': (number) => `\t${number}`,
     'varchar(20) character set latin1 collate latin1_german1_ci primary key': (number) => `é-${number}`,
   },
 };
