@@ -54,6 +54,8 @@ export function judgeTable(
     ['integer', 'text', 'uuid'],
     'an id must be a whole number, a text or a UUID',
   );
+  if (id !== undefined && /zerofill/i.test(id.type))
+    refuse(`${id.name} is ZEROFILL: another width would make all ids other texts.`, 'Remove ZEROFILL from the column.');
   if (id !== undefined && !indexesOf(id.name).some(({ unique, form }) => unique && form === 'plain'))
     refuse(`${id.name} is not unique: two users could have the same id.`, 'Name the primary key.');
 

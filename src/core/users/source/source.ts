@@ -191,8 +191,10 @@ export function createSource(
       ? async ({ sourceKey = '', username }: User, before: string, after: string, db: Database): Promise<boolean> => {
           const password = sql.ref(mapping.password);
           const isTheirs = hasPermanentIds ? sql`1 = 1` : isNamed(username);
+          // In SQLite, an index may keep apart what the column's own collation equates.
+          const isSame = engine === 'sqlite' ? sql`${key} = ${sourceKey} collate binary` : sql`1 = 1`;
           const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${after}
-            where ${sql.ref(mapping.id)} = ${idValue(sourceKey)} and ${isTheirs} and coalesce(${password}, '') = ${before}`.execute(
+            where ${sql.ref(mapping.id)} = ${idValue(sourceKey)} and ${isTheirs} and ${isSame} and coalesce(${password}, '') = ${before}`.execute(
             db,
           );
           return numAffectedRows > 0n;

@@ -285,13 +285,21 @@ for (const engine of ['SQLite', 'PostgreSQL', 'MariaDB'] as const) {
         'create table contractors (agency text) inherits (people)',
       ]);
     if (engine === 'MariaDB')
-      unusable.push([
-        'joins other tables',
-        'create table staff (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MyISAM',
-        'id=no,username=email,password=secret',
-        /USERS_TABLE: people also has the rows of other tables/,
-        'create table people (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MERGE union=(staff)',
-      ]);
+      unusable.push(
+        [
+          'fills its ids with zeros',
+          declare({ id: 'int(5) zerofill primary key', email: 'varchar(99) unique' }),
+          columns,
+          /no is ZEROFILL/,
+        ],
+        [
+          'joins other tables',
+          'create table staff (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MyISAM',
+          'id=no,username=email,password=secret',
+          /USERS_TABLE: people also has the rows of other tables/,
+          'create table people (no integer primary key, email varchar(99) unique, secret varchar(255)) engine=MERGE union=(staff)',
+        ],
+      );
     if (engine === 'SQLite')
       unusable.push([
         'has names that are unique only together with other text',
@@ -542,6 +550,27 @@ test('in SQLite a hash stored as bytes is read as text, and a user whose key is 
   for (const name of ['bob', 'cy'])
     assert.equal(await directory.adoptByUsername(`${name}@example.com`), undefined, name);
   for (const hash of await samplePasswordHashes(table.opened, mappingOf())) assert.equal(typeof hash, 'string');
+});
+
+test('in SQLite a new hash goes to one of two ids that only the index keeps apart', async () => {
+  await using table = await openTable(
+    'SQLite',
+    declare({ id: 'text collate nocase', email: 'text collate nocase unique' }),
+    'create unique index by_no on people (no collate binary)',
+  );
+  await table.execute(
+    "insert into people (no, email, secret) values ('A', 'ann@example.com', ''), ('a', 'bob@example.com', '')",
+  );
+  const { source } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds: true });
+  const bob = { id: 'bob', sourceKey: 'a', username: 'bob@example.com', firstName: '', lastName: '', groups: [] };
+  assert.equal(await source.replaceHash?.(bob, '', 'new', table.opened.database), true);
+  const { rows } = await sql<{ secret: string }>`select secret from people order by email`.execute(
+    table.opened.database,
+  );
+  assert.deepEqual(
+    rows.map(({ secret }) => secret),
+    ['', 'new'],
+  );
 });
 
 test('a user whose text key is too long for a session cannot sign in', { skip: missing('PostgreSQL') }, async () => {
