@@ -9,6 +9,7 @@ import { type AccountJoin, prepareWithAccount } from '../users/account-join.ts';
 import type { Held } from '../users/held.ts';
 import { limitRows } from '../users/row-limits.ts';
 import { readNames } from '../users/scopes.ts';
+import { noteFirstPassword } from '../users/source/adoption.ts';
 import type { User } from '../users/user.ts';
 
 const { crc32 } = process.getBuiltinModule('node:zlib');
@@ -85,10 +86,12 @@ export function createPersonalTokens(opened: OpenDatabase, { now, accounts }: Pe
      * @throws {ChangeRefused} `too-many-kept` beyond the limit in `ground/database/tables.ts`
      */
     async create(
-      { user, db }: Held,
+      { account, user, db }: Held,
       { name, scopes, days }: { name: string; scopes: readonly string[]; days: number },
     ) {
       const [id, secret, time] = [createSessionId(), createSecret(), now()];
+      // Otherwise the token would outlive the next password of an account of version 0.2, for which none is noted.
+      if (account.passwordPrint === null) await noteFirstPassword(db, user.id, account);
       const expiresAt = time + days * dayMilliseconds;
       await db
         .insertInto('janua_access_tokens')

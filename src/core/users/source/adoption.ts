@@ -72,6 +72,16 @@ export const copyOf = ({ username, firstName, lastName, disabled }: Person) => (
   disabled: disabled ? 1 : 0,
 });
 
+/** Notes the password of an account for which none is noted. A login may have noted it meanwhile. */
+export async function noteFirstPassword(
+  db: Database,
+  id: string,
+  { passwordHash }: Pick<Person, 'passwordHash'>,
+): Promise<void> {
+  const account = db.updateTable('janua_users').where('id', '=', id).where('password_print', 'is', null);
+  await account.set({ password_print: passwordPrintOf(passwordHash) }).execute();
+}
+
 const mostTries = 5;
 
 /** Stores the new user name of an account. Only for permanent ids; a sync stores first and last names. */

@@ -1,11 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Database } from '../../../ground/database/database.ts';
 import { insertNew } from '../../../ground/database/insert-new.ts';
 import { inTransaction } from '../../../ground/database/transaction.ts';
 import { passwordPrintOf } from '../account.ts';
 import { countChange } from '../directory.ts';
 import { indexWords } from '../search.ts';
-import { type AdoptionOptions, addPeople, adopt, copyOf, detach } from './adoption.ts';
+import { type AdoptionOptions, addPeople, adopt, copyOf, detach, noteFirstPassword } from './adoption.ts';
 import type { Person } from './source.ts';
 
 export interface Synced {
@@ -53,15 +52,10 @@ const rowsAtOnce = 50;
 const mostLeaving = 0.05;
 const fewLeaving = 3;
 
-/** Notes the password of an account for which none is noted. A login may have noted it meanwhile. */
-async function noteFirstPassword(database: Database, id: string, { passwordHash }: Person): Promise<void> {
-  const account = database.updateTable('janua_users').where('id', '=', id).where('password_print', 'is', null);
-  await account.set({ password_print: passwordPrintOf(passwordHash) }).execute();
-}
-
 /**
  * Notes the present password of each account of version 0.2 with personal tokens. That version noted none, so the tokens would outlive the
- * next password that the team sets. Runs before the server takes a token.
+ * next password that the team sets. If the row is away or unusable, the password of the tokens can't be known, and they end. Runs before
+ * the server takes a token, and before a sync notes passwords.
  */
 export async function noteFormerPasswords({
   database,
@@ -82,6 +76,7 @@ export async function noteFormerPasswords({
       after = id;
       const person = people.get(key ?? '');
       if (person !== undefined) await noteFirstPassword(database, id, person);
+      else await database.deleteFrom('janua_access_tokens').where('user_id', '=', id).execute();
     }
     if (rows.length < rowsAtOnce) return;
   }
@@ -162,14 +157,17 @@ export function createSync({ end, ...options }: SyncOptions) {
 
   /** Calls `ending` for each account whose row is gone. */
   async function findLeavers(ending: (account: KnownAccount) => Promise<void>, mayGoOn: () => boolean): Promise<void> {
-    let after = '';
+    const attached = database.selectFrom('janua_users').select(['id', 'source_key']);
+    let after: string | null = null;
     while (mayGoOn()) {
-      const page = database.selectFrom('janua_users').select(['id', 'source_key']).where('source_key', '>', after);
+      // In MariaDB, a key that begins with a control character sorts before the empty text.
+      const page: typeof attached =
+        after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
       const rows = await page.orderBy('source_key').limit(rowsAtOnce).execute();
       await setImmediate();
       const there = await source.findKeys(rows.flatMap(({ source_key: key }) => key ?? []));
       for (const { id, source_key: key } of rows) {
-        after = key ?? '';
+        after = key;
         if (key !== null && !there.has(key)) await ending({ id, key });
       }
       if (rows.length < rowsAtOnce) return;
@@ -208,6 +206,7 @@ export function createSync({ end, ...options }: SyncOptions) {
   }
 
   return async ({ force = false, mayGoOn = () => true }: SyncRun = {}): Promise<Synced> => {
+    await noteFormerPasswords(options);
     let [added, changed, left, leaving] = [0, 0, 0, 0];
     const allowance = await findAllowance();
     const waiting: KnownAccount[] = [];

@@ -209,6 +209,32 @@ for (const stores of [
       await database.updateTable('janua_users').set({ password_print: null }).execute();
       // The next start.
       await noteFormerPasswords({ database, source: opened.services.source ?? assert.fail('no table') });
+      assert.equal(await opened.isSignedIn(token), true);
+      await opened.people.setPassword(ann.username, 'another password of Ann');
+      assert.equal(await opened.isSignedIn(token), false);
+    });
+
+    test('lose a token that they make before Janua has noted a password of theirs', async () => {
+      await using opened = await openWithAnn(stores);
+      const { database } = opened;
+      await database.deleteFrom('janua_totp').execute();
+      const bearer = await opened.signIn(ann.username);
+      await database.updateTable('janua_users').set({ password_print: null }).execute();
+      const made = await opened.post('/api/account/tokens', { name: 'new', expires_in_days: 30 }, bearer);
+      const token = { authorization: `Bearer ${made.json().token}` };
+      assert.equal(await opened.isSignedIn(token), true, made.body);
+      await opened.people.setPassword(ann.username, 'another password of Ann');
+      assert.equal(await opened.isSignedIn(token), false);
+    });
+
+    test('lose the tokens of version 0.2 if their row is away at the first start', async () => {
+      await using opened = await openWithAnn(stores);
+      const { token, database, execute } = opened;
+      await database.updateTable('janua_users').set({ password_print: null }).execute();
+      await execute(sql`create table kept as select * from people`);
+      await execute(sql`delete from people`);
+      await noteFormerPasswords({ database, source: opened.services.source ?? assert.fail('no table') });
+      await execute(sql`insert into people select * from kept`);
       await opened.people.setPassword(ann.username, 'another password of Ann');
       assert.equal(await opened.isSignedIn(token), false);
     });
