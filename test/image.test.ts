@@ -160,6 +160,12 @@ for (const processor of ['x64', 'arm64']) {
 
     if (!isOwn) return;
 
+    test('brings OpenTelemetry, which the package leaves out', async () => {
+      const { child } = await serve(await createVolume(), { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    });
+
     test('loses no session when two containers take turns on one volume', async () => {
       const volume = await createVolume();
       let { child, url, token = '' } = await serve(volume);
