@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { hash } from '@node-rs/argon2';
+import { openVersion02 } from './ground/database/version-0.2.ts';
 import { isLong } from './long.ts';
 import { findProgram } from './servers/find-program.ts';
 import { atProcessEnd, createTemporaryFolder } from './servers/process-end.ts';
@@ -162,6 +164,27 @@ for (const processor of ['x64', 'arm64']) {
 
     test('brings OpenTelemetry, which the package leaves out', async () => {
       const { child } = await serve(await createVolume(), { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    });
+
+    test('upgrades the database of version 0.2, whose users sign in as before', async () => {
+      const volume = await createVolume();
+      const file = join(volume.folder, 'janua.db');
+      {
+        await using former = await openVersion02('SQLite');
+        await former.run(`
+          insert into janua_users (id, username, password_hash, first_name, last_name, created_at)
+            values ('7', '${person.email}', '${await hash(person.password)}', 'A', 'B', 5);
+          insert into janua_memberships (id, group_name, user_id, username)
+            values ('admins 7', 'admins', '7', '${person.email}');
+          vacuum into '${file}';`);
+      }
+      await chmod(file, 0o666);
+      const { child, url, token } = await serve(volume);
+      assert.equal(token, undefined, 'there is an administrator');
+      const session = await signIn(url);
+      assert.equal(await statusOf(url, session), 200);
       child.kill('SIGTERM');
       await once(child, 'exit');
     });
