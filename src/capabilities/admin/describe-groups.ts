@@ -55,7 +55,7 @@ interface Guarded {
   readonly clients: readonly GuardedClient[];
 }
 
-/** Adds Janua's own scopes, which are not stored for `admins`. */
+/** Describes a group. The rows of `admins` lack Janua's own scopes, so the description adds them. */
 function describeGroup(
   signedIn: SignedIn,
   { name, description, scopes: granted, secondFactor }: StoredGroup,

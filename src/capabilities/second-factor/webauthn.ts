@@ -36,7 +36,10 @@ const mostCharacters = {
 
 type Part = keyof typeof mostCharacters;
 
-/** Bytes of the data of an authenticator with a new key: its id, a key by RSA, and extensions. */
+/**
+ * The most bytes of authenticator data when a passkey is registered. They hold the id of the credential, its public key (one of RSA is the
+ * longest), and extensions.
+ */
 const mostNewData = 2_048;
 
 const isBase64 = (value: unknown, part: Part): value is string =>

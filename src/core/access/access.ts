@@ -16,7 +16,10 @@ import { grantScope } from './scope.ts';
 export interface Presented {
   readonly cookie?: string | undefined;
   readonly accessToken?: string | undefined;
-  /** A claim derived from a session, such as another host's cookie. Never set together with `cookie`. */
+  /**
+   * A session, by a credential that was derived from it, such as the cookie of a host behind forward authentication. Absent if `cookie` is
+   * set.
+   */
   readonly derived?: Claim | undefined;
 }
 

@@ -98,8 +98,8 @@ export function createChanges(options: ChangeOptions) {
         ...(newStamp ? stampedTables : []),
         ...(endsLinks ? (['janua_tokens'] as const) : []),
         ...(endsUnstamped ? unstampedTables.filter((table) => !(sparesTokens && table === 'janua_access_tokens')) : []),
-        // These tokens are refused since another program has changed the password. The change of the password here would otherwise revive
-        // them.
+        // Another program has changed the password, so personal access tokens are refused. They are deleted, with consents, because they
+        // would count again once this password is noted.
         ...(hasForeignPassword(before) ? unstampedTables : []),
       ]);
       for (const table of ended) await db.deleteFrom(table).where('user_id', '=', user.id).execute();

@@ -17,7 +17,7 @@ export interface NewMail {
   readonly requestId?: string | undefined;
   /** The values that the mail shows. */
   readonly details?: Readonly<Record<string, string>> | undefined;
-  /** Default: the user of the mail. */
+  /** Default: the user of the mail, or its address if it has no user. */
   readonly causedBy?: Cause | undefined;
 }
 

@@ -54,9 +54,9 @@ export async function openTransport({ server, from }: MailRoute): Promise<Transp
   const { createTransport } = await import('nodemailer');
   const { host, port, account } = server;
   const pool = createTransport({
-    // nodemailer must not send a mail again by itself, because another process may hold the lease by then.
     pool: true,
     maxConnections: connections,
+    // nodemailer must not send a mail again by itself. By then, another process may hold the lease of the mails, and send it too.
     maxRequeues: 0,
     host,
     port,

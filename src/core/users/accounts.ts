@@ -115,8 +115,8 @@ export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_pr
     : row.verified_address === row.username;
 
 /**
- * Returns undefined if the account is inactive: it does not come from the configured source, has no usable row there, or its row has
- * another name there, while the team may give ids to other people.
+ * Reads an account. Returns undefined if it is inactive: it does not come from the configured source, or has no usable row there. Nor does
+ * an account count whose row has another name, unless ids are permanent: the row may be another person's.
  */
 function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
   if (!isOwn(row)) return options.source && accountOfSource(row, options.source);

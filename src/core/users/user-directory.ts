@@ -66,7 +66,10 @@ export interface UserDirectory {
    * not write passwords.
    */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
-  /** Takes note of the password that another program has set in a team's own table (`hasForeignPassword`). */
+  /**
+   * Takes note of the password that another program has set in a team's own table. Returns whether there was such a change
+   * (`hasForeignPassword`).
+   */
   acceptPassword(held: Held): Promise<boolean>;
   /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
   acceptName(held: Held): Promise<boolean>;
@@ -116,7 +119,7 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
 
 export interface AccountDetails {
   readonly createdAt: Date | undefined;
-  /** Undefined if the password has not changed since Janua records this. */
+  /** Undefined if the password has not changed since Janua began to record changes. */
   readonly passwordChangedAt: Date | undefined;
   /** Undefined unless the address is verified. */
   readonly verification: PastVerification | undefined;

@@ -28,7 +28,8 @@ export function canonicalDomain(text: string): string | undefined {
  * other text. A full-width comma counts as a comma, and so on (NFKC), because a mail program might read it so.
  */
 export function canonicalMailAddress(text: string): string | undefined {
-  // Some letters become up to 18 by NFKC, and to convert many marks takes quadratic time.
+  // Compared before NFKC, which turns one letter into up to 18, and takes quadratic time for many combining marks. The canonical form of a
+  // domain may be shorter than the typed one, so twice the length is let through.
   if (text.length > 2 * longestAddress) return undefined;
   const [local = '', host, more] = text.split('@');
   const domain = host === undefined || more !== undefined ? undefined : canonicalDomain(host);

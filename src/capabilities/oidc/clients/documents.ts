@@ -63,7 +63,8 @@ function adjust(document: Document): Document {
   return {
     ...Object.fromEntries(Object.entries(document).filter(([field]) => kept.includes(field))),
     jwks: limitKeys(document.jwks),
-    // The library parses it at each request. Of a long host, that takes a time that is quadratic.
+    // The library parses `jwks_uri` at each request, in a time that grows with the square of the host's length. `isBackchannelUri` refuses
+    // more than 255 characters.
     jwks_uri: isBackchannelUri(String(document.jwks_uri), []) ? document.jwks_uri : undefined,
     // Without a name, pages show the host.
     client_name: name !== '' && isPlainLine(name) ? name : undefined,

@@ -114,7 +114,10 @@ export function overrideSessions(
   });
 }
 
-/** Makes the library read the body as if it had the client id that `takeEmptySecret` found, because it has no hook before it. */
+/**
+ * Adds to the body the client id that `takeEmptySecret` found in the header `Authorization` of a public client. The library has no hook
+ * between reading the body and using it, so this replaces the property `body`.
+ */
 export function overrideBody(provider: Provider): void {
   const { OIDCContext } = provider as unknown as { OIDCContext: { prototype: object } };
   const bodies = new WeakMap<object, Readonly<Record<string, unknown>>>();

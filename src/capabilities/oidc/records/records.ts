@@ -201,7 +201,7 @@ export function createRecords(opened: OpenDatabase, options: RecordOptions) {
     async find(id: string, polls = false, read?: TokenRows): Promise<Payload | undefined> {
       const key = keyOf(model, id);
       const row = read?.records.has(key) ? read.records.get(key) : (await findRow(key))[0];
-      // Tokens without a family come from the version before, or are of another kind.
+      // A used refresh token is found by its family. Refresh tokens of version 0.2 and tokens of other kinds have none.
       if (row === undefined) return model === 'RefreshToken' && hasFamily(id) ? findUsed(id) : undefined;
       if (!(await isStillValid(row))) {
         // The grant ends for good: a user who is enabled again has to allow the application again.

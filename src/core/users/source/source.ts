@@ -218,9 +218,9 @@ export function createSource(
 }
 
 /**
- * Checks whether Janua can tell the row from all others. In MySQL and MariaDB, our columns compare texts without the spaces at their end. A
- * name that the database does not find by its canonical form, such as one with a capital É in SQLite, or with cH in a Czech collation of
- * MariaDB, may stand beside another name with that form.
+ * Checks whether Janua can tell the row from all others. Janua's columns in MySQL and MariaDB ignore spaces at the end of a text, so an id
+ * must not end with one. The database must find the name by its canonical form, because another row may have that form as its name. It does
+ * not find a capital É in SQLite, nor cH in a Czech collation of MariaDB.
  */
 const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
   key !== null &&
