@@ -2,7 +2,7 @@ import type { Services } from '../compose.ts';
 import type { RecordedEvent } from '../core/audit/event.ts';
 import type { AuditFilter, UnreadableEvent } from '../core/audit/sql-store.ts';
 import { canonicalUsername } from '../core/users/user.ts';
-import type { UserDirectory } from '../core/users/user-directory.ts';
+import { findEventsOf, type UserDirectory } from '../core/users/user-directory.ts';
 import { Misconfiguration } from '../ground/faults/misconfiguration.ts';
 import { findNearest } from '../ground/text/nearest.ts';
 import { parseTime } from '../ground/text/time.ts';
@@ -54,11 +54,10 @@ async function filterOf({ since, until, user, userId, kind, address }: AuditOpti
   if (from !== undefined && to !== undefined && from >= to)
     throw new Misconfiguration('--until must be later than --since.');
   return {
-    since: from,
     until: to,
     kind: kindOf(kind),
     address: addressOf(address),
-    ...(user === undefined ? { userId } : await identify(user, services)),
+    ...(user === undefined ? { userId, since: from } : await identify(user, from, services)),
   };
 }
 
@@ -73,10 +72,12 @@ function kindOf(kind: string | undefined): string | undefined {
   );
 }
 
-/** Finds the id of the user with a name, and the digest that stands for a name without a user. */
-async function identify(username: string, { users, audit }: Services) {
+/** Finds the user with a name, and the digest that stands for a name without a user. @param from milliseconds since 1970 */
+async function identify(username: string, from: number | undefined, { users, audit }: Services) {
   const name = canonicalUsername(username);
-  return { userId: (await users.findByUsername(name))?.user.id, nameDigest: audit.digestName(name) };
+  const account = await users.findByUsername(name);
+  const found = account === undefined ? { since: from } : await findEventsOf(users, account.user, from);
+  return { ...found, nameDigest: audit.digestName(name) };
 }
 
 function createFindOnce(users: UserDirectory): UserDirectory['findById'] {

@@ -5,7 +5,7 @@ import type { Events, RecordedEvent } from '../../core/audit/event.ts';
 import { describeAbout, describeDecision, describeReason, explain } from '../../core/audit/explanation.ts';
 import type { AuditStore, EventFilter, UnreadableEvent } from '../../core/audit/sql-store.ts';
 import { canonicalUsername } from '../../core/users/user.ts';
-import type { UserDirectory } from '../../core/users/user-directory.ts';
+import { findEventsOf, type UserDirectory } from '../../core/users/user-directory.ts';
 import type { Translate } from '../../ground/languages/speech.ts';
 import { csvLine } from '../../ground/text/csv.ts';
 import { jsonLine } from '../../ground/text/printable.ts';
@@ -49,21 +49,22 @@ export async function filterOf({ filters }: ListQuery, { users, audit }: AuditPa
   const client = address ? parseAddress(address)?.toString() : undefined;
   if (address && client === undefined) throw new InvalidFields({ field: 'address', code: 'not-an-ip-address' });
   const name = user ? canonicalUsername(user) : undefined;
-  const found = name === undefined ? undefined : (await users.findByUsername(name))?.user.id;
+  const account = name === undefined ? undefined : await users.findByUsername(name);
+  const found = account === undefined ? undefined : await findEventsOf(users, account.user, from);
   return {
     kind: kind || undefined,
-    userId: found ?? (user_id || undefined),
+    userId: found?.userId ?? (user_id || undefined),
     // Events of a typed name hold its digest. The digest has no index, so it is compared only where `kind` narrows the search.
     nameDigest: name !== undefined && (found === undefined || kind) ? audit.digestName(name) : undefined,
     address: client,
     requestId: request_id || undefined,
-    since: from,
+    since: found?.since ?? from,
     until: to,
   };
 }
 
 /**
- * Reads a page of events, explained in words. It takes at most four statements: the user of the filter, two for the events, and the names
+ * Reads a page of events, explained in words. It takes at most five statements: two for the user of the filter, two for the events, and the names
  * of their users.
  */
 export async function listEvents(list: ListQuery, events: Events, parts: AuditParts, tell: Translate) {

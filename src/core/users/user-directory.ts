@@ -3,7 +3,7 @@ import type { Account, Candidate, PastVerification, Verification } from './accou
 import type { AccountJoin } from './account-join.ts';
 import type { RequireOtherAdministrator } from './groups.ts';
 import type { Held } from './held.ts';
-import type { User } from './user.ts';
+import { eventsOf, type User } from './user.ts';
 
 export interface ListedUser extends User {
   readonly disabled: boolean;
@@ -115,6 +115,12 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly demo: boolean;
   /** Default: false. */
   readonly disabled?: boolean;
+}
+
+/** Returns the filter that finds the events of an account (`eventsOf`). @param from the time of the first event, in milliseconds since 1970 */
+export async function findEventsOf(users: Pick<UserDirectory, 'findDetails'>, user: User, from = 0) {
+  const { userId, since = 0 } = eventsOf(user, (await users.findDetails(user)).createdAt);
+  return { userId, since: Math.max(from, since) };
 }
 
 export interface AccountDetails {

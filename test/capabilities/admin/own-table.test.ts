@@ -65,3 +65,22 @@ test('a user who is given the id of another one has a page of their own, without
   assert.notEqual(eve.id, id);
   assert.deepEqual((await open(eve.id)).json().events, []);
 });
+
+test('the audit of a name leaves out what a former user of the id of version 0.2 did', async () => {
+  await using janua = await startJanua({ stores });
+  const { people } = janua;
+  await people.add({ ...ann, username: ada, password });
+  const { headers, id } = await signInAda(janua, ann.username);
+  await using direct = await openTestDatabase(janua.databaseUrl);
+  await sql`update janua_users set id = source_key where id = ${id}`.execute(direct.database);
+  await setImmediate();
+  await janua.logIn();
+  const find = async () => {
+    await setImmediate();
+    const { events } = (await janua.get(`/api/admin/audit?user=${ann.username}`, headers)).json();
+    return (events as { kind: string }[]).filter(({ kind }) => kind === 'login-succeeded').length;
+  };
+  assert.equal(await find(), 1);
+  await sql`update janua_users set created_at = ${Date.now() + 60_000} where id = source_key`.execute(direct.database);
+  assert.equal(await find(), 0);
+});
