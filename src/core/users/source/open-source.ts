@@ -26,7 +26,7 @@ export async function readTable(
   if (description.hasChildren)
     throw new Misconfiguration({
       message: `USERS_TABLE: ${table} also has the rows of other tables, and its indexes do not keep these apart: two users could have the same id.`,
-      fix: 'Name a table without child tables, or divide it by partitions.',
+      fix: 'Name a table without child tables.',
     });
   if (!description.isTable) {
     const fix = 'Name the table behind it, which has the indexes.';
@@ -36,7 +36,7 @@ export async function readTable(
   const { id, nameMatch } = fitness;
   if (id === undefined || nameMatch === undefined || fitness.faults.length > 0)
     throw new Misconfiguration(...fitness.faults);
-  const { schema, hidesRows } = description;
+  const { schema, hidesRows, reusedId } = description;
   const found = schema === undefined || table.includes('.') ? mapping : { ...mapping, table: `${schema}.${table}` };
   return {
     /** The mapping, with the schema in which PostgreSQL finds the table. */
@@ -44,15 +44,18 @@ export async function readTable(
     source: createSource(opened, found, { ...fitness, id, nameMatch }, options),
     origin: originOf(found, { idKind: id.kind, hasPermanentIds: options.hasPermanentIds }),
     hidesRows,
+    reusesIds: options.hasPermanentIds && reusedId === id.name,
   };
 }
 
 /** Does the same as `readTable`, and also returns the faults of rows that do not keep the table from working. */
 export async function openSource(...given: Parameters<typeof readTable>) {
   const [opened] = given;
-  const { hidesRows, ...table } = await readTable(...given);
+  const { hidesRows, reusesIds, ...table } = await readTable(...given);
   const { mapping } = table;
-  const warnings = [...findSharedColumn(mapping), ...(hidesRows ? [hiddenRows(mapping)] : [])];
+  const warnings = findSharedColumn(mapping);
+  if (hidesRows) warnings.push(hiddenRows(mapping));
+  if (reusesIds) warnings.push(reusedIds(mapping));
   await opened.withTimeout(scanMilliseconds, async () => {
     warnings.push(...(await findMissing(opened, mapping)));
   });
@@ -73,6 +76,11 @@ const findSharedColumn = ({ id, username }: UserMapping): Required<Fault>[] =>
 const hiddenRows = ({ table }: UserMapping): Required<Fault> => ({
   message: `USERS_TABLE: policies of PostgreSQL choose which rows of ${table} Janua sees. A user whose row they hide counts as gone, and loses the account.`,
   fix: "Check that a policy shows every row to Janua's account, or let that account pass the policies: alter role … bypassrls",
+});
+
+const reusedIds = ({ id }: UserMapping): Required<Fault> => ({
+  message: `USERS_ID=permanent: SQLite gives the id ${id} of the last row to the next person if that row is deleted, and so the account.`,
+  fix: 'Make the table with AUTOINCREMENT, or set USERS_ID=reusable.',
 });
 
 /** Finds rows without a name or a password. Their users cannot sign in; all others can. */

@@ -19,6 +19,8 @@ interface ColumnRow {
   readonly schema?: string;
   /** Whether PostgreSQL's policies choose the rows that this account sees. */
   readonly hides?: boolean;
+  /** The statement that made a table of SQLite. */
+  readonly made?: string;
   readonly name: string;
   readonly type: string;
   /** The type without its length. */
@@ -48,7 +50,7 @@ const withChildren = 'with children';
 /** Describes a table. Returns undefined if there is no table of that name. @param table its name, or SCHEMA.TABLE */
 export async function describeTable({ database, engine }: OpenDatabase, table: string) {
   const [name = '', schema] = table.split('.').reverse();
-  const { rows, tableTypes, indexes } = await inspections[engine](database, name, schema);
+  const { rows, tableTypes, indexes, reusedId } = await inspections[engine](database, name, schema);
   const [first] = rows;
   if (first === undefined) return undefined;
   return {
@@ -56,6 +58,8 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
     /** Whether a search of the table also reads other tables, which its unique indexes do not cover. */
     hasChildren: first.tabletype === withChildren,
     schema: first.schema,
+    /** The key that SQLite gives to a new row again if the last row was deleted. */
+    reusedId,
     hidesRows: first.hides === true,
     columns: rows.map((row) => ({
       name: row.name,
@@ -88,7 +92,7 @@ interface SqliteIndex {
 /** SQLite accepts any type name. The words in the name decide how SQLite treats the column. Each index tells whether it ignores case. */
 async function inspectSqlite(database: Database, name: string) {
   const { rows } = await sql<ColumnRow & { pk: number }>`
-    select master.type as tabletype, part.name, part.type, part.type as base, part.pk, 0 as ignorescase
+    select master.type as tabletype, master.sql as made, part.name, part.type, part.type as base, part.pk, 0 as ignorescase
     from sqlite_master as master join pragma_table_xinfo(master.name) as part
     where master.name = ${name} collate nocase and master.type in ('table', 'view')`.execute(database);
   const indexes = await sql<SqliteIndex>`
@@ -101,7 +105,15 @@ async function inspectSqlite(database: Database, name: string) {
   // An integer primary key is the row id, and has no index of its own.
   const keys = rows.filter(({ pk }) => pk > 0);
   const ownKey = keys.length === 1 ? keys.flatMap((key) => describeIndex(key.name, undefined, true)) : [];
-  return { rows, tableTypes: ['table'], indexes: [...indexes.rows.flatMap(readSqliteIndex), ...ownKey] };
+  const [key] = keys;
+  const isRowId =
+    keys.length === 1 && /^integer$/i.test(key?.type ?? '') && !/\bautoincrement\b/i.test(key?.made ?? '');
+  return {
+    rows,
+    tableTypes: ['table'],
+    indexes: [...indexes.rows.flatMap(readSqliteIndex), ...ownKey],
+    reusedId: isRowId ? key?.name : undefined,
+  };
 }
 
 function readSqliteIndex({ unique, column, collation, columns, definition }: SqliteIndex): IndexDescription[] {
@@ -137,6 +149,7 @@ async function inspectPostgres(database: Database, name: string, schema: string 
     indexes: indexes.rows.flatMap(({ column, unique, definition }) =>
       describeIndex(column, loweredColumn(definition), unique),
     ),
+    reusedId: undefined,
   };
 }
 
@@ -173,5 +186,5 @@ async function inspectMysql(database: Database, name: string, schema: string | u
     const lowered = /^\(?l(?:ower|case)\(`(.+)`\)\)?$/i.exec(row.EXPRESSION ?? '')?.[1];
     return describeIndex(row.COLUMN_NAME, lowered, unique);
   });
-  return { rows, tableTypes: ['BASE TABLE', 'SYSTEM VERSIONED'], indexes };
+  return { rows, tableTypes: ['BASE TABLE', 'SYSTEM VERSIONED'], indexes, reusedId: undefined };
 }
