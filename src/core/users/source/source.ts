@@ -139,7 +139,11 @@ export function createSource(
     /** The id as text. */
     key,
     /** Joins the row whose key is in a column of ours. The join fails for no value of the column. */
-    join: (storedKey: RawBuilder<unknown>) => sql`left join ${table} on ${id} = ${asId(storedKey)}`,
+    join(storedKey: RawBuilder<unknown>) {
+      // In SQLite, an index may keep apart what the column's own collation equates.
+      const isSame = engine === 'sqlite' ? sql` and ${key} = ${storedKey} collate binary` : sql``;
+      return sql`left join ${table} on ${id} = ${asId(storedKey)}${isSame}`;
+    },
     read,
 
     /** Prepares a look-up of rows by a canonical name. @param select the columns and the tables. The first table is `source.table` */
@@ -219,7 +223,7 @@ export function createSource(
 
 /**
  * Checks whether Janua can tell the row from all others. Janua's columns in MySQL and MariaDB ignore spaces at the end of a text, so an id
- * must not end with one. The database must find the name by its canonical form, because another row may have that form as its name. It does
+ * must not end with one. Bytes that are no UTF-8 all become one letter (U+FFFD). The database must find the name by its canonical form, because another row may have that form as its name. It does
  * not find a capital É in SQLite, nor cH in a Czech collation of MariaDB.
  */
 const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
@@ -227,6 +231,7 @@ const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: 
   key !== '' &&
   key.length <= longestKey &&
   !key.endsWith(' ') &&
+  !key.includes('\ufffd') &&
   hasOneSpelling(name ?? '') &&
   folded === canonicalUsername(name ?? '');
 

@@ -53,32 +53,33 @@ const mostLeaving = 0.05;
 const fewLeaving = 3;
 
 /**
- * Notes the present password of each account of version 0.2 with personal tokens. That version noted none, so the tokens would outlive the
- * next password that the team sets. If the row is away or unusable, the password of the tokens can't be known, and they end. Runs before
- * the server takes a token, and before a sync notes passwords.
+ * Notes the present password of each account of version 0.2, which noted none. Otherwise what the account has would outlive the next
+ * password that the team sets. If the row is away or unusable, the password of its personal tokens can't be known, and they end. Runs
+ * before the server takes a token, and before a sync notes passwords.
  */
 export async function noteFormerPasswords({
   database,
   source,
 }: Pick<AdoptionOptions, 'database' | 'source'>): Promise<void> {
-  const owners = database.selectFrom('janua_access_tokens').select('user_id');
   const without = database
     .selectFrom('janua_users')
     .select(['id', 'source_key'])
     .where('password_print', 'is', null)
     .where('source_key', 'is not', null)
-    .where('id', 'in', owners)
     .orderBy('id');
   for (let after = ''; ; ) {
     const rows = await without.where('id', '>', after).limit(rowsAtOnce).execute();
     const people = await source.findAll(rows.flatMap(({ source_key: key }) => key ?? []));
-    for (const { id, source_key: key } of rows) {
-      after = id;
-      const person = people.get(key ?? '');
-      if (person !== undefined) await noteFirstPassword(database, id, person);
-      else await database.deleteFrom('janua_access_tokens').where('user_id', '=', id).execute();
-    }
+    await inTransaction(database, async (db) => {
+      for (const { id, source_key: key } of rows) {
+        const person = people.get(key ?? '');
+        if (person !== undefined) await noteFirstPassword(db, id, person);
+        else await db.deleteFrom('janua_access_tokens').where('user_id', '=', id).execute();
+      }
+    });
+    await setImmediate();
     if (rows.length < rowsAtOnce) return;
+    after = rows.at(-1)?.id ?? '';
   }
 }
 

@@ -392,6 +392,20 @@ test('a table whose ids are the names is opened with a warning', async () => {
   assert.equal(others.length, 1);
 });
 
+test('permanent ids that SQLite may give to the next person are opened with a warning', async () => {
+  for (const [id, hasPermanentIds, expected] of [
+    ['integer primary key', true, 1],
+    ['integer primary key', false, 0],
+    ['integer primary key autoincrement', true, 0],
+    ['text primary key', true, 0],
+  ] as const) {
+    await using table = await openTable('SQLite', declare({ id, email: 'text collate nocase unique' }));
+    const { warnings } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds });
+    const found = warnings.filter(({ message }) => /^USERS_ID=permanent: SQLite gives the id no /.test(message));
+    assert.equal(found.length, expected, `${id}, ${hasPermanentIds}`);
+  }
+});
+
 test('USERS_TABLE may name a schema', { skip: missing('PostgreSQL') }, async () => {
   await using table = await openOwnTable(
     'PostgreSQL',
@@ -536,14 +550,14 @@ test('an id that the column can no longer hold is the id of no row', { skip: mis
   }
 });
 
-test('in SQLite a hash stored as bytes is read as text, and a user whose key is NULL or bytes cannot sign in', async () => {
+test('in SQLite a hash stored as bytes is read as text, and a user whose key is NULL, bytes or no UTF-8 cannot sign in', async () => {
   await using table = await openTable(
     'SQLite',
     declare({ id: 'text primary key', email: 'text collate nocase unique' }),
   );
   await table.execute(
     "insert into people (no, email, secret) values ('a', 'ann@example.com', cast('hash' as blob)), (null, 'bob@example.com', 'hash'), " +
-      "(cast('a' as blob), 'cy@example.com', 'hash')",
+      "(cast('a' as blob), 'cy@example.com', 'hash'), (cast(x'6dfc' as text), 'dan@example.com', 'hash')",
   );
   const { users: directory } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds: true });
   assert.equal((await directory.adoptByUsername('ann@example.com'))?.passwordHash, 'hash');
@@ -561,9 +575,11 @@ test('in SQLite a new hash goes to one of two ids that only the index keeps apar
   await table.execute(
     "insert into people (no, email, secret) values ('A', 'ann@example.com', ''), ('a', 'bob@example.com', '')",
   );
-  const { source } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds: true });
-  const bob = { id: 'bob', sourceKey: 'a', username: 'bob@example.com', firstName: '', lastName: '', groups: [] };
-  assert.equal(await source.replaceHash?.(bob, '', 'new', table.opened.database), true);
+  const { users, source } = await openPeople(table.opened, mappingOf(), { ...quiet, hasPermanentIds: true });
+  const bob = (await users.adoptByUsername('bob@example.com')) ?? assert.fail();
+  assert.equal((await users.adoptByUsername('ann@example.com'))?.user.sourceKey, 'A');
+  assert.equal((await users.findById(bob.user.id))?.user.sourceKey, 'a');
+  assert.equal(await source.replaceHash?.(bob.user, '', 'new', table.opened.database), true);
   const { rows } = await sql<{ secret: string }>`select secret from people order by email`.execute(
     table.opened.database,
   );
