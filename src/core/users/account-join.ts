@@ -5,20 +5,23 @@ import { isBefore, type NotBefore } from '../sessions/lasting-ends.ts';
 import type { SessionRecord } from '../sessions/store.ts';
 import type { Account } from './account.ts';
 
-/** Reads the account of a user in the same statement as a row that names the user. */
+/** SQL that reads the account of a user together with another row that names the user, such as a session. */
 export interface AccountJoin {
-  /** The columns of an account: `account_id` and other names that no such row has. */
+  /** The columns of an account. The other row has no columns of these names. */
   readonly columns: RawBuilder<unknown>;
   /**
-   * Returns a `left join …` that uses an index, and fails for no value of the column.
-   * @param userId the column of the row that names the user
+   * Returns a `left join …` that uses an index. No value of the column makes the statement fail.
+   * @param userId the column of the other row that names the user
    */
   join(userId: RawBuilder<unknown>): RawBuilder<unknown>;
   /** Returns undefined if the account is inactive (`toAccount` in `accounts.ts`). */
   read(row: object): Account | undefined;
 }
 
-/** Prepares a look-up of an account, which also tells whether a session in Redis has ended (`core/sessions/lasting-ends.ts`). */
+/**
+ * Prepares a look-up of the account of a session in Redis. It finds no account if the database says that the session has ended
+ * (`core/sessions/lasting-ends.ts`).
+ */
 export function prepareUnlessEnded({ database, prepareLookup }: OpenDatabase, accounts: AccountJoin) {
   type Found = NotBefore & { readonly ended: string | null; readonly account_id: string | null };
   const findRows = prepareLookup<Found, readonly [userId: string, sessionId: string]>((userId, sessionId) => {
@@ -55,7 +58,7 @@ export function prepareWithAccount<Row extends { readonly id: string; readonly u
   );
   return async (id: string) => {
     const [row] = await findRows(id);
-    // A comparison of the database may be less exact, such as one that ignores case.
+    // The database may compare ids less exactly than JavaScript, such as by a collation that ignores case.
     return row && { row, account: row.account_id === row.user_id ? accounts.read(row) : undefined };
   };
 }

@@ -12,35 +12,35 @@ export interface Account {
   /** Whether the address is verified (`Verification`). Applications link accounts by such an address. */
   readonly isAddressVerified?: boolean;
   /**
-   * Whether proxies may pass the address on: it is verified, or another provider, an operator, a member of `admins` or a team's own table
-   * says that it is the user's.
+   * Whether forward auth may pass the address on to applications: it is verified, or another provider, an operator, a member of `admins` or
+   * a team's own table says that it is the user's.
    */
   readonly isAddressVouched?: boolean;
   /** Whether the user was invited by mail, and has not used the link. */
   readonly isInvitedByMail?: boolean;
-  /** Whether this is a user of the demo, on a server that is not in the demo. A sign-up with the same address replaces the user. */
+  /** Whether this is a user of the demo on a server outside the demo. A sign-up with the same address replaces the user. */
   readonly isReplaceable?: boolean;
   /**
-   * The print of the password that Janua saw last in a team's own table. Null until Janua has noted the password of an account of version
-   * 0.2. Undefined for an own account.
+   * The digest of the password hash that Janua saw last in a team's own table (`passwordPrintOf`). Null until Janua has noted the password
+   * of an account of version 0.2. Undefined for an account in Janua's own table.
    */
   readonly passwordPrint?: string | null;
-  /** Whether Janua last saw the user disabled, although a team's own table says otherwise now. */
+  /** Whether the user of a team's own table was disabled when Janua saw the row last, and is enabled now. */
   readonly wasDisabled?: boolean;
-  /** Set if a team's own table has permanent ids: the id stands for the user, and no proof is bound to the name. */
+  /** Set if the team never gives an id to another person (`USERS_ID=permanent`). Fingerprints then cover the id instead of the name. */
   readonly hasPermanentId?: true;
-  /** The name that Janua saw last, if a team's own table with permanent ids has another one now. */
+  /** The previous name, if a team's own table with permanent ids has a new one that Janua has not stored yet (`acceptName`). */
   readonly formerName?: string;
   /**
-   * Changes when the account's sessions have to end. Undefined in accounts of version 0.2, where the name and the stored password replace
-   * it.
+   * Changes when the account's sessions have to end. Undefined in accounts of version 0.2, where a fingerprint of the name and the stored
+   * password replaces it.
    */
   readonly stamp: string | undefined;
 }
 
 /**
  * The proof that the address is the user's: a mailed link that its owner used, a provider that is trusted for it, a member of `admins`, or
- * a command. It is void once the address changes.
+ * a command. A change of the address voids the proof.
  */
 export interface Verification {
   readonly how: 'mail' | 'upstream' | 'administrator' | 'command';
@@ -51,9 +51,9 @@ export interface Verification {
 /** `at` is undefined for an address that was verified by a link of an older version. */
 export type PastVerification = Verification & { readonly at: Date | undefined };
 
-/** The user with a given name, who has proved nothing yet. */
+/** A user who was found by name, and has not proved their identity yet. */
 export interface Candidate extends Pick<Account, 'passwordHash' | 'disabled'> {
-  /** Undefined if the user is in a team's own table, and Janua has not seen them under this name. */
+  /** Undefined if a row of a team's own table has this name, and Janua has no account for it yet. */
   readonly account: Account | undefined;
   /**
    * Returns the account, which is created if Janua has none. Called once the user has proved their identity. Undefined if the user is gone
@@ -71,8 +71,8 @@ export const rightsOfAccount = ({ user, scopes }: Pick<Account, 'user' | 'scopes
 });
 
 /**
- * Each session carries the stamp of its account, and ends when the stamp changes, whatever program changed it (ASVS 7.4.3). An account
- * without a stamp, as version 0.2 had them, uses a fingerprint of its user name and stored password.
+ * Each session carries the stamp of its account, and ends when the stamp changes, whatever program changed it (ASVS 7.4.3). An account that
+ * version 0.2 created has no stamp, and uses a fingerprint of its user name and stored password.
  */
 export const stampOf = (account: Account): string => account.stamp ?? passwordFingerprint(account);
 
@@ -88,8 +88,9 @@ type PasswordOwner = Pick<Account, 'passwordHash' | 'hasPermanentId'> & {
 export const passwordPrintOf = (passwordHash = ''): string => hash('sha256', passwordHash, 'base64url');
 
 /**
- * Tells whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens are then
- * refused, because they carry no stamp. Undefined for an own account, and until Janua has noted the password of an account of version 0.2.
+ * Tells whether another program has changed the password in a team's own table since Janua saw it last. Personal access tokens carry no
+ * stamp that would end them, so Janua then refuses them. Undefined for an account in Janua's own table, and until Janua has noted the
+ * password of an account of version 0.2.
  */
 export const hasForeignPassword = ({
   passwordPrint,
@@ -98,7 +99,8 @@ export const hasForeignPassword = ({
   passwordPrint == null ? undefined : passwordPrint !== passwordPrintOf(passwordHash);
 
 /**
- * Returns a fingerprint that reveals neither name nor stored password. It covers the name, because a team may give an id to another person.
+ * Returns a fingerprint that reveals neither name nor stored password. It covers the name unless ids are permanent, because a team may give
+ * an id to another person.
  */
 export const passwordFingerprint = (owner: PasswordOwner): string => hash('sha256', ownerText(owner), 'base64url');
 

@@ -12,9 +12,9 @@ import type { ListedUser } from './user-directory.ts';
 export interface AccountOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. Otherwise they count as disabled. */
   readonly demoUsers: boolean;
-  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
+  /** Canonical names that the setting `ADMINISTRATORS` lists. They count if `janua users add` or a mailed link created the account. */
   readonly administrators?: ReadonlySet<string>;
-  /** The team's own table, if users are there. Accounts without a row in it are then inactive. */
+  /** A team's own table of users (`USERS_TABLE`), if there is one. Accounts without a row in it are then inactive. */
   readonly source?: Source | undefined;
 }
 
@@ -22,7 +22,7 @@ type UsersRow = Row<'janua_users'>;
 type StoredRow = Pick<UsersRow, (typeof accountColumns)[number]> & { readonly account_id: string };
 type OwnRow = StoredRow & Pick<UsersRow, (typeof ownAccountColumns)[number]>;
 
-/** A row of `janua_users`, together with the team's row. */
+/** A row of `janua_users`, joined with the row of the team's own table. */
 interface JoinedRow extends StoredRow, Pick<UsersRow, (typeof sourceAccountColumns)[number]> {
   /** JSON: every group with its scopes, if a column of the team's table names groups. */
   readonly definitions?: string | null;
@@ -37,7 +37,7 @@ export type Accounts = ReturnType<typeof createAccounts>;
 /** Reads accounts: from `janua_users` alone, or together with the team's row in one statement. */
 export function createAccounts({ database, engine, prepareLookup }: OpenDatabase, options: AccountOptions) {
   const { source } = options;
-  // A request reads an account, and each column of the answer costs time.
+  // Only the necessary columns, because every request reads an account, and each column costs time.
   const names = [...accountColumns, ...(source === undefined ? ownAccountColumns : sourceAccountColumns)];
   const stored = sql.join(names.map((column) => sql.ref(`janua_users.${column}`)));
   const ofSource = source && sql`, ${source.columns}${source.hasGroups ? sql`, ${definitionsOn(engine)}` : sql``}`;
@@ -76,7 +76,7 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
     /** Reads an account in a transaction. */
     async findIn(db: Database, id: string): Promise<Account | undefined> {
       const { rows } = await sql<AccountRow>`${select} where janua_users.id = ${id}`.execute(db);
-      // A comparison of the database may be less exact, such as one that ignores spaces at the end.
+      // The database may compare ids less exactly than JavaScript, such as by ignoring spaces at the end.
       const row = rows.find(({ account_id }) => account_id === id);
       return row && read(row);
     },
@@ -97,7 +97,7 @@ export function createAccounts({ database, engine, prepareLookup }: OpenDatabase
   };
 }
 
-/** Selects all groups with their scopes as JSON, in the statement that reads an account, because each request reads them. */
+/** Selects all groups with their scopes as JSON, in the statement that reads an account. This saves every request a statement. */
 function definitionsOn(engine: Engine): RawBuilder<unknown> {
   const [array, list] = {
     sqlite: [sql`json_array`, sql`json_group_array`],
@@ -108,15 +108,15 @@ function definitionsOn(engine: Engine): RawBuilder<unknown> {
   return sql`(select cast(${all} as ${engine === 'mysql' ? sql`char` : sql`text`}) from janua_groups) as definitions`;
 }
 
-/** Compares the addresses, because another program may change the address. The new one is not verified. */
+/** Compares the verified address with the present one: another program may have changed the address, and the new one is not verified. */
 export const isVerified = (row: Pick<StoredRow, 'verified_address' | 'address_proof' | 'username'>): boolean =>
   row.verified_address === null
     ? ['mail', 'changed'].includes(row.address_proof ?? '')
     : row.verified_address === row.username;
 
 /**
- * Reads an account. Returns undefined if it is inactive: it does not come from the configured source, or has no usable row there. Nor does
- * an account count whose row has another name, unless ids are permanent: the row may be another person's.
+ * Reads an account. Returns undefined if the account is inactive: it does not come from the configured table of users, or has no usable row
+ * there. An account whose row has another name is inactive too, unless ids are permanent: the row may be another person's.
  */
 function toAccount(row: AccountRow, options: AccountOptions): Account | undefined {
   if (!isOwn(row)) return options.source && accountOfSource(row, options.source);
@@ -147,8 +147,8 @@ function ownAccount(row: OwnRow, { demoUsers, administrators }: AccountOptions):
 }
 
 /**
- * Reads an account of a team's own table. The team's row decides the name, the password and whether the account is enabled. With another
- * name than ours, the row belongs to another person, unless the team never gives an id to another person.
+ * Reads an account of a team's own table. The team's row decides the name, the password and whether the account is enabled. A row with
+ * another name than the account belongs to another person, unless ids are permanent.
  */
 function accountOfSource(row: JoinedRow, source: Source): Account | undefined {
   const person = source.read(row);
@@ -197,5 +197,5 @@ export function toTime(milliseconds: number | string | null): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-/** In SQLite, another program can store values of any type. */
+/** Returns '' for a value that is no text. In SQLite, another program can store values of any type. */
 export const toText = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -27,7 +27,7 @@ export class ChangeRefused extends Error {
   }
 }
 
-/** A detail of a user that cannot be read. Pages say why in their language. */
+/** Invalid input about a user, such as a name or a row of an import. Pages explain the fault in their language. */
 export class Unreadable extends ChangeRefused {
   /** Returns the reason in a language. */
   readonly explain: (tell: Translate) => string;
@@ -47,7 +47,7 @@ export const tooManyMails = () =>
     'too-many-mails',
   );
 
-/** Makes the error for too many changes of one kind, to an account by its owner or by an administrator (`core/audit/flood-bound.ts`). */
+/** Makes the error for too many changes of one kind (limits: `core/audit/flood-bound.ts`). */
 export const tooManyChanges = () =>
   new ChangeRefused('Too many changes of this kind. Wait a minute.', 'too-many-changes');
 

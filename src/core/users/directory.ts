@@ -19,10 +19,10 @@ import { createUserList } from './user-list.ts';
 
 export interface DirectoryOptions {
   readonly demoUsers: boolean;
-  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
+  /** Canonical names that the setting `ADMINISTRATORS` lists. They count if `janua users add` or a mailed link created the account. */
   readonly administrators?: ReadonlySet<string>;
   readonly otherWaysIn: OtherWaysIn;
-  /** The team's own table, if users are there. */
+  /** A team's own table of users (`USERS_TABLE`), if there is one. */
   readonly source?: Source | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -30,12 +30,12 @@ export interface DirectoryOptions {
   readonly recordLeft?: RecordLeft;
 }
 
-/** Changes a row, which locks it. */
+/** Locks a row until the end of the transaction, by changing it. The nodes of a database cluster see no other lock. */
 export const countChange = { changes: sql<number>`changes + 1` };
 
 /**
  * Opens the directory of all users whom Janua knows, in `janua_users`. With a team's own table as the source, its rows decide which
- * accounts are active, under which name and with which password. Janua adds accounts for its people when they sign in.
+ * accounts are active, under which name and with which password. Janua adds an account for a row at the first login or at a sync.
  */
 export function createDirectory(
   opened: OpenDatabase,
@@ -83,7 +83,7 @@ export function createDirectory(
         await update(user.id).set(kept).where('password', '=', before).execute();
       } else
         await inTransaction(database, async (db) => {
-          // If another program has changed the password, the stored print stays different (`hasForeignPassword`).
+          // If another program has changed the password, the stored digest stays, and shows the change (`hasForeignPassword`).
           if (await source.replaceHash?.(user, before, after, db))
             await update(user.id, db)
               .set({ password_print: passwordPrintOf(after) })
@@ -186,7 +186,7 @@ function createOwnCandidates({ database, prepareLookup }: OpenDatabase, { column
 
 function createCandidates({ columns, read, findById }: Accounts, options: AdoptionOptions) {
   const { source } = options;
-  // The account under the key of the row may belong to another person: `read` decides.
+  // The account with the id of the row may belong to a former person of that id. `read` then returns undefined.
   const find = source.prepareByName(
     sql<AccountRow>`select ${columns} from ${source.table} left join janua_users on janua_users.source_key = ${source.key}`,
   );

@@ -14,7 +14,7 @@ import { mostCounted } from './user-directory.ts';
 export interface Group {
   readonly name: string;
   readonly description: string;
-  /** The scopes that the group grants. `admins` grants Janua's own scopes besides. */
+  /** The scopes that the group grants. `admins` also grants Janua's own scopes. */
   readonly scopes: readonly string[];
 }
 
@@ -43,28 +43,31 @@ export interface GroupOptions {
   readonly requireOther: RequireOtherAdministrator;
 }
 
-/** The groups of a user after a change, without those by `ADMINISTRATORS`, and whether they differ from before. */
+/**
+ * The stored groups of a user after a change, and whether they differ from before. `ADMINISTRATORS` adds users to `admins` without storing
+ * that.
+ */
 export interface ChosenGroups {
   readonly names: readonly string[];
   readonly areNew: boolean;
 }
 
-/** Records a change in its transaction, if anything changed. @param change how many members the change concerns */
+/** Records a change in its transaction. Not called if nothing has changed. @param change how many members the change concerns */
 type RecordIn = (db: Database, change?: { readonly count: number }) => Promise<void>;
 
 const recordNothing: RecordIn = async () => {};
 
 /**
- * Checks that another enabled user is an administrator.
- * @param db an `inGroupsTransaction`
+ * Checks that the user may lose the role of administrator: another administrator can sign in.
+ * @param db the transaction of an `inGroupsTransaction`
  * @throws {ChangeRefused} `last-administrator`
  */
 export type RequireOtherAdministrator = (userId: string, db: Database) => Promise<void>;
 
 /**
  * Runs a transaction that changes groups or administrators. Its first step locks all groups, so such transactions wait for each other. The
- * lock is a change to a row, because servers in a cluster see no other lock.
- * @param locking further rows that it locks
+ * lock is a change to a row, because the nodes of a database cluster see no other lock.
+ * @param locking further rows that the transaction locks
  */
 export const inGroupsTransaction = <Result>(
   database: Database,
@@ -79,15 +82,15 @@ export const inGroupsTransaction = <Result>(
 /** Members of a group whose rows one statement rewrites. */
 const membersAtOnce = 1_000;
 
-/** Groups whose members one statement counts. SQLite takes at most 500. */
+/** Groups whose members one statement counts. SQLite allows at most 500 selects in one `union all`. */
 const countedAtOnce = 100;
 
 const idOf = (group: string, userId: string) => `${group} ${userId}`;
 
 /**
- * Stores groups and their members. A membership contains the name of its user, by which lists of members are sorted. The rows of accounts
- * contain their groups and scopes, so that a look-up of an account reads no other table. Methods throw `ChangeRefused` when a change cannot
- * be made.
+ * Stores groups and their members. A membership repeats the name of its user, so that lists of members can be sorted by it. The row of an
+ * account repeats its groups and scopes, so that a look-up of an account reads no other table. Methods throw `ChangeRefused` when a change
+ * cannot be made.
  */
 export function createGroups(database: Database, options: GroupOptions) {
   const { applicationScopes, inColumn, requireOther } = options;
@@ -95,7 +98,7 @@ export function createGroups(database: Database, options: GroupOptions) {
 
   const change = <Made>(work: (db: Database) => Promise<Made>) => inGroupsTransaction(database, work);
 
-  /** Finds the groups that a user was put into. `ADMINISTRATORS` may make the user an administrator besides. */
+  /** Finds the stored groups of a user. The setting `ADMINISTRATORS` adds users to `admins` without storing that. */
   async function namesOf({ id }: Pick<User, 'id'>, db = database): Promise<string[]> {
     const rows = db.selectFrom('janua_memberships').select('group_name').where('user_id', '=', id);
     return (await rows.execute()).map((row) => row.group_name);
@@ -115,13 +118,13 @@ export function createGroups(database: Database, options: GroupOptions) {
     );
   }
 
-  /** Returns the rights of a user in these groups, some of which a team's own table may name. */
+  /** Returns the rights of a user in these groups. A group that a team's own table names, but Janua does not have, grants no scopes. */
   function rightsIn(names: readonly string[], groups: ReadonlyMap<string, Group>): Rights {
     const held = [...new Set(names)];
     return rightsOf(held, [...new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []))]);
   }
 
-  /** Returns the columns of a user in these groups, without groups that were removed. */
+  /** Returns the columns of `janua_users` that repeat groups and scopes, without groups that were removed. */
   function columnsOf(names: readonly string[], groups: ReadonlyMap<string, Group>) {
     const held = names.filter((name) => groups.has(name)).sort();
     const scopes = new Set(held.flatMap((name) => groups.get(name)?.scopes ?? []));
@@ -129,8 +132,8 @@ export function createGroups(database: Database, options: GroupOptions) {
   }
 
   /**
-   * Updates the rows of the members after a change to a group, and returns how many there are. Selects by id, because a search for a
-   * combination of groups would read every user.
+   * Updates the rows of the members after a change to a group, and returns how many there are. Updates by id: `group_names` has no index,
+   * so a condition on it would read every user.
    */
   async function rewriteMembers(name: string, db: Database): Promise<{ readonly count: number }> {
     const groups = await readAll(db);
@@ -184,7 +187,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     return found;
   }
 
-  /** @param kept scopes that may stay, although SCOPES no longer names them */
+  /** @param kept scopes that may stay, although the setting `SCOPES` no longer lists them */
   function requireScopes(scopes: readonly string[], kept: readonly string[] = []): string {
     const unknown = scopes.find((scope) => !knownScopes.includes(scope) && !kept.includes(scope));
     if (unknown === undefined) return [...new Set(scopes)].sort().join(' ');
@@ -219,7 +222,7 @@ export function createGroups(database: Database, options: GroupOptions) {
      */
     async list(limit = Number.POSITIVE_INFINITY, after = ''): Promise<ListedGroup[]> {
       const further = [...(await readAll(database)).values()].filter(({ name }) => name > after);
-      // Not every database orders texts as this comparison does.
+      // Sorted here, because not every database orders texts as the comparison in the filter does.
       const groups = further.sort((one, other) => (one.name < other.name ? -1 : 1)).slice(0, limit);
       const members = await countMembers(groups.map(({ name }) => name));
       return groups.map((group) => ({ ...group, members: members.get(group.name) }));
@@ -302,7 +305,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     namesOf,
 
     /**
-     * Changes the groups of a user. The transaction is an `inGroupsTransaction`.
+     * Changes the groups of a user. Must run in an `inGroupsTransaction`.
      * @param choose returns the new groups, given those that the user is in. `rightsIn` returns the rights that groups grant. An error of
      * `choose` rolls back the transaction
      */
@@ -312,7 +315,7 @@ export function createGroups(database: Database, options: GroupOptions) {
     ): Promise<ChosenGroups> {
       const { id: userId, username } = user;
       const stored = await namesOf(user, db);
-      // A column that names the groups may have been set after Janua had stored some.
+      // Janua may have stored groups before the operator configured a column for them. Such groups no longer count.
       const present = inColumn ? stored.filter((name) => name === admins) : stored;
       const groups = await readAll(db);
       const names = [...new Set(choose(present, (chosen) => rightsIn(chosen, groups)))].sort();

@@ -7,8 +7,8 @@ import type { User } from './user.ts';
 import type { NewUser, UserDirectory, UserRegistry } from './user-directory.ts';
 
 /**
- * The owner of an action, and the account's stamp when the owner proved their identity. A session, a link, a queued mail and an account
- * each have both.
+ * A user, and the stamp that the account had when the user proved their identity. Sessions, links, queued mails and accounts have these
+ * properties.
  */
 export interface Proved {
   readonly userId: string;
@@ -20,9 +20,9 @@ export const provedBy = (account: Account): Proved => ({ userId: account.user.id
 declare const held: unique symbol;
 
 /**
- * An account while its row is locked, until the end of the transaction `db`. Personal access tokens, consents, second factors and linked
- * identities outlive their request and carry no stamp, so they can be stored for a `Held` only. A concurrent change of the account then
- * comes before or after, and never in between. Only this file creates a `Held`.
+ * An account whose row is locked until the end of the transaction `db`. Personal access tokens, consents, second factors and linked
+ * identities outlive their request, and carry no stamp that would end them. The functions that store them therefore demand a `Held`: a
+ * concurrent change of the account then comes before or after, and never in between. Only this file creates a `Held`.
  */
 export interface Held {
   readonly [held]: true;
@@ -31,7 +31,7 @@ export interface Held {
   readonly db: Database;
 }
 
-/** The account has changed, was disabled or is gone since the proof. Nothing was changed. */
+/** The account has changed, was disabled or is gone since the user proved their identity. The transaction changed nothing. */
 export class AccountChanged extends Error {
   override readonly name = 'AccountChanged';
 }
@@ -39,28 +39,28 @@ export class AccountChanged extends Error {
 export interface HoldOptions {
   /** Whether the work changes groups or administrators. Such transactions wait for each other, before they lock an account. */
   readonly groups?: boolean;
-  /** The administrator who acts, or the owner and the owner's session. Default: the owner. */
+  /** The `parties` of `Locking`: the administrator who acts, or the owner and the owner's session. Default: the owner. */
   readonly parties?: readonly string[];
 }
 
 /**
- * The work in a transaction. It may run more than once. It uses no other connection than `held.db`: on SQLite, all other connections wait
- * for the transaction.
+ * The work in a transaction. It may run more than once, because a transaction that the database rolled back is repeated. It uses no other
+ * connection than `held.db`: on SQLite, all other connections wait for the transaction.
  */
 type Work<Result> = (held: Held) => Promise<Result>;
 
 /** @throws {AccountChanged} if the proof no longer holds, or the account is disabled */
 export type Hold = <Result>(proved: Proved, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
-/** For an administrator or a command, whose proof is checked elsewhere. @throws {ChangeRefused} `no-such-user` */
+/** Locks an account without a proof of its owner, for an administrator or a command. @throws {ChangeRefused} `no-such-user` */
 export type HoldAny = <Result>(userId: string, work: Work<Result>, options?: HoldOptions) => Promise<Result>;
 
 /** Adds a user, and data that belongs to the account, in one transaction. Returns undefined if the name is taken. */
 export type HoldNew = <Result>(user: NewUser, work: Work<Result>, options?: HoldOptions) => Promise<Result | undefined>;
 
 /**
- * Every lasting change to an account goes through these functions. They lock the row of the account by changing it, because servers in a
- * cluster see no other lock. The order of locks is the same everywhere: groups, the account, and then rows that belong to it.
+ * Every lasting change to an account goes through these functions. They lock the row of the account by changing it, because the nodes of a
+ * database cluster see no other lock. The order of locks is the same everywhere: groups, the account, and then rows that belong to it.
  */
 export function createHold(database: Database, users: Pick<UserDirectory, 'lock'>, registry: UserRegistry | undefined) {
   async function lock(userId: string, db: Database): Promise<Held | undefined> {

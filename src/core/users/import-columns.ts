@@ -26,8 +26,8 @@ const toImportRow = (user: ExportedUser) => ({
 });
 
 /**
- * Yields the lines of an export, which an import can read: those of a page of users at a time, because a turn of each reader for each line
- * takes longer than the line. Users of the demo are left out, because their passwords are public.
+ * Yields the lines of an export, which an import can read. Each chunk has the lines of a page of users, because a chunk for each line would
+ * take longer than the line itself. Users of the demo are left out, because their passwords are public.
  * @param options.onLeftOut is called for each user who is left out
  */
 export async function* exportLines(
@@ -52,10 +52,10 @@ export async function* exportLines(
   for await (const page of users) yield page.map(toLine).join('');
 }
 
-/** Longest hash that the column holds, in characters. */
+/** Longest hash that the column of passwords holds, in characters. */
 const longestHash = 512;
 
-/** Reads a row of a file. @throws {Unreadable} that says what is wrong with it */
+/** Reads a row of a file. @throws {Unreadable} if the row has a fault, with the reason */
 export function readImportRow(row: ImportRow, knownGroups: ReadonlySet<string>): ImportedUser {
   const text = (name: keyof ImportRow): string => {
     const value = row[name] ?? '';

@@ -19,7 +19,7 @@ interface NumberedRow {
 
 type Parse = (line: string) => ImportRow;
 
-/** Passes bytes on, and converts UTF-16 to UTF-8. @param input bytes as Latin-1 */
+/** Converts UTF-16 to UTF-8, and passes other input on unchanged. @param input as Latin-1, so that each character is a byte */
 async function* withoutUtf16(input: AsyncIterable<string>): AsyncGenerator<string> {
   let start: string | undefined = '';
   let decoder: TextDecoder | undefined;
@@ -38,11 +38,11 @@ async function* withoutUtf16(input: AsyncIterable<string>): AsyncGenerator<strin
   if (start) yield start;
 }
 
-/** Returns the bytes of a text in UTF-8, as Latin-1. */
+/** Encodes a text in UTF-8, and returns each byte as a Latin-1 character. */
 const toUtf8 = (text: string) => Buffer.from(text).toString('latin1');
 
 /**
- * Reads JSON lines, or CSV with a header. Each row is one line, so that a wrong quote spoils no other row.
+ * Reads JSON lines, or CSV with a header. A row of CSV is one line too, so that a wrong quote spoils no other row.
  * @param input as Latin-1, so that each character is a byte
  * @throws {Unreadable} for a wrong header
  */
@@ -154,7 +154,7 @@ export const noRows = (): ImportCounts => ({ rows: 0, added: 0, refused: 0 });
 /**
  * Adds the users of a file. Users who exist already stay as they are.
  * @param input as `readRows` reads it
- * @param counts updated during the import, so it is right even after an error
+ * @param counts updated during the import, so that they are right even after an error
  * @throws {Unreadable} for a wrong header, or for a file without rows
  */
 export async function importRows(input: Readable, options: ImportOptions, counts: ImportCounts): Promise<void> {
@@ -187,7 +187,7 @@ export async function importRows(input: Readable, options: ImportOptions, counts
     counts.rows += 1;
     batch.push(...readUser(row));
     if (batch.length === batchUsers) await addBatch();
-    // Lets other requests run, because the import never waits if its rows come from a body and the database is SQLite.
+    // Lets other requests run. With rows from a request body and SQLite, the import itself never waits for I/O.
     if (counts.rows % rowsAtOnce === 0) await setImmediate();
     if (isStopped?.()) break;
   }

@@ -8,13 +8,13 @@ import type { UserRegistry } from './user-directory.ts';
 
 export interface ImportBy {
   readonly actor: { readonly caller: Caller; readonly actorId?: string };
-  /** Whether this is a rehearsal, which adds nothing. */
+  /** Whether this is a dry run, which adds nothing. */
   readonly isRehearsal: boolean;
 }
 
 /**
- * Returns a function that adds users and their event in one transaction, and returns how many were new. If an address has a user already,
- * that user stays as it is, so that an import can be run again after it was interrupted.
+ * Returns a function that adds users and the audit event about them in one transaction. The function returns how many users were new. If an
+ * address has a user already, that user stays as it is, so that an interrupted import can be run again.
  */
 export function createImportUsers(
   database: Database,
@@ -46,7 +46,7 @@ export function createImportUsers(
     try {
       return await add();
     } catch (error) {
-      // Another process has taken a name meanwhile.
+      // Another process has taken a name meanwhile. The second try leaves that user out.
       if (isDuplicate(error)) return add();
       throw error;
     }

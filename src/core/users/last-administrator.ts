@@ -10,7 +10,7 @@ import { admins } from './scopes.ts';
 /** The ways to sign in without a password that the settings leave open. */
 export interface OtherWaysIn {
   readonly passkeys: boolean;
-  /** The ids of the other providers. */
+  /** The ids of the other identity providers (`UPSTREAMS_FILE`). */
   readonly upstreams: readonly string[];
 }
 
@@ -22,12 +22,12 @@ export const findOtherWaysIn = (settings: Settings): OtherWaysIn => ({
 export interface LastAdministratorOptions {
   /** Whether the demo's users, whose passwords are public, may sign in. */
   readonly demoUsers: boolean;
-  /** Canonical names that `ADMINISTRATORS` lists. These users are administrators if their address is proved. */
+  /** Canonical names that the setting `ADMINISTRATORS` lists. They count if `janua users add` or a mailed link created the account. */
   readonly administrators: ReadonlySet<string>;
   readonly otherWaysIn: OtherWaysIn;
 }
 
-/** Finds administrators among Janua's own accounts who can sign in: at most two of the group, and two of those whom a setting lists. */
+/** Finds own accounts of administrators who can sign in: at most two members of `admins`, and two whom `ADMINISTRATORS` lists. */
 export async function findAdministrators(
   db: Database,
   { demoUsers, administrators, otherWaysIn }: LastAdministratorOptions,
@@ -54,9 +54,9 @@ export async function findAdministrators(
 }
 
 /**
- * Returns the rule for Janua's own accounts: a change must leave an administrator who can sign in. Each change to an account that could
- * break the rule asks it in its transaction.
- * @param isByAddress whether the user loses only what `ADMINISTRATORS` gives to the address
+ * Returns a check for Janua's own accounts: a change must leave an administrator who can sign in. Each change that could remove the last
+ * one runs the check in its transaction.
+ * @param isByAddress whether the change concerns the address alone, so that a stored place in `admins` stays
  */
 export function createRequireOther(options: LastAdministratorOptions) {
   return async (userId: string, db: Database, isByAddress = false): Promise<void> => {
@@ -74,7 +74,7 @@ function selectOtherWays(db: Database, { passkeys, upstreams }: OtherWaysIn) {
   return [...(passkeys ? [withPasskey] : []), ...(upstreams.length > 0 ? [linked] : [])] as const;
 }
 
-/** Returns the same rule for a team's own table. Only its present rows tell which administrators are left. */
+/** Returns the same check for a team's own table. It reads the present rows, which decide whether the other administrators can sign in. */
 export function createRequireOtherPerson({ findAll }: Pick<Accounts, 'findAll'>, otherWaysIn: OtherWaysIn) {
   return async (userId: string, db: Database): Promise<void> => {
     const members = db.selectFrom('janua_memberships').select('user_id').where('group_name', '=', admins);

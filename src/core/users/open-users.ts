@@ -16,7 +16,7 @@ import { canonicalUsername } from './user.ts';
 interface OpenUsersOptions {
   readonly settings: Settings;
   readonly opened: OpenDatabase;
-  /** The team's own table, if users are there. */
+  /** A team's own table of users (`USERS_TABLE`), if there is one. */
   readonly mapping: UserMapping | undefined;
   readonly demoUsers: boolean;
   readonly log: Log;
@@ -24,10 +24,10 @@ interface OpenUsersOptions {
   readonly now: () => number;
   /** Wraps a store so that its calls are measured. */
   readonly watch: <Store extends object>(store: Store) => Store;
-  /** Measures how long passwords take to verify with the stored hashes. Undefined where no user logs in. */
+  /** Measures how long passwords take to verify with the stored hashes. Undefined in a process that takes no logins, such as a command. */
   readonly calibrate: ((hashes: readonly string[]) => Promise<void>) | undefined;
   readonly recordLeft: RecordLeft;
-  /** Whether the present table may be another one than that which the accounts came from. */
+  /** Whether the configured table may differ from the one that the accounts were created from, as for `janua users moved`. */
   readonly acceptsOrigin: boolean;
 }
 

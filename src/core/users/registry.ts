@@ -111,7 +111,7 @@ export const verifiedColumns = (address: string, { how, by }: Verification) => (
 });
 
 /**
- * Keeps the sessions of an account without a stamp. They carry a fingerprint of the name and the stored hash. It becomes the stamp before
- * either changes.
+ * Keeps the sessions of an account without a stamp, which carry a fingerprint of the name and the stored password (`stampOf`). Before
+ * either of them changes, the fingerprint becomes the stamp.
  */
 export const keptStamp = (account: Account) => sql<string>`coalesce(stamp, ${passwordFingerprint(account)})`;

@@ -4,15 +4,15 @@ import { type BoundedTable, boundOf } from '../../ground/database/tables.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { User } from './user.ts';
 
-/** Most rows that one call removes. There are more to remove only if the bound was lowered. */
+/** Most rows that one call removes. More rows are in excess only if a new version has lowered the limit. */
 const removedAtOnce = 100;
 
 /**
- * Enforces the bound of a table (`ground/database/tables.ts`) after a row was added: removes the oldest rows of the account or of all
- * administrators, or refuses the new row. A refusal rolls back the transaction `db`, whose lock (of the account, or of all groups) makes
- * other requests wait. A removal needs no lock: of several requests at a time, the last one sees the rows of all.
+ * Enforces the limit of a table (`boundOf`) after a row was added. It removes the oldest rows of the user, or refuses the new row. For a
+ * refusal, the transaction `db` must hold the lock of the account or of all groups. Otherwise concurrent requests would not count each
+ * other's rows. A removal needs no lock: of several concurrent requests, the last one sees the rows of all.
  * @param user the user whose rows are counted. Undefined for a table of administrators
- * @param time milliseconds since 1970. Rows that have expired don't count
+ * @param time the present time, in milliseconds since 1970. Rows that have expired don't count
  * @param alike a condition for the rows that count together with the new one. Default: all rows of the user or of the administrators
  * @returns the number of removed rows
  * @throws {ChangeRefused} `too-many-kept`

@@ -1,4 +1,4 @@
-/** The group that is built in. It holds all of Janua's own scopes. */
+/** The built-in group. It grants all of Janua's own scopes. */
 export const admins = 'admins';
 
 /** Janua's own scopes (RFC 6749 3.3), with their meaning for the OpenAPI document. */
@@ -19,7 +19,7 @@ export interface Rights {
   readonly scopes: readonly string[];
 }
 
-/** Refuses a change of a target that holds these rights, or would get them. It throws unless the actor holds all of them. */
+/** Throws unless the administrator who acts holds all these rights. They are those that the changed user or group has, or would get. */
 export type RequireRights = (...changed: readonly Rights[]) => void;
 
 /** One object for all users without groups. Most users have none. */

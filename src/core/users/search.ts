@@ -6,11 +6,12 @@ import type { ListEntry, ListedUser, UserListQuery } from './user-directory.ts';
 
 type Expression = RawBuilder<unknown>;
 
-/** A character that sorts after all others. A prefix with it sorts after every text that begins with the prefix. */
+/** A character that sorts after all others. A prefix with this character at its end sorts after every text that begins with the prefix. */
 const last = '\u{10ffff}';
 
 /**
- * Returns the end of a statement that reads rows in the order of a value. An index has to begin with that value.
+ * Returns the end of a statement that reads a page of rows in the order of a value: `where … order by … limit …`. An index has to begin
+ * with that value.
  * @param id tells rows with the same value apart. Undefined if each row has its own value
  */
 export function inOrder(
@@ -22,7 +23,7 @@ export function inOrder(
   const [than, direction] = descending ? [sql`<`, sql`desc`] : [sql`>`, sql`asc`];
   const [text, key = ''] = after ?? [];
   const beyond = sql`${value} ${than} ${text}`;
-  // Begins with a comparison of the value alone, because MariaDB finds no range by pairs.
+  // Compares the value alone first. MariaDB uses no index for a comparison of pairs, such as (value, id) > (…).
   const from = id === undefined ? beyond : sql`${value} ${than}= ${text} and (${beyond} or ${id} ${than} ${key})`;
   return sql`where ${where} and ${text === undefined ? sql`${value} is not null` : from}
     order by ${value} ${direction}${id === undefined ? sql`` : sql`, ${id} ${direction}`} limit ${sql.lit(limit)}`;
@@ -44,7 +45,10 @@ export function createSearch(database: Database, listSome: (ids: readonly string
       return rows.map(({ id }) => id);
     },
 
-    /** Lists the users that the first kind of word finds, then those of the next kind. The key of each entry contains the kind too. */
+    /**
+     * Lists the users whose address begins with the prefix, then by full name, then by last name (`searchable`). The keys contain the kind
+     * of word, so that the next page goes on there.
+     */
     async listFound(prefix: string, { after, descending, limit }: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]> {
       const [value = '', place = ''] = after ?? [];
       const [, begin = '0', id = ''] = /^(\d) (.*)$/s.exec(place) ?? [];

@@ -29,7 +29,7 @@ export interface UserListQuery {
   readonly limit: number;
 }
 
-/** A place in a list. */
+/** An entry in a list of users. The next page begins after the key of the last one. */
 export interface ListEntry {
   /** The value that sorts the user, and the id, which tells users with the same value apart. */
   readonly key: readonly [value: string, place: string];
@@ -40,7 +40,7 @@ export interface ListEntry {
 /** Most users that a list counts. Counting millions would hold up other requests. */
 export const mostCounted = 100_000;
 
-/** Every method throws `Unavailable` when the directory cannot be reached. */
+/** Every method throws `Unavailable` when the database cannot be reached. */
 export interface UserDirectory {
   readonly accounts: AccountJoin;
   /** @param username in its canonical form */
@@ -48,8 +48,8 @@ export interface UserDirectory {
   /** Finds an account that Janua knows. */
   findByUsername(username: string): Promise<Account | undefined>;
   /**
-   * Does the same as `findByUsername`, and adds the account of a user of a team's own table whom Janua has not seen. For an operator, or a
-   * mail to the address.
+   * Does the same as `findByUsername`, and adds the account of a user of a team's own table whom Janua has not seen. For a command of an
+   * operator, or before a mail to the address.
    */
   adoptByUsername(username: string): Promise<Account | undefined>;
   findById(id: string): Promise<Account | undefined>;
@@ -59,11 +59,11 @@ export interface UserDirectory {
   replacePasswordHash(account: Account, replacement: string): Promise<void>;
   /** Locks the row of an account until the end of a transaction, and reads it. For `createHold` alone. */
   lock(id: string, db: Database): Promise<Account | undefined>;
-  /** Ends everything that carries the old stamp: sessions, links, trust in browsers, pending logins. */
+  /** Gives the account a new stamp. This ends everything that carries the old one: sessions, links, trust in browsers, pending logins. */
   renewStamp(held: Held): Promise<void>;
   /**
-   * Stores a password hash, and ends `demo`. Returns false if another program has changed the hash meanwhile. Undefined if this server may
-   * not write passwords.
+   * Stores a password hash. A user of the demo becomes an ordinary user. Returns false if another program has changed the hash meanwhile.
+   * Undefined if this server may not write passwords.
    */
   setPassword?(held: Held, passwordHash: string): Promise<boolean>;
   /**
@@ -71,7 +71,7 @@ export interface UserDirectory {
    * (`hasForeignPassword`).
    */
   acceptPassword(held: Held): Promise<boolean>;
-  /** Takes note of the name that a team with permanent ids has given to a user (`formerName`). */
+  /** Stores the name that a team with permanent ids has given to a user (`formerName`). Returns whether the name was new. */
   acceptName(held: Held): Promise<boolean>;
   /** Takes note that a user of a team's own table is disabled. Returns whether the user is. */
   acceptDisabled(held: Held): Promise<boolean>;
@@ -94,7 +94,7 @@ export interface UserDirectory {
   listPage(query: UserListQuery): Promise<ListEntry[]>;
   /** Lists the users with a word that begins with `prefix`, by an index and sorted by these words. The prefix is in lower case. */
   listFound(prefix: string, query: Omit<UserListQuery, 'sort'>): Promise<ListEntry[]>;
-  /** Returns the ids of at most `limit` users, by an index. Undefined if no index finds them. */
+  /** Returns the ids of at most `limit` users, by an index. Undefined if the groups are in a column of a team's own table. */
   findIds(by: 'prefix' | 'group' | 'disabled', value: string, limit: number): Promise<readonly string[] | undefined>;
   /** Finds the same accounts as `findAll`, but returns them as `ListedUser`s. */
   listSome(ids: readonly string[]): Promise<ListedUser[]>;
@@ -102,9 +102,9 @@ export interface UserDirectory {
 
 export interface NewUser extends Omit<User, 'id' | 'groups'> {
   /**
-   * The way in which the account got its address: by a mailed link, another provider, an import, a member of `admins` who handed the link
-   * over, or without proof (`none`, as earlier versions stored for such a link). Default: by an operator's command. A change of the address
-   * by a mailed link makes it `changed`. `ADMINISTRATORS` counts only `mail` and the default.
+   * How the account got its address: by a mailed link (`mail`), another provider, an import, or a link that a member of `admins` handed
+   * over (`admin`; earlier versions stored `none`). Default: by an operator's command. A change of the address stores `changed`. The
+   * setting `ADMINISTRATORS` counts only for `mail` and the default.
    */
   readonly addressProof?: 'mail' | 'upstream' | 'import' | 'admin' | 'none';
   /** Default: the address is not verified. */
@@ -117,7 +117,7 @@ export interface NewUser extends Omit<User, 'id' | 'groups'> {
   readonly disabled?: boolean;
 }
 
-/** Returns the filter that finds the events of an account (`eventsOf`). @param from the time of the first event, in milliseconds since 1970 */
+/** Returns the filter that finds the events of an account (`eventsOf`). @param from the earliest time, in milliseconds since 1970 */
 export async function findEventsOf(users: Pick<UserDirectory, 'findDetails'>, user: User, from = 0) {
   const { userId, since = 0 } = eventsOf(user, (await users.findDetails(user)).createdAt);
   return { userId, since: Math.max(from, since) };
@@ -143,18 +143,21 @@ export interface UserRegistry {
   /** Returns those of the names that are taken. */
   findTaken(usernames: readonly string[], db: Database): Promise<ReadonlySet<string>>;
   setName(held: Held, name: Pick<User, 'firstName' | 'lastName'>): Promise<void>;
-  /** Checks the requirement of `setUsername`: the user is not the last administrator by the address alone. @throws as `setUsername` */
+  /**
+   * Checks that a new address leaves an administrator: `ADMINISTRATORS` may list the last one by the present address.
+   * @throws {ChangeRefused} `last-administrator`
+   */
   requireOtherByAddress(userId: string, db?: Database): Promise<void>;
   /**
-   * Changes the address, which counts as verified. Returns false when the name is taken: the transaction must then be rolled back. Sessions
-   * stay. The transaction is an `inGroupsTransaction`.
+   * Changes the address, which counts as verified. Sessions stay. Returns false when the name is taken: the transaction must then be rolled
+   * back. Must run in an `inGroupsTransaction`.
    * @param verification default: by a mailed link
    * @throws {ChangeRefused} `last-administrator`
    */
   setUsername(held: Held, username: string, verification?: Verification): Promise<boolean>;
-  /** The transaction is an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
+  /** Must run in an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
   setDisabled(held: Held, disabled: boolean): Promise<void>;
-  /** The transaction is an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
+  /** Must run in an `inGroupsTransaction`. @throws {ChangeRefused} `last-administrator` */
   remove(held: Held): Promise<void>;
   requireOtherAdministrator: RequireOtherAdministrator;
 }

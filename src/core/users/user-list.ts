@@ -7,7 +7,7 @@ import { createSearch, inOrder } from './search.ts';
 import type { Source } from './source/source.ts';
 import type { ExportedUser, ListEntry, ListedUser, UserListQuery } from './user-directory.ts';
 
-/** SQLite reads these in about 2 ms, and other requests wait for them. */
+/** Users that one statement reads. SQLite takes about 2 ms for them, and other requests wait meanwhile. */
 const usersPerPage = 100;
 
 interface UserListOptions {
@@ -17,7 +17,7 @@ interface UserListOptions {
   readonly administrators: ReadonlySet<string>;
 }
 
-/** Lists the users whom Janua knows. Their order and state in a team's own table are those that Janua saw last. */
+/** Lists the users whom Janua knows. With a team's own table, it sorts and filters by the copy in `janua_users` (`copyOf`). */
 export function createUserList(database: Database, { accounts, source, administrators }: UserListOptions) {
   const { toListed, columns, joinSource } = accounts;
   const select = sql<ListedRow>`select ${columns}, janua_users.created_at from janua_users ${joinSource}`;
@@ -46,7 +46,7 @@ export function createUserList(database: Database, { accounts, source, administr
   const listRows = () =>
     listParts(
       (after: UserListQuery['after']) => readRows({ sort: 'username', descending: false, after, limit: usersPerPage }),
-      // The value as stored, because SQLite orders values of another type after all texts.
+      // The value as stored and not as text, because SQLite orders a blob after all texts.
       (row) => [row.username, row.account_id] as const,
     );
 

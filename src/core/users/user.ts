@@ -24,7 +24,7 @@ export const searchable = ['username', 'firstName', 'lastName'] as const;
 
 export type Searchable = (typeof searchable)[number];
 
-/** Longest of the words below, in characters. */
+/** Longest text that `wordsOf` returns, in characters. */
 export const longestWord = 203;
 
 /** Returns the texts by which a user is found, in lower case. Undefined for a text that is not given. */
@@ -39,8 +39,8 @@ export function wordsOf({
 }
 
 /**
- * Returns the filter that finds the events of a user in the audit. Janua 0.2 knew the users of a team's own table by the ids of the team,
- * so an id may have events of an earlier user.
+ * Returns the filter that finds the events of a user in the audit. Janua 0.2 used the ids of a team's own table as user ids, so such an id
+ * may have events of an earlier user. The filter leaves out events from before the account.
  */
 export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, createdAt: Date | undefined) => ({
   userId: id,
@@ -50,12 +50,12 @@ export const eventsOf = ({ id, sourceKey }: Pick<User, 'id' | 'sourceKey'>, crea
 /** Longest user name that is looked up, in characters (RFC 5321 4.5.3.1.3 leaves 254 for an address). */
 export const maxUsernameLength = 254;
 
-/** Characters of a typed name that are read. Composed (NFC), a longer text is no name either, and to compose it takes quadratic time. */
+/** Longest typed text that is composed (NFC), in characters. A longer one is no valid name, and to compose it takes quadratic time. */
 const longestTyped = 2 * maxUsernameLength;
 
 /**
  * Returns the form in which a user name is stored, compared and counted: trimmed, composed (NFC), in lower case. Every user name must be
- * converted first. Otherwise two spellings become two users. A text that is too long for a name stays too long.
+ * converted first. Otherwise two spellings become two users. A text that is too long is cut, but stays longer than a name may be.
  */
 export function canonicalUsername(username: string): string {
   const typed = username.trim();
@@ -63,12 +63,13 @@ export function canonicalUsername(username: string): string {
 }
 
 /**
- * Checks whether a stored name has only one spelling, apart from its case. Otherwise two rows that a database keeps apart would be one
- * user: with a blank at the end, a decomposed letter, or a letter that only becomes another one in lower case, such as the Kelvin sign.
+ * Checks that no other spelling has the canonical form of a stored name, except for case. Otherwise a database would keep two rows apart
+ * that Janua takes for one user: with a blank at the end, a decomposed letter, or a letter such as the Kelvin sign, which becomes a k in
+ * lower case.
  */
 export const hasOneSpelling = (stored: string): boolean =>
   stored.length <= maxUsernameLength &&
-  // Most names are canonical, and each request checks one.
+  // A shortcut: most names are canonical, and every request checks one.
   (canonicalUsername(stored) === stored ||
     (stored.trim().normalize('NFC') === stored &&
       [...stored].every((letter) => {
