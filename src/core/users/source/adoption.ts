@@ -8,7 +8,7 @@ import { indexWords, searchRows } from '../search.ts';
 import type { User } from '../user.ts';
 import type { Person, Source } from './source.ts';
 
-/** Why an account ends: its row is gone, or has another name now. */
+/** The reasons why an account ends: its row in the team's table is gone, or has another name now. */
 export type LeavingReason = 'gone' | 'renamed';
 
 type Leaver = Pick<User, 'id' | 'username'>;
@@ -25,8 +25,10 @@ export interface AdoptionOptions {
 }
 
 /**
- * Detaches the account of a former person from an id in the team's table. It is never attached again, and the cleaning removes it.
- * @param leaver the account. The next person of the key may have one by now, which stays
+ * Detaches the account of a former person from an id in the team's table. The account is never attached again, and the regular clean-up
+ * removes it.
+ * @param leaver the account. If another account has the id by now, that one stays attached
+ * @param key the id in the team's table
  */
 export async function detach(
   leaver: Leaver,
@@ -63,7 +65,7 @@ export async function addPeople(people: readonly Person[], db: Database, now: nu
   );
 }
 
-/** Returns the columns of `janua_users` that hold a copy of the team's row. Lists are sorted and filtered by them. */
+/** Returns the columns of `janua_users` that hold a copy of the team's row. Lists are sorted and filtered by these columns. */
 export const copyOf = ({ username, firstName, lastName, disabled }: Person) => ({
   username,
   // The columns of a team may be longer than ours.
@@ -72,7 +74,7 @@ export const copyOf = ({ username, firstName, lastName, disabled }: Person) => (
   disabled: disabled ? 1 : 0,
 });
 
-/** Notes the password of an account for which none is noted. A login may have noted it meanwhile. */
+/** Stores the digest of the present password, unless the account has one. A login may have stored it meanwhile. */
 export async function noteFirstPassword(
   db: Database,
   id: string,
@@ -84,7 +86,7 @@ export async function noteFirstPassword(
 
 const mostTries = 5;
 
-/** Stores the new user name of an account. Only for permanent ids; a sync stores first and last names. */
+/** Stores a new user name. Called only if ids are permanent. A sync stores new first and last names. */
 export async function renameAccount(
   id: string,
   person: Pick<Person, 'username' | 'firstName' | 'lastName'>,
@@ -111,7 +113,7 @@ export async function adopt(person: Person, options: AdoptionOptions): Promise<s
     let isPresent = true;
     const execute = () =>
       inTransaction(database, async (db) => {
-        // If the row has another name by now, its account stays.
+        // If the row has another name by now, the account that is attached to the id stays.
         isPresent = (await source.findAll([key], db)).get(key)?.username === username;
         if (!isPresent) return;
         if (row !== undefined) await detach(row, key, 'renamed', db, options);

@@ -16,14 +16,19 @@ export interface UserMapping {
 /** Decides by one column whether a user is disabled. NULL equals no value. */
 export interface DisabledRule {
   readonly column: string;
-  /** `flag`: true or not zero. `set`: anything but NULL. `is` and `is-not`: its text against `values`. */
+  /**
+   * The values that mean disabled. `flag`: true or not zero. `set`: all but NULL. `is`: those in `values`. `is-not`: all others, and NULL.
+   */
   readonly meaning: 'flag' | 'set' | 'is' | 'is-not';
   readonly values: readonly string[];
 }
 
 const keys: readonly string[] = ['id', 'username', 'password', 'first_name', 'last_name', 'disabled', 'groups'];
 
-/** Reads columns such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`. @throws {Misconfiguration} with all faults */
+/**
+ * Parses `USERS_TABLE` and `USERS_COLUMNS`, such as `id=emp_no,username=email,password=hash,disabled=status:left|ill`.
+ * @throws {Misconfiguration}
+ */
 export function parseMapping(table: string | undefined, columns: string | undefined): UserMapping | undefined {
   if (table === undefined && columns === undefined) return undefined;
   if (table === undefined || columns === undefined)
@@ -47,7 +52,7 @@ export function parseMapping(table: string | undefined, columns: string | undefi
   return { table, id, username, password, firstName, lastName, disabled: rule, groups };
 }
 
-/** Reads groups as a team stores them: `staff,editors` or `["staff","editors"]`. No column makes an administrator of Janua. */
+/** Reads groups as a team stores them: `staff,editors` or `["staff","editors"]`. Leaves out `admins`, which only Janua grants. */
 export function readGroups(stored: string): string[] {
   const names = stored.trimStart().startsWith('[') ? parseList(stored) : stored.split(',').map((name) => name.trim());
   return names.filter((name) => typeof name === 'string' && groupPattern.test(name) && name !== admins).sort();

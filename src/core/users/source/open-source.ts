@@ -11,7 +11,7 @@ const scanMilliseconds = 60_000;
 
 /**
  * Checks the structure of a team's own table of users, and opens it.
- * @returns the table, and where its accounts come from
+ * @returns the table and its `Origin`
  * @throws {Misconfiguration} with everything that keeps the table from working, and the fixes
  */
 export async function readTable(
@@ -48,7 +48,7 @@ export async function readTable(
   };
 }
 
-/** Does the same as `readTable`, and also returns the faults of rows that do not keep the table from working. */
+/** Does the same as `readTable`, and also returns faults that do not keep the table from working, such as rows without a name. */
 export async function openSource(...given: Parameters<typeof readTable>) {
   const [opened] = given;
   const { hidesRows, reusesIds, ...table } = await readTable(...given);
@@ -62,7 +62,7 @@ export async function openSource(...given: Parameters<typeof readTable>) {
   return { ...table, warnings };
 }
 
-/** An address may pass to another person, to whom Janua then gives the account of the former one. */
+/** Warns if the username is also the id. If an address then passes to another person, Janua gives that person the former one's account. */
 const findSharedColumn = ({ id, username }: UserMapping): Required<Fault>[] =>
   id.toLowerCase() === username.toLowerCase()
     ? [

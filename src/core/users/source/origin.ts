@@ -8,8 +8,8 @@ import type { UserMapping } from './mapping.ts';
 import type { ColumnKind } from './table-description.ts';
 
 /**
- * The table and columns that the accounts came from, by the names of the rows of `janua_sources`. With others, the accounts would belong to
- * other people.
+ * The table and columns that the accounts were created from. The keys are the names of rows of `janua_sources`. With another table or
+ * column, the same ids could stand for other people.
  */
 export type Origin = ReturnType<typeof originOf>;
 
@@ -23,7 +23,7 @@ export const originOf = (
   'users-id': hasPermanentIds ? 'permanent' : 'reusable',
 });
 
-/** The meaning of each row in words. */
+/** The beginning of the message if a row differs. */
 const words: Readonly<Record<keyof Origin, string>> = {
   users: 'USERS_TABLE: the accounts that Janua has came from',
   'users-key': 'USERS_COLUMNS: the ids of the accounts that Janua has are of the kind',
@@ -59,7 +59,7 @@ export async function moveAccounts({ origin, force, ...options }: Move): Promise
   let strangers = 0;
   const attached = database.selectFrom('janua_users').select(['id', 'username', 'source_key']);
   for (let after: string | null = null; ; ) {
-    // In MariaDB, a key that begins with a control character sorts before the empty text.
+    // No `source_key > ''` on the first page: in MariaDB, a key that begins with a control character sorts before the empty text.
     const page: typeof attached =
       after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
     const rows = await page.orderBy('source_key').limit(accountsAtOnce).execute();
@@ -91,7 +91,7 @@ async function setOrigin(database: Database, wanted: Origin): Promise<void> {
   }
 }
 
-/** @throws {Misconfiguration} if the accounts came from elsewhere */
+/** @throws {Misconfiguration} if the accounts were created from another table or other columns */
 export async function compareOrigin(database: Database, wanted: Origin): Promise<void> {
   const rows = await database.selectFrom('janua_sources').select(['name', 'origin']).execute();
   const known = new Map(rows.map(({ name, origin }) => [name, origin]));

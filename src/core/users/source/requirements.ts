@@ -8,7 +8,10 @@ export type NameMatch = 'equal' | 'nocase' | 'lower';
 
 export type Fitness = ReturnType<typeof judgeTable>;
 
-/** Values that `disabled=` can compare as text. Times and fractions have many spellings, so none of them can be compared. */
+/**
+ * The values that `disabled=COLUMN:VALUE` can compare as text, by kind of column. Times and fractions have many spellings, so these kinds
+ * are missing.
+ */
 const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
   boolean: /^[01]$/,
   integer: /^-?\d+$/,
@@ -20,7 +23,10 @@ const valuesOf: Readonly<Partial<Record<ColumnKind, RegExp>>> = {
 /** Characters of the longest hash that Janua stores: argon2id in PHC form, 16 bytes of salt and 32 of hash. */
 const hashLength = 97;
 
-/** Checks whether users can sign in with a table, and how Janua finds them. @param rehashes whether passwords are rehashed in this table */
+/**
+ * Checks whether users can sign in with a table, and how Janua finds them.
+ * @param rehashes whether Janua writes new hashes into the table
+ */
 export function judgeTable(
   { table, ...mapping }: UserMapping,
   { columns, indexes }: TableDescription,

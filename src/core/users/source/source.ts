@@ -7,7 +7,7 @@ import { isDisabled, readGroups, type UserMapping } from './mapping.ts';
 import type { Fitness, NameMatch } from './requirements.ts';
 import type { ColumnDescription, ColumnKind } from './table-description.ts';
 
-/** The columns of a team's row in a look-up, each as text: a client library would round a large number. NULL without a row. */
+/** The columns of a look-up in a team's table. Read as text, because a client library would round large numbers. NULL without a row. */
 interface SourceRow {
   readonly source_id: string | null;
   readonly source_name: string | null;
@@ -16,7 +16,7 @@ interface SourceRow {
   readonly source_last_name?: string | null;
   readonly source_disabled?: string | null;
   readonly source_groups?: string | null;
-  /** The name in lower case, by the database. NULL if the database does not find the row by it. */
+  /** The name as the database converts it to lower case. NULL if a search for that form does not find the row. */
   readonly source_folded: string | null;
 }
 
@@ -37,7 +37,7 @@ export interface Person {
 /** Longest id that an account can store, in characters. */
 const longestKey = 255;
 
-/** PostgreSQL's types of ids. The client sends texts, and a cast makes PostgreSQL compare whole numbers as numbers. */
+/** PostgreSQL's types of ids. The client library sends texts, and a cast makes PostgreSQL compare whole numbers as numbers. */
 const idTypes: Partial<Record<ColumnKind, RawBuilder<unknown>>> = { integer: sql`bigint`, uuid: sql`uuid` };
 
 /** Texts that PostgreSQL can cast to these types. */
@@ -72,7 +72,7 @@ export function createSource(
   const table = sql.table(mapping.table);
   const name = sql.ref(`${mapping.table}.${mapping.username}`);
   const id = sql.ref(`${mapping.table}.${mapping.id}`);
-  // SQLite's columns may hold bytes, which equal no text: as a text, they would be the id of another row.
+  // A column of SQLite may hold a blob. Converted to text, it could equal the id of another row, so it is read as NULL.
   const keyValue = engine === 'sqlite' ? sql`case when typeof(${id}) <> 'blob' then ${id} end` : id;
   const key = asText(engine, keyValue);
   const idType = engine === 'postgres' ? idTypes[idColumn.kind] : undefined;
@@ -86,7 +86,7 @@ export function createSource(
     lower: (value: string | RawBuilder<unknown>) => sql`lower(${name}) = ${value}`,
   }[nameMatch];
   const lower = sql`lower(${name})`;
-  // A collation of MySQL that ignores case may keep a capital apart all the same, as the Czech one does with that of cH.
+  // A collation of MySQL that ignores case may still tell some capitals apart, such as that of cH in Czech. A name with one becomes NULL.
   const folded = engine === 'mysql' ? sql`case when ${isNamed(lower)} then ${lower} end` : lower;
   const columns = selectList(engine, mapping, { keyValue, disabledKind, folded });
 
@@ -96,11 +96,11 @@ export function createSource(
     (castable[idColumn.kind]?.pattern.test(text) === true &&
       (idColumn.kind !== 'integer' || BigInt.asIntN(64, BigInt(text)) === BigInt(text)));
 
-  /** In MySQL, another type or collation may have taken the place of the one that the keys come from. */
+  /** Converts keys for a comparison with the id. In MySQL, the id may have had another type or collation when the keys were stored. */
   const valuesOf = (keys: readonly string[]) =>
     keys.filter(mayBeKey).map((key) => (engine === 'mysql' ? asId(sql`${key}`) : idValue(key)));
 
-  /** Returns undefined if there is no usable row. */
+  /** Returns undefined if there is no usable row (`isUsable`). */
   function read(row: object): Person | undefined {
     const found = row as SourceRow;
     const username = canonicalUsername(found.source_name ?? '');
@@ -116,7 +116,10 @@ export function createSource(
     };
   }
 
-  /** Returns the only usable row with a name. A collation may ignore more than case, so only the canonical form counts. */
+  /**
+   * Returns the row with a canonical name, if it is usable and the only one. Names are compared again, as a collation may ignore more than
+   * case.
+   */
   function chooseNamed<Row extends object>(rows: readonly Row[], username: string): Row | undefined {
     const found = rows.filter((row) => canonicalUsername((row as SourceRow).source_name ?? '') === username);
     const named = found.filter((row) => isUsable(row as SourceRow));
@@ -138,9 +141,9 @@ export function createSource(
     columns,
     /** The id as text. */
     key,
-    /** Joins the row whose key is in a column of ours. The join fails for no value of the column. */
+    /** Joins the row whose id is in a column of Janua's. No value of the column makes the statement fail. */
     join(storedKey: RawBuilder<unknown>) {
-      // In SQLite, an index may keep apart what the column's own collation equates.
+      // In SQLite, a unique index may distinguish ids that the column's own collation treats as equal.
       const isSame = engine === 'sqlite' ? sql` and ${key} = ${storedKey} collate binary` : sql``;
       return sql`left join ${table} on ${id} = ${asId(storedKey)}${isSame}`;
     },
@@ -195,7 +198,7 @@ export function createSource(
       ? async ({ sourceKey = '', username }: User, before: string, after: string, db: Database): Promise<boolean> => {
           const password = sql.ref(mapping.password);
           const isTheirs = hasPermanentIds ? sql`1 = 1` : isNamed(username);
-          // In SQLite, an index may keep apart what the column's own collation equates.
+          // In SQLite, a unique index may distinguish ids that the column's own collation treats as equal.
           const isSame = engine === 'sqlite' ? sql`${key} = ${sourceKey} collate binary` : sql`1 = 1`;
           const { numAffectedRows = 0n } = await sql`update ${table} set ${password} = ${after}
             where ${sql.ref(mapping.id)} = ${idValue(sourceKey)} and ${isTheirs} and ${isSame} and coalesce(${password}, '') = ${before}`.execute(
@@ -222,9 +225,10 @@ export function createSource(
 }
 
 /**
- * Checks whether Janua can tell the row from all others. Janua's columns in MySQL and MariaDB ignore spaces at the end of a text, so an id
- * must not end with one. Bytes that are no UTF-8 all become one letter (U+FFFD). The database must find the name by its canonical form, because another row may have that form as its name. It does
- * not find a capital É in SQLite, nor cH in a Czech collation of MariaDB.
+ * Checks whether Janua can tell the row from all others. An id must not end with a space, because Janua's columns in MySQL and MariaDB
+ * ignore spaces there. An id must not contain U+FFFD, which replaces all bytes that are not UTF-8. The database must find the name by its
+ * canonical form, because another row may have that form as its name. It does not find a capital É in SQLite, nor cH in a Czech collation
+ * of MariaDB.
  */
 const isUsable = ({ source_id: key, source_name: name, source_folded: folded }: SourceRow) =>
   key !== null &&
@@ -239,8 +243,8 @@ const asText = (engine: Engine, value: RawBuilder<unknown>) =>
   sql`cast(${value} as ${engine === 'mysql' ? sql`char` : sql`text`})`;
 
 /**
- * Converts a text column of ours to the id's own type. Otherwise the database compares another type, and reads the whole table. A text that
- * the type cannot hold becomes NULL, or an id of no user.
+ * Converts a text column of Janua's to the type of the id. Without this, the database compares as another type, and reads the whole table.
+ * A text that the type cannot hold becomes NULL, or an id of no user.
  */
 function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: ColumnDescription) {
   const [idType, shape] = [idTypes[kind], castable[kind]];
@@ -249,7 +253,7 @@ function asIdOf(engine: Engine, { kind, base, type, letters, ignoresCase }: Colu
     if (engine === 'postgres') {
       if (idType !== undefined && shape !== undefined)
         return sql`case when ${text} ~ ${shape.inSql} then cast(${text} as ${idType}) end`;
-      // Outside the search path, citext is compared as a plain text.
+      // If the extension citext is outside the search path, PostgreSQL does not find its `=`, and compares plain texts.
       return base === 'citext' && ignoresCase ? sql`cast(${text} as citext)` : text;
     }
     if (letters !== undefined)

@@ -14,7 +14,7 @@ export interface Synced {
   readonly changed: number;
   /** The number of accounts that have ended, because their users have left the table, or have another name now. */
   readonly left: number;
-  /** The number of accounts that would have ended, if there were too many. None of them has changed. */
+  /** Set if too many accounts would have ended: their number. None of them has ended. */
   readonly tooMany?: number;
   /** Whether the sync was stopped before its end. */
   readonly isCutOff?: true;
@@ -27,11 +27,11 @@ interface KnownAccount {
   readonly key: string;
 }
 
-/** The changes of a team's row that end something of its account. */
+/** The changes of a team's row that end sessions, tokens or links of its account. */
 export type SeenChange = 'password-changed-elsewhere' | 'user-disabled-elsewhere' | 'user-renamed-elsewhere';
 
 interface SyncOptions extends AdoptionOptions {
-  /** Ends the sessions, tokens or links that a change of a row ends (`core/changes/change-rules.ts`). */
+  /** Stores the change, and ends the sessions, tokens or links that its rule lists (`core/changes/change-rules.ts`). */
   readonly end: (userId: string, change: SeenChange) => Promise<void>;
 }
 
@@ -46,16 +46,16 @@ export interface SyncRun {
 const rowsAtOnce = 50;
 
 /**
- * The share of the accounts that one run may end, and the number that it may end in any case, unless the table is empty. Otherwise a
- * truncated table would cost all users their factors.
+ * One run may end this share of the accounts, or this number if it is higher, but none if the table is empty. A table that was truncated by
+ * mistake would otherwise cost all users their second factors.
  */
 const mostLeaving = 0.05;
 const fewLeaving = 3;
 
 /**
- * Notes the present password of each account of version 0.2, which noted none. Otherwise what the account has would outlive the next
- * password that the team sets. If the row is away or unusable, the password of its personal tokens can't be known, and they end. Runs
- * before the server takes a token, and before a sync notes passwords.
+ * Stores the digest of the present password for each account of version 0.2, which stored none. Without the digest, Janua would not notice
+ * the next password that the team sets, and personal access tokens would outlive it. If the row is missing or unusable, Janua cannot know
+ * the password, and deletes the tokens. Runs before the server takes a token, and at the start of a sync.
  */
 export async function noteFormerPasswords({
   database,
@@ -102,9 +102,9 @@ export function createSync({ end, ...options }: SyncOptions) {
   }
 
   /**
-   * Stores a new name or state in one transaction. Two syncs may find the same change, and the row may have changed since it was read. It
-   * never stores that a user is disabled: `end` does, together with the end of the sessions. Otherwise the next sync would find no change,
-   * and the sessions would go on.
+   * Stores a new name or state. Reads the row again after locking the account, because the row may have changed meanwhile. Never stores
+   * that a user is disabled: `end` does, together with the end of the sessions. Otherwise the next sync would find no change after a
+   * failure, and the sessions would go on.
    */
   const copy = (id: string, person: Person) =>
     inTransaction(database, async (db) => {
@@ -161,7 +161,7 @@ export function createSync({ end, ...options }: SyncOptions) {
     const attached = database.selectFrom('janua_users').select(['id', 'source_key']);
     let after: string | null = null;
     while (mayGoOn()) {
-      // In MariaDB, a key that begins with a control character sorts before the empty text.
+      // No `source_key > ''` on the first page: in MariaDB, a key that begins with a control character sorts before the empty text.
       const page: typeof attached =
         after === null ? attached.where('source_key', 'is not', null) : attached.where('source_key', '>', after);
       const rows = await page.orderBy('source_key').limit(rowsAtOnce).execute();
@@ -227,11 +227,11 @@ export function createSync({ end, ...options }: SyncOptions) {
     } while (after !== undefined && mayGoOn());
     if (mayGoOn()) await findLeavers(ending, mayGoOn);
     if (!mayGoOn()) return { added, changed, left, isCutOff: true };
-    // Counted again, because the program may be loading the table anew.
+    // Counted again, because the team's program may be emptying and reloading the table.
     if (!force && leaving > Math.min(allowance, await findAllowance()))
       return { added, changed, left, tooMany: leaving };
     for (const account of waiting) {
-      // Otherwise this run and the next holder of the lease could each end as many accounts as one may.
+      // After the lease is lost, another process may sync too. The two would end more accounts than one run may.
       if (!mayGoOn()) return { added, changed, left, isCutOff: true };
       if (await replace(account)) left += 1;
     }

@@ -12,14 +12,14 @@ const kinds = [
 
 export type ColumnKind = (typeof kinds)[number][0] | 'other';
 
-/** A row of the database's own description. */
+/** A column of the table, from the database's own catalogue. */
 interface ColumnRow {
   readonly tabletype: string;
-  /** Where PostgreSQL finds the table. Another search path finds another table of that name. */
+  /** The schema where PostgreSQL finds the table. With another search path, it may find another table of the same name. */
   readonly schema?: string;
-  /** Whether PostgreSQL's policies choose the rows that this account sees. */
+  /** Whether row security policies of PostgreSQL choose the rows that Janua's account sees. */
   readonly hides?: boolean;
-  /** The statement that made a table of SQLite. */
+  /** The CREATE statement of the table, in SQLite. */
   readonly made?: string;
   readonly name: string;
   readonly type: string;
@@ -44,7 +44,7 @@ export type TableDescription = NonNullable<Awaited<ReturnType<typeof describeTab
 
 export type ColumnDescription = TableDescription['columns'][number];
 
-/** In the place of its type for a table with child tables (`INHERITS`), or one that joins others (`ENGINE=MERGE`). */
+/** The `tabletype` of a table with child tables (PostgreSQL's `INHERITS`), or of one that joins others (MySQL's `ENGINE=MERGE`). */
 const withChildren = 'with children';
 
 /** Describes a table. Returns undefined if there is no table of that name. @param table its name, or SCHEMA.TABLE */
@@ -58,7 +58,7 @@ export async function describeTable({ database, engine }: OpenDatabase, table: s
     /** Whether a search of the table also reads other tables, which its unique indexes do not cover. */
     hasChildren: first.tabletype === withChildren,
     schema: first.schema,
-    /** The key that SQLite gives to a new row again if the last row was deleted. */
+    /** The id column, if SQLite gives the id of the last row to the next one after a deletion. */
     reusedId,
     hidesRows: first.hides === true,
     columns: rows.map((row) => ({
@@ -89,7 +89,10 @@ interface SqliteIndex {
   readonly definition: string | null;
 }
 
-/** SQLite accepts any type name. The words in the name decide how SQLite treats the column. Each index tells whether it ignores case. */
+/**
+ * SQLite accepts any type name. The words in the name decide how SQLite treats the column. Each index has its own collation, so
+ * `ignorescase` is 0.
+ */
 async function inspectSqlite(database: Database, name: string) {
   const { rows } = await sql<ColumnRow & { pk: number }>`
     select master.type as tabletype, master.sql as made, part.name, part.type, part.type as base, part.pk, 0 as ignorescase
@@ -127,7 +130,7 @@ const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
 
 async function inspectPostgres(database: Database, name: string, schema: string | undefined) {
   const table = sql`to_regclass(${schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`})`;
-  // Outside the search path, PostgreSQL does not find citext's `=` either, and compares plain texts.
+  // If the extension citext is outside the search path, PostgreSQL does not find its `=`, and compares plain texts.
   const { rows } = await sql<ColumnRow>`
     select case when c.relkind = 'r' and exists (select 1 from pg_inherits where inhparent = c.oid)
         then ${withChildren} else c.relkind::text end as tabletype, n.nspname::text as schema,
@@ -159,7 +162,7 @@ function loweredColumn(definition: string): string | undefined {
   return quoted?.replaceAll('""', '"') ?? bare;
 }
 
-/** MariaDB has no column `expression`, and would refuse a query that names it. */
+/** A row of `select *`. MariaDB has no column `EXPRESSION`, and would refuse a query that names it. */
 interface StatisticsRow {
   readonly INDEX_NAME: string;
   readonly SEQ_IN_INDEX: number;

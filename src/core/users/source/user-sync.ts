@@ -36,7 +36,7 @@ interface UserSyncOptions {
 export const findRefusedSync = async (database: Database): Promise<number | undefined> =>
   (await findTime(database, refusedSync)) || undefined;
 
-/** Syncs with a team's own table at intervals, in one of all processes, and by command. */
+/** Syncs with a team's own table: at intervals, in one process at a time, and by command. */
 export function createUserSync(options: UserSyncOptions) {
   const { database, sync, move, audit, caller, log, now, intervalHours } = options;
   const interval = intervalHours * 60 * 60 * 1000;
@@ -55,7 +55,7 @@ export function createUserSync(options: UserSyncOptions) {
         { event: 'users_sync_refused', leaving: tooMany },
         'many accounts have no row in USERS_TABLE, or one with another name, and are kept; if these users have left, run: ./bin/janua users sync --force',
       );
-    // The times are not stored, so the next check starts a new sync.
+    // After a sync that was cut off, no times are stored, so the next check starts another sync.
     if (isCutOff) return synced;
     await setTime(database, refusedSync, tooMany === undefined ? 0 : now());
     await setTime(database, lastSync, now());
