@@ -32,7 +32,10 @@ async function hasOwn({ database }: OpenDatabase, settings: Settings): Promise<b
   return inGroup.length + listed.length > 0;
 }
 
-/** Only the present rows of a team's own table tell who is an administrator. Undefined if the check of the table reports a fault. */
+/**
+ * Reads the present rows of a team's own table, which decide whether an administrator can sign in. Undefined if the table has a fault,
+ * which `checkUsers` reports.
+ */
 async function hasPerson(opened: OpenDatabase, mapping: UserMapping, settings: Settings): Promise<boolean | undefined> {
   try {
     const options = { rehashes: false, hasPermanentIds: settings.USERS_ID === 'permanent', log: { warn() {} } };

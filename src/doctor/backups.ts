@@ -3,7 +3,7 @@ import type { OpenDatabase } from '../ground/database/database.ts';
 import { findBackupState } from '../ground/database/kept-backups.ts';
 import { ok, warning } from './finding.ts';
 
-/** Finds nothing if no backup is known: the operator may copy the file by other means. */
+/** Reports the last `janua backup`. Reports nothing if there was none, because the operator may copy the database by other means. */
 export async function* checkBackups(opened: OpenDatabase, now = Date.now()): Check {
   const state = await findBackupState(opened, now);
   if (state === undefined) return;

@@ -13,12 +13,12 @@ import { checkPublicUrl } from './public-url.ts';
 import { checkSigningKeys } from './signing-keys.ts';
 import { checkSqliteFile, sqlitePath } from './sqlite-file.ts';
 
-/** Milliseconds for which the findings are kept. */
+/** Milliseconds for which findings are reused. */
 const freshness = 60_000;
 
 export type CheckUp = ReturnType<typeof createCheckUp>;
 
-/** Runs the checks of `janua doctor` that cost a running server next to nothing. For mail, it reports the last attempts. */
+/** Runs the checks of `janua doctor` that cost a running server next to nothing. Reports the last attempts to send mail, and makes none. */
 export function createCheckUp(settings: Settings, stores: Pick<Stores, 'opened' | 'redis'>) {
   const { opened } = stores;
   let latest: ReturnType<typeof look> | undefined;

@@ -13,7 +13,7 @@ export async function* checkClock({ name: store, ...clock }: StoreClock): Check 
     : judgeClock(store, seconds);
 }
 
-/** @param ahead seconds by which our clock is ahead */
+/** @param ahead seconds by which the clock of this machine is ahead of the store's */
 export function judgeClock(store: string, ahead: number): Finding {
   const size = Math.abs(ahead);
   const { noticed, harmful } = clockLimits;

@@ -46,8 +46,8 @@ export async function* checkDatabase(
 }
 
 /**
- * Detects a pooler that loses prepared statements. Each client has one connection. The pooler gives it another server, or one on which
- * the other client has used the name.
+ * Detects a connection pooler that loses prepared statements. Two clients with a connection each prepare a statement, and use it again. The
+ * pooler may then pass the use to a connection without the statement, or to one where the other client's statement has the same name.
  */
 async function losesStatements([one, other]: readonly [OpenDatabase, OpenDatabase]): Promise<boolean> {
   for (const { database, prepareLookup } of [one, one, other, other]) {

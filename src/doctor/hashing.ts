@@ -10,7 +10,7 @@ const hashMebibytes = currentCost.memoryCost / 1024;
 /** Milliseconds that a hash should take at most. */
 const slow = 1000;
 
-/** The check is measured alone, so it shares turns with no other work. */
+/** No limits (`Work` in `ground/faults/turns.ts`), because the check competes with no other work. */
 const noWork = { places: [], parties: [] };
 
 export interface Capacity {

@@ -5,7 +5,7 @@ import type { Settings } from '../ground/config/settings.ts';
 import { shownUrl } from '../ground/config/shown-url.ts';
 import { inTime } from '../ground/faults/in-time.ts';
 
-/** Sends no mail. @param timeout milliseconds that this may take */
+/** Connects to the mail server and logs in, but sends no mail. @param timeout milliseconds that this may take */
 export async function* checkMail(settings: Settings, timeout: number): Check {
   const { MAIL_URL = '' } = settings;
   const route = findMailRoute(settings);

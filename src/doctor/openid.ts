@@ -7,7 +7,7 @@ import type { OpenDatabase } from '../ground/database/database.ts';
 import { inTime } from '../ground/faults/in-time.ts';
 import { hasApplications } from './signing-keys.ts';
 
-/** Milliseconds that a host may take. */
+/** Milliseconds that a host may take to answer. */
 const patience = 3000;
 
 /** Reports faults that keep applications from signing their users in here. Finds nothing if there are no applications. */
@@ -48,7 +48,7 @@ async function findIssuer(url: string): Promise<Finding> {
   }
 }
 
-/** Checks the addresses to which browsers carry codes. */
+/** Checks the redirect addresses, to which browsers carry authorization codes. */
 async function* checkAddresses(clients: readonly Client[]): Check {
   const addresses = clients.flatMap(({ id, name, redirectUris }) =>
     redirectUris.flatMap((address) => {

@@ -40,7 +40,7 @@ export async function* checkRedis(url: string, timeout: number, closing: AsyncDi
   }
 }
 
-/** Undefined if the account may not use INFO. */
+/** Returns the reply of each server to INFO. Undefined if the account may not use INFO. */
 async function readInformation(redis: OpenRedis): Promise<string[] | undefined> {
   try {
     return await redis.use((client) => Promise.all(serversOf(client).map((server) => server.info())));

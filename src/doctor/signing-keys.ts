@@ -8,8 +8,8 @@ const dayMilliseconds = 86_400_000;
 const oldDays = 400;
 
 /**
- * Whether applications sign their users in here. Clients that introduce themselves by a document are not stored, so only the signing keys
- * reveal them.
+ * Tells whether applications sign their users in here. Clients that are identified by the URL of a metadata document are not stored, so
+ * only the signing keys reveal them.
  */
 export async function hasApplications(database: Database): Promise<boolean> {
   for (const table of ['janua_clients', 'janua_signing_keys'] as const)

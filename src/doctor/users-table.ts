@@ -41,7 +41,7 @@ async function* checkUsersTable(
   mapping: UserMapping,
   { rehashes, hasPermanentIds }: { readonly rehashes: boolean; readonly hasPermanentIds: boolean },
 ): Check {
-  // `janua serve` may take a minute to look through all rows. This command must not.
+  // `openSource` allows a minute for reading all rows, as `janua serve` needs it. This command keeps to its own shorter limit.
   const hurried: OpenDatabase = { ...opened, withTimeout: (_milliseconds, work) => work() };
   try {
     const { origin, warnings } = await openSource(hurried, mapping, { rehashes, hasPermanentIds, log: { warn() {} } });
